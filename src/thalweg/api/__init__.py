@@ -1,0 +1,1 @@
+"""The fluent API: datasets and expressions as users write them."""

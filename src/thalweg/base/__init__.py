@@ -1,0 +1,1 @@
+"""The building blocks that everything else stands on: types, schemas, durations."""

@@ -1,0 +1,1 @@
+"""Consistent saved states of a job, and the stores that keep them."""

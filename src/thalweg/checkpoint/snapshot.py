@@ -1,0 +1,69 @@
+"""Hold the state of a job at one barrier, as plain data.
+
+A snapshot is what every task reported when barrier n had passed it. It knows nothing of
+parallelism: keyed rows carry their keys, splits their ids, so that it can be laid over any number
+of tasks.
+
+Not here: how tasks give their state (runtime/), where it is kept (store.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import polars as pl
+
+
+@dataclass(frozen=True)
+class TaskSnapshot:
+    """What one task held: rows of each keyed state, and the progress of its splits.
+
+    Attributes:
+        stage, index: which task.
+        keyed: rows by (operator id, state name).
+        splits: for a source task, plain JSON data by split id (position, clock, ended).
+    """
+
+    stage: str
+    index: int
+    keyed: Mapping[tuple[str, str], pl.DataFrame] = field(default_factory=dict)
+    splits: Mapping[str, Any] = field(default_factory=dict)
+    owner: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True)
+class JobSnapshot:
+    """The state of a whole job at cut `number`.
+
+    Attributes:
+        keyed: all rows by (stage id, operator id, state name).
+        splits: progress by (stage id, split id).
+        owners: the watermark owner of each source stage.
+    """
+
+    number: int
+    keyed: Mapping[tuple[str, str, str], pl.DataFrame]
+    splits: Mapping[tuple[str, str], Any]
+    owners: Mapping[str, Any]
+
+    @property
+    def rows(self) -> int:
+        """How many rows of keyed state it holds."""
+        return sum(f.height for f in self.keyed.values())
+
+
+def gather(number: int, tasks: Iterable[TaskSnapshot]) -> JobSnapshot:
+    """The job's snapshot from the snapshots of its tasks."""
+    keyed: dict[tuple[str, str, str], list[pl.DataFrame]] = {}
+    splits: dict[tuple[str, str], Any] = {}
+    owners: dict[str, Any] = {}
+    for task in sorted(tasks, key=lambda t: (t.stage, t.index)):
+        for (operator, state), frame in task.keyed.items():
+            keyed.setdefault((task.stage, operator, state), []).append(frame)
+        splits.update({(task.stage, split): data for split, data in task.splits.items()})
+        if task.owner is not None:
+            owners[task.stage] = task.owner
+    whole = {key: pl.concat(frames) for key, frames in keyed.items()}
+    return JobSnapshot(number, whole, splits, owners)

@@ -1,0 +1,1 @@
+"""The command line: run, look at and stop jobs."""

@@ -1,0 +1,1 @@
+"""Batches, keys and the compiled kernels that work on their columns."""

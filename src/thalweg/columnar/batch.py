@@ -1,0 +1,117 @@
+"""The unit that operators see: some rows, each with a weight.
+
+A batch is a change to a table (a Z-set, as in DBSP and differential dataflow): weight +1 inserts a
+row, -1 retracts one. It is a set without order; equal rows add up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import polars as pl
+
+WEIGHT = "__weight"
+BEFORE = "__before"
+"""System column: the split's watermark before the row in microseconds; NULL before the first one.
+A batch without the column is punctual: none of its rows is behind its split's watermark."""
+SPLIT, OFFSET = "__split", "__offset"
+"""System columns: the position of a source row."""
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Rows with weights.
+
+    Attributes:
+        frame: the rows.
+        weight: Int64 per row, never null; None means that every row has weight +1.
+    """
+
+    frame: pl.DataFrame
+    weight: pl.Series | None = None
+
+    def __len__(self) -> int:
+        return self.frame.height
+
+    @property
+    def is_append(self) -> bool:
+        """Whether every row is an insertion."""
+        return self.weight is None
+
+    def weights(self) -> pl.Series:
+        """The weights, also where all of them are +1."""
+        if self.weight is not None:
+            return self.weight
+        return pl.repeat(1, self.frame.height, dtype=pl.Int64, eager=True).alias(WEIGHT)
+
+    def filter(self, mask: pl.Series) -> Batch:
+        """The rows for which the mask is true."""
+        kept = None if self.weight is None else self.weight.filter(mask)
+        return Batch(self.frame.filter(mask), kept)
+
+    def with_frame(self, frame: pl.DataFrame) -> Batch:
+        """Other columns for the same rows."""
+        assert frame.height == self.frame.height, "a row-wise step keeps the number of rows"
+        return Batch(frame, self.weight)
+
+    def slices(self, rows_max: int) -> Iterable[Batch]:
+        """The same rows in batches of at most `rows_max`."""
+        if self.frame.height <= rows_max:
+            yield self
+            return
+        for start in range(0, self.frame.height, rows_max):
+            kept = None if self.weight is None else self.weight.slice(start, rows_max)
+            yield Batch(self.frame.slice(start, rows_max), kept)
+
+    def packed(self) -> pl.DataFrame:
+        """One frame with the weight as the last column."""
+        return self.frame.with_columns(self.weights().alias(WEIGHT))
+
+    @staticmethod
+    def unpacked(frame: pl.DataFrame) -> Batch:
+        """The inverse of `packed`; a column of ones becomes None."""
+        weight = frame.get_column(WEIGHT)
+        rows = frame.drop(WEIGHT)
+        return Batch(rows) if (weight == 1).all() else Batch(rows, weight)
+
+
+def join_batches(batches: Sequence[Batch]) -> Batch:
+    """Several batches of one schema as one (laws 2 and 10 allow it)."""
+    if len(batches) == 1:
+        return batches[0]
+    frames = _aligned([b.frame for b in batches])
+    frame = pl.concat(frames, rechunk=False)
+    if all(b.weight is None for b in batches):
+        return Batch(frame)
+    return Batch(frame, pl.concat([b.weights().alias(WEIGHT) for b in batches]))
+
+
+def _aligned(frames: Sequence[pl.DataFrame]) -> Sequence[pl.DataFrame]:
+    """Frames of which only some carry the watermark column, made alike."""
+    carrying = [BEFORE in f.columns for f in frames]
+    if not any(carrying) or all(carrying):
+        return frames
+    none = pl.lit(None, dtype=pl.Int64).alias(BEFORE)
+    order = frames[carrying.index(True)].columns
+    return [f if has else f.with_columns(none).select(order) for f, has in zip(frames, carrying, strict=True)]
+
+
+def consolidate(batch: Batch) -> Batch:
+    """Equal rows added up; rows whose weights cancel are gone. Order is not kept.
+
+    One equality for all: NULL = NULL, NaN = NaN, -0.0 = 0.0.
+
+    Example:
+        >>> b = Batch(pl.DataFrame({"a": [1, 1, 2]}), pl.Series([1, -1, 1]))
+        >>> consolidate(b).frame["a"].to_list()
+        [2]
+    """
+    if batch.weight is None or batch.frame.height == 0:
+        return batch
+    names = batch.frame.columns
+    if not names:
+        total = int(batch.weight.sum())
+        return Batch(batch.frame.head(0) if total == 0 else batch.frame, batch.weight)
+    summed = batch.packed().group_by(names, maintain_order=True).agg(pl.col(WEIGHT).sum())
+    return Batch.unpacked(summed.filter(pl.col(WEIGHT) != 0))

@@ -1,0 +1,51 @@
+"""Compile a kernel once, for exactly the types it declares, and load and store words at addresses.
+
+Importing this module loads the compiler: import modules with kernels only where a stateful operator is
+built. Kernels are cached on disk beside their source file; the cache of a kernel does not notice a change
+in a helper of another file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import numba
+from llvmlite import ir
+from numba.core import types
+from numba.extending import intrinsic
+
+Kernel = TypeVar("Kernel", bound=Callable[..., Any])
+
+
+def kernel(signature: str) -> Callable[[Kernel], Kernel]:
+    """Compile a function for one signature, without Python's lock and without bounds checks."""
+    return numba.njit(signature, cache=True, nogil=True, boundscheck=False, error_model="numpy")  # type: ignore[no-any-return]
+
+
+def helper(function: Kernel) -> Kernel:
+    """A function that kernels call; compiled into them."""
+    return numba.njit(function, nogil=True, boundscheck=False, error_model="numpy")  # type: ignore[no-any-return]
+
+
+@intrinsic
+def load_word(typing: Any, address: Any) -> Any:
+    """The 8 bytes at an address, aligned or not, as uint64 (little endian)."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        pointer = builder.inttoptr(arguments[0], ir.IntType(64).as_pointer())
+        return builder.load(pointer, align=1)
+
+    return types.uint64(types.uint64), generate
+
+
+@intrinsic
+def store_word(typing: Any, address: Any, word: Any) -> Any:
+    """Write 8 bytes to an address, aligned or not."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        pointer = builder.inttoptr(arguments[0], ir.IntType(64).as_pointer())
+        builder.store(arguments[1], pointer, align=1)
+        return context.get_dummy_value()
+
+    return types.void(types.uint64, types.uint64), generate

@@ -1,0 +1,203 @@
+"""Number keys densely: rows of int64 words become slots 0, 1, 2 …, exactly and incrementally.
+
+Slots of keys that were taken out go to keys that come later. Equality is that of all words; a hash only
+says where to look.
+
+Not here: how values become words (keys.py), what is kept per slot (state/).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from thalweg.columnar.compiled import helper, kernel
+from thalweg.columnar.table import (
+    CREATE,
+    FREE,
+    HIGH,
+    LIVE,
+    META_LENGTH,
+    NEW,
+    SMALLEST,
+    START,
+    fill_table,
+    grown,
+    new_table,
+    place,
+    remove,
+    take_number,
+)
+
+Array = np.ndarray[Any, Any]
+
+
+class KeyIndex:
+    """A map from rows of `width` int64 words to slots.
+
+    Wider rows than before are accepted: earlier keys count as padded with zeros (see `KeyCodec`).
+
+    Attributes:
+        last_new: how many keys the last `insert` made.
+        new_slots: their slots, in the order of first appearance.
+
+    Example:
+        >>> index = KeyIndex(1)
+        >>> index.insert(np.array([[7], [9], [7]])).tolist(), index.find(np.array([[8]])).tolist()
+        ([0, 1, 0], [-1])
+    """
+
+    def __init__(self, width: int) -> None:
+        assert width > 0, "a key has at least one word"
+        self.width = width
+        self.last_new = 0
+        self.new_slots = np.empty(0, dtype=np.int64)
+        self._rows = np.zeros((SMALLEST, width), dtype=np.int64)
+        self._links = np.full(SMALLEST, -1, dtype=np.int64)
+        self._table = new_table(SMALLEST)
+        self._free_count = 0
+        self._meta = np.zeros(META_LENGTH, dtype=np.int64)
+        self._meta[FREE] = -1
+
+    @property
+    def capacity(self) -> int:
+        """How many slots there is room for; arrays by slot have this length."""
+        return len(self._links)
+
+    @property
+    def high(self) -> int:
+        """The highest slot ever in use, plus one."""
+        return int(self._meta[HIGH])
+
+    @property
+    def count(self) -> int:
+        """How many keys there are."""
+        return self.high - self._free_count
+
+    @property
+    def nbytes(self) -> int:
+        """The memory held."""
+        return self._rows.nbytes + self._links.nbytes + self._table.nbytes
+
+    def insert(self, keys: Array) -> Array:
+        """The slots of keys; a key without one gets one."""
+        keys = self._fitted(keys)
+        out = np.empty((2, len(keys)), dtype=np.int64)
+        words = _words(keys)
+        meta = self._meta
+        meta[CREATE], meta[NEW], meta[START] = 1, 0, 0
+        _probe(words, keys, (self._rows, self._table, self._links, meta), out)
+        while meta[START] < len(keys):
+            self._grow()
+            _probe(words, keys, (self._rows, self._table, self._links, meta), out)
+        self.last_new = int(meta[NEW])
+        self.new_slots = out[1, : self.last_new]
+        self._free_count -= min(self._free_count, self.last_new)
+        return out[0]
+
+    def find(self, keys: Array) -> Array:
+        """The slots of keys, -1 for those that are not there."""
+        keys = self._fitted(keys)
+        out = np.empty((2, len(keys)), dtype=np.int64)
+        self._meta[CREATE], self._meta[START] = 0, 0
+        _probe(_words(keys), keys, (self._rows, self._table, self._links, self._meta), out)
+        return out[0]
+
+    def free(self, slots: Array) -> None:
+        """Take out the keys of slots in use, each named once."""
+        slots = np.ascontiguousarray(slots, dtype=np.int64)
+        removed = remove(_words(self._rows[slots]), slots, self._table, self._links, self._meta)
+        assert removed == len(slots), "only slots in use can be freed, and each only once"
+        self._free_count += len(slots)
+
+    def live(self) -> Array:
+        """Every slot in use, ascending."""
+        return np.flatnonzero(self._links[: self.high] == LIVE)
+
+    def rows(self, slots: Array) -> Array:
+        """The words of the keys of slots in use."""
+        rows: Array = self._rows[slots]
+        return rows
+
+    def _fitted(self, keys: Array) -> Array:
+        keys = np.ascontiguousarray(keys, dtype=np.int64)
+        if keys.shape[1] > self.width:
+            self._widen(keys.shape[1])
+        assert keys.shape[1] == self.width, "keys never become narrower"
+        return keys
+
+    def _widen(self, width: int) -> None:
+        rows = np.zeros((self.capacity, width), dtype=np.int64)
+        rows[:, : self.width] = self._rows
+        self._rows, self.width = rows, width
+        live = self.live()
+        self._table = new_table(self.capacity)
+        fill_table(np.column_stack([_words(rows[live]), live + 1]), self._table)
+
+    def _grow(self) -> None:
+        capacity = 2 * self.capacity
+        self._rows = grown(self._rows, capacity)
+        self._links = grown(self._links, capacity, -1)
+        table = new_table(capacity)
+        fill_table(self._table, table)
+        self._table = table
+
+
+def _words(keys: Array) -> Array:
+    """One word per key: the key itself if it is one word, otherwise a hash of its words."""
+    return keys.reshape(-1) if keys.shape[1] == 1 else _fold(keys)
+
+
+_MULTIPLY, _HALF = np.uint64(0xBF58476D1CE4E5B9), np.uint64(32)
+
+
+@kernel("int64[::1](int64[:, ::1])")
+def _fold(keys: Array) -> Array:
+    folded = np.empty(len(keys), dtype=np.int64)
+    for i in range(len(keys)):
+        state = np.uint64(0)
+        for j in range(keys.shape[1]):
+            state = (state ^ np.uint64(keys[i, j])) * _MULTIPLY
+            state ^= state >> _HALF
+        folded[i] = np.int64(state)
+    return folded
+
+
+@helper
+def _same(keys, i, rows, slot):  # type: ignore[no-untyped-def]
+    for j in range(keys.shape[1]):
+        if keys[i, j] != rows[slot, j]:
+            return False
+    return True
+
+
+@kernel(
+    "void(int64[::1], int64[:, ::1], "
+    "Tuple((int64[:, ::1], int64[:, ::1], int64[::1], int64[::1])), int64[:, ::1])"
+)
+def _probe(words: Array, keys: Array, store: tuple[Array, Array, Array, Array], out: Array) -> None:
+    """Look up or make keys from `meta[START]` on; stops early when there is no free slot left."""
+    rows, table, links, meta = store
+    mask = len(table) - 1
+    # With one word per key, equal words are equal keys.
+    is_single = keys.shape[1] == 1
+    for i in range(meta[START], len(words)):
+        word = words[i]
+        at = place(word, mask)
+        slot = table[at, 1] - 1
+        while slot >= 0 and not (table[at, 0] == word and (is_single or _same(keys, i, rows, slot))):
+            at = (at + 1) & mask
+            slot = table[at, 1] - 1
+        if slot < 0 and meta[CREATE] == 1:
+            slot = take_number(links, meta)
+            if slot < 0:
+                meta[START] = i
+                return
+            table[at, 0], table[at, 1] = word, slot + 1
+            for j in range(keys.shape[1]):
+                rows[slot, j] = keys[i, j]
+            out[1, meta[NEW]] = slot
+            meta[NEW] += 1
+        out[0, i] = slot
+    meta[START] = len(words)

@@ -1,0 +1,1 @@
+"""Read JSON text into columns with compiled kernels."""

@@ -1,0 +1,208 @@
+"""Turn the key columns of rows into rows of int64 words, and back.
+
+One equality for keys, DISTINCT and consolidation: NULL = NULL, NaN = NaN, -0.0 = 0.0. Strings and
+binaries become codes of a dictionary (one per column), decimals two words, nested values codes of their
+canonical bytes, everything else one word.
+
+A NULL string has a code; for other types the 64 bits have no room for it. The first NULL ever met therefore
+widens every later row by words of flags (one bit per column), which are zero for rows without NULL, so that
+keys without NULL stay as narrow as they can be.
+
+Not here: numbering the keys (index.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Protocol
+
+import numpy as np
+import polars as pl
+
+from thalweg.columnar.buffers import (
+    is_plain,
+    limbs,
+    limbs_to_polars,
+    to_polars,
+    values_and_validity,
+)
+from thalweg.columnar.canonical import canonical_bytes, canonical_words, from_canonical_bytes
+from thalweg.columnar.dictionary import Dictionary
+
+Array = np.ndarray[Any, Any]
+_FLAGS_PER_WORD = 63
+
+
+class KeyCodec:
+    """Key columns as rows of words, for one set of columns.
+
+    Example:
+        >>> codec = KeyCodec({"user": pl.String(), "n": pl.Int32()})
+        >>> rows = codec.encode(pl.DataFrame({"n": [5, 6], "user": ["a", None]}))
+        >>> rows.tolist(), codec.decode(rows).rows()
+        ([[0, 5], [-1, 6]], [('a', 5), (None, 6)])
+    """
+
+    def __init__(self, schema: Mapping[str, pl.DataType]) -> None:
+        self._schema = dict(schema)
+        self._parts = {name: _part(dtype) for name, dtype in self._schema.items()}
+        self._width = max(1, sum(part.width for part in self._parts.values()))
+        self._has_flags = False
+
+    @property
+    def width(self) -> int:
+        """How many words an encoded row has; grows once, with the first NULL."""
+        return self._width + (self._flag_words if self._has_flags else 0)
+
+    @property
+    def nbytes(self) -> int:
+        """The memory held."""
+        return sum(part.dictionary.nbytes for part in self._coded())
+
+    @property
+    def count(self) -> int:
+        """How many values all dictionaries hold."""
+        return sum(part.dictionary.count for part in self._coded())
+
+    def encode(self, frame: pl.DataFrame) -> Array:
+        """The words of each row's key (int64[rows, width])."""
+        return self._rows(frame, find=False)
+
+    def lookup(self, frame: pl.DataFrame) -> Array:
+        """Like `encode`, but remembers no new value: a row with one equals no row that was encoded."""
+        return self._rows(frame, find=True)
+
+    def decode(self, rows: Array) -> pl.DataFrame:
+        """The key columns of encoded rows, also of rows from before a widening."""
+        if not self._schema:
+            return pl.DataFrame(height=len(rows))
+        columns, at = [], 0
+        for number, (name, part) in enumerate(self._parts.items()):
+            words = rows[:, at : at + part.width]
+            columns.append(part.decode(name, words, self._valid(rows, number)))
+            at += part.width
+        return pl.DataFrame(columns)
+
+    def retain(self, rows: Array) -> None:
+        """Forget every string that does not occur in these rows; encoded rows stay as they are."""
+        at = 0
+        for part in self._parts.values():
+            if isinstance(part, _Coded):
+                part.dictionary.retain(rows[:, at])
+            at += part.width
+
+    @property
+    def _flag_words(self) -> int:
+        return -(-len(self._parts) // _FLAGS_PER_WORD)
+
+    def _coded(self) -> Iterable[_Coded]:
+        return (part for part in self._parts.values() if isinstance(part, _Coded))
+
+    def _valid(self, rows: Array, number: int) -> Array | None:
+        if rows.shape[1] == self._width:
+            return None
+        word, bit = divmod(number, _FLAGS_PER_WORD)
+        valid: Array = (rows[:, self._width + word] >> bit) & 1 == 0
+        return valid
+
+    def _rows(self, frame: pl.DataFrame, *, find: bool) -> Array:
+        words: list[Array] = []
+        missing: dict[int, Array] = {}
+        for number, (name, part) in enumerate(self._parts.items()):
+            encoded, validity = part.encode(frame.get_column(name), find=find)
+            words += encoded
+            if validity is not None and not validity.all():
+                missing[number] = ~validity
+        self._has_flags |= bool(missing)
+        if len(words) == 1 and self.width == 1:
+            return words[0].reshape(-1, 1)
+        return self._assembled(words, missing, frame.height)
+
+    def _assembled(self, words: list[Array], missing: Mapping[int, Array], height: int) -> Array:
+        rows = np.empty((height, self.width), dtype=np.int64)
+        rows[:, len(words) :] = 0
+        for at, column in enumerate(words):
+            rows[:, at] = column
+        for number, absent in missing.items():
+            word, bit = divmod(number, _FLAGS_PER_WORD)
+            rows[:, self._width + word] |= absent.astype(np.int64) << bit
+        return rows
+
+
+class _Part(Protocol):
+    """How one column becomes words; a validity is given only where the words cannot say NULL."""
+
+    width: int
+
+    def encode(self, series: pl.Series, *, find: bool) -> tuple[list[Array], Array | None]: ...
+
+    def decode(self, name: str, words: Array, valid: Array | None) -> pl.Series: ...
+
+
+def _part(dtype: pl.DataType) -> _Part:
+    if is_plain(dtype):
+        return _Plain(dtype)
+    return _Decimal(dtype) if isinstance(dtype, pl.Decimal) else _Coded(dtype)
+
+
+def _zeroed(words: Array, validity: Array | None) -> Array:
+    """The words with one value for all NULLs."""
+    return words if validity is None else np.where(validity, words, 0)
+
+
+class _Plain:
+    width = 1
+
+    def __init__(self, dtype: pl.DataType) -> None:
+        self._dtype = dtype
+
+    def encode(self, series: pl.Series, *, find: bool) -> tuple[list[Array], Array | None]:
+        values, validity = values_and_validity(series)
+        return [_zeroed(canonical_words(values), validity)], validity
+
+    def decode(self, name: str, words: Array, valid: Array | None) -> pl.Series:
+        values = np.ascontiguousarray(words[:, 0])
+        if self._dtype.is_float():
+            values = values.view(np.float64)
+        return to_polars(name, self._dtype, values, valid)
+
+
+class _Decimal:
+    width = 2
+
+    def __init__(self, dtype: pl.DataType) -> None:
+        self._dtype = dtype
+
+    def encode(self, series: pl.Series, *, find: bool) -> tuple[list[Array], Array | None]:
+        high, low, validity = limbs(series)
+        return [_zeroed(high, validity), _zeroed(low, validity)], validity
+
+    def decode(self, name: str, words: Array, valid: Array | None) -> pl.Series:
+        return limbs_to_polars(name, self._dtype, words[:, 0], words[:, 1], valid)
+
+
+class _Coded:
+    """Strings and binaries by their bytes, categories by their text, the rest by canonical bytes."""
+
+    width = 1
+
+    def __init__(self, dtype: pl.DataType) -> None:
+        self._dtype = dtype
+        self._is_text = isinstance(dtype, (pl.String, pl.Categorical, pl.Enum))
+        self.dictionary = Dictionary()
+
+    def encode(self, series: pl.Series, *, find: bool) -> tuple[list[Array], Array | None]:
+        if self._is_text:
+            held = series.cast(pl.String)
+        else:
+            held = series if isinstance(self._dtype, pl.Binary) else canonical_bytes(series)
+        return [self.dictionary.find(held) if find else self.dictionary.encode(held)], None
+
+    def decode(self, name: str, words: Array, valid: Array | None) -> pl.Series:
+        codes = np.ascontiguousarray(words[:, 0])
+        if self._is_text:
+            return self.dictionary.decode(codes, pl.String(), name).cast(self._dtype)
+        held = self.dictionary.decode(codes, pl.Binary(), name)
+        if isinstance(self._dtype, pl.Binary):
+            return held
+        return from_canonical_bytes(name, held, self._dtype)

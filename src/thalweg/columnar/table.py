@@ -1,0 +1,100 @@
+"""An open-addressing hash table in one array, as the key index and the dictionary use it.
+
+Each row of the table is (word, number + 1); a number of 0 means that the place is empty. At most half of
+the places are in use; collisions go to the next place. A removal moves later entries back, so there are
+no markers of the dead and nothing decays.
+
+Numbers are handed out densely: those given back form a list through `links`, last one first.
+
+Not here: what a word stands for, and when two entries are the same (index.py, dictionary.py).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from thalweg.columnar.compiled import helper, kernel
+
+Array = np.ndarray[Any, Any]
+
+HIGH, FREE, NEW, START, CREATE, BYTES = range(6)
+"""Places in `meta`: numbers ever handed out; the last number given back, or -1; how many entries this call
+made; the row it goes on with; whether missing entries are made; bytes in use (dictionary)."""
+META_LENGTH = 6
+LIVE = -2
+"""In `links`: the number is in use. Otherwise the next number given back, or -1."""
+SMALLEST = 1024
+
+_MULTIPLY, _AGAIN, _HALF = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xD6E8FEB86659FD93), np.uint64(32)
+
+
+def new_table(capacity: int) -> Array:
+    """An empty table with room for `capacity` entries (a power of two)."""
+    return np.zeros((2 * capacity, 2), dtype=np.int64)
+
+
+def grown(array: Array, capacity: int, fill: int | float = 0) -> Array:
+    """The same rows in a longer array."""
+    longer = np.full((capacity, *array.shape[1:]), fill, dtype=array.dtype)
+    longer[: len(array)] = array
+    return longer
+
+
+@helper
+def place(word, mask):  # type: ignore[no-untyped-def]
+    """Where the search for a word begins."""
+    mixed = np.uint64(word) * _MULTIPLY
+    mixed = (mixed ^ (mixed >> _HALF)) * _AGAIN
+    return np.int64(mixed >> _HALF) & mask
+
+
+@helper
+def take_number(links, meta):  # type: ignore[no-untyped-def]
+    """A number that is not in use, or -1 if all are."""
+    number = meta[FREE]
+    if number >= 0:
+        meta[FREE] = links[number]
+    else:
+        number = meta[HIGH]
+        if number == len(links):
+            return np.int64(-1)
+        meta[HIGH] = number + 1
+    links[number] = LIVE
+    return number
+
+
+@kernel("void(int64[:, ::1], int64[:, ::1])")
+def fill_table(entries: Array, table: Array) -> None:
+    """Put entries (empty ones are skipped), all different, into a table."""
+    mask = len(table) - 1
+    for i in range(len(entries)):
+        if entries[i, 1] > 0:
+            at = place(entries[i, 0], mask)
+            while table[at, 1] > 0:
+                at = (at + 1) & mask
+            table[at, 0], table[at, 1] = entries[i, 0], entries[i, 1]
+
+
+@kernel("int64(int64[::1], int64[::1], int64[:, ::1], int64[::1], int64[::1])")
+def remove(words: Array, numbers: Array, table: Array, links: Array, meta: Array) -> int:
+    """Take entries out of a table and give their numbers back; stops at one that is not in use."""
+    mask = len(table) - 1
+    for i in range(len(numbers)):
+        if links[numbers[i]] != LIVE:
+            return i
+        hole = place(words[i], mask)
+        while table[hole, 1] != numbers[i] + 1:
+            hole = (hole + 1) & mask
+        at = (hole + 1) & mask
+        while table[at, 1] > 0:
+            # An entry may move into the hole unless its search begins behind the hole.
+            if ((at - place(table[at, 0], mask)) & mask) >= ((at - hole) & mask):
+                table[hole, 0], table[hole, 1] = table[at, 0], table[at, 1]
+                hole = at
+            at = (at + 1) & mask
+        table[hole, 1] = 0
+        links[numbers[i]] = meta[FREE]
+        meta[FREE] = numbers[i]
+    return len(numbers)

@@ -1,0 +1,81 @@
+"""What every file format must be able to do, and which formats there are.
+
+Not here: the formats themselves (parquet.py, ipc.py, text.py); which files are meant (paths.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Protocol
+
+import polars as pl
+
+from thalweg.base.schema import Schema
+from thalweg.errors import ConfigError, did_you_mean
+from thalweg.protocols.source import Position, Reader
+
+EXTENSIONS = {
+    ".parquet": "parquet",
+    ".pq": "parquet",
+    ".arrow": "arrow",
+    ".ipc": "arrow",
+    ".feather": "arrow",
+    ".csv": "csv",
+    ".json": "json",
+    ".jsonl": "json",
+    ".ndjson": "json",
+}
+ALIASES = {"ipc": "arrow", "feather": "arrow", "jsonl": "json", "ndjson": "json"}
+PACKED = (".gz", ".zst")
+"""Text files may be packed: `events.csv.gz`."""
+
+
+class Format(Protocol):
+    """How one kind of file is read."""
+
+    def held(self, file: str) -> pl.Schema:
+        """The columns that the file has."""
+        ...
+
+    def reader(self, file: str, target: Schema, position: Position) -> Reader:
+        """Reads the target's columns from the position on."""
+        ...
+
+    def scan(self, file: str, target: Schema) -> pl.LazyFrame:
+        """The target's columns as a plan of Polars."""
+        ...
+
+
+def named_format(name: str) -> str:
+    """The format of that name; an unknown one is a `ConfigError`."""
+    known = ALIASES.get(name.lower(), name.lower())
+    choices = sorted(set(EXTENSIONS.values()))
+    if known not in choices:
+        raise ConfigError(
+            f'there is no file format "{name}"',
+            code="source-format",
+            choices=choices,
+            hint=did_you_mean(name, choices),
+        )
+    return known
+
+
+def format_of_files(files: Iterable[str]) -> str:
+    """The one format that the extensions of all files say."""
+    seen = {_format_of_file(f): f for f in files}
+    if len(seen) == 1 and None not in seen:
+        return str(next(iter(seen)))
+    raise ConfigError(
+        "the format of the files does not follow from their names",
+        code="source-format",
+        found=", ".join(sorted(seen.values())[:3]),
+        choices=sorted(set(EXTENSIONS.values())),
+        hint="set 'format'",
+    )
+
+
+def _format_of_file(file: str) -> str | None:
+    stem = file.lower()
+    for packed in PACKED:
+        stem = stem.removesuffix(packed)
+    return next((f for end, f in EXTENSIONS.items() if stem.endswith(end)), None)

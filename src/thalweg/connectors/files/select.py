@@ -1,0 +1,84 @@
+"""Decide which columns of a file are read, and turn them into the declared types.
+
+A file and the declaration fit if they have the same columns and types. Times in milli- or nanoseconds
+become microseconds, categories become strings; anything else that differs is an error that names the
+column, both types and the file.
+
+Not here: reading (parquet.py, ipc.py, text.py).
+"""
+
+from __future__ import annotations
+
+import polars as pl
+
+from thalweg.base.schema import Schema
+from thalweg.base.types import DataType, Field, Struct, from_polars
+from thalweg.errors import PlanError, did_you_mean
+from thalweg.protocols.source import Fields
+
+
+def pruned(schema: Schema, fields: Fields | None) -> Schema:
+    """The schema of the columns and struct members asked for, in the order asked for.
+
+    Example:
+        >>> from thalweg.base.types import INT64
+        >>> pair = Struct((Field("a", INT64), Field("b", INT64)))
+        >>> str(pruned(Schema.of({"x": INT64, "s": pair}), [("s", ("b",))]))
+        's ROW<b BIGINT>'
+    """
+    if fields is None:
+        return schema
+    return Schema(tuple(Field(name, _members(schema.type_of(name), kept)) for name, kept in fields))
+
+
+def _members(held: DataType, kept: tuple[str, ...] | None) -> DataType:
+    if kept is None or not isinstance(held, Struct):
+        return held
+    by_name = {f.name: f for f in held.fields}
+    return Struct(tuple(by_name[name] for name in kept))
+
+
+def check_file(declared: Schema, held: pl.Schema, file: str) -> None:
+    """Raise `source-schema` unless the file has every declared column with its type."""
+    for field in declared:
+        if field.name not in held:
+            raise PlanError(
+                f'the file has no column "{field.name}"',
+                code="source-schema",
+                where=file,
+                expected=f"{field.name} {field.type}",
+                choices=held.names(),
+                hint=did_you_mean(field.name, held.names()),
+            )
+        found = from_polars(held[field.name])
+        if not is_same(field.type, found):
+            raise PlanError(
+                f'column "{field.name}" of the file has another type than declared',
+                code="source-schema",
+                where=file,
+                expected=f"{field.name} {field.type}",
+                found=f"{field.name} {held[field.name] if found is None else found}",
+                hint="declare the type that the file has, and CAST it in the query",
+            )
+
+
+def is_same(declared: DataType, found: DataType | None) -> bool:
+    """Whether a file's type is read as the declared one without changing values."""
+    return found is not None and declared.polars == found.polars
+
+
+def expressions(target: Schema, held: pl.Schema) -> list[pl.Expr]:
+    """What selects the target's columns from a frame with the file's own types."""
+    return [_column(field.name, field.type.polars, held[field.name]) for field in target]
+
+
+def _column(name: str, wanted: pl.DataType, held: pl.DataType) -> pl.Expr:
+    column = pl.col(name)
+    if wanted == held:
+        return column
+    if isinstance(wanted, pl.Struct) and isinstance(held, pl.Struct):
+        if [f.name for f in wanted.fields] != [f.name for f in held.fields]:
+            # A struct made of its members is never NULL; the rows that were must stay so.
+            members = pl.struct([column.struct.field(f.name) for f in wanted.fields])
+            column = pl.when(column.is_not_null()).then(members).alias(name)
+    return column.cast(wanted)

@@ -1,0 +1,136 @@
+"""Read a file, the files of a directory, or those that match a pattern: one split per file.
+
+Reads:    the file system, when the source is described and when a split is opened.
+Not here: which files a path means (paths.py), how each format is read (parquet.py, ipc.py, text.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import polars as pl
+
+from thalweg.base.schema import Schema
+from thalweg.connectors.files.format import Format, format_of_files, named_format
+from thalweg.connectors.files.ipc import ArrowFormat
+from thalweg.connectors.files.parquet import ParquetFormat
+from thalweg.connectors.files.paths import Found, find_files
+from thalweg.connectors.files.select import check_file, pruned
+from thalweg.errors import ConfigError
+from thalweg.protocols.source import Fields, Position, Reader, Replay, Split
+
+Order = Literal["ordered", "parallel"]
+
+
+@dataclass(frozen=True)
+class FileSource:
+    """Files with rows of one schema; made by `file_source`.
+
+    Attributes:
+        path: a file, a pattern, a directory, or several of these.
+        schema: the columns that can be read; every file has them.
+        format: how the files are read.
+        is_ordered: whether the files follow one another in time, by name.
+        interval: seconds between two looks for new files; None: the files at the start are all there are.
+    """
+
+    path: str | tuple[str, ...]
+    schema: Schema
+    format: Format = field(repr=False)
+    is_ordered: bool = False
+    interval: float | None = None
+
+    @property
+    def is_bounded(self) -> bool:
+        """Whether no new files are looked for."""
+        return self.interval is None
+
+    @property
+    def replay(self) -> Replay:
+        """Files can be read again from any row."""
+        return "exact"
+
+    @property
+    def is_live(self) -> bool:
+        """Rows in files were made earlier."""
+        return False
+
+    def describe(self) -> str:
+        """The path."""
+        return self.path if isinstance(self.path, str) else ", ".join(self.path)
+
+    def splits(self) -> Sequence[Split]:
+        """One split per file that is there now, in order."""
+        found = find_files(self.path, may_be_empty=not self.is_bounded)
+        return [Split(file, {"path": file}) for file in found.files]
+
+    def open(self, split: Split, position: Position, fields: Fields | None) -> Reader:
+        """A reader of one file."""
+        file = str(split.data.get("path", split.id))
+        check_file(self.schema, self.format.held(file), file)
+        return self.format.reader(file, pruned(self.schema, fields), position)
+
+    def lazy(self, fields: Fields | None) -> pl.LazyFrame:
+        """All files one after the other, read by Polars itself."""
+        target = pruned(self.schema, fields)
+        files = find_files(self.path).files
+        for file in files:
+            check_file(self.schema, self.format.held(file), file)
+        return pl.concat([self.format.scan(file, target) for file in files])
+
+
+def file_source(
+    path: str | Sequence[str],
+    format: str | None = None,
+    schema: Schema | None = None,
+    *,
+    order: Order | None = None,
+    interval: float | None = None,
+    **options: Any,
+) -> FileSource:
+    """Describe files as a source; what is wrong with them is said here, before anything runs.
+
+    Args:
+        path: a file, a pattern, a directory (hidden names are left out), or several of these.
+        format: parquet, arrow, csv or json; None: what the extension says.
+        schema: the columns and types; None: those of the first file.
+        order: `ordered` if files follow one another in time, by name; `parallel` if each has a
+            time of its own. None: `ordered` for a directory, `parallel` otherwise.
+        interval: seconds between two looks for new files; makes the source unbounded.
+        options: what the format takes (see `csv.py`, `json.py`).
+
+    Raises:
+        ConfigError: nothing is there, or the format is unknown.
+        PlanError: a file does not have the columns declared, or those of the first one.
+    """
+    given = path if isinstance(path, str) else tuple(path)
+    found = find_files(given, may_be_empty=interval is not None and schema is not None and format is not None)
+    reads = make_format(named_format(format) if format else format_of_files(found.files), schema, options)
+    return FileSource(
+        path=given,
+        schema=_checked(found, reads, schema),
+        format=reads,
+        is_ordered=found.kind == "directory" if order is None else order == "ordered",
+        interval=interval,
+    )
+
+
+def make_format(name: str, schema: Schema | None, options: dict[str, Any]) -> Format:
+    """The format of that name with its options."""
+    if options:
+        raise ConfigError(
+            f'the format "{name}" has no option "{next(iter(options))}"',
+            code="source-format-option",
+            choices=(),
+        )
+    return ParquetFormat() if name == "parquet" else ArrowFormat()
+
+
+def _checked(found: Found, reads: Format, schema: Schema | None) -> Schema:
+    if schema is None:
+        schema = Schema.from_polars(dict(reads.held(found.files[0])))
+    for file in found.files:
+        check_file(schema, reads.held(file), file)
+    return schema

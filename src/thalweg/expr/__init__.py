@@ -1,0 +1,1 @@
+"""Expressions over columns, and the meaning of every function."""

@@ -1,0 +1,1 @@
+"""The registry entries of the built-in functions, by topic."""

@@ -1,0 +1,117 @@
+"""Find the type of an expression, and insert the casts that its functions need.
+
+`resolve` turns what the user wrote into an expression whose every call has arguments of exactly
+the types that the function's signature names. Only resolved expressions are compiled.
+
+Reads:    the schema of the input, the function registry.
+Not here: what the functions compute (functions/), aggregates' own state (aggregates.py).
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from thalweg.base.schema import Schema
+from thalweg.base.types import BOOLEAN, NULL, DataType
+from thalweg.errors import TypeMismatch
+from thalweg.expr import aggregates, registry
+from thalweg.expr.casts import can_cast
+from thalweg.expr.nodes import Aggregate, Call, Cast, Column, Expr, Literal, PythonCall
+
+
+def resolve(expr: Expr, schema: Schema, *, table: str | None = None) -> tuple[Expr, DataType]:
+    """The expression with implicit casts made explicit, and its type.
+
+    Raises:
+        PlanError: for a column that the schema lacks, with the near misses.
+        TypeMismatch: for a function that does not take such arguments.
+
+    Example:
+        >>> from thalweg.base.types import INT64
+        >>> str(resolve(Column("a"), Schema.of({"a": INT64}))[1])
+        'BIGINT'
+    """
+    if isinstance(expr, Column):
+        return expr, schema.type_of(expr.name, table=table, where=expr.span)
+    if isinstance(expr, Literal):
+        return expr, expr.type
+    pairs = [resolve(c, schema, table=table) for c in expr.children]
+    args, types = tuple(p[0] for p in pairs), tuple(p[1] for p in pairs)
+    if isinstance(expr, Call):
+        return _resolve_call(expr, args, types)
+    if isinstance(expr, Cast):
+        return _resolve_cast(expr, args[0], types[0])
+    if isinstance(expr, PythonCall):
+        return expr.with_children(args), expr.function.result
+    assert isinstance(expr, Aggregate), f"unknown kind of expression {type(expr).__name__}"
+    return _resolve_aggregate(expr, args, types)
+
+
+def type_of(expr: Expr, schema: Schema) -> DataType:
+    """The type of an expression over the schema."""
+    return resolve(expr, schema)[1]
+
+
+def _resolve_call(
+    expr: Call, args: tuple[Expr, ...], types: tuple[DataType, ...]
+) -> tuple[Expr, DataType]:
+    function = registry.lookup(expr.function, expr.span)
+    signature = function.infer(types)
+    if signature is None:
+        found = ", ".join(map(str, types)) or "no arguments"
+        raise TypeMismatch(
+            f'"{function.operator or function.name}" does not take ({found})',
+            code="expr-wrong-type",
+            where=expr.span,
+            expected=function.takes,
+            found=f"{expr} with ({found})",
+        )
+    cast = tuple(coerce(a, t, want) for a, t, want in zip(args, types, signature.args, strict=True))
+    return replace(expr, function=function.name, args=cast), signature.result
+
+
+def coerce(expr: Expr, held: DataType, wanted: DataType) -> Expr:
+    """The expression converted to a type, without a node where it has it already."""
+    if held == wanted:
+        return expr
+    if isinstance(expr, Literal) and expr.value is None:
+        return replace(expr, type=wanted)
+    return Cast(expr, wanted, span=expr.span)
+
+
+def _resolve_cast(expr: Cast, arg: Expr, held: DataType) -> tuple[Expr, DataType]:
+    if held != NULL and not can_cast(held, expr.type):
+        raise TypeMismatch(
+            f"a value of type {held} cannot become {expr.type}",
+            code="expr-no-cast",
+            where=expr.span,
+            found=str(expr),
+        )
+    return replace(expr, arg=arg), expr.type
+
+
+def _resolve_aggregate(
+    expr: Aggregate, args: tuple[Expr, ...], types: tuple[DataType, ...]
+) -> tuple[Expr, DataType]:
+    count = len(expr.args)
+    if expr.filter is not None and types[-1] not in (BOOLEAN, NULL):
+        raise TypeMismatch(
+            f"FILTER needs a condition, not a value of type {types[-1]}",
+            code="expr-wrong-type",
+            where=expr.filter.span or expr.span,
+        )
+    entry = aggregates.lookup(expr.function, expr.span)
+    signature = entry.infer(types[:count])
+    if signature is None:
+        found = ", ".join(map(str, types[:count])) or "no arguments"
+        raise TypeMismatch(
+            f'"{entry.name}" does not take ({found})',
+            code="expr-wrong-type",
+            where=expr.span,
+            expected=entry.takes,
+        )
+    cast = tuple(
+        coerce(a, t, want) for a, t, want in zip(args[:count], types[:count], signature.args, strict=True)
+    )
+    tail = args[count:]
+    return replace(expr.with_children((*cast, *tail)), function=entry.name), signature.result

@@ -1,0 +1,1 @@
+"""What will run: stages, edges and state declarations as plain data."""

@@ -1,0 +1,153 @@
+"""Describe a job as plain data: stages, edges, and what each stage needs.
+
+A stage is a chain of operators between exchanges; it runs as `parallelism` tasks. The job is what
+a runtime executes and what a checkpoint contains.
+
+Not here: how a plan becomes a job (physical/), how tasks run (runtime/).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal
+
+from thalweg.base.schema import Schema
+from thalweg.expr.nodes import Expr, Named
+from thalweg.protocols.operator import MAIN, OperatorSpec
+from thalweg.protocols.sink import Sink
+from thalweg.protocols.source import Fields, Source
+
+PARTITIONS = 256
+"""How many partitions the keys of a job fall into; fixed when the job is created."""
+
+ExchangeKind = Literal["forward", "hash", "gather", "broadcast"]
+
+
+@dataclass(frozen=True)
+class EventTime:
+    """How a source finds event time: both expressions read the columns of the scan."""
+
+    column: str
+    time: Expr
+    watermark: Expr
+    wants_verdict: bool
+    """Whether an operator judges lateness, so that rows must carry their watermark."""
+
+
+@dataclass(frozen=True)
+class ScanSpec:
+    """What a source stage reads."""
+
+    id: str
+    source: Source
+    fields: Fields | None
+    schema: Schema
+    time: EventTime | None = None
+    wants_position: bool = False
+    number: int = 1
+    """Which source of the job it is; keeps positions of different sources apart."""
+
+
+@dataclass(frozen=True)
+class WriteSpec:
+    """Where a sink stage writes, and the columns that it is given."""
+
+    id: str
+    sink: Sink
+    schema: Schema
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A chain of operators that run in one task."""
+
+    id: str
+    parallelism: int
+    operators: tuple[OperatorSpec, ...] = ()
+    scan: ScanSpec | None = None
+    write: WriteSpec | None = None
+
+
+@dataclass(frozen=True)
+class Edge:
+    """Rows from an output of one stage to a port of another."""
+
+    source: str
+    target: str
+    exchange: ExchangeKind = "forward"
+    keys: tuple[str, ...] = ()
+    output: str = MAIN
+    port: int = 0
+
+    def describe(self) -> str:
+        """The exchange in a few words."""
+        return f"hash({', '.join(self.keys)})" if self.exchange == "hash" else self.exchange
+
+
+@dataclass(frozen=True)
+class Job:
+    """Stages in an order in which every edge goes forward."""
+
+    name: str
+    stages: tuple[Stage, ...]
+    edges: tuple[Edge, ...]
+    partitions: int = PARTITIONS
+
+    @cached_property
+    def by_id(self) -> dict[str, Stage]:
+        """The stages by their ids."""
+        return {s.id: s for s in self.stages}
+
+    def inputs_of(self, stage: str) -> list[Edge]:
+        """The edges that end at a stage, in a fixed order."""
+        return [e for e in self.edges if e.target == stage]
+
+    def outputs_of(self, stage: str) -> list[Edge]:
+        """The edges that start at a stage, in a fixed order."""
+        return [e for e in self.edges if e.source == stage]
+
+    def with_parallelism(self, parallelism: int) -> Job:
+        """The same job with every parallel stage at another parallelism."""
+        from dataclasses import replace
+
+        stages = tuple(
+            s if _is_single(self, s) else replace(s, parallelism=parallelism) for s in self.stages
+        )
+        return replace(self, stages=stages)
+
+
+def _is_single(job: Job, stage: Stage) -> bool:
+    gathered = any(e.exchange == "gather" for e in job.inputs_of(stage.id))
+    return gathered or (stage.write is not None and not stage.write.sink.is_parallel)
+
+
+def describe(job: Job) -> str:
+    """The job as text: stages in order, each with its inputs and operators."""
+    return "\n".join(line for stage in job.stages for line in _stage_lines(job, stage))
+
+
+def _stage_lines(job: Job, stage: Stage) -> Iterable[str]:
+    yield f"stage {stage.id}  parallelism {stage.parallelism}"
+    for edge in job.inputs_of(stage.id):
+        output = "" if edge.output == MAIN else f".{edge.output}"
+        yield f"  from {edge.source}{output} by {edge.describe()}"
+    if stage.scan is not None:
+        fields = stage.scan.fields
+        names = "*" if fields is None else ", ".join(_field(f) for f in fields)
+        yield f"  read {stage.scan.source.describe()} [{names}]"
+        if stage.scan.time is not None:
+            yield f"  watermark for {stage.scan.time.column} as {stage.scan.time.watermark}"
+    for operator in stage.operators:
+        yield f"  {operator.describe()}"
+    if stage.write is not None:
+        yield f"  write {stage.write.sink.describe()}  ({stage.write.sink.delivery})"
+
+
+def _field(field: tuple[str, tuple[str, ...] | None]) -> str:
+    name, members = field
+    return name if members is None else f"{name}{{{', '.join(members)}}}"
+
+
+__all__ = ["PARTITIONS", "Edge", "EventTime", "Job", "Named", "ScanSpec", "Stage", "WriteSpec", "describe"]

@@ -1,0 +1,1 @@
+"""The steps of a running job, as pure state machines over batches."""

@@ -1,0 +1,177 @@
+"""Make changes fit for a sink that only takes rows: as operations, or folded to a table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+import polars as pl
+
+from thalweg.columnar.batch import WEIGHT, Batch, consolidate, join_batches
+from thalweg.protocols.operator import Context, Output, Step
+from thalweg.protocols.state import RowsSpec, RowStore, StateSpec
+
+INSERT, DELETE, BEFORE_UPDATE, AFTER_UPDATE = "+I", "-D", "-U", "+U"
+_GROUP = "__group"
+
+
+@dataclass(frozen=True)
+class OpsSpec:
+    """Put the operation into a first column `op`."""
+
+    id: str
+    columns: tuple[str, ...]
+    keys: tuple[str, ...]
+
+    def states(self) -> Iterable[StateSpec]:
+        """None: changes pass through."""
+        return ()
+
+    def build(self, context: Context) -> OpsOp:
+        """The operator."""
+        del context
+        return OpsOp(self)
+
+    def describe(self) -> str:
+        """One line."""
+        return "changes as rows with op"
+
+
+class OpsOp(Step):
+    """Turn weights into rows: `+I`, `-D`, and where a key has both, `-U` and `+U`.
+
+    Emits:      one row per unit of weight; of one key the removal comes before the insertion.
+    State:      none.
+    Late rows:  are rows like any other.
+    Batch mode: every row is `+I`.
+    """
+
+    def __init__(self, spec: OpsSpec) -> None:
+        self._spec = spec
+
+    def on_batch(self, port: int, batch: Batch) -> Iterator[Output]:
+        """Changes as rows."""
+        del port
+        yield Batch(with_ops(batch, self._spec.columns, self._spec.keys))
+
+
+def with_ops(batch: Batch, columns: tuple[str, ...], keys: tuple[str, ...]) -> pl.DataFrame:
+    """The rows of a batch with their operation as first column `op`."""
+    names = list(columns)
+    if batch.weight is None:
+        return batch.frame.select(pl.lit(INSERT).alias("op"), *names)
+    changes = consolidate(batch).packed()
+    removal = pl.col(WEIGHT) < 0
+    if keys:
+        paired = removal.any().over(keys) & (~removal).any().over(keys)
+    else:
+        paired = pl.lit(value=False)
+    op = (
+        pl.when(paired & removal)
+        .then(pl.lit(BEFORE_UPDATE))
+        .when(paired)
+        .then(pl.lit(AFTER_UPDATE))
+        .when(removal)
+        .then(pl.lit(DELETE))
+        .otherwise(pl.lit(INSERT))
+    )
+    made = changes.with_columns(op.alias("op"))
+    if keys:
+        # a reader that applies rows in order must see the old row of a key go before the new one comes
+        made = made.with_row_index("__row").sort(
+            pl.col("__row").min().over(keys), removal, "__row", descending=[False, True, False]
+        )
+    repeated = made.filter(pl.col(WEIGHT).abs() > 1).height > 0
+    if repeated:
+        made = made.select(pl.all().repeat_by(pl.col(WEIGHT).abs())).explode(pl.all())
+    return made.select("op", *names)
+
+
+@dataclass(frozen=True)
+class FoldSpec:
+    """Add up all changes, and give the table at the end."""
+
+    id: str
+    columns: Mapping[str, pl.DataType]
+
+    def __hash__(self) -> int:
+        return hash(self.id)
+
+    def states(self) -> Iterable[StateSpec]:
+        """The table so far, as changes."""
+        columns = {**self.columns, WEIGHT: pl.Int64(), _GROUP: pl.Int64()}
+        return [RowsSpec("rows", columns, _GROUP)]
+
+    def build(self, context: Context) -> FoldOp:
+        """The operator."""
+        return FoldOp(self, context)
+
+    def describe(self) -> str:
+        """One line."""
+        return "fold to the final table"
+
+
+class FoldOp:
+    """Keep the table that the changes add up to.
+
+    Emits:      the rows of the table, once, at the end.
+    State:      the table; changes are added up when they outgrow it.
+    Late rows:  are rows like any other.
+    Batch mode: the table is what the query gives.
+    """
+
+    def __init__(self, spec: FoldSpec, context: Context) -> None:
+        self._names = list(spec.columns)
+        self._rows: RowStore = context.state("rows")
+        self._rows_max = context.rows_max
+        self._waiting = 0
+
+    def on_batch(self, port: int, batch: Batch) -> Iterator[Output]:
+        """Keep the changes."""
+        del port
+        frame = batch.packed().select(*self._names, WEIGHT)
+        self._rows.add(frame.with_columns(pl.lit(0, dtype=pl.Int64).alias(_GROUP)))
+        self._waiting += len(batch)
+        if self._waiting > 4 * self._rows_max:
+            self._fold()
+        return iter(())
+
+    def _fold(self) -> pl.DataFrame:
+        """The table so far; what cancels is gone."""
+        known = self._rows.rows(0)
+        if self._waiting and known.height:
+            parts = [Batch.unpacked(self._rows.take(0).drop(_GROUP))]
+            table = consolidate(join_batches(parts)).packed()
+            self._rows.add(table.with_columns(pl.lit(0, dtype=pl.Int64).alias(_GROUP)))
+            # the next folding waits until as much has come as there is, so that the cost stays linear
+            self._waiting = -table.height
+        return self._rows.rows(0)
+
+    def on_watermark(self, time: int) -> Iterator[Output]:
+        """Time does not matter."""
+        return iter(())
+
+    def on_cut(self, number: int) -> Iterator[Output]:
+        """The table is published at the end."""
+        return iter(())
+
+    def on_end(self, port: int) -> Iterator[Output]:
+        """The final table."""
+        del port
+        self._waiting = max(self._waiting, 1)
+        self._fold()
+        if 0 in self._rows.groups():
+            table = self._rows.take(0).drop(_GROUP)
+            weight = table.get_column(WEIGHT)
+            assert (weight > 0).all(), "no row of the final table may be removed more often than it came"
+            whole = Batch(table.drop(WEIGHT), weight)
+            for part in whole.slices(self._rows_max):
+                yield Batch(repeat_rows(part))
+
+
+def repeat_rows(batch: Batch) -> pl.DataFrame:
+    """The rows of an insert-only batch, each as often as its weight says."""
+    if batch.weight is None or (batch.weight == 1).all():
+        return batch.frame
+    rows = pl.int_range(0, len(batch), eager=True).repeat_by(batch.weight).explode()
+    return batch.frame[rows]

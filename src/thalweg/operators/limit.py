@@ -1,0 +1,92 @@
+"""Keep the first rows by position.
+
+Which rows are first does not depend on when they arrive: a row of an earlier split displaces one
+of a later split, so the result may change until the input has ended.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+import polars as pl
+
+from thalweg.columnar.batch import OFFSET, SPLIT, Batch, consolidate, join_batches
+from thalweg.protocols.operator import Context, Output
+from thalweg.protocols.state import RowsSpec, RowStore, StateSpec
+
+_GROUP = "__emitted"
+
+
+@dataclass(frozen=True)
+class LimitSpec:
+    """Keep rows number `offset + 1` to `offset + count` by position."""
+
+    id: str
+    columns: Mapping[str, pl.DataType]
+    count: int
+    offset: int
+
+    def __hash__(self) -> int:
+        return hash(self.id)
+
+    def states(self) -> Iterable[StateSpec]:
+        """The first rows so far (group 0), and what was emitted (group 1)."""
+        return [RowsSpec("rows", {**self.columns, _GROUP: pl.Int64()}, _GROUP)]
+
+    def build(self, context: Context) -> LimitOp:
+        """The operator."""
+        return LimitOp(self, context)
+
+    def describe(self) -> str:
+        """One line."""
+        return f"limit {self.count}" + (f" offset {self.offset}" if self.offset else "")
+
+
+class LimitOp:
+    """Keep the first rows by (split, offset).
+
+    Emits:      at each cut the changes since the last one.
+    State:      `count + offset` rows, and the rows emitted.
+    Late rows:  are rows like any other.
+    Batch mode: the first rows in split order.
+    """
+
+    def __init__(self, spec: LimitSpec, context: Context) -> None:
+        self._spec = spec
+        self._rows: RowStore = context.state("rows")
+
+    def on_batch(self, port: int, batch: Batch) -> Iterator[Output]:
+        """Keep the first of the old and the new rows."""
+        del port
+        assert batch.weight is None, "the planner refuses LIMIT on updating input"
+        frame = batch.frame.select(list(self._spec.columns))
+        known = self._rows.take(0).drop(_GROUP) if 0 in self._rows.groups() else frame.clear()
+        best = pl.concat([known, frame]).bottom_k(self._spec.count + self._spec.offset, by=[SPLIT, OFFSET])
+        self._rows.add(best.with_columns(pl.lit(0, dtype=pl.Int64).alias(_GROUP)))
+        return iter(())
+
+    def on_watermark(self, time: int) -> Iterator[Output]:
+        """Time does not matter."""
+        return iter(())
+
+    def on_cut(self, number: int) -> Iterator[Output]:
+        """The changes of the result since the last cut."""
+        del number
+        hidden = [SPLIT, OFFSET, _GROUP]
+        now = self._rows.rows(0).sort(SPLIT, OFFSET).slice(self._spec.offset, self._spec.count)
+        groups = self._rows.groups()
+        before = self._rows.take(1) if 1 in groups else now.clear()
+        if now.height:
+            self._rows.add(now.with_columns(pl.lit(1, dtype=pl.Int64).alias(_GROUP)))
+        plus, minus = Batch(now.drop(hidden)), before.drop(hidden)
+        if minus.height:
+            undone = Batch(minus, pl.repeat(-1, minus.height, dtype=pl.Int64, eager=True))
+            plus = consolidate(join_batches([undone, plus]))
+        if len(plus):
+            yield plus
+
+    def on_end(self, port: int) -> Iterator[Output]:
+        """The result is final."""
+        del port
+        return self.on_cut(0)

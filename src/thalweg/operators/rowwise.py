@@ -1,0 +1,211 @@
+"""Compute, filter and unfold rows, each by itself.
+
+Neighbouring row-wise steps of a stage are one operator, so that a batch goes through them without
+being sent anywhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+
+import polars as pl
+
+from thalweg.base.schema import SYSTEM_PREFIX, Schema
+from thalweg.columnar.batch import WEIGHT, Batch
+from thalweg.errors import PlanError
+from thalweg.expr.evaluate import Predicate, Projection
+from thalweg.expr.nodes import Expr, Named
+from thalweg.expr.python import unwrap
+from thalweg.plan.nodes import FrameFunction
+from thalweg.protocols.operator import Context, Output, Step
+from thalweg.protocols.state import StateSpec
+
+
+@dataclass(frozen=True)
+class ProjectStep:
+    """Compute columns."""
+
+    items: tuple[Named, ...]
+    schema: Schema
+
+    def describe(self) -> str:
+        """One line."""
+        return "project " + ", ".join(map(str, self.items))
+
+
+@dataclass(frozen=True)
+class FilterStep:
+    """Keep rows."""
+
+    condition: Expr
+    schema: Schema
+
+    def describe(self) -> str:
+        """One line."""
+        return f"filter {self.condition}"
+
+
+@dataclass(frozen=True)
+class ExplodeStep:
+    """One row per item of a list."""
+
+    column: str
+
+    def describe(self) -> str:
+        """One line."""
+        return f"explode {self.column}"
+
+
+@dataclass(frozen=True)
+class MapStep:
+    """Apply a user's frame function."""
+
+    function: FrameFunction
+    schema: Schema
+    result: Schema
+
+    def describe(self) -> str:
+        """One line."""
+        return f"map {self.function.name}"
+
+
+@dataclass(frozen=True)
+class StripStep:
+    """Leave only the user's columns."""
+
+    columns: tuple[str, ...]
+
+    def describe(self) -> str:
+        """One line."""
+        return "strip"
+
+
+RowStep = ProjectStep | FilterStep | ExplodeStep | MapStep | StripStep
+
+
+@dataclass(frozen=True)
+class RowwiseSpec:
+    """Row-wise steps, in order."""
+
+    id: str
+    steps: tuple[RowStep, ...]
+
+    def states(self) -> Iterable[StateSpec]:
+        """None: every row is dealt with by itself."""
+        return ()
+
+    def build(self, context: Context) -> RowwiseOp:
+        """The operator."""
+        del context
+        return RowwiseOp([_compile(s) for s in self.steps])
+
+    def describe(self) -> str:
+        """One line per step."""
+        return " | ".join(s.describe() for s in self.steps if not isinstance(s, StripStep)) or "pass"
+
+
+class RowwiseOp(Step):
+    """Apply row-wise steps to each batch.
+
+    Emits:      the rows that the steps make, with the weights of the rows they come from.
+    State:      none.
+    Late rows:  pass like any other; their watermark column travels along.
+    Batch mode: the same expressions in one lazy query.
+    """
+
+    def __init__(self, steps: list[Callable[[Batch], Batch]]) -> None:
+        self._steps = steps
+
+    def on_batch(self, port: int, batch: Batch) -> Iterator[Output]:
+        """Rows through all steps; a batch that became empty goes no further."""
+        del port
+        for step in self._steps:
+            batch = step(batch)
+            if len(batch) == 0:
+                return
+        yield batch
+
+
+def _compile(step: RowStep) -> Callable[[Batch], Batch]:
+    if isinstance(step, ProjectStep):
+        projection = Projection(step.items, step.schema)
+        return lambda b: Batch(projection.apply(b.frame, keep=system_columns(b.frame)), b.weight)
+    if isinstance(step, FilterStep):
+        predicate = Predicate(step.condition, step.schema)
+        return lambda b: b.filter(predicate.mask(b.frame))
+    if isinstance(step, ExplodeStep):
+        column = step.column
+        return lambda b: _through_frame(b, lambda f: explode(f, column))
+    if isinstance(step, StripStep):
+        wanted = list(step.columns)
+        return lambda b: b if b.frame.columns == wanted else Batch(b.frame.select(wanted), b.weight)
+    function, result = step.function, step.result
+    names = list(step.schema.names)
+    return lambda b: _through_frame(b, lambda f: apply_frame_function(f, function, result, names))
+
+
+def system_columns(frame: pl.DataFrame) -> list[str]:
+    """The engine's own columns that travel with the rows."""
+    return [c for c in frame.columns if c.startswith(SYSTEM_PREFIX)]
+
+
+def _through_frame(batch: Batch, change: Callable[[pl.DataFrame], pl.DataFrame]) -> Batch:
+    """A change of the number of rows: weights travel as a column."""
+    if batch.weight is None:
+        return Batch(change(batch.frame))
+    return Batch.unpacked(change(batch.packed()))
+
+
+def explode(frame: pl.DataFrame, column: str) -> pl.DataFrame:
+    """One row per item; empty and null lists give none."""
+    return frame.filter(pl.col(column).list.len() > 0).explode(column)
+
+
+def apply_frame_function(
+    frame: pl.DataFrame, function: FrameFunction, result: Schema, names: list[str]
+) -> pl.DataFrame:
+    """The user's function on the user's columns; what it gives is checked against the declared schema.
+
+    System columns can only follow when the function keeps the number of rows.
+    """
+    try:
+        made = function.call(frame.select(names))
+    except Exception as error:
+        raise user_error(function, error) from error
+    if not isinstance(made, pl.DataFrame) or made.schema != result.polars:
+        found = made.schema if isinstance(made, pl.DataFrame) else type(made).__name__
+        raise PlanError(
+            f'the function "{function.name}" gave other columns than declared',
+            code="plan-function-result",
+            where=function.place,
+            expected=str(result),
+            found=str(found),
+        )
+    system = [c for c in frame.columns if c.startswith(SYSTEM_PREFIX)]
+    if not system:
+        return made
+    if made.height == frame.height:
+        return made.with_columns(frame.select(system))
+    if WEIGHT in system:
+        raise PlanError(
+            f'the function "{function.name}" changes the number of rows of an updating input',
+            code="plan-function-updates",
+            where=function.place,
+            hint="filter and explode before it",
+        )
+    return made
+
+
+def user_error(function: FrameFunction, error: Exception) -> Exception:
+    """What to raise for an exception of the user's own function."""
+    from thalweg.errors import DataError
+
+    known = unwrap(error)
+    if known is not error:
+        return known
+    return DataError(
+        f'the function "{function.name}" raised {type(error).__name__}: {error}',
+        code="data-python-function",
+        where=function.place,
+    )

@@ -1,0 +1,153 @@
+"""Number the rows of each window once the window is complete, and keep the first ones.
+
+Ties: `rank` gives equal rows the same number; `row_number` breaks ties by position, or where rows
+have none (they come out of an aggregation) by all their columns.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+import polars as pl
+
+from thalweg.columnar.batch import OFFSET, SPLIT, Batch
+from thalweg.plan.nodes import WINDOW_END, SortKey
+from thalweg.protocols.operator import Context, Output
+from thalweg.protocols.state import RowsSpec, RowStore, StateSpec
+
+_GROUP = "__window"
+
+
+@dataclass(frozen=True)
+class WindowRankSpec:
+    """Number the rows of each partition of each window.
+
+    Attributes:
+        id: the step's name.
+        columns: the input's columns and types (positions included, where rows carry them).
+        partition: what to number within; contains the window's bounds.
+        order: the order of the numbers.
+        kind: `rank` or `row_number`.
+        output: the column of the number, or None.
+        limit: the greatest number kept, or None.
+        slack_us: how far the window's end may lag behind the watermark.
+        exchange: the columns by which rows come to this task.
+    """
+
+    id: str
+    columns: Mapping[str, pl.DataType]
+    partition: tuple[str, ...]
+    order: tuple[SortKey, ...]
+    kind: str
+    output: str | None
+    limit: int | None
+    slack_us: int
+    exchange: tuple[str, ...]
+
+    def __hash__(self) -> int:
+        return hash(self.id)
+
+    def states(self) -> Iterable[StateSpec]:
+        """The rows of open windows."""
+        return [RowsSpec("rows", {**self.columns, _GROUP: pl.Int64()}, _GROUP, self.exchange)]
+
+    def build(self, context: Context) -> WindowRankOp:
+        """The operator."""
+        return WindowRankOp(self, context)
+
+    def describe(self) -> str:
+        """One line."""
+        limit = "" if self.limit is None else f" <= {self.limit}"
+        return f"{self.kind}{limit} over ({', '.join(self.partition)}) order {', '.join(map(str, self.order))}"
+
+
+class WindowRankOp:
+    """Keep the rows of open windows, and number them when a window closes.
+
+    Emits:      the rows of a window with `number <= limit`, once the watermark passes its end.
+    State:      the rows of open windows; of `rank <= 1` only the best ones so far.
+    Late rows:  were turned away where the window was assigned.
+    Batch mode: `End` closes every window, so the result equals ranking the whole table.
+    """
+
+    def __init__(self, spec: WindowRankSpec, context: Context) -> None:
+        self._spec = spec
+        self._rows: RowStore = context.state("rows")
+        self._rows_max = context.rows_max
+
+    def on_batch(self, port: int, batch: Batch) -> Iterator[Output]:
+        """Keep rows."""
+        del port
+        assert batch.weight is None, "the planner puts this step on final input only"
+        end = pl.col(WINDOW_END).to_physical().cast(pl.Int64).alias(_GROUP)
+        names = list(self._spec.columns)
+        self._rows.add(self._best(batch.frame.select(names)).with_columns(end))
+        return iter(())
+
+    def _best(self, frame: pl.DataFrame) -> pl.DataFrame:
+        """Rows that can still be among the first: the same numbering, on what is there."""
+        if self._spec.limit is None:
+            return frame
+        return self._numbered(frame).select(frame.columns)
+
+    def _numbered(self, frame: pl.DataFrame) -> pl.DataFrame:
+        return number_rows(frame.lazy(), self._spec).collect()
+
+    def on_watermark(self, time: int) -> Iterator[Output]:
+        """Number the windows that are complete."""
+        return self._close(time - self._spec.slack_us)
+
+    def _close(self, until: int | None) -> Iterator[Output]:
+        for end in self._rows.groups():
+            if until is not None and end > until:
+                return
+            frame = self._numbered(self._rows.take(end).drop(_GROUP))
+            wanted = [c for c in frame.columns if c not in (SPLIT, OFFSET)]
+            yield from Batch(frame.select(wanted)).slices(self._rows_max)
+
+    def on_cut(self, number: int) -> Iterator[Output]:
+        """Nothing is owed: open windows are state."""
+        return iter(())
+
+    def on_end(self, port: int) -> Iterator[Output]:
+        """Every window is complete."""
+        del port
+        return self._close(None)
+
+
+def number_rows(frame: pl.LazyFrame, spec: WindowRankSpec) -> pl.LazyFrame:
+    """The rows with `number <= limit`, and the number if it is wanted; for both modes."""
+    name = spec.output or "__number"
+    if spec.kind == "rank":
+        keys = [_ordinal(k) for k in spec.order]
+        rank = keys[0] if len(keys) == 1 else pl.struct(keys)
+        number = rank.rank("min").over(spec.partition).cast(pl.Int64)
+        if spec.limit == 1 and spec.output is None and len(keys) == 1:
+            return frame.filter((keys[0] == keys[0].min()).over(spec.partition))
+        return _keep(frame.with_columns(number.alias(name)), spec, name)
+    order = [pl.col(k.column) for k in spec.order]
+    have = set(spec.columns)
+    ties = [SPLIT, OFFSET] if SPLIT in have else [c for c in spec.columns if not c.startswith("__")]
+    ties = [t for t in ties if t not in {k.column for k in spec.order}]
+    descending = [k.descending for k in spec.order] + [False] * len(ties)
+    nulls_last = [not k.puts_nulls_first for k in spec.order] + [False] * len(ties)
+    ordered = frame.sort([*order, *map(pl.col, ties)], descending=descending, nulls_last=nulls_last)
+    number = pl.int_range(1, pl.len() + 1, dtype=pl.Int64).over(spec.partition)
+    return _keep(ordered.with_columns(number.alias(name)), spec, name)
+
+
+def _keep(frame: pl.LazyFrame, spec: WindowRankSpec, name: str) -> pl.LazyFrame:
+    if spec.limit is not None:
+        frame = frame.filter(pl.col(name) <= spec.limit)
+    return frame if spec.output is not None else frame.drop(name)
+
+
+def _ordinal(key: SortKey) -> pl.Expr:
+    """A number per value that orders as the key does, NULL included."""
+    dense = pl.col(key.column).rank("dense", descending=key.descending).cast(pl.Int64)
+    edge = -1 if key.puts_nulls_first else (1 << 62)
+    return dense.fill_null(edge)
+
+
+__all__ = ["WindowRankOp", "WindowRankSpec", "number_rows"]

@@ -1,0 +1,171 @@
+"""Give rows their windows: as rows of their own, or as panes that neighbouring windows share.
+
+A pane is the longest stretch of time that lies in the same windows throughout. Counting per pane
+and adding up panes when a window closes does the work once instead of once per window (Li et al.,
+"No pane, no gain", SIGMOD Record 2005).
+
+Lateness is judged here, per (row, window), by the watermark that the row's own split had before
+the row. What is judged late goes to the `late` output with the window and the position.
+
+Not here: aggregation (pane_aggregate.py, aggregate.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+
+from thalweg.columnar.batch import BEFORE, OFFSET, SPLIT, Batch
+from thalweg.errors import DataError
+from thalweg.plan.nodes import WINDOW_END, WINDOW_START, WINDOW_TIME
+from thalweg.plan.properties import WINDOW_TIME_US
+from thalweg.progress import windows as arithmetic
+from thalweg.progress.windows import WindowSpec
+from thalweg.protocols.operator import Context, Output, Side, Step
+from thalweg.protocols.state import StateSpec
+
+PANE, FIRST = "__pane", "__first"
+"""System columns: the start of a row's pane, and the end of the first window that the row counts for."""
+LATE = "late"
+
+
+@dataclass(frozen=True)
+class WindowsSpec:
+    """Give each row its windows.
+
+    Attributes:
+        id: the step's name.
+        column: the time column.
+        window: the windows.
+        slack_us: how far the column may lag behind the watermark.
+        shares_panes: whether rows get a pane instead of being repeated for each window.
+        columns: the columns of the input that late rows are reported with.
+    """
+
+    id: str
+    column: str
+    window: WindowSpec
+    slack_us: int
+    shares_panes: bool
+    columns: tuple[str, ...]
+
+    def states(self) -> Iterable[StateSpec]:
+        """None: rows are judged by what they carry."""
+        return ()
+
+    def build(self, context: Context) -> WindowsOp:
+        """The operator."""
+        return WindowsOp(self, context.rows_max)
+
+    def describe(self) -> str:
+        """One line."""
+        how = "panes of" if self.shares_panes else "windows of"
+        return f"{how} {self.window} on {self.column}"
+
+
+class WindowsOp(Step):
+    """Assign windows or panes to rows, and turn late pairs away.
+
+    Emits:      each row with its pane, or once per window; on `late` one row per missed pair.
+    State:      none.
+    Late rows:  a (row, window) pair is late if the window's end is at or before the split's
+                watermark before the row, less the column's slack.
+    Batch mode: no row is late unless `lateness="as_stream"`.
+    """
+
+    def __init__(self, spec: WindowsSpec, rows_max: int) -> None:
+        self._spec, self._rows_max = spec, rows_max
+
+    def on_batch(self, port: int, batch: Batch) -> Iterator[Output]:
+        """Rows with their windows."""
+        del port
+        spec = self._spec
+        times = _micros(batch.frame, spec.column)
+        firsts: np.ndarray | None = None
+        if BEFORE in batch.frame.columns:
+            firsts, late = self._judge(batch, times)
+            if late is not None:
+                yield late
+            batch = Batch(batch.frame.drop(BEFORE), batch.weight)
+        if spec.shares_panes:
+            yield from self._panes(batch, times, firsts)
+        else:
+            yield from self._repeat(batch, times, firsts)
+
+    def _judge(self, batch: Batch, times: np.ndarray) -> tuple[np.ndarray, Side | None]:
+        """The end of the first open window of each row, and what is late."""
+        spec = self._spec
+        marks = batch.frame.get_column(BEFORE)
+        known = marks.is_not_null().to_numpy()
+        before = marks.fill_null(0).to_numpy()
+        firsts = arithmetic.first_open_end(spec.window, times, before - spec.slack_us, known)
+        rows, ends = arithmetic.missed_pairs(spec.window, times, firsts)
+        if not len(rows):
+            return firsts, None
+        return firsts, Side(LATE, self._late(batch, rows, ends), len(rows))
+
+    def _late(self, batch: Batch, rows: np.ndarray, ends: np.ndarray) -> Batch:
+        spec = self._spec
+        frame = batch.frame[rows]
+        held = frame.schema[spec.column]
+        starts = pl.Series(WINDOW_START, ends - spec.window.size_us).cast(held)
+        missing = pl.lit(None, dtype=pl.Int64)
+        position = [
+            (pl.col(SPLIT) if SPLIT in frame.columns else missing).alias("split"),
+            (pl.col(OFFSET) if OFFSET in frame.columns else missing).alias("position"),
+        ]
+        made = frame.with_columns(starts, pl.Series(WINDOW_END, ends).cast(held), *position)
+        names = [*spec.columns, WINDOW_START, WINDOW_END, "split", "position"]
+        weight = None if batch.weight is None else batch.weight[rows]
+        return Batch(made.select(names), weight)
+
+    def _panes(self, batch: Batch, times: np.ndarray, firsts: np.ndarray | None) -> Iterator[Output]:
+        spec = self._spec
+        panes = arithmetic.pane_start(spec.window, times)
+        usual = arithmetic.first_end(spec.window, panes)
+        if firsts is None:
+            yield _with(batch, {PANE: panes, FIRST: usual})
+            return
+        last = arithmetic.last_end(spec.window, panes)
+        kept = firsts <= last
+        done = _with(batch, {PANE: panes, FIRST: np.maximum(firsts, usual)})
+        out = done if kept.all() else done.filter(pl.Series(kept))
+        if len(out):
+            yield out
+
+    def _repeat(self, batch: Batch, times: np.ndarray, firsts: np.ndarray | None) -> Iterator[Output]:
+        spec = self._spec
+        rows, ends = arithmetic.pairs(spec.window, times, firsts)
+        if not len(rows):
+            return
+        held = batch.frame.schema[spec.column]
+        for at in range(0, len(rows), self._rows_max):
+            some, until = rows[at : at + self._rows_max], ends[at : at + self._rows_max]
+            weight = None if batch.weight is None else batch.weight[some]
+            added = [
+                pl.Series(WINDOW_START, until - spec.window.size_us).cast(held),
+                pl.Series(WINDOW_END, until).cast(held),
+                pl.Series(WINDOW_TIME, until - WINDOW_TIME_US).cast(held),
+            ]
+            yield Batch(batch.frame[some].with_columns(added), weight)
+
+
+def _with(batch: Batch, columns: dict[str, np.ndarray]) -> Batch:
+    return Batch(batch.frame.with_columns([pl.Series(n, a) for n, a in columns.items()]), batch.weight)
+
+
+def _micros(frame: pl.DataFrame, column: str) -> np.ndarray:
+    """The time column in microseconds; a row without a time is a bad row."""
+    series = frame.get_column(column)
+    if series.null_count():
+        row = int(series.is_null().arg_max() or 0)
+        raise DataError(
+            f'the event time "{column}" is NULL, so that the row falls into no window',
+            code="data-null-time",
+            offset=row,
+            sample=str(frame.row(row, named=True)),
+        )
+    return series.to_physical().rechunk().to_numpy()

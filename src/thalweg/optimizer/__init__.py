@@ -1,0 +1,1 @@
+"""Rewrite a plan into a cheaper one with the same meaning."""

@@ -1,0 +1,1 @@
+"""One rewriting rule per module."""

@@ -1,0 +1,1 @@
+"""From a plan to a job: which operators run, in which stages, over which edges."""

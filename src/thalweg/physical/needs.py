@@ -1,0 +1,99 @@
+"""Find out what steps need from far below them: positions, watermarks per row, shared readers."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from thalweg.plan.nodes import (
+    AssignWatermark,
+    GroupBy,
+    Late,
+    Limit,
+    MapBatches,
+    Plan,
+    Rank,
+    Scan,
+    Values,
+    Window,
+)
+
+
+@dataclass
+class Needs:
+    """What is needed where.
+
+    Attributes:
+        positions: scans whose rows must carry their position.
+        verdicts: watermarks that some step judges lateness by.
+        used_times: watermarks whose event time anything depends on.
+    """
+
+    positions: set[Plan] = field(default_factory=set)
+    verdicts: set[Plan] = field(default_factory=set)
+    reads: Counter[Plan] = field(default_factory=Counter)
+
+    def readers(self, plan: Plan) -> int:
+        """How many steps read the plan's rows."""
+        return self.reads[plan]
+
+
+def find(roots: Sequence[Plan]) -> Needs:
+    """Walk all plans once."""
+    needs = Needs()
+    seen: set[Plan] = set()
+    for root in roots:
+        _visit(root, needs, seen)
+    return needs
+
+
+def _visit(plan: Plan, needs: Needs, seen: set[Plan]) -> None:
+    if plan in seen:
+        return
+    seen.add(plan)
+    for below in plan.inputs:
+        # a late output leaves its window step through a port of its own
+        if not isinstance(plan, Late):
+            needs.reads[below] += 1
+        _visit(below, needs, seen)
+    if isinstance(plan, Late):
+        _mark_positions(plan.input, needs)
+    if isinstance(plan, Limit) or (isinstance(plan, Rank) and plan.kind == "row_number"):
+        _mark_positions(plan.inputs[0], needs)
+    if isinstance(plan, Window):
+        _mark_verdicts(plan.input, needs)
+
+
+def _mark_positions(plan: Plan, needs: Needs) -> None:
+    """Scans whose rows reach the step one by one."""
+    if isinstance(plan, (Scan, Values)):
+        needs.positions.add(plan)
+    if isinstance(plan, (GroupBy, MapBatches)):
+        return
+    for below in plan.inputs:
+        _mark_positions(below, needs)
+
+
+def _mark_verdicts(plan: Plan, needs: Needs) -> None:
+    """The watermark is used up by the first stateful step."""
+    if isinstance(plan, AssignWatermark):
+        needs.verdicts.add(plan)
+    if isinstance(plan, (GroupBy, Rank, Limit, Window)):
+        return
+    for below in plan.inputs:
+        _mark_verdicts(below, needs)
+
+
+def has_positions(plan: Plan, needs: Needs) -> bool:
+    """Whether the plan's rows carry their position."""
+    if isinstance(plan, (Scan, Values)):
+        return plan in needs.positions
+    if isinstance(plan, (GroupBy, MapBatches)):
+        return False
+    return bool(plan.inputs) and all(has_positions(p, needs) for p in plan.inputs)
+
+
+def reads_late(plan: Plan) -> bool:
+    """Whether a plan reads a late output."""
+    return isinstance(plan, Late) or any(reads_late(p) for p in plan.inputs)

@@ -1,0 +1,277 @@
+"""Turn an optimized plan into a job: stages, exchanges, operators.
+
+Neighbouring steps share a stage until rows must change tasks. The structure of the job depends on
+the plan alone, never on the parallelism, so that a checkpoint fits at any parallelism.
+
+Reads:    the plan and its properties.
+Not here: rewriting plans (optimizer/), running bounded plans with Polars (lazy.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from thalweg.base.schema import SYSTEM_PREFIX, Schema
+from thalweg.errors import PlanError
+from thalweg.expr.nodes import Column, Expr, substitute
+from thalweg.job.job import Edge, EventTime, Job, ScanSpec, Stage, WriteSpec
+from thalweg.operators.rowwise import ExplodeStep, FilterStep, MapStep, ProjectStep, RowStep, RowwiseSpec
+from thalweg.physical import grouping, needs
+from thalweg.plan.nodes import (
+    AssignWatermark,
+    Explode,
+    Filter,
+    GroupBy,
+    Late,
+    Limit,
+    MapBatches,
+    Plan,
+    Project,
+    Rank,
+    Scan,
+    Union,
+    Values,
+    Window,
+    Write,
+)
+from thalweg.plan.properties import properties
+from thalweg.protocols.operator import OperatorSpec
+
+
+@dataclass
+class OpenStage:
+    """A stage while it is put together.
+
+    Attributes:
+        origin: for the stages of a source, each column as an expression over the scan's columns;
+            None once rows have been through something that hides where columns come from.
+    """
+
+    id: str
+    parallelism: int
+    scan: ScanSpec | None = None
+    steps: list[RowStep] = field(default_factory=list)
+    operators: list[OperatorSpec] = field(default_factory=list)
+    write: WriteSpec | None = None
+    origin: dict[str, Expr] | None = None
+
+    def flush(self) -> None:
+        """Make one operator of the row-wise steps so far."""
+        if self.steps:
+            number = len(self.operators)
+            self.operators.append(RowwiseSpec(f"{self.id}.rows{number}", tuple(self.steps)))
+            self.steps = []
+
+    def add(self, operator: OperatorSpec) -> None:
+        """Append an operator behind what is there."""
+        self.flush()
+        self.operators.append(operator)
+        self.origin = None
+
+    def closed(self) -> Stage:
+        """The finished stage."""
+        self.flush()
+        return Stage(self.id, self.parallelism, tuple(self.operators), self.scan, self.write)
+
+
+class Planner:
+    """Builds one job from the plans of its sinks."""
+
+    def __init__(self, roots: Sequence[Plan], parallelism: int) -> None:
+        self.parallelism = parallelism
+        self.needs = needs.find(roots)
+        self.stages: list[OpenStage] = []
+        self.edges: list[Edge] = []
+        self._names: dict[str, int] = {}
+        self._placed: dict[Plan, OpenStage] = {}
+        self.window_stages: dict[Plan, OpenStage] = {}
+
+    def job(self, roots: Sequence[Plan], name: str) -> Job:
+        """The job of all roots."""
+        # late outputs hang on a window step that another root has placed
+        for root in sorted(roots, key=needs.reads_late):
+            self.place(root)
+        return Job(name, tuple(s.closed() for s in self.stages), tuple(self.edges))
+
+    def place(self, plan: Plan) -> OpenStage:
+        """The stage that makes the plan's rows."""
+        stage = self._placed.get(plan)
+        if stage is None:
+            stage = self._place(plan)
+            self._placed[plan] = stage
+        return stage
+
+    def _place(self, plan: Plan) -> OpenStage:
+        if isinstance(plan, Scan):
+            return self._scan(plan)
+        if isinstance(plan, Values):
+            return self._values(plan)
+        if isinstance(plan, AssignWatermark):
+            return self._watermark(plan)
+        if isinstance(plan, (Project, Filter, Explode, MapBatches)):
+            return self._rowwise(plan)
+        if isinstance(plan, Union):
+            return self._union(plan)
+        if isinstance(plan, Window):
+            return grouping.place_window(self, plan, shares_panes=False)
+        if isinstance(plan, GroupBy):
+            return grouping.place_group_by(self, plan)
+        if isinstance(plan, Rank):
+            return grouping.place_rank(self, plan)
+        if isinstance(plan, Limit):
+            return grouping.place_limit(self, plan)
+        if isinstance(plan, Late):
+            return self._late(plan)
+        assert isinstance(plan, Write), f"no way to run {type(plan).__name__}"
+        return self._write(plan)
+
+    # -- building blocks -----------------------------------------------------------------------
+
+    def new_stage(self, kind: str, *, parallelism: int | None = None) -> OpenStage:
+        """An empty stage with a name that depends on its place in the plan only."""
+        number = self._names[kind] = self._names.get(kind, 0) + 1
+        stage = OpenStage(f"{kind}{number}", self.parallelism if parallelism is None else parallelism)
+        self.stages.append(stage)
+        return stage
+
+    def chained(self, plan: Plan) -> OpenStage:
+        """A stage behind `plan` to append to: its own, or a new one if others read it too."""
+        stage = self.place(plan)
+        if self.needs.readers(plan) <= 1:
+            return stage
+        follower = self.new_stage("branch", parallelism=stage.parallelism)
+        follower.origin = None
+        self.edges.append(Edge(stage.id, follower.id))
+        return follower
+
+    def exchanged(self, stage: OpenStage, keys: Sequence[str], kind: str) -> OpenStage:
+        """A new stage that gets the rows by key; without keys, one task gets them all."""
+        target = self.new_stage(kind, parallelism=self.parallelism if keys else 1)
+        how = "hash" if keys else "gather"
+        self.edges.append(Edge(stage.id, target.id, how, tuple(keys)))  # type: ignore[arg-type]
+        return target
+
+    # -- sources -------------------------------------------------------------------------------
+
+    def _scan(self, plan: Scan) -> OpenStage:
+        stage = self.new_stage("source")
+        number = sum(1 for s in self.stages if s.scan is not None)
+        stage.scan = ScanSpec(
+            stage.id,
+            plan.source,
+            plan.fields,
+            plan.schema,
+            wants_position=plan in self.needs.positions,
+            number=number,
+        )
+        stage.origin = {f.name: Column(f.name) for f in plan.schema}
+        return stage
+
+    def _values(self, plan: Values) -> OpenStage:
+        from thalweg.physical.values import ValuesSource
+
+        scan = Scan(ValuesSource(plan.frame))
+        if plan in self.needs.positions:
+            self.needs.positions.add(scan)
+        return self._scan(scan)
+
+    def _watermark(self, plan: AssignWatermark) -> OpenStage:
+        stage = self.chained(plan.input)
+        if stage.scan is None or stage.origin is None or stage.scan.time is not None:
+            raise PlanError(
+                f'the watermark of "{plan.column}" cannot be found here',
+                code="plan-watermark-place",
+                where=plan.span or plan.place,
+                expected="a watermark on the way from a source to the first grouping, window or union",
+                hint="declare it in the table, or right after reading",
+            )
+        time = substitute(Column(plan.column), stage.origin)
+        mark = substitute(plan.watermark, stage.origin)
+        wanted = plan in self.needs.verdicts
+        from dataclasses import replace
+
+        stage.scan = replace(stage.scan, time=EventTime(plan.column, time, mark, wants_verdict=wanted))
+        return stage
+
+    # -- row-wise steps ------------------------------------------------------------------------
+
+    def _rowwise(self, plan: Project | Filter | Explode | MapBatches) -> OpenStage:
+        stage = self.chained(plan.input)
+        schema = plan.input.schema
+        if isinstance(plan, Project):
+            self._trace(stage, plan)
+            stage.steps.append(ProjectStep(plan.items, schema))
+        elif isinstance(plan, Filter):
+            stage.steps.append(FilterStep(plan.condition, schema))
+        elif isinstance(plan, Explode):
+            if stage.origin is not None:
+                stage.origin.pop(plan.column, None)
+            stage.steps.append(ExplodeStep(plan.column))
+        else:
+            stage.origin = None
+            stage.steps.append(MapStep(plan.function, schema, plan.result))
+        return stage
+
+    def _trace(self, stage: OpenStage, plan: Project) -> None:
+        if stage.origin is None:
+            return
+        known = stage.origin
+        from thalweg.expr.nodes import columns_of
+
+        stage.origin = {
+            i.name: substitute(i.expr, known) for i in plan.items if columns_of(i.expr) <= known.keys()
+        }
+
+    def _union(self, plan: Union) -> OpenStage:
+        below = [self.place(p) for p in plan.parts]
+        stage = self.new_stage("union")
+        for part in below:
+            self.edges.append(Edge(part.id, stage.id))
+        return stage
+
+    # -- ends ----------------------------------------------------------------------------------
+
+    def _late(self, plan: Late) -> OpenStage:
+        window = plan.input
+        if window not in self.window_stages:
+            self.place(window)
+        source = self.window_stages[window]
+        stage = self.new_stage("late")
+        self.edges.append(Edge(source.id, stage.id, output="late"))
+        return stage
+
+    def _write(self, plan: Write) -> OpenStage:
+        from thalweg.physical.results import check_sink, changelog_step
+
+        check_sink(plan)
+        below = self.place(plan.input)
+        single = not plan.sink.is_parallel or plan.changelog is not None
+        if not single and self.needs.readers(plan.input) <= 1 and below.write is None:
+            stage = below
+        else:
+            stage = self.new_stage("sink", parallelism=1 if single else below.parallelism)
+            self.edges.append(Edge(below.id, stage.id, "gather" if single else "forward"))
+        schema = plan.input.schema
+        if plan.changelog in ("ops", "fold"):
+            operator, schema = changelog_step(plan, f"{stage.id}.{plan.changelog}")
+            stage.add(operator)
+        else:
+            self._strip(stage, schema)
+        stage.write = WriteSpec(stage.id, plan.sink, schema)
+        return stage
+
+    def _strip(self, stage: OpenStage, schema: Schema) -> None:
+        """System columns do not reach a sink."""
+        from thalweg.operators.rowwise import StripStep
+
+        stage.steps.append(StripStep(tuple(n for n in schema.names if not n.startswith(SYSTEM_PREFIX))))
+
+
+def plan_job(roots: Sequence[Plan], *, name: str, parallelism: int) -> Job:
+    """The job that runs the roots (each a `Write`) together; what they share runs once."""
+    for root in roots:
+        properties(root)
+    return Planner(roots, parallelism).job(roots, name)
+
+

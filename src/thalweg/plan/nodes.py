@@ -1,0 +1,383 @@
+"""Hold logical plans as immutable values.
+
+A plan is a tree (shared parts make it a graph: equal nodes are one node) from sinks down to scans.
+Nodes carry resolved expressions only, so that a plan always has a schema. Build them through
+`build.py`, which resolves names and types and reports mistakes.
+
+Not here: what a node's output is like over time (properties.py), how it runs (physical/).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any, Literal as Choice
+
+import polars as pl
+
+from thalweg.base.schema import Schema
+from thalweg.base.types import INT64, TIMESTAMP, Field, Struct
+from thalweg.errors import Span
+from thalweg.expr.infer import type_of
+from thalweg.expr.nodes import Expr, Named
+from thalweg.progress.windows import WindowSpec
+from thalweg.protocols.sink import Sink
+from thalweg.protocols.source import Source
+
+WINDOW_START, WINDOW_END, WINDOW_TIME = "window_start", "window_end", "window_time"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One step of a logical plan; `name` is the user's own name for it, `place` where it was written."""
+
+    name: str | None = field(default=None, compare=False, kw_only=True)
+    place: str | None = field(default=None, compare=False, repr=False, kw_only=True)
+    span: Span | None = field(default=None, compare=False, repr=False, kw_only=True)
+
+    @property
+    def inputs(self) -> tuple[Plan, ...]:
+        """The steps directly below."""
+        return ()
+
+    def with_inputs(self, inputs: tuple[Plan, ...]) -> Plan:
+        """The same step over other inputs."""
+        assert not inputs, "a scan has no inputs"
+        return self
+
+    @cached_property
+    def schema(self) -> Schema:
+        """The columns of the output."""
+        raise AssertionError("every concrete plan node defines its schema")
+
+    def describe(self) -> str:
+        """The node in one line, without its inputs."""
+        return type(self).__name__
+
+    @cached_property
+    def _hash(self) -> int:
+        parts = [getattr(self, k) for k, f in self.__dataclass_fields__.items() if f.compare]
+        return hash((type(self).__name__, *parts))
+
+
+class _Unary(Plan):
+    """What steps with one input have in common."""
+
+    input: Plan
+
+    @property
+    def inputs(self) -> tuple[Plan, ...]:
+        return (self.input,)
+
+    def with_inputs(self, inputs: tuple[Plan, ...]) -> Plan:
+        return replace(self, input=inputs[0])  # type: ignore[call-arg]  # every subclass has it
+
+
+@dataclass(frozen=True)
+class Scan(Plan):
+    """The rows of a source.
+
+    Attributes:
+        source: what is read; a value that knows its schema.
+        fields: the columns to read, and for struct columns which members (None: all of them);
+            None for everything. Set by the optimizer.
+        filter: a condition that the source may use to skip rows early; the plan filters again.
+    """
+
+    source: Source
+    fields: tuple[tuple[str, tuple[str, ...] | None], ...] | None = None
+    filter: Expr | None = None
+
+    @cached_property
+    def schema(self) -> Schema:
+        whole = self.source.schema
+        if self.fields is None:
+            return whole
+        return Schema(tuple(_pruned(whole, name, members) for name, members in self.fields))
+
+    def describe(self) -> str:
+        columns = "*" if self.fields is None else ", ".join(_shown(*f) for f in self.fields)
+        tail = "" if self.filter is None else f" where {self.filter}"
+        return f"Scan {self.source.describe()} [{columns}]{tail}"
+
+
+def _pruned(schema: Schema, name: str, members: tuple[str, ...] | None) -> Field:
+    held = schema.type_of(name)
+    if members is None or not isinstance(held, Struct):
+        return Field(name, held)
+    return Field(name, Struct(tuple(f for f in held.fields if f.name in members)))
+
+
+def _shown(name: str, members: tuple[str, ...] | None) -> str:
+    return name if members is None else f"{name}{{{', '.join(members)}}}"
+
+
+@dataclass(frozen=True)
+class Values(Plan):
+    """Constant rows, as a frame that the plan holds."""
+
+    frame: pl.DataFrame = field(compare=False, repr=False)
+    key: int = 0
+    """Tells frames apart; frames themselves do not hash."""
+
+    @cached_property
+    def schema(self) -> Schema:
+        return Schema.from_polars(self.frame.schema)
+
+    def describe(self) -> str:
+        return f"Values {self.frame.height} rows"
+
+
+@dataclass(frozen=True)
+class AssignWatermark(_Unary):
+    """Declare `column` an event time, whose watermark is the running maximum of `watermark` per split."""
+
+    input: Plan
+    column: str
+    watermark: Expr
+
+    @cached_property
+    def schema(self) -> Schema:
+        return self.input.schema
+
+    def describe(self) -> str:
+        return f"Watermark for {self.column} as {self.watermark}"
+
+
+@dataclass(frozen=True)
+class Project(_Unary):
+    """Compute columns from each row."""
+
+    input: Plan
+    items: tuple[Named, ...]
+
+    @cached_property
+    def schema(self) -> Schema:
+        return Schema(tuple(Field(i.name, type_of(i.expr, self.input.schema)) for i in self.items))
+
+    def describe(self) -> str:
+        return f"Project {', '.join(map(str, self.items))}"
+
+
+@dataclass(frozen=True)
+class Filter(_Unary):
+    """Keep the rows for which the condition is true."""
+
+    input: Plan
+    condition: Expr
+
+    @cached_property
+    def schema(self) -> Schema:
+        return self.input.schema
+
+    def describe(self) -> str:
+        return f"Filter {self.condition}"
+
+
+@dataclass(frozen=True)
+class Explode(_Unary):
+    """One row per item of a list column, the item in its place; empty and null lists give no row."""
+
+    input: Plan
+    column: str
+
+    @cached_property
+    def schema(self) -> Schema:
+        from thalweg.base.types import List
+
+        def item(f: Field) -> Field:
+            return Field(f.name, f.type.item) if f.name == self.column and isinstance(f.type, List) else f
+
+        return Schema(tuple(item(f) for f in self.input.schema))
+
+    def describe(self) -> str:
+        return f"Explode {self.column}"
+
+
+@dataclass(frozen=True)
+class FrameFunction:
+    """A user's function from a frame to a frame, row-wise by contract."""
+
+    name: str
+    call: Callable[[pl.DataFrame], pl.DataFrame]
+    place: str | None = None
+
+
+@dataclass(frozen=True)
+class MapBatches(_Unary):
+    """Apply a user's frame function; it may drop or add rows, each by itself, and sees arbitrary cuts."""
+
+    input: Plan
+    function: FrameFunction
+    result: Schema
+
+    @cached_property
+    def schema(self) -> Schema:
+        return self.result
+
+    def describe(self) -> str:
+        return f"MapBatches {self.function.name}"
+
+
+@dataclass(frozen=True)
+class Union(Plan):
+    """All rows of several inputs with the same columns."""
+
+    parts: tuple[Plan, ...]
+
+    @property
+    def inputs(self) -> tuple[Plan, ...]:
+        return self.parts
+
+    def with_inputs(self, inputs: tuple[Plan, ...]) -> Plan:
+        return replace(self, parts=inputs)
+
+    @cached_property
+    def schema(self) -> Schema:
+        return self.parts[0].schema
+
+    def describe(self) -> str:
+        return f"Union of {len(self.parts)}"
+
+
+@dataclass(frozen=True)
+class Window(_Unary):
+    """Give each row the windows that it falls into, as columns; one output row per (row, window)."""
+
+    input: Plan
+    column: str
+    window: WindowSpec
+
+    @cached_property
+    def schema(self) -> Schema:
+        held = self.input.schema.get(self.column) or TIMESTAMP
+        added = tuple(Field(n, held) for n in (WINDOW_START, WINDOW_END, WINDOW_TIME))
+        return Schema((*self.input.schema.fields, *added))
+
+    def describe(self) -> str:
+        return f"Window {self.window} on {self.column}"
+
+
+@dataclass(frozen=True)
+class GroupBy(_Unary):
+    """One row per distinct key with aggregates over its rows; without keys one row for all.
+
+    `aggregates` hold `expr.Aggregate` nodes only, and `keys` columns of the input only: what is
+    computed before and after is in neighbouring projections.
+    """
+
+    input: Plan
+    keys: tuple[str, ...]
+    aggregates: tuple[Named, ...]
+
+    @cached_property
+    def schema(self) -> Schema:
+        keys = tuple(Field(k, self.input.schema.type_of(k)) for k in self.keys)
+        made = tuple(Field(a.name, type_of(a.expr, self.input.schema)) for a in self.aggregates)
+        return Schema((*keys, *made))
+
+    def describe(self) -> str:
+        keys = ", ".join(self.keys) or "()"
+        return f"GroupBy {keys}: {', '.join(map(str, self.aggregates))}"
+
+
+@dataclass(frozen=True)
+class SortKey:
+    """One column to order by; SQL's default puts NULL first when ascending, as Flink does."""
+
+    column: str
+    descending: bool = False
+    nulls_first: bool | None = None
+
+    @property
+    def puts_nulls_first(self) -> bool:
+        """Whether NULL comes before all values."""
+        return not self.descending if self.nulls_first is None else self.nulls_first
+
+    def __str__(self) -> str:
+        return f"{self.column}{' DESC' if self.descending else ''}"
+
+
+@dataclass(frozen=True)
+class Rank(_Unary):
+    """Number the rows of each partition in an order, and keep those with `number <= limit`.
+
+    Attributes:
+        kind: `row_number` (ties broken by position) or `rank` (ties share a number).
+        output: the name of the number's column, or None to leave it out.
+        limit: the greatest number to keep; None while the optimizer has not found one.
+    """
+
+    input: Plan
+    partition: tuple[str, ...]
+    order: tuple[SortKey, ...]
+    kind: Choice["row_number", "rank"]
+    output: str | None
+    limit: int | None = None
+
+    @cached_property
+    def schema(self) -> Schema:
+        added = () if self.output is None else (Field(self.output, INT64),)
+        return Schema((*self.input.schema.fields, *added))
+
+    def describe(self) -> str:
+        limit = "" if self.limit is None else f" <= {self.limit}"
+        order = ", ".join(map(str, self.order))
+        return f"Rank {self.kind}{limit} by {', '.join(self.partition) or '()'} order {order}"
+
+
+@dataclass(frozen=True)
+class Limit(_Unary):
+    """The first rows by position."""
+
+    input: Plan
+    count: int
+    offset: int = 0
+
+    @cached_property
+    def schema(self) -> Schema:
+        return self.input.schema
+
+    def describe(self) -> str:
+        return f"Limit {self.count}" + (f" offset {self.offset}" if self.offset else "")
+
+
+@dataclass(frozen=True)
+class Late(_Unary):
+    """The rows that a window step turned away: its input's columns, and window, split and position."""
+
+    input: Plan
+
+    @cached_property
+    def schema(self) -> Schema:
+        below = self.input.inputs[0].schema
+        held = self.input.schema.get(WINDOW_START) or TIMESTAMP
+        extra = (Field(WINDOW_START, held), Field(WINDOW_END, held), Field("split", INT64))
+        return Schema((*below.fields, *extra, Field("position", INT64)))
+
+    def describe(self) -> str:
+        return "Late rows"
+
+
+@dataclass(frozen=True)
+class Write(_Unary):
+    """Hand the rows to a sink. `changelog` says how updating results reach an append-only sink."""
+
+    input: Plan
+    sink: Sink
+    changelog: Choice["append", "ops", "fold"] | None = None
+
+    @cached_property
+    def schema(self) -> Schema:
+        return self.input.schema
+
+    def describe(self) -> str:
+        tail = f" as {self.changelog}" if self.changelog else ""
+        return f"Write {self.sink.describe()}{tail}"
+
+
+def rows(data: dict[str, list[Any]] | pl.DataFrame) -> Values:
+    """Constant rows as a plan."""
+    frame = data if isinstance(data, pl.DataFrame) else pl.DataFrame(data)
+    return Values(frame, id(frame))

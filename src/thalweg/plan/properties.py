@@ -1,0 +1,195 @@
+"""Say what a plan's output is like over time.
+
+For every node: whether it ends, whether rows may be retracted, its unique keys, and which columns
+are event times and how far they may lag behind the watermark (their *slack*).
+
+A column has slack d (microseconds) if every future row that is not late has `column >= w - d`. The
+source has slack 0; constants shift it; a closed window's end has the slack of its input.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import lru_cache
+
+from thalweg.expr.nodes import Call, Column, Expr, Literal
+from thalweg.plan.nodes import (
+    WINDOW_END,
+    WINDOW_START,
+    WINDOW_TIME,
+    AssignWatermark,
+    Explode,
+    Filter,
+    GroupBy,
+    Late,
+    Limit,
+    MapBatches,
+    Plan,
+    Project,
+    Rank,
+    Scan,
+    Union,
+    Values,
+    Window,
+    Write,
+)
+
+WINDOW_TIME_US = 1000
+"""`window_time` is one millisecond before the window's end, as in Flink."""
+
+
+@dataclass(frozen=True)
+class Properties:
+    """What is known of a node's output.
+
+    Attributes:
+        is_bounded: whether it ends.
+        is_updating: whether rows may be retracted.
+        times: slack in microseconds of each event time column.
+        keys: sets of columns that are unique at every cut.
+        windows: whether rows carry a window as `window_start` and `window_end` on a final input.
+    """
+
+    is_bounded: bool
+    is_updating: bool = False
+    times: dict[str, int] = field(default_factory=dict)
+    keys: frozenset[frozenset[str]] = frozenset()
+    windows: bool = False
+
+    def __hash__(self) -> int:
+        return id(self)
+
+
+@lru_cache(maxsize=4096)
+def properties(plan: Plan) -> Properties:
+    """The properties of a plan."""
+    below = [properties(p) for p in plan.inputs]
+    if isinstance(plan, Scan):
+        return Properties(plan.source.is_bounded)
+    if isinstance(plan, Values):
+        return Properties(is_bounded=True)
+    if isinstance(plan, Union):
+        return _union(below)
+    assert len(below) == 1, "every other node has one input"
+    return _unary(plan, below[0])
+
+
+def _unary(plan: Plan, below: Properties) -> Properties:
+    if isinstance(plan, AssignWatermark):
+        return _with(below, times={**below.times, plan.column: 0})
+    if isinstance(plan, Project):
+        return _project(plan, below)
+    if isinstance(plan, Window):
+        return _window(plan, below)
+    if isinstance(plan, GroupBy):
+        return _group_by(plan, below)
+    if isinstance(plan, Rank):
+        return _rank(plan, below)
+    if isinstance(plan, Limit):
+        return Properties(below.is_bounded, below.is_updating, below.times)
+    if isinstance(plan, MapBatches):
+        return Properties(below.is_bounded, below.is_updating)
+    if isinstance(plan, Late):
+        return Properties(below.is_bounded)
+    if isinstance(plan, Explode):
+        times = {k: v for k, v in below.times.items() if k != plan.column}
+        return Properties(below.is_bounded, below.is_updating, times, windows=below.windows)
+    assert isinstance(plan, (Filter, Write)), f"no rule for {type(plan).__name__}"
+    return below
+
+
+def _with(below: Properties, **changes: object) -> Properties:
+    from dataclasses import replace
+
+    return replace(below, **changes)  # type: ignore[arg-type]  # names are the dataclass's own
+
+
+def _union(below: list[Properties]) -> Properties:
+    times = {
+        name: max(b.times[name] for b in below)
+        for name in below[0].times
+        if all(name in b.times for b in below)
+    }
+    return Properties(
+        is_bounded=all(b.is_bounded for b in below),
+        is_updating=any(b.is_updating for b in below),
+        times=times,
+        windows=all(b.windows for b in below),
+    )
+
+
+def _project(plan: Project, below: Properties) -> Properties:
+    times: dict[str, int] = {}
+    renamed: dict[str, set[str]] = {}
+    for item in plan.items:
+        slack = _slack(item.expr, below.times)
+        if slack is not None:
+            times[item.name] = slack
+        if isinstance(item.expr, Column):
+            renamed.setdefault(item.expr.name, set()).add(item.name)
+    keys = frozenset(
+        frozenset(min(renamed[k]) for k in key) for key in below.keys if all(k in renamed for k in key)
+    )
+    kept = all(n in renamed and n in renamed[n] for n in (WINDOW_START, WINDOW_END))
+    return Properties(below.is_bounded, below.is_updating, times, keys, below.windows and kept)
+
+
+def _slack(expr: Expr, times: dict[str, int]) -> int | None:
+    """The slack of an expression that is an event time shifted by a constant."""
+    if isinstance(expr, Column):
+        return times.get(expr.name)
+    if isinstance(expr, Call) and expr.function in ("add", "sub") and isinstance(expr.args[1], Literal):
+        inner = _slack(expr.args[0], times)
+        shift = _microseconds(expr.args[1])
+        if inner is not None and shift is not None:
+            return inner - shift if expr.function == "add" else inner + shift
+    return None
+
+
+def _microseconds(literal: Literal) -> int | None:
+    from datetime import timedelta
+
+    if not isinstance(literal.value, timedelta):
+        return None
+    return literal.value // timedelta(microseconds=1)
+
+
+def _window(plan: Window, below: Properties) -> Properties:
+    size = plan.window.size_us
+    times = dict(below.times)
+    slack = below.times.get(plan.column)
+    if slack is not None:
+        # a row that is not late for a window has `end > w - d`
+        times |= {WINDOW_END: slack, WINDOW_TIME: slack + WINDOW_TIME_US, WINDOW_START: slack + size}
+    closed = slack is not None and not below.is_updating
+    return Properties(below.is_bounded, below.is_updating, times, windows=closed)
+
+
+def closes_windows(plan: GroupBy) -> bool:
+    """Whether the step emits each window once, when event time has passed its end."""
+    below = properties(plan.input)
+    return below.windows and {WINDOW_START, WINDOW_END} <= set(plan.keys)
+
+
+def _group_by(plan: GroupBy, below: Properties) -> Properties:
+    keys = frozenset([frozenset(plan.keys)])
+    if not closes_windows(plan):
+        return Properties(below.is_bounded, is_updating=True, keys=keys)
+    times = {n: s for n, s in below.times.items() if n in plan.keys}
+    return Properties(below.is_bounded, False, times, keys, windows=True)
+
+
+def _rank(plan: Rank, below: Properties) -> Properties:
+    keys: frozenset[frozenset[str]] = frozenset()
+    if plan.kind == "row_number" and plan.output is not None:
+        keys = frozenset([frozenset((*plan.partition, plan.output))])
+    if ranks_windows(plan):
+        return Properties(below.is_bounded, False, below.times, keys, windows=True)
+    return Properties(below.is_bounded, is_updating=True, keys=keys)
+
+
+def ranks_windows(plan: Rank) -> bool:
+    """Whether the step numbers the rows of each window once, when the window is complete."""
+    below = properties(plan.input)
+    both = {WINDOW_START, WINDOW_END} <= set(plan.partition)
+    return both and below.windows and not below.is_updating

@@ -1,0 +1,1 @@
+"""The plug-in seams: operator, source, sink, format, state, store."""

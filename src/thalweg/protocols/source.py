@@ -1,0 +1,157 @@
+"""The contract of sources: a description that lists splits, and readers that read them.
+
+A split is a logical unit (a file, a partition, an iterator) that never depends on parallelism. A
+reader reads one split in order and can say, and be told, where it stands.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol, runtime_checkable
+
+import polars as pl
+
+from thalweg.base.schema import Schema
+from thalweg.errors import DataError
+
+Replay = Literal["exact", "ack", "none"]
+Fields = Sequence[tuple[str, tuple[str, ...] | None]]
+"""Columns to read; for struct columns which members (None: all)."""
+Position = Mapping[str, Any]
+"""Where a reader stands, as plain JSON values; `{}` is the beginning."""
+
+
+@dataclass(frozen=True)
+class Split:
+    """One logical part of a source.
+
+    Attributes:
+        id: stable name, unique in the source (a path, a partition number as text).
+        data: whatever the source needs to open it, as plain JSON values.
+    """
+
+    id: str
+    data: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class BadRow:
+    """A row that could not be read: where it stood, why, and the start of its text."""
+
+    offset: int
+    message: str
+    sample: str
+    raw: bytes = b""
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """What one call of `Reader.read` gave.
+
+    Attributes:
+        frame: the rows, at most as many as asked for; None if there was nothing just now.
+        offset: the position number of the first row within the split (rows count up from it,
+            bad rows included, unless `offsets` says otherwise).
+        offsets: position number per row, where they are not consecutive.
+        bad: rows that could not be read.
+        ended: whether the split has no more rows.
+        wait: with nothing to read: seconds until it is worth asking again; None: until woken.
+        arrived: for live sources, the clock when the rows arrived (microseconds since the epoch).
+    """
+
+    frame: pl.DataFrame | None
+    offset: int = 0
+    offsets: pl.Series | None = None
+    bad: tuple[BadRow, ...] = ()
+    ended: bool = False
+    wait: float | None = None
+    arrived: int | None = None
+
+
+class Reader(Protocol):
+    """Reads one split in order.
+
+    Contract:
+        R1 rows come in the same order and with the same offsets on every reading of the split
+           (for `replay = "exact"`).
+        R2 a reader opened at `position` goes on with exactly the next row.
+        R3 `read(n)` gives at most n rows, never blocks for more input, and never returns rows
+           after it said `ended`.
+        R4 `position` changes only through `read`.
+        R5 the columns are those asked for, in that order and of the declared types.
+        R6 a row that cannot be read is reported in `bad` (or raised as DataError), never dropped.
+    """
+
+    def read(self, rows_max: int) -> Chunk:
+        """The next rows."""
+        ...
+
+    @property
+    def position(self) -> Position:
+        """Where the next read goes on."""
+        ...
+
+    def close(self) -> None:
+        """Give back what is held open; may be called twice."""
+        ...
+
+
+@runtime_checkable
+class Source(Protocol):
+    """The description of a source: an immutable value that knows its schema.
+
+    Attributes:
+        schema: every column that can be read.
+        is_bounded: whether it ends.
+        replay: `exact` (positions), `ack` (repeats what was not acknowledged) or `none`.
+        is_ordered: whether splits follow one another in time (files by name): then a split starts
+            where its predecessor ended, and pending ones hold nothing back.
+        is_live: whether rows are made now, so that a clock may judge their times.
+    """
+
+    @property
+    def schema(self) -> Schema: ...
+    @property
+    def is_bounded(self) -> bool: ...
+    @property
+    def replay(self) -> Replay: ...
+    @property
+    def is_ordered(self) -> bool: ...
+    @property
+    def is_live(self) -> bool: ...
+
+    def describe(self) -> str:
+        """A few words for `explain` and messages, such as `nexmark` or a path."""
+        ...
+
+    def splits(self) -> Sequence[Split]:
+        """The splits known now, in their order; unbounded sources may list more later."""
+        ...
+
+    def open(self, split: Split, position: Position, fields: Fields | None) -> Reader:
+        """A reader for the columns (and struct members) asked for; None means all."""
+        ...
+
+
+@runtime_checkable
+class LazySource(Protocol):
+    """A source that Polars can read by itself, for bounded plans."""
+
+    def lazy(self, fields: Fields | None) -> pl.LazyFrame:
+        """All rows of all splits, in split order."""
+        ...
+
+
+def bad_row(split: str, row: BadRow) -> DataError:
+    """The error for a row that could not be read."""
+    return DataError(
+        row.message,
+        code="data-bad-row",
+        split=split,
+        offset=row.offset,
+        sample=row.sample,
+        where=f"{split}, row {row.offset}",
+        found=row.sample or None,
+        hint="'errors.tolerance' = 'quarantine' keeps such rows apart and goes on",
+    )

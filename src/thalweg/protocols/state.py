@@ -1,0 +1,186 @@
+"""The kinds of state that an operator may declare, and what it may do with each.
+
+An operator declares its state as plain values; the runtime makes the state and hands it in. Slots are
+dense numbers that stand for keys; they never leave the process.
+
+Not here: how a kind is kept (state/), how it reaches a checkpoint (checkpoint/).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol, runtime_checkable
+
+import numpy as np
+import polars as pl
+
+from thalweg.columnar.dictionary import Dictionary
+
+Array = np.ndarray[Any, Any]
+Scope = Literal["keyed", "split", "broadcast", "list"]
+"""How state moves when the number of tasks changes."""
+ColumnKind = Literal["int64", "float64", "bool", "bytes"]
+
+
+@runtime_checkable
+class StateSpec(Protocol):
+    """The declaration of one state: a plain value."""
+
+    @property
+    def name(self) -> str:
+        """Unique within the operator."""
+        ...
+
+    @property
+    def scope(self) -> Scope:
+        """How the state moves at a rescale."""
+        ...
+
+
+@dataclass(frozen=True)
+class ColumnSpec:
+    """One column of accumulators.
+
+    Attributes:
+        kind: what the array holds; `bytes` columns hold codes into a dictionary of their own, -1 is NULL.
+        initial: the value in a new slot: an int, float or bool; for `bytes` a bytes object or None.
+    """
+
+    kind: ColumnKind
+    initial: int | float | bool | bytes | None = 0
+
+
+@dataclass(frozen=True)
+class ColumnsSpec:
+    """Columns of accumulators per key.
+
+    Attributes:
+        name: unique within the operator.
+        key: the key columns and their types; none at all means one single slot.
+        columns: the accumulators by name.
+        scope: moves by the partition of the key.
+        partition: the key columns that decide the partition, in the order of the exchange; None: all of them.
+
+    Example:
+        >>> spec = ColumnsSpec("counts", {"user": pl.String()}, {"n": ColumnSpec("int64")})
+        >>> spec.stored("n"), spec.stored("user")
+        ('n', '__state_user')
+    """
+
+    name: str
+    key: Mapping[str, pl.DataType]
+    columns: Mapping[str, ColumnSpec] = field(default_factory=dict)
+    scope: Scope = "keyed"
+    partition: tuple[str, ...] | None = None
+
+    def stored(self, column: str) -> str:
+        """The name of a column in `dump`: its own, unless a key column has that name."""
+        while column in self.key:
+            column = f"__state_{column}"
+        return column
+
+
+@dataclass(frozen=True)
+class RowsSpec:
+    """Whole rows, grouped by a number such as the end of their window.
+
+    Attributes:
+        name: unique within the operator.
+        columns: the columns of the rows and their types; one of them is `group`, of type Int64.
+        group: the column that groups them.
+        partition: the columns that decide the partition, in the order of the exchange.
+        scope: moves by the partition of the row.
+    """
+
+    name: str
+    columns: Mapping[str, pl.DataType]
+    group: str
+    partition: tuple[str, ...] = ()
+    scope: Scope = "keyed"
+
+
+class RowStore(Protocol):
+    """Whole rows, in groups."""
+
+    def add(self, frame: pl.DataFrame) -> None:
+        """Keep rows; they are copied where they would pin much more memory."""
+        ...
+
+    def groups(self) -> list[int]:
+        """The groups that have rows, ascending."""
+        ...
+
+    def take(self, group: int) -> pl.DataFrame:
+        """Remove a group and give its rows."""
+        ...
+
+    def rows(self, group: int) -> pl.DataFrame:
+        """The rows of a group."""
+        ...
+
+
+class KeyedColumns(Protocol):
+    """Accumulators as arrays, indexed by the slot of a key.
+
+    Arrays may be replaced whenever slots are made: fetch them after `slots`, never keep them.
+    """
+
+    def slots(self, frame: pl.DataFrame) -> Array:
+        """The slot (int64) of the key of each row; a key without one gets a slot with initial values."""
+        ...
+
+    def find(self, frame: pl.DataFrame) -> Array:
+        """The slot of the key of each row, or -1."""
+        ...
+
+    def column(self, name: str) -> Array:
+        """The array of a column, at least `capacity` long."""
+        ...
+
+    def dictionary(self, name: str) -> Dictionary:
+        """The dictionary of a `bytes` column."""
+        ...
+
+    def free(self, slots: Array) -> None:
+        """Forget keys. Their slots (each at most once) go to keys that come later."""
+        ...
+
+    def keys(self, slots: Array) -> pl.DataFrame:
+        """The key columns of live slots."""
+        ...
+
+    def live(self) -> Array:
+        """Every slot in use, ascending."""
+        ...
+
+    @property
+    def capacity(self) -> int:
+        """How long the arrays are."""
+        ...
+
+    @property
+    def count(self) -> int:
+        """How many slots are in use."""
+        ...
+
+    @property
+    def nbytes(self) -> int:
+        """The memory held."""
+        ...
+
+
+class StoredState(Protocol):
+    """What the runtime alone does with state."""
+
+    def dump(self) -> pl.DataFrame:
+        """Every live row: keys, then columns. The order depends on the rows alone."""
+        ...
+
+    def load(self, frame: pl.DataFrame) -> None:
+        """Add rows that `dump` gave."""
+        ...
+
+    def compact(self) -> None:
+        """Give back memory of what is no longer in use. Never during a call into an operator."""
+        ...

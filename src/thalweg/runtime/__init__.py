@@ -1,0 +1,1 @@
+"""Drive the tasks of a job: threads, clocks and wires live here."""

@@ -1,0 +1,200 @@
+"""Build the tasks of a job, wire them, and lay a snapshot over them.
+
+Reads:    a job, run options, possibly a snapshot taken at any parallelism.
+Changes:  nothing but what it builds.
+Not here: driving the tasks (inline.py, threads.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import polars as pl
+
+from thalweg.checkpoint.snapshot import JobSnapshot, TaskSnapshot
+from thalweg.job.job import Edge, Job, ScanSpec, Stage
+from thalweg.progress.owner import WatermarkOwner
+from thalweg.protocols.messages import Barrier
+from thalweg.protocols.operator import OperatorSpec
+from thalweg.protocols.state import ColumnsSpec
+from thalweg.runtime.chain import Chain
+from thalweg.runtime.edge import Channel
+from thalweg.runtime.options import RunOptions
+from thalweg.runtime.outputs import OutputEdge, owner_of
+from thalweg.runtime.owner import SharedOwner
+from thalweg.runtime.source_task import SourceTask
+from thalweg.runtime.task import Input, Task, TaskParts
+
+OnBarrier = Callable[[Task, Barrier], None]
+
+
+@dataclass
+class Assembled:
+    """The tasks of a job, and the state that belongs to each."""
+
+    job: Job
+    tasks: list[Task]
+    states: dict[str, dict[tuple[str, str], Any]] = field(default_factory=dict)
+    owners: dict[str, SharedOwner] = field(default_factory=dict)
+
+    @property
+    def sources(self) -> list[SourceTask]:
+        """The tasks that read."""
+        return [t for t in self.tasks if isinstance(t, SourceTask)]
+
+    def snapshot(self, task: Task) -> TaskSnapshot:
+        """What a task holds now; only between its calls."""
+        keyed = {key: state.dump() for key, state in self.states[task.name].items()}
+        if isinstance(task, SourceTask):
+            owner = self.owners[task.stage].to_data() if task.index == 0 else None
+            return TaskSnapshot(task.stage, task.index, keyed, task.progress(), owner)
+        return TaskSnapshot(task.stage, task.index, keyed)
+
+
+@dataclass
+class _Context:
+    """What an operator is built with."""
+
+    states: Mapping[str, Any]
+    rows_max: int
+    inputs: int
+
+    def state(self, name: str) -> Any:
+        """The state declared under the name."""
+        return self.states[name]
+
+
+class _Assembler:
+    def __init__(
+        self,
+        job: Job,
+        options: RunOptions,
+        snapshot: JobSnapshot | None,
+        on_barrier: OnBarrier,
+        clock: Callable[[], float],
+    ) -> None:
+        self.job, self.options, self.restored = job, options, snapshot
+        self.on_barrier, self.clock = on_barrier, clock
+        self.result = Assembled(job, [])
+
+    def build(self) -> Assembled:
+        for stage in self.job.stages:
+            owner = None if stage.scan is None else self._owner(stage.scan)
+            for index in range(stage.parallelism):
+                self.result.tasks.append(self._task(stage, index, owner))
+            if stage.scan is not None:
+                self._assign_splits(stage)
+        by_name = {t.name: t for t in self.result.tasks}
+        for edge in self.job.edges:
+            self._wire(edge, by_name)
+        return self.result
+
+    def _task(self, stage: Stage, index: int, owner: SharedOwner | None) -> Task:
+        inputs = sum(1 for _ in self.job.inputs_of(stage.id))
+        name = f"{stage.id}[{index}]"
+        states: dict[tuple[str, str], Any] = {}
+        operators = []
+        for spec in stage.operators:
+            own = self._states(stage, spec, index)
+            states.update({(spec.id, n): s for n, s in own.items()})
+            operators.append((spec.id, spec.build(_Context(own, self.options.rows_max, max(1, inputs)))))
+        self.result.states[name] = states
+        writer = None if stage.write is None else stage.write.sink.open(stage.write.schema, index)
+        parts = TaskParts(
+            stage.id, index, Chain(operators), writer=writer, rows_max=self.options.rows_max
+        )
+        if stage.scan is None or owner is None:
+            return Task(parts, self.on_barrier)
+        return SourceTask(parts, self.on_barrier, scan=stage.scan, owner=owner, clock=self.clock)
+
+    def _states(self, stage: Stage, spec: OperatorSpec, index: int) -> dict[str, Any]:
+        made = {}
+        for declared in spec.states():
+            assert isinstance(declared, ColumnsSpec), "the memory backend knows this kind"
+            # imported here: only jobs with state load the compiler
+            from thalweg.state.memory import KeyedColumns
+
+            state = KeyedColumns(declared)
+            if self.restored is not None:
+                frame = self.restored.keyed.get((stage.id, spec.id, declared.name))
+                if frame is not None:
+                    state.load(self._share(frame, declared, stage.parallelism, index))
+            made[declared.name] = state
+        return made
+
+    def _share(self, frame: pl.DataFrame, spec: ColumnsSpec, tasks: int, index: int) -> pl.DataFrame:
+        if tasks == 1:
+            return frame
+        if not spec.partition:
+            return frame if index == 0 else frame.clear()
+        from thalweg.columnar.hash import partitions
+
+        found = partitions(frame, list(spec.partition), self.job.partitions)
+        return frame.filter(pl.Series(owner_of(found, tasks, self.job.partitions) == index))
+
+    def _owner(self, scan: ScanSpec) -> SharedOwner:
+        saved = None if self.restored is None else self.restored.owners.get(scan.id)
+        ordered = scan.source.is_ordered
+        owner = WatermarkOwner(ordered=ordered) if saved is None else WatermarkOwner.from_data(saved)
+        drift = self.options.drift_max
+        shared = SharedOwner(
+            owner,
+            idle_timeout=self.options.idle_timeout,
+            drift_max_us=None if drift is None else int(drift * 1e6),
+        )
+        self.result.owners[scan.id] = shared
+        return shared
+
+    def _assign_splits(self, stage: Stage) -> None:
+        assert stage.scan is not None, "only source stages have splits"
+        tasks = [t for t in self.result.sources if t.stage == stage.id]
+        saved = {} if self.restored is None else self.restored.splits
+        owner = self.result.owners[stage.scan.id]
+        for number, split in enumerate(stage.scan.source.splits()):
+            data = saved.get((stage.id, split.id), {})
+            task = tasks[number % len(tasks)]
+            if data.get("ended"):
+                task.ended[split.id] = data
+                continue
+            owner.add_split(split.id)
+            task.pending.append((number, split, data))
+
+    def _wire(self, edge: Edge, tasks: Mapping[str, Task]) -> None:
+        source, target = self.job.by_id[edge.source], self.job.by_id[edge.target]
+        made: dict[tuple[int, int], Channel] = {}
+        for j in range(target.parallelism):
+            consumer = tasks[f"{target.id}[{j}]"]
+            for i in range(source.parallelism):
+                if edge.exchange == "forward" and i % target.parallelism != j:
+                    continue
+                channel = Channel(
+                    f"{edge.source}[{i}] -> {consumer.name}",
+                    rows_max=self.options.edge_rows_max,
+                    bytes_max=self.options.edge_bytes_max,
+                    wake=_waker(consumer),
+                )
+                channel.wake_producer = _waker(tasks[f"{source.id}[{i}]"])
+                made[i, j] = channel
+                consumer.add_input(Input(channel, edge.port))
+        for i in range(source.parallelism):
+            mine = [c for (a, _), c in sorted(made.items()) if a == i]
+            producer = tasks[f"{source.id}[{i}]"]
+            producer.outputs.append(OutputEdge(edge, mine, task=i, partitions=self.job.partitions))
+
+
+def _waker(task: Task) -> Callable[[], None]:
+    """Wakes a task through whatever the runtime has set by then."""
+    return lambda: task.wake()
+
+
+def assemble(
+    job: Job,
+    options: RunOptions,
+    snapshot: JobSnapshot | None,
+    on_barrier: OnBarrier,
+    clock: Callable[[], float],
+) -> Assembled:
+    """All tasks of a job, wired, with the snapshot's state in place."""
+    return _Assembler(job, options, snapshot, on_barrier, clock).build()

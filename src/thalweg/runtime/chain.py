@@ -1,0 +1,90 @@
+"""Run a chain of operators as one: what one emits, the next takes.
+
+Every call returns an iterator; nothing is computed before the task asks for the next output, so a
+full edge stops the whole chain. Counts rows in and late pairs per operator as they pass (law 7).
+
+Not here: channels, alignment, state (task.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from thalweg.columnar.batch import Batch
+from thalweg.errors import ThalwegError
+from thalweg.protocols.operator import Operator, Output, Side
+
+
+@dataclass
+class Counts:
+    """Rows that passed one operator."""
+
+    rows_in: int = 0
+    rows_out: int = 0
+    late: int = 0
+    batches: int = 0
+    retractions: int = 0
+    empty: int = 0
+
+
+class Chain:
+    """Operators in order, first one first."""
+
+    def __init__(self, operators: Sequence[tuple[str, Operator]]) -> None:
+        self._operators = operators
+        self.counts = {name: Counts() for name, _ in operators}
+
+    def on_batch(self, port: int, batch: Batch) -> Iterator[Output]:
+        """Rows for the first operator."""
+        return self._batch(0, port, batch)
+
+    def on_watermark(self, time: int) -> Iterator[Output]:
+        """Event time moves, operator by operator."""
+        for i, (name, operator) in enumerate(self._operators):
+            yield from self._pass_on(i, _named(name, operator.on_watermark(time)))
+
+    def on_cut(self, number: int) -> Iterator[Output]:
+        """A cut passes, operator by operator."""
+        for i, (name, operator) in enumerate(self._operators):
+            yield from self._pass_on(i, _named(name, operator.on_cut(number)))
+
+    def on_end(self, port: int, *, last: bool) -> Iterator[Output]:
+        """A port of the first operator ends; with its last port, the whole chain."""
+        for i, (name, operator) in enumerate(self._operators):
+            yield from self._pass_on(i, _named(name, operator.on_end(port if i == 0 else 0)))
+            if not last:
+                return
+
+    def _batch(self, i: int, port: int, batch: Batch) -> Iterator[Output]:
+        if i == len(self._operators):
+            yield batch
+            return
+        name, operator = self._operators[i]
+        counts = self.counts[name]
+        counts.rows_in += len(batch)
+        counts.batches += 1
+        counts.empty += len(batch) == 0
+        if batch.weight is not None:
+            counts.retractions += int((batch.weight < 0).sum())
+        yield from self._pass_on(i, _named(name, operator.on_batch(port, batch)))
+
+    def _pass_on(self, i: int, outputs: Iterable[Output]) -> Iterator[Output]:
+        counts = self.counts[self._operators[i][0]]
+        for out in outputs:
+            if isinstance(out, Side):
+                counts.late += out.pairs
+                yield out
+            else:
+                counts.rows_out += len(out)
+                yield from self._batch(i + 1, 0, out)
+
+
+def _named(name: str, outputs: Iterator[Output]) -> Iterator[Output]:
+    """The outputs; an error on the way is noted with the step's name."""
+    try:
+        yield from outputs
+    except ThalwegError as error:
+        if not any(n.startswith("step ") for n in getattr(error, "__notes__", ())):
+            error.add_note(f"step {name}")
+        raise

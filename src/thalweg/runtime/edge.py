@@ -1,0 +1,74 @@
+"""Carry messages from one task to another, within bounds.
+
+One producer and one consumer per channel. A full channel stops its producer; it is judged by rows
+and bytes, not messages. `deque.append` and `popleft` are atomic, so no lock is needed.
+
+Not here: who may send when (task.py).
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+
+from thalweg.columnar.batch import Batch
+from thalweg.protocols.messages import Message
+
+
+class Channel:
+    """A bounded queue between one producing and one consuming task."""
+
+    def __init__(self, name: str, *, rows_max: int, bytes_max: int, wake: Callable[[], None]) -> None:
+        self.name = name
+        self._rows_max, self._bytes_max = rows_max, bytes_max
+        self._queue: deque[tuple[Message, int, int]] = deque()
+        # each counter is written by one side only, so that neither needs a lock
+        self._rows_in = self._rows_out = 0
+        self._bytes_in = self._bytes_out = 0
+        self._wake_consumer = wake
+        self.wake_producer: Callable[[], None] = _nothing
+
+    @property
+    def rows(self) -> int:
+        """How many rows wait."""
+        return self._rows_in - self._rows_out
+
+    @property
+    def is_full(self) -> bool:
+        """Whether the producer must stop."""
+        return self.rows >= self._rows_max or self._bytes_in - self._bytes_out >= self._bytes_max
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing waits."""
+        return not self._queue
+
+    def put(self, message: Message) -> None:
+        """Add a message; the producer has looked at `is_full` before."""
+        rows = size = 0
+        if isinstance(message, Batch):
+            rows = len(message)
+            # the size of a small batch does not matter, and finding it costs more than sending it
+            size = message.frame.estimated_size() if rows > 4096 else rows * 64
+        self._rows_in += rows
+        self._bytes_in += int(size)
+        self._queue.append((message, rows, int(size)))
+        self._wake_consumer()
+
+    def peek(self) -> Message | None:
+        """The next message, left where it is."""
+        return self._queue[0][0] if self._queue else None
+
+    def take(self) -> Message:
+        """The next message; there must be one."""
+        was_full = self.is_full
+        message, rows, size = self._queue.popleft()
+        self._rows_out += rows
+        self._bytes_out += size
+        if was_full:
+            self.wake_producer()
+        return message
+
+
+def _nothing() -> None:
+    """What an unconnected end is woken by."""

@@ -1,0 +1,38 @@
+"""Name the knobs of a run, with their defaults."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from thalweg.checkpoint.snapshot import JobSnapshot
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """How a job is executed; none of these changes a result.
+
+    Attributes:
+        runtime: `threads` (one per task slot) or `inline` (one thread).
+        rows_max: the most rows in one batch.
+        edge_rows_max, edge_bytes_max: what an edge holds before its producer stops.
+        cut_interval: seconds between cuts under backlog; when the input is drained, a cut follows at once.
+        cut_batches: a cut after so many source batches instead (for tests; deterministic).
+        checkpoint_batches: a checkpoint after so many source batches.
+        on_checkpoint: called with each complete checkpoint.
+        idle_timeout: seconds after which a split without rows no longer holds event time back.
+        drift_max: seconds of event time that a split may be ahead of the slowest.
+        report_silence: seconds of input without output after which `why` is reported.
+    """
+
+    runtime: str = "threads"
+    rows_max: int = 65_536
+    edge_rows_max: int = 262_144
+    edge_bytes_max: int = 64 << 20
+    cut_interval: float = 0.25
+    cut_batches: int | None = None
+    checkpoint_batches: int | None = None
+    on_checkpoint: Callable[[JobSnapshot], None] | None = None
+    idle_timeout: float | None = None
+    drift_max: float | None = None
+    report_silence: float = 10.0

@@ -1,0 +1,65 @@
+"""Send what a task emits to the tasks that are to have it.
+
+An exchange decides by key which task gets a row: `partition = hash(key) mod partitions`, and a task
+owns a fixed share of the partitions. One scatter pass copies each row once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from thalweg.columnar.batch import WEIGHT, Batch
+from thalweg.job.job import Edge
+from thalweg.protocols.messages import Message
+from thalweg.runtime.edge import Channel
+
+
+def owner_of(partitions: np.ndarray, tasks: int, total: int) -> np.ndarray:
+    """The task that owns each partition: contiguous ranges of equal length."""
+    return (partitions * tasks) // total
+
+
+class OutputEdge:
+    """One edge of the job as seen by one producing task."""
+
+    def __init__(self, edge: Edge, channels: Sequence[Channel], *, task: int, partitions: int) -> None:
+        self.edge = edge
+        self.channels = list(channels)
+        self._task, self._partitions = task, partitions
+
+    @property
+    def is_full(self) -> bool:
+        """Whether one of the receivers cannot take more."""
+        return any(c.is_full for c in self.channels)
+
+    def broadcast(self, message: Message) -> None:
+        """Send a message that every receiver needs."""
+        for channel in self.channels:
+            channel.put(message)
+
+    def send(self, batch: Batch) -> None:
+        """Send rows to the receivers that are to have them."""
+        if len(self.channels) == 1:
+            self.channels[0].put(batch)
+        elif self.edge.exchange == "hash":
+            self._scatter(batch)
+        elif self.edge.exchange == "broadcast":
+            self.broadcast(batch)
+        elif self.edge.exchange == "gather":
+            self.channels[0].put(batch)
+        else:
+            self.channels[self._task % len(self.channels)].put(batch)
+
+    def _scatter(self, batch: Batch) -> None:
+        from thalweg.columnar.hash import partitions
+        from thalweg.columnar.scatter import scatter
+
+        count = len(self.channels)
+        found = partitions(batch.frame, list(self.edge.keys), self._partitions)
+        targets = owner_of(found, count, self._partitions)
+        frame = batch.frame if batch.weight is None else batch.packed()
+        for channel, part in zip(self.channels, scatter(frame, targets, count), strict=True):
+            if part.height:
+                channel.put(Batch(part) if WEIGHT not in part.columns else Batch.unpacked(part))

@@ -1,0 +1,170 @@
+"""Hold one run of a job: its tasks, its cuts, its snapshots, and the way to stop it.
+
+What both runtimes share. The coordinator's decisions are pure; here they get a clock and a lock.
+
+Not here: who calls `step` on the tasks (inline.py, threads.py).
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+
+from thalweg.checkpoint.snapshot import JobSnapshot, TaskSnapshot, gather
+from thalweg.job.job import Job
+from thalweg.protocols.messages import Barrier
+from thalweg.runtime.assemble import assemble
+from thalweg.runtime.coordinator import Coordinator
+from thalweg.runtime.options import RunOptions
+from thalweg.runtime.source_task import SourceTask
+from thalweg.runtime.task import Step, Task
+
+
+class Run:
+    """One execution of a job, from the beginning or from a snapshot."""
+
+    def __init__(
+        self,
+        job: Job,
+        options: RunOptions | None = None,
+        snapshot: JobSnapshot | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.job, self.options = job, options or RunOptions()
+        self.clock = clock
+        self.parts = assemble(job, self.options, snapshot, self._passed, clock)
+        self.tasks = self.parts.tasks
+        first = 1 if snapshot is None else snapshot.number + 1
+        self._coordinator = Coordinator(
+            [t.name for t in self.tasks],
+            first=first,
+            interval=self.options.cut_interval,
+            cut_batches=self.options.cut_batches,
+            checkpoint_batches=self.options.checkpoint_batches,
+        )
+        self._lock = threading.RLock()
+        self._snapshots: dict[int, list[TaskSnapshot]] = {}
+        self.last_snapshot: JobSnapshot | None = None
+        self.stopping: str | None = None
+        self.on_cut: Callable[[int], None] | None = None
+
+    # -- what tasks and runtimes report --------------------------------------------------------
+
+    def after_step(self, task: Task, result: Step) -> None:
+        """Look at what a step did: cuts become due when sources read or run dry."""
+        if result is Step.FINISHED:
+            return
+        if task.state == "finished":
+            with self._lock:
+                self._complete(self._coordinator.finished(task.name))
+        elif isinstance(task, SourceTask):
+            self._after_source(task, result)
+
+    def _after_source(self, task: SourceTask, result: Step) -> None:
+        coordinator = self._coordinator
+        if result is Step.PROGRESS and task.fresh:
+            with self._lock:
+                coordinator.note_batch(self.clock())
+                self._send_due()
+        elif result is Step.IDLE and task.fresh and not task.is_stopping:
+            with self._lock:
+                task.fresh = False
+                coordinator.note_drained()
+                self._send_due()
+
+    def request_checkpoint(self) -> None:
+        """Ask for a checkpoint as soon as possible."""
+        with self._lock:
+            self._coordinator.wish("checkpoint")
+            self._send_due()
+
+    def _send_due(self) -> None:
+        barrier = self._coordinator.next_barrier(self.clock())
+        if barrier is None:
+            return
+        for task in self.parts.sources:
+            if task.state != "finished":
+                task.request(barrier)
+                task.wake()
+
+    def _passed(self, task: Task, barrier: Barrier) -> None:
+        with self._lock:
+            if barrier.kind == "checkpoint":
+                self._snapshots.setdefault(barrier.number, []).append(self.parts.snapshot(task))
+            self._complete(self._coordinator.passed(task.name))
+
+    def _complete(self, barrier: Barrier | None) -> None:
+        if barrier is None:
+            return
+        if barrier.kind == "checkpoint":
+            self._finish_snapshot(barrier.number)
+        if self.on_cut is not None:
+            self.on_cut(barrier.number)
+        self._send_due()
+
+    def _finish_snapshot(self, number: int) -> None:
+        taken = self._snapshots.pop(number, [])
+        have = {(s.stage, s.index) for s in taken}
+        # a task that had finished before holds its final state; nothing can change it any more
+        rest = [t for t in self.tasks if (t.stage, t.index) not in have]
+        self.last_snapshot = gather(number, [*taken, *(self.parts.snapshot(t) for t in rest)])
+        if self.options.on_checkpoint is not None:
+            self.options.on_checkpoint(self.last_snapshot)
+
+    # -- control -------------------------------------------------------------------------------
+
+    def stop(self, *, drain: bool = False) -> None:
+        """Stop reading; what was read is processed. With `drain`, open windows are closed too."""
+        with self._lock:
+            if self.stopping is not None:
+                return
+            self.stopping = "drain" if drain else "stop"
+        for task in self.parts.sources:
+            task.wake()
+
+    def apply_stop(self, task: SourceTask) -> None:
+        """Carry out a stop that was asked for, from the thread that steps the task."""
+        if self.stopping == "drain":
+            task.drain()
+        elif self.stopping == "stop" and not task.is_stopping:
+            task.is_stopping = True
+            # the last cut follows every row that was read; when it has passed, all is published
+            with self._lock:
+                self._coordinator.wish("cut")
+                self._send_due()
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether every task has passed on its end."""
+        return all(t.state == "finished" for t in self.tasks)
+
+    @property
+    def is_quiet(self) -> bool:
+        """After a stop: whether everything that was read has been processed and published."""
+        if self.stopping != "stop" or not all(s.is_stopping or s.state == "finished" for s in self.parts.sources):
+            return False
+        waiting = any(not i.channel.is_empty for t in self.tasks for i in t.inputs)
+        working = any(t.is_working for t in self.tasks)
+        return not waiting and not working and not self._coordinator.is_busy
+
+    @property
+    def rows_read(self) -> int:
+        """Rows taken from all sources."""
+        return sum(t.rows_read for t in self.parts.sources)
+
+    @property
+    def watermark(self) -> int | None:
+        """The least watermark of the sources that have one, in microseconds."""
+        marks = [o.published for o in self.parts.owners.values()]
+        known = [m for m in marks if m is not None]
+        return min(known) if known else None
+
+    def why(self) -> list[tuple[str, str]]:
+        """For every task what it waits for, sinks first."""
+        return [(t.name, t.why()) for t in reversed(self.tasks)]
+
+    def close(self) -> None:
+        """Give back everything that is held open."""
+        for task in self.tasks:
+            task.close()

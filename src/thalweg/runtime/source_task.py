@@ -1,0 +1,257 @@
+"""Advance one task of a source stage: read splits, keep their clocks, emit batches and watermarks.
+
+A source task owns some splits. It reads them in turn, finds each row's event time before any
+filter, keeps the split's watermark, and hands rows to its chain with the columns that the chain
+needs: the watermark before the row where a row may be late, and the position where ties need it.
+
+States: `running` reads; `emitting` and `blocked` as in task.py; `finished` after `End`.
+
+Not here: the merging of splits into one watermark (progress/owner.py, shared by all tasks of the
+source), the decision when to cut (coordinator.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from thalweg.columnar.batch import BEFORE, OFFSET, SPLIT, Batch
+from thalweg.errors import DataError, ThalwegError
+from thalweg.expr.compile import compile_expr
+from thalweg.job.job import ScanSpec
+from thalweg.progress.split_clock import SplitClock
+from thalweg.protocols.messages import Barrier, Message, Watermark
+from thalweg.protocols.operator import Output
+from thalweg.protocols.source import Chunk, Reader, Split, bad_row
+from thalweg.runtime.locate import locate
+from thalweg.runtime.owner import SharedOwner
+from thalweg.runtime.task import Step, Task, TaskParts
+
+
+@dataclass
+class OpenSplit:
+    """A split that this task reads."""
+
+    number: int
+    split: Split
+    reader: Reader
+    clock: SplitClock
+    rows: int = 0
+    idle_since: float | None = None
+    resume_at: float = 0.0
+
+
+class SourceTask(Task):
+    """One instance of a source stage."""
+
+    def __init__(
+        self,
+        parts: TaskParts,
+        on_barrier: Callable[[Task, Barrier], None],
+        *,
+        scan: ScanSpec,
+        owner: SharedOwner,
+        clock: Callable[[], float],
+    ) -> None:
+        super().__init__(parts, on_barrier)
+        self.scan, self.owner = scan, owner
+        self._clock = clock
+        self._times = None if scan.time is None else _TimeReader(scan)
+        self.splits: list[OpenSplit] = []
+        self.pending: list[tuple[int, Split, Mapping[str, Any]]] = []
+        self.ended: dict[str, Mapping[str, Any]] = {}
+        self._turn = 0
+        self._requested: Barrier | None = None
+        self.is_stopping = False
+        self.rows_read = 0
+        self.fresh = False
+        """Whether rows were read since the last cut."""
+        self.wait: float | None = None
+        """After an idle step: seconds until it is worth trying again; None: until woken."""
+
+    def request(self, barrier: Barrier) -> None:
+        """Ask for a barrier before the next batch."""
+        self._requested = barrier
+
+    def _start_next(self) -> bool:
+        if self._requested is not None:
+            barrier, self._requested = self._requested, None
+            self.fresh = False
+            self._emitting = self.pass_barrier(barrier)
+            return True
+        if self.is_stopping:
+            return False
+        self._open_pending()
+        if not self.splits and not self.pending and self.owner.is_complete:
+            self._emitting = self._end_all()
+            return True
+        return self._read_next()
+
+    def _open_pending(self) -> None:
+        while self.pending and (not self.splits or not self.scan.source.is_ordered):
+            number, split, saved = self.pending.pop(0)
+            start = self.owner.open(split.id)
+            reader = self.scan.source.open(split, saved.get("position", {}), self.scan.fields)
+            clock = SplitClock.from_data(saved["clock"]) if "clock" in saved else SplitClock(start)
+            self.splits.append(OpenSplit(number, split, reader, clock, rows=saved.get("rows", 0)))
+
+    def _read_next(self) -> bool:
+        self.wait = None
+        now = self._clock()
+        for _ in range(len(self.splits)):
+            self._turn = (self._turn + 1) % len(self.splits)
+            current = self.splits[self._turn]
+            if current.resume_at > now or self.owner.is_paused(current.split.id):
+                self._note_wait(max(0.0, current.resume_at - now))
+                continue
+            chunk = current.reader.read(self._rows_max)
+            if chunk.frame is None and not chunk.ended and not chunk.bad:
+                self._nothing_now(current, chunk, now)
+                continue
+            self._emitting = self._take(current, chunk)
+            return True
+        return self._publish_only()
+
+    def _nothing_now(self, current: OpenSplit, chunk: Chunk, now: float) -> None:
+        if chunk.wait is not None:
+            current.resume_at = now + chunk.wait
+            self._note_wait(chunk.wait)
+        self.owner.had_nothing(current.split.id, now)
+        if self.owner.idle_timeout is not None:
+            self._note_wait(self.owner.idle_timeout)
+
+    def _note_wait(self, seconds: float) -> None:
+        self.wait = seconds if self.wait is None else min(self.wait, seconds)
+
+    def _publish_only(self) -> bool:
+        """Other tasks of the source may have moved event time on."""
+        published = self.owner.published
+        if published is None or published == self._watermark:
+            return False
+        self._emitting = self._advance(published)
+        return True
+
+    def _take(self, current: OpenSplit, chunk: Chunk) -> Iterator[Output | Message]:
+        for row in chunk.bad:
+            raise bad_row(current.split.id, row)
+        if chunk.frame is not None and chunk.frame.height:
+            self.fresh = True
+            self.rows_read += chunk.frame.height
+            frame = self._with_system_columns(current, chunk, chunk.frame)
+            current.rows += chunk.frame.height
+            self.note_batch(frame.height)
+            yield from self._through_chain(current, chunk, Batch(frame))
+        if chunk.ended:
+            self._close_split(current)
+        if self._times is not None:
+            yield from self._advance(self.owner.published)
+
+    def _through_chain(
+        self, current: OpenSplit, chunk: Chunk, batch: Batch
+    ) -> Iterator[Output | Message]:
+        try:
+            yield from self.chain.on_batch(0, batch)
+        except DataError as error:
+            raise locate(error, self.chain, batch, split=current.split.id, first=chunk.offset) from error
+
+    def _close_split(self, current: OpenSplit) -> None:
+        current.reader.close()
+        self.splits.remove(current)
+        self.ended[current.split.id] = self._progress(current, ended=True)
+        self.owner.finish(current.split.id)
+
+    def _with_system_columns(self, current: OpenSplit, chunk: Chunk, frame: pl.DataFrame) -> pl.DataFrame:
+        added: list[pl.Series] = []
+        if self._times is not None:
+            times, marks = self._times.read(frame, split=current.split.id, first=chunk.offset)
+            self.owner.had_rows(current.split.id, current.clock)
+            advance = current.clock.advance(marks, times, arrived=chunk.arrived)
+            self.owner.report(current.split.id, advance.after)
+            wanted = self.scan.time is not None and self.scan.time.wants_verdict
+            if wanted and not advance.punctual:
+                added.append(advance.before_series(BEFORE))
+        if self.scan.wants_position:
+            offsets = chunk.offsets
+            if offsets is None:
+                offsets = pl.int_range(chunk.offset, chunk.offset + frame.height, eager=True)
+            split = (self.scan.number << 32) + current.number
+            added.append(pl.repeat(split, frame.height, dtype=pl.Int64, eager=True).alias(SPLIT))
+            added.append(offsets.cast(pl.Int64).alias(OFFSET))
+        return frame.with_columns(added) if added else frame
+
+    def progress(self) -> dict[str, Mapping[str, Any]]:
+        """Where every split of this task stands, as plain data."""
+        now = {s.split.id: self._progress(s, ended=False) for s in self.splits}
+        waiting = {split.id: dict(saved) | {"number": n} for n, split, saved in self.pending}
+        return {**self.ended, **waiting, **now}
+
+    def _progress(self, s: OpenSplit, *, ended: bool) -> dict[str, Any]:
+        return {
+            "number": s.number,
+            "position": dict(s.reader.position),
+            "clock": s.clock.to_data(),
+            "rows": s.rows,
+            "ended": ended,
+        }
+
+    def drain(self) -> Step:
+        """Stop reading and close every window, as if the input had ended here."""
+        self.pending.clear()
+        for current in list(self.splits):
+            self._close_split(current)
+        return Step.PROGRESS
+
+    def close(self) -> None:
+        super().close()
+        for current in self.splits:
+            current.reader.close()
+
+    def why(self) -> str:
+        if self.state == "finished":
+            return "finished"
+        full = [c.name for o in self.outputs for c in o.channels if c.is_full]
+        if full:
+            return f"waits for room on the edge {full[0]}"
+        if not self.splits:
+            return "waits for a split to read"
+        names = ", ".join(s.split.id for s in self.splits)
+        return f"waits for rows from {names}; {self.owner.why()}"
+
+
+class _TimeReader:
+    """Finds event time and watermark of each row of a scan."""
+
+    def __init__(self, scan: ScanSpec) -> None:
+        assert scan.time is not None, "only for scans with event time"
+        self._column = scan.time.column
+        time = compile_expr(scan.time.time, scan.schema).value
+        mark = compile_expr(scan.time.watermark, scan.schema).value
+        self._exprs = [time.to_physical().alias("t"), mark.to_physical().alias("m")]
+
+    def read(self, frame: pl.DataFrame, *, split: str, first: int) -> tuple[Any, Any]:
+        """Two int64 arrays in microseconds; a row without event time is a bad row."""
+        both = frame.select(self._exprs)
+        times, marks = both.get_column("t"), both.get_column("m")
+        if times.null_count():
+            row = int(times.is_null().arg_max() or 0)
+            raise DataError(
+                f'the event time "{self._column}" is NULL',
+                code="data-null-time",
+                split=split,
+                offset=first + row,
+                where=f"{split}, row {first + row}",
+                sample=str(frame.row(row, named=True)),
+            )
+        filled = marks.fill_null(times.min()) if marks.null_count() else marks  # type: ignore[arg-type]
+        return _int64(times), _int64(filled)
+
+
+def _int64(series: pl.Series) -> np.ndarray[Any, Any]:
+    return series.cast(pl.Int64).rechunk().to_numpy()
+
+
+__all__ = ["OpenSplit", "SourceTask", "ThalwegError", "Watermark"]

@@ -1,0 +1,276 @@
+"""Advance one task: one instance of a stage, as an explicit state machine.
+
+A task takes messages from its channels, drives its chain of operators, and sends what comes out.
+It has no threads and no clock inside; a runtime calls `step()` again and again, from one thread.
+
+States: `running` takes messages; `emitting` has outputs left of the last message; `blocked` waits
+for room on an output edge; `finished` has passed on its `End`.
+
+Barriers are aligned: a channel that delivered barrier n is not read until all others have, an
+ended channel counts as aligned. Batches that wait on one channel are joined up to `rows_max`, also
+across watermarks (laws 2 and 10).
+
+Not here: sources (source_task.py), who calls `step` (inline.py, threads.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+
+from thalweg.columnar.batch import Batch, join_batches
+from thalweg.progress.merge import WatermarkMerge
+from thalweg.protocols.messages import Barrier, End, Message, Watermark
+from thalweg.protocols.operator import MAIN, Output, Side
+from thalweg.protocols.sink import Writer
+from thalweg.runtime.chain import Chain
+from thalweg.runtime.edge import Channel
+from thalweg.runtime.outputs import OutputEdge
+
+
+class Step(Enum):
+    """What one call of `step` achieved."""
+
+    PROGRESS = "progress"
+    IDLE = "idle"
+    BLOCKED = "blocked"
+    FINISHED = "finished"
+
+
+@dataclass
+class Input:
+    """One channel that ends at this task."""
+
+    channel: Channel
+    port: int
+    ended: bool = False
+    aligned: bool = False
+
+
+@dataclass
+class TaskParts:
+    """What a task is built from."""
+
+    stage: str
+    index: int
+    chain: Chain
+    inputs: list[Input] = field(default_factory=list)
+    outputs: list[OutputEdge] = field(default_factory=list)
+    writer: Writer | None = None
+    rows_max: int = 65_536
+
+
+class Task:
+    """One instance of a stage."""
+
+    def __init__(self, parts: TaskParts, on_barrier: Callable[[Task, Barrier], None]) -> None:
+        self.stage, self.index = parts.stage, parts.index
+        self.chain, self.inputs, self.outputs = parts.chain, parts.inputs, parts.outputs
+        self.writer = parts.writer
+        self.state = "running"
+        self._rows_max = parts.rows_max
+        self._on_barrier = on_barrier
+        self._emitting: Iterator[Output | Message] | None = None
+        self._merge = WatermarkMerge(len(self.inputs))
+        self.wake: Callable[[], None] = _nothing
+        """Called when something happened that the task may wait for; set by the runtime."""
+        self._watermark: int | None = None
+        self._barrier: Barrier | None = None
+        self._next_input = 0
+        self.batch_rows: dict[int, int] = {}
+
+    def add_input(self, input_: Input) -> None:
+        """Connect a channel; before the first step."""
+        self.inputs.append(input_)
+        self._merge = WatermarkMerge(len(self.inputs))
+
+    @property
+    def name(self) -> str:
+        """The stage and the number of the instance."""
+        return f"{self.stage}[{self.index}]"
+
+    @property
+    def is_working(self) -> bool:
+        """Whether outputs of the last message are left."""
+        return self._emitting is not None
+
+    def step(self) -> Step:
+        """Do one bounded piece of work."""
+        if self.state == "finished":
+            return Step.FINISHED
+        if self._emitting is not None:
+            return self._emit()
+        started = self._start_next()
+        if not started:
+            return Step.IDLE
+        return self._emit()
+
+    def _emit(self) -> Step:
+        """Pass on outputs until they are used up or an edge is full."""
+        assert self._emitting is not None, "there is something to emit"
+        while not any(o.is_full for o in self.outputs):
+            out = next(self._emitting, None)
+            if out is None:
+                self._emitting = None
+                if self.state != "finished":
+                    self.state = "running"
+                return Step.PROGRESS
+            self._send(out)
+        self.state = "blocked"
+        return Step.BLOCKED
+
+    def _send(self, out: Output | Message) -> None:
+        if isinstance(out, Batch):
+            if self.writer is not None:
+                self.writer.write(out)
+            for edge in self.outputs:
+                if edge.edge.output == MAIN:
+                    edge.send(out)
+        elif isinstance(out, Side):
+            for edge in self.outputs:
+                if edge.edge.output == out.port:
+                    edge.send(out.batch)
+        else:
+            for edge in self.outputs:
+                edge.broadcast(out)
+
+    def _start_next(self) -> bool:
+        """Begin to work on the next message, if there is one."""
+        count = len(self.inputs)
+        if count == 0:
+            self._emitting = self._end_all()
+            return True
+        for i in range(count):
+            number = (self._next_input + i) % count
+            input_ = self.inputs[number]
+            if input_.ended or input_.aligned or input_.channel.is_empty:
+                continue
+            self._next_input = (number + 1) % count
+            self._emitting = self._work(number, input_)
+            return True
+        return False
+
+    def _work(self, number: int, input_: Input) -> Iterator[Output | Message]:
+        """Everything that follows from the messages that wait on one channel."""
+        batches, last = _drain(input_.channel, self._rows_max)
+        if batches:
+            batch = join_batches(batches)
+            self.note_batch(len(batch))
+            yield from self.chain.on_batch(input_.port, batch)
+        if isinstance(last, Watermark):
+            yield from self._advance(self._merge.update(number, last.time))
+        elif isinstance(last, Barrier):
+            input_.aligned, self._barrier = True, last
+            yield from self._align(last)
+        elif isinstance(last, End):
+            yield from self._end(number, input_)
+
+    def note_batch(self, rows: int) -> None:
+        """Count a batch in the histogram of batch sizes, by powers of two."""
+        bucket = rows.bit_length()
+        self.batch_rows[bucket] = self.batch_rows.get(bucket, 0) + 1
+
+    def _advance(self, merged: int | None) -> Iterator[Output | Message]:
+        if merged is None or (self._watermark is not None and merged <= self._watermark):
+            return
+        self._watermark = merged
+        yield from self.chain.on_watermark(merged)
+        yield Watermark(merged)
+
+    def _align(self, barrier: Barrier) -> Iterator[Output | Message]:
+        if not all(i.aligned or i.ended for i in self.inputs):
+            return
+        self._barrier = None
+        yield from self.pass_barrier(barrier)
+        for input_ in self.inputs:
+            input_.aligned = False
+
+    def pass_barrier(self, barrier: Barrier) -> Iterator[Output | Message]:
+        """Emit what is owed, publish, let the runtime look at the state, pass the barrier on."""
+        yield from self.chain.on_cut(barrier.number)
+        if self.writer is not None:
+            self.writer.cut(barrier.number)
+        self._on_barrier(self, barrier)
+        yield barrier
+
+    def _end(self, number: int, input_: Input) -> Iterator[Output | Message]:
+        input_.ended = True
+        rest = [i for i in self.inputs if i.port == input_.port and not i.ended]
+        last = all(i.ended for i in self.inputs)
+        if not rest:
+            yield from self.chain.on_end(input_.port, last=last)
+        if last:
+            yield from self.finish()
+            return
+        yield from self._advance(self._merge.end(number))
+        if self._barrier is not None:
+            yield from self._align(self._barrier)
+
+    def _end_all(self) -> Iterator[Output | Message]:
+        """The end of a task that nothing was sent to."""
+        yield from self.chain.on_end(0, last=True)
+        yield from self.finish()
+
+    def finish(self) -> Iterator[Output | Message]:
+        """Publish the rest and pass on the end."""
+        if self.writer is not None:
+            self.writer.end()
+        self.state = "finished"
+        yield End()
+
+    def close(self) -> None:
+        """Give back what is held open."""
+        if self.writer is not None:
+            self.writer.close()
+
+    def why(self) -> str:
+        """What the task waits for, in one line."""
+        return _why(self.state, self.outputs, self.inputs, self._merge)
+
+
+def _drain(channel: Channel, rows_max: int) -> tuple[list[Batch], Message | None]:
+    """Batches that wait, joined up to a size, and the first message that must follow them.
+
+    A watermark is held back behind rows that follow it, as long as rows follow.
+    """
+    batches: list[Batch] = []
+    rows = 0
+    last: Message | None = None
+    while (message := channel.peek()) is not None:
+        if isinstance(message, Batch):
+            if batches and rows + len(message) > rows_max:
+                break
+            batches.append(message)
+            rows += len(message)
+        elif isinstance(message, Watermark):
+            last = message
+        elif last is not None:
+            break
+        else:
+            last = channel.take()
+            break
+        channel.take()
+    return batches, last
+
+
+def _why(
+    state: str, outputs: Sequence[OutputEdge], inputs: Sequence[Input], merge: WatermarkMerge
+) -> str:
+    if state == "finished":
+        return "finished"
+    full = [c.name for o in outputs for c in o.channels if c.is_full]
+    if full:
+        return f"waits for room on the edge {full[0]}"
+    aligned = [i.channel.name for i in inputs if i.aligned]
+    behind = [i.channel.name for i in inputs if not i.aligned and not i.ended]
+    if aligned and behind:
+        return f"waits for a barrier from {behind[0]}"
+    held = merge.held_by()
+    if held is not None and inputs:
+        return f"waits for input; event time is held back by {inputs[held].channel.name}"
+    return "waits for input"
+
+
+def _nothing() -> None:
+    """What wakes nobody."""

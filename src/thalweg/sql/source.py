@@ -1,0 +1,78 @@
+"""Turn offsets in a SQL text into places that a person can find.
+
+Tokens and syntax nodes carry 0-based offsets; messages carry line, column and a caret. The whole
+file is one text, so that a place is where the user's editor shows it.
+
+Not here: what went wrong there (problems.py).
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from functools import cached_property
+
+from sqlglot import exp
+
+from thalweg.errors import Span
+
+
+class SourceText:
+    """A SQL text that can say in which line an offset is.
+
+    Example:
+        >>> place = SourceText("SELECT\\n  a").span(9, 10)
+        >>> place.line, place.column
+        (2, 3)
+    """
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+    @cached_property
+    def _starts(self) -> list[int]:
+        starts, at = [0], 0
+        for line in self.text.splitlines(keepends=True):
+            at += len(line)
+            starts.append(at)
+        # an empty last line exists only if the text ends with a line break, and is where "the end" is
+        return starts if len(starts) == 1 or self.text[-1:].splitlines() == [""] else starts[:-1]
+
+    def span(self, start: int, end: int) -> Span:
+        """The place from `start` up to, but not including, `end`; cut at the end of its first line."""
+        start = max(0, min(start, len(self.text)))
+        row = bisect_right(self._starts, start) - 1
+        here = self._starts[row]
+        shown = self.text[here:].split("\n", 1)[0].splitlines() or [""]
+        length = min(max(end - start, 1), max(len(shown[0]) - (start - here), 1))
+        return Span(self.text, row + 1, start - here + 1, length)
+
+
+def mark(node: exp.Expr, source: SourceText, start: int, end: int) -> None:
+    """Remember that the node was written from `start` up to `end`."""
+    node.meta.update(source=source, start=start, end=end)
+
+
+def bounds(node: exp.Expr) -> tuple[int, int] | None:
+    """Where the node was written, as offsets, if it is known."""
+    meta = node.meta
+    return (meta["start"], meta["end"]) if "source" in meta else None
+
+
+def span_of(node: exp.Expr | None) -> Span | None:
+    """The place of a syntax node, or of the nearest node around it that has one."""
+    while node is not None:
+        found = bounds(node)
+        if found is not None:
+            source: SourceText = node.meta["source"]
+            return source.span(*found)
+        node = node.parent
+    return None
+
+
+def text_of(node: exp.Expr) -> str:
+    """The node as the user wrote it, on one line."""
+    found = bounds(node)
+    if found is None:
+        return ""
+    source: SourceText = node.meta["source"]
+    return " ".join(source.text[found[0] : found[1]].split())

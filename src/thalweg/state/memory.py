@@ -1,0 +1,164 @@
+"""Keep state in memory: the `columns` kind, accumulators as arrays by slot.
+
+Slots that are not in use hold initial values, so that a new key costs nothing but its number.
+
+Not here: what the accumulators mean (operators/), when state is saved (checkpoint/).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from thalweg.columnar.buffers import to_polars, values_and_validity
+from thalweg.columnar.canonical import canonical_bytes
+from thalweg.columnar.dictionary import NULL_CODE, Dictionary
+from thalweg.columnar.hash import hash_rows
+from thalweg.columnar.index import KeyIndex
+from thalweg.columnar.keys import KeyCodec
+from thalweg.columnar.table import grown
+from thalweg.protocols.state import ColumnsSpec, ColumnSpec
+
+Array = np.ndarray[Any, Any]
+
+_NUMPY: dict[str, Any] = {"int64": np.int64, "float64": np.float64, "bool": np.bool_, "bytes": np.int64}
+_POLARS: dict[str, pl.DataType] = {
+    "int64": pl.Int64(),
+    "float64": pl.Float64(),
+    "bool": pl.Boolean(),
+    "bytes": pl.Binary(),
+}
+
+
+class KeyedColumns:
+    """See `thalweg.protocols.state.KeyedColumns` and `StoredState`.
+
+    Example:
+        >>> spec = ColumnsSpec("counts", {"user": pl.String()}, {"n": ColumnSpec("int64")})
+        >>> state = KeyedColumns(spec)
+        >>> slots = state.slots(pl.DataFrame({"user": ["a", "b", "a"]}))
+        >>> np.add.at(state.column("n"), slots, 1)
+        >>> sorted(state.dump().rows())
+        [('a', 2), ('b', 1)]
+    """
+
+    def __init__(self, spec: ColumnsSpec) -> None:
+        self.spec = spec
+        self._codec = KeyCodec(spec.key)
+        self._index = KeyIndex(self._codec.width)
+        self._dictionaries = {n: Dictionary() for n, c in spec.columns.items() if c.kind == "bytes"}
+        self._initials = {n: self._initial(n, c) for n, c in spec.columns.items()}
+        self._columns = {n: self._filled(n, self.capacity) for n in spec.columns}
+
+    @property
+    def capacity(self) -> int:
+        """How long the arrays are."""
+        return self._index.capacity
+
+    @property
+    def count(self) -> int:
+        """How many slots are in use."""
+        return self._index.count
+
+    @property
+    def last_new(self) -> Array:
+        """The slots that the last call of `slots` made, in the order of first appearance."""
+        return self._index.new_slots
+
+    @property
+    def nbytes(self) -> int:
+        """The memory held."""
+        arrays = sum(column.nbytes for column in self._columns.values())
+        dictionaries = sum(d.nbytes for d in self._dictionaries.values())
+        return arrays + dictionaries + self._index.nbytes + self._codec.nbytes
+
+    def slots(self, frame: pl.DataFrame) -> Array:
+        slots = self._index.insert(self._codec.encode(frame))
+        for name, column in self._columns.items():
+            if len(column) < self.capacity:
+                self._columns[name] = grown(column, self.capacity, self._initials[name])
+        return slots
+
+    def find(self, frame: pl.DataFrame) -> Array:
+        return self._index.find(self._codec.lookup(frame))
+
+    def column(self, name: str) -> Array:
+        return self._columns[name]
+
+    def dictionary(self, name: str) -> Dictionary:
+        return self._dictionaries[name]
+
+    def free(self, slots: Array) -> None:
+        self._index.free(slots)
+        for name, column in self._columns.items():
+            column[slots] = self._initials[name]
+
+    def keys(self, slots: Array) -> pl.DataFrame:
+        return self._codec.decode(self._index.rows(slots))
+
+    def live(self) -> Array:
+        return self._index.live()
+
+    def dump(self) -> pl.DataFrame:
+        """Every live row: keys, then columns, `bytes` decoded; ordered by the hash of the key."""
+        live = self.live()
+        keys = self.keys(live)
+        order = _canonical_order(keys)
+        slots = live[order]
+        columns = [self._decoded(name, slots) for name in self.spec.columns]
+        if not self.spec.key:
+            return pl.DataFrame(columns)
+        return keys[pl.Series(order)].hstack(columns)
+
+    def load(self, frame: pl.DataFrame) -> None:
+        slots = self.slots(frame.select(self.spec.key))
+        if not self.spec.key:
+            slots = self.slots(pl.DataFrame(height=frame.height))
+        for name in self.spec.columns:
+            self._columns[name][slots] = self._encoded(name, frame.get_column(self.spec.stored(name)))
+
+    def compact(self) -> None:
+        live = self.live()
+        if self._codec.count > 2 * self.count * max(1, len(self._dictionaries)):
+            self._codec.retain(self._index.rows(live))
+        for name, dictionary in self._dictionaries.items():
+            if dictionary.count > 2 * self.count:
+                initial = np.array([self._initials[name]], dtype=np.int64)
+                dictionary.retain(np.append(self._columns[name][live], initial))
+
+    def _initial(self, name: str, spec: ColumnSpec) -> int | float | bool:
+        initial = spec.initial
+        if spec.kind != "bytes":
+            assert isinstance(initial, (int, float)), "only a bytes column begins with bytes or NULL"
+            return initial
+        if not isinstance(initial, bytes):
+            return NULL_CODE
+        return int(self._dictionaries[name].encode(pl.Series([initial], dtype=pl.Binary))[0])
+
+    def _filled(self, name: str, length: int) -> Array:
+        return np.full(length, self._initials[name], dtype=_NUMPY[self.spec.columns[name].kind])
+
+    def _decoded(self, name: str, slots: Array) -> pl.Series:
+        kind, stored = self.spec.columns[name].kind, self.spec.stored(name)
+        values = self._columns[name][slots]
+        if kind == "bytes":
+            return self._dictionaries[name].decode(values, pl.Binary(), stored)
+        return to_polars(stored, _POLARS[kind], values)
+
+    def _encoded(self, name: str, series: pl.Series) -> Array:
+        if name in self._dictionaries:
+            return self._dictionaries[name].encode(series)
+        return values_and_validity(series)[0]
+
+
+def _canonical_order(keys: pl.DataFrame) -> Array:
+    """Positions by partition of 256, hash and, where hashes tie, canonical bytes of the key."""
+    hashes = hash_rows(keys, keys.columns)
+    order = np.lexsort((hashes, hashes & np.uint64(255)))
+    ranked = hashes[order]
+    if keys.width and len(ranked) and bool((ranked[1:] == ranked[:-1]).any()):
+        tied = canonical_bytes(keys.to_struct("key")).to_list()
+        order = np.array(sorted(order.tolist(), key=lambda i: (hashes[i] & np.uint64(255), hashes[i], tied[i])))
+    return order

@@ -1,0 +1,71 @@
+"""Keep whole rows in memory, in groups: the *row store* kind of state.
+
+Rows of one group are frames that were added together; they are joined when they are read. What is
+kept owns its memory: a few rows cut from a large batch are copied.
+"""
+
+from __future__ import annotations
+
+import polars as pl
+
+from thalweg.protocols.state import RowsSpec
+
+_COPY_BELOW = 4096
+
+
+class Rows:
+    """Rows by group, in memory."""
+
+    def __init__(self, spec: RowsSpec) -> None:
+        self._spec = spec
+        self._schema = pl.Schema(spec.columns)
+        self._groups: dict[int, list[pl.DataFrame]] = {}
+
+    def add(self, frame: pl.DataFrame) -> None:
+        """Keep rows."""
+        frame = frame.select(self._schema.names())
+        for key, part in frame.partition_by(self._spec.group, as_dict=True).items():
+            self._groups.setdefault(int(key[0]), []).append(_owned(part))
+
+    def groups(self) -> list[int]:
+        """The groups that have rows, ascending."""
+        return sorted(self._groups)
+
+    def take(self, group: int) -> pl.DataFrame:
+        """Remove a group and give its rows."""
+        return pl.concat(self._groups.pop(group))
+
+    def rows(self, group: int) -> pl.DataFrame:
+        """The rows of a group; joined once, so that reading again is cheap."""
+        parts = self._groups.get(group)
+        if parts is None:
+            return self._schema.to_frame()
+        if len(parts) > 1:
+            self._groups[group] = parts = [pl.concat(parts, rechunk=True)]
+        return parts[0]
+
+    @property
+    def nbytes(self) -> int:
+        """The memory held."""
+        return sum(int(f.estimated_size()) for parts in self._groups.values() for f in parts)
+
+    def dump(self) -> pl.DataFrame:
+        """Every row, group by group."""
+        frames = [self.rows(g) for g in self.groups()]
+        return pl.concat(frames) if frames else self._schema.to_frame()
+
+    def load(self, frame: pl.DataFrame) -> None:
+        """Add rows that `dump` gave."""
+        if frame.height:
+            self.add(frame)
+
+    def compact(self) -> None:
+        """Nothing is left over: groups go as a whole."""
+
+
+def _owned(frame: pl.DataFrame) -> pl.DataFrame:
+    """The rows in memory of their own."""
+    if frame.height >= _COPY_BELOW:
+        return frame
+    # a gather copies; a rechunk of a single slice would not
+    return frame[list(range(frame.height))]

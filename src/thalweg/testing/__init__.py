@@ -1,0 +1,1 @@
+"""Conformance kits and a test kit for users, built on the public API and the protocols."""
