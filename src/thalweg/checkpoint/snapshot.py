@@ -30,7 +30,6 @@ class TaskSnapshot:
     index: int
     keyed: Mapping[tuple[str, str], pl.DataFrame] = field(default_factory=dict)
     splits: Mapping[str, Any] = field(default_factory=dict)
-    owner: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -40,13 +39,11 @@ class JobSnapshot:
     Attributes:
         keyed: all rows by (stage id, operator id, state name).
         splits: progress by (stage id, split id).
-        owners: the watermark owner of each source stage.
     """
 
     number: int
     keyed: Mapping[tuple[str, str, str], pl.DataFrame]
     splits: Mapping[tuple[str, str], Any]
-    owners: Mapping[str, Any]
 
     @property
     def rows(self) -> int:
@@ -58,12 +55,9 @@ def gather(number: int, tasks: Iterable[TaskSnapshot]) -> JobSnapshot:
     """The job's snapshot from the snapshots of its tasks."""
     keyed: dict[tuple[str, str, str], list[pl.DataFrame]] = {}
     splits: dict[tuple[str, str], Any] = {}
-    owners: dict[str, Any] = {}
     for task in sorted(tasks, key=lambda t: (t.stage, t.index)):
         for (operator, state), frame in task.keyed.items():
             keyed.setdefault((task.stage, operator, state), []).append(frame)
         splits.update({(task.stage, split): data for split, data in task.splits.items()})
-        if task.owner is not None:
-            owners[task.stage] = task.owner
     whole = {key: pl.concat(frames) for key, frames in keyed.items()}
-    return JobSnapshot(number, whole, splits, owners)
+    return JobSnapshot(number, whole, splits)

@@ -120,5 +120,3 @@ def hash_views(hashes: Array, words: Array, addresses: Array, validity: Array, t
             state = _round(state, load_word(start))
             start += _EIGHT
         hashes[i] = _round(state, load_word(end))
-
-

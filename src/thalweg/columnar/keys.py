@@ -59,11 +59,6 @@ class KeyCodec:
         """The memory held."""
         return sum(part.dictionary.nbytes for part in self._coded())
 
-    @property
-    def count(self) -> int:
-        """How many values all dictionaries hold."""
-        return sum(part.dictionary.count for part in self._coded())
-
     def encode(self, frame: pl.DataFrame) -> Array:
         """The words of each row's key (int64[rows, width])."""
         return self._rows(frame, find=False)
@@ -83,11 +78,14 @@ class KeyCodec:
             at += part.width
         return pl.DataFrame(columns)
 
-    def retain(self, rows: Array) -> None:
-        """Forget every string that does not occur in these rows; encoded rows stay as they are."""
+    def compact(self, rows: Array) -> None:
+        """Forget strings that occur in none of these rows, where those outnumber the rows.
+
+        The given rows keep their words; every other encoded row loses its meaning.
+        """
         at = 0
         for part in self._parts.values():
-            if isinstance(part, _Coded):
+            if isinstance(part, _Coded) and part.dictionary.count > 2 * len(rows):
                 part.dictionary.retain(rows[:, at])
             at += part.width
 

@@ -18,8 +18,9 @@ import polars as pl
 from polars.io.plugins import register_io_source
 
 from thalweg.base.schema import Schema
+from thalweg.base.types import Struct
+from thalweg.connectors.files.select import expressions, pruned
 from thalweg.connectors.nexmark import NexmarkConfig, NexmarkGenerator, envelope_schema
-from thalweg.connectors.nexmark.layout import Wanted, select
 from thalweg.errors import ConfigError
 from thalweg.protocols.source import Chunk, Fields, Position, Reader, Replay, Split
 
@@ -35,7 +36,7 @@ class NexmarkSource:
         config: which events there are.
         rate_limit: events per second of the clock over all splits; None: as fast as they are read.
         splits_per_generator: 2 deals one generator's events to two splits by turns.
-        origin: what `time.monotonic` said when the schedule began; None: when the first reader opens.
+        origin: what `time.monotonic` said when the schedule began; None: when a reader opens.
     """
 
     config: NexmarkConfig
@@ -98,8 +99,22 @@ class NexmarkSource:
         ]
 
     def open(self, split: Split, position: Position, fields: Fields | None) -> Reader:
-        """A reader of one part of a generator."""
-        return NexmarkReader(self, split, position, fields)
+        """A reader of one part of a generator; its first event is due at the origin."""
+        part = _Part.of(self, split, fields)
+        return NexmarkReader(part, position, self.schedule(split, int(position.get("row", 0))))
+
+    def schedule(self, split: Split, first: int = 0) -> Schedule | None:
+        """When the events of a split are due, from event `first` on; None: at once."""
+        if self.rate_limit is None:
+            return None
+        generators = self.config.generators
+        return Schedule(
+            origin=time.monotonic() if self.origin is None else self.origin,
+            rate=self.rate_limit,
+            stride=generators * self.splits_per_generator,
+            phase=int(split.data["turn"]) * generators + int(split.data["generator"]),
+            first=first,
+        )
 
     def lazy(self, fields: Fields | None) -> pl.LazyFrame:
         """All events, made while Polars reads them; endless streams have no such plan."""
@@ -112,75 +127,102 @@ class NexmarkSource:
         return pl.concat([self._lazy_split(split, fields) for split in self.splits()])
 
     def _lazy_split(self, split: Split, fields: Fields | None) -> pl.LazyFrame:
-        wanted = wanted_of(fields)
-        part = _Part.of(self, split)
+        part = _Part.of(self, split, fields)
 
         def frames(
-            with_columns: list[str] | None,
-            predicate: pl.Expr | None,
-            n_rows: int | None,
-            batch_size: int | None,
+            columns: list[str] | None, predicate: pl.Expr | None, rows: int | None, batch: int | None
         ) -> Iterator[pl.DataFrame]:
-            kept = wanted if with_columns is None else {c: wanted[c] for c in with_columns}
-            end = part.count() if n_rows is None else min(part.count(), n_rows)
+            end = part.count() if rows is None else min(part.count(), rows)
             for start in range(0, end, MADE_ROWS):
-                frame = part.make(start, min(MADE_ROWS, end - start), kept)
+                frame = part.make(start, min(MADE_ROWS, end - start), columns)
                 yield frame if predicate is None else frame.filter(predicate)
 
-        return register_io_source(frames, schema=envelope_schema(wanted))
+        return register_io_source(frames, schema=part.target.polars)
 
 
-@dataclass
+@dataclass(frozen=True)
+class Schedule:
+    """When each event of one split is due.
+
+    Attributes:
+        origin: when the schedule began, in seconds of some clock.
+        rate: events per second over all splits.
+        stride: how many events of the whole stream there are per event of the split.
+        phase: place of the split's first event in the whole stream.
+        first: the split's event that the schedule begins with.
+
+    Example:
+        >>> schedule = Schedule(origin=10.0, rate=2.0)
+        >>> schedule.due_at(3), schedule.count_due(11.0), schedule.times(0, 2).tolist()
+        (11.5, 3, [10.0, 10.5])
+    """
+
+    origin: float
+    rate: float
+    stride: int = 1
+    phase: int = 0
+    first: int = 0
+
+    def due_at(self, row: int) -> float:
+        """When an event of the split is due."""
+        return self.origin + ((row - self.first) * self.stride + self.phase) / self.rate
+
+    def times(self, row: int, count: int) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+        """When each of `count` events from `row` on is due."""
+        numbers = np.arange(row - self.first, row - self.first + count, dtype=np.float64)
+        return self.origin + (numbers * self.stride + self.phase) / self.rate
+
+    def count_due(self, now: float) -> int:
+        """How many events have been due so far; the next one is number `first + count_due`."""
+        passed = (now - self.origin) * self.rate - self.phase
+        # The tiny addition keeps an event that is due exactly now from being lost to rounding.
+        return int(passed / self.stride + 1e-9) + 1 if passed >= -1e-9 else 0
+
+
+@dataclass(frozen=True)
 class _Part:
-    """Every n-th event of a generator."""
+    """Every n-th event of a generator, and what is made of each event."""
 
     generator: NexmarkGenerator
     turn: int
     turns: int
+    target: Schema
 
     @staticmethod
-    def of(source: NexmarkSource, split: Split) -> _Part:
+    def of(source: NexmarkSource, split: Split, fields: Fields | None) -> _Part:
         generator = NexmarkGenerator(source.config, int(split.data["generator"]))
-        return _Part(generator, int(split.data["turn"]), source.splits_per_generator)
+        turn, target = int(split.data["turn"]), pruned(source.schema, fields)
+        return _Part(generator, turn, source.splits_per_generator, target)
 
     def count(self) -> int:
         """How many events the part has; a number past all counting, if it never ends."""
         total = self.generator.count
         return 2**62 if total is None else max(0, -(-(total - self.turn) // self.turns))
 
-    def make(self, start: int, count: int, wanted: Wanted) -> pl.DataFrame:
+    def make(self, start: int, count: int, columns: Sequence[str] | None = None) -> pl.DataFrame:
         """The part's events from `start` on."""
-        members = {name: kept for name, kept in wanted.items() if kept}
-        if self.turns == 1:
-            return self.generator.batch(start, count, list(wanted), members).select(list(wanted))
+        target = self.target if columns is None else self.target.select(columns)
+        members = {f.name: [m.name for m in f.type.fields] for f in target if isinstance(f.type, Struct)}
         first = start * self.turns + self.turn
         span = (count - 1) * self.turns + 1
-        made = self.generator.batch(first, span, list(wanted), members)
-        return made.select(list(wanted)).gather_every(self.turns)
+        made = self.generator.batch(first, span, target.names, members)
+        if made.schema != target.polars:
+            made = made.select(expressions(target, made.schema))
+        return made if self.turns == 1 else made.gather_every(self.turns)
 
 
 class NexmarkReader:
-    """Reads one part of a generator, no faster than the schedule allows.
-
-    Attributes:
-        clock: seconds that only go forward.
-    """
+    """Reads one part of a generator, no faster than the schedule allows."""
 
     def __init__(
         self,
-        source: NexmarkSource,
-        split: Split,
+        part: _Part,
         position: Position,
-        fields: Fields | None,
+        schedule: Schedule | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._part, self._wanted = _Part.of(source, split), wanted_of(fields)
-        self._row = self._first = int(position.get("row", 0))
-        self._count, self._clock = self._part.count(), clock
-        self._rate, self._origin = source.rate_limit, source.origin
-        generators = source.config.generators
-        self._stride = generators * self._part.turns
-        self._phase = self._part.turn * generators + self._part.generator.index
+        self._part, self._row, self._count = part, int(position.get("row", 0)), part.count()
+        self.schedule, self._clock = schedule, clock
         self._made: pl.DataFrame | None = None
 
     @property
@@ -190,12 +232,13 @@ class NexmarkReader:
 
     def read(self, rows_max: int) -> Chunk:
         """The next events that are due."""
-        count = min(rows_max, self._count - self._row, self._due())
-        if self._row >= self._count:
-            return Chunk(None, offset=self._row, ended=True)
-        if count <= 0:
-            return Chunk(None, offset=self._row, wait=max(0.0, self.due_at(self._row) - self._clock()))
         start = self._row
+        if start >= self._count:
+            return Chunk(None, offset=start, ended=True)
+        due, wait = self._due()
+        count = min(rows_max, self._count - start, due)
+        if count <= 0:
+            return Chunk(None, offset=start, wait=wait)
         frame = self._take(count)
         self._row += frame.height
         return Chunk(frame, offset=start, ended=self._row >= self._count)
@@ -204,43 +247,17 @@ class NexmarkReader:
         """Forget events that were made and not read."""
         self._made = None
 
-    def due_at(self, row: int) -> float:
-        """When the schedule wants an event, on the reader's clock; `origin` if there is no schedule."""
-        if self._rate is None:
-            return self._started()
-        behind = (row - self._first) * self._stride
-        return self._started() + (behind + self._phase) / self._rate
-
-    def _started(self) -> float:
-        if self._origin is None:
-            self._origin = self._clock()
-        return self._origin
-
-    def _due(self) -> int:
-        """How many events from the next one on are due."""
-        if self._rate is None:
-            return self._count
-        passed = (self._clock() - self._started()) * self._rate - self._phase
-        # The tiny addition keeps an event that is due exactly now from being lost to rounding.
-        return int(passed / self._stride + 1e-9) + 1 - (self._row - self._first) if passed >= 0 else 0
+    def _due(self) -> tuple[int, float]:
+        """How many events from the next one on are due, and how many seconds it is until there is one."""
+        if self.schedule is None:
+            return self._count, 0.0
+        now = self._clock()
+        due = self.schedule.first + self.schedule.count_due(now) - self._row
+        return due, max(0.0, self.schedule.due_at(self._row) - now)
 
     def _take(self, count: int) -> pl.DataFrame:
-        """The next events, made ahead in batches so that few at a time cost no more."""
+        """The next events, made ahead so that few at a time cost no more per event."""
         if self._made is None or not self._made.height:
-            ahead = min(max(count, MADE_ROWS if self._rate is None else count), self._count - self._row)
-            self._made = self._part.make(self._row, min(ahead, MADE_ROWS), self._wanted)
+            self._made = self._part.make(self._row, min(MADE_ROWS, self._count - self._row))
         frame, self._made = self._made[:count], self._made[count:]
         return frame
-
-
-def wanted_of(fields: Fields | None) -> Wanted:
-    """Columns and members in the order asked for."""
-    if fields is None:
-        return select(None, None)
-    return {name: members or select([name], None)[name] for name, members in fields}
-
-
-def due_times(reader: NexmarkReader, first: int, count: int) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
-    """When the schedule wanted each of `count` events, on the reader's clock: for latencies."""
-    start, step = reader.due_at(first), reader.due_at(first + 1) - reader.due_at(first)
-    return start + step * np.arange(count, dtype=np.float64)

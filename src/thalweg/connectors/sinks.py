@@ -111,8 +111,8 @@ class ChecksumSink:
     """Reads every value of every row, and keeps sums: the black hole of benchmarks that count.
 
     Example:
-        >>> sink = ChecksumSink()
-        >>> sink.open(Schema.from_polars({"a": pl.Int64()}), 0).write(Batch(pl.DataFrame({"a": [1, None, 4]})))
+        >>> sink, frame = ChecksumSink(), pl.DataFrame({"a": [1, None, 4]})
+        >>> sink.open(Schema.from_polars(dict(frame.schema)), 0).write(Batch(frame))
         >>> sink.seen.rows, sink.seen.sums, sink.seen.nulls
         (3, {'a': 5}, {'a': 1})
     """

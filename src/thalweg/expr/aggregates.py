@@ -1,8 +1,248 @@
-"""Keep the table of aggregate functions: for each its meaning, its types and its state.
+"""Keep the table of aggregate functions: for each its meaning, its types and its parts.
 
-An entry says how a group's value is computed three ways, all held to the same edge vectors: by
-Polars over a whole group (`lazy`), and by columns of state indexed by slot (`columns`, `update`,
-`output`). Sums of integers and decimals are exact in 128 bits; sums of floats are double-double.
+An aggregate is computed in two ways that must agree. Over a whole group by Polars (`lazy`); and
+incrementally, from *parts*: accumulators by group that rows are added to and, where they can be
+undone, taken from (`count`, `sum`), or that keep the least or greatest value (`min`, `max`). `finish`
+makes the value from the parts. Equal parts of one grouping are kept once.
 
-Not here: grouping and retraction (operators/), kernels (columnar/accumulate.py).
+Sums of integers and decimals are exact in 128 bits, whatever the order; a sum that does not fit
+its type is an error. Sums of floats agree within a tolerance, and NaN and infinities are counted
+apart.
+
+Not here: the accumulators (operators/parts.py).
 """
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import polars as pl
+
+from thalweg.base.types import (
+    BINARY,
+    BOOLEAN,
+    DATE,
+    FLOAT64,
+    INT64,
+    INTERVAL,
+    NULL,
+    STRING,
+    TIME,
+    DataType,
+    Decimal,
+    Float,
+    Integer,
+    Timestamp,
+)
+from thalweg.errors import Span, TypeMismatch, did_you_mean
+from thalweg.expr.registry import Infer, Signature
+
+Finish = Callable[[Mapping[str, pl.Expr], DataType], pl.Expr]
+"""From the parts' columns to the value; `sum` is Int128 (unscaled) or Float64, NULL where nothing was added."""
+
+
+@dataclass(frozen=True)
+class AggregateFunction:
+    """One aggregate function.
+
+    Attributes:
+        name: lower case; SQL and Python names are the same.
+        infer: resolves argument types.
+        takes: the accepted arguments in words.
+        parts: the accumulators it is made from: `count`, `rows`, `sum`, `min`, `max`.
+        finish: the value from the parts.
+        lazy: the value over a whole group; arguments are of the signature's types.
+    """
+
+    name: str
+    infer: Infer
+    takes: str
+    parts: tuple[str, ...]
+    finish: Finish
+    lazy: Callable[[Sequence[pl.Expr], DataType], pl.Expr]
+    aliases: tuple[str, ...] = ()
+
+
+_table: dict[str, AggregateFunction] = {}
+
+
+def register(function: AggregateFunction) -> AggregateFunction:
+    """Add an aggregate under its name and aliases."""
+    for name in (function.name, *function.aliases):
+        assert name not in _table, f"the aggregate name {name} is taken twice"
+        _table[name] = function
+    return function
+
+
+def has(name: str) -> bool:
+    """Whether there is an aggregate of that name."""
+    return name.lower() in _table
+
+
+def names() -> tuple[str, ...]:
+    """Every name, sorted."""
+    return tuple(sorted(_table))
+
+
+def lookup(name: str, where: Span | None = None) -> AggregateFunction:
+    """The aggregate of that name; an unknown one is an error with the near misses."""
+    found = _table.get(name.lower())
+    if found is None:
+        raise TypeMismatch(
+            f'there is no aggregate function "{name}"',
+            code="expr-unknown-function",
+            where=where,
+            choices=names(),
+            hint=did_you_mean(name.lower(), names()),
+        )
+    return found
+
+
+# -- types -------------------------------------------------------------------------------------
+
+
+def _any_or_none(types: Sequence[DataType]) -> Signature | None:
+    return Signature(tuple(types), INT64) if len(types) <= 1 else None
+
+
+def _sum_type(types: Sequence[DataType]) -> Signature | None:
+    if len(types) != 1:
+        return None
+    held = types[0]
+    if isinstance(held, Decimal):
+        return Signature((held,), Decimal(38, held.scale))
+    if isinstance(held, Integer) and held.bits == 64 and not held.signed:
+        return Signature((Decimal(20, 0),), Decimal(38, 0))
+    if isinstance(held, (Integer, Float)):
+        # as in Flink, a sum has the type of what is summed
+        return Signature((held,), held)
+    return Signature((INT64,), INT64) if held == NULL else None
+
+
+def _average_type(types: Sequence[DataType]) -> Signature | None:
+    signature = _sum_type(types)
+    if signature is None or not isinstance(signature.result, Decimal):
+        return signature
+    # Flink: the average of DECIMAL(p, s) is DECIMAL(38, max(s, 6))
+    return Signature(signature.args, Decimal(38, max(signature.result.scale, 6)))
+
+
+_ORDERED = (Integer, Float, Decimal, Timestamp)
+
+
+def _extreme_type(types: Sequence[DataType]) -> Signature | None:
+    if len(types) != 1:
+        return None
+    held = INT64 if types[0] == NULL else types[0]
+    ordered = isinstance(held, _ORDERED) or held in (STRING, BINARY, BOOLEAN, DATE, TIME, INTERVAL)
+    return Signature((held,), held) if ordered else None
+
+
+# -- values ------------------------------------------------------------------------------------
+
+
+def _exact(total: pl.Expr, result: DataType) -> pl.Expr:
+    """A 128-bit sum as its result type; out of range fails as a whole and is reported by the caller."""
+    if isinstance(result, Decimal):
+        return total.cast(pl.Decimal(38, 0)).cast(pl.Decimal(38, 0)) if result.scale == 0 else total
+    return total.cast(result.polars, strict=True)
+
+
+def divided(total: pl.Expr, count: pl.Expr) -> pl.Expr:
+    """A 128-bit quotient, truncated toward zero; NULL where the count is 0."""
+    wide = pl.when(count != 0).then(count).otherwise(None).cast(pl.Int128)
+    quotient = total.abs() // wide
+    return pl.when(total < 0).then(-quotient).otherwise(quotient)
+
+
+def _lazy_sum(arg: pl.Expr, held: DataType) -> pl.Expr:
+    if isinstance(held, Integer):
+        total = arg.cast(pl.Int128).sum().cast(held.polars, strict=True)
+    else:
+        total = arg.sum()
+    return pl.when(arg.count() > 0).then(total).otherwise(None)
+
+
+def _lazy_average(arg: pl.Expr, held: DataType) -> pl.Expr:
+    if isinstance(held, Integer):
+        return divided(arg.cast(pl.Int128).sum(), arg.count().cast(pl.Int64)).cast(held.polars)
+    if isinstance(held, Decimal):
+        return arg.mean()
+    return arg.mean().cast(held.polars)
+
+
+def _lazy_max(arg: pl.Expr, held: DataType) -> pl.Expr:
+    if isinstance(held, Float):
+        nan = pl.lit(float("nan"), dtype=held.polars)
+        return pl.when(arg.is_nan().any()).then(nan).otherwise(arg.max())
+    return arg.max()
+
+
+def _finish_sum(parts: Mapping[str, pl.Expr], result: DataType) -> pl.Expr:
+    if isinstance(result, Float):
+        return parts["sum"].cast(result.polars)
+    return _exact(parts["sum"], result)
+
+
+def _finish_average(parts: Mapping[str, pl.Expr], result: DataType) -> pl.Expr:
+    if isinstance(result, Float):
+        return (parts["sum"] / parts["count"]).cast(result.polars)
+    return divided(parts["sum"], parts["count"]).cast(result.polars, strict=True)
+
+
+_NUMBER = "one number"
+
+COUNT = register(
+    AggregateFunction(
+        "count",
+        _any_or_none,
+        "nothing, or one value of any type",
+        parts=("count",),
+        finish=lambda parts, _: parts["count"],
+        lazy=lambda args, _: (args[0].count() if args else pl.len()).cast(pl.Int64),
+    )
+)
+SUM = register(
+    AggregateFunction(
+        "sum",
+        _sum_type,
+        _NUMBER,
+        parts=("sum",),
+        finish=_finish_sum,
+        lazy=lambda args, held: _lazy_sum(args[0], held),
+    )
+)
+AVG = register(
+    AggregateFunction(
+        "avg",
+        _average_type,
+        _NUMBER,
+        parts=("sum", "count"),
+        finish=_finish_average,
+        lazy=lambda args, held: _lazy_average(args[0], held),
+        aliases=("mean",),
+    )
+)
+MIN = register(
+    AggregateFunction(
+        "min",
+        _extreme_type,
+        "one value that has an order",
+        parts=("min",),
+        finish=lambda parts, _: parts["min"],
+        lazy=lambda args, _: args[0].min(),
+    )
+)
+MAX = register(
+    AggregateFunction(
+        "max",
+        _extreme_type,
+        "one value that has an order",
+        parts=("max",),
+        finish=lambda parts, _: parts["max"],
+        lazy=lambda args, held: _lazy_max(args[0], held),
+    )
+)
+
+__all__ = ["AVG", "COUNT", "FLOAT64", "MAX", "MIN", "SUM", "AggregateFunction", "has", "lookup", "names"]

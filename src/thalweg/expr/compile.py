@@ -46,16 +46,41 @@ class Compiled:
     type: DataType
 
 
-def compile_expr(expr: Expr, schema: Schema) -> Compiled:
-    """The Polars form of a resolved expression over the schema."""
-    compiler = _Compiler(schema)
+class Hoisted:
+    """Calls of Python functions that are computed beforehand, once, as columns of their own.
+
+    Values and checks are separate expressions that share their inputs; without this a user's
+    function would be called for both.
+    """
+
+    def __init__(self) -> None:
+        self.columns: list[pl.Expr] = []
+        self._known: dict[PythonCall, pl.Expr] = {}
+
+    def column(self, call: PythonCall, value: pl.Expr, *, shared: bool) -> pl.Expr:
+        """The column that will hold the call's value; equal calls share one if they may."""
+        if shared and call in self._known:
+            return self._known[call]
+        name = f"__call_{len(self.columns)}"
+        self.columns.append(value.alias(name))
+        if shared:
+            self._known[call] = pl.col(name)
+        return pl.col(name)
+
+
+def compile_expr(expr: Expr, schema: Schema, hoisted: Hoisted | None = None) -> Compiled:
+    """The Polars form of a resolved expression over the schema.
+
+    With `hoisted`, the value reads columns that `hoisted.columns` must have made before, in order.
+    """
+    compiler = _Compiler(schema, hoisted)
     value = compiler.value(expr, None)
     return Compiled(value, tuple(compiler.checks), type_of(expr, schema))
 
 
 class _Compiler:
-    def __init__(self, schema: Schema) -> None:
-        self._schema = schema
+    def __init__(self, schema: Schema, hoisted: Hoisted | None) -> None:
+        self._schema, self._hoisted = schema, hoisted
         self.checks: list[Check] = []
 
     def value(self, expr: Expr, guard: pl.Expr | None) -> pl.Expr:
@@ -69,8 +94,15 @@ class _Compiler:
         if isinstance(expr, Call):
             return self._call(expr, guard)
         assert isinstance(expr, PythonCall), f"{expr} cannot be computed row by row"
+        return self._python(expr, guard)
+
+    def _python(self, expr: PythonCall, guard: pl.Expr | None) -> pl.Expr:
         args = [self.value(a, guard) for a in expr.args]
-        return build_python_call(expr, args)
+        height = pl.col(self._schema.names[0]) if len(self._schema) else None
+        value = build_python_call(expr, args, guard, height)
+        if self._hoisted is None:
+            return value
+        return self._hoisted.column(expr, value, shared=guard is None and not expr.function.volatile)
 
     def _call(self, expr: Call, guard: pl.Expr | None) -> pl.Expr:
         function = registry.lookup(expr.function)
@@ -93,9 +125,10 @@ class _Compiler:
                 self._check(failure, guard, "data-bad-cast", message, expr)
         return build_cast(arg, held, expr.type)
 
-    def _check(self, mask: pl.Expr, guard: pl.Expr | None, code: str, message: str, expr: Expr) -> None:
-        both = _both(mask, guard)
-        assert both is not None, "a check has a mask"
+    def _check(self, mask: pl.Expr | None, guard: pl.Expr | None, code: str, message: str, expr: Expr) -> None:
+        if mask is None:
+            return
+        both = mask if guard is None else mask & guard
         self.checks.append(Check(both.fill_null(value=False), code, message, str(expr), expr.span))
 
 

@@ -9,11 +9,13 @@ Not here: what the functions compute (functions/), aggregates' own state (aggreg
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 from thalweg.base.schema import Schema
-from thalweg.base.types import BOOLEAN, NULL, DataType
-from thalweg.errors import TypeMismatch
+from thalweg.base.types import BOOLEAN, NULL, DataType, Integer
+from thalweg.errors import TypeMismatch, UserError
 from thalweg.expr import aggregates, registry
 from thalweg.expr.casts import can_cast
 from thalweg.expr.nodes import Aggregate, Call, Cast, Column, Expr, Literal, PythonCall
@@ -56,7 +58,15 @@ def _resolve_call(
     expr: Call, args: tuple[Expr, ...], types: tuple[DataType, ...]
 ) -> tuple[Expr, DataType]:
     function = registry.lookup(expr.function, expr.span)
-    signature = function.infer(types)
+    values = [a.value if isinstance(a, Literal) else registry.UNKNOWN for a in args]
+    _check_constants(expr, function, values)
+    try:
+        if function.infer_values is not None:
+            signature = function.infer_values(types, values)
+        else:
+            signature = function.infer(types)
+    except UserError as error:
+        raise (error if expr.span is None else error.located(expr.span)) from None
     if signature is None:
         found = ", ".join(map(str, types)) or "no arguments"
         raise TypeMismatch(
@@ -70,13 +80,33 @@ def _resolve_call(
     return replace(expr, function=function.name, args=cast), signature.result
 
 
+def _check_constants(expr: Call, function: registry.Function, values: Sequence[Any]) -> None:
+    for i in function.constants:
+        if i < len(values) and values[i] is registry.UNKNOWN:
+            raise TypeMismatch(
+                f'argument {i + 1} of "{function.name}" must be a constant',
+                code="expr-not-constant",
+                where=expr.span,
+                found=str(expr.args[i]),
+            )
+
+
 def coerce(expr: Expr, held: DataType, wanted: DataType) -> Expr:
     """The expression converted to a type, without a node where it has it already."""
     if held == wanted:
         return expr
-    if isinstance(expr, Literal) and expr.value is None:
+    if isinstance(expr, Literal) and _is_exact(expr.value, wanted):
         return replace(expr, type=wanted)
     return Cast(expr, wanted, span=expr.span)
+
+
+def _is_exact(value: Any, wanted: DataType) -> bool:
+    """Whether a literal's value, unchanged, is also one of the wanted type."""
+    if value is None:
+        return True
+    if type(value) is not int:
+        return False
+    return isinstance(wanted, Integer) and wanted.bounds[0] <= value <= wanted.bounds[1]
 
 
 def _resolve_cast(expr: Cast, arg: Expr, held: DataType) -> tuple[Expr, DataType]:

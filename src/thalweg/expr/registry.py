@@ -38,13 +38,22 @@ Infer = Callable[[Sequence[DataType]], Signature | None]
 class Failure:
     """A way in which a call can fail for a row: a mask of the rows, and what to say."""
 
-    mask: Build
+    mask: Mask
     code: str
     message: str
 
 
+InferValues = Callable[[Sequence[DataType], Sequence[Any]], Signature | None]
+"""Like `Infer`, with the values of the arguments too: `UNKNOWN` for those that are not literals."""
+
+Mask = Callable[[Sequence[pl.Expr], Sequence[DataType]], pl.Expr | None]
+"""From the arguments and their types to the rows that fail; None where these types cannot."""
+
 FAILS = object()
 """In an edge vector: the call must raise a DataError for this row."""
+
+UNKNOWN = object()
+"""In the place of a value that is not known before the rows are there."""
 
 
 @dataclass(frozen=True)
@@ -67,9 +76,12 @@ class Function:
         takes: the accepted arguments in words, for error messages.
         failures: rows for which the call is an error, by mask.
         strict: whether a NULL argument makes the result NULL.
-        guards: for argument i, the arguments 0..i-1 decide whether it is evaluated at all (CASE, COALESCE, AND, OR): a
-            function from the Polars expressions of all arguments and i to a mask of the rows that evaluate it.
+        guards: for argument i, the arguments 0..i-1 decide whether it is evaluated at all (CASE, COALESCE,
+            AND, OR): a function from the Polars expressions of those arguments, and i, to a mask of the rows
+            that evaluate it.
         vectors: edge vectors.
+        infer_values: used in place of `infer` where the result's type depends on values of literals.
+        constants: the arguments (by position) that must be literals, e.g. the name of a field.
         aliases: other names for the same function.
         operator: how it prints in SQL when it is an operator, e.g. `+`.
     """
@@ -82,6 +94,8 @@ class Function:
     strict: bool = True
     guards: Callable[[Sequence[pl.Expr], int], pl.Expr | None] | None = None
     vectors: tuple[Vector, ...] = ()
+    infer_values: InferValues | None = None
+    constants: tuple[int, ...] = ()
     aliases: tuple[str, ...] = ()
     operator: str | None = None
     notes: str = field(default="", compare=False)

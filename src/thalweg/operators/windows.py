@@ -22,8 +22,8 @@ from thalweg.columnar.batch import BEFORE, OFFSET, SPLIT, Batch
 from thalweg.errors import DataError
 from thalweg.plan.nodes import WINDOW_END, WINDOW_START, WINDOW_TIME
 from thalweg.plan.properties import WINDOW_TIME_US
-from thalweg.progress import windows as arithmetic
-from thalweg.progress.windows import WindowSpec
+from thalweg.progress.lateness import Micros
+from thalweg.progress.windows import WindowSpec, WindowVerdict
 from thalweg.protocols.operator import Context, Output, Side, Step
 from thalweg.protocols.state import StateSpec
 
@@ -84,34 +84,34 @@ class WindowsOp(Step):
         del port
         spec = self._spec
         times = _micros(batch.frame, spec.column)
-        firsts: np.ndarray | None = None
+        verdict: WindowVerdict | None = None
         if BEFORE in batch.frame.columns:
-            firsts, late = self._judge(batch, times)
+            verdict, late = self._judge(batch, times)
             if late is not None:
                 yield late
             batch = Batch(batch.frame.drop(BEFORE), batch.weight)
         if spec.shares_panes:
-            yield from self._panes(batch, times, firsts)
+            yield from self._panes(batch, times, verdict)
         else:
-            yield from self._repeat(batch, times, firsts)
+            yield from self._repeat(batch, times, verdict)
 
-    def _judge(self, batch: Batch, times: np.ndarray) -> tuple[np.ndarray, Side | None]:
-        """The end of the first open window of each row, and what is late."""
+    def _judge(self, batch: Batch, times: Micros) -> tuple[WindowVerdict, Side | None]:
+        """For which windows each row is in time, and what is late."""
         spec = self._spec
         marks = batch.frame.get_column(BEFORE)
-        known = marks.is_not_null().to_numpy()
+        known = marks.is_not_null().to_numpy() if marks.null_count() else None
         before = marks.fill_null(0).to_numpy()
-        firsts = arithmetic.first_open_end(spec.window, times, before - spec.slack_us, known)
-        rows, ends = arithmetic.missed_pairs(spec.window, times, firsts)
-        if not len(rows):
-            return firsts, None
-        return firsts, Side(LATE, self._late(batch, rows, ends), len(rows))
+        verdict = spec.window.judge(times, before, known, spec.slack_us)
+        if not verdict.missed_count:
+            return verdict, None
+        rows, ends = spec.window.missed_pairs(times, verdict)
+        return verdict, Side(LATE, self._late(batch, rows, ends), len(rows))
 
-    def _late(self, batch: Batch, rows: np.ndarray, ends: np.ndarray) -> Batch:
+    def _late(self, batch: Batch, rows: Micros, ends: Micros) -> Batch:
         spec = self._spec
         frame = batch.frame[rows]
         held = frame.schema[spec.column]
-        starts = pl.Series(WINDOW_START, ends - spec.window.size_us).cast(held)
+        starts = pl.Series(WINDOW_START, spec.window.window_start(ends)).cast(held)
         missing = pl.lit(None, dtype=pl.Int64)
         position = [
             (pl.col(SPLIT) if SPLIT in frame.columns else missing).alias("split"),
@@ -122,42 +122,41 @@ class WindowsOp(Step):
         weight = None if batch.weight is None else batch.weight[rows]
         return Batch(made.select(names), weight)
 
-    def _panes(self, batch: Batch, times: np.ndarray, firsts: np.ndarray | None) -> Iterator[Output]:
-        spec = self._spec
-        panes = arithmetic.pane_start(spec.window, times)
-        usual = arithmetic.first_end(spec.window, panes)
-        if firsts is None:
-            yield _with(batch, {PANE: panes, FIRST: usual})
+    def _panes(self, batch: Batch, times: Micros, verdict: WindowVerdict | None) -> Iterator[Output]:
+        window = self._spec.window
+        panes = window.pane_start(times)
+        if verdict is None:
+            yield _with(batch, {PANE: panes, FIRST: window.first_end(panes)})
             return
-        last = arithmetic.last_end(spec.window, panes)
-        kept = firsts <= last
-        done = _with(batch, {PANE: panes, FIRST: np.maximum(firsts, usual)})
-        out = done if kept.all() else done.filter(pl.Series(kept))
+        done = _with(batch, {PANE: panes, FIRST: verdict.first_open})
+        out = done.filter(pl.Series(~verdict.is_late)) if verdict.is_late.any() else done
         if len(out):
             yield out
 
-    def _repeat(self, batch: Batch, times: np.ndarray, firsts: np.ndarray | None) -> Iterator[Output]:
-        spec = self._spec
-        rows, ends = arithmetic.pairs(spec.window, times, firsts)
-        if not len(rows):
-            return
-        held = batch.frame.schema[spec.column]
+    def _repeat(self, batch: Batch, times: Micros, verdict: WindowVerdict | None) -> Iterator[Output]:
+        window = self._spec.window
+        firsts = window.first_end(times) if verdict is None else verdict.first_open
+        counts = np.maximum((window.last_end(times) - firsts) // window.slide_us + 1, 0)
+        rows = np.repeat(np.arange(len(times)), counts)
+        nth = np.arange(len(rows)) - np.repeat(np.cumsum(counts) - counts, counts)
+        ends = firsts[rows] + nth * window.slide_us
+        held = batch.frame.schema[self._spec.column]
         for at in range(0, len(rows), self._rows_max):
             some, until = rows[at : at + self._rows_max], ends[at : at + self._rows_max]
             weight = None if batch.weight is None else batch.weight[some]
             added = [
-                pl.Series(WINDOW_START, until - spec.window.size_us).cast(held),
+                pl.Series(WINDOW_START, window.window_start(until)).cast(held),
                 pl.Series(WINDOW_END, until).cast(held),
                 pl.Series(WINDOW_TIME, until - WINDOW_TIME_US).cast(held),
             ]
             yield Batch(batch.frame[some].with_columns(added), weight)
 
 
-def _with(batch: Batch, columns: dict[str, np.ndarray]) -> Batch:
+def _with(batch: Batch, columns: dict[str, Micros]) -> Batch:
     return Batch(batch.frame.with_columns([pl.Series(n, a) for n, a in columns.items()]), batch.weight)
 
 
-def _micros(frame: pl.DataFrame, column: str) -> np.ndarray:
+def _micros(frame: pl.DataFrame, column: str) -> Micros:
     """The time column in microseconds; a row without a time is a bad row."""
     series = frame.get_column(column)
     if series.null_count():

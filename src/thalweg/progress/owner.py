@@ -269,7 +269,7 @@ class WatermarkOwner:
         return self.published
 
     def _hold_of(self, split: _Split) -> int | None:
-        """The time at which a split holds the minimum; an ordered one, once opened, starts at the published."""
+        """The time at which a split holds the minimum; an ordered one is to start at what is published."""
         waits = self.ordered and split.state is SplitState.KNOWN
         return self.published if waits else split.mark
 

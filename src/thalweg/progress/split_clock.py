@@ -153,8 +153,9 @@ def _running(start: int | None, values: Micros, ahead: Flags | None) -> tuple[Mi
             np.maximum(before, start, out=before)
         return before, 1 if start is None else 0
     # Row i stands behind the first `passed[i]` rows that move the watermark.
-    passed = np.cumsum(~ahead) - ~ahead
-    moving = values[~ahead]
+    moves = ~ahead
+    passed: Micros = np.cumsum(moves, dtype=np.int64) - moves
+    moving = values[moves]
     reached = np.empty(len(moving) + 1, np.int64)
     reached[0] = 0 if start is None else start
     np.maximum.accumulate(moving, out=reached[1:])

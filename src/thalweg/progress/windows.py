@@ -5,7 +5,7 @@ that no window start or end cuts, lie between them; an operator that keeps one v
 a row twice. A window `[start, end)` closes at `watermark >= end`, and lateness is judged per
 (row, window): a row that is late for some of its windows counts for the others.
 
-Reads:    times and watermarks in microseconds, as Python integers or int64 arrays; negative ones are times too.
+Reads:    times and watermarks in microseconds, as Python integers or int64 arrays; negatives are times too.
 Changes:  nothing; every function returns new values.
 Not here: sessions and other windows that depend on neighbours (lateness.py judges their rows), calendar
           windows, and the values kept per pane (operators/).
@@ -129,7 +129,6 @@ class WindowSpec:
         raise DataError(
             "the event time of a row is too far from 1970 to lie in a window",
             code="data-time-range",
-            offset=row,
             found=f"{int(times[row])} µs since 1970, in row {row} of the batch",
             hint="filter such rows out, or mend their time, before the window",
         )
@@ -153,15 +152,14 @@ class WindowSpec:
         """
         own = self.first_end(times)
         last = self.last_end(times)
-        beyond = last + self.slide_us
-        # A watermark behind the last window leaves none open, however far behind it stands.
+        # Past the last window, it does not matter how far; near the end of int64 it would wrap around.
         reached = np.minimum(minus(before, slack_us), last)
         reached = np.maximum(reached, times)
         if known is not None:
             reached = np.where(known, reached, times)
-        first_open = np.minimum(self.first_end(reached), beyond)
+        first_open = self.first_end(reached)
         missed = (first_open - own) // self.slide_us
-        return WindowVerdict(first_open, first_open == beyond, missed, int(missed.sum()))
+        return WindowVerdict(first_open, first_open > last, missed, int(missed.sum()))
 
     def missed_pairs(self, times: Micros, verdict: WindowVerdict) -> tuple[Micros, Micros]:
         """The (row, window) pairs that were missed: row numbers and window ends, by row and end.

@@ -155,6 +155,11 @@ class KeyedColumns(Protocol):
         ...
 
     @property
+    def last_new(self) -> Array:
+        """The slots that the last call of `slots` made, in the order of first appearance."""
+        ...
+
+    @property
     def capacity(self) -> int:
         """How long the arrays are."""
         ...

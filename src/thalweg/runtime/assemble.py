@@ -48,8 +48,7 @@ class Assembled:
         """What a task holds now; only between its calls."""
         keyed = {key: state.dump() for key, state in self.states[task.name].items()}
         if isinstance(task, SourceTask):
-            owner = self.owners[task.stage].to_data() if task.index == 0 else None
-            return TaskSnapshot(task.stage, task.index, keyed, task.progress(), owner)
+            return TaskSnapshot(task.stage, task.index, keyed, task.progress())
         return TaskSnapshot(task.stage, task.index, keyed)
 
 
@@ -135,12 +134,9 @@ class _Assembler:
         return frame.filter(pl.Series(owner_of(found, tasks, self.job.partitions) == index))
 
     def _owner(self, scan: ScanSpec) -> SharedOwner:
-        saved = None if self.restored is None else self.restored.owners.get(scan.id)
-        ordered = scan.source.is_ordered
-        owner = WatermarkOwner(ordered=ordered) if saved is None else WatermarkOwner.from_data(saved)
         drift = self.options.drift_max
         shared = SharedOwner(
-            owner,
+            WatermarkOwner(ordered=scan.source.is_ordered),
             idle_timeout=self.options.idle_timeout,
             drift_max_us=None if drift is None else int(drift * 1e6),
         )
@@ -152,14 +148,18 @@ class _Assembler:
         tasks = [t for t in self.result.sources if t.stage == stage.id]
         saved = {} if self.restored is None else self.restored.splits
         owner = self.result.owners[stage.scan.id]
-        for number, split in enumerate(stage.scan.source.splits()):
+        splits = stage.scan.source.splits()
+        for split in splits:
+            owner.add_split(split.id)
+        for number, split in enumerate(splits):
             data = saved.get((stage.id, split.id), {})
             task = tasks[number % len(tasks)]
+            if "clock" in data:
+                owner.resume(split.id, data["clock"]["current"], ended=data["ended"])
             if data.get("ended"):
                 task.ended[split.id] = data
-                continue
-            owner.add_split(split.id)
-            task.pending.append((number, split, data))
+            else:
+                task.pending.append((number, split, data))
 
     def _wire(self, edge: Edge, tasks: Mapping[str, Task]) -> None:
         source, target = self.job.by_id[edge.source], self.job.by_id[edge.target]

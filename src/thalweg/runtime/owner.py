@@ -7,8 +7,6 @@ on several threads, and the clock readings that make a split idle.
 from __future__ import annotations
 
 import threading
-from typing import Any
-
 from thalweg.progress.owner import WatermarkOwner
 from thalweg.progress.split_clock import SplitClock
 
@@ -39,6 +37,13 @@ class SharedOwner:
         with self._lock:
             self._owner.add_split(split)
 
+    def resume(self, split: str, watermark: int | None, *, ended: bool) -> None:
+        """A split that a snapshot knew: it stands, or ended, where its own watermark stood."""
+        with self._lock:
+            self._owner.open(split)
+            self._owner.report(split, watermark)
+            if ended:
+                self._owner.finish(split)
     def open(self, split: str) -> int | None:
         """Start to read a split; the watermark that its rows are judged from."""
         with self._lock:
@@ -82,12 +87,7 @@ class SharedOwner:
         """Whether the split is too far ahead of the slowest."""
         return split in self._paused
 
-    def to_data(self) -> dict[str, Any]:
-        """The owner's state as plain data."""
-        with self._lock:
-            return self._owner.to_data()
-
     def why(self) -> str:
         """Which split holds event time back."""
         held = self._owner.held_by()
-        return "no event time yet" if held is None else f"event time is held back by {held}"
+        return f"event time is held back by {', '.join(held)}" if held else "no event time yet"

@@ -20,16 +20,20 @@ import numpy as np
 import polars as pl
 
 from thalweg.columnar.batch import BEFORE, OFFSET, SPLIT, Batch
-from thalweg.errors import DataError, ThalwegError
+from thalweg.errors import DataError
 from thalweg.expr.compile import compile_expr
 from thalweg.job.job import ScanSpec
-from thalweg.progress.split_clock import SplitClock
-from thalweg.protocols.messages import Barrier, Message, Watermark
+from thalweg.progress.split_clock import Advance, SplitClock
+from thalweg.protocols.messages import Barrier, Message
 from thalweg.protocols.operator import Output
 from thalweg.protocols.source import Chunk, Reader, Split, bad_row
 from thalweg.runtime.locate import locate
 from thalweg.runtime.owner import SharedOwner
 from thalweg.runtime.task import Step, Task, TaskParts
+
+
+_NEVER = -(1 << 62)
+"""Where a watermark expression is NULL, the row moves nothing: it is before every possible time."""
 
 
 @dataclass
@@ -96,7 +100,8 @@ class SourceTask(Task):
             number, split, saved = self.pending.pop(0)
             start = self.owner.open(split.id)
             reader = self.scan.source.open(split, saved.get("position", {}), self.scan.fields)
-            clock = SplitClock.from_data(saved["clock"]) if "clock" in saved else SplitClock(start)
+            clock = SplitClock.from_data(saved["clock"]) if "clock" in saved else SplitClock()
+            clock.start_at(start)
             self.splits.append(OpenSplit(number, split, reader, clock, rows=saved.get("rows", 0)))
 
     def _read_next(self) -> bool:
@@ -169,11 +174,11 @@ class SourceTask(Task):
         if self._times is not None:
             times, marks = self._times.read(frame, split=current.split.id, first=chunk.offset)
             self.owner.had_rows(current.split.id, current.clock)
-            advance = current.clock.advance(marks, times, arrived=chunk.arrived)
+            advance = current.clock.advance(marks, times, chunk.arrived)
             self.owner.report(current.split.id, advance.after)
             wanted = self.scan.time is not None and self.scan.time.wants_verdict
             if wanted and not advance.punctual:
-                added.append(advance.before_series(BEFORE))
+                added.append(_before(advance))
         if self.scan.wants_position:
             offsets = chunk.offsets
             if offsets is None:
@@ -222,6 +227,14 @@ class SourceTask(Task):
         return f"waits for rows from {names}; {self.owner.why()}"
 
 
+def _before(advance: Advance) -> pl.Series:
+    """The watermark before each row, NULL where there was none yet."""
+    assert advance.before is not None, "a batch that is not punctual has a watermark per row"
+    series = pl.Series(BEFORE, advance.before)
+    known = advance.known
+    return series if known is None else series.set(pl.Series(~known), None)
+
+
 class _TimeReader:
     """Finds event time and watermark of each row of a scan."""
 
@@ -246,12 +259,9 @@ class _TimeReader:
                 where=f"{split}, row {first + row}",
                 sample=str(frame.row(row, named=True)),
             )
-        filled = marks.fill_null(times.min()) if marks.null_count() else marks  # type: ignore[arg-type]
+        filled = marks.fill_null(_NEVER) if marks.null_count() else marks
         return _int64(times), _int64(filled)
 
 
 def _int64(series: pl.Series) -> np.ndarray[Any, Any]:
     return series.cast(pl.Int64).rechunk().to_numpy()
-
-
-__all__ = ["OpenSplit", "SourceTask", "ThalwegError", "Watermark"]

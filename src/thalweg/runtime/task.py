@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from thalweg.columnar.batch import Batch, join_batches
-from thalweg.progress.merge import WatermarkMerge
+from thalweg.progress.merge import IDLE, Idle, Progress, WatermarkMerge
 from thalweg.protocols.messages import Barrier, End, Message, Watermark
 from thalweg.protocols.operator import MAIN, Output, Side
 from thalweg.protocols.sink import Writer
@@ -72,7 +72,7 @@ class Task:
         self._rows_max = parts.rows_max
         self._on_barrier = on_barrier
         self._emitting: Iterator[Output | Message] | None = None
-        self._merge = WatermarkMerge(len(self.inputs))
+        self._merge = WatermarkMerge(len(self.inputs)) if self.inputs else None
         self.wake: Callable[[], None] = _nothing
         """Called when something happened that the task may wait for; set by the runtime."""
         self._watermark: int | None = None
@@ -159,7 +159,9 @@ class Task:
             self.note_batch(len(batch))
             yield from self.chain.on_batch(input_.port, batch)
         if isinstance(last, Watermark):
-            yield from self._advance(self._merge.update(number, last.time))
+            assert self._merge is not None, "a task with inputs merges their watermarks"
+            for time in self._merge.update(number, IDLE if last.time is None else last.time):
+                yield from self._advance(time)
         elif isinstance(last, Barrier):
             input_.aligned, self._barrier = True, last
             yield from self._align(last)
@@ -171,8 +173,10 @@ class Task:
         bucket = rows.bit_length()
         self.batch_rows[bucket] = self.batch_rows.get(bucket, 0) + 1
 
-    def _advance(self, merged: int | None) -> Iterator[Output | Message]:
-        if merged is None or (self._watermark is not None and merged <= self._watermark):
+    def _advance(self, merged: Progress | None) -> Iterator[Output | Message]:
+        if merged is None or isinstance(merged, Idle):
+            return
+        if self._watermark is not None and merged <= self._watermark:
             return
         self._watermark = merged
         yield from self.chain.on_watermark(merged)
@@ -203,7 +207,9 @@ class Task:
         if last:
             yield from self.finish()
             return
-        yield from self._advance(self._merge.end(number))
+        assert self._merge is not None, "a task with inputs merges their watermarks"
+        for time in self._merge.end(number):
+            yield from self._advance(time)
         if self._barrier is not None:
             yield from self._align(self._barrier)
 
@@ -255,7 +261,7 @@ def _drain(channel: Channel, rows_max: int) -> tuple[list[Batch], Message | None
 
 
 def _why(
-    state: str, outputs: Sequence[OutputEdge], inputs: Sequence[Input], merge: WatermarkMerge
+    state: str, outputs: Sequence[OutputEdge], inputs: Sequence[Input], merge: WatermarkMerge | None
 ) -> str:
     if state == "finished":
         return "finished"
@@ -266,9 +272,9 @@ def _why(
     behind = [i.channel.name for i in inputs if not i.aligned and not i.ended]
     if aligned and behind:
         return f"waits for a barrier from {behind[0]}"
-    held = merge.held_by()
-    if held is not None and inputs:
-        return f"waits for input; event time is held back by {inputs[held].channel.name}"
+    held = () if merge is None else merge.held_by()
+    if held:
+        return f"waits for input; event time is held back by {inputs[held[0]].channel.name}"
     return "waits for input"
 
 

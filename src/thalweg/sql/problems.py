@@ -6,7 +6,9 @@ Codes: `sql-syntax` (cannot be read), `sql-not-yet` (valid in Flink, not support
 
 from __future__ import annotations
 
-from thalweg.errors import Span, SqlError
+from collections.abc import Iterable
+
+from thalweg.errors import Span, SqlError, near_misses
 
 
 def syntax(
@@ -31,3 +33,10 @@ def meaning(
 ) -> SqlError:
     """A text that follows the grammar and still has no meaning."""
     return SqlError(message, code=code, where=where, expected=expected, hint=hint)
+
+
+def near(word: str, known: Iterable[str]) -> str | None:
+    """The hint that names the nearest of the known words, whatever their case."""
+    by_upper = {k.upper(): k for k in known}
+    found = near_misses(word.upper(), tuple(by_upper))
+    return f'did you mean "{by_upper[found[0]]}"?' if found else None

@@ -109,20 +109,18 @@ class KeyedColumns:
         slots = live[order]
         columns = [self._decoded(name, slots) for name in self.spec.columns]
         if not self.spec.key:
-            return pl.DataFrame(columns)
+            return pl.DataFrame(columns) if columns else keys
         return keys[pl.Series(order)].hstack(columns)
 
     def load(self, frame: pl.DataFrame) -> None:
-        slots = self.slots(frame.select(self.spec.key))
-        if not self.spec.key:
-            slots = self.slots(pl.DataFrame(height=frame.height))
+        names = list(self.spec.key)
+        slots = self.slots(frame.select(names) if names else pl.DataFrame(height=frame.height))
         for name in self.spec.columns:
             self._columns[name][slots] = self._encoded(name, frame.get_column(self.spec.stored(name)))
 
     def compact(self) -> None:
         live = self.live()
-        if self._codec.count > 2 * self.count * max(1, len(self._dictionaries)):
-            self._codec.retain(self._index.rows(live))
+        self._codec.compact(self._index.rows(live))
         for name, dictionary in self._dictionaries.items():
             if dictionary.count > 2 * self.count:
                 initial = np.array([self._initials[name]], dtype=np.int64)
@@ -160,5 +158,7 @@ def _canonical_order(keys: pl.DataFrame) -> Array:
     ranked = hashes[order]
     if keys.width and len(ranked) and bool((ranked[1:] == ranked[:-1]).any()):
         tied = canonical_bytes(keys.to_struct("key")).to_list()
-        order = np.array(sorted(order.tolist(), key=lambda i: (hashes[i] & np.uint64(255), hashes[i], tied[i])))
+        order = np.array(
+            sorted(order.tolist(), key=lambda i: (hashes[i] & np.uint64(255), hashes[i], tied[i]))
+        )
     return order

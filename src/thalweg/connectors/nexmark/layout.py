@@ -62,8 +62,8 @@ def envelope_schema(wanted: Wanted | None = None) -> pl.Schema:
     """The Polars schema of the envelope, or of the wanted part of it.
 
     Example:
-        >>> envelope_schema({"bid": ("auction", "price")})
-        Schema({'bid': Struct({'auction': Int64, 'price': Int64})})
+        >>> envelope_schema({"bid": ("auction", "price")})["bid"]
+        Struct({'auction': Int64, 'price': Int64})
     """
     chosen = select(None, None) if wanted is None else wanted
     return pl.Schema(

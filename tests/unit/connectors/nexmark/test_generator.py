@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from thalweg.connectors.nexmark import PROFILES, NexmarkConfig, NexmarkGenerator, envelope_schema
@@ -13,12 +15,12 @@ from thalweg.connectors.nexmark.layout import KINDS, MEMBERS
 from thalweg.errors import ConfigError
 
 T0_US = 1_767_225_600_000_000
-TOTAL = 700
+TOTAL = 300
 SHUFFLED = NexmarkGenerator(NexmarkConfig(events_num=TOTAL, out_of_order_group_size=30), 0)
 
 
 def ids_of(frame: pl.DataFrame, column: str) -> list[int]:
-    return frame[column].struct.field("id").drop_nulls().to_list()  # type: ignore[no-any-return]
+    return frame[column].struct.field("id").drop_nulls().to_list()
 
 
 def test_schema_and_nulls() -> None:
@@ -31,19 +33,21 @@ def test_schema_and_nulls() -> None:
             assert frame[name].struct.field(member).is_not_null().equals(present.alias(member))
 
 
+@settings(max_examples=15)
 @given(st.lists(st.integers(0, TOTAL), max_size=5))
 def test_cuts_never_matter(cuts: list[int]) -> None:
     edges = [0, *sorted(cuts), TOTAL]
-    parts = [SHUFFLED.batch(a, b - a) for a, b in zip(edges, edges[1:], strict=False)]
+    parts = [SHUFFLED.batch(a, b - a) for a, b in itertools.pairwise(edges)]
     assert pl.concat(parts).equals(SHUFFLED.batch(0, TOTAL))
 
 
 def test_long_batches_are_built_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = SHUFFLED.batch(10, 500)
+    whole = SHUFFLED.batch(10, 250)
     monkeypatch.setattr("thalweg.connectors.nexmark.build._ROWS_MAX", 64)
-    assert SHUFFLED.batch(10, 500).equals(whole)
+    assert SHUFFLED.batch(10, 250).equals(whole)
 
 
+@settings(max_examples=30)
 @given(st.data())
 def test_pruning_never_changes_what_is_left(data: st.DataObject) -> None:
     columns = data.draw(st.sets(st.sampled_from(["event_type", *KINDS]), min_size=1))
@@ -111,11 +115,10 @@ def test_disorder_only_moves_events() -> None:
     count = 5_000
     ordered = NexmarkGenerator(NexmarkConfig(events_num=count), 0).batch(0, count)
     config = NexmarkConfig(events_num=count, out_of_order_group_size=1000)
-    shuffled = NexmarkGenerator(config, 0)
-    order = np.argsort(shuffled.times(0, count), kind="stable")
-    assert (np.diff(order) < 0).any()
-    assert set(shuffled.batch(0, count).rows_by_key("event_type")) == {0, 1, 2}
-    assert ordered.hash_rows().sort().equals(shuffled.batch(0, count).hash_rows().sort())
+    places = np.arange(1, count + 1)
+    numbers = places // 1000 * 1000 + places * 953 % 1000
+    assert sorted(numbers) == places.tolist()
+    assert NexmarkGenerator(config, 0).batch(0, count).equals(ordered[numbers - 1])
 
 
 def test_disorder_stays_within_its_group() -> None:

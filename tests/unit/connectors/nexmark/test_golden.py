@@ -104,7 +104,8 @@ def test_counts_and_ranges(smoke: Tables) -> None:
     assert span(bid["auction"]) == (1000, 61_007, 59_970)
     assert span(bid["bidder"]) == (2000, 21_999, 19_925)
     assert (bid["channel"].n_unique(), bid["url"].n_unique()) == (10_004, 10_004)
-    assert (bid["price"].min(), bid["price"].max(), int(bid["price"].median())) == (100, 99_996_906, 101_238)
+    prices = bid.select(low=pl.min("price"), high=pl.max("price"), middle=pl.median("price").floor())
+    assert prices.row(0) == (100, 99_996_906, 101_238)
 
 
 def span(ids: pl.Series) -> tuple[object, object, int]:
@@ -130,8 +131,8 @@ def test_mean_lengths(smoke: Tables, table: str, column: str, mean: float, digit
 
 def test_stateless_queries(smoke: Tables) -> None:
     bid = smoke["bid"]
-    sums = bid.select("auction", "bidder", "price", pl.col("extra").str.len_bytes().sum().alias("n")).sum()
-    assert sums.row(0)[:3] == (28_477_042_919, 10_894_921_610, 6_678_936_136_085)
+    sums = bid.select("auction", "bidder", "price").sum()
+    assert sums.row(0) == (28_477_042_919, 10_894_921_610, 6_678_936_136_085)
     assert text_size(bid, "extra") == 62_096_759
     assert bid.select(pl.col("price") * 908).sum().item() == 6_064_474_011_565_180
     q2 = bid.filter(pl.col("auction") % 123 == 0)
@@ -145,7 +146,6 @@ def test_q14_counts_a_letter(smoke: Tables) -> None:
     assert kept["extra"].str.count_matches("c", literal=True).sum() == 335_545
 
 
-@pytest.mark.slow
 def test_q15_daily_statistics(smoke: Tables) -> None:
     ranks = (*RANKS, pl.col("price") >= 1_000_000)
     bid = smoke["bid"]
@@ -154,7 +154,6 @@ def test_q15_daily_statistics(smoke: Tables) -> None:
     assert [bid.filter(r)["auction"].n_unique() for r in ranks] == [59_970, 55_420, 55_373, 55_434]
 
 
-@pytest.mark.slow
 def test_q16_channel_statistics(smoke: Tables) -> None:
     bid = smoke["bid"]
     assert bid.select("channel", "bidder").unique().height == 492_092
@@ -173,7 +172,6 @@ def test_q17_auction_statistics(smoke: Tables) -> None:
     assert (q17["price"] // q17["len"].cast(pl.Int64)).sum() == 435_207_409_504
 
 
-@pytest.mark.slow
 def test_q18_and_q19_last_and_highest_bids(smoke: Tables) -> None:
     bid = smoke["bid"].select("auction", "bidder", "price")
     last = bid.unique(["bidder", "auction"], keep="last")
@@ -254,7 +252,6 @@ def test_q8_new_users(both: dict[str, Tables], profile: str, rows: int, total: i
     assert (joined.height, joined["id"].sum()) == (rows, total)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("profile", "sessions", "span_ms"), [("S", 19_925, 280_697_421), ("W", 77_789, 1_375_497_002)]
 )
@@ -281,4 +278,4 @@ def test_q10_minutes(both: dict[str, Tables], profile: str, minutes: int) -> Non
 
 def test_the_last_smoke_auction_opens_an_eleventh_window(smoke: Tables) -> None:
     assert smoke["auction"]["dateTime"].max() == at(100_000)
-    assert smoke["bid"]["dateTime"].max() < at(100_000)
+    assert smoke["bid"]["dateTime"].max() == at(99_999)

@@ -16,11 +16,12 @@ import pytest
 from thalweg.connectors.nexmark import NexmarkConfig, NexmarkGenerator
 
 MASK, GOLD, POOL = 2**64 - 1, 0x9E3779B97F4A7C15, 2**20
-FIRST = "Peter Paul Luke John Saul Vicky Kate Julie Sarah Deiter Walter".split()
-LAST = "Shultz Abrams Spencer White Bartels Walton Smith Jones Noris".split()
-CITIES = "Phoenix,Los Angeles,San Francisco,Boise,Portland,Bend,Redmond,Seattle,Kent,Cheyenne".split(",")
-STATES = "AZ CA ID OR WA WY".split()
-HOT = "Google Facebook Baidu Apple".split()
+FIRST = ["Peter", "Paul", "Luke", "John", "Saul", "Vicky", "Kate", "Julie", "Sarah", "Deiter", "Walter"]
+LAST = ["Shultz", "Abrams", "Spencer", "White", "Bartels", "Walton", "Smith", "Jones", "Noris"]
+CITIES = ["Phoenix", "Los Angeles", "San Francisco", "Boise", "Portland"]
+CITIES += ["Bend", "Redmond", "Seattle", "Kent", "Cheyenne"]
+STATES = ["AZ", "CA", "ID", "OR", "WA", "WY"]
+HOT = ["Google", "Facebook", "Baidu", "Apple"]
 EPOCH = datetime(1970, 1, 1)
 Row = dict[str, Any]
 

@@ -1,0 +1,78 @@
+"""Fold decimals (two int64 limbs) and unsigned 64-bit integers into accumulators by slot.
+
+Conventions as in accumulate.py. A uint64 column is (zeros, its bits).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from thalweg.columnar.accumulate import add_wide, multiply_wide, negate_wide
+from thalweg.columnar.compiled import helper, kernel
+
+Array = np.ndarray[Any, Any]
+Pair = tuple[Array, Array]
+
+
+@helper
+def _times(high, low, weight):  # type: ignore[no-untyped-def]
+    """A 128-bit number times an int64, and whether the product does not fit."""
+    if weight == 1:
+        return high, low, False
+    if weight == -1:
+        new_high, new_low = negate_wide(high, low)
+        return new_high, new_low, high < 0 and new_high < 0
+    # high * 2**64 + low (unsigned) = (high + carry) * 2**64 + low (signed).
+    carried = high + np.int64(low < 0)
+    part_high, part_low = multiply_wide(low, weight)
+    top_high, top_low = multiply_wide(carried, weight)
+    new_high = part_high + top_low
+    overflows = top_high != top_low >> 63 or ((part_high ^ new_high) & (top_low ^ new_high)) < 0
+    return new_high, part_low, overflows
+
+
+@kernel(
+    "int64(int64[::1], UniTuple(int64[::1], 2), boolean[::1], int64[::1], UniTuple(int64[::1], 2), int64[::1])"
+)
+def add_decimals(
+    slots: Array, values: Pair, validity: Array, weights: Array, sums: Pair, counts: Array
+) -> int:
+    """Add values times weights to 128-bit sums, and the weights to `counts`.
+
+    Returns the first row whose sum does not fit 128 bits, where it stops, or -1.
+    """
+    all_valid, all_one = len(validity) == 0, len(weights) == 0
+    high, low = sums
+    for i in range(len(slots)):
+        if not (all_valid or validity[i]):
+            continue
+        slot, weight = slots[i], np.int64(1) if all_one else weights[i]
+        more_high, more_low, overflows = _times(values[0][i], values[1][i], weight)
+        new_high, new_low = add_wide(high[slot], low[slot], more_high, more_low)
+        if overflows or ((high[slot] ^ new_high) & (more_high ^ new_high)) < 0:
+            return i
+        high[slot], low[slot] = new_high, new_low
+        counts[slot] += weight
+    return -1
+
+
+@kernel(
+    "void(int64[::1], UniTuple(int64[::1], 2), boolean[::1], boolean, UniTuple(int64[::1], 2), boolean[::1])"
+)
+def keep_decimal_extremes(
+    slots: Array, values: Pair, validity: Array, greatest: bool, extremes: Pair, seen: Array
+) -> None:
+    """Keep the least or the greatest value per slot; `seen` says that there is one."""
+    all_valid = len(validity) == 0
+    mask = np.int64(-1) if greatest else np.int64(0)
+    for i in range(len(slots)):
+        if not (all_valid or validity[i]):
+            continue
+        slot = slots[i]
+        new, old = values[0][i] ^ mask, extremes[0][slot] ^ mask
+        new_low, old_low = np.uint64(values[1][i] ^ mask), np.uint64(extremes[1][slot] ^ mask)
+        if not seen[slot] or new < old or (new == old and new_low < old_low):
+            extremes[0][slot], extremes[1][slot] = values[0][i], values[1][i]
+            seen[slot] = True

@@ -1,0 +1,123 @@
+"""Read what stands in FROM: tables, files, sub-queries, window functions, UNNEST.
+
+Not here: joins as such (sqlglot's), what the tables are (bind/).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from sqlglot import exp
+from sqlglot.tokens import TokenType
+
+from thalweg.sql import problems
+from thalweg.sql.grammar.cursor import one_of
+from thalweg.sql.grammar.expressions import ExpressionGrammar
+from thalweg.sql.grammar.tree import NamedArgument, PathTable, TableArgument, TableFunction
+
+_QUERY = frozenset(("SELECT", "WITH", "VALUES"))
+_NOT_ALIASES = frozenset(("MATCH_RECOGNIZE", "TABLESAMPLE", "SEMI", "ANTI", "ASOF"))
+
+
+class TableGrammar(ExpressionGrammar):
+    """Table references of Flink's SQL."""
+
+    def _parse_table(
+        self,
+        schema: bool = False,
+        joins: bool = False,
+        alias_tokens: Collection[TokenType] | None = None,
+        parse_bracket: bool = False,
+        is_db_reference: bool = False,
+        parse_partition: bool = False,
+        consume_pipe: bool = False,
+    ) -> exp.Expr | None:
+        """One table reference with its alias."""
+        first = self._curr
+        table = self._table_primary()
+        self._refuse_suffix()
+        alias = self._alias()
+        if alias is not None:
+            table.set("alias", alias)
+        self._refuse_suffix()
+        return self.since(first, table)
+
+    def _refuse_suffix(self) -> None:
+        if self.at("FOR"):
+            raise problems.not_yet("temporal joins (FOR SYSTEM_TIME AS OF) are", self.place())
+        if self.at("MATCH_RECOGNIZE"):
+            raise problems.not_yet("MATCH_RECOGNIZE is", self.place())
+        if self.at("TABLESAMPLE"):
+            raise problems.not_yet("TABLESAMPLE is", self.place())
+
+    def _table_primary(self) -> exp.Expr:
+        token = self._curr
+        follows = self._next.token_type
+        if token.token_type == TokenType.LATERAL:
+            raise problems.not_yet("LATERAL is", self.place(), hint="CROSS JOIN UNNEST(list) takes lists apart")
+        if token.token_type == TokenType.UNNEST:
+            self._advance()
+            return self.expression(exp.Unnest(expressions=[self.wrapped(self.value)]), token)
+        if token.token_type == TokenType.STRING:
+            self._advance()
+            return self.expression(PathTable(this=token.text), token)
+        if token.token_type == TokenType.L_PAREN:
+            return self.expression(exp.Subquery(this=self.wrapped(self._inner_query)))
+        if token.token_type == TokenType.TABLE:
+            self._advance()
+            return self.wrapped(self._table_function)
+        if follows == TokenType.L_PAREN and self.at_name():
+            return self._table_function()
+        return self._named_table()
+
+    def _inner_query(self) -> exp.Expr:
+        if not (one_of(self._curr, _QUERY) or self._curr.token_type == TokenType.L_PAREN):
+            raise self.unexpected(expected="SELECT, WITH or VALUES", hint="a table name takes no parentheses")
+        return self.query()
+
+    def _named_table(self) -> exp.Expr:
+        first = self._curr
+        name = self.name("a table name")
+        if self._match(TokenType.DOT):
+            self.name("a table name", after_dot=True)
+            raise problems.not_yet("names of catalogs and databases are", self.place(first))
+        return self.expression(exp.Table(this=name))
+
+    def _alias(self) -> exp.TableAlias | None:
+        explicit = self.take("AS")
+        if not explicit and (not self.at_name() or one_of(self._curr, _NOT_ALIASES)):
+            return None
+        name = self.name("an alias")
+        columns = self.wrapped(lambda: self.items(self.name)) if self.at("(") else []
+        return self.expression(exp.TableAlias(this=name, columns=columns))
+
+    # Table functions ---------------------------------------------------------------------------
+
+    def _table_function(self) -> exp.Expr:
+        first = self._curr
+        name = self.name("a window function such as TUMBLE")
+        args = self.wrapped(lambda: self.items(self._table_argument))
+        return self.since(first, TableFunction(this=name, expressions=args))
+
+    def _table_argument(self) -> exp.Expr:
+        first = self._curr
+        if self._next.token_type == TokenType.FARROW:
+            self._advance(2)
+            value = self._table_argument()
+            return self.since(first, NamedArgument(this=first.text.upper(), expression=value))
+        if self.take("TABLE"):
+            return self._argument_table()
+        if one_of(first, _QUERY):
+            return self.expression(TableArgument(this=exp.Subquery(this=self.query())))
+        value = self.value()
+        if isinstance(value, exp.Subquery):
+            return self.expression(TableArgument(this=value))
+        return value
+
+    def _argument_table(self) -> exp.Expr:
+        if self._curr.token_type == TokenType.L_PAREN:
+            table: exp.Expr = self.expression(exp.Subquery(this=self.wrapped(self._inner_query)))
+        else:
+            table = self._named_table()
+        partition = self._parse_partition_by()
+        return self.expression(TableArgument(this=table, partition_by=partition or None))
