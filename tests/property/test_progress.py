@@ -133,7 +133,7 @@ def _step(owner: WatermarkOwner, kind: str, split: str, mark: int) -> None:
 EVENTS = st.lists(
     st.tuples(
         st.sampled_from(["add", "open", "open", "report", "report", "report", "idle", "wake", "finish"]),
-        st.sampled_from("ABCD"),
+        st.sampled_from("ABC"),
         TIMES,
     ),
     max_size=40,
@@ -145,8 +145,8 @@ def test_every_split_that_may_bring_rows_is_at_or_after_what_is_published(
     events: list[tuple[str, str, int]], ordered: bool, cut: int
 ) -> None:
     owner = WatermarkOwner(ordered=ordered)
-    for name in "ABC":
-        owner.add_split(name)
+    owner.add_split("A")
+    owner.open("A")
     for at, event in enumerate(events):
         last = owner.published
         if at == cut:
@@ -170,6 +170,8 @@ def test_a_restored_owner_goes_on_in_the_same_way(
     events: list[tuple[str, str, int]], ordered: bool, cut: int
 ) -> None:
     owner = WatermarkOwner(ordered=ordered)
+    owner.add_split("A")
+    owner.open("A")
     for event in events[:cut]:
         _step(owner, *event)
     restored = WatermarkOwner.from_data(owner.to_data())

@@ -125,7 +125,7 @@ def unique_slots(slots: Array, marks: Array) -> Array:
     `marks` covers every slot, is all false, and is so again afterwards.
     """
     found = np.empty(len(slots), dtype=np.int64)
-    count = 0
+    count = np.int64(0)
     for i in range(len(slots)):
         slot = slots[i]
         found[count] = slot

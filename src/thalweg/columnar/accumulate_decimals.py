@@ -34,7 +34,8 @@ def _times(high, low, weight):  # type: ignore[no-untyped-def]
 
 
 @kernel(
-    "int64(int64[::1], UniTuple(int64[::1], 2), boolean[::1], int64[::1], UniTuple(int64[::1], 2), int64[::1])"
+    "int64(int64[::1], UniTuple(int64[::1], 2), boolean[::1], int64[::1], "
+    "UniTuple(int64[::1], 2), int64[::1])"
 )
 def add_decimals(
     slots: Array, values: Pair, validity: Array, weights: Array, sums: Pair, counts: Array

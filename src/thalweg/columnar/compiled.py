@@ -20,12 +20,12 @@ Kernel = TypeVar("Kernel", bound=Callable[..., Any])
 
 def kernel(signature: str) -> Callable[[Kernel], Kernel]:
     """Compile a function for one signature, without Python's lock and without bounds checks."""
-    return numba.njit(signature, cache=True, nogil=True, boundscheck=False, error_model="numpy")  # type: ignore[no-any-return]
+    return numba.njit(signature, cache=True, nogil=True, boundscheck=False, error_model="numpy")
 
 
 def helper(function: Kernel) -> Kernel:
     """A function that kernels call; compiled into them."""
-    return numba.njit(function, nogil=True, boundscheck=False, error_model="numpy")  # type: ignore[no-any-return]
+    return numba.njit(function, nogil=True, boundscheck=False, error_model="numpy")
 
 
 @intrinsic

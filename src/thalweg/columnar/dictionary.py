@@ -195,7 +195,7 @@ def _copy_bytes(source, target, length):  # type: ignore[no-untyped-def]
 @helper
 def _find_entry(word, first, second, source, store):  # type: ignore[no-untyped-def]
     """The code of a value or -1, and where the search ended."""
-    entries, arena, table, links, meta = store
+    entries, arena, table, _links, _meta = store
     mask = len(table) - 1
     at = place(word, mask)
     code = table[at, 1] - 1
@@ -215,7 +215,7 @@ def _find_entry(word, first, second, source, store):  # type: ignore[no-untyped-
 @helper
 def _add_entry(first, second, source, store):  # type: ignore[no-untyped-def]
     """A new code, or -1 if there is no room for its bytes or its entry."""
-    entries, arena, table, links, meta = store
+    entries, arena, _table, links, meta = store
     length = first & _LOW
     is_long = length > _INLINE
     if is_long and meta[BYTES] + np.int64(length) > len(arena):
@@ -276,4 +276,4 @@ def _gather(codes: Array, store: tuple[Array, Array], words: Array, data: Array,
                 _copy_bytes(source, np.uint64(data.ctypes.data) + used, length)
                 words[i, 1] = used << shift
                 used += length
-    return np.int64(used)
+    return np.int64(used)  # type: ignore[return-value]

@@ -102,6 +102,7 @@ def _add_words(hashes: Array, words: Array, validity: Array, tag: np.uint64) -> 
 
 @kernel("void(uint64[::1], uint64[:, ::1], uint64[::1], boolean[::1], uint64)")
 def hash_views(hashes: Array, words: Array, addresses: Array, validity: Array, tag: np.uint64) -> None:
+    """Combine strings or binaries (see `buffers.Views`) into hashes, in place."""
     all_valid = len(validity) == 0
     for i in range(len(words)):
         if not (all_valid or validity[i]):

@@ -166,7 +166,7 @@ def _fold(keys: Array) -> Array:
 
 @helper
 def _same(keys, i, rows, slot):  # type: ignore[no-untyped-def]
-    for j in range(keys.shape[1]):
+    for j in range(keys.shape[1]):  # noqa: SIM110 (kernels have no generators)
         if keys[i, j] != rows[slot, j]:
             return False
     return True

@@ -56,7 +56,7 @@ def divide(high: Array, low: Array, divisors: Array) -> tuple[Array, Array, Arra
         ([-3], [-1])
     """
     out = np.empty((3, len(high)), dtype=np.int64)
-    _divide(*(np.ascontiguousarray(a, dtype=np.int64) for a in (high, low, divisors)), out)
+    _divide(np.ascontiguousarray(high), np.ascontiguousarray(low), np.ascontiguousarray(divisors), out)
     return out[0], out[1], out[2]
 
 
@@ -64,7 +64,7 @@ def divide(high: Array, low: Array, divisors: Array) -> tuple[Array, Array, Arra
 def _divide_unsigned(high, low, divisor):  # type: ignore[no-untyped-def]
     """Long division bit by bit; the divisor has at most 63 bits and a half."""
     rest, quotient_high, quotient_low = _ZERO, _ZERO, _ZERO
-    for i in range(128):
+    for _ in range(128):
         rest = (rest << _ONE) | (high >> _TOP)
         high = (high << _ONE) | (low >> _TOP)
         low = low << _ONE

@@ -47,7 +47,7 @@ _FEW = 4
 
 @helper
 def _select(targets, starts, order):  # type: ignore[no-untyped-def]
-    at = 0
+    at = np.int64(0)
     for target in range(len(starts) - 1):
         starts[target] = at
         for i in range(len(targets)):

@@ -39,7 +39,7 @@ from thalweg.errors import Span, TypeMismatch, did_you_mean
 from thalweg.expr.registry import Infer, Signature
 
 Finish = Callable[[Mapping[str, pl.Expr], DataType], pl.Expr]
-"""From the parts' columns to the value; `sum` is Int128 (unscaled) or Float64, NULL where nothing was added."""
+"""From the parts' columns to the value; `sum` is Int128, Decimal or Float64, NULL where nothing was added."""
 
 
 @dataclass(frozen=True)
@@ -143,10 +143,12 @@ def _extreme_type(types: Sequence[DataType]) -> Signature | None:
 
 
 def _exact(total: pl.Expr, result: DataType) -> pl.Expr:
-    """A 128-bit sum as its result type; out of range fails as a whole and is reported by the caller."""
-    if isinstance(result, Decimal):
-        return total.cast(pl.Decimal(38, 0)).cast(pl.Decimal(38, 0)) if result.scale == 0 else total
-    return total.cast(result.polars, strict=True)
+    """A sum as its result type; one that is out of range raises and is reported by the caller."""
+    return total if isinstance(result, Decimal) else total.cast(result.polars, strict=True)
+
+
+def _decimal_average(total: pl.Expr, count: pl.Expr, result: DataType) -> pl.Expr:
+    return total.cast(result.polars) / pl.when(count != 0).then(count).otherwise(None).cast(pl.Decimal(38, 0))
 
 
 def divided(total: pl.Expr, count: pl.Expr) -> pl.Expr:
@@ -168,7 +170,8 @@ def _lazy_average(arg: pl.Expr, held: DataType) -> pl.Expr:
     if isinstance(held, Integer):
         return divided(arg.cast(pl.Int128).sum(), arg.count().cast(pl.Int64)).cast(held.polars)
     if isinstance(held, Decimal):
-        return arg.mean()
+        result = Decimal(38, max(held.scale, 6))
+        return _decimal_average(arg.sum(), arg.count().cast(pl.Int64), result).cast(result.polars)
     return arg.mean().cast(held.polars)
 
 
@@ -188,6 +191,8 @@ def _finish_sum(parts: Mapping[str, pl.Expr], result: DataType) -> pl.Expr:
 def _finish_average(parts: Mapping[str, pl.Expr], result: DataType) -> pl.Expr:
     if isinstance(result, Float):
         return (parts["sum"] / parts["count"]).cast(result.polars)
+    if isinstance(result, Decimal):
+        return _decimal_average(parts["sum"], parts["count"], result).cast(result.polars)
     return divided(parts["sum"], parts["count"]).cast(result.polars, strict=True)
 
 

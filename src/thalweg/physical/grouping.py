@@ -17,6 +17,7 @@ import polars as pl
 from thalweg.columnar.batch import OFFSET, SPLIT
 from thalweg.errors import PlanError, SqlError
 from thalweg.base.schema import Schema
+from thalweg.base.types import BOOLEAN
 from thalweg.expr.infer import type_of
 from thalweg.expr.nodes import Aggregate, Call, Column, Literal, Named, columns_of
 from thalweg.operators.aggregation import GroupingSpec, PartialsSpec, WindowGrouping, can_split
@@ -182,9 +183,9 @@ def _named_calls(plan: GroupBy, calls: tuple[Aggregate, ...]) -> list[tuple[str,
     """Each aggregate over columns of its own: arguments and conditions are computed before."""
     done = []
     for named, call in zip(plan.aggregates, calls, strict=True):
-        args = tuple(Column(argument_name(call)) for _ in call.args[:1])
-        condition = None if call.filter is None or args else Column(argument_name(call))
-        done.append((named.name, replace(call, args=args, filter=condition)))
+        bare = not call.args and call.filter is None
+        args = () if bare else (Column(argument_name(call)),)
+        done.append((named.name, replace(call, args=args, filter=None)))
     return done
 
 
@@ -200,9 +201,8 @@ def _arguments(calls: Sequence[Aggregate], schema: Schema) -> list[Named]:
     for call in calls:
         if not call.args and call.filter is None:
             continue
-        value = call.args[0] if call.args else call.filter
-        assert value is not None, "there is an argument or a condition"
-        if call.args and call.filter is not None:
+        value = call.args[0] if call.args else Literal(value=True, type=BOOLEAN)
+        if call.filter is not None:
             value = Call("case", (call.filter, value, Literal(None, type_of(value, schema))))
         made.setdefault(argument_name(call), Named(argument_name(call), value))
     return list(made.values())

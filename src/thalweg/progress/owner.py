@@ -182,7 +182,7 @@ class WatermarkOwner:
 
     def held_by(self) -> tuple[str, ...]:
         """The splits without which the published value would be later, or that have no watermark yet."""
-        holders = [(n, self._hold_of(s)) for n, s in self._holders()]
+        holders = [(n, s.mark) for n, s in self._holders()]
         unknown = tuple(n for n, mark in holders if mark is None)
         lowest = min((mark for _, mark in holders if mark is not None), default=None)
         return unknown or tuple(n for n, mark in holders if mark == lowest)
@@ -268,11 +268,6 @@ class WatermarkOwner:
             return split.mark
         return self.published
 
-    def _hold_of(self, split: _Split) -> int | None:
-        """The time at which a split holds the minimum; an ordered one is to start at what is published."""
-        waits = self.ordered and split.state is SplitState.KNOWN
-        return self.published if waits else split.mark
-
     def _holders(self) -> Iterator[tuple[str, _Split]]:
         """The splits that hold the minimum back: active, or to be opened now."""
         if self.ordered:
@@ -289,8 +284,8 @@ class WatermarkOwner:
         """Let the published value rise to the minimum of what holds it back."""
         lowest: int | None = None
         for _, split in self._holders():
-            mark = self._hold_of(split)
-            # No holder lies behind the published value: once one stands at it, the minimum is found.
+            mark = split.mark
+            # What stands at the published value, or has no watermark yet, lets it rise no further.
             if mark is None or mark == self.published:
                 return
             lowest = mark if lowest is None else min(lowest, mark)

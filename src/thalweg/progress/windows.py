@@ -150,16 +150,19 @@ class WindowSpec:
             >>> verdict.first_open.tolist(), verdict.is_late.tolist(), verdict.missed_count
             ([10, 15, 20], [False, False, True], 3)
         """
-        own = self.first_end(times)
-        last = self.last_end(times)
-        # Past the last window, it does not matter how far; near the end of int64 it would wrap around.
-        reached = np.minimum(minus(before, slack_us), last)
-        reached = np.maximum(reached, times)
-        if known is not None:
-            reached = np.where(known, reached, times)
-        first_open = self.first_end(reached)
-        missed = (first_open - own) // self.slide_us
-        return WindowVerdict(first_open, first_open > last, missed, int(missed.sum()))
+        first_open = self.first_end(times)
+        reached = minus(before, slack_us)
+        passed = first_open <= reached
+        rows = np.flatnonzero(passed if known is None else passed & known)
+        missed, is_late = np.zeros(len(times), np.int64), np.zeros(len(times), np.bool_)
+        if len(rows):
+            own, last = first_open[rows], self.last_end(times[rows])
+            # Past the last window it does not matter how far; near the end of int64 it would wrap around.
+            still_open = self.first_end(np.minimum(reached[rows], last))
+            first_open[rows] = still_open
+            missed[rows] = (still_open - own) // self.slide_us
+            is_late[rows] = still_open > last
+        return WindowVerdict(first_open, is_late, missed, int(missed.sum()))
 
     def missed_pairs(self, times: Micros, verdict: WindowVerdict) -> tuple[Micros, Micros]:
         """The (row, window) pairs that were missed: row numbers and window ends, by row and end.
@@ -200,7 +203,6 @@ class WindowVerdict:
 
 def _floor(values: T, step: int, origin: int) -> T:
     """The greatest `origin + k * step` that is not after each value."""
-    origin %= step
     return (values - origin) // step * step + origin
 
 

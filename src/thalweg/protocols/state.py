@@ -10,12 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
 import numpy as np
 import polars as pl
 
-from thalweg.columnar.dictionary import Dictionary
+if TYPE_CHECKING:
+    # The dictionary's module loads the compiler, which reading declarations must not.
+    from thalweg.columnar.dictionary import Dictionary
 
 Array = np.ndarray[Any, Any]
 Scope = Literal["keyed", "split", "broadcast", "list"]

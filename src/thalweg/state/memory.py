@@ -19,7 +19,7 @@ from thalweg.columnar.hash import hash_rows
 from thalweg.columnar.index import KeyIndex
 from thalweg.columnar.keys import KeyCodec
 from thalweg.columnar.table import grown
-from thalweg.protocols.state import ColumnsSpec, ColumnSpec
+from thalweg.protocols.state import ColumnSpec, ColumnsSpec
 
 Array = np.ndarray[Any, Any]
 

@@ -153,6 +153,16 @@ def test_the_published_value_does_not_depend_on_the_order_in_which_splits_fall_s
         assert (owner.is_idle, owner.published, owner.held_by()) == (True, 200, ())
 
 
+def test_the_published_value_does_not_depend_on_the_order_in_which_splits_end() -> None:
+    for order in ("AB", "BA"):
+        owner = _opened("A", "B")
+        owner.report("A", 100)
+        owner.report("B", 200)
+        for name in order:
+            owner.finish(name)
+        assert owner.published == 200
+
+
 def test_a_woken_split_keeps_its_own_watermark_where_that_is_later() -> None:
     owner = _opened("A", "B")
     owner.report("A", 100)
@@ -186,6 +196,8 @@ def test_a_source_that_may_still_find_splits_is_idle_once_it_looked_in_vain() ->
     assert not owner.is_idle
     assert owner.open("B") == 5
     owner.finish("B")
+    assert not owner.is_idle
+    owner.idle_discovery()
     owner.all_known()
     assert (owner.is_idle, owner.is_ended) == (False, True)
 

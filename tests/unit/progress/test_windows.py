@@ -92,6 +92,19 @@ def test_times_whose_windows_would_wrap_around_are_refused(bad: int) -> None:
     assert "row 1" in raised.value.found
 
 
+@pytest.mark.parametrize("offset", [0, 3, -1009])
+def test_times_just_within_the_range_do_not_wrap_around(offset: int) -> None:
+    spec = WindowSpec.hopping(10, 3, offset)
+    margin = 2 * (10 + abs(offset))
+    times = [LOWEST + margin, HIGHEST - margin]
+    rows = np.array(times)
+    spec.check_times(rows)
+    assert spec.pane_start(rows).tolist() == [spec.pane_start(t) for t in times]
+    assert spec.first_end(rows).tolist() == [spec.first_end(t) for t in times]
+    verdict = spec.judge(rows, np.array([HIGHEST, HIGHEST]))
+    assert verdict.first_open.tolist() == [spec.last_end(t) + 3 for t in times]
+
+
 @pytest.mark.parametrize(
     ("build", "code"),
     [

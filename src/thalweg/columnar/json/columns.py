@@ -35,7 +35,7 @@ def parse_quoted(start: int, size: int, node: Any, scratch: Any) -> tuple[int, i
         return 0, FAULT
     if size & 1 == 0:
         return parse_temporal(start + 1, start + (size >> 1) - 1, node)
-    text = scratch.ctypes.data
+    text = scratch.ctypes.data + 8
     length = unescape(start + 1, start + (size >> 1) - 1, text, _TEMPORAL_MAX)
     return parse_temporal(text, text + length, node) if length > 0 else (0, FAULT)
 

@@ -5,9 +5,16 @@ Not here: finding it (scan.py, columns.py).
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+import polars as pl
+
+from thalweg.base.types import from_polars
+
 SAMPLE_MAX = 200
+_FOUND_MAX = 60
 
 # Codes are below -1: the scanner returns them in place of a node, and -1 is "not wanted".
 (
@@ -70,6 +77,28 @@ def syntax_message(code: int, column: int, *, is_end: bool) -> str:
     """
     where = "at the end of the line" if is_end else f"at byte {column}"
     return f"{_MESSAGES[code]}, {where}"
+
+
+def type_message(line: bytes, path: Sequence[str], dtype: pl.DataType) -> str:
+    """The message for a value that is not of its column's type.
+
+    Example:
+        >>> type_message(b'{"bid": {"price": "low"}}', ["bid", "price"], pl.Int64())
+        'field "bid.price": expected BIGINT, found "low"'
+    """
+    value = json.loads(line, parse_int=_Number, parse_float=_Number)
+    for name in path:
+        value = value[name]
+    if isinstance(value, (dict, list)):
+        found = "an object" if isinstance(value, dict) else "an array"
+    else:
+        found = value if isinstance(value, _Number) else json.dumps(value, ensure_ascii=False)
+    shown = found if len(found) <= _FOUND_MAX else found[:_FOUND_MAX] + "…"
+    return f'field "{".".join(path)}": expected {from_polars(dtype) or dtype}, found {shown}'
+
+
+class _Number(str):
+    """The text of a number."""
 
 
 def sample_of(line: bytes) -> str:

@@ -1,9 +1,9 @@
 """Finish in Python what the kernels only cut out.
 
-Decimals, binary values, lists and maps arrive as text, one value per distinct text is made, and the column is put
-together from these. Numbers that are rare or hard to read are read again by Python.
+Decimals, binary values, lists and maps arrive as text; one value per distinct text is made, and the
+column is put together from these. Numbers that are rare or hard to read are read again by Python.
 
-Not here: which values are slow (numbers.py).
+Not here: which values are slow (numbers.py), lists and maps (lists.py).
 """
 
 from __future__ import annotations
@@ -12,21 +12,16 @@ import base64
 import binascii
 import decimal
 import json
-import re
-from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 import polars as pl
 
+from thalweg.columnar.json.lists import NUMBER, decode_lists
 from thalweg.columnar.json.numbers import FAULT, GOOD, SLOW
-from thalweg.columnar.json.program import instance, integer_range
+from thalweg.columnar.json.program import integer_range
 
-_NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?")
 _PYTHON = (pl.Binary, pl.Decimal, pl.List)
-_TEXTUAL = (pl.String, pl.Binary, pl.Decimal, pl.Date, pl.Time, pl.Datetime)
-# Numbers stay text: their digits matter, and Python limits the length of those it converts.
-_scan = json.JSONDecoder(parse_int=str, parse_float=str).scan_once  # type: ignore[attr-defined]
 
 
 def needs_python(dtype: pl.DataType) -> bool:
@@ -93,13 +88,13 @@ def _finish_distinct(raw: pl.Series, dtype: pl.DataType) -> pl.Series:
     if isinstance(dtype, pl.Binary):
         return pl.Series([_binary(text) for text in raw], dtype=dtype)
     assert isinstance(dtype, pl.List), "only these types are cut out as text"
-    return _lists(raw, dtype)
+    return decode_lists(raw, dtype)
 
 
 def _decimal(text: str, dtype: pl.Decimal) -> decimal.Decimal | None:
     if text.startswith('"'):
         text = json.loads(text)
-    if not _NUMBER.fullmatch(text):
+    if not NUMBER.fullmatch(text):
         return None
     exact = decimal.Context(prec=dtype.precision, rounding=decimal.ROUND_HALF_UP, Emax=10**6, Emin=-(10**6))
     try:
@@ -113,41 +108,3 @@ def _binary(text: str) -> bytes | None:
         return base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError):
         return None
-
-
-def _lists(raw: pl.Series, dtype: pl.List) -> pl.Series:
-    """Write the items of all lists below each other, decode them like lines, and put them together again."""
-    from thalweg.columnar.json.decoder import JsonDecoder
-
-    inner = instance(dtype.inner)
-    lines, owners, failed = [], [], np.zeros(len(raw), dtype=np.bool_)
-    for number, text in enumerate(raw):
-        items = list(_items(text, inner))
-        failed[number] = None in items
-        lines += [item for item in items if item is not None]
-        owners += [number] * (len(lines) - len(owners))
-    decoded = JsonDecoder({"value": inner}).decode("\n".join(lines).encode())
-    owner = np.array(owners, dtype=np.int64)
-    failed[owner[[bad.line - 1 for bad in decoded.bad]]] = True
-    items = decoded.frame.with_columns(owner=pl.Series(owner[decoded.lines - 1], dtype=pl.Int64))
-    lists = items.group_by("owner", maintain_order=True).agg("value")
-    every = pl.DataFrame({"owner": range(len(raw)), "failed": failed}, schema_overrides={"owner": pl.Int64})
-    joined = every.join(lists, on="owner", how="left", maintain_order="left")
-    empty = pl.lit(pl.Series([[]], dtype=dtype))
-    value = pl.when(~pl.col("failed")).then(pl.col("value").fill_null(empty))
-    return joined.select(value)["value"]
-
-
-def _items(text: str, inner: pl.DataType) -> Iterator[str | None]:
-    """A line for each item of an array or a map; None for what is neither, or for a bad key."""
-    if text.startswith("["):
-        yield from (f'{{"value":{item}}}' for item in _split(text, "]", lambda p: (None, p)))
-    elif text.startswith("{") and isinstance(inner, pl.Struct) and [f.name for f in inner.fields] == ["key", "value"]:
-        members = dict(_split_members(text))
-        key_type = instance(inner.fields[0].dtype)
-        for name, value in members.items():
-            key = json.dumps(name) if isinstance(key_type, _TEXTUAL) else name
-            is_key = isinstance(key_type, _TEXTUAL) or name in ("true", "false") or _NUMBER.fullmatch(name)
-            yield f'{{"value":{{"key":{key},"value":{value}}}}}' if is_key else None
-    else:
-        yield None

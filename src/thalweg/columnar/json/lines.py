@@ -22,6 +22,7 @@ from thalweg.columnar.json.memory import (
     TABLE,
     VECTOR,
     count_ones,
+    entry,
     kernel,
     load8,
     newline32,
@@ -39,13 +40,12 @@ ROW_LINE, ROW_START, BAD_LINE, BAD_START, BAD_CODE, BAD_PLACE = 0, 1, 2, 3, 4, 5
 NOTES = 6
 # What `decode_lines` counts.
 COUNT_ROWS, COUNT_BAD, COUNT_LINES, COUNT_FAULTS = 0, 1, 2, 3
-
-@kernel(PAIR(I64, I64, I64, TABLE, TABLE, VECTOR))
-def check_line(p: int, end: int, cells: int, nodes: Any, entries: Any, scratch: Any) -> tuple[int, int]:
+@kernel(PAIR(I64, I64, I64, I64, I64), inline=True)
+def check_line(p: int, end: int, cells: int, nodes: int, stack: int) -> tuple[int, int]:
     """Check a line that is not blank. The address of its newline and 0, or of the fault and its code."""
     if load8(p) != 123:
         return p, NOT_AN_OBJECT
-    p, code = scan_line(p, end, cells, nodes, entries, scratch)
+    p, code = scan_line(p, end, cells, nodes, stack)
     if code == 0:
         p = skip_space(p)
         if load8(p) != 10:
@@ -53,9 +53,9 @@ def check_line(p: int, end: int, cells: int, nodes: Any, entries: Any, scratch: 
     return p, code
 
 
-@kernel(I64(I64, I64, VECTOR, TABLE, TABLE, TABLE, VECTOR, VECTOR))
+@kernel(I64(I64, I64, VECTOR, TABLE, TABLE, VECTOR, VECTOR))
 def scan_block(
-    p: int, end: int, cells: Any, nodes: Any, entries: Any, notes: Any, counts: Any, scratch: Any
+    p: int, end: int, cells: Any, nodes: Any, notes: Any, counts: Any, scratch: Any
 ) -> int:
     """Check lines until the cells are full, and return where the next line starts."""
     width = nodes.shape[0] * 2
@@ -65,8 +65,10 @@ def scan_block(
         start = p
         p = skip_space(p)
         if load8(p) != 10:
-            cells[count * width : (count + 1) * width] = 0
-            p, code = check_line(p, end, cells.ctypes.data + count * width * 8, nodes, entries, scratch)
+            for k in range(count * width, (count + 1) * width):
+                cells[k] = 0
+            place = cells.ctypes.data + count * width * 8
+            p, code = check_line(p, end, place, nodes.ctypes.data, scratch.ctypes.data)
             if code == 0:
                 notes[ROW_LINE, row + count], notes[ROW_START, row + count] = line, start
                 count += 1
@@ -81,9 +83,9 @@ def scan_block(
     return p
 
 
-@kernel(types.void(I64, I64, TABLE, TABLE, TABLE, VECTOR, VECTOR))
+@entry(types.void(I64, I64, TABLE, TABLE, VECTOR, VECTOR))
 def decode_lines(
-    first: int, end: int, nodes: Any, entries: Any, notes: Any, counts: Any, scratch: Any
+    first: int, end: int, nodes: Any, notes: Any, counts: Any, scratch: Any
 ) -> None:
     """Decode the lines between two addresses.
 
@@ -91,17 +93,16 @@ def decode_lines(
         first: address of the text.
         end: address after its last byte, which is a newline.
         nodes: the program, with the addresses of the columns to fill.
-        entries: the member names.
         notes: room for NOTES words per line, by kind of note.
         counts: what was counted, all zero.
-        scratch: words for the scanner's stack and a member name.
+        scratch: the scanner's stack.
     """
     width = nodes.shape[0] * 2
     cells = np.empty(_BLOCK * width, dtype=np.int64)
     p = first
     while p < end:
         row = counts[COUNT_ROWS]
-        p = scan_block(p, end, cells, nodes, entries, notes, counts, scratch)
+        p = scan_block(p, end, cells, nodes, notes, counts, scratch)
         for number in range(nodes.shape[0]):
             column, node, count = cells.ctypes.data + number * 16, nodes[number], counts[COUNT_ROWS] - row
             kind = node[KIND]
@@ -114,7 +115,7 @@ def decode_lines(
             counts[COUNT_FAULTS] += faults
 
 
-@kernel(I64(I64, I64))
+@entry(I64(I64, I64))
 def count_lines(p: int, end: int) -> int:
     """The number of newlines between two addresses."""
     count = 0

@@ -19,6 +19,7 @@ from numba.extending import intrinsic
 
 _BYTE, _WORD, _WIDE = ir.IntType(8), ir.IntType(64), ir.IntType(128)
 _BLOCK = ir.VectorType(_BYTE, 32)
+_OPTIONS = {"cache": True, "nogil": True, "error_model": "numpy"}
 _F = TypeVar("_F", bound=Callable[..., Any])
 
 Codegen = Callable[[Any, Any, Any, Any], Any]
@@ -31,10 +32,21 @@ VECTOR = types.Array(types.int64, 1, "C")
 
 
 def kernel(signature: Any, *, inline: bool = False) -> Callable[[_F], _F]:
-    """Compile a function for exactly one signature, without the interpreter's lock, kept on disk."""
+    """Compile a function that only other compiled functions call.
+
+    For exactly one signature, without the interpreter's lock, kept on disk. Functions come after those
+    that they call, for they are compiled as they are read.
+    """
+    # Nothing to call it from Python is made: that would be two thirds of the time to compile it.
     decorate: Callable[[_F], _F] = njit(
-        signature, cache=True, nogil=True, error_model="numpy", forceinline=inline
+        signature, **_OPTIONS, forceinline=inline, no_cpython_wrapper=True, no_cfunc_wrapper=True
     )
+    return decorate
+
+
+def entry(signature: Any) -> Callable[[_F], _F]:
+    """Compile a function that Python calls."""
+    decorate: Callable[[_F], _F] = njit(signature, **_OPTIONS)
     return decorate
 
 

@@ -1,8 +1,8 @@
 """Describe a schema to the kernels as plain integers.
 
 A schema is a tree; its nodes are numbered in preorder, the root 0 being the line itself. One row of
-`Program.nodes` per node says how to decode it; `Program.entries` holds one hash table per struct, from
-member name to node. The kernels are compiled once and read these tables, so that no schema ever costs
+`Program.nodes` per node says how to decode it, and points to a hash table from member names to nodes if
+it is a struct. The kernels are compiled once and read these tables, so that no schema ever costs
 a compilation.
 
 Not here: the kernels that read the tables (scan.py, columns.py), what becomes of values that they only
@@ -29,8 +29,9 @@ NODE_WIDTH = 13
 # Values of KIND.
 STRUCT, INTEGER, FLOAT, BOOLEAN, DATE, TIME, DATETIME, STRING, RAW = range(9)
 
-# Columns of `Program.entries`.
+# Columns of a struct's hash table.
 NAME_WORD, NAME_SIZE, NAME_NODE, NAME_ADDRESS = 0, 1, 2, 3
+ENTRY_WIDTH = 4
 HASH_SIZE, HASH_WORD, HASH_SHIFT = 0x9E3779B9, 0x2545F4914F6CDD1D, 40
 
 _INTEGERS: dict[type[pl.DataType], tuple[int, int]] = {
@@ -81,12 +82,18 @@ class Node:
 
 @dataclass(frozen=True, eq=False)
 class Program:
-    """A schema, as the kernels read it."""
+    """A schema, as the kernels read it.
+
+    Attributes:
+        tree: the nodes in preorder.
+        nodes: one row of integers for each.
+        kept: memory that the integers point to.
+        longest_name: bytes in the longest member name.
+    """
 
     tree: tuple[Node, ...]
     nodes: np.ndarray[Any, np.dtype[np.int64]]
-    entries: np.ndarray[Any, np.dtype[np.int64]]
-    names: np.ndarray[Any, np.dtype[np.uint8]]
+    kept: tuple[object, ...]
     longest_name: int
 
 
@@ -109,15 +116,14 @@ def compile_schema(schema: Mapping[str, pl.DataType | type[pl.DataType]]) -> Pro
     names = np.frombuffer(b"".join(encoded) + bytes(8), dtype=np.uint8)
     offsets = np.cumsum([0] + [len(name) for name in encoded]) + names.ctypes.data
     tables: list[np.ndarray[Any, np.dtype[np.int64]]] = []
-    filled = 0
     for node in tree:
         _describe(node, nodes[node.number], _last(tree, node))
         if node.kind == STRUCT:
             members = [(encoded[c], c, int(offsets[c])) for c in node.children]
-            tables.append(_hash_table(members))
-            nodes[node.number, [TABLE, MASK]] = filled, len(tables[-1]) - 1
-            filled += len(tables[-1])
-    return Program(tree, nodes, np.concatenate(tables), names, max(map(len, encoded)))
+            table = _hash_table(members)
+            nodes[node.number, [TABLE, MASK]] = table.ctypes.data, len(table) - 1
+            tables.append(table)
+    return Program(tree, nodes, (names, *tables), max(map(len, encoded)))
 
 
 def _number(root: pl.DataType) -> tuple[Node, ...]:
@@ -184,7 +190,7 @@ def _hash_table(members: list[tuple[bytes, int, int]]) -> np.ndarray[Any, np.dty
     size = 2
     while size < 2 * len(members):
         size *= 2
-    table = np.full((size, 4), -1, dtype=np.int64)
+    table = np.full((size, ENTRY_WIDTH), -1, dtype=np.int64)
     for name, node, address in members:
         word = int.from_bytes(name[:8], "little", signed=False)
         slot = _hash(word, len(name)) & (size - 1)

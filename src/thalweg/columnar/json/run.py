@@ -17,9 +17,9 @@ from thalweg.columnar.json import lines as compiled
 from thalweg.columnar.json import program as layout
 from thalweg.columnar.json.faults import sample_of, syntax_message, type_message
 from thalweg.columnar.json.finish import finish_raw, finish_slow, needs_python
-from thalweg.columnar.json.numbers import FAULT, GOOD, SLOW
+from thalweg.columnar.json.numbers import FAULT, GOOD
 from thalweg.columnar.json.program import Node, Program
-from thalweg.columnar.json.scan import DEPTH_MAX
+from thalweg.columnar.json.scan import NAME_PLACE
 from thalweg.columnar.json.text import PADDING
 
 Array = np.ndarray[Any, Any]
@@ -56,11 +56,10 @@ class Run:
         self._notes = np.empty((compiled.NOTES, capacity), dtype=np.int64)
         self._counts = np.zeros(4, dtype=np.int64)
         # A member name written with escapes only is six times as long as the name.
-        scratch = np.empty(DEPTH_MAX + 16 + program.longest_name, dtype=np.int64)
+        name_words = program.longest_name + 8
+        scratch = np.full(NAME_PLACE + name_words, (name_words - 1) * 8, dtype=np.int64)
         end = self._base + len(text)
-        compiled.decode_lines(
-            self._base, end, self._nodes, program.entries, self._notes, self._counts, scratch
-        )
+        compiled.decode_lines(self._base, end, self._nodes, self._notes, self._counts, scratch)
         self._rows = int(self._counts[compiled.COUNT_ROWS])
         self._faulty: dict[int, Node] = {}
 
@@ -92,7 +91,7 @@ class Run:
         for row, node in self._faulty.items():
             line, start = (int(self._notes[k, row]) for k in (compiled.ROW_LINE, compiled.ROW_START))
             content = self._line_at(start - self._base)
-            found[row] = line, start - self._base, type_message(content, node), sample_of(content)
+            found[row] = line, start - self._base, type_message(content, node.path, node.dtype), sample_of(content)
         return found
 
     def syntax_errors(self) -> list[Fault]:

@@ -17,7 +17,8 @@ from thalweg.columnar.json.faults import (
     LONE_SURROGATE,
     UNTERMINATED,
 )
-from thalweg.columnar.json.memory import I64, PAIR, kernel, load8, newline32, special32, trailing_zeros
+from thalweg.columnar.json.memory import I64, PAIR, entry, kernel, load8, newline32, special32, trailing_zeros
+
 
 @kernel(I64(I64), inline=True)
 def skip_space(p: int) -> int:
@@ -29,7 +30,7 @@ def skip_space(p: int) -> int:
     return p
 
 
-@kernel(I64(I64, I64))
+@entry(I64(I64, I64))
 def find_newline(p: int, end: int) -> int:
     """The address of the next newline."""
     while p + 32 <= end:

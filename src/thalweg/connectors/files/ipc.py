@@ -1,6 +1,6 @@
-"""Read Arrow files: record batch by record batch.
+"""Read Arrow files: mapped into memory where their layout allows it, by Polars otherwise.
 
-Not here: the layout of the file (ipc_footer.py).
+Not here: the layout of the file (ipc_footer.py), the mapping (ipc_mapped.py).
 """
 
 from __future__ import annotations
@@ -10,12 +10,15 @@ from collections.abc import Iterator
 import polars as pl
 
 from thalweg.base.schema import Schema
+from thalweg.connectors.files.ipc_footer import DAMAGED, UnknownLayout
+from thalweg.connectors.files.ipc_mapped import MappedFile
 from thalweg.connectors.files.select import expressions
 from thalweg.connectors.frames import FrameReader
 from thalweg.errors import ConnectorError
 from thalweg.protocols.source import Position, Reader
 
 DECODED_ROWS = 131_072
+"""Rows unpacked at a time, where the file cannot be mapped."""
 
 
 class ArrowFormat:
@@ -26,34 +29,51 @@ class ArrowFormat:
         try:
             return pl.Schema(pl.read_ipc_schema(file))
         except pl.exceptions.PolarsError as error:
-            raise not_arrow(file, str(error).splitlines()[0]) from error
+            raise not_arrow(file, error) from error
 
     def reader(self, file: str, target: Schema, position: Position) -> Reader:
         """Reads from the record batch that holds the position."""
-        plan = self.scan(file, target)
-        return FrameReader(lambda row: _frames(plan, row), position)
+        try:
+            mapped = MappedFile(file, target)
+        except UnknownLayout:
+            plan = self.scan(file, target)
+            return FrameReader(lambda row: _unpacked(file, plan, row), position)
+        except DAMAGED as error:
+            raise not_arrow(file, error) from error
+        return FrameReader(lambda row: _mapped(file, mapped, target, row), position)
 
     def scan(self, file: str, target: Schema) -> pl.LazyFrame:
         """The file as a plan of Polars."""
-        return pl.scan_ipc(file, glob=False, hive_partitioning=False).select(
-            expressions(target, self.held(file))
-        )
+        plan = pl.scan_ipc(file, glob=False, hive_partitioning=False)
+        return plan.select(expressions(target, self.held(file)))
 
 
-def not_arrow(file: str, why: str) -> ConnectorError:
+def not_arrow(file: str, error: Exception) -> ConnectorError:
     """The error for a file that is damaged, unfinished or of another format."""
     return ConnectorError(
         "an Arrow file cannot be read",
         code="source-damaged-file",
         where=file,
-        found=why,
+        found=str(error).splitlines()[0] if str(error) else type(error).__name__,
         hint="the file is damaged, still being written, or of another format",
     )
 
 
-def _frames(plan: pl.LazyFrame, row: int) -> Iterator[pl.DataFrame]:
+def _mapped(file: str, mapped: MappedFile, target: Schema, row: int) -> Iterator[pl.DataFrame]:
+    try:
+        for frame in mapped.frames(row):
+            held = frame.schema
+            yield frame if held == target.polars else frame.select(expressions(target, held))
+    except (*DAMAGED, pl.exceptions.PolarsError) as error:
+        raise not_arrow(file, error) from error
+
+
+def _unpacked(file: str, plan: pl.LazyFrame, row: int) -> Iterator[pl.DataFrame]:
     while True:
-        frame = plan.slice(row, DECODED_ROWS).collect()
+        try:
+            frame = plan.slice(row, DECODED_ROWS).collect()
+        except pl.exceptions.PolarsError as error:
+            raise not_arrow(file, error) from error
         if not frame.height:
             return
         yield frame

@@ -9,7 +9,6 @@ Not here: the values (ipc_mapped.py).
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import IO
 
@@ -208,10 +207,3 @@ def _duration(held: Table) -> str:
 
 DAMAGED = (ValueError, IndexError, struct.error)
 """What reading a damaged file may raise."""
-
-
-def leaves(column: Column) -> Iterator[Column]:
-    """The column and everything below it, in the order of the file."""
-    yield column
-    for child in column.children:
-        yield from leaves(child)

@@ -1,8 +1,9 @@
 """Hand out the rows of an Arrow file without copying them.
 
 Each record batch is mapped into memory by itself, and the mapping goes when its last row does. Only the
-columns and struct members asked for are looked at. What is in the file is not trusted: lengths, offsets
-and UTF-8 are checked before Polars sees them. A file must not be changed in place while it is read.
+columns and struct members asked for are looked at. What is in the file is not trusted: lengths and
+offsets are checked here, UTF-8 by the cast that follows. A file must not be changed in place while it
+is read.
 
 Not here: where the buffers are (ipc_footer.py); packed files (ipc.py).
 """
@@ -10,7 +11,6 @@ Not here: where the buffers are (ipc_footer.py); packed files (ipc.py).
 from __future__ import annotations
 
 import mmap
-import os
 from collections.abc import Iterator
 from typing import IO, Any
 
@@ -22,7 +22,6 @@ from thalweg.base.types import DataType, Struct
 from thalweg.columnar import arrow
 from thalweg.connectors.files.ipc_footer import (
     Column,
-    Layout,
     RecordBatch,
     UnknownLayout,
     read_layout,
@@ -50,56 +49,169 @@ class MappedFile:
             self._layout = read_layout(handle)
             if self._layout.blocks:
                 read_record_batch(handle, self._layout.blocks[0])
-        self._wanted = {f.name: _restricted(f.type, self._named(f.name)) for f in target}
+        for column in self._layout.columns:
+            wanted = target.get(column.name)
+            if wanted is not None:
+                _check_known(column, wanted)
 
     def frames(self, row: int) -> Iterator[pl.DataFrame]:
         """The rows from `row` on, a frame per record batch; strings are still binary."""
         with open(self._file, "rb") as handle:
             for block in self._layout.blocks:
                 rows = read_row_count(handle, block)
-                if rows <= row:
-                    row -= rows
-                    continue
-                batch = read_record_batch(handle, block)
-                yield self._frame(handle, batch)[row:]
-                row = 0
-
-    def _named(self, name: str) -> Column:
-        return next(c for c in self._layout.columns if c.name == name)
+                if rows > row:
+                    yield self._frame(handle, read_record_batch(handle, block))[row:]
+                row = max(0, row - rows)
 
     def _frame(self, handle: IO[bytes], batch: RecordBatch) -> pl.DataFrame:
         cursor = _Cursor(batch, _mapped(handle, batch))
-        columns = {c.name: cursor.take(c, self._wanted.get(c.name)) for c in self._layout.columns}
-        series = []
-        for field in self._target:
-            column = columns[field.name]
-            assert column is not None, "a wanted column is taken"
-            series.append(arrow.to_series(field.name, column))
-        return pl.DataFrame(series)
+        taken: dict[str, arrow.Column] = {}
+        for column in self._layout.columns:
+            wanted = self._target.get(column.name)
+            if wanted is None:
+                cursor.skip(column)
+            else:
+                taken[column.name] = cursor.take(column, wanted, batch.rows)
+        return pl.DataFrame([arrow.to_series(name, taken[name]) for name in self._target.names])
 
 
-def _restricted(wanted: DataType, held: Column) -> Column:
-    """The column with only the members that are wanted, marked by `?` where they are not."""
-    if isinstance(wanted, Struct) and held.format == "+s":
-        kept = {f.name: f.type for f in wanted.fields}
-        children = tuple(_restricted(kept[c.name], c) for c in held.children if c.name in kept)
-        return Column(held.name, held.format, held.buffer_count, children)
-    _check_known(held)
-    return held
-
-
-def _check_known(column: Column) -> None:
+def _check_known(column: Column, wanted: DataType | None) -> None:
     if column.format == "?":
         raise UnknownLayout(f'column "{column.name}"')
     for child in column.children:
-        _check_known(child)
+        inner = wanted.field(child.name) if isinstance(wanted, Struct) else None
+        if inner is not None or not isinstance(wanted, Struct):
+            _check_known(child, None if inner is None else inner.type)
 
 
 def _mapped(handle: IO[bytes], batch: RecordBatch) -> Array:
     """The body of a record batch as bytes, backed by the file."""
     if not batch.body:
         return np.empty(0, dtype=np.uint8)
-    page = batch.start - batch.start % mmap.ALLOCATIONGRANULARITY
-    skipped = batch.start - page
-    memory = mmap.mmap(handle.fileno(), batch.body + skipped, access=mmap.ACCESS_READ, offset=page)
+    skipped = batch.start % mmap.ALLOCATIONGRANULARITY
+    memory = mmap.mmap(
+        handle.fileno(), batch.body + skipped, access=mmap.ACCESS_READ, offset=batch.start - skipped
+    )
     return np.frombuffer(memory, dtype=np.uint8, offset=skipped)
+
+
+class _Cursor:
+    """Goes through the nodes and buffers of a record batch in the order of the schema."""
+
+    def __init__(self, batch: RecordBatch, body: Array) -> None:
+        self._body = body
+        self._nodes, self._buffers = iter(batch.nodes), iter(batch.buffers)
+        self._views = iter([(count,) for count in batch.views])
+
+    def skip(self, column: Column) -> None:
+        """Go past a column and its children."""
+        _next(self._nodes)
+        for _ in range(self._buffer_count(column)):
+            _next(self._buffers)
+        for child in column.children:
+            self.skip(child)
+
+    def take(self, column: Column, wanted: DataType | None, rows: int | None = None) -> arrow.Column:
+        """A column over the mapped memory, a struct with the wanted members in the wanted order."""
+        length, nulls = _next(self._nodes)
+        if rows is not None and length != rows:
+            raise ValueError(f'column "{column.name}" has {length} rows of {rows}')
+        validity, *buffers = [self._buffer() for _ in range(self._buffer_count(column))]
+        valid = _checked(validity, (length + 7) // 8) if nulls else None
+        if column.format == "+s":
+            return arrow.Column("+s", length, [valid], self._members(column, wanted, length))
+        if column.format in ("+l", "+L"):
+            item = self.take(column.children[0], None)
+            offsets = _checked_offsets(buffers[0], column.format == "+L", length, item.length)
+            return arrow.Column(column.format, length, [valid, offsets], [("item", item)])
+        form = {"u": "z", "U": "Z", "vu": "vz"}.get(column.format, column.format)
+        return arrow.Column(
+            form, length, [valid, *_values(form, buffers, length, validity if nulls else None)]
+        )
+
+    def _members(
+        self, column: Column, wanted: DataType | None, length: int
+    ) -> list[tuple[str, arrow.Column]]:
+        taken: dict[str, arrow.Column] = {}
+        for child in column.children:
+            inner = wanted.field(child.name) if isinstance(wanted, Struct) else None
+            if inner is None and isinstance(wanted, Struct):
+                self.skip(child)
+            else:
+                taken[child.name] = self.take(child, None if inner is None else inner.type, length)
+        order = [f.name for f in wanted.fields] if isinstance(wanted, Struct) else list(taken)
+        return [(name, taken[name]) for name in order]
+
+    def _buffer_count(self, column: Column) -> int:
+        if column.format not in ("vu", "vz"):
+            return column.buffer_count
+        return column.buffer_count + _next(self._views)[0]
+
+    def _buffer(self) -> Array:
+        offset, length = _next(self._buffers)
+        return self._body[offset : offset + length]
+
+
+def _next(parts: Iterator[tuple[int, ...]]) -> tuple[int, ...]:
+    part = next(parts, None)
+    if part is None:
+        raise ValueError("a record batch has fewer buffers than its columns need")
+    return part
+
+
+def _values(form: str, buffers: list[Array], length: int, validity: Array | None) -> list[Array]:
+    """The buffers behind the validity, each checked to be long enough for what refers to it."""
+    first = buffers[0]
+    if form in ("z", "Z"):
+        return [_checked_offsets(first, form == "Z", length, len(buffers[1])), buffers[1]]
+    if form == "vz":
+        sizes = np.array([len(b) for b in buffers[1:]], dtype=np.int64)
+        views = _checked(first, 16 * length)
+        _check_views(views.view(np.uint32).reshape(-1, 4), sizes, validity)
+        return [views, *buffers[1:], sizes]
+    if form == "b":
+        return [_checked(first, (length + 7) // 8)]
+    return [_checked(first, length * (16 if form.startswith("d:") else _WIDTHS.get(form, 8)))]
+
+
+def _checked(buffer: Array, size: int) -> Array:
+    if len(buffer) < size:
+        raise ValueError(f"a buffer has {len(buffer)} bytes of {size}")
+    return buffer[:size]
+
+
+def _checked_offsets(buffer: Array, is_wide: bool, length: int, limit: int) -> Array:
+    kind = np.int64 if is_wide else np.int32
+    if length == 0:
+        return np.zeros(1, dtype=kind)
+    offsets = _checked(buffer, (length + 1) * np.dtype(kind).itemsize).view(kind)
+    if offsets[0] < 0 or offsets[-1] > limit or (np.diff(offsets) < 0).any():
+        raise ValueError("an offset points outside its values")
+    return offsets
+
+
+def _check_views(views: Array, sizes: Array, validity: Array | None) -> None:
+    """Raise unless every long string lies within its data buffer."""
+    is_long = views[:, 0] > _INLINE
+    if not is_long.any():
+        return
+    long = views if is_long.all() else views[np.flatnonzero(is_long)]
+    bad = _outside(long[:, 2], long[:, 3], long[:, 0], sizes)
+    if not bad.any():
+        return
+    if validity is not None:
+        # A NULL's view has no meaning, so that what it says is no error.
+        valid = np.unpackbits(validity, bitorder="little", count=len(views))
+        bad &= valid[is_long].astype(np.bool_)
+    if bad.any():
+        raise ValueError("a string lies outside its data buffer")
+
+
+def _outside(numbers: Array, starts: Array, lengths: Array, sizes: Array) -> Array:
+    """Which strings do not lie within the data buffer that they name."""
+    if len(sizes) == 0:
+        return np.ones(len(numbers), dtype=np.bool_)
+    held = sizes[0] if len(sizes) == 1 else sizes.take(numbers, mode="clip")
+    outside: Array = np.add(starts, lengths, dtype=np.int64) > held
+    outside |= numbers >= len(sizes)
+    return outside

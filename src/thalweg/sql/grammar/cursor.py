@@ -32,6 +32,8 @@ RESERVED = frozenset(
 """Words that cannot be a name without backticks; Flink has more, which read well without."""
 
 _LIKELY = ("FROM", "WHERE", "GROUP", "ORDER", "HAVING", "SELECT", "UNION", "LIMIT", "WHEN", "THEN", "JOIN")
+_PHRASES = (TokenType.GROUP_BY, TokenType.ORDER_BY, TokenType.PARTITION_BY, TokenType.SIMILAR_TO)
+_LITERALS = (TokenType.STRING, TokenType.NUMBER, TokenType.NATIONAL_STRING, TokenType.HINT)
 _NAMES = (TokenType.VAR, TokenType.IDENTIFIER)
 
 
@@ -87,13 +89,20 @@ class Cursor(Parser):
         if self._curr.token_type == TokenType.HINT:
             return problems.not_yet("hints in comments are", self.place(), hint="WITH (...) sets options")
         shown = self.source.text[self._curr.start : self._curr.end + 1].split("\n")[0][:40]
-        return self.fail(f"unexpected {shown}", expected=expected, hint=hint or self._likely_cause())
+        return self.fail(f"unexpected {shown}", expected=expected, hint=hint or self._likely_cause(expected or ""))
 
-    def _likely_cause(self) -> str | None:
-        """What was probably meant: a misspelt keyword just before, or a forgotten comma."""
+    def _likely_cause(self, expected: str) -> str | None:
+        """What was probably meant: a keyword of two words, a misspelt one, a comma more or less."""
+        if one_of(self._curr, ("GROUP", "ORDER", "PARTITION")):
+            return f"{self._curr.text.upper()} is followed by BY"
+        if self._prev.token_type == TokenType.COMMA:
+            return "there is a comma too many before it"
+        if not expected.startswith(("the end", ")")):
+            return None
         for token in (self._curr, self._prev):
             if token and token.token_type == TokenType.VAR and token.text.upper() not in _LIKELY:
-                near = near_misses(token.text.upper(), _LIKELY) if len(token.text) > 3 else []
+                alike = [w for w in _LIKELY if abs(len(w) - len(token.text)) < 2]
+                near = near_misses(token.text.upper(), alike) if len(token.text) > 3 else []
                 if near:
                     return f'did you mean "{near[0]}"?'
         values = (*_NAMES, TokenType.STRING, TokenType.NUMBER)
@@ -192,8 +201,7 @@ class Cursor(Parser):
 
 def _is_word(token: Token) -> bool:
     first = token.text[:1] if token else ""
-    literal = token.token_type in (TokenType.STRING, TokenType.NUMBER, TokenType.NATIONAL_STRING)
-    return (first.isalpha() or first in ("_", "$")) and not literal
+    return (first.isalpha() or first in ("_", "$")) and token.token_type not in (*_LITERALS, *_PHRASES)
 
 
 def one_of(token: Token, words: Collection[str]) -> bool:

@@ -157,8 +157,8 @@ class ExpressionGrammar(Cursor):
     def _no_operand(self, token: Token) -> Exception:
         if one_of(token, ("SELECT", "WITH")):
             return self.unexpected(expected="an expression", hint="a query inside a query needs parentheses")
-        if one_of(token, RESERVED):
-            missing = f"{token.text.upper()} comes too early, or a name needs backticks: `{token.text}`"
+        if one_of(token, RESERVED) and self._prev.token_type != TokenType.COMMA:
+            missing = f"an expression is missing before it, or a name needs backticks: `{token.text}`"
             return self.unexpected(expected="an expression", hint=missing)
         return self.unexpected(expected="an expression")
 

@@ -1,0 +1,233 @@
+"""Describe a grouping: its keys, the parts that its aggregates are made from, and its windows.
+
+What the three ways to group share: running.py (changes), window_group.py (windows, with or without
+panes), partials.py (adding up before the exchange).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from thalweg.base.types import DataType
+from thalweg.columnar.batch import Batch
+from thalweg.errors import DataError
+from thalweg.expr import aggregates
+from thalweg.expr.nodes import Aggregate, Column
+from thalweg.operators.parts import NO_WEIGHTS, Part, make_part, taken
+from thalweg.operators.windows import FIRST, PANE
+from thalweg.progress.windows import WindowSpec
+from thalweg.protocols.operator import Context, Operator
+from thalweg.protocols.state import ColumnsSpec, ColumnSpec, KeyedColumns, StateSpec
+
+Array = np.ndarray[Any, Any]
+ROWS = "__rows"
+DONE = "__done"
+NEVER = -(1 << 62)
+
+
+@dataclass(frozen=True)
+class WindowGrouping:
+    """How a grouping closes its windows.
+
+    Attributes:
+        slack_us: how far the time may lag behind the watermark.
+        window: the windows whose panes rows carry; None if rows carry window bounds as columns.
+        time: the type of the bounds.
+    """
+
+    slack_us: int
+    window: WindowSpec | None
+    time: pl.DataType | None = None
+
+
+@dataclass(frozen=True)
+class GroupingSpec:
+    """Group rows by key and aggregate them.
+
+    Attributes:
+        id: the step's name.
+        keys: the key columns and their types.
+        calls: the aggregates by output name, each over one column of the input or over none.
+        argument_types: the types of those columns.
+        is_updating: whether the input may retract rows.
+        window: how windows close; None for a running grouping.
+        columns: the output's columns, in order.
+        partials: whether the input was added up before the exchange.
+    """
+
+    id: str
+    keys: Mapping[str, pl.DataType]
+    calls: tuple[tuple[str, Aggregate], ...]
+    argument_types: Mapping[str, DataType]
+    is_updating: bool
+    window: WindowGrouping | None
+    columns: tuple[str, ...]
+    partials: bool
+
+    @cached_property
+    def layout(self) -> Layout:
+        """The parts, each once."""
+        return Layout(self)
+
+    @property
+    def has_panes(self) -> bool:
+        """Whether rows carry panes."""
+        return self.window is not None and self.window.window is not None
+
+    def states(self) -> Iterable[StateSpec]:
+        """The groups; and for extremes that must be undone, the values of each group."""
+        key = dict(self.keys)
+        columns = {ROWS: ColumnSpec("int64")} | self.layout.columns
+        if self.has_panes:
+            key |= {PANE: pl.Int64(), FIRST: pl.Int64()}
+            columns |= {DONE: ColumnSpec("int64", NEVER)}
+        if self.window is None and not self.keys:
+            columns |= {DONE: ColumnSpec("bool", initial=False)}
+        yield ColumnsSpec("groups", key, columns, partition=self.partition)
+        if self.is_updating:
+            for name, held in self.layout.undone.items():
+                values = {**self.keys, name: held.polars}
+                yield ColumnsSpec(f"values {name}", values, {ROWS: ColumnSpec("int64")}, partition=self.partition)
+
+    @property
+    def partition(self) -> tuple[str, ...]:
+        """The key columns by which rows reach a task."""
+        if self.window is None or self.has_panes:
+            return tuple(self.keys)
+        own = tuple(k for k in self.keys if k not in ("window_start", "window_end", "window_time"))
+        return own or ("window_end",)
+
+    def build(self, context: Context) -> Operator:
+        """The operator that fits the windows."""
+        if self.window is None:
+            from thalweg.operators.running import RunningGroupOp
+
+            return RunningGroupOp(self, context)
+        if self.has_panes:
+            from thalweg.operators.pane_group import PaneGroupOp
+
+            return PaneGroupOp(self, context)
+        from thalweg.operators.window_group import WindowGroupOp
+
+        return WindowGroupOp(self, context)
+
+    def describe(self) -> str:
+        """One line."""
+        keys = ", ".join(self.keys) or "()"
+        how = "per window" if self.window else "running"
+        calls = ", ".join(f"{n} = {c}" for n, c in self.calls)
+        return f"group by {keys} {how}: {calls}" + (" from partials" if self.partials else "")
+
+
+class Layout:
+    """The parts of a grouping: equal parts of several aggregates are kept once."""
+
+    def __init__(self, spec: GroupingSpec) -> None:
+        self._spec = spec
+        self.parts: dict[tuple[str, str | None], Part] = {}
+        self.undone: dict[str, DataType] = {}
+        """Arguments of extremes over an updating input: their values are kept."""
+        for _, call in spec.calls:
+            for kind in aggregates.lookup(call.function).parts:
+                self._need(kind, _argument(call))
+
+    def _need(self, kind: str, argument: str | None) -> None:
+        held = None if argument is None else self._spec.argument_types[argument]
+        if kind in ("min", "max") and self._spec.is_updating:
+            assert argument is not None and held is not None, "an extreme has an argument"
+            self.undone[argument] = held
+        elif (kind, argument) not in self.parts:
+            self.parts[kind, argument] = make_part(kind, held, f"p{len(self.parts)}.")
+
+    @cached_property
+    def columns(self) -> dict[str, ColumnSpec]:
+        """The columns of all parts."""
+        return {n: c for part in self.parts.values() for n, c in part.columns.items()}
+
+    @property
+    def can_merge(self) -> bool:
+        """Whether all parts can be made in one place and added up in another."""
+        return all(p.can_merge for p in self.parts.values()) and not self.undone
+
+    def update(self, state: KeyedColumns, slots: Array, batch: Batch) -> None:
+        """Take rows."""
+        weights = NO_WEIGHTS if batch.weight is None else np.ascontiguousarray(batch.weight.to_numpy())
+        _add_rows(state, slots, weights)
+        for (_, argument), part in self.parts.items():
+            values = None if argument is None else batch.frame.get_column(argument)
+            part.update(state, slots, values, weights)
+
+    def merge(self, state: KeyedColumns, slots: Array, made: Mapping[str, Any]) -> None:
+        """Take what was added up elsewhere."""
+        _add_rows(state, slots, made[ROWS])
+        for part in self.parts.values():
+            part.merge(state, slots, made)
+
+    def take(self, state: KeyedColumns, slots: Array) -> dict[str, Array]:
+        """The columns of all parts, and the number of rows, at some slots."""
+        return {ROWS: state.column(ROWS)[slots]} | taken(list(self.parts.values()), state, slots)
+
+    def outputs(
+        self,
+        state: KeyedColumns,
+        found: Mapping[str, Array],
+        extremes: Mapping[tuple[str, str], pl.Series] | None = None,
+    ) -> pl.DataFrame:
+        """The aggregates' values from columns that were taken."""
+        made = {
+            f"{kind} {argument}": part.value(found, state) for (kind, argument), part in self.parts.items()
+        }
+        for (kind, argument), series in (extremes or {}).items():
+            made[f"{kind} {argument}"] = series
+        frame = pl.DataFrame([s.alias(n) for n, s in made.items()])
+        exprs = [self._finish(name, call) for name, call in self._spec.calls]
+        try:
+            return frame.select(exprs)
+        except pl.exceptions.InvalidOperationError as error:
+            raise DataError(
+                "a sum or average does not fit the type of its result",
+                code="data-overflow",
+                where=", ".join(f"{n} = {c}" for n, c in self._spec.calls),
+                hint="cast the argument to DECIMAL(38, 0) before it is summed",
+            ) from error
+
+    def _finish(self, name: str, call: Aggregate) -> pl.Expr:
+        entry = aggregates.lookup(call.function)
+        argument = _argument(call)
+        types = [] if argument is None else [self._spec.argument_types[argument]]
+        signature = entry.infer(types)
+        assert signature is not None, "the plan was resolved"
+        columns = {kind: pl.col(f"{kind} {argument}") for kind in entry.parts}
+        return entry.finish(columns, signature.result).alias(name)
+
+
+def _add_rows(state: KeyedColumns, slots: Array, weights: Array) -> None:
+    from thalweg.columnar.accumulate import add_counts
+    from thalweg.columnar.buffers import NO_FLAGS
+
+    add_counts(slots, NO_FLAGS, weights, state.column(ROWS))
+
+
+def _argument(call: Aggregate) -> str | None:
+    if not call.args:
+        return None
+    column = call.args[0]
+    assert isinstance(column, Column), "arguments are computed before the grouping"
+    return column.name
+
+
+def can_split(spec: GroupingSpec) -> bool:
+    """Whether rows can be added up before the exchange."""
+    return spec.layout.can_merge
+
+
+def key_frame(frame: pl.DataFrame, names: Iterable[str]) -> pl.DataFrame:
+    """The key columns; without any, a frame that still has its number of rows."""
+    wanted = list(names)
+    return frame.select(wanted) if wanted else pl.DataFrame(height=frame.height)

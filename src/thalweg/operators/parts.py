@@ -1,0 +1,291 @@
+"""Keep the parts that aggregates are made from, as columns of state by slot.
+
+A part knows its columns, how rows change them, how columns made elsewhere are merged in, and what
+it gives to the aggregate's `finish`. All work is done by kernels over whole batches.
+
+Reads:    the kernels of columnar/.
+Not here: which parts an aggregate needs (expr/aggregates.py), grouping (aggregation.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import polars as pl
+
+from thalweg.base.types import BINARY, STRING, DataType, Decimal, Float
+from thalweg.protocols.state import ColumnSpec, KeyedColumns
+
+Array = np.ndarray[Any, Any]
+NO_WEIGHTS = np.empty(0, np.int64)
+
+
+class Part(Protocol):
+    """One accumulator; `prefix` sets its columns apart from those of other parts."""
+
+    prefix: str
+
+    @property
+    def columns(self) -> dict[str, ColumnSpec]:
+        """The columns of state, by name."""
+        ...
+
+    @property
+    def can_merge(self) -> bool:
+        """Whether parts made elsewhere can be added."""
+        ...
+
+    def update(self, state: KeyedColumns, slots: Array, values: pl.Series | None, weights: Array) -> None:
+        """Take rows: the slot, value and weight of each (no weights: all +1)."""
+        ...
+
+    def merge(self, state: KeyedColumns, slots: Array, made: Mapping[str, Array]) -> None:
+        """Add parts made elsewhere, one per row."""
+        ...
+
+    def value(self, taken: Mapping[str, Array], state: KeyedColumns) -> pl.Series:
+        """What `finish` gets, from columns taken out of the state."""
+        ...
+
+
+@dataclass(frozen=True)
+class CountPart:
+    """How many rows, or how many values that are not NULL."""
+
+    prefix: str
+    can_merge: bool = True
+
+    @property
+    def columns(self) -> dict[str, ColumnSpec]:
+        return {f"{self.prefix}n": ColumnSpec("int64")}
+
+    def update(self, state: KeyedColumns, slots: Array, values: pl.Series | None, weights: Array) -> None:
+        from thalweg.columnar.accumulate import add_counts
+
+        add_counts(slots, _present(values), weights, state.column(f"{self.prefix}n"))
+
+    def merge(self, state: KeyedColumns, slots: Array, made: Mapping[str, Array]) -> None:
+        from thalweg.columnar.accumulate import add_counts
+
+        name = f"{self.prefix}n"
+        add_counts(slots, _present(None), made[name], state.column(name))
+
+    def value(self, taken: Mapping[str, Array], state: KeyedColumns) -> pl.Series:
+        return pl.Series(taken[f"{self.prefix}n"])
+
+
+@dataclass(frozen=True)
+class SumPart:
+    """The sum of integers or decimals, exact in 128 bits."""
+
+    prefix: str
+    scale: int | None
+    """For decimals: the digits after the point."""
+    can_merge: bool = True
+
+    @property
+    def columns(self) -> dict[str, ColumnSpec]:
+        return {f"{self.prefix}{c}": ColumnSpec("int64") for c in ("high", "low", "n")}
+
+    def update(self, state: KeyedColumns, slots: Array, values: pl.Series | None, weights: Array) -> None:
+        from thalweg.columnar import buffers
+        from thalweg.columnar.accumulate import add_sums
+
+        assert values is not None, "a sum has an argument"
+        high, low, counts = self._arrays(state)
+        if self.scale is None:
+            numbers, validity = buffers.values_and_validity(values)
+            add_sums(slots, numbers, buffers.flags(validity), weights, high, low, counts)
+            return
+        from thalweg.columnar.accumulate_decimals import add_decimals
+
+        highs, lows, validity = buffers.limbs(values)
+        add_decimals(slots, (highs, lows), buffers.flags(validity), weights, (high, low), counts)
+
+    def merge(self, state: KeyedColumns, slots: Array, made: Mapping[str, Array]) -> None:
+        from thalweg.columnar.merge import merge_sums
+
+        parts = [made[f"{self.prefix}{c}"] for c in ("high", "low", "n")]
+        merge_sums(slots, *parts, *self._arrays(state))
+
+    def _arrays(self, state: KeyedColumns) -> tuple[Array, Array, Array]:
+        high, low, counts = (state.column(f"{self.prefix}{c}") for c in ("high", "low", "n"))
+        return high, low, counts
+
+    def value(self, taken: Mapping[str, Array], state: KeyedColumns) -> pl.Series:
+        from thalweg.columnar.buffers import limbs_to_polars
+
+        high, low = taken[f"{self.prefix}high"], taken[f"{self.prefix}low"]
+        some = taken[f"{self.prefix}n"] != 0
+        made = limbs_to_polars("sum", pl.Decimal(38, self.scale or 0), high, low, some)
+        return made.to_physical() if self.scale is None else made
+
+
+@dataclass(frozen=True)
+class FloatSumPart:
+    """The sum of floats as a double-double, with NaN and infinities counted apart."""
+
+    prefix: str
+    can_merge: bool = True
+
+    @property
+    def columns(self) -> dict[str, ColumnSpec]:
+        sums = {f"{self.prefix}{c}": ColumnSpec("float64", 0.0) for c in ("high", "low")}
+        return sums | {f"{self.prefix}{c}": ColumnSpec("int64") for c in ("nan", "plus", "minus", "n")}
+
+    def update(self, state: KeyedColumns, slots: Array, values: pl.Series | None, weights: Array) -> None:
+        from thalweg.columnar import buffers
+        from thalweg.columnar.accumulate_floats import add_floats
+
+        assert values is not None, "a sum has an argument"
+        numbers, validity = buffers.values_and_validity(values)
+        high, low, nan, plus, minus, counts = (state.column(c) for c in self.columns)
+        add_floats(
+            slots, numbers, buffers.flags(validity), weights, (high, low), (nan, plus, minus), counts
+        )
+
+    def merge(self, state: KeyedColumns, slots: Array, made: Mapping[str, Array]) -> None:
+        from thalweg.columnar.accumulate import add_counts
+        from thalweg.columnar.accumulate_floats import add_floats
+        from thalweg.columnar.buffers import NO_FLAGS
+
+        high, low, nan, plus, minus, counts = (state.column(c) for c in self.columns)
+        scratch = np.zeros(len(counts), np.int64)
+        for name in ("high", "low"):
+            halves = made[f"{self.prefix}{name}"]
+            add_floats(slots, halves, NO_FLAGS, NO_WEIGHTS, (high, low), (nan, plus, minus), scratch)
+        for name, column in (("nan", nan), ("plus", plus), ("minus", minus), ("n", counts)):
+            add_counts(slots, NO_FLAGS, made[f"{self.prefix}{name}"], column)
+
+    def value(self, taken: Mapping[str, Array], state: KeyedColumns) -> pl.Series:
+        from thalweg.columnar.accumulate_floats import float_sums
+
+        high, low, nan, plus, minus, counts = (taken[c] for c in self.columns)
+        return _nullable(float_sums((high, low), (nan, plus, minus)), counts != 0)
+
+
+@dataclass(frozen=True)
+class ExtremePart:
+    """The least or greatest value of a type that fits 64 bits; rows can only be added."""
+
+    prefix: str
+    greatest: bool
+    held: DataType
+    can_merge: bool = True
+
+    @property
+    def columns(self) -> dict[str, ColumnSpec]:
+        return {f"{self.prefix}v": ColumnSpec("int64"), f"{self.prefix}seen": ColumnSpec("bool", initial=False)}
+
+    def update(self, state: KeyedColumns, slots: Array, values: pl.Series | None, weights: Array) -> None:
+        from thalweg.columnar import buffers
+        from thalweg.columnar.accumulate import ordered_words
+
+        assert values is not None, "an extreme has an argument"
+        numbers, validity = buffers.values_and_validity(values)
+        if isinstance(self.held, Float):
+            numbers = ordered_words(numbers)
+        self._keep(state, slots, numbers, buffers.flags(validity))
+
+    def merge(self, state: KeyedColumns, slots: Array, made: Mapping[str, Array]) -> None:
+        self._keep(state, slots, made[f"{self.prefix}v"], made[f"{self.prefix}seen"])
+
+    def _keep(self, state: KeyedColumns, slots: Array, words: Array, seen: Array) -> None:
+        from thalweg.columnar.accumulate import keep_extremes, order_mask
+
+        unsigned = self.held.polars == pl.UInt64
+        mask = order_mask(greatest=self.greatest, unsigned=unsigned)
+        keep_extremes(slots, words, seen, mask, *(state.column(c) for c in self.columns))
+
+    def value(self, taken: Mapping[str, Array], state: KeyedColumns) -> pl.Series:
+        from thalweg.columnar.accumulate import from_ordered_words
+        from thalweg.columnar.buffers import to_polars
+
+        words, seen = (taken[c] for c in self.columns)
+        if isinstance(self.held, Float):
+            return _nullable(from_ordered_words(words), seen).cast(self.held.polars)
+        return to_polars("v", self.held.polars, words, seen)
+
+
+@dataclass(frozen=True)
+class TextExtremePart:
+    """The least or greatest string, bytes or decimal, compared by Polars once per batch."""
+
+    prefix: str
+    greatest: bool
+    held: DataType
+    can_merge: bool = False
+
+    @property
+    def columns(self) -> dict[str, ColumnSpec]:
+        return {f"{self.prefix}v": ColumnSpec("bytes", None)}
+
+    def update(self, state: KeyedColumns, slots: Array, values: pl.Series | None, weights: Array) -> None:
+        assert values is not None, "an extreme has an argument"
+        name = f"{self.prefix}v"
+        rows = pl.DataFrame({"s": slots, "v": values}).drop_nulls()
+        if not rows.height:
+            return
+        best = pl.col("v").max() if self.greatest else pl.col("v").min()
+        new = rows.group_by("s").agg(best)
+        at = new.get_column("s").to_numpy()
+        codes = state.column(name)
+        known = self._decoded(state, codes[at])
+        both = pl.DataFrame({"a": known, "b": new.get_column("v")})
+        pick = pl.max_horizontal("a", "b") if self.greatest else pl.min_horizontal("a", "b")
+        codes[at] = state.dictionary(name).encode(self._as_bytes(both.select(pick.alias("v"))["v"]))
+
+    def merge(self, state: KeyedColumns, slots: Array, made: Mapping[str, Array]) -> None:
+        raise AssertionError("extremes of texts are not split")
+
+    def _as_bytes(self, values: pl.Series) -> pl.Series:
+        if isinstance(self.held, Decimal):
+            values = values.cast(pl.String)
+        return values.cast(pl.Binary)
+
+    def _decoded(self, state: KeyedColumns, codes: Array) -> pl.Series:
+        raw = state.dictionary(f"{self.prefix}v").decode(codes, pl.Binary(), "v")
+        if self.held == BINARY:
+            return raw
+        text = raw.cast(pl.String)
+        return text if self.held == STRING else text.cast(self.held.polars)
+
+    def value(self, taken: Mapping[str, Array], state: KeyedColumns) -> pl.Series:
+        return self._decoded(state, taken[f"{self.prefix}v"])
+
+
+def make_part(kind: str, held: DataType | None, prefix: str) -> Part:
+    """The part of that kind for an argument of that type."""
+    if kind == "count":
+        return CountPart(prefix)
+    assert held is not None, f"{kind} has an argument"
+    if kind == "sum":
+        if isinstance(held, Float):
+            return FloatSumPart(prefix)
+        return SumPart(prefix, held.scale if isinstance(held, Decimal) else None)
+    assert kind in ("min", "max"), f"there is no part {kind}"
+    if isinstance(held, Decimal) or held in (STRING, BINARY):
+        return TextExtremePart(prefix, kind == "max", held)
+    return ExtremePart(prefix, kind == "max", held)
+
+
+def _present(values: pl.Series | None) -> Array:
+    """Which values are not NULL, as kernels take it."""
+    from thalweg.columnar.buffers import NO_FLAGS
+
+    if values is None or values.null_count() == 0:
+        return NO_FLAGS
+    return np.ascontiguousarray(values.is_not_null().to_numpy())
+
+
+def _nullable(values: Array, some: Array) -> pl.Series:
+    series = pl.Series(values)
+    return series if some.all() else series.set(pl.Series(~some), None)
+
+
+def taken(parts: Sequence[Part], state: KeyedColumns, slots: Array) -> dict[str, Array]:
+    """The columns of all parts at some slots, copied."""
+    return {name: state.column(name)[slots] for part in parts for name in part.columns}

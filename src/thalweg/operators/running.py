@@ -1,0 +1,169 @@
+"""Group rows for ever, and emit how the result changes.
+
+Changes are netted per cut: however often a group changed between two cuts, its old row goes and
+its new row comes once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from thalweg.columnar.batch import Batch
+from thalweg.operators.aggregation import DONE, ROWS, GroupingSpec, key_frame
+from thalweg.operators.multiset import Multiset
+from thalweg.protocols.operator import Context, Output
+from thalweg.protocols.state import KeyedColumns
+
+Array = np.ndarray[Any, Any]
+
+
+class RunningGroupOp:
+    """Keep one row per key up to date.
+
+    Emits:      at each cut, for every group that changed, the row emitted before with weight -1
+                and the new row with +1.
+    State:      the parts of each group's aggregates, and the number of its rows; a group without
+                rows is forgotten. The row emitted before follows from the state before the cut.
+    Late rows:  are rows like any other.
+    Batch mode: one group-by.
+    """
+
+    def __init__(self, spec: GroupingSpec, context: Context) -> None:
+        self._spec, self._layout = spec, spec.layout
+        self._state: KeyedColumns = context.state("groups")
+        self._values = {
+            name: Multiset(context.state(f"values {name}"), list(spec.keys), name)
+            for name in (self._layout.undone if spec.is_updating else ())
+        }
+        self._rows_max = context.rows_max
+        self._keys = list(spec.keys)
+        self._is_touched = np.zeros(0, np.bool_)
+        self._marks = np.zeros(0, np.bool_)
+        self._touched: list[Array] = []
+        self._before: list[Mapping[str, Array]] = []
+        self._extremes_before: list[pl.DataFrame] = []
+
+    def on_batch(self, port: int, batch: Batch) -> Iterator[Output]:
+        """Take rows; what they change is emitted at the cut."""
+        del port
+        keys = key_frame(batch.frame, self._keys)
+        slots = self._state.slots(keys)
+        self._remember(slots)
+        if self._spec.partials:
+            made = {n: _array(batch.frame.get_column(n)) for n in (ROWS, *self._layout.columns)}
+            self._layout.merge(self._state, slots, made)
+        else:
+            self._layout.update(self._state, slots, batch)
+            for values in self._values.values():
+                values.update(batch)
+        return iter(())
+
+    def _remember(self, slots: Array) -> None:
+        """Keep what the groups touched for the first time since the cut were like before."""
+        from thalweg.columnar.accumulate import unique_slots
+
+        if len(self._is_touched) < self._state.capacity:
+            self._is_touched = _longer(self._is_touched, self._state.capacity)
+            self._marks = _longer(self._marks, self._state.capacity)
+        fresh = slots[~self._is_touched[slots]]
+        if not len(fresh):
+            return
+        fresh = unique_slots(np.ascontiguousarray(fresh), self._marks)
+        self._is_touched[fresh] = True
+        self._touched.append(fresh)
+        before = dict(self._layout.take(self._state, fresh))
+        if not self._keys:
+            before[DONE] = self._state.column(DONE)[fresh]
+        self._before.append(before)
+        if self._values:
+            self._extremes_before.append(self._extremes(fresh))
+
+    def _extremes(self, slots: Array) -> pl.DataFrame:
+        keys = self._state.keys(slots) if self._keys else pl.DataFrame(height=len(slots))
+        columns = [s for v in self._values.values() for s in v.extremes(keys)]
+        return pl.DataFrame(columns)
+
+    def on_watermark(self, time: int) -> Iterator[Output]:
+        """Time does not matter."""
+        return iter(())
+
+    def on_cut(self, number: int) -> Iterator[Output]:
+        """The changes since the last cut."""
+        del number
+        if not self._touched:
+            return
+        slots = np.concatenate(self._touched)
+        before = {n: np.concatenate([b[n] for b in self._before]) for n in self._before[0]}
+        extremes = pl.concat(self._extremes_before) if self._values else pl.DataFrame()
+        self._touched, self._before, self._extremes_before = [], [], []
+        self._is_touched[slots] = False
+        yield from self._changes(slots, before, extremes)
+        if self._keys:
+            gone = slots[self._state.column(ROWS)[slots] == 0]
+            if len(gone):
+                self._state.free(gone)
+        for values in self._values.values():
+            values.forget_gone()
+
+    def _changes(
+        self, slots: Array, before: Mapping[str, Array], extremes: pl.DataFrame
+    ) -> Iterator[Output]:
+        layout, state = self._layout, self._state
+        old = layout.outputs(state, before, _by_part(extremes))
+        new = layout.outputs(state, layout.take(state, slots), _by_part(self._extremes(slots)))
+        if self._keys:
+            had, has = before[ROWS] != 0, state.column(ROWS)[slots] != 0
+            keys = state.keys(slots)
+            old, new = keys.hstack(old), keys.hstack(new)
+        else:
+            # a group of all rows has one result from the first row on, also when all rows are gone again
+            had, has = before[DONE], np.ones(len(slots), np.bool_)
+            state.column(DONE)[slots] = True
+        columns = list(self._spec.columns)
+        changed = pl.Series(~(had & has)) | _differs(old, new)
+        minus = old.select(columns).filter(changed & pl.Series(had))
+        plus = new.select(columns).filter(changed & pl.Series(has))
+        yield from _as_changes(minus, plus).slices(self._rows_max)
+
+    def on_end(self, port: int) -> Iterator[Output]:
+        """The last changes; a group of all rows has a result even without rows."""
+        del port
+        if not self._keys:
+            self._remember(self._state.slots(pl.DataFrame(height=1)))
+        yield from self.on_cut(0)
+
+
+def _differs(old: pl.DataFrame, new: pl.DataFrame) -> pl.Series:
+    """Which rows are not the same in both; NULL equals NULL and NaN equals NaN."""
+    found = pl.repeat(False, old.height, dtype=pl.Boolean, eager=True)  # noqa: FBT003
+    for name in old.columns:
+        found = found | old.get_column(name).ne_missing(new.get_column(name))
+    return found
+
+
+def _as_changes(minus: pl.DataFrame, plus: pl.DataFrame) -> Batch:
+    if not minus.height:
+        return Batch(plus)
+    weight = np.ones(minus.height + plus.height, np.int64)
+    weight[: minus.height] = -1
+    return Batch(pl.concat([minus, plus]), pl.Series(weight))
+
+
+def _by_part(frame: pl.DataFrame) -> dict[tuple[str, str], pl.Series]:
+    """Extremes as `outputs` takes them; their columns are named `min argument`, `max argument`."""
+    return {(n[:3], n[4:]): frame.get_column(n) for n in frame.columns}
+
+
+def _array(series: pl.Series) -> Array:
+    """A column of partial results as a contiguous array."""
+    return np.ascontiguousarray(series.to_numpy())
+
+
+def _longer(flags: Array, length: int) -> Array:
+    grown = np.zeros(length, np.bool_)
+    grown[: len(flags)] = flags
+    return grown

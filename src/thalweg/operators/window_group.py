@@ -1,0 +1,87 @@
+"""Group rows that carry the bounds of their window as columns, and emit a window when it closes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import polars as pl
+
+from thalweg.columnar.batch import Batch
+from thalweg.operators.aggregation import ROWS, GroupingSpec, key_frame
+from thalweg.plan.nodes import WINDOW_END
+from thalweg.protocols.operator import Context, Output
+from thalweg.protocols.state import KeyedColumns
+
+
+class WindowGroupOp:
+    """One row per key and window.
+
+    Emits:      the groups of a window once the watermark passes the window's end.
+    State:      the parts of each group of an open window; forgotten when it is emitted.
+    Late rows:  were turned away where the window was assigned.
+    Batch mode: `End` closes every window, so the result equals grouping the whole table.
+    """
+
+    def __init__(self, spec: GroupingSpec, context: Context) -> None:
+        assert spec.window is not None, "the planner puts this on windows"
+        self._spec, self._layout, self._slack_us = spec, spec.layout, spec.window.slack_us
+        self._state: KeyedColumns = context.state("groups")
+        self._rows_max = context.rows_max
+        self._next_end = _least_end(self._state.keys(self._state.live()))
+
+    def on_batch(self, port: int, batch: Batch) -> Iterator[Output]:
+        """Take rows."""
+        del port
+        keys = key_frame(batch.frame, self._spec.keys)
+        slots = self._state.slots(keys)
+        if self._spec.partials:
+            columns = (ROWS, *self._layout.columns)
+            made = {n: np.ascontiguousarray(batch.frame.get_column(n).to_numpy()) for n in columns}
+            self._layout.merge(self._state, slots, made)
+        else:
+            self._layout.update(self._state, slots, batch)
+        least = _least_end(keys)
+        if least is not None and (self._next_end is None or least < self._next_end):
+            self._next_end = least
+        return iter(())
+
+    def on_watermark(self, time: int) -> Iterator[Output]:
+        """Emit the windows that are complete."""
+        until = time - self._slack_us
+        if self._next_end is not None and self._next_end <= until:
+            yield from self._close(until)
+
+    def _close(self, until: int | None) -> Iterator[Output]:
+        live = self._state.live()
+        keys = self._state.keys(live)
+        if until is not None:
+            closing = keys.get_column(WINDOW_END).to_physical() <= until
+            self._next_end = _least_end(keys.filter(~closing))
+            live, keys = live[closing.to_numpy()], keys.filter(closing)
+        else:
+            self._next_end = None
+        if not len(live):
+            return
+        outputs = self._layout.outputs(self._state, self._layout.take(self._state, live))
+        made = keys.hstack(outputs).select(self._spec.columns)
+        self._state.free(live)
+        yield from Batch(made).slices(self._rows_max)
+
+    def on_cut(self, number: int) -> Iterator[Output]:
+        """Nothing is owed: open windows are state."""
+        return iter(())
+
+    def on_end(self, port: int) -> Iterator[Output]:
+        """Every window is complete."""
+        del port
+        return self._close(None)
+
+
+def _least_end(keys: pl.DataFrame) -> int | None:
+    """The end of the window that closes first, in microseconds."""
+    if not keys.height:
+        return None
+    least = keys.get_column(WINDOW_END).to_physical().min()
+    assert isinstance(least, int), "a window has an end"
+    return least

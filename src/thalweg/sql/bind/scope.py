@@ -1,0 +1,149 @@
+"""Find what a name means: a column of a table in FROM, or a field inside one.
+
+Names are case-sensitive. `a.b` is column `b` of table `a` where there is one, else field `b` of
+column `a`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from sqlglot import exp
+
+from thalweg.base.schema import SYSTEM_PREFIX, Schema, unknown_column
+from thalweg.base.types import STRING, Struct
+from thalweg.errors import PlanError, Span, SqlError, did_you_mean
+from thalweg.expr.infer import type_of
+from thalweg.expr.nodes import Call, Column, Expr, Literal
+from thalweg.plan.nodes import Plan
+from thalweg.sql import problems
+from thalweg.sql.source import bounds, mark, span_of
+
+
+@dataclass(frozen=True)
+class Relation:
+    """One table of FROM: its alias, and what its visible columns are in terms of the plan's."""
+
+    alias: str | None
+    columns: Mapping[str, Expr]
+
+    @staticmethod
+    def of(plan: Plan, alias: str | None) -> Relation:
+        """A relation that shows the columns of a plan, system columns left out."""
+        names = (n for n in plan.schema.names if not n.startswith(SYSTEM_PREFIX))
+        return Relation(alias, {n: Column(n) for n in names})
+
+
+@dataclass(frozen=True)
+class Scope:
+    """The tables of one FROM, over the plan that produces them."""
+
+    plan: Plan
+    relations: tuple[Relation, ...]
+
+    @property
+    def schema(self) -> Schema:
+        """The columns of the plan."""
+        return self.plan.schema
+
+    def over(self, plan: Plan) -> Scope:
+        """The same names over another plan that still has the columns."""
+        return Scope(plan, self.relations)
+
+    def visible(self, alias: str | None = None) -> Iterator[tuple[str, Expr]]:
+        """What `*`, or `alias.*`, stands for."""
+        for relation in self.relations:
+            if alias is None or relation.alias == alias:
+                yield from relation.columns.items()
+
+    def has_relation(self, alias: str) -> bool:
+        """Whether a table goes by that alias."""
+        return any(r.alias == alias for r in self.relations)
+
+    def resolve(self, parts: Sequence[exp.Identifier]) -> Expr:
+        """The expression that a name with dots means.
+
+        Raises:
+            PlanError: `plan-unknown-column`, with the near misses.
+            SqlError: `sql-ambiguous` for a column that several tables have.
+        """
+        head = parts[0]
+        if len(parts) > 1:
+            owner = next((r for r in self.relations if r.alias == head.name), None)
+            if owner is not None and parts[1].name in owner.columns:
+                return self._fields(owner.columns[parts[1].name], parts[:2], parts[2:])
+            if owner is not None and not self._holding(head.name):
+                raise unknown_column(
+                    parts[1].name, owner.columns, table=head.name, where=span_of(parts[1])
+                )
+        found = self._holding(head.name)
+        if len(found) > 1:
+            owners = ", ".join(f"{r.alias}.{head.name}" for r in found)
+            raise SqlError(
+                f'column "{head.name}" is in several tables', code="sql-ambiguous",
+                where=span_of(head), hint=f"write one of {owners}",
+            )
+        if not found:
+            raise self._unknown(head, len(parts) > 1)
+        return self._fields(found[0].columns[head.name], parts[:1], parts[1:])
+
+    def _holding(self, name: str) -> list[Relation]:
+        return [r for r in self.relations if name in r.columns]
+
+    def _unknown(self, head: exp.Identifier, is_qualified: bool) -> Exception:
+        names = [n for n, _ in self.visible()]
+        aliases = [r.alias for r in self.relations if r.alias is not None]
+        if not names:
+            return PlanError(
+                f'there is no column "{head.name}" here', code="plan-unknown-column", where=span_of(head),
+                hint="text needs single quotes; without FROM there are no columns",
+            )
+        if is_qualified:
+            return SqlError(
+                f'there is no table or column "{head.name}" here', code="sql-unknown-name",
+                where=span_of(head), choices=[*aliases, *names],
+                hint=did_you_mean(head.name, [*aliases, *names]),
+            )
+        table = aliases[0] if len(self.relations) == len(aliases) == 1 else None
+        return unknown_column(head.name, names, table=table, where=span_of(head))
+
+    def _fields(
+        self, start: Expr, named: Sequence[exp.Identifier], fields: Sequence[exp.Identifier]
+    ) -> Expr:
+        found = spanned(start, span_of_all(named))
+        for i, field in enumerate(fields):
+            place = span_of_all([*named, *fields[: i + 1]])
+            found = self.field(found, field, place)
+        return found
+
+    def field(self, owner: Expr, name: exp.Identifier, place: Span | None) -> Expr:
+        """A field of a row."""
+        held = type_of(owner, self.schema)
+        if not isinstance(held, Struct):
+            raise problems.meaning(
+                f'"{name.name}" is asked of {owner}, which has the type {held} and no fields',
+                span_of(name), code="sql-no-fields",
+            )
+        if held.field(name.name) is None:
+            known = [f.name for f in held.fields]
+            raise SqlError(
+                f'{owner} has no field "{name.name}"', code="sql-unknown-field", where=span_of(name),
+                choices=known, hint=did_you_mean(name.name, known),
+            )
+        return Call("field", (owner, Literal(name.name, STRING, span=span_of(name))), span=place)
+
+
+def spanned(expr: Expr, span: Span | None) -> Expr:
+    """The expression with another place."""
+    return replace(expr, span=span)
+
+
+def span_of_all(nodes: Sequence[exp.Expr]) -> Span | None:
+    """The place from the first node to the last."""
+    first, last = bounds(nodes[0]), bounds(nodes[-1])
+    if first is None or last is None:
+        return span_of(nodes[0])
+    whole = exp.Identifier(this="")
+    mark(whole, nodes[0].meta["source"], first[0], last[1])
+    return span_of(whole)
