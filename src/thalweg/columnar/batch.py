@@ -17,6 +17,10 @@ BEFORE = "__before"
 A batch without the column is punctual: none of its rows is behind its split's watermark."""
 SPLIT, OFFSET = "__split", "__offset"
 """System columns: the position of a source row."""
+PANE, FIRST = "__pane", "__first"
+"""System columns: the start of a row's pane, and the end of the first window that the row counts for."""
+SYSTEM_COLUMNS = frozenset([WEIGHT, BEFORE, SPLIT, OFFSET, PANE, FIRST])
+"""Columns that travel with rows through steps that do not name them."""
 
 
 @dataclass(frozen=True, slots=True)

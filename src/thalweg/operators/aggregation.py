@@ -15,12 +15,11 @@ import numpy as np
 import polars as pl
 
 from thalweg.base.types import DataType
-from thalweg.columnar.batch import Batch
+from thalweg.columnar.batch import FIRST, PANE, Batch
 from thalweg.errors import DataError
 from thalweg.expr import aggregates
 from thalweg.expr.nodes import Aggregate, Column
 from thalweg.operators.parts import NO_WEIGHTS, Part, make_part, taken
-from thalweg.operators.windows import FIRST, PANE
 from thalweg.progress.windows import WindowSpec
 from thalweg.protocols.operator import Context, Operator
 from thalweg.protocols.state import ColumnsSpec, ColumnSpec, KeyedColumns, StateSpec
@@ -157,7 +156,7 @@ class Layout:
 
     def update(self, state: KeyedColumns, slots: Array, batch: Batch) -> None:
         """Take rows."""
-        weights = NO_WEIGHTS if batch.weight is None else np.ascontiguousarray(batch.weight.to_numpy())
+        weights = NO_WEIGHTS if batch.weight is None else weight_array(batch.weight)
         _add_rows(state, slots, weights)
         for (_, argument), part in self.parts.items():
             values = None if argument is None else batch.frame.get_column(argument)
@@ -168,6 +167,16 @@ class Layout:
         _add_rows(state, slots, made[ROWS])
         for part in self.parts.values():
             part.merge(state, slots, made)
+
+    def made(self, frame: pl.DataFrame) -> dict[str, Array]:
+        """The partial results that a frame carries."""
+        from thalweg.columnar.buffers import values_and_validity
+
+        found = {n: values_and_validity(frame.get_column(n))[0] for n in (ROWS, *self.columns)}
+        return {n: a.astype(np.bool_) if self._is_flag(n) else a for n, a in found.items()}
+
+    def _is_flag(self, name: str) -> bool:
+        return name in self.columns and self.columns[name].kind == "bool"
 
     def take(self, state: KeyedColumns, slots: Array) -> dict[str, Array]:
         """The columns of all parts, and the number of rows, at some slots."""
@@ -205,6 +214,13 @@ class Layout:
         assert signature is not None, "the plan was resolved"
         columns = {kind: pl.col(f"{kind} {argument}") for kind in entry.parts}
         return entry.finish(columns, signature.result).alias(name)
+
+
+def weight_array(weight: pl.Series) -> Array:
+    """Weights as kernels take them."""
+    from thalweg.columnar.buffers import values_and_validity
+
+    return values_and_validity(weight)[0]
 
 
 def _add_rows(state: KeyedColumns, slots: Array, weights: Array) -> None:

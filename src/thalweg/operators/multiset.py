@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 
 from thalweg.columnar.batch import Batch
-from thalweg.operators.aggregation import ROWS
+from thalweg.operators.aggregation import ROWS, weight_array
 from thalweg.operators.parts import NO_WEIGHTS
 from thalweg.protocols.state import KeyedColumns
 
@@ -30,7 +30,7 @@ class Multiset:
         some = batch.frame.get_column(self._argument).is_not_null()
         batch = batch if some.all() else batch.filter(some)
         slots = self._state.slots(batch.frame.select([*self._keys, self._argument]))
-        weights = NO_WEIGHTS if batch.weight is None else np.ascontiguousarray(batch.weight.to_numpy())
+        weights = NO_WEIGHTS if batch.weight is None else weight_array(batch.weight)
         add_counts(slots, NO_FLAGS, weights, self._state.column(ROWS))
         self._touched.append(slots)
 

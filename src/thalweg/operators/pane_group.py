@@ -13,9 +13,8 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from thalweg.columnar.batch import Batch
+from thalweg.columnar.batch import FIRST, PANE, Batch
 from thalweg.operators.aggregation import DONE, ROWS, GroupingSpec, key_frame
-from thalweg.operators.windows import FIRST, PANE
 from thalweg.plan.nodes import WINDOW_END, WINDOW_START, WINDOW_TIME
 from thalweg.plan.properties import WINDOW_TIME_US
 from thalweg.progress.windows import WindowSpec
@@ -43,6 +42,8 @@ class PaneGroupOp:
         self._state: KeyedColumns = context.state("groups")
         self._rows_max = context.rows_max
         self._keys = list(spec.keys)
+        self._scratch = context.scratch
+        self._columns = {ROWS: ColumnSpec("int64")} | self._layout.columns
         self._next_end = self._find_next()
 
     def on_batch(self, port: int, batch: Batch) -> Iterator[Output]:
@@ -51,9 +52,7 @@ class PaneGroupOp:
         frame = batch.frame
         slots = self._state.slots(key_frame(frame, [*self._keys, PANE, FIRST]))
         if self._spec.partials:
-            columns = (ROWS, *self._layout.columns)
-            made = {n: np.ascontiguousarray(frame.get_column(n).to_numpy()) for n in columns}
-            self._layout.merge(self._state, slots, made)
+            self._layout.merge(self._state, slots, self._layout.made(frame))
         else:
             self._layout.update(self._state, slots, batch)
         least = frame.get_column(FIRST).min()
@@ -101,7 +100,7 @@ class PaneGroupOp:
         own = key_frame(keys, self._keys)
         found = layout.take(source, slots)
         if self._needs_sum(keys):
-            source = _scratch(self._spec)
+            source = self._scratch(ColumnsSpec("window", self._spec.keys, self._columns))
             at = source.slots(own)
             layout.merge(source, at, found)
             used = source.live()
@@ -138,14 +137,6 @@ def _ends(starts: Array, lasts: Array, until: int | None, slide: int) -> list[in
     for start, last in spans.tolist():
         found.update(range(start, last + 1, slide))
     return sorted(found)
-
-
-def _scratch(spec: GroupingSpec) -> KeyedColumns:
-    """An empty table for the groups of one window."""
-    from thalweg.state.memory import KeyedColumns as Memory
-
-    columns = {ROWS: ColumnSpec("int64")} | spec.layout.columns
-    return Memory(ColumnsSpec("window", spec.keys, columns))
 
 
 def _constant(value: int, held: pl.DataType | None) -> pl.Expr:

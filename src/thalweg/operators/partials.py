@@ -11,9 +11,8 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from thalweg.columnar.batch import Batch
+from thalweg.columnar.batch import FIRST, PANE, Batch
 from thalweg.operators.aggregation import ROWS, GroupingSpec, key_frame
-from thalweg.operators.windows import FIRST, PANE
 from thalweg.protocols.operator import Context, Output, Step
 from thalweg.protocols.state import ColumnsSpec, ColumnSpec, StateSpec
 
@@ -33,8 +32,7 @@ class PartialsSpec:
 
     def build(self, context: Context) -> PartialsOp:
         """The operator."""
-        del context
-        return PartialsOp(self.grouping)
+        return PartialsOp(self.grouping, context)
 
     def describe(self) -> str:
         """One line."""
@@ -50,17 +48,14 @@ class PartialsOp(Step):
     Batch mode: Polars does the same by itself.
     """
 
-    def __init__(self, spec: GroupingSpec) -> None:
-        # imported here: only jobs with state load the compiler
-        from thalweg.state.memory import KeyedColumns
-
+    def __init__(self, spec: GroupingSpec, context: Context) -> None:
         self._layout = spec.layout
         key = dict(spec.keys)
         if spec.has_panes:
             key |= {PANE: pl.Int64(), FIRST: pl.Int64()}
         self._keys = list(key)
         columns = {ROWS: ColumnSpec("int64")} | self._layout.columns
-        self._table = KeyedColumns(ColumnsSpec("partials", key, columns))
+        self._table = context.scratch(ColumnsSpec("partials", key, columns))
         self._batches = 0
 
     def on_batch(self, port: int, batch: Batch) -> Iterator[Output]:

@@ -6,13 +6,14 @@ being sent anywhere.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import polars as pl
 
-from thalweg.base.schema import SYSTEM_PREFIX, Schema
-from thalweg.columnar.batch import WEIGHT, Batch
+from thalweg.base.schema import Schema
+from thalweg.base.types import INT64, Field
+from thalweg.columnar.batch import SYSTEM_COLUMNS, WEIGHT, Batch
 from thalweg.errors import PlanError
 from thalweg.expr.evaluate import Predicate, Projection
 from thalweg.expr.nodes import Expr, Named
@@ -129,8 +130,7 @@ class RowwiseOp(Step):
 
 def _compile(step: RowStep) -> Callable[[Batch], Batch]:
     if isinstance(step, ProjectStep):
-        projection = Projection(step.items, step.schema)
-        return lambda b: Batch(projection.apply(b.frame, keep=system_columns(b.frame)), b.weight)
+        return _projector(step)
     if isinstance(step, FilterStep):
         predicate = Predicate(step.condition, step.schema)
         return lambda b: b.filter(predicate.mask(b.frame))
@@ -145,9 +145,29 @@ def _compile(step: RowStep) -> Callable[[Batch], Batch]:
     return lambda b: _through_frame(b, lambda f: apply_frame_function(f, function, result, names))
 
 
-def system_columns(frame: pl.DataFrame) -> list[str]:
+def _projector(step: ProjectStep) -> Callable[[Batch], Batch]:
+    """The projection; which system columns travel along may differ from batch to batch."""
+    made: dict[tuple[str, ...], Projection] = {}
+
+    def apply(batch: Batch) -> Batch:
+        keep = system_columns(batch.frame)
+        projection = made.get(keep)
+        if projection is None:
+            projection = made[keep] = projection_with(step.items, step.schema, keep)
+        return Batch(projection.apply(batch.frame), batch.weight)
+
+    return apply
+
+
+def projection_with(items: Sequence[Named], schema: Schema, keep: Sequence[str]) -> Projection:
+    """A projection that hands on system columns as well."""
+    whole = Schema((*schema.fields, *(Field(n, INT64) for n in keep)))
+    return Projection(items, whole, keep=keep)
+
+
+def system_columns(frame: pl.DataFrame) -> tuple[str, ...]:
     """The engine's own columns that travel with the rows."""
-    return [c for c in frame.columns if c.startswith(SYSTEM_PREFIX)]
+    return tuple(c for c in frame.columns if c in SYSTEM_COLUMNS)
 
 
 def _through_frame(batch: Batch, change: Callable[[pl.DataFrame], pl.DataFrame]) -> Batch:
@@ -182,11 +202,11 @@ def apply_frame_function(
             expected=str(result),
             found=str(found),
         )
-    system = [c for c in frame.columns if c.startswith(SYSTEM_PREFIX)]
+    system = system_columns(frame)
     if not system:
         return made
     if made.height == frame.height:
-        return made.with_columns(frame.select(system))
+        return made.with_columns(frame.select(system).get_columns())
     if WEIGHT in system:
         raise PlanError(
             f'the function "{function.name}" changes the number of rows of an updating input',

@@ -54,8 +54,7 @@ class RunningGroupOp:
         slots = self._state.slots(keys)
         self._remember(slots)
         if self._spec.partials:
-            made = {n: _array(batch.frame.get_column(n)) for n in (ROWS, *self._layout.columns)}
-            self._layout.merge(self._state, slots, made)
+            self._layout.merge(self._state, slots, self._layout.made(batch.frame))
         else:
             self._layout.update(self._state, slots, batch)
             for values in self._values.values():
@@ -156,11 +155,6 @@ def _as_changes(minus: pl.DataFrame, plus: pl.DataFrame) -> Batch:
 def _by_part(frame: pl.DataFrame) -> dict[tuple[str, str], pl.Series]:
     """Extremes as `outputs` takes them; their columns are named `min argument`, `max argument`."""
     return {(n[:3], n[4:]): frame.get_column(n) for n in frame.columns}
-
-
-def _array(series: pl.Series) -> Array:
-    """A column of partial results as a contiguous array."""
-    return np.ascontiguousarray(series.to_numpy())
 
 
 def _longer(flags: Array, length: int) -> Array:

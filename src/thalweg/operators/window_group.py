@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import numpy as np
 import polars as pl
 
 from thalweg.columnar.batch import Batch
-from thalweg.operators.aggregation import ROWS, GroupingSpec, key_frame
+from thalweg.operators.aggregation import GroupingSpec, key_frame
 from thalweg.plan.nodes import WINDOW_END
 from thalweg.protocols.operator import Context, Output
 from thalweg.protocols.state import KeyedColumns
@@ -36,9 +35,7 @@ class WindowGroupOp:
         keys = key_frame(batch.frame, self._spec.keys)
         slots = self._state.slots(keys)
         if self._spec.partials:
-            columns = (ROWS, *self._layout.columns)
-            made = {n: np.ascontiguousarray(batch.frame.get_column(n).to_numpy()) for n in columns}
-            self._layout.merge(self._state, slots, made)
+            self._layout.merge(self._state, slots, self._layout.made(batch.frame))
         else:
             self._layout.update(self._state, slots, batch)
         least = _least_end(keys)

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from thalweg.columnar.batch import BEFORE, OFFSET, SPLIT, Batch
+from thalweg.columnar.batch import BEFORE, FIRST, OFFSET, PANE, SPLIT, Batch
 from thalweg.errors import DataError
 from thalweg.plan.nodes import WINDOW_END, WINDOW_START, WINDOW_TIME
 from thalweg.plan.properties import WINDOW_TIME_US
@@ -27,8 +27,6 @@ from thalweg.progress.windows import WindowSpec, WindowVerdict
 from thalweg.protocols.operator import Context, Output, Side, Step
 from thalweg.protocols.state import StateSpec
 
-PANE, FIRST = "__pane", "__first"
-"""System columns: the start of a row's pane, and the end of the first window that the row counts for."""
 LATE = "late"
 
 

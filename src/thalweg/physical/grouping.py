@@ -20,8 +20,9 @@ from thalweg.base.schema import Schema
 from thalweg.base.types import BOOLEAN
 from thalweg.expr.infer import type_of
 from thalweg.expr.nodes import Aggregate, Call, Column, Literal, Named, columns_of
-from thalweg.operators.aggregation import GroupingSpec, PartialsSpec, WindowGrouping, can_split
+from thalweg.operators.aggregation import GroupingSpec, WindowGrouping, can_split
 from thalweg.operators.limit import LimitSpec
+from thalweg.operators.partials import PartialsSpec
 from thalweg.operators.rowwise import ProjectStep
 from thalweg.operators.window_rank import WindowRankSpec
 from thalweg.operators.windows import WindowsSpec
@@ -75,7 +76,7 @@ def place_group_by(planner: Planner, plan: GroupBy) -> OpenStage:
     if not closes_windows(plan):
         stage = planner.chained(plan.input)
         return _group(planner, plan, stage, plan.keys, None)
-    shared = _pane_window(plan)
+    shared = pane_window(plan)
     if shared is not None and planner.needs.readers(shared.window) <= 1:
         stage = _place_panes(planner, plan, shared)
         keys = tuple(k for k in plan.keys if k not in _BOUNDS)
@@ -87,14 +88,14 @@ def place_group_by(planner: Planner, plan: GroupBy) -> OpenStage:
     return _group(planner, plan, stage, plan.keys, WindowGrouping(slack_us=slack, window=None))
 
 
-class _Panes:
+class Panes:
     """A window whose rows reach a grouping through steps that do not look at the window."""
 
     def __init__(self, window: Window, steps: Sequence[Project | Filter]) -> None:
         self.window, self.steps = window, steps
 
 
-def _pane_window(plan: GroupBy) -> _Panes | None:
+def pane_window(plan: GroupBy) -> Panes | None:
     """The window below a grouping, if panes can stand for windows."""
     keys = set(plan.keys)
     if not {WINDOW_START, WINDOW_END} <= keys:
@@ -111,7 +112,7 @@ def _pane_window(plan: GroupBy) -> _Panes | None:
         else:
             return None
         below = below.input
-    return _Panes(below, list(reversed(steps)))
+    return Panes(below, list(reversed(steps)))
 
 
 def _is_plain(item: Named) -> bool:
@@ -120,7 +121,7 @@ def _is_plain(item: Named) -> bool:
     return not used or (isinstance(item.expr, Column) and item.expr.name == item.name)
 
 
-def _place_panes(planner: Planner, plan: GroupBy, panes: _Panes) -> OpenStage:
+def _place_panes(planner: Planner, plan: GroupBy, panes: Panes) -> OpenStage:
     stage = place_window(planner, panes.window, shares_panes=True)
     for step in panes.steps:
         if isinstance(step, Filter):

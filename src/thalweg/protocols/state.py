@@ -161,6 +161,10 @@ class KeyedColumns(Protocol):
         """The slots that the last call of `slots` made, in the order of first appearance."""
         ...
 
+    def compact(self) -> None:
+        """Give back memory of what is no longer in use."""
+        ...
+
     @property
     def capacity(self) -> int:
         """How long the arrays are."""
@@ -186,8 +190,4 @@ class StoredState(Protocol):
 
     def load(self, frame: pl.DataFrame) -> None:
         """Add rows that `dump` gave."""
-        ...
-
-    def compact(self) -> None:
-        """Give back memory of what is no longer in use. Never during a call into an operator."""
         ...

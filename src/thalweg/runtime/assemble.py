@@ -18,7 +18,7 @@ from thalweg.job.job import Edge, Job, ScanSpec, Stage
 from thalweg.progress.owner import WatermarkOwner
 from thalweg.protocols.messages import Barrier
 from thalweg.protocols.operator import OperatorSpec
-from thalweg.protocols.state import ColumnsSpec
+from thalweg.protocols.state import ColumnsSpec, KeyedColumns, RowsSpec, StateSpec
 from thalweg.runtime.chain import Chain
 from thalweg.runtime.edge import Channel
 from thalweg.runtime.options import RunOptions
@@ -63,6 +63,12 @@ class _Context:
     def state(self, name: str) -> Any:
         """The state declared under the name."""
         return self.states[name]
+
+    def scratch(self, spec: ColumnsSpec) -> KeyedColumns:
+        """An empty table for use within one call."""
+        from thalweg.state.memory import KeyedColumns as Memory
+
+        return Memory(spec)
 
 
 class _Assembler:
@@ -111,26 +117,26 @@ class _Assembler:
     def _states(self, stage: Stage, spec: OperatorSpec, index: int) -> dict[str, Any]:
         made = {}
         for declared in spec.states():
-            assert isinstance(declared, ColumnsSpec), "the memory backend knows this kind"
-            # imported here: only jobs with state load the compiler
-            from thalweg.state.memory import KeyedColumns
-
-            state = KeyedColumns(declared)
+            state = _new_state(declared)
             if self.restored is not None:
                 frame = self.restored.keyed.get((stage.id, spec.id, declared.name))
                 if frame is not None:
+                    assert isinstance(declared, (ColumnsSpec, RowsSpec)), "a known kind of state"
                     state.load(self._share(frame, declared, stage.parallelism, index))
             made[declared.name] = state
         return made
 
-    def _share(self, frame: pl.DataFrame, spec: ColumnsSpec, tasks: int, index: int) -> pl.DataFrame:
+    def _share(
+        self, frame: pl.DataFrame, spec: ColumnsSpec | RowsSpec, tasks: int, index: int
+    ) -> pl.DataFrame:
         if tasks == 1:
             return frame
-        if not spec.partition:
+        keys = list(spec.key) if isinstance(spec, ColumnsSpec) and spec.partition is None else spec.partition
+        if not keys:
             return frame if index == 0 else frame.clear()
         from thalweg.columnar.hash import partitions
 
-        found = partitions(frame, list(spec.partition), self.job.partitions)
+        found = partitions(frame, list(keys), self.job.partitions)
         return frame.filter(pl.Series(owner_of(found, tasks, self.job.partitions) == index))
 
     def _owner(self, scan: ScanSpec) -> SharedOwner:
@@ -182,6 +188,19 @@ class _Assembler:
             mine = [c for (a, _), c in sorted(made.items()) if a == i]
             producer = tasks[f"{source.id}[{i}]"]
             producer.outputs.append(OutputEdge(edge, mine, task=i, partitions=self.job.partitions))
+
+
+def _new_state(declared: StateSpec) -> Any:
+    """Empty state of the declared kind, in memory."""
+    if isinstance(declared, RowsSpec):
+        from thalweg.state.rows import Rows
+
+        return Rows(declared)
+    assert isinstance(declared, ColumnsSpec), "the kinds of state are a closed list"
+    # imported here: only jobs with state load the compiler
+    from thalweg.state.memory import KeyedColumns as Memory
+
+    return Memory(declared)
 
 
 def _waker(task: Task) -> Callable[[], None]:

@@ -18,7 +18,7 @@ def column(values: list[bytes | None]) -> pl.Series:
     return pl.Series(values, dtype=pl.Binary)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=30)
 @given(st.data())
 def test_against_a_dict(data: st.DataObject) -> None:
     words, model = Dictionary(), dict[bytes | None, int]({None: -1})

@@ -28,7 +28,7 @@ def check(index: KeyIndex, model: dict[tuple[int, ...], int]) -> None:
     assert [tuple(r) for r in index.rows(np.array(list(model.values()), dtype=np.int64)).tolist()] == keys
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=30)
 @given(st.data(), st.integers(1, 3))
 def test_against_a_dict(data: st.DataObject, width: int) -> None:
     key = st.tuples(*[st.integers(0, 3) | st.sampled_from(EXTREMES)] * width)

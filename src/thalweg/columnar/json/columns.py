@@ -28,6 +28,7 @@ from thalweg.columnar.json.text import unescape
 _TEMPORAL_MAX = 64
 """No date or time is longer: room for the text of one that was written with escapes."""
 
+
 @kernel(PAIR(I64, I64, VECTOR, VECTOR))
 def parse_quoted(start: int, size: int, node: Any, scratch: Any) -> tuple[int, int]:
     """The date or time in the string at `start`, and its mark."""

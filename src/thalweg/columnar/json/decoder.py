@@ -1,8 +1,9 @@
 """Decode JSON lines into a frame, only the members that a schema names.
 
-Every line is one JSON object (RFC 8259, as strict as the standard library; `NaN` and `Infinity` are
-refused, and so are halves of surrogate pairs and more than 64 levels). Members may come in any order, the last of
-several with one name counts, a missing one is null, one that the schema does not name is checked and skipped.
+Every line is one JSON object, read as strictly as the standard library does, and more so in three
+ways: `NaN` and `Infinity`, halves of surrogate pairs, and more than 64 open brackets are refused.
+Members may come in any order, the last of several with one name counts, a missing one is null, one that
+the schema does not name is checked and skipped. A byte order mark is no white space.
 
 How values become columns:
 
@@ -53,7 +54,7 @@ class Decoded:
 
 
 class JsonDecoder:
-    """Decodes JSON lines to the columns of a schema.
+    r"""Decodes JSON lines to the columns of a schema.
 
     A decoder keeps nothing between calls, and any number of threads may use one.
 
@@ -65,7 +66,7 @@ class JsonDecoder:
 
     Example:
         >>> decoder = JsonDecoder({"id": pl.Int64(), "bid": pl.Struct({"price": pl.Float64()})})
-        >>> decoded = decoder.decode(b'{"bid": {"price": 2.5}, "id": 7}\\n{"id": x}\\n')
+        >>> decoded = decoder.decode(b'{"bid": {"price": 2.5}, "id": 7}\n{"id": x}\n')
         >>> decoded.frame.rows()
         [(7, {'price': 2.5})]
         >>> decoded.bad[0].line, decoded.bad[0].message
@@ -121,10 +122,10 @@ class JsonDecoder:
 
 
 def split_complete(data: Bytes) -> int:
-    """The index behind the last newline, 0 if there is none.
+    r"""The index behind the last newline, 0 if there is none.
 
     Example:
-        >>> split_complete(b'{"a":1}\\n{"a"')
+        >>> split_complete(b'{"a":1}\n{"a"')
         8
     """
     text = np.frombuffer(data, dtype=np.uint8)

@@ -21,13 +21,6 @@ from thalweg.columnar.json.lists import NUMBER, decode_lists
 from thalweg.columnar.json.numbers import FAULT, GOOD, SLOW
 from thalweg.columnar.json.program import integer_range
 
-_PYTHON = (pl.Binary, pl.Decimal, pl.List)
-
-
-def needs_python(dtype: pl.DataType) -> bool:
-    """Whether values of a type are finished here."""
-    return isinstance(dtype, _PYTHON)
-
 
 def finish_slow(
     text: np.ndarray[Any, Any],
@@ -67,7 +60,10 @@ def whole_number(number: str, low: int, high: int) -> int | None:
         >>> whole_number("1.5e1", 0, 100), whole_number("1.5", 0, 100), whole_number("1e9", 0, 100)
         (15, None, None)
     """
-    value = decimal.Decimal(number)
+    try:
+        value = decimal.Decimal(number)
+    except decimal.InvalidOperation:  # an exponent of more than 18 digits
+        return None
     if value.adjusted() > 20 or value != value.to_integral_value():
         return None
     return int(value) if low <= value <= high else None

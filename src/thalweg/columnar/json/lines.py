@@ -40,6 +40,8 @@ ROW_LINE, ROW_START, BAD_LINE, BAD_START, BAD_CODE, BAD_PLACE = 0, 1, 2, 3, 4, 5
 NOTES = 6
 # What `decode_lines` counts.
 COUNT_ROWS, COUNT_BAD, COUNT_LINES, COUNT_FAULTS = 0, 1, 2, 3
+
+
 @kernel(PAIR(I64, I64, I64, I64, I64), inline=True)
 def check_line(p: int, end: int, cells: int, nodes: int, stack: int) -> tuple[int, int]:
     """Check a line that is not blank. The address of its newline and 0, or of the fault and its code."""
@@ -54,9 +56,7 @@ def check_line(p: int, end: int, cells: int, nodes: int, stack: int) -> tuple[in
 
 
 @kernel(I64(I64, I64, VECTOR, TABLE, TABLE, VECTOR, VECTOR))
-def scan_block(
-    p: int, end: int, cells: Any, nodes: Any, notes: Any, counts: Any, scratch: Any
-) -> int:
+def scan_block(p: int, end: int, cells: Any, nodes: Any, notes: Any, counts: Any, scratch: Any) -> int:
     """Check lines until the cells are full, and return where the next line starts."""
     width = nodes.shape[0] * 2
     row, line, bad = counts[COUNT_ROWS], counts[COUNT_LINES], counts[COUNT_BAD]
@@ -84,9 +84,7 @@ def scan_block(
 
 
 @entry(types.void(I64, I64, TABLE, TABLE, VECTOR, VECTOR))
-def decode_lines(
-    first: int, end: int, nodes: Any, notes: Any, counts: Any, scratch: Any
-) -> None:
+def decode_lines(first: int, end: int, nodes: Any, notes: Any, counts: Any, scratch: Any) -> None:
     """Decode the lines between two addresses.
 
     Args:

@@ -21,7 +21,7 @@ from thalweg.columnar.json.program import instance
 NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?")
 _TEXTUAL = (pl.String, pl.Binary, pl.Decimal, pl.Date, pl.Time, pl.Datetime)
 # Numbers stay text: only where they end matters, and Python limits the length of those it converts.
-_scan = json.JSONDecoder(parse_int=str, parse_float=str).scan_once
+_scan = json.JSONDecoder(parse_int=str, parse_float=str).raw_decode
 
 
 def decode_lists(raw: pl.Series, dtype: pl.List) -> pl.Series:

@@ -55,6 +55,7 @@ _TOP, _ONE = np.uint64(2**64 - 1), np.uint64(1)
 _LOW9, _SHIFT9 = np.uint64(0x1FF), np.uint64(9)
 _LOW3, _THREE = np.uint64(7), np.uint64(3)
 
+
 @kernel(PAIR(I64, I64, I64, I64))
 def parse_integer(p: int, size: int, low: int, high: int) -> tuple[int, int]:
     """The whole number at `p`, if it lies between `low` and `high`, and its mark."""

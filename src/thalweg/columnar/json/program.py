@@ -58,6 +58,7 @@ _KINDS: dict[type[pl.DataType], int] = {
     pl.List: RAW,
     **dict.fromkeys(_INTEGERS, INTEGER),
 }
+_PYTHON = (pl.Binary, pl.Decimal, pl.List)
 _DIGITS = {"ms": 3, "us": 6, "ns": 9}
 
 
@@ -71,6 +72,7 @@ class Node:
         dtype: the Polars type.
         kind: how the kernels treat it.
         children: numbers of the members of a struct.
+        is_finished_in_python: whether its values, or some inside, are only cut out by the kernels.
     """
 
     number: int
@@ -78,6 +80,7 @@ class Node:
     dtype: pl.DataType
     kind: int
     children: tuple[int, ...]
+    is_finished_in_python: bool
 
 
 @dataclass(frozen=True, eq=False)
@@ -127,18 +130,19 @@ def compile_schema(schema: Mapping[str, pl.DataType | type[pl.DataType]]) -> Pro
 
 
 def _number(root: pl.DataType) -> tuple[Node, ...]:
-    found: list[Node | None] = []
+    found: list[Node] = []
 
     def visit(path: tuple[str, ...], dtype: pl.DataType) -> int:
-        number = len(found)
-        found.append(None)
-        kind = _kind(path, dtype)
+        number, kind = len(found), _kind(path, dtype)
+        found.append(Node(number, path, dtype, kind, (), False))
         children = tuple(visit((*path, name), member) for name, member in _members(dtype))
-        found[number] = Node(number, path, dtype, kind, children)
+        inside = found[number + 1 :]
+        is_finished = isinstance(dtype, _PYTHON) or any(node.is_finished_in_python for node in inside)
+        found[number] = Node(number, path, dtype, kind, children, is_finished)
         return number
 
     visit((), root)
-    return tuple(node for node in found if node is not None)
+    return tuple(found)
 
 
 def _members(dtype: pl.DataType) -> Iterator[tuple[str, pl.DataType]]:

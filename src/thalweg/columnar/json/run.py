@@ -16,11 +16,12 @@ from thalweg.columnar.arrow import Column, to_series
 from thalweg.columnar.json import lines as compiled
 from thalweg.columnar.json import program as layout
 from thalweg.columnar.json.faults import sample_of, syntax_message, type_message
-from thalweg.columnar.json.finish import finish_raw, finish_slow, needs_python
+from thalweg.columnar.json.finish import finish_raw, finish_slow
 from thalweg.columnar.json.numbers import FAULT, GOOD
 from thalweg.columnar.json.program import Node, Program
 from thalweg.columnar.json.scan import NAME_PLACE
 from thalweg.columnar.json.text import PADDING
+from thalweg.columnar.json.tokens import find_newline
 
 Array = np.ndarray[Any, Any]
 Fault = tuple[int, int, str, str]
@@ -76,10 +77,16 @@ class Run:
     def frame(self) -> pl.DataFrame:
         """The rows, those with a value of another type included."""
         root = self._program.tree[0]
-        columns = [self._series(self._program.tree[child]) for child in root.children]
-        for number in np.flatnonzero((self._marks[:, : self._rows] == FAULT).any(axis=1)):
-            self._add_faults(self._program.tree[number], self._marks[number, : self._rows] == FAULT)
-        return pl.DataFrame(columns) if columns else pl.DataFrame(height=self._rows)
+        if root.children and not root.is_finished_in_python:
+            frame = to_series("", self._column(root)).struct.unnest()
+        else:
+            columns = [self._series(self._program.tree[child]) for child in root.children]
+            frame = pl.DataFrame(columns, height=self._rows)
+        # What Python was left to finish may turn out to be faulty too.
+        if self._counts[compiled.COUNT_FAULTS] or self._nodes[:, layout.SLOW].any():
+            for node in self._program.tree:
+                self._add_faults(node, self._marks[node.number, : self._rows] == FAULT)
+        return frame
 
     def lines(self) -> Array:
         """The line of each row, from 0."""
@@ -89,9 +96,10 @@ class Run:
         """What is wrong with rows whose line is JSON; known once the frame is made."""
         found = {}
         for row, node in self._faulty.items():
-            line, start = (int(self._notes[k, row]) for k in (compiled.ROW_LINE, compiled.ROW_START))
-            content = self._line_at(start - self._base)
-            found[row] = line, start - self._base, type_message(content, node.path, node.dtype), sample_of(content)
+            line, start = self._notes[[compiled.ROW_LINE, compiled.ROW_START], row].tolist()
+            content = self._line_at(start)
+            message = type_message(content, node.path, node.dtype)
+            found[row] = line, start - self._base, message, sample_of(content)
         return found
 
     def syntax_errors(self) -> list[Fault]:
@@ -101,12 +109,12 @@ class Run:
         for line, start, code, place in bad.T.tolist():
             is_end = bool(self._text[place - self._base] == 10)
             message = syntax_message(code, place - start + 1, is_end=is_end)
-            found.append((line, start - self._base, message, sample_of(self._line_at(start - self._base))))
+            found.append((line, start - self._base, message, sample_of(self._line_at(start))))
         return found
 
-    def _line_at(self, start: int) -> bytes:
-        base = self._base
-        return self._text[start : compiled.find_newline(base + start, base + len(self._text)) - base].tobytes()
+    def _line_at(self, address: int) -> bytes:
+        stop = find_newline(address, self._base + len(self._text))
+        return self._text[address - self._base : stop - self._base].tobytes()
 
     def _add_faults(self, node: Node, is_faulty: Array) -> None:
         for row in np.flatnonzero(is_faulty).tolist():
@@ -114,7 +122,7 @@ class Run:
 
     def _series(self, node: Node) -> pl.Series:
         name = node.path[-1]
-        if not self._needs_python(node):
+        if not node.is_finished_in_python:
             return to_series(name, self._column(node))
         is_there = pl.Series("is_there", self._marks[node.number, : self._rows] == GOOD)
         if node.kind == layout.STRUCT:
@@ -124,13 +132,6 @@ class Run:
         finished = finish_raw(to_series(name, self._column(node)), node.dtype)
         self._add_faults(node, (finished.is_null() & is_there).to_numpy())
         return finished
-
-    def _needs_python(self, node: Node) -> bool:
-        tree = self._program.tree
-        return any(needs_python(tree[k].dtype) for k in range(node.number, self._last(node)))
-
-    def _last(self, node: Node) -> int:
-        return int(self._nodes[node.number, layout.LAST])
 
     def _column(self, node: Node) -> Column:
         marks = self._marks[node.number, : self._rows]
@@ -166,4 +167,4 @@ def _narrowed(values: Array, node: Node) -> tuple[str, Array]:
     if node.kind == layout.FLOAT:
         with np.errstate(over="ignore"):  # too large for 32 bits: infinite
             return kind, values.view(np.float64).astype(word, copy=False)
-    return kind, values.view(np.uint64).astype(word, copy=False) if word == "u8" else values.astype(word, copy=False)
+    return kind, values.view(np.uint64) if word == "u8" else values.astype(word, copy=False)

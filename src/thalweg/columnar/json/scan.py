@@ -37,6 +37,8 @@ DEPTH_MAX = 64
 """How many objects and arrays may be open at once, the line's own object included."""
 NAME_PLACE = DEPTH_MAX + 1
 """Where a member name is written when it has escapes, in words from the start of the stack."""
+
+
 @kernel(PAIR(I64, I64, I64, I64), inline=True)
 def close_containers(p: int, depth: int, cells: int, stack: int) -> tuple[int, int]:
     """Behind a value: step over the brackets that close here. The address reached, and what stays open."""

@@ -21,6 +21,7 @@ _NOTHING = -(2**62)
 """No date, time or offset."""
 _SCALE = np.array([10**k for k in range(10)], dtype=np.int64)
 
+
 @kernel(PAIR(I64, I64, I64))
 def parse_fraction(p: int, stop: int, digits: int) -> tuple[int, int]:
     """The first `digits` digits behind the point at `p`, if there is one, and the address after all."""

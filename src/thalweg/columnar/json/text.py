@@ -30,6 +30,7 @@ from thalweg.columnar.json.tokens import hex4
 PADDING = 64
 """Room to leave behind a text buffer: copying writes whole blocks."""
 
+
 @kernel(PAIR(I64, I64, I64), inline=True)
 def short_words(source: int, length: int, end: int) -> tuple[int, int]:
     """Up to 12 bytes as two words, what lies beyond `length` zero."""

@@ -330,13 +330,7 @@ def _least(args: Sequence[pl.Expr], types: Sequence[DataType]) -> pl.Expr | None
 def _negated(args: Sequence[pl.Expr], types: Sequence[DataType]) -> pl.Expr:
     if isinstance(types[0], Decimal):
         return (-decimals.unscaled(args[0], types[0])).reinterpret(dtype=types[0].polars)
-    # 0 - x would turn 0.0 into 0.0, not -0.0
-    return args[0] * pl.lit(-1, dtype=args_type(types[0])) if not isinstance(types[0], Integer) else -args[0]
-
-
-def args_type(t: DataType) -> pl.DataType:
-    """The type of the factor that negates a value of a type."""
-    return t.polars if isinstance(t, Float) else pl.Int64()
+    return -args[0]
 
 
 def _absolute(args: Sequence[pl.Expr], types: Sequence[DataType]) -> pl.Expr:

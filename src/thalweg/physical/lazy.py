@@ -1,0 +1,175 @@
+"""Turn a bounded plan into one Polars lazy query.
+
+The second way to execute a plan. It must agree with the operators: every scalar and aggregate is
+computed through the same registry entries. No row is late here (`lateness="ignore"`).
+
+Not here: the operators' way (planner.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import polars as pl
+
+from thalweg.columnar.batch import OFFSET, SPLIT
+from thalweg.errors import DataError
+from thalweg.expr import aggregates
+from thalweg.expr.evaluate import Predicate
+from thalweg.expr.infer import type_of
+from thalweg.expr.nodes import Aggregate
+from thalweg.operators.rowwise import apply_frame_function, projection_with
+from thalweg.operators.window_rank import WindowRankSpec, number_rows
+from thalweg.physical import needs
+from thalweg.physical.lazy_windows import group_panes, window_rows
+from thalweg.plan.nodes import (
+    AssignWatermark,
+    Explode,
+    Filter,
+    GroupBy,
+    Late,
+    Limit,
+    MapBatches,
+    Plan,
+    Project,
+    Rank,
+    Scan,
+    Union,
+    Values,
+    Window,
+)
+from thalweg.protocols.source import LazySource
+
+_SYSTEM = (SPLIT, OFFSET)
+
+
+class LazyBuilder:
+    """Builds the lazy queries of one set of plans; what they share is built once."""
+
+    def __init__(self, roots: list[Plan], read_splits: Callable[[Scan], list[pl.LazyFrame]]) -> None:
+        self._read_splits = read_splits
+        self._needs = needs.find(roots)
+        self._built: dict[Plan, pl.LazyFrame] = {}
+        self._scans = 0
+
+    def build(self, plan: Plan) -> pl.LazyFrame:
+        """The rows of a plan, with positions where a step above needs them."""
+        frame = self._built.get(plan)
+        if frame is None:
+            frame = self._build(plan)
+            self._built[plan] = frame
+        return frame
+
+    def result(self, plan: Plan) -> pl.LazyFrame:
+        """The rows of a plan as the user sees them."""
+        return self.build(plan).select(list(plan.schema.names))
+
+    def _build(self, plan: Plan) -> pl.LazyFrame:
+        if isinstance(plan, Scan):
+            return self._scan(plan)
+        if isinstance(plan, Values):
+            return self._positioned(plan.frame.lazy(), plan, 0)
+        if isinstance(plan, AssignWatermark):
+            return self.build(plan.input)
+        if isinstance(plan, Union):
+            return pl.concat([self.build(p).select(self._columns(p)) for p in plan.parts])
+        if isinstance(plan, Late):
+            return plan.schema.polars.to_frame().lazy()
+        below = self.build(plan.inputs[0])
+        if isinstance(plan, Project):
+            return projection_with(plan.items, plan.input.schema, self._kept(plan.input)).lazy(below)
+        if isinstance(plan, Filter):
+            return Predicate(plan.condition, plan.input.schema).lazy(below)
+        if isinstance(plan, Explode):
+            return below.filter(pl.col(plan.column).list.len() > 0).explode(plan.column)
+        if isinstance(plan, MapBatches):
+            return self._map(plan, below)
+        if isinstance(plan, Window):
+            return window_rows(checked_time(below, plan.column), plan)
+        if isinstance(plan, GroupBy):
+            return self._group_by(plan, below)
+        if isinstance(plan, Rank):
+            return self._rank(plan, below)
+        assert isinstance(plan, Limit), f"no lazy form of {type(plan).__name__}"
+        first = below.sort(SPLIT, OFFSET) if needs.has_positions(plan.input, self._needs) else below
+        return first.slice(plan.offset, plan.count)
+
+    def _kept(self, plan: Plan) -> list[str]:
+        return list(_SYSTEM) if needs.has_positions(plan, self._needs) else []
+
+    def _columns(self, plan: Plan) -> list[str]:
+        return [*plan.schema.names, *self._kept(plan)]
+
+    def _scan(self, plan: Scan) -> pl.LazyFrame:
+        source = plan.source
+        self._scans += 1
+        if isinstance(source, LazySource) and not self._kept(plan):
+            return source.lazy(plan.fields).select(list(plan.schema.names))
+        frames = self._read_splits(plan)
+        numbered = [self._positioned(f, plan, i) for i, f in enumerate(frames)]
+        return pl.concat(numbered) if numbered else plan.schema.polars.to_frame().lazy()
+
+    def _positioned(self, frame: pl.LazyFrame, plan: Plan, split: int) -> pl.LazyFrame:
+        if not self._kept(plan):
+            return frame
+        number = pl.lit((self._scans << 32) + split, dtype=pl.Int64).alias(SPLIT)
+        return frame.with_columns(number, pl.int_range(pl.len(), dtype=pl.Int64).alias(OFFSET))
+
+    def _map(self, plan: MapBatches, below: pl.LazyFrame) -> pl.LazyFrame:
+        names = list(plan.input.schema.names)
+
+        def call(frame: pl.DataFrame) -> pl.DataFrame:
+            return apply_frame_function(frame, plan.function, plan.result, names)
+
+        return below.select(names).map_batches(call, schema=plan.result.polars, streamable=True)
+
+    def _group_by(self, plan: GroupBy, below: pl.LazyFrame) -> pl.LazyFrame:
+        panes = group_panes(self, plan)
+        if panes is not None:
+            return panes
+        calls = [lazy_call(a.expr, plan.input).alias(a.name) for a in plan.aggregates]
+        if not plan.keys:
+            return below.select(calls)
+        return below.group_by(plan.keys).agg(calls).select(list(plan.schema.names))
+
+    def _rank(self, plan: Rank, below: pl.LazyFrame) -> pl.LazyFrame:
+        columns = {f.name: f.type.polars for f in plan.input.schema}
+        columns |= dict.fromkeys(self._kept(plan.input), pl.Int64())
+        spec = WindowRankSpec(
+            "", columns, plan.partition, plan.order, plan.kind, plan.output, plan.limit, 0, ()
+        )
+        return number_rows(below, spec)
+
+
+def lazy_call(expr: object, below: Plan) -> pl.Expr:
+    """An aggregate over the rows of a group."""
+    assert isinstance(expr, Aggregate), "a grouping holds aggregates"
+    entry = aggregates.lookup(expr.function)
+    schema = below.schema
+    from thalweg.expr.compile import compile_expr
+
+    values = [compile_expr(a, schema).value for a in expr.args]
+    if expr.filter is not None:
+        condition = compile_expr(expr.filter, schema).value
+        if not values:
+            return condition.sum().cast(pl.Int64)
+        values = [pl.when(condition).then(v).otherwise(None) for v in values]
+    held = type_of(expr.args[0], schema) if expr.args else type_of(expr, schema)
+    return entry.lazy(values, held)
+
+
+def checked_time(frame: pl.LazyFrame, column: str) -> pl.LazyFrame:
+    """The rows; one without event time is a bad row, as it is in a stream."""
+
+    def check(series: pl.Series) -> pl.Series:
+        if series.null_count():
+            raise DataError(
+                f'the event time "{column}" is NULL, so that the row falls into no window',
+                code="data-null-time",
+                offset=int(series.is_null().arg_max() or 0),
+            )
+        return series
+
+    return frame.with_columns(pl.col(column).map_batches(check, is_elementwise=True))
+
+

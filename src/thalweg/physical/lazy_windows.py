@@ -1,0 +1,134 @@
+"""Windows in a lazy query: rows repeated per window, or groups put together from panes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from thalweg.expr import aggregates
+from thalweg.expr.nodes import Aggregate, columns_of
+from thalweg.plan.nodes import (
+    WINDOW_END,
+    WINDOW_START,
+    WINDOW_TIME,
+    Filter,
+    GroupBy,
+    Project,
+    Window,
+)
+from thalweg.plan.properties import WINDOW_TIME_US
+from thalweg.progress.windows import WindowSpec
+
+if TYPE_CHECKING:
+    from thalweg.physical.lazy import LazyBuilder
+
+_BOUNDS = (WINDOW_START, WINDOW_END, WINDOW_TIME)
+_PANE = "__pane"
+_MERGES = {"count": "sum", "sum": "sum", "min": "min", "max": "max"}
+"""How the value of a window follows from the values of its panes."""
+
+
+def window_rows(frame: pl.LazyFrame, plan: Window) -> pl.LazyFrame:
+    """Each row once per window that it falls into."""
+    window = plan.window
+    time = pl.col(plan.column).to_physical()
+    first, last = _first_end(time, window), _last_end(time, window)
+    if window.kind == "tumbling":
+        ended = frame.with_columns(first.alias(WINDOW_END))
+    else:
+        ends = pl.int_ranges(first, last + 1, window.slide_us)
+        ended = frame.with_columns(ends.alias(WINDOW_END)).explode(WINDOW_END)
+    return _with_bounds(ended, plan)
+
+
+def _with_bounds(frame: pl.LazyFrame, plan: Window) -> pl.LazyFrame:
+    """The bounds as times, from the end in microseconds."""
+    held = plan.schema.type_of(WINDOW_END).polars
+    end = pl.col(WINDOW_END)
+    return frame.with_columns(
+        _start_of(end, plan.window).cast(held).alias(WINDOW_START),
+        end.cast(held).alias(WINDOW_END),
+        (end - WINDOW_TIME_US).cast(held).alias(WINDOW_TIME),
+    )
+
+
+def _floor(value: pl.Expr, step: int, origin: int) -> pl.Expr:
+    origin %= step
+    return (value - origin) // step * step + origin
+
+
+def _first_end(time: pl.Expr, window: WindowSpec) -> pl.Expr:
+    return _floor(time, window.slide_us, window.offset_us + window.size_us) + window.slide_us
+
+
+def _last_end(time: pl.Expr, window: WindowSpec) -> pl.Expr:
+    step = window.size_us if window.kind == "cumulating" else window.slide_us
+    return _floor(time, step, window.offset_us) + window.size_us
+
+
+def _start_of(end: pl.Expr, window: WindowSpec) -> pl.Expr:
+    if window.kind == "cumulating":
+        return _floor(end - 1, window.size_us, window.offset_us)
+    return end - window.size_us
+
+
+def group_panes(builder: LazyBuilder, plan: GroupBy) -> pl.LazyFrame | None:
+    """A grouping by overlapping windows from panes; None where panes cannot stand for windows."""
+    from thalweg.physical.grouping import pane_window
+    from thalweg.physical.lazy import checked_time, lazy_call
+
+    found = pane_window(plan)
+    if found is None or found.window.window.kind == "tumbling" or not _merge(plan):
+        return None
+    window, steps = found.window, found.steps
+    below = checked_time(builder.build(window.input), window.column)
+    time = pl.col(window.column).to_physical()
+    pane = _floor(time, window.window.pane_us, window.window.offset_us)
+    frame = below.with_columns(pane.alias(_PANE))
+    for step in steps:
+        frame = _apply(frame, step)
+    keys = [k for k in plan.keys if k not in _BOUNDS]
+    calls = [lazy_call(a.expr, plan.input).alias(a.name) for a in plan.aggregates]
+    panes = frame.group_by([*keys, _PANE]).agg(calls)
+    start = pl.col(_PANE)
+    ends = pl.int_ranges(
+        _first_end(start, window.window), _last_end(start, window.window) + 1, window.window.slide_us
+    )
+    ended = panes.with_columns(ends.alias(WINDOW_END)).explode(WINDOW_END)
+    merged = ended.group_by([*keys, WINDOW_END]).agg([_merged(a.expr, a.name) for a in plan.aggregates])
+    return _with_bounds(merged, window).select(list(plan.schema.names))
+
+
+def _apply(frame: pl.LazyFrame, step: Project | Filter) -> pl.LazyFrame:
+    from thalweg.expr.evaluate import Predicate
+    from thalweg.operators.rowwise import projection_with
+
+    if isinstance(step, Filter):
+        return Predicate(step.condition, step.input.schema).lazy(frame)
+    items = tuple(i for i in step.items if not columns_of(i.expr) & set(_BOUNDS))
+    return projection_with(items, step.input.schema, [_PANE]).lazy(frame)
+
+
+def _merge(plan: GroupBy) -> bool:
+    """Whether every aggregate of a window follows from its panes."""
+    for named in plan.aggregates:
+        call = named.expr
+        assert isinstance(call, Aggregate), "a grouping holds aggregates"
+        if aggregates.lookup(call.function).name not in _MERGES:
+            return False
+        held = plan.schema.type_of(named.name).polars
+        if call.function != "count" and not held.is_integer():
+            return False
+    return True
+
+
+def _merged(expr: object, name: str) -> pl.Expr:
+    assert isinstance(expr, Aggregate), "a grouping holds aggregates"
+    kind = _MERGES[aggregates.lookup(expr.function).name]
+    value = pl.col(name)
+    if kind == "sum":
+        # an all-NULL sum stays NULL; a count is never NULL
+        return pl.when(value.count() > 0).then(value.sum()).otherwise(None).alias(name)
+    return (value.min() if kind == "min" else value.max()).alias(name)
+

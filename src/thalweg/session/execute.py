@@ -1,0 +1,155 @@
+"""Run plans: optimize, choose the way, plan the job, run it.
+
+The one short function that shows the whole path of a query is `execute`.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+import polars as pl
+
+from thalweg.checkpoint.snapshot import JobSnapshot
+from thalweg.columnar.batch import Batch
+from thalweg.errors import DataError, PlanError
+from thalweg.expr.python import unwrap
+from thalweg.operators.changelog import with_ops
+from thalweg.optimizer.optimize import Rule, optimize
+from thalweg.physical.lazy import LazyBuilder
+from thalweg.physical.planner import plan_job
+from thalweg.physical.results import check_sink, changelog_step
+from thalweg.plan.nodes import Plan, Write
+from thalweg.plan.properties import properties
+from thalweg.runtime.inline import run_inline
+from thalweg.runtime.options import RunOptions
+from thalweg.runtime.run import Run
+from thalweg.runtime.threads import run_threads
+from thalweg.session.reading import read_splits
+
+Mode = Literal["automatic", "batch", "stream"]
+
+
+@dataclass(frozen=True)
+class Execution:
+    """How plans are to be run."""
+
+    name: str = "job"
+    mode: Mode = "automatic"
+    parallelism: int = 2
+    rules: Sequence[Rule] = ()
+    options: RunOptions = field(default_factory=RunOptions)
+    snapshot: JobSnapshot | None = None
+    on_start: Callable[[Run], None] | None = None
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a run did.
+
+    Attributes:
+        mode: `batch` or `stream`.
+        rows: rows read, where the run counted them (streams do).
+        seconds: how long it took.
+        is_complete: whether the input ended (and not the run).
+        run: the finished run of a stream, with its counters.
+    """
+
+    name: str
+    mode: str
+    rows: int
+    seconds: float
+    is_complete: bool
+    run: Run | None = field(default=None, repr=False)
+    snapshot: JobSnapshot | None = field(default=None, repr=False)
+
+
+def execute(roots: Sequence[Plan], how: Execution) -> Result:
+    """Run the plans of several sinks as one job."""
+    plans, _ = optimize(roots, how.rules)
+    mode = choose_mode(plans, how.mode)
+    begun = time.monotonic()
+    if mode == "batch":
+        run_batch(plans)
+        return Result(how.name, mode, 0, time.monotonic() - begun, is_complete=True)
+    run = Run(plan_job(plans, name=how.name, parallelism=how.parallelism), how.options, how.snapshot)
+    if how.on_start is not None:
+        how.on_start(run)
+    (run_inline if how.options.runtime == "inline" else run_threads)(run)
+    seconds = time.monotonic() - begun
+    return Result(how.name, mode, run.rows_read, seconds, run.is_finished, run, run.last_snapshot)
+
+
+def choose_mode(plans: Sequence[Plan], wanted: Mode) -> str:
+    """Bounded plans run as a batch unless asked otherwise; unbounded ones cannot.
+
+    Raises:
+        PlanError: `plan-batch-unbounded`.
+    """
+    unbounded = [p for p in plans if not properties(p).is_bounded]
+    if wanted == "stream":
+        return "stream"
+    if not unbounded:
+        return "batch"
+    if wanted == "batch":
+        raise PlanError(
+            "a source of the job never ends, so that it cannot run as a batch",
+            code="plan-batch-unbounded",
+            found=unbounded[0].describe(),
+            hint='mode="stream" runs it',
+        )
+    return "stream"
+
+
+def run_batch(plans: Sequence[Plan]) -> None:
+    """All plans as lazy queries; what they share is computed once."""
+    writes = [p for p in plans if isinstance(p, Write)]
+    for write in writes:
+        check_sink(write, batch=True)
+    builder = LazyBuilder(list(plans), read_splits)
+    queries = [builder.result(w.input) for w in writes]
+    try:
+        if len(writes) == 1 and writes[0].changelog != "ops":
+            _write_batches(writes[0], queries[0])
+            return
+        for write, frame in zip(writes, pl.collect_all(queries, engine="streaming"), strict=True):
+            _write_frames(write, [frame])
+    except pl.exceptions.InvalidOperationError as error:
+        raise _overflow(error) from error
+    except Exception as error:
+        known = unwrap(error)
+        if known is error:
+            raise
+        raise known from known.__cause__
+
+
+def _write_batches(write: Write, query: pl.LazyFrame) -> None:
+    _write_frames(write, query.collect_batches(engine="streaming", maintain_order=False))
+
+
+def _write_frames(write: Write, frames: object) -> None:
+    schema = write.input.schema
+    if write.changelog == "ops":
+        schema = changelog_step(write, "ops")[1]
+    writer = write.sink.open(schema, 0)
+    try:
+        for frame in frames:  # type: ignore[attr-defined]  # an iterable of frames
+            batch = Batch(frame)
+            if write.changelog == "ops":
+                batch = Batch(with_ops(batch, tuple(frame.columns), ()))
+            if len(batch):
+                writer.write(batch)
+        writer.end()
+    finally:
+        writer.close()
+
+
+def _overflow(error: Exception) -> DataError:
+    return DataError(
+        "a sum or average does not fit the type of its result",
+        code="data-overflow",
+        found=str(error).splitlines()[0],
+        hint="cast the argument to DECIMAL(38, 0) before it is summed",
+    )

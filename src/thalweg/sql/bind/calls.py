@@ -1,0 +1,113 @@
+"""Find what a call by name means: a user's function, an aggregate, or a registered function.
+
+Names are not case-sensitive. A user's function comes first, so that it can replace a built-in one.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sqlglot import exp
+
+import thalweg.expr.functions
+from thalweg.base.types import STRING
+from thalweg.errors import SqlError, near_misses
+from thalweg.expr import aggregates, registry
+from thalweg.expr.nodes import Aggregate, Call, Expr, Literal, PythonCall
+from thalweg.sql import problems
+from thalweg.sql.source import span_of
+
+if TYPE_CHECKING:
+    from thalweg.sql.bind.expressions import ExpressionBinder
+
+assert thalweg.expr.functions, "importing it registers the functions"
+
+_CLOCKS = frozenset(
+    "current_timestamp current_date current_time localtime localtimestamp now proctime current_watermark "
+    "current_row_timestamp unix_timestamp".split()
+)
+_GROUP_WINDOWS = {"tumble": "TUMBLE", "hop": "HOP", "session": "SESSION", "cumulate": "CUMULATE"}
+_TIMES_NEED = "compute with a time column of the rows instead"
+
+
+def text_literal(text: str, node: exp.Expr) -> Literal:
+    """A string as a literal."""
+    return Literal(text, STRING, span=span_of(node))
+
+
+def function_name(node: exp.Expr) -> str:
+    """The name that a call was written with."""
+    name = node.this
+    return str(name.name if isinstance(name, exp.Expr) else name)
+
+
+def bind_call(binder: ExpressionBinder, node: exp.Expr, filtered: exp.Expr | None) -> Expr:
+    """A call; `filtered` is the condition of FILTER (WHERE …), which only aggregates take."""
+    assert isinstance(node, exp.Anonymous), "the grammar reads calls itself"
+    written = function_name(node)
+    name = written.lower()
+    user = binder.catalog.function(written)
+    if user is None and aggregates.has(name):
+        return _aggregate(binder, node, name, filtered)
+    args = _plain_arguments(binder, node, written, filtered)
+    if user is not None:
+        return PythonCall(user, args, span=span_of(node))
+    if registry.has(name):
+        return Call(name, args, span=span_of(node))
+    raise _unknown(node, written)
+
+
+def _plain_arguments(
+    binder: ExpressionBinder, node: exp.Expr, name: str, filtered: exp.Expr | None
+) -> tuple[Expr, ...]:
+    """The arguments of a function that sees one row at a time."""
+    known = binder.catalog.function(name) is not None or registry.has(name)
+    if known and filtered is not None:
+        raise _only_aggregates("FILTER", name, filtered)
+    if not known:
+        raise _unknown(node, name)
+    for arg in node.expressions:
+        if isinstance(arg, (exp.Star, exp.Distinct)):
+            raise _only_aggregates("*" if isinstance(arg, exp.Star) else "DISTINCT", name, arg)
+    return tuple(binder.bind(a) for a in node.expressions)
+
+
+def _only_aggregates(what: str, name: str, place: exp.Expr) -> SqlError:
+    known = ", ".join(n.upper() for n in aggregates.names())
+    return problems.meaning(
+        f'{what} belongs to aggregates, and "{name}" is none', span_of(place), expected=f"one of {known}"
+    )
+
+
+def _aggregate(binder: ExpressionBinder, node: exp.Expr, name: str, filtered: exp.Expr | None) -> Expr:
+    written: list[exp.Expr] = node.expressions
+    distinct = bool(written) and isinstance(written[0], exp.Distinct)
+    if distinct:
+        written = written[0].expressions
+    if any(isinstance(a, exp.Star) for a in written):
+        if name != "count":
+            raise problems.meaning(
+                f"{name.upper()}(*) has no meaning", span_of(node), hint=f"{name.upper()}(column), or COUNT(*)"
+            )
+        written = []
+    condition = None if filtered is None else binder.bind(filtered)
+    args = tuple(binder.bind(a) for a in written)
+    return Aggregate(name, args, distinct, condition, span=span_of(node))
+
+
+def _unknown(node: exp.Expr, name: str) -> SqlError:
+    lower = name.lower()
+    if lower in _CLOCKS:
+        return problems.not_yet(f"{name.upper()} is", span_of(node), hint=_TIMES_NEED)
+    base = lower.removesuffix("_start").removesuffix("_end").removesuffix("_rowtime").removesuffix("_proctime")
+    if base in _GROUP_WINDOWS:
+        kind = _GROUP_WINDOWS[base]
+        hint = "FROM TABLE(TUMBLE(TABLE t, DESCRIPTOR(time), INTERVAL '10' SECOND)) GROUP BY window_start, window_end"
+        return problems.not_yet(f"{kind} in GROUP BY is", span_of(node), hint=hint)
+    near = near_misses(lower, [*registry.names(), *aggregates.names()])
+    return SqlError(
+        f'there is no function "{name}"',
+        code="sql-unknown-function",
+        where=span_of(node),
+        hint=f'did you mean "{near[0]}"?' if near else "Python functions are registered with the session",
+    )

@@ -1,0 +1,238 @@
+"""Turn syntax trees of expressions into expressions of the engine.
+
+Names are resolved, operators and words become calls of registered functions, and every node gets
+the place it was written at. Types are checked later, where the expression enters a plan.
+
+Not here: calls by name (calls.py), literals (literals.py), window functions (ranks.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from sqlglot import exp
+
+from thalweg.base.types import BOOLEAN, NULL
+from thalweg.expr.nodes import Call, Cast, Expr, Literal
+from thalweg.sql import problems
+from thalweg.sql.bind import calls, literals
+from thalweg.sql.bind.scope import Scope
+from thalweg.sql.catalog import Catalog
+from thalweg.sql.grammar.tree import IntervalLiteral, TimeLiteral, Truth, TypeName
+from thalweg.sql.source import span_of, text_of
+
+_BINARY: dict[type[exp.Expr], str] = {
+    **{exp.Add: "add", exp.Sub: "sub", exp.Mul: "mul", exp.Div: "div", exp.Mod: "mod"},
+    **{exp.EQ: "eq", exp.NEQ: "ne", exp.LT: "lt", exp.LTE: "le", exp.GT: "gt", exp.GTE: "ge"},
+    **{exp.And: "and", exp.Or: "or", exp.DPipe: "concat", exp.NullSafeNEQ: "is_distinct"},
+}
+_SUB_QUERY = "aggregate or filter in a sub-query in FROM instead"
+
+
+@dataclass(frozen=True)
+class ExpressionBinder:
+    """Binds expressions over one scope."""
+
+    scope: Scope
+    catalog: Catalog
+    clause: str = "this place"
+    """The clause that the expression stands in, for messages."""
+
+    def bind(self, node: exp.Expr) -> Expr:
+        """The expression that the tree means.
+
+        Raises:
+            PlanError: for an unknown column.
+            SqlError: for what has no meaning, or is not supported yet.
+        """
+        kind = _BINARY.get(type(node))
+        if kind is not None:
+            return self.call(kind, node, self.bind(node.this), self.bind(node.expression))
+        reader = _READERS.get(type(node))
+        if reader is None:
+            raise problems.not_yet(f"this expression ({type(node).__name__}) is", span_of(node))
+        return reader(self, node)
+
+    def call(self, name: str, node: exp.Expr, *args: Expr) -> Expr:
+        """A call of a registered function at the place of the node."""
+        return Call(name, args, span=span_of(node))
+
+    def negated(self, negate: object, node: exp.Expr, found: Expr) -> Expr:
+        """NOT around an expression, if asked for."""
+        return self.call("not", node, found) if negate else found
+
+    # Names -------------------------------------------------------------------------------------
+
+    def _column(self, node: exp.Expr) -> Expr:
+        if isinstance(node.this, exp.Star):
+            return self._star(node)
+        return self.scope.resolve([node.this])
+
+    def _dot(self, node: exp.Expr) -> Expr:
+        parts: list[exp.Identifier] = []
+        at: exp.Expr = node
+        while isinstance(at, exp.Dot):
+            parts.insert(0, at.expression)
+            at = at.this
+        if isinstance(at, exp.Column) and isinstance(at.this, exp.Identifier):
+            return self.scope.resolve([at.this, *parts])
+        return self.scope.field(self.bind(node.this), node.expression, span_of(node))
+
+    def _star(self, node: exp.Expr) -> Expr:
+        raise problems.meaning(
+            f"* cannot stand in {self.clause}", span_of(node), hint="SELECT * and COUNT(*) take it"
+        )
+
+    # Literals ----------------------------------------------------------------------------------
+
+    def _literal(self, node: exp.Expr) -> Expr:
+        if node.args["is_string"]:
+            return calls.text_literal(node.this, node)
+        return literals.number(node.this, node)
+
+    def _negative(self, node: exp.Expr) -> Expr:
+        inner = node.this
+        if isinstance(inner, exp.Literal) and not inner.args["is_string"]:
+            # the sign belongs to the number: 9223372036854775808 alone would be no BIGINT
+            return literals.number("-" + inner.this, node)
+        return self.call("neg", node, self.bind(inner))
+
+    def _null(self, node: exp.Expr) -> Expr:
+        return Literal(None, NULL, span=span_of(node))
+
+    def _boolean(self, node: exp.Expr) -> Expr:
+        return Literal(bool(node.this), BOOLEAN, span=span_of(node))
+
+    def _time(self, node: exp.Expr) -> Expr:
+        assert isinstance(node, TimeLiteral), "by the table of readers"
+        return literals.time_literal(node)
+
+    def _interval(self, node: exp.Expr) -> Expr:
+        assert isinstance(node, IntervalLiteral), "by the table of readers"
+        return literals.interval(node)
+
+    # Operators ---------------------------------------------------------------------------------
+
+    def _paren(self, node: exp.Expr) -> Expr:
+        return replace(self.bind(node.this), span=span_of(node))
+
+    def _not(self, node: exp.Expr) -> Expr:
+        return self.call("not", node, self.bind(node.this))
+
+    def _truth(self, node: exp.Expr) -> Expr:
+        kind, negate = node.args["kind"], node.args.get("negate")
+        arg = self.bind(node.this)
+        if kind in ("NULL", "UNKNOWN"):
+            return self.call("is_not_null" if negate else "is_null", node, arg)
+        return self.negated(negate, node, self.call("is_true" if kind == "TRUE" else "is_false", node, arg))
+
+    def _not_distinct(self, node: exp.Expr) -> Expr:
+        found = self.call("is_distinct", node, self.bind(node.this), self.bind(node.expression))
+        return self.negated(True, node, found)
+
+    def _between(self, node: exp.Expr) -> Expr:
+        value, low, high = (self.bind(node.args[k]) for k in ("this", "low", "high"))
+
+        def inside(a: Expr, b: Expr) -> Expr:
+            return self.call("and", node, self.call("ge", node, value, a), self.call("le", node, value, b))
+
+        found = inside(low, high)
+        return self.call("or", node, found, inside(high, low)) if node.args.get("symmetric") else found
+
+    def _in(self, node: exp.Expr) -> Expr:
+        if node.args.get("query") is not None:
+            raise problems.not_yet("IN with a query is", span_of(node), hint="IN takes a list of values")
+        items = [self.bind(e) for e in node.expressions]
+        return self.call("in", node, self.bind(node.this), *items)
+
+    def _like(self, node: exp.Expr) -> Expr:
+        found = self.call("like", node, self.bind(node.this), self.bind(node.expression))
+        return self.negated(node.args.get("negate"), node, found)
+
+    def _escape(self, node: exp.Expr) -> Expr:
+        like = node.this
+        if not isinstance(like, exp.Like):
+            raise problems.not_yet("ESCAPE here is", span_of(node))
+        args = (self.bind(like.this), self.bind(like.expression), self.bind(node.expression))
+        return self.negated(like.args.get("negate"), node, self.call("like", node, *args))
+
+    def _case(self, node: exp.Expr) -> Expr:
+        args: list[Expr] = []
+        for branch in node.args["ifs"]:
+            when = self.bind(branch.this)
+            if node.this is not None:
+                when = Call("eq", (self.bind(node.this), when), span=span_of(branch.this))
+            args += [when, self.bind(branch.args["true"])]
+        default = node.args.get("default")
+        args.append(Literal(None, NULL, span=span_of(node)) if default is None else self.bind(default))
+        return self.call("case", node, *args)
+
+    def _cast(self, node: exp.Expr) -> Expr:
+        to = node.args["to"]
+        assert isinstance(to, TypeName), "the grammar reads types itself"
+        return Cast(self.bind(node.this), to.this, isinstance(node, exp.TryCast), span=span_of(node))
+
+    def _element(self, node: exp.Expr) -> Expr:
+        return self.call("element", node, self.bind(node.this), self.bind(node.expressions[0]))
+
+    # Calls -------------------------------------------------------------------------------------
+
+    def _named_call(self, node: exp.Expr) -> Expr:
+        return calls.bind_call(self, node, None)
+
+    def _filtered(self, node: exp.Expr) -> Expr:
+        return calls.bind_call(self, node.this, node.expression)
+
+    # Refused -----------------------------------------------------------------------------------
+
+    def _window(self, node: exp.Expr) -> Expr:
+        raise problems.meaning(
+            f"a window function (OVER) cannot stand in {self.clause}", span_of(node),
+            code="sql-misplaced-window", hint="compute it in a sub-query and use its column outside",
+        )
+
+    def _sub_query(self, node: exp.Expr) -> Expr:
+        raise problems.not_yet("a query as a value is", span_of(node), hint=_SUB_QUERY)
+
+    def _tuple(self, node: exp.Expr) -> Expr:
+        shown = text_of(node)[:40]
+        raise problems.not_yet("a list of values in parentheses is", span_of(node), hint=f"ROW{shown} makes a row")
+
+    def _similar(self, node: exp.Expr) -> Expr:
+        raise problems.not_yet("SIMILAR TO is", span_of(node), hint="REGEXP(text, pattern) and LIKE match texts")
+
+    def _at_zone(self, node: exp.Expr) -> Expr:
+        raise problems.not_yet("AT TIME ZONE is", span_of(node))
+
+
+_READERS: dict[type[exp.Expr], Callable[[ExpressionBinder, exp.Expr], Expr]] = {
+    exp.Column: ExpressionBinder._column,
+    exp.Dot: ExpressionBinder._dot,
+    exp.Star: ExpressionBinder._star,
+    exp.Literal: ExpressionBinder._literal,
+    exp.Neg: ExpressionBinder._negative,
+    exp.Null: ExpressionBinder._null,
+    exp.Boolean: ExpressionBinder._boolean,
+    TimeLiteral: ExpressionBinder._time,
+    IntervalLiteral: ExpressionBinder._interval,
+    exp.Paren: ExpressionBinder._paren,
+    exp.Not: ExpressionBinder._not,
+    Truth: ExpressionBinder._truth,
+    exp.NullSafeEQ: ExpressionBinder._not_distinct,
+    exp.Between: ExpressionBinder._between,
+    exp.In: ExpressionBinder._in,
+    exp.Like: ExpressionBinder._like,
+    exp.Escape: ExpressionBinder._escape,
+    exp.Case: ExpressionBinder._case,
+    exp.Cast: ExpressionBinder._cast,
+    exp.TryCast: ExpressionBinder._cast,
+    exp.Bracket: ExpressionBinder._element,
+    exp.Anonymous: ExpressionBinder._named_call,
+    exp.Filter: ExpressionBinder._filtered,
+    exp.Window: ExpressionBinder._window,
+    exp.Subquery: ExpressionBinder._sub_query,
+    exp.Tuple: ExpressionBinder._tuple,
+    exp.SimilarTo: ExpressionBinder._similar,
+    exp.AtTimeZone: ExpressionBinder._at_zone,
+}

@@ -1,0 +1,71 @@
+"""Fit the rows of a query to the table they are written to.
+
+Columns go by place, or by the list of names after the target. Types widen by themselves, as in
+Flink (any number to DECIMAL or DOUBLE, integers to longer ones); everything else needs a CAST.
+"""
+
+from __future__ import annotations
+
+from thalweg.base.schema import SYSTEM_PREFIX, Schema, unknown_column
+from thalweg.base.types import FLOAT32, FLOAT64, NULL, DataType, Decimal, Integer, is_numeric
+from thalweg.errors import SqlError, TypeMismatch
+from thalweg.expr.casts import common_type
+from thalweg.expr.infer import coerce
+from thalweg.expr.nodes import Column, Expr, Literal, Named
+from thalweg.plan import build
+from thalweg.plan.nodes import Plan
+from thalweg.sql.source import span_of
+from thalweg.sql.statements import InsertInto
+
+
+def fitted(plan: Plan, insert: InsertInto, target: Schema) -> Plan:
+    """The plan with exactly the names and types of the target.
+
+    Raises:
+        SqlError: `sql-insert-shape` if the number of columns differs.
+        TypeMismatch: `sql-insert-type` for a column whose values would have to be converted.
+    """
+    given = [f for f in plan.schema if not f.name.startswith(SYSTEM_PREFIX)]
+    names = target.names if insert.columns is None else insert.columns
+    for name in names:
+        if name not in target:
+            raise unknown_column(name, target.names, table=insert.target, where=insert.target_span)
+    if len(given) != len(names) or len(set(names)) < len(names):
+        raise SqlError(
+            f'the query gives {len(given)} columns, and "{insert.target}" takes {len(names)}',
+            code="sql-insert-shape",
+            where=span_of(insert.query),
+            expected=str(target.select(names)),
+            found=str(plan.schema),
+        )
+    sources = dict(zip(names, given, strict=True))
+    items = []
+    for field in target:
+        source = sources.get(field.name)
+        if source is None:
+            items.append(Named(field.name, Literal(None, field.type)))
+            continue
+        if not _is_accepted(source.type, field.type):
+            raise TypeMismatch(
+                f'column "{field.name}" of "{insert.target}" cannot take values of type {source.type}',
+                code="sql-insert-type",
+                where=span_of(insert.query),
+                expected=f"{field.name} {field.type}",
+                found=f"{source.name} {source.type}",
+                hint=f"CAST({source.name} AS {field.type})",
+            )
+        items.append(Named(field.name, coerce(_value(source.name), source.type, field.type)))
+    unchanged = plan.schema.names == target.names and all(isinstance(i.expr, Column) for i in items)
+    return plan if unchanged else build.project(plan, items)
+
+
+def _value(name: str) -> Expr:
+    return Column(name)
+
+
+def _is_accepted(held: DataType, wanted: DataType) -> bool:
+    if held in (wanted, NULL) or common_type((held, wanted)) == wanted:
+        return True
+    if isinstance(wanted, Decimal) or wanted == FLOAT64:
+        return is_numeric(held)
+    return wanted == FLOAT32 and isinstance(held, (Integer, Decimal))

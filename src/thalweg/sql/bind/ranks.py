@@ -1,0 +1,84 @@
+"""Bind the numbering of rows: `ROW_NUMBER() OVER (…)` and `RANK() OVER (…)` in a SELECT list."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from sqlglot import exp
+
+from thalweg.plan import build
+from thalweg.plan.nodes import Plan, SortKey
+from thalweg.sql import problems
+from thalweg.sql.bind.calls import function_name
+from thalweg.sql.source import span_of
+
+_KINDS = {"ROW_NUMBER": "row_number", "RANK": "rank"}
+_POSSIBLE = "possible now: ROW_NUMBER() and RANK() OVER (PARTITION BY … ORDER BY …)"
+
+
+@dataclass(frozen=True)
+class Numbering:
+    """One numbering of rows, its expressions not yet columns."""
+
+    kind: str
+    partition: tuple[exp.Expr, ...]
+    order: tuple[exp.Ordered, ...]
+    node: exp.Expr
+
+    @property
+    def expressions(self) -> tuple[exp.Expr, ...]:
+        """What must be columns before the rows can be numbered."""
+        return (*self.partition, *(o.this for o in self.order))
+
+    def apply(self, plan: Plan, columns: Iterator[str], output: str) -> Plan:
+        """Number the rows; `columns` gives the column of each expression in turn."""
+        partition = [next(columns) for _ in self.partition]
+        keys = [_sort_key(next(columns), o) for o in self.order]
+        return build.rank(plan, partition, keys, kind=self.kind, output=output, where=span_of(self.node))
+
+
+def _sort_key(column: str, node: exp.Ordered) -> SortKey:
+    descending = bool(node.args.get("desc"))
+    nulls_first = bool(node.args.get("nulls_first"))
+    # None stands for the default, so that equal orders are equal values
+    return SortKey(column, descending, None if nulls_first is not descending else nulls_first)
+
+
+def numbering(node: exp.Expr, named: Mapping[str, exp.Expr]) -> Numbering:
+    """The numbering that an OVER in the list asks for; `named` are the windows of WINDOW."""
+    call = node.this
+    if not isinstance(call, exp.Anonymous) or function_name(call).upper() not in _KINDS:
+        what = function_name(call).upper() if isinstance(call, exp.Anonymous) else "FILTER"
+        raise problems.not_yet(f"{what} with OVER is", span_of(node), hint=_POSSIBLE)
+    name = function_name(call).upper()
+    if call.expressions:
+        raise problems.meaning(f"{name}() takes no arguments", span_of(call))
+    window = _window(node, named)
+    if window.args.get("spec") is not None:
+        raise problems.meaning(
+            f"{name}() numbers whole partitions and takes no ROWS or RANGE", span_of(window)
+        )
+    order = window.args.get("order")
+    if order is None:
+        raise problems.meaning(
+            f"{name}() needs an order", span_of(node), code="sql-missing-order",
+            expected=f"{name}() OVER (PARTITION BY … ORDER BY …)",
+        )
+    return Numbering(_KINDS[name], tuple(window.args.get("partition_by") or ()), tuple(order.expressions), node)
+
+
+def _window(node: exp.Expr, named: Mapping[str, exp.Expr]) -> exp.Expr:
+    """The window that holds partition and order: the one written here, or one of WINDOW."""
+    alias = node.args.get("alias")
+    if alias is None:
+        return node
+    if node.args.get("partition_by") or node.args.get("order"):
+        raise problems.not_yet("adding to a named window is", span_of(node))
+    found = named.get(alias.name)
+    if found is None:
+        raise problems.meaning(
+            f'there is no window "{alias.name}"', span_of(alias), code="sql-unknown-window",
+            hint=problems.near(alias.name, named),
+        )
+    return found

@@ -1,0 +1,141 @@
+"""Bind what stands in FROM: tables, files, sub-queries, window functions, UNNEST."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from sqlglot import exp
+
+from thalweg.base.schema import SYSTEM_PREFIX
+from thalweg.base.types import List, Struct
+from thalweg.expr.nodes import Call, Column, Expr, Literal, Named
+from thalweg.base.types import STRING
+from thalweg.plan import build
+from thalweg.plan.nodes import Plan
+from thalweg.sql import problems
+from thalweg.sql.bind import windows
+from thalweg.sql.bind.context import Context
+from thalweg.sql.bind.expressions import ExpressionBinder
+from thalweg.sql.bind.rows import one_row
+from thalweg.sql.bind.scope import Relation, Scope
+from thalweg.sql.grammar.tree import PathTable, TableFunction
+from thalweg.sql.source import span_of
+
+_JOINS = "one table, sub-query or window function in FROM, UNION ALL, and CROSS JOIN UNNEST(list)"
+
+
+def bind_from(select: exp.Expr, context: Context) -> Scope:
+    """The scope that FROM and its joins make; without FROM one row without columns."""
+    source = select.args.get("from_")
+    if source is None:
+        return Scope(one_row(), ())
+    scope = _scope_of(source.this, context)
+    for join in select.args.get("joins") or ():
+        scope = _joined(scope, join, context)
+    return scope
+
+
+def _scope_of(node: exp.Expr, context: Context) -> Scope:
+    plan, own_name = table_plan(node, context)
+    alias = node.args.get("alias")
+    if alias is None:
+        return Scope(plan, (Relation.of(plan, own_name),))
+    plan = renamed(plan, alias)
+    return Scope(plan, (Relation.of(plan, alias.name),))
+
+
+def table_plan(node: exp.Expr, context: Context) -> tuple[Plan, str | None]:
+    """The plan of one table reference, and the name it goes by without an alias."""
+    reader = _READERS.get(type(node))
+    if reader is None:
+        raise problems.not_yet("this in FROM is", span_of(node))
+    return reader(node, context)
+
+
+def _table(node: exp.Expr, context: Context) -> tuple[Plan, str | None]:
+    name = node.this.name
+    known = context.named.get(name)
+    return (context.catalog.table(name, span_of(node.this)) if known is None else known), name
+
+
+def _path(node: exp.Expr, context: Context) -> tuple[Plan, str | None]:
+    return context.catalog.path_table(node.this, span_of(node)), None
+
+
+def _sub_query(node: exp.Expr, context: Context) -> tuple[Plan, str | None]:
+    return context.query(node.this, context), None
+
+
+def _function(node: exp.Expr, context: Context) -> tuple[Plan, str | None]:
+    return windows.bind_window(node, lambda table: table_plan(table, context)[0]), None
+
+
+def _lone_unnest(node: exp.Expr, context: Context) -> tuple[Plan, str | None]:
+    raise problems.not_yet("UNNEST without a table before it is", span_of(node), hint="FROM t CROSS JOIN UNNEST(t.list)")
+
+
+_READERS: dict[type[exp.Expr], Callable[[exp.Expr, Context], tuple[Plan, str | None]]] = {
+    exp.Table: _table,
+    PathTable: _path,
+    exp.Subquery: _sub_query,
+    TableFunction: _function,
+    exp.Unnest: _lone_unnest,
+}
+
+
+def renamed(plan: Plan, alias: exp.Expr) -> Plan:
+    """The plan with its columns called as in `AS t (a, b)`."""
+    names = [c.name for c in alias.args.get("columns") or ()]
+    if not names:
+        return plan
+    visible = [n for n in plan.schema.names if not n.startswith(SYSTEM_PREFIX)]
+    if len(names) != len(visible):
+        raise problems.meaning(
+            f'"{alias.name}" is given {len(names)} column names for {len(visible)} columns', span_of(alias),
+            code="sql-alias-columns",
+        )
+    places = [span_of(c) for c in alias.args["columns"]]
+    return build.project(
+        plan, [Named(n, Column(v, span=p)) for n, v, p in zip(names, visible, places, strict=True)]
+    )
+
+
+# UNNEST ------------------------------------------------------------------------------------------
+
+
+def _joined(scope: Scope, join: exp.Expr, context: Context) -> Scope:
+    other = join.this
+    is_cross = (join.args.get("kind") or "CROSS") == "CROSS" and not join.args.get("side")
+    if not (isinstance(other, exp.Unnest) and is_cross and join.args.get("on") is None):
+        raise problems.not_yet("joins are", span_of(join), hint=f"possible now: {_JOINS}")
+    binder = ExpressionBinder(scope, context.catalog, "UNNEST")
+    item = f"{SYSTEM_PREFIX}item{len(scope.relations)}"
+    added = build.with_columns(scope.plan, [Named(item, binder.bind(other.expressions[0]))])
+    held = added.schema.type_of(item)
+    if not isinstance(held, List):
+        raise problems.meaning(
+            f"UNNEST takes a list, not a value of type {held}", span_of(other), code="sql-unnest-type"
+        )
+    exploded = build.explode(added, item, where=span_of(other))
+    relation = _unnested(other, item, held)
+    if any(r.alias == relation.alias for r in scope.relations if r.alias is not None):
+        raise problems.meaning(f'two tables are called "{relation.alias}"', span_of(other), code="sql-alias-taken")
+    return Scope(exploded, (*scope.relations, relation))
+
+
+def _unnested(node: exp.Expr, item: str, held: List) -> Relation:
+    """What the items of the list are called: the fields of rows, or one column."""
+    alias = node.args.get("alias")
+    names = [c.name for c in alias.args.get("columns") or ()] if alias is not None else []
+    whole = Column(item)
+    values: list[tuple[str, Expr]] = [("EXPR$0", whole)]
+    if isinstance(held.item, Struct):
+        values = [(f.name, Call("field", (whole, Literal(f.name, STRING)))) for f in held.item.fields]
+    if names and len(names) != len(values):
+        raise problems.meaning(
+            f"UNNEST is given {len(names)} column names for {len(values)} columns", span_of(node),
+            code="sql-alias-columns",
+        )
+    called = names or [n for n, _ in values]
+    columns = {n: v for n, (_, v) in zip(called, values, strict=True)}
+    return Relation(alias.name if alias is not None else None, columns)

@@ -1,0 +1,127 @@
+"""Bind window functions in FROM: TUMBLE and HOP over a table.
+
+Arguments come by place or by name, as in Flink: `TUMBLE(TABLE t, DESCRIPTOR(c), size [, offset])` and
+`HOP(TABLE t, DESCRIPTOR(c), slide, size [, offset])`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from sqlglot import exp
+
+from thalweg.errors import SqlError, ThalwegError
+from thalweg.plan import build
+from thalweg.plan.nodes import Plan
+from thalweg.progress.windows import WindowSpec
+from thalweg.sql import problems
+from thalweg.sql.bind import literals
+from thalweg.sql.bind.calls import function_name
+from thalweg.sql.bind.context import placed
+from thalweg.sql.grammar.tree import IntervalLiteral, NamedArgument, TableArgument
+from thalweg.sql.source import span_of
+
+_PARAMETERS = {
+    "TUMBLE": ("DATA", "TIMECOL", "SIZE", "OFFSET"),
+    "HOP": ("DATA", "TIMECOL", "SLIDE", "SIZE", "OFFSET"),
+}
+_EXAMPLES = {
+    "TUMBLE": "TUMBLE(TABLE t, DESCRIPTOR(time), INTERVAL '10' SECOND)",
+    "HOP": "HOP(TABLE t, DESCRIPTOR(time), INTERVAL '5' SECOND, INTERVAL '10' SECOND), the slide before the size",
+}
+_LATER = ("CUMULATE", "SESSION")
+_POSSIBLE = "possible now: TUMBLE and HOP"
+
+
+def bind_window(node: exp.Expr, table_plan: Callable[[exp.Expr], Plan]) -> Plan:
+    """The input of the window function with its window columns."""
+    kind = node.this.name.upper()
+    if kind in _LATER:
+        raise problems.not_yet(f"{kind} windows are", span_of(node.this), hint=_POSSIBLE)
+    if kind not in _PARAMETERS:
+        raise problems.meaning(
+            f'there is no table function "{node.this.name}"', span_of(node.this), code="sql-unknown-function",
+            hint=problems.near(kind, _PARAMETERS) or _POSSIBLE,
+        )
+    args = _by_name(node, kind)
+    data, descriptor = args["DATA"], args["TIMECOL"]
+    if not isinstance(data, TableArgument):
+        raise _misfit(data, kind, "TABLE and a name, or a query, as the first argument")
+    if data.args.get("partition_by"):
+        raise problems.not_yet("PARTITION BY in a window function is", span_of(data))
+    column = _time_column(descriptor, kind)
+    spec = _spec(node, kind, args)
+    plan = table_plan(data.this)
+    return placed(build.window(plan, column.name, spec, where=span_of(column)), node)
+
+
+def _by_name(node: exp.Expr, kind: str) -> dict[str, exp.Expr]:
+    """The arguments by their names; missing, unknown and repeated ones are errors."""
+    names = _PARAMETERS[kind]
+    found: dict[str, exp.Expr] = {}
+    for i, arg in enumerate(node.expressions):
+        if not isinstance(arg, NamedArgument):
+            if i >= len(names) or len(found) != i:
+                raise _misfit(arg, kind, f"at most {len(names)} arguments, those with names last")
+            found[names[i]] = arg
+            continue
+        if arg.this not in names or arg.this in found:
+            what = "given twice" if arg.this in found else "unknown"
+            raise problems.meaning(
+                f"the argument {arg.this} of {kind} is {what}", span_of(arg), code="sql-window-arguments",
+                expected=", ".join(names), hint=problems.near(arg.this, names) if what == "unknown" else None,
+            )
+        found[arg.this] = arg.expression
+    missing = [n for n in names if n not in found and n != "OFFSET"]
+    if missing:
+        raise problems.meaning(
+            f"{kind} lacks its argument {missing[0]}", span_of(node), code="sql-window-arguments",
+            expected=_EXAMPLES[kind],
+        )
+    return found
+
+
+def _misfit(node: exp.Expr, kind: str, expected: str) -> SqlError:
+    return problems.meaning(
+        f"this argument does not fit {kind}", span_of(node), code="sql-window-arguments",
+        expected=expected, hint=f"for example {_EXAMPLES[kind]}",
+    )
+
+
+def _time_column(node: exp.Expr, kind: str) -> exp.Identifier:
+    is_descriptor = isinstance(node, exp.Anonymous) and function_name(node).upper() == "DESCRIPTOR"
+    columns = node.expressions if is_descriptor else []
+    if len(columns) != 1 or not isinstance(columns[0], exp.Column):
+        raise _misfit(node, kind, "DESCRIPTOR(column) with one time column")
+    name = columns[0].this
+    if not isinstance(name, exp.Identifier):
+        raise _misfit(node, kind, "DESCRIPTOR(column) with one time column")
+    return name
+
+
+def _spec(node: exp.Expr, kind: str, args: dict[str, exp.Expr]) -> WindowSpec:
+    size = _micros(args["SIZE"], kind, is_length=True)
+    slide = _micros(args["SLIDE"], kind, is_length=True) if kind == "HOP" else size
+    offset = _micros(args["OFFSET"], kind, is_length=False) if "OFFSET" in args else 0
+    if slide > size:
+        raise problems.meaning(
+            "the slide of HOP is longer than its size, so that rows between windows would be lost",
+            span_of(args["SLIDE"]), code="sql-window-size", hint=_EXAMPLES["HOP"],
+        )
+    try:
+        return WindowSpec("hopping" if kind == "HOP" else "tumbling", size, slide, offset)
+    except ThalwegError as error:
+        raise error.located(span_of(node) or "") from None
+
+
+def _micros(node: exp.Expr, kind: str, *, is_length: bool) -> int:
+    if not isinstance(node, IntervalLiteral):
+        raise _misfit(node, kind, "an interval such as INTERVAL '10' SECOND")
+    if node.args["unit"] in ("YEAR", "QUARTER", "MONTH"):
+        raise problems.not_yet("windows of months are", span_of(node), hint="windows of days and less have one length")
+    length = literals.micros(node)
+    if is_length and length <= 0:
+        raise problems.meaning("a window needs a length above zero", span_of(node), code="sql-window-size")
+    if abs(length) >= 1 << 60:
+        raise problems.meaning("this length is too large", span_of(node), code="sql-window-size")
+    return length
