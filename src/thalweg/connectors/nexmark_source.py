@@ -13,7 +13,6 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-import numpy as np
 import polars as pl
 from polars.io.plugins import register_io_source
 
@@ -21,6 +20,7 @@ from thalweg.base.schema import Schema
 from thalweg.base.types import Struct
 from thalweg.connectors.files.select import expressions, pruned
 from thalweg.connectors.nexmark import NexmarkConfig, NexmarkGenerator, envelope_schema
+from thalweg.connectors.schedule import Schedule
 from thalweg.errors import ConfigError
 from thalweg.protocols.source import Chunk, Fields, Position, Reader, Replay, Split
 
@@ -138,45 +138,6 @@ class NexmarkSource:
                 yield frame if predicate is None else frame.filter(predicate)
 
         return register_io_source(frames, schema=part.target.polars)
-
-
-@dataclass(frozen=True)
-class Schedule:
-    """When each event of one split is due.
-
-    Attributes:
-        origin: when the schedule began, in seconds of some clock.
-        rate: events per second over all splits.
-        stride: how many events of the whole stream there are per event of the split.
-        phase: place of the split's first event in the whole stream.
-        first: the split's event that the schedule begins with.
-
-    Example:
-        >>> schedule = Schedule(origin=10.0, rate=2.0)
-        >>> schedule.due_at(3), schedule.count_due(11.0), schedule.times(0, 2).tolist()
-        (11.5, 3, [10.0, 10.5])
-    """
-
-    origin: float
-    rate: float
-    stride: int = 1
-    phase: int = 0
-    first: int = 0
-
-    def due_at(self, row: int) -> float:
-        """When an event of the split is due."""
-        return self.origin + ((row - self.first) * self.stride + self.phase) / self.rate
-
-    def times(self, row: int, count: int) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
-        """When each of `count` events from `row` on is due."""
-        numbers = np.arange(row - self.first, row - self.first + count, dtype=np.float64)
-        return self.origin + (numbers * self.stride + self.phase) / self.rate
-
-    def count_due(self, now: float) -> int:
-        """How many events have been due so far; the next one is number `first + count_due`."""
-        passed = (now - self.origin) * self.rate - self.phase
-        # The tiny addition keeps an event that is due exactly now from being lost to rounding.
-        return int(passed / self.stride + 1e-9) + 1 if passed >= -1e-9 else 0
 
 
 @dataclass(frozen=True)

@@ -185,4 +185,6 @@ def _print_timestamps(column: pl.Series, digits: int) -> pl.Series:
 def print_time(arg: pl.Expr) -> pl.Expr:
     """`HH:mm:ss`, with a fraction if there is one."""
     texts = arg.dt.strftime("%H:%M:%S%.6f").str.strip_suffix(".000000")
-    return pl.when(texts.str.contains(".", literal=True)).then(texts.str.strip_chars_end("0")).otherwise(texts)
+    return (
+        pl.when(texts.str.contains(".", literal=True)).then(texts.str.strip_chars_end("0")).otherwise(texts)
+    )

@@ -10,7 +10,6 @@ inserted (infer.py).
 
 from __future__ import annotations
 
-import decimal
 from collections.abc import Callable
 from typing import Any
 
@@ -127,7 +126,7 @@ def _build_struct(arg: pl.Expr, held: Struct, wanted: Struct) -> pl.Expr:
 
 def _kind(t: DataType) -> str:
     kinds = {Integer: "integer", Float: "float", Decimal: "decimal", Timestamp: "timestamp"}
-    return kinds.get(type(t), str(t).lower())  # type: ignore[call-overload, no-any-return]
+    return kinds.get(type(t), str(t).lower())
 
 
 def _plain(arg: pl.Expr, held: DataType, wanted: DataType) -> pl.Expr:
@@ -152,7 +151,9 @@ def _decimal_to_integer(arg: pl.Expr, held: Decimal, wanted: Integer) -> pl.Expr
 def _float_to_decimal(arg: pl.Expr, held: DataType, wanted: Decimal) -> pl.Expr:
     def run(column: pl.Series) -> pl.Series:
         whole, odd = round_scaled(column.cast(pl.Float64), wanted.scale)
-        value = pl.select(rescale(pl.lit(whole).cast(pl.Int128), Decimal(19, wanted.scale), wanted)).to_series()
+        value = pl.select(
+            rescale(pl.lit(whole).cast(pl.Int128), Decimal(19, wanted.scale), wanted)
+        ).to_series()
         texts = [str(v) for v in column.gather(odd).to_numpy()]
         exact = [text.decimal_of(t, wanted) if np.isfinite(float(t)) else None for t in texts]
         return value.scatter(odd, pl.Series(exact, dtype=wanted.polars)) if len(odd) else value

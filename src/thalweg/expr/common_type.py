@@ -76,7 +76,7 @@ def _pair(a: DataType, b: DataType) -> DataType | None:
         return b if a == NULL else a
     if is_numeric(a) and is_numeric(b):
         return _numbers(a, b)
-    if isinstance(a, Timestamp) and b == DATE or isinstance(b, Timestamp) and a == DATE:
+    if (isinstance(a, Timestamp) and b == DATE) or (isinstance(b, Timestamp) and a == DATE):
         return a if isinstance(a, Timestamp) else b
     return _nested(a, b)
 

@@ -125,7 +125,9 @@ class _Compiler:
                 self._check(failure, guard, "data-bad-cast", message, expr)
         return build_cast(arg, held, expr.type)
 
-    def _check(self, mask: pl.Expr | None, guard: pl.Expr | None, code: str, message: str, expr: Expr) -> None:
+    def _check(
+        self, mask: pl.Expr | None, guard: pl.Expr | None, code: str, message: str, expr: Expr
+    ) -> None:
         if mask is None:
             return
         both = mask if guard is None else mask & guard

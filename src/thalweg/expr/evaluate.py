@@ -46,9 +46,7 @@ class Projection:
 
     def __init__(self, items: Sequence[Named], schema: Schema, *, keep: Sequence[str] = ()) -> None:
         hoisted = Hoisted()
-        self._parts = [
-            (i.name, compile_expr(resolve(i.expr, schema)[0], schema, hoisted)) for i in items
-        ]
+        self._parts = [(i.name, compile_expr(resolve(i.expr, schema)[0], schema, hoisted)) for i in items]
         self._hoisted, self._keep = hoisted.columns, list(keep)
         fields = [Field(name, part.type) for name, part in self._parts]
         self.schema = Schema((*fields, *(Field(n, schema.type_of(n)) for n in keep)))
@@ -144,7 +142,7 @@ class Predicate:
         # as a column it stays above
         for column in [*hoisted, condition.alias(_MASK)]:
             frame = frame.with_columns(column)
-        return frame.filter(pl.col(_MASK)).drop(pl.col("^__(call_[0-9]+|mask)$"))
+        return frame.filter(pl.col(_MASK)).drop([c.meta.output_name() for c in hoisted], _MASK)
 
 
 def _checked(part: Compiled) -> pl.Expr:

@@ -16,9 +16,11 @@ from typing import Any
 from thalweg.base.schema import Schema
 from thalweg.base.types import BOOLEAN, NULL, DataType, Integer
 from thalweg.errors import TypeMismatch, UserError
-from thalweg.expr import aggregates, registry
+from thalweg.expr import aggregates, functions, registry
 from thalweg.expr.casts import can_cast
 from thalweg.expr.nodes import Aggregate, Call, Cast, Column, Expr, Literal, PythonCall
+
+assert functions.__all__, "importing the functions registers them"
 
 
 def resolve(expr: Expr, schema: Schema, *, table: str | None = None) -> tuple[Expr, DataType]:
@@ -54,9 +56,7 @@ def type_of(expr: Expr, schema: Schema) -> DataType:
     return resolve(expr, schema)[1]
 
 
-def _resolve_call(
-    expr: Call, args: tuple[Expr, ...], types: tuple[DataType, ...]
-) -> tuple[Expr, DataType]:
+def _resolve_call(expr: Call, args: tuple[Expr, ...], types: tuple[DataType, ...]) -> tuple[Expr, DataType]:
     function = registry.lookup(expr.function, expr.span)
     values = [a.value if isinstance(a, Literal) else registry.UNKNOWN for a in args]
     _check_constants(expr, function, values)

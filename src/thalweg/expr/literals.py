@@ -73,7 +73,7 @@ def literal_of(value: Any) -> Literal:  # any Python value may be offered; other
     raise TypeMismatch(
         f"the value {str(value)[:80]} of Python type {type(value).__name__} cannot be a literal",
         code="expr-no-literal",
-        expected="None, bool, int, float, Decimal, str, bytes, date, time, datetime, timedelta, or a list of them",
+        expected="None, bool, int, float, Decimal, str, bytes, a date or time, timedelta, or a list of them",
     )
 
 

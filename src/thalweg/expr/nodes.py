@@ -11,7 +11,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal as Choice
+from typing import Any
+from typing import Literal as Choice
 
 from thalweg.base.types import DataType
 from thalweg.errors import Span
@@ -47,7 +48,8 @@ class Column(Expr):
 @dataclass(frozen=True)
 class Literal(Expr):
     """A constant. `value` is None, bool, int, float, str, bytes, Decimal, date, time, datetime,
-    timedelta, or a tuple of such values for lists."""
+    timedelta, or a tuple of such values for lists.
+    """
 
     value: Any  # one of the types above; there is no narrower common type
     type: DataType

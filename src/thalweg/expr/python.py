@@ -118,7 +118,7 @@ def _rows(call: PythonCall, args: Sequence[pl.Series], length: int) -> pl.Series
     for row in rows:
         try:
             values.append(function.call(*row))
-        except Exception as error:  # noqa: BLE001 the user's function may raise anything
+        except Exception as error:
             raise _raised(call, error, row) from error
     try:
         return pl.Series(values, dtype=function.result.polars, strict=True)
@@ -130,12 +130,14 @@ def _columns(call: PythonCall, args: Sequence[pl.Series], length: int) -> pl.Ser
     function = call.function
     try:
         found = function.call(*args)
-    except Exception as error:  # noqa: BLE001 the user's function may raise anything
+    except Exception as error:
         raise _raised(call, error, tuple(a[0] if len(a) else None for a in args)) from error
     if not isinstance(found, pl.Series):
         raise _wrong(function, f"a value of Python type {type(found).__name__}", "a polars.Series")
     if len(found) != length:
-        raise _wrong(function, f"a column of {len(found)} rows", f"one of {length} rows, as its arguments have")
+        raise _wrong(
+            function, f"a column of {len(found)} rows", f"one of {length} rows, as its arguments have"
+        )
     return _converted(function, found)
 
 

@@ -7,7 +7,7 @@ Not here: what names mean (binder.py), carrying statements out (session/).
 from __future__ import annotations
 
 from sqlglot.errors import SqlglotError
-from sqlglot.tokens import Token
+from sqlglot.tokenizer_core import Token
 
 from thalweg.sql import problems
 from thalweg.sql.grammar.commands import StatementGrammar

@@ -17,10 +17,10 @@ from thalweg.errors import Span
 
 
 class SourceText:
-    """A SQL text that can say in which line an offset is.
+    r"""A SQL text that can say in which line an offset is.
 
     Example:
-        >>> place = SourceText("SELECT\\n  a").span(9, 10)
+        >>> place = SourceText("SELECT\n  a").span(9, 10)
         >>> place.line, place.column
         (2, 3)
     """

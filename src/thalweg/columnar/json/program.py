@@ -129,7 +129,8 @@ def compile_schema(schema: Mapping[str, pl.DataType | type[pl.DataType]]) -> Pro
     return Program(tree, nodes, (names, *tables), max(map(len, encoded)))
 
 
-def _number(root: pl.DataType) -> tuple[Node, ...]:
+def _number(root: pl.DataType, place: tuple[str, ...] = ()) -> tuple[Node, ...]:
+    """The nodes of a type, in preorder; `place` is the path to it."""
     found: list[Node] = []
 
     def visit(path: tuple[str, ...], dtype: pl.DataType) -> int:
@@ -141,7 +142,7 @@ def _number(root: pl.DataType) -> tuple[Node, ...]:
         found[number] = Node(number, path, dtype, kind, children, is_finished)
         return number
 
-    visit((), root)
+    visit(place, root)
     return tuple(found)
 
 
@@ -159,7 +160,7 @@ def instance(dtype: Any) -> pl.DataType:
 
 def _kind(path: tuple[str, ...], dtype: pl.DataType) -> int:
     if isinstance(dtype, pl.List):
-        _number(instance(dtype.inner))  # refuses item types that cannot be decoded
+        _number(instance(dtype.inner), path)  # refuses item types that cannot be decoded
     if type(dtype) not in _KINDS:
         raise TypeMismatch(
             f'column "{".".join(path)}" cannot be decoded from JSON',

@@ -81,7 +81,7 @@ class Run:
             frame = to_series("", self._column(root)).struct.unnest()
         else:
             columns = [self._series(self._program.tree[child]) for child in root.children]
-            frame = pl.DataFrame(columns, height=self._rows)
+            frame = pl.DataFrame(columns) if columns else pl.DataFrame(height=self._rows)
         # What Python was left to finish may turn out to be faulty too.
         if self._counts[compiled.COUNT_FAULTS] or self._nodes[:, layout.SLOW].any():
             for node in self._program.tree:

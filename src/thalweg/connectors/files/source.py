@@ -7,7 +7,7 @@ Not here: which files a path means (paths.py), how each format is read (parquet.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any, Literal
 
 import polars as pl
@@ -16,9 +16,11 @@ from thalweg.base.schema import Schema
 from thalweg.connectors.files.format import Format, format_of_files, named_format
 from thalweg.connectors.files.ipc import ArrowFormat
 from thalweg.connectors.files.parquet import ParquetFormat
-from thalweg.connectors.files.paths import Found, find_files
+from thalweg.connectors.files.paths import find_files
 from thalweg.connectors.files.select import check_file, pruned
-from thalweg.errors import ConfigError
+from thalweg.connectors.files.text_format import CsvFormat, JsonFormat
+from thalweg.connectors.text.csv import CsvOptions
+from thalweg.errors import ConfigError, did_you_mean
 from thalweg.protocols.source import Fields, Position, Reader, Replay, Split
 
 Order = Literal["ordered", "parallel"]
@@ -99,7 +101,7 @@ def file_source(
         order: `ordered` if files follow one another in time, by name; `parallel` if each has a
             time of its own. None: `ordered` for a directory, `parallel` otherwise.
         interval: seconds between two looks for new files; makes the source unbounded.
-        options: what the format takes (see `csv.py`, `json.py`).
+        options: what the format takes: for CSV the attributes of `CsvOptions`.
 
     Raises:
         ConfigError: nothing is there, or the format is unknown.
@@ -107,10 +109,18 @@ def file_source(
     """
     given = path if isinstance(path, str) else tuple(path)
     found = find_files(given, may_be_empty=interval is not None and schema is not None and format is not None)
-    reads = make_format(named_format(format) if format else format_of_files(found.files), schema, options)
+    name = named_format(format) if format else format_of_files(found.files)
+    reads = make_format(name, schema, options)
+    if schema is None:
+        schema = Schema.from_polars(dict(reads.held(found.files[0])))
+        if name == "csv":
+            options = {"has_header": True} | options
+        reads = make_format(name, schema, options)
+    for file in found.files:
+        check_file(schema, reads.held(file), file)
     return FileSource(
         path=given,
-        schema=_checked(found, reads, schema),
+        schema=schema,
         format=reads,
         is_ordered=found.kind == "directory" if order is None else order == "ordered",
         interval=interval,
@@ -119,18 +129,17 @@ def file_source(
 
 def make_format(name: str, schema: Schema | None, options: dict[str, Any]) -> Format:
     """The format of that name with its options."""
-    if options:
-        raise ConfigError(
-            f'the format "{name}" has no option "{next(iter(options))}"',
-            code="source-format-option",
-            choices=(),
-        )
+    known = {"csv": [f.name for f in fields(CsvOptions)]}.get(name, [])
+    for option in options:
+        if option not in known:
+            raise ConfigError(
+                f'the format "{name}" has no option "{option}"',
+                code="source-format-option",
+                choices=known,
+                hint=did_you_mean(option, known),
+            )
+    if name == "csv":
+        return CsvFormat(schema, CsvOptions(**options))
+    if name == "json":
+        return JsonFormat(schema)
     return ParquetFormat() if name == "parquet" else ArrowFormat()
-
-
-def _checked(found: Found, reads: Format, schema: Schema | None) -> Schema:
-    if schema is None:
-        schema = Schema.from_polars(dict(reads.held(found.files[0])))
-    for file in found.files:
-        check_file(schema, reads.held(file), file)
-    return schema

@@ -89,63 +89,49 @@ def _joined(ends: list[Array], separators: list[Array], broken: list[int], taken
 def _window(piece: Array, separator: int, quote: int | None, *, is_last: bool) -> _Found:
     quotes = np.empty(0, dtype=np.int64) if quote is None else np.flatnonzero(piece == quote)
     newlines = np.flatnonzero(piece == _NEWLINE)
-    places = np.flatnonzero(piece == separator)
+    places, ends, stray = np.flatnonzero(piece == separator), newlines + 1, None
     if len(quotes):
-        stray = _first_stray(piece, quotes, separator, is_last=is_last)
-        outside = newlines[np.searchsorted(quotes, newlines) % 2 == 0]
+        stray = _first_stray(piece, quotes, separator)
+        ends = ends[np.searchsorted(quotes, newlines) % 2 == 0]
         places = places[np.searchsorted(quotes, places) % 2 == 0]
-        if stray is not None:
-            return _broken(piece, outside[outside < stray] + 1, places, stray, newlines, is_last=is_last)
-    else:
-        outside = newlines
-    ends = outside + 1
+    limit = len(piece) if stray is None else stray
+    ends = ends[: np.searchsorted(ends, limit, side="right")]
     starts = np.concatenate([[0], ends])
-    lengths = np.diff(np.append(starts, len(piece)))
-    too_long = np.flatnonzero(lengths > RECORD_MAX)
+    too_long = np.flatnonzero(np.diff(np.append(starts, limit)) > RECORD_MAX)
     if len(too_long):
         first = int(too_long[0])
-        return _broken(piece, ends[:first], places, int(starts[first]), newlines, is_last=is_last)
-    return _with_rest(piece, ends, places, newlines, is_open=len(quotes) % 2 == 1, is_last=is_last)
-
-
-def _with_rest(
-    piece: Array, ends: Array, places: Array, newlines: Array, *, is_open: bool, is_last: bool
-) -> _Found:
-    start = int(ends[-1]) if len(ends) else 0
-    if not is_last or start == len(piece):
+        return _broken(len(piece), ends[:first], places, _line_end(newlines, starts[first]), is_last=is_last)
+    if stray is not None:
+        return _broken(len(piece), ends, places, _line_end(newlines, stray), is_last=is_last)
+    rest = int(starts[-1])
+    if not is_last or rest == len(piece):
         return _Found(ends, places)
-    if is_open:
-        return _broken(piece, ends, places, start, newlines, is_last=True)
+    if len(quotes) % 2 == 1:
+        return _broken(len(piece), ends, places, _line_end(newlines, rest), is_last=True)
     return _Found(np.append(ends, len(piece)), places)
 
 
-def _broken(
-    piece: Array, ends: Array, places: Array, fault: int, newlines: Array, *, is_last: bool
-) -> _Found:
-    """Good records up to a fault, and the record with the fault, up to the end of that line."""
-    after = newlines[np.searchsorted(newlines, fault) :]
-    if len(after):
-        return _Found(ends, places, int(after[0]) + 1)
-    return _Found(ends, places, len(piece)) if is_last else _Found(ends, places)
+def _line_end(newlines: Array, place: int) -> int | None:
+    """The end of the line that a place is on, if the piece has it."""
+    after = int(np.searchsorted(newlines, place))
+    return int(newlines[after]) + 1 if after < len(newlines) else None
 
 
-def _first_stray(piece: Array, quotes: Array, separator: int, *, is_last: bool) -> int | None:
+def _broken(size: int, ends: Array, places: Array, end: int | None, *, is_last: bool) -> _Found:
+    """Good records, and one that ends with the line of its fault, if that line has ended."""
+    return _Found(ends, places, size if end is None and is_last else end)
+
+
+def _first_stray(piece: Array, quotes: Array, separator: int) -> int | None:
     """The first quote that neither opens nor closes a field nor is one of a pair within it."""
     opening, closing = quotes[0::2], quotes[1::2]
     before = piece[np.maximum(opening - 1, 0)]
     is_paired = np.concatenate([[False], opening[1:] - 1 == closing[: len(opening) - 1]])
-    fits = (opening == 0) | (before == separator) | (before == _NEWLINE) | is_paired
-    after_place = np.minimum(closing + 1, len(piece) - 1)
-    after = piece[after_place]
-    is_end = closing + 1 == len(piece)
-    closes = is_end | (after == separator) | (after == _NEWLINE) | (after == piece[quotes[0]])
-    closes |= (after == _RETURN) & _followed_by_newline(piece, after_place, is_last=is_last)
-    strays = [s[~ok][0] for s, ok in ((opening, fits), (closing, closes)) if not ok.all()]
+    opens = (opening == 0) | (before == separator) | (before == _NEWLINE) | is_paired
+    last = len(piece) - 1
+    after = piece[np.minimum(closing + 1, last)]
+    closes = (closing == last) | (after == separator) | (after == _NEWLINE) | (after == piece[quotes[0]])
+    is_line_end = (closing + 1 >= last) | (piece[np.minimum(closing + 2, last)] == _NEWLINE)
+    closes |= (after == _RETURN) & is_line_end
+    strays = [s[~fits][0] for s, fits in ((opening, opens), (closing, closes)) if not fits.all()]
     return int(min(strays)) if strays else None
-
-
-def _followed_by_newline(piece: Array, places: Array, *, is_last: bool) -> Array:
-    following = np.minimum(places + 1, len(piece) - 1)
-    is_end = places + 1 == len(piece)
-    followed: Array = np.where(is_end, True, piece[following] == _NEWLINE)
-    return followed

@@ -56,5 +56,3 @@ def _without_long_lines(data: bytes, first_line: int) -> tuple[bytes, list[BadRo
 def infer_json(sample: bytes) -> pl.Schema:
     """Names and types as a sample of lines has them."""
     return pl.Schema(pl.read_ndjson(sample, infer_schema_length=None).schema)
-
-

@@ -38,9 +38,9 @@ def open_unpacked(file: str, byte: int = 0) -> IO[bytes]:
             found=error.strerror or str(error),
         ) from error
     if head.startswith(_GZIP):
-        stream: IO[bytes] = _Guarded(gzip.GzipFile(fileobj=raw), file, raw)
+        stream = _Unpacked(gzip.GzipFile(fileobj=raw), file, raw)
     elif head == _ZSTD:
-        stream = _Guarded(_zstd_reader(raw, file), file, raw)
+        stream = _Unpacked(_zstd_reader(raw, file), file, raw)
     else:
         raw.seek(byte)
         return raw
@@ -52,15 +52,16 @@ def open_unpacked(file: str, byte: int = 0) -> IO[bytes]:
     return stream
 
 
-class _Guarded(io.RawIOBase):
+class _Unpacked(io.BytesIO):
     """Unpacked bytes whose errors name the file."""
 
     def __init__(self, stream: Any, file: str, raw: IO[bytes]) -> None:
+        super().__init__()
         self._stream, self._file, self._raw = stream, file, raw
 
-    def read(self, size: int = -1) -> bytes:
+    def read(self, size: int | None = -1) -> bytes:
         parts: list[bytes] = []
-        missing = size
+        missing = -1 if size is None else size
         try:
             # Unpackers may give less than asked for although there is more.
             while missing and (part := self._stream.read(missing)):

@@ -124,7 +124,9 @@ class TextReader:
         self._carry = rest
 
 
-def rows_chunk(frame: pl.DataFrame, lines: np.ndarray[Any, np.dtype[np.int64]], bad: tuple[BadRow, ...]) -> Chunk:
+def rows_chunk(
+    frame: pl.DataFrame, lines: np.ndarray[Any, np.dtype[np.int64]], bad: tuple[BadRow, ...]
+) -> Chunk:
     """A chunk whose offsets are line numbers."""
     if not len(lines):
         return Chunk(None, offset=bad[0].offset if bad else 0, bad=bad)

@@ -1,1 +1,31 @@
-"""The registry entries of the built-in functions, by topic."""
+"""The registry entries of the built-in functions, by topic; importing this registers them all."""
+
+from thalweg.expr.functions import (
+    arithmetic,
+    codes,
+    comparison,
+    json,
+    logic,
+    mathematics,
+    nested,
+    patterns,
+    rounding,
+    strings,
+    time_text,
+    time_units,
+)
+
+__all__ = [
+    "arithmetic",
+    "codes",
+    "comparison",
+    "json",
+    "logic",
+    "mathematics",
+    "nested",
+    "patterns",
+    "rounding",
+    "strings",
+    "time_text",
+    "time_units",
+]

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from decimal import Decimal as D
+from decimal import Decimal as Exact
 from typing import Any
 
 import numpy as np
@@ -49,7 +49,9 @@ def _infer(operator: str) -> Callable[[Sequence[DataType]], Signature | None]:
     def infer(types: Sequence[DataType]) -> Signature | None:
         if len(types) != 2:
             return None
-        a, b = (t if t != NULL else u if u != NULL else INT32 for t, u in zip(types, types[::-1], strict=True))
+        a, b = (
+            t if t != NULL else u if u != NULL else INT32 for t, u in zip(types, types[::-1], strict=True)
+        )
         if not is_numeric(a) or not is_numeric(b):
             return times.infer(operator, a, b, UNKNOWN)
         shared = common_type((a, b))
@@ -186,7 +188,8 @@ def _zero(args: Sequence[pl.Expr], types: Sequence[DataType]) -> pl.Expr | None:
 
 
 def _safe(operator: str) -> Callable[[Sequence[pl.Expr], Sequence[DataType]], pl.Expr]:
-    return failing_as_null(_build(operator), _overflow(operator), _zero)
+    masks = [_overflow(operator), _zero] if operator in "/%" else [_overflow(operator)]
+    return failing_as_null(_build(operator), *masks)
 
 
 @dataclass(frozen=True)
@@ -210,8 +213,8 @@ _WORDS = (
             *vecs(UINT8, (255, 0, 255), (255, 1, FAILS)),
             *vecs(FLOAT64, (_INF, -_INF, _NAN), (0.1, 0.2, 0.30000000000000004), (-0.0, -0.0, -0.0)),
             *vecs((INT32, FLOAT64), (1, 0.5, 1.5), (None, 0.5, None)),
-            *vecs((Decimal(4, 2), Decimal(3, 1)), (D("99.99"), D("99.9"), D("199.89"))),
-            *vecs((_BIG, INT32), (D(10**38 - 1), 1, FAILS), (D(10**38 - 1), 0, D(10**38 - 1))),
+            *vecs((Decimal(4, 2), Decimal(3, 1)), (Exact("99.99"), Exact("99.9"), Exact("199.89"))),
+            *vecs((_BIG, INT32), (Exact(10**38 - 1), 1, FAILS), (Exact(10**38 - 1), 0, Exact(10**38 - 1))),
             *vecs((NULL, INT32), (None, 1, None)),
             *times.PLUS_VECTORS,
         ),
@@ -225,7 +228,7 @@ _WORDS = (
             *vecs(INT32, (-(2**31), 1, FAILS), (2**31 - 1, -1, FAILS), (5, 7, -2)),
             *vecs(UINT8, (3, 5, FAILS), (5, 5, 0)),
             *vecs(FLOAT64, (_INF, _INF, _NAN), (0.0, 0.0, 0.0), (1.0, None, None)),
-            *vecs((Decimal(4, 2), INT32), (D("0.01"), 1, D("-0.99"))),
+            *vecs((Decimal(4, 2), INT32), (Exact("0.01"), 1, Exact("-0.99"))),
             *times.MINUS_VECTORS,
         ),
         ("minus",),
@@ -235,15 +238,19 @@ _WORDS = (
         "try_multiply",
         (
             *vecs(INT64, (3, -4, -12), (None, 2, None), (2**32, 2**31, FAILS), (2**32, -(2**31), _MIN)),
-            *vecs(INT64, (_MIN, -1, FAILS), (-1, _MIN, FAILS), (_MAX, 1, _MAX), (2**62, 4, FAILS), (0, _MIN, 0)),
+            *vecs(
+                INT64, (_MIN, -1, FAILS), (-1, _MIN, FAILS), (_MAX, 1, _MAX), (2**62, 4, FAILS), (0, _MIN, 0)
+            ),
             *vecs(INT32, (65536, 32768, FAILS), (65536, -32768, -(2**31))),
             *vecs(UINT64, (2**63, 2, FAILS), (2**32, 2**31, 2**63)),
             *vecs(FLOAT64, (_INF, 0.0, _NAN), (1e308, 10.0, _INF), (-0.0, 3.0, -0.0)),
-            *vecs((Decimal(4, 3), INT64), (D("0.908"), 1000, D("908.000")), (D("0.908"), None, None)),
-            *vecs((Decimal(4, 3), INT64), (D("0.908"), _MIN, D("-8374697985599983730.496"))),
-            *vecs((Decimal(38, 18), Decimal(38, 18)), (D("1.5"), D("2.5"), D("3.750000"))),
-            *vecs((Decimal(38, 18), Decimal(38, 18)), (D(10**19), D(10**19), FAILS)),
-            *vecs((Decimal(38, 18), Decimal(38, 18)), (D("1E-3"), D("5E-4"), D("0.000001"))),
+            *vecs(
+                (Decimal(4, 3), INT64), (Exact("0.908"), 1000, Exact("908.000")), (Exact("0.908"), None, None)
+            ),
+            *vecs((Decimal(4, 3), INT64), (Exact("0.908"), _MIN, Exact("-8374821809464136433.664"))),
+            *vecs((Decimal(38, 18), Decimal(38, 18)), (Exact("1.5"), Exact("2.5"), Exact("3.750000"))),
+            *vecs((Decimal(38, 18), Decimal(38, 18)), (Exact(10**19), Exact(10**19), FAILS)),
+            *vecs((Decimal(38, 18), Decimal(38, 18)), (Exact("1E-3"), Exact("5E-4"), Exact("0.000001"))),
             *times.TIMES_VECTORS,
         ),
         ("times",),
@@ -252,13 +259,19 @@ _WORDS = (
         "/",
         "try_divide",
         (
-            *vecs(INT32, (7, 2, 3), (-7, 2, -3), (7, -2, -3), (None, 2, None), (1, 0, FAILS), (None, 0, None)),
+            *vecs(
+                INT32, (7, 2, 3), (-7, 2, -3), (7, -2, -3), (None, 2, None), (1, 0, FAILS), (None, 0, None)
+            ),
             *vecs(INT64, (_MIN, -1, FAILS), (_MIN, 1, _MIN), (0, 0, FAILS)),
             *vecs(FLOAT64, (1.0, 0.0, _INF), (-1.0, 0.0, -_INF), (0.0, 0.0, _NAN), (1.0, -0.0, -_INF)),
-            *vecs((Decimal(10, 2), Decimal(10, 2)), (D("1"), D("3"), D("0.3333333333333"))),
-            *vecs((Decimal(10, 2), Decimal(10, 2)), (D("-2"), D("3"), D("-0.6666666666667")), (D(1), D(0), FAILS)),
-            *vecs((INT32, Decimal(2, 1)), (1, D("0.5"), D("2.000000")), (None, D(1), None)),
-            *vecs((Decimal(38, 10), Decimal(38, 10)), (D(1), D(8), D("0.125000"))),
+            *vecs((Decimal(10, 2), Decimal(10, 2)), (Exact("1"), Exact("3"), Exact("0.3333333333333"))),
+            *vecs(
+                (Decimal(10, 2), Decimal(10, 2)),
+                (Exact("-2"), Exact("3"), Exact("-0.6666666666667")),
+                (Exact(1), Exact(0), FAILS),
+            ),
+            *vecs((INT32, Decimal(2, 1)), (1, Exact("0.5"), Exact("2.000000")), (None, Exact(1), None)),
+            *vecs((Decimal(38, 10), Decimal(38, 10)), (Exact(1), Exact(8), Exact("0.125000"))),
         ),
         ("divide",),
     ),
@@ -268,8 +281,19 @@ _WORDS = (
         (
             *vecs(INT32, (7, 3, 1), (-7, 3, -1), (7, -3, 1), (-7, -3, -1), (7, 0, FAILS), (None, 3, None)),
             *vecs(INT64, (_MIN, -1, 0), (_MIN, 3, -2)),
-            *vecs(FLOAT64, (5.5, 2.0, 1.5), (-5.5, 2.0, -1.5), (1.0, 0.0, _NAN), (1.0, _INF, 1.0), (None, 1.0, None)),
-            *vecs((Decimal(3, 1), Decimal(3, 1)), (D("-5.5"), D("2"), D("-1.5")), (D(1), D(0), FAILS)),
+            *vecs(
+                FLOAT64,
+                (5.5, 2.0, 1.5),
+                (-5.5, 2.0, -1.5),
+                (1.0, 0.0, _NAN),
+                (1.0, _INF, 1.0),
+                (None, 1.0, None),
+            ),
+            *vecs(
+                (Decimal(3, 1), Decimal(3, 1)),
+                (Exact("-5.5"), Exact("2"), Exact("-1.5")),
+                (Exact(1), Exact(0), FAILS),
+            ),
         ),
         ("mod",),
     ),
@@ -329,7 +353,7 @@ def _least(args: Sequence[pl.Expr], types: Sequence[DataType]) -> pl.Expr | None
 
 def _negated(args: Sequence[pl.Expr], types: Sequence[DataType]) -> pl.Expr:
     if isinstance(types[0], Decimal):
-        return (-decimals.unscaled(args[0], types[0])).reinterpret(dtype=types[0].polars)
+        return (decimals.unscaled(args[0], types[0]) * -1).reinterpret(dtype=types[0].polars)
     return -args[0]
 
 
@@ -355,9 +379,9 @@ register(
         vectors=(
             *_SIGNED,
             *vecs(INT64, (_MAX, -_MAX)),
-            *vecs(UINT64, (2**64 - 1, D(1 - 2**64))),
+            *vecs(UINT64, (2**64 - 1, Exact(1 - 2**64))),
             *vecs(FLOAT64, (0.0, -0.0), (-_INF, _INF)),
-            *vecs(Decimal(38, 0), (D(10**38 - 1), D(1 - 10**38))),
+            *vecs(Decimal(38, 0), (Exact(10**38 - 1), Exact(1 - 10**38))),
         ),
         aliases=("negative",),
     )
@@ -373,7 +397,7 @@ register(
             *_SIGNED,
             *vecs(INT64, (-5, 5), (_MAX, _MAX)),
             *vecs(FLOAT64, (-0.0, 0.0), (-_INF, _INF)),
-            *vecs(Decimal(5, 2), (D("-1.50"), D("1.50"))),
+            *vecs(Decimal(5, 2), (Exact("-1.50"), Exact("1.50"))),
         ),
     )
 )

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from decimal import Decimal as D
+from decimal import Decimal as Exact
 from functools import reduce
 
 import polars as pl
@@ -94,14 +94,28 @@ def _vectors(operator: str) -> tuple[Vector, ...]:
     more = operator in (">", ">=", "<>")
     none = operator == "<>"
     return (
-        *vecs(INT64, (1, 2, less), (2, 2, same), (3, 2, more), (None, 1, None), (1, None, None), (None, None, None)),
+        *vecs(
+            INT64,
+            (1, 2, less),
+            (2, 2, same),
+            (3, 2, more),
+            (None, 1, None),
+            (1, None, None),
+            (None, None, None),
+        ),
         *vecs(FLOAT64, (1.0, _NAN, none), (_NAN, 1.0, none), (_NAN, _NAN, none), (-0.0, 0.0, same)),
         *vecs(FLOAT64, (_NAN, None, None), (None, _NAN, None), (1.0, _INF, less), (_INF, _INF, same)),
         *vecs((INT32, FLOAT64), (1, 1.5, less), (2, 2.0, same)),
-        *vecs((INT64, Decimal(20, 1)), (_BIG + 1, D(_BIG), more)),
-        *vecs(STRING, ("a", "b", less), ("", "", same), ("b", "a", more), ("a", None, None), ("a", "aa", less)),
+        *vecs((INT64, Decimal(20, 1)), (_BIG + 1, Exact(_BIG), more)),
+        *vecs(
+            STRING, ("a", "b", less), ("", "", same), ("b", "a", more), ("a", None, None), ("a", "aa", less)
+        ),
         *vecs(BOOLEAN, (False, True, less), (True, True, same)),
-        *vecs((TIMESTAMP, STRING), (datetime(2024, 1, 1), "2024-01-01 00:00:00", same), (None, "2024-01-01", None)),
+        *vecs(
+            (TIMESTAMP, STRING),
+            (datetime(2024, 1, 1), "2024-01-01 00:00:00", same),
+            (None, "2024-01-01", None),
+        ),
         *vecs((DATE, TIMESTAMP), (datetime(2024, 1, 1).date(), datetime(2024, 1, 1, 1), less)),
         *vecs((NULL, INT32), (None, 1, None)),
     )
@@ -167,8 +181,8 @@ def _in(args: Sequence[pl.Expr], types: Sequence[DataType]) -> pl.Expr:
         return pl.when(arg.is_not_null()).then(False)
     if UNKNOWN in values or isinstance(held, (List, Map, Struct)):
         return reduce(lambda a, b: a | b, (equal(arg, a, held) for a in args[1:]))
-    known = pl.Series([v for v in values if v is not None and v == v], dtype=held.polars)
-    found = arg.is_in(known.implode())
+    known = [v for v in values if v is not None and v == v]
+    found = arg.is_in(pl.lit(known, dtype=pl.List(held.polars)))
     return pl.when(found).then(True) if None in values else found
 
 
@@ -184,7 +198,7 @@ register(
             *vecs(FLOAT64, (_NAN, _NAN, False), (0.0, -0.0, True), (None, 1.0, None)),
             *vecs((INT32, FLOAT64, INT64), (1, 1.0, 5, True), (2, 1.0, 5, False)),
             *vecs(STRING, ("a", "b", "a", True), ("a", "b", None, None)),
-            vec((D("1.50"), D("1.5")), (Decimal(3, 2), Decimal(2, 1)), True),
+            vec((Exact("1.50"), Exact("1.5")), (Decimal(3, 2), Decimal(2, 1)), True),
             vec((datetime(2024, 1, 1), "2024-01-01 00:00:00"), (TIMESTAMP, STRING), True),
         ),
     )

@@ -136,12 +136,19 @@ def _per_value(
         ]
     )
     names = [pl.col(n) for n in frame.columns[1:]]
-    found = pl.repeat(None, height, dtype=result.polars, eager=True)
-    for value in frame["c0"].unique().drop_nulls():
+    parts, places = [], []
+    for value in frame["c0"].unique(maintain_order=True).drop_nulls():
         rows = (frame["c0"] == value).fill_null(value=False).arg_true()
         part = frame.select(pl.all().gather(rows)).with_columns(make(names, value).alias("result"))
-        found = found.scatter(rows, part["result"])
-    return found
+        parts.append(part["result"])
+        places.append(rows)
+    if not parts:
+        return pl.repeat(None, height, dtype=result.polars, eager=True)
+    order = pl.concat(places)
+    # row i of the batch is row back[i] of the parts; NULL where the value is NULL
+    back = pl.repeat(None, height, dtype=pl.UInt32, eager=True)
+    back = back.scatter(order, pl.int_range(len(order), dtype=pl.UInt32, eager=True))
+    return pl.concat(parts).gather(back)
 
 
 def per_row(args: Sequence[pl.Expr], call: Callable[..., Any], result: DataType) -> pl.Expr:

@@ -131,7 +131,9 @@ for _name, _on_null in (("is_null", True), ("is_not_null", False)):
         Function(
             _name,
             _anything,
-            (lambda args, types: args[0].is_null()) if _on_null else (lambda args, types: args[0].is_not_null()),
+            (lambda args, types: args[0].is_null())
+            if _on_null
+            else (lambda args, types: args[0].is_not_null()),
             "one value",
             strict=False,
             vectors=(
@@ -226,7 +228,13 @@ register(
         strict=False,
         guards=_reached,
         vectors=(
-            *vecs((BOOLEAN, INT32, INT32), (True, 1, 2, 1), (False, 1, 2, 2), (None, 1, 2, 2), (True, None, 2, None)),
+            *vecs(
+                (BOOLEAN, INT32, INT32),
+                (True, 1, 2, 1),
+                (False, 1, 2, 2),
+                (None, 1, 2, 2),
+                (True, None, 2, None),
+            ),
             *vecs((BOOLEAN, INT32), (True, 1, 1), (False, 1, None), (None, 1, None)),
             *vecs((BOOLEAN, STRING, BOOLEAN, STRING, STRING), (False, "a", True, "b", "c", "b")),
             *vecs((BOOLEAN, STRING, BOOLEAN, STRING, STRING), (True, "a", True, "b", "c", "a")),
@@ -243,6 +251,8 @@ register(
         "a condition and two values of one kind",
         strict=False,
         guards=_reached,
-        vectors=vecs((BOOLEAN, INT64, INT64), (True, 1, 2, 1), (False, 1, 2, 2), (None, 1, 2, 2), (True, None, 2, None)),
+        vectors=vecs(
+            (BOOLEAN, INT64, INT64), (True, 1, 2, 1), (False, 1, 2, 2), (None, 1, 2, 2), (True, None, 2, None)
+        ),
     )
 )

@@ -34,11 +34,15 @@ def like_to_regex(pattern: str, escape: str | None = None) -> str:
         char = pattern[i]
         if char == escape and i + 1 < len(pattern):
             i += 1
-            found.append(re.escape(pattern[i]))
+            found.append(_escaped(pattern[i]))
         else:
-            found.append(_SIMILAR.get(char) or re.escape(char))
+            found.append(_SIMILAR.get(char) or _escaped(char))
         i += 1
     return f"^(?s:{''.join(found)})$"
+
+
+def _escaped(char: str) -> str:
+    return "\\" + char if char in r"\.+*?()|[]{}^$#&-~" else char
 
 
 def _like(text: pl.Expr, pattern: str, escape: str | None) -> pl.Expr:
@@ -77,11 +81,38 @@ register(
         constants=(2,),
         operator="LIKE",
         vectors=(
-            *vecs(STRING, ("hello", "h%", True), ("hello", "%ll%", True), ("hello", "%lo", True), ("hello", "h_llo", True)),
-            *vecs(STRING, ("hello", "hello", True), ("hello", "Hello", False), ("hello", "ell", False), ("", "%", True)),
-            *vecs(STRING, ("a.c", "a.c", True), ("abc", "a.c", False), ("a\nb", "a%b", True), ("a+b", "a+_", True)),
-            *vecs(STRING, (None, "%", None), ("a", None, None), ("", "", True), ("ä", "_", True), ("a\n", "a", False)),
-            *vecs(STRING, ("50%", "50!%", "!", True), ("500", "50!%", "!", False), ("a_b", "a!_%", "!", True)),
+            *vecs(
+                STRING,
+                ("hello", "h%", True),
+                ("hello", "%ll%", True),
+                ("hello", "%lo", True),
+                ("hello", "h_llo", True),
+            ),
+            *vecs(
+                STRING,
+                ("hello", "hello", True),
+                ("hello", "Hello", False),
+                ("hello", "ell", False),
+                ("", "%", True),
+            ),
+            *vecs(
+                STRING,
+                ("a.c", "a.c", True),
+                ("abc", "a.c", False),
+                ("a\nb", "a%b", True),
+                ("a+b", "a+_", True),
+            ),
+            *vecs(
+                STRING,
+                (None, "%", None),
+                ("a", None, None),
+                ("", "", True),
+                ("ä", "_", True),
+                ("a\n", "a", False),
+            ),
+            *vecs(
+                STRING, ("50%", "50!%", "!", True), ("500", "50!%", "!", False), ("a_b", "a!_%", "!", True)
+            ),
             *vecs(STRING, (None, "a", "!", None), ("a!b", "a!!b", "!", True), ("a\n", "_", False)),
         ),
     )
@@ -169,7 +200,7 @@ def _replace(args: Sequence[pl.Expr], types: Sequence[DataType]) -> pl.Expr:
 
 
 def _rust_replacement(text: str) -> str:
-    """Java's `$1` and `\\$` in Rust's words."""
+    """Java's `$1`, and its dollar behind a backslash, in Rust's words."""
     text = re.sub(r"\\(.)", lambda m: "$$" if m[1] == "$" else m[1], text)
     return re.sub(r"(?<!\$)\$(\d)", r"${\1}", text)
 
@@ -229,9 +260,17 @@ register(
         "a text, a regular expression and, optionally, the number of a group",
         infer_values=_checked("regexp_extract", groups=True),
         vectors=(
-            *vecs((STRING, STRING, INT32), ("foothebar", "foo(.*?)(bar)", 2, "bar"), ("ab", "(a)(x)?", 2, None)),
-            *vecs((STRING, STRING, INT32), ("x=5&channel_id=7", "(&|^)channel_id=([^&]*)", 2, "7"), ("a", "b", 0, None)),
-            *vecs((STRING, STRING, INT32), (None, "a", 0, None), ("a", None, 0, None), ("a", "a", None, None)),
+            *vecs(
+                (STRING, STRING, INT32), ("foothebar", "foo(.*?)(bar)", 2, "bar"), ("ab", "(a)(x)?", 2, None)
+            ),
+            *vecs(
+                (STRING, STRING, INT32),
+                ("x=5&channel_id=7", "(&|^)channel_id=([^&]*)", 2, "7"),
+                ("a", "b", 0, None),
+            ),
+            *vecs(
+                (STRING, STRING, INT32), (None, "a", 0, None), ("a", None, 0, None), ("a", "a", None, None)
+            ),
             *vecs(STRING, ("hello", "l+", "ll"), ("hello", "x", None), (None, "x", None)),
         ),
     )
@@ -261,11 +300,20 @@ register(
         lambda args, types: by_value(
             args,
             1,
-            lambda a, p: a[0].str.count_matches(p).cast(pl.Int64) if _is_pattern(p) else pl.lit(None, dtype=pl.Int64),
+            lambda a, p: (
+                a[0].str.count_matches(p).cast(pl.Int64) if _is_pattern(p) else pl.lit(None, dtype=pl.Int64)
+            ),
             INT64,
         ),
         "a text and a regular expression",
         infer_values=_checked("regexp_count"),
-        vectors=vecs(STRING, ("banana", "an", 2), ("banana", "x", 0), ("", "a", 0), (None, "a", None), ("a", None, None)),
+        vectors=vecs(
+            STRING,
+            ("banana", "an", 2),
+            ("banana", "x", 0),
+            ("", "a", 0),
+            (None, "a", None),
+            ("a", None, None),
+        ),
     )
 )

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import decimal
 from collections.abc import Callable, Sequence
-from decimal import Decimal as D
+from decimal import Decimal as Exact
 from typing import Any
 
 import numpy as np
@@ -132,8 +132,8 @@ def _exactly(value: float | None, digits: int, *, half_up: bool) -> float | None
         return value
     mode = decimal.ROUND_HALF_UP if half_up else decimal.ROUND_DOWN
     context = decimal.Context(prec=800, rounding=mode)
-    unit = D(1).scaleb(-digits, context=context)
-    return float(D(repr(value)).quantize(unit, context=context)) if digits > -330 else 0.0
+    unit = Exact(1).scaleb(-digits, context=context)
+    return float(Exact(repr(value)).quantize(unit, context=context)) if digits > -330 else 0.0
 
 
 def _overflow(args: Sequence[pl.Expr], types: Sequence[DataType]) -> pl.Expr | None:
@@ -158,12 +158,14 @@ register(
         vectors=(
             *vecs(FLOAT64, (0.5, 1.0), (-0.5, -1.0), (2.5, 3.0), (None, None), (_NAN, _NAN), (_INF, _INF)),
             *vecs(FLOAT64, (-0.2, -0.0), (1e300, 1e300), (0.49999999999999994, 0.0)),
-            *vecs((FLOAT64, INT32), (1.005, 2, 1.01), (2.675, 2, 2.68), (1234.5, -2, 1200.0), (1.0, None, None)),
+            *vecs(
+                (FLOAT64, INT32), (1.005, 2, 1.01), (2.675, 2, 2.68), (1234.5, -2, 1200.0), (1.0, None, None)
+            ),
             *vecs((INT32, INT32), (15, -1, 20), (-15, -1, -20), (14, -1, 10), (14, 1, 14)),
             *vecs((INT32, INT32), (2**31 - 1, -1, FAILS), (5, -12, 0)),
-            *vecs(Decimal(4, 3), (D("2.500"), D("3")), (D("9.999"), D("10")), (None, None)),
-            vec((D("1.234567"), 2), (Decimal(7, 6), INT32), D("1.23")),
-            vec((D("-1.235"), 2), (Decimal(4, 3), INT32), D("-1.24")),
+            *vecs(Decimal(4, 3), (Exact("2.500"), Exact("3")), (Exact("9.999"), Exact("10")), (None, None)),
+            vec((Exact("1.234567"), 2), (Decimal(7, 6), INT32), Exact("1.23")),
+            vec((Exact("-1.235"), 2), (Decimal(4, 3), INT32), Exact("-1.24")),
         ),
     )
 )
@@ -176,9 +178,11 @@ register(
         infer_values=_infer,
         vectors=(
             *vecs(FLOAT64, (1.9, 1.0), (-1.9, -1.0), (None, None), (_NAN, _NAN), (-0.5, -0.0)),
-            *vecs((FLOAT64, INT32), (42.324, 2, 42.32), (0.29, 2, 0.29), (-1.999, 2, -1.99), (19.9, -1, 10.0)),
+            *vecs(
+                (FLOAT64, INT32), (42.324, 2, 42.32), (0.29, 2, 0.29), (-1.999, 2, -1.99), (19.9, -1, 10.0)
+            ),
             *vecs((INT32, INT32), (19, -1, 10), (-19, -1, -10)),
-            vec((D("1.999"), 2), (Decimal(4, 3), INT32), D("1.99")),
+            vec((Exact("1.999"), 2), (Decimal(4, 3), INT32), Exact("1.99")),
         ),
         aliases=("trunc",),
     )
@@ -229,7 +233,12 @@ register(
         vectors=(
             *vecs(FLOAT64, (1.5, 1.0), (-1.5, -2.0), (None, None), (_NAN, _NAN), (-0.0, -0.0)),
             *vecs(INT64, (5, 5), (None, None)),
-            *vecs(Decimal(3, 1), (D("-1.5"), D("-2")), (D("1.5"), D("1")), (D("2.0"), D("2"))),
+            *vecs(
+                Decimal(3, 1),
+                (Exact("-1.5"), Exact("-2")),
+                (Exact("1.5"), Exact("1")),
+                (Exact("2.0"), Exact("2")),
+            ),
             *time_units.floor_vectors(TIMESTAMP, DATE, STRING),
         ),
     )
@@ -245,7 +254,12 @@ register(
         vectors=(
             *vecs(FLOAT64, (1.5, 2.0), (-1.5, -1.0), (None, None), (_INF, _INF), (-0.5, -0.0)),
             *vecs(INT64, (5, 5), (None, None)),
-            *vecs(Decimal(2, 1), (D("-1.5"), D("-1")), (D("9.9"), D("10")), (D("2.0"), D("2"))),
+            *vecs(
+                Decimal(2, 1),
+                (Exact("-1.5"), Exact("-1")),
+                (Exact("9.9"), Exact("10")),
+                (Exact("2.0"), Exact("2")),
+            ),
             *time_units.ceil_vectors(TIMESTAMP, DATE, STRING),
         ),
         aliases=("ceiling",),
@@ -258,7 +272,7 @@ def _sign(args: Sequence[pl.Expr], types: Sequence[DataType]) -> pl.Expr:
         return args[0].sign().cast(types[0].polars)
     value = decimals.unscaled(args[0], types[0])
     one = pl.lit(10 ** types[0].scale, dtype=pl.Int128)
-    found = pl.when(value > 0).then(one).when(value < 0).then(-one).when(value == 0).then(one * 0)
+    found = pl.when(value > 0).then(one).when(value < 0).then(one * -1).when(value == 0).then(one * 0)
     # a type without digits before the point has no 1
     return decimals.pack(found, types[0], sure=types[0].precision > types[0].scale)
 
@@ -272,7 +286,7 @@ register(
         vectors=(
             *vecs(INT32, (-7, -1), (0, 0), (7, 1), (None, None)),
             *vecs(FLOAT64, (-0.5, -1.0), (_INF, 1.0), (None, None), (_NAN, _NAN)),
-            *vecs(Decimal(3, 1), (D("-1.5"), D("-1")), (None, None), (D("0"), D("0"))),
+            *vecs(Decimal(3, 1), (Exact("-1.5"), Exact("-1")), (None, None), (Exact("0"), Exact("0"))),
         ),
     )
 )

@@ -19,7 +19,9 @@ from thalweg.expr.registry import UNKNOWN, Function, Signature, Vector, register
 _TEXT = "a text"
 
 
-def _simple(name: str, call: Callable[[pl.Expr], pl.Expr], vectors: tuple[Vector, ...], *aliases: str) -> None:
+def _simple(
+    name: str, call: Callable[[pl.Expr], pl.Expr], vectors: tuple[Vector, ...], *aliases: str
+) -> None:
     register(
         Function(
             name,
@@ -85,13 +87,15 @@ for _name, _length, _of_umlaut, _aliases in _LENGTHS:
 def _substring(args: Sequence[pl.Expr], types: Sequence[DataType]) -> pl.Expr:
     text, start = args[0], args[1]
     length = args[2] if len(args) == 3 else None
-    known, size = constant(start), UNKNOWN if length is None else constant(length)
-    if known is not UNKNOWN and known is not None and known >= 0 and (length is None or (size or -1) >= 0):
+    known, size = constant(start), 0 if length is None else constant(length)
+    if isinstance(known, int) and known >= 0 and isinstance(size, int) and size >= 0:
         return text.str.slice(max(known - 1, 0), length)
     count = text.str.len_chars().cast(pl.Int32)
     begin = pl.when(start > 0).then(start - 1).when(start < 0).then(count + start).otherwise(0)
     inside = (begin >= 0) & start.is_not_null()
-    taken = text.str.slice(pl.when(inside).then(begin).otherwise(0), length if length is None else pl.max_horizontal(length, 0))
+    taken = text.str.slice(
+        pl.when(inside).then(begin).otherwise(0), length if length is None else pl.max_horizontal(length, 0)
+    )
     found = pl.when(inside).then(taken).when(start.is_not_null() & text.is_not_null()).then(pl.lit(""))
     return found if length is None else pl.when(length >= 0).then(found)
 
@@ -103,10 +107,18 @@ register(
         _substring,
         "a text, a start and, optionally, a length",
         vectors=(
-            *vecs((STRING, INT32), ("hello", 2, "ello"), ("hello", -3, "llo"), ("hello", 9, ""), ("hello", -9, "")),
+            *vecs(
+                (STRING, INT32),
+                ("hello", 2, "ello"),
+                ("hello", -3, "llo"),
+                ("hello", 9, ""),
+                ("hello", -9, ""),
+            ),
             *vecs((STRING, INT32), ("hello", 0, "hello"), (None, 1, None), ("a", None, None), ("", 1, "")),
             *vecs((STRING, INT32, INT32), ("hello", 2, 3, "ell"), ("hello", 4, 9, "lo"), ("hello", 1, 0, "")),
-            *vecs((STRING, INT32, INT32), ("hello", 1, -1, None), ("hello", 1, None, None), ("äöü", 2, 1, "ö")),
+            *vecs(
+                (STRING, INT32, INT32), ("hello", 1, -1, None), ("hello", 1, None, None), ("äöü", 2, 1, "ö")
+            ),
             *vecs((STRING, INT32, INT32), ("hello", -3, 2, "ll"), (None, -3, 2, None)),
         ),
         aliases=("substr",),
@@ -115,8 +127,10 @@ register(
 
 
 def _left(args: Sequence[pl.Expr], types: Sequence[DataType]) -> pl.Expr:
-    return args[0].str.slice(0, pl.when(args[1] > 0).then(args[1]).when(args[1].is_not_null()).then(0)).pipe(
-        lambda e: pl.when(args[1].is_not_null()).then(e)
+    return (
+        args[0]
+        .str.slice(0, pl.when(args[1] > 0).then(args[1]).when(args[1].is_not_null()).then(0))
+        .pipe(lambda e: pl.when(args[1].is_not_null()).then(e))
     )
 
 
@@ -134,7 +148,13 @@ for _name, _build, _two in (("left", _left, "he"), ("right", _right, "lo")):
             _build,
             "a text and a number of characters",
             vectors=(
-                *vecs((STRING, INT32), ("hello", 2, _two), ("hello", 9, "hello"), ("hello", 0, ""), ("hello", -1, "")),
+                *vecs(
+                    (STRING, INT32),
+                    ("hello", 2, _two),
+                    ("hello", 9, "hello"),
+                    ("hello", 0, ""),
+                    ("hello", -1, ""),
+                ),
                 *vecs((STRING, INT32), (None, 1, None), ("a", None, None), ("", 3, "")),
             ),
         )
@@ -180,7 +200,13 @@ register(
         "a separator and texts",
         strict=False,
         vectors=(
-            *vecs(STRING, ("-", "a", "b", "a-b"), ("-", "a", None, "a"), ("-", None, None, ""), (None, "a", "b", None)),
+            *vecs(
+                STRING,
+                ("-", "a", "b", "a-b"),
+                ("-", "a", None, "a"),
+                ("-", None, None, ""),
+                (None, "a", "b", None),
+            ),
             *vecs(STRING, ("-", "a", "", "a-")),
         ),
     )
@@ -190,7 +216,9 @@ register(
 def _replace(args: Sequence[pl.Expr], types: Sequence[DataType]) -> pl.Expr:
     def make(others: Sequence[pl.Expr], old: str) -> pl.Expr:
         text, new = others
-        return pl.when(new.is_not_null()).then(text.str.replace_all(old, new, literal=True))
+        # Polars wants a replacement for every row
+        replaced = text.str.replace_all(old, new.fill_null(""), literal=True)
+        return pl.when(new.is_not_null()).then(replaced)
 
     return by_value(args, 1, make, STRING)
 
@@ -203,7 +231,13 @@ register(
         "a text, what to replace, and by what",
         vectors=(
             *vecs(STRING, ("banana", "an", "AN", "bANANa"), ("a.b", ".", "", "ab"), ("abc", "x", "y", "abc")),
-            *vecs(STRING, (None, "a", "b", None), ("a", None, "b", None), ("a", "a", None, None), ("a$1", "a", "$0", "$0$1")),
+            *vecs(
+                STRING,
+                (None, "a", "b", None),
+                ("a", None, "b", None),
+                ("a", "a", None, None),
+                ("a$1", "a", "$0", "$0$1"),
+            ),
         ),
     )
 )
@@ -217,7 +251,7 @@ def _padder(*, left: bool) -> Callable[[Sequence[pl.Expr], Sequence[DataType]], 
         usable = (length >= 0) & (size > 0)
         count = pl.when(usable & (missing > 0)).then(missing).otherwise(0)
         times = (count + size - 1).truncdiv(pl.when(size > 0).then(size).otherwise(1))
-        filler = pad.repeat_by(times).list.join("").str.slice(0, count)
+        filler = pad.repeat_by(pl.max_horizontal(times, 0)).list.join("").str.slice(0, count)
         kept = text.str.slice(0, pl.when(usable).then(length).otherwise(0))
         both = pl.concat_str(filler, kept) if left else pl.concat_str(kept, filler)
         return pl.when(usable).then(both)
@@ -234,8 +268,12 @@ for _name, _left_side in (("lpad", True), ("rpad", False)):
             "a text, a length and what to fill with",
             vectors=(
                 *vecs((STRING, INT32, STRING), ("hi", 5, "xy", "xyxhi" if _left_side else "hixyx")),
-                *vecs((STRING, INT32, STRING), ("hello", 2, "x", "he"), ("", 2, "x", "xx"), ("a", 0, "x", "")),
-                *vecs((STRING, INT32, STRING), ("a", -1, "x", None), ("a", 3, "", None), (None, 3, "x", None)),
+                *vecs(
+                    (STRING, INT32, STRING), ("hello", 2, "x", "he"), ("", 2, "x", "xx"), ("a", 0, "x", "")
+                ),
+                *vecs(
+                    (STRING, INT32, STRING), ("a", -1, "x", None), ("a", 3, "", None), (None, 3, "x", None)
+                ),
                 *vecs((STRING, INT32, STRING), ("a", None, "x", None), ("a", 3, None, None)),
             ),
         )
@@ -285,7 +323,14 @@ register(
         _locate,
         "what to look for, a text and, optionally, where to begin",
         vectors=(
-            *vecs(STRING, ("l", "hello", 3), ("x", "hello", 0), ("", "a", 1), (None, "a", None), ("a", None, None)),
+            *vecs(
+                STRING,
+                ("l", "hello", 3),
+                ("x", "hello", 0),
+                ("", "a", 1),
+                (None, "a", None),
+                ("a", None, None),
+            ),
             *vecs(STRING, ("ü", "äöü", 3)),
             *vecs((STRING, STRING, INT32), ("l", "hello", 4, 4), ("l", "hello", 5, 0), ("l", "hello", 0, 0)),
             *vecs((STRING, STRING, INT32), ("l", "hello", None, None), (None, "hello", 1, None)),
@@ -319,7 +364,13 @@ def _register_find(name: str) -> None:
             lambda args, types: find(args[0], args[1]),
             "two texts",
             vectors=(
-                *vecs(STRING, ("hello", inside, True), ("hello", outside, False), ("hello", "", True), ("", "", True)),
+                *vecs(
+                    STRING,
+                    ("hello", inside, True),
+                    ("hello", outside, False),
+                    ("hello", "", True),
+                    ("", "", True),
+                ),
                 *vecs(STRING, (None, "a", None), ("a", None, None), ("hello", ".", False)),
             ),
             aliases={"starts_with": ("startswith",), "ends_with": ("endswith",)}.get(name, ()),
@@ -351,9 +402,16 @@ register(
         _split_index,
         "a text, a separator and a number from 0",
         vectors=(
-            *vecs((STRING, STRING, INT32), ("a/b/c", "/", 0, "a"), ("a/b/c", "/", 2, "c"), ("a/b/c", "/", 3, None)),
+            *vecs(
+                (STRING, STRING, INT32),
+                ("a/b/c", "/", 0, "a"),
+                ("a/b/c", "/", 2, "c"),
+                ("a/b/c", "/", 3, None),
+            ),
             *vecs((STRING, STRING, INT32), ("a//c", "/", 1, ""), ("a/b", "/", -1, None), ("", "/", 0, None)),
-            *vecs((STRING, STRING, INT32), (None, "/", 0, None), ("a", None, 0, None), ("a", "/", None, None)),
+            *vecs(
+                (STRING, STRING, INT32), (None, "/", 0, None), ("a", None, 0, None), ("a", "/", None, None)
+            ),
             vec(("a--b", "--", 1), (STRING, STRING, INT32), "b"),
         ),
     )
@@ -364,7 +422,13 @@ register(
         fixed([STRING, STRING], List(STRING)),
         lambda args, types: pl.when(args[1].is_not_null()).then(args[0].str.split(args[1])),
         "a text and a separator",
-        vectors=vecs(STRING, ("a,b,,c", ",", ["a", "b", "", "c"]), ("a", ",", ["a"]), (None, ",", None), ("a", None, None)),
+        vectors=vecs(
+            STRING,
+            ("a,b,,c", ",", ["a", "b", "", "c"]),
+            ("a", ",", ["a"]),
+            (None, ",", None),
+            ("a", None, None),
+        ),
     )
 )
 register(
@@ -373,6 +437,8 @@ register(
         fixed([STRING, STRING], INT64),
         lambda args, types: args[0].str.count_matches(args[1], literal=True).cast(pl.Int64),
         "a text and what to count in it",
-        vectors=vecs(STRING, ("banana", "a", 3), ("banana", "x", 0), ("", "a", 0), (None, "a", None), ("a", None, None)),
+        vectors=vecs(
+            STRING, ("banana", "a", 3), ("banana", "x", 0), ("", "a", 0), (None, "a", None), ("a", None, None)
+        ),
     )
 )

@@ -24,7 +24,6 @@ from thalweg.base.types import (
     NULL,
     TIME,
     TIMESTAMP,
-    TIMESTAMP_LTZ,
     DataType,
     Integer,
     Timestamp,
@@ -62,7 +61,8 @@ def _shifted(operator: str, a: DataType, b: DataType, right: Any) -> Signature |
         held = b if a == NULL else a
         return Signature((held, b), held) if allowed else None
     if operator == "-" and a != NULL and b != NULL:
-        points = [t for t in (a, b) if isinstance(t, Timestamp)] or ([DATE] if a == b == DATE else [])
+        points: list[DataType] = [t for t in (a, b) if isinstance(t, Timestamp)]
+        points = points or ([DATE] if a == b == DATE else [])
         if points and all(t in (points[0], DATE) for t in (a, b)):
             return Signature((points[0], points[0]), INTERVAL)
         if a == b == TIME:
@@ -125,7 +125,11 @@ PLUS_VECTORS = (
 MINUS_VECTORS = (
     *vecs((TIMESTAMP, INTERVAL), (_NOON, _HOUR, datetime(2024, 1, 31, 11)), (None, _HOUR, None)),
     *vecs((TIMESTAMP, INTERVAL_MONTH), (datetime(2024, 3, 31), 1, datetime(2024, 2, 29))),
-    *vecs(TIMESTAMP, (_NOON, datetime(2024, 1, 30, 12), _DAY), (datetime(1969, 12, 31), datetime(1970, 1, 1), -_DAY)),
+    *vecs(
+        TIMESTAMP,
+        (_NOON, datetime(2024, 1, 30, 12), _DAY),
+        (datetime(1969, 12, 31), datetime(1970, 1, 1), -_DAY),
+    ),
     *vecs(DATE, (date(2024, 3, 1), date(2024, 2, 28), timedelta(days=2)), (None, date(2024, 2, 28), None)),
     *vecs((TIMESTAMP, DATE), (_NOON, date(2024, 1, 31), timedelta(hours=12))),
     *vecs(TIME, (time(1), time(2), -_HOUR)),

@@ -23,10 +23,15 @@ if TYPE_CHECKING:
 assert thalweg.expr.functions, "importing it registers the functions"
 
 _CLOCKS = frozenset(
-    "current_timestamp current_date current_time localtime localtimestamp now proctime current_watermark "
-    "current_row_timestamp unix_timestamp".split()
+    (
+        *("current_timestamp", "current_date", "current_time", "localtime", "localtimestamp", "now"),
+        *("proctime", "current_watermark", "current_row_timestamp", "unix_timestamp"),
+    )
 )
-_GROUP_WINDOWS = {"tumble": "TUMBLE", "hop": "HOP", "session": "SESSION", "cumulate": "CUMULATE"}
+_GROUP_WINDOWS = ("tumble", "hop", "session", "cumulate")
+_WINDOW_TABLE = (
+    "FROM TABLE(TUMBLE(TABLE t, DESCRIPTOR(time), INTERVAL '10' SECOND)) GROUP BY window_start, window_end"
+)
 _TIMES_NEED = "compute with a time column of the rows instead"
 
 
@@ -87,7 +92,9 @@ def _aggregate(binder: ExpressionBinder, node: exp.Expr, name: str, filtered: ex
     if any(isinstance(a, exp.Star) for a in written):
         if name != "count":
             raise problems.meaning(
-                f"{name.upper()}(*) has no meaning", span_of(node), hint=f"{name.upper()}(column), or COUNT(*)"
+                f"{name.upper()}(*) has no meaning",
+                span_of(node),
+                hint=f"{name.upper()}(column), or COUNT(*)",
             )
         written = []
     condition = None if filtered is None else binder.bind(filtered)
@@ -99,11 +106,9 @@ def _unknown(node: exp.Expr, name: str) -> SqlError:
     lower = name.lower()
     if lower in _CLOCKS:
         return problems.not_yet(f"{name.upper()} is", span_of(node), hint=_TIMES_NEED)
-    base = lower.removesuffix("_start").removesuffix("_end").removesuffix("_rowtime").removesuffix("_proctime")
-    if base in _GROUP_WINDOWS:
-        kind = _GROUP_WINDOWS[base]
-        hint = "FROM TABLE(TUMBLE(TABLE t, DESCRIPTOR(time), INTERVAL '10' SECOND)) GROUP BY window_start, window_end"
-        return problems.not_yet(f"{kind} in GROUP BY is", span_of(node), hint=hint)
+    kind, _, suffix = lower.partition("_")
+    if kind in _GROUP_WINDOWS and suffix in ("", "start", "end", "rowtime", "proctime"):
+        return problems.not_yet(f"{kind.upper()} in GROUP BY is", span_of(node), hint=_WINDOW_TABLE)
     near = near_misses(lower, [*registry.names(), *aggregates.names()])
     return SqlError(
         f'there is no function "{name}"',

@@ -23,10 +23,26 @@ from thalweg.sql.grammar.tree import IntervalLiteral, TimeLiteral, Truth, TypeNa
 from thalweg.sql.source import span_of, text_of
 
 _BINARY: dict[type[exp.Expr], str] = {
-    **{exp.Add: "add", exp.Sub: "sub", exp.Mul: "mul", exp.Div: "div", exp.Mod: "mod"},
-    **{exp.EQ: "eq", exp.NEQ: "ne", exp.LT: "lt", exp.LTE: "le", exp.GT: "gt", exp.GTE: "ge"},
-    **{exp.And: "and", exp.Or: "or", exp.DPipe: "concat", exp.NullSafeNEQ: "is_distinct"},
+    exp.Add: "+",
+    exp.Sub: "-",
+    exp.Mul: "*",
+    exp.Div: "/",
+    exp.Mod: "%",
+    exp.DPipe: "||",
+    exp.EQ: "=",
+    exp.NEQ: "<>",
+    exp.LT: "<",
+    exp.LTE: "<=",
+    exp.GT: ">",
+    exp.GTE: ">=",
+    exp.And: "and",
+    exp.Or: "or",
+    exp.SimilarTo: "similar",
+    exp.NullSafeNEQ: "is_distinct_from",
+    exp.NullSafeEQ: "is_not_distinct_from",
 }
+"""Operators by the names that their functions are registered under."""
+
 _SUB_QUERY = "aggregate or filter in a sub-query in FROM instead"
 
 
@@ -121,21 +137,14 @@ class ExpressionBinder:
         return self.call("not", node, self.bind(node.this))
 
     def _truth(self, node: exp.Expr) -> Expr:
-        kind, negate = node.args["kind"], node.args.get("negate")
-        arg = self.bind(node.this)
-        if kind in ("NULL", "UNKNOWN"):
-            return self.call("is_not_null" if negate else "is_null", node, arg)
-        return self.negated(negate, node, self.call("is_true" if kind == "TRUE" else "is_false", node, arg))
-
-    def _not_distinct(self, node: exp.Expr) -> Expr:
-        found = self.call("is_distinct", node, self.bind(node.this), self.bind(node.expression))
-        return self.negated(True, node, found)
+        name = f"is_{'not_' if node.args.get('negate') else ''}{node.args['kind'].lower()}"
+        return self.call(name, node, self.bind(node.this))
 
     def _between(self, node: exp.Expr) -> Expr:
         value, low, high = (self.bind(node.args[k]) for k in ("this", "low", "high"))
 
         def inside(a: Expr, b: Expr) -> Expr:
-            return self.call("and", node, self.call("ge", node, value, a), self.call("le", node, value, b))
+            return self.call("and", node, self.call(">=", node, value, a), self.call("<=", node, value, b))
 
         found = inside(low, high)
         return self.call("or", node, found, inside(high, low)) if node.args.get("symmetric") else found
@@ -162,7 +171,7 @@ class ExpressionBinder:
         for branch in node.args["ifs"]:
             when = self.bind(branch.this)
             if node.this is not None:
-                when = Call("eq", (self.bind(node.this), when), span=span_of(branch.this))
+                when = Call("=", (self.bind(node.this), when), span=span_of(branch.this))
             args += [when, self.bind(branch.args["true"])]
         default = node.args.get("default")
         args.append(Literal(None, NULL, span=span_of(node)) if default is None else self.bind(default))
@@ -188,8 +197,10 @@ class ExpressionBinder:
 
     def _window(self, node: exp.Expr) -> Expr:
         raise problems.meaning(
-            f"a window function (OVER) cannot stand in {self.clause}", span_of(node),
-            code="sql-misplaced-window", hint="compute it in a sub-query and use its column outside",
+            f"a window function (OVER) cannot stand in {self.clause}",
+            span_of(node),
+            code="sql-misplaced-window",
+            hint="compute it in a sub-query and use its column outside",
         )
 
     def _sub_query(self, node: exp.Expr) -> Expr:
@@ -197,10 +208,9 @@ class ExpressionBinder:
 
     def _tuple(self, node: exp.Expr) -> Expr:
         shown = text_of(node)[:40]
-        raise problems.not_yet("a list of values in parentheses is", span_of(node), hint=f"ROW{shown} makes a row")
-
-    def _similar(self, node: exp.Expr) -> Expr:
-        raise problems.not_yet("SIMILAR TO is", span_of(node), hint="REGEXP(text, pattern) and LIKE match texts")
+        raise problems.not_yet(
+            "a list of values in parentheses is", span_of(node), hint=f"ROW{shown} makes a row"
+        )
 
     def _at_zone(self, node: exp.Expr) -> Expr:
         raise problems.not_yet("AT TIME ZONE is", span_of(node))
@@ -219,7 +229,6 @@ _READERS: dict[type[exp.Expr], Callable[[ExpressionBinder, exp.Expr], Expr]] = {
     exp.Paren: ExpressionBinder._paren,
     exp.Not: ExpressionBinder._not,
     Truth: ExpressionBinder._truth,
-    exp.NullSafeEQ: ExpressionBinder._not_distinct,
     exp.Between: ExpressionBinder._between,
     exp.In: ExpressionBinder._in,
     exp.Like: ExpressionBinder._like,
@@ -233,6 +242,5 @@ _READERS: dict[type[exp.Expr], Callable[[ExpressionBinder, exp.Expr], Expr]] = {
     exp.Window: ExpressionBinder._window,
     exp.Subquery: ExpressionBinder._sub_query,
     exp.Tuple: ExpressionBinder._tuple,
-    exp.SimilarTo: ExpressionBinder._similar,
     exp.AtTimeZone: ExpressionBinder._at_zone,
 }

@@ -88,11 +88,15 @@ def _qualified_star(node: exp.Expr, binder: ExpressionBinder) -> Iterator[Item]:
     if binder.scope.has_relation(name):
         yield from _star(node, binder.scope, name)
         return
+    if isinstance(owner, exp.Column) and not any(n == name for n, _ in binder.scope.visible()):
+        raise binder.scope.unknown_owner(owner.this)
     row = binder.bind(owner)
     held = type_of(row, binder.scope.schema)
     if not isinstance(held, Struct):
         raise SqlError(
-            f"{row}.* needs a table or a row, not a value of type {held}", code="sql-no-fields", where=span_of(node)
+            f"{row}.* needs a table or a row, not a value of type {held}",
+            code="sql-no-fields",
+            where=span_of(node),
         )
     for field in held.fields:
         identifier = exp.Identifier(this=field.name)

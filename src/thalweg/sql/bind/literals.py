@@ -44,9 +44,9 @@ def number(text: str, node: exp.Expr) -> Literal:
         made = literal_of(value)
     except (ValueError, decimal.InvalidOperation):
         raise problems.syntax(f"{text[:40]} is not a number", span_of(node)) from None
-    except TypeMismatch as error:
-        error.where = error.where or span_of(node)
-        raise
+    except TypeMismatch:
+        expected = "at most 38 digits, or an exponent as in 1e40"
+        raise problems.meaning("the number has too many digits", span_of(node), expected=expected) from None
     return _at(made, node)
 
 
@@ -71,7 +71,10 @@ def time_literal(node: TimeLiteral) -> Literal:
         value = _time_value(kind, found.groups())
     except ValueError:
         raise problems.meaning(
-            f"'{node.this}' is no {kind}", span_of(node), code="sql-bad-literal", expected=f"{kind} '{sample}'"
+            f"'{node.this}' is no {kind}",
+            span_of(node),
+            code="sql-bad-literal",
+            expected=f"{kind} '{sample}'",
         ) from None
     return _at(literal_of(value), node)
 
@@ -116,7 +119,9 @@ def micros(node: IntervalLiteral) -> int:
         return _single(node, unit)
     if last not in _ORDER or unit not in _ORDER or _ORDER.index(unit) >= _ORDER.index(last):
         raise problems.meaning(
-            f"there is no interval {unit} TO {last}", span_of(node), code="sql-bad-interval",
+            f"there is no interval {unit} TO {last}",
+            span_of(node),
+            code="sql-bad-interval",
             expected="a larger unit TO a smaller one, such as DAY TO SECOND",
         )
     units = _ORDER[_ORDER.index(unit) : _ORDER.index(last) + 1]
@@ -140,7 +145,9 @@ def _single(node: IntervalLiteral, unit: str) -> int:
     shape = r"([+-]?)(\d+(?:\.\d{1,6})?)" if unit == "SECOND" else r"([+-]?)(\d+)"
     found = re.fullmatch(shape, node.this.strip(), re.ASCII)
     if found is None:
-        raise _bad(node, "a whole number in single quotes" if unit != "SECOND" else "a number in single quotes")
+        raise _bad(
+            node, "a whole number in single quotes" if unit != "SECOND" else "a number in single quotes"
+        )
     sign = (-1 if found.group(1) == "-" else 1) * int(node.args["sign"])
     return sign * _scaled(found.group(2), unit)
 

@@ -62,10 +62,14 @@ def numbering(node: exp.Expr, named: Mapping[str, exp.Expr]) -> Numbering:
     order = window.args.get("order")
     if order is None:
         raise problems.meaning(
-            f"{name}() needs an order", span_of(node), code="sql-missing-order",
+            f"{name}() needs an order",
+            span_of(node),
+            code="sql-missing-order",
             expected=f"{name}() OVER (PARTITION BY … ORDER BY …)",
         )
-    return Numbering(_KINDS[name], tuple(window.args.get("partition_by") or ()), tuple(order.expressions), node)
+    return Numbering(
+        _KINDS[name], tuple(window.args.get("partition_by") or ()), tuple(order.expressions), node
+    )
 
 
 def _window(node: exp.Expr, named: Mapping[str, exp.Expr]) -> exp.Expr:
@@ -78,7 +82,9 @@ def _window(node: exp.Expr, named: Mapping[str, exp.Expr]) -> exp.Expr:
     found = named.get(alias.name)
     if found is None:
         raise problems.meaning(
-            f'there is no window "{alias.name}"', span_of(alias), code="sql-unknown-window",
+            f'there is no window "{alias.name}"',
+            span_of(alias),
+            code="sql-unknown-window",
             hint=problems.near(alias.name, named),
         )
     return found

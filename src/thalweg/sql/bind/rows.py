@@ -8,7 +8,10 @@ import polars as pl
 from sqlglot import exp
 
 from thalweg.base.schema import SYSTEM_PREFIX
-from thalweg.base.types import DATE, STRING, DataType, Decimal, Float, Integer, Timestamp, BOOLEAN
+from thalweg.base.types import BOOLEAN, DATE, STRING, DataType, Decimal, Float, Integer, Timestamp
+from thalweg.errors import TypeMismatch
+from thalweg.expr.casts import common_type
+from thalweg.expr.infer import coerce, resolve
 from thalweg.expr.nodes import Expr, Literal, Named
 from thalweg.plan import build
 from thalweg.plan.nodes import Plan, rows
@@ -39,15 +42,36 @@ def bind_values(node: exp.Expr, context: Context) -> Plan:
     for row, written in zip(bound, node.expressions, strict=True):
         if len(row) != width:
             raise problems.meaning(
-                f"the rows of VALUES have {width} and {len(row)} values", span_of(written), code="sql-values-shape"
+                f"the rows of VALUES have {width} and {len(row)} values",
+                span_of(written),
+                code="sql-values-shape",
             )
     frame = _literal_frame(bound)
     if frame is not None:
         return rows(frame)
     parts = [
-        build.project(one_row(), [Named(derived_name(i), e) for i, e in enumerate(row)]) for row in bound
+        build.project(one_row(), [Named(derived_name(i), e) for i, e in enumerate(row)])
+        for row in _aligned(bound, node)
     ]
     return build.union_all(parts, where=span_of(node)) if len(parts) > 1 else parts[0]
+
+
+def _aligned(bound: Sequence[Sequence[Expr]], node: exp.Expr) -> list[tuple[Expr, ...]]:
+    """The rows with every value converted to the common type of its column."""
+    schema = one_row().schema
+    columns = []
+    for i, column in enumerate(zip(*bound, strict=True)):
+        resolved = [resolve(e, schema) for e in column]
+        common = common_type(held for _, held in resolved)
+        if common is None:
+            raise TypeMismatch(
+                f"column {i + 1} of VALUES has no common type",
+                code="plan-union-type",
+                where=span_of(node),
+                found=", ".join(dict.fromkeys(str(held) for _, held in resolved)),
+            )
+        columns.append([coerce(e, held, common) for e, held in resolved])
+    return list(zip(*columns, strict=True))
 
 
 def _literal_frame(bound: Sequence[Sequence[Expr]]) -> pl.DataFrame | None:

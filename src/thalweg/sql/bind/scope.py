@@ -74,15 +74,15 @@ class Scope:
             if owner is not None and parts[1].name in owner.columns:
                 return self._fields(owner.columns[parts[1].name], parts[:2], parts[2:])
             if owner is not None and not self._holding(head.name):
-                raise unknown_column(
-                    parts[1].name, owner.columns, table=head.name, where=span_of(parts[1])
-                )
+                raise unknown_column(parts[1].name, owner.columns, table=head.name, where=span_of(parts[1]))
         found = self._holding(head.name)
         if len(found) > 1:
             owners = ", ".join(f"{r.alias}.{head.name}" for r in found)
             raise SqlError(
-                f'column "{head.name}" is in several tables', code="sql-ambiguous",
-                where=span_of(head), hint=f"write one of {owners}",
+                f'column "{head.name}" is in several tables',
+                code="sql-ambiguous",
+                where=span_of(head),
+                hint=f"write one of {owners}",
             )
         if not found:
             raise self._unknown(head, len(parts) > 1)
@@ -96,21 +96,29 @@ class Scope:
         aliases = [r.alias for r in self.relations if r.alias is not None]
         if not names:
             return PlanError(
-                f'there is no column "{head.name}" here', code="plan-unknown-column", where=span_of(head),
+                f'there is no column "{head.name}" here',
+                code="plan-unknown-column",
+                where=span_of(head),
                 hint="text needs single quotes; without FROM there are no columns",
             )
         if is_qualified:
-            return SqlError(
-                f'there is no table or column "{head.name}" here', code="sql-unknown-name",
-                where=span_of(head), choices=[*aliases, *names],
-                hint=did_you_mean(head.name, [*aliases, *names]),
-            )
+            return self.unknown_owner(head)
         table = aliases[0] if len(self.relations) == len(aliases) == 1 else None
         return unknown_column(head.name, names, table=table, where=span_of(head))
 
-    def _fields(
-        self, start: Expr, named: Sequence[exp.Identifier], fields: Sequence[exp.Identifier]
-    ) -> Expr:
+    def unknown_owner(self, head: exp.Identifier) -> SqlError:
+        """The error for `head.something` where `head` is neither a table nor a column."""
+        aliases = [r.alias for r in self.relations if r.alias is not None]
+        known = [*aliases, *(n for n, _ in self.visible())]
+        return SqlError(
+            f'there is no table or column "{head.name}" here',
+            code="sql-unknown-name",
+            where=span_of(head),
+            choices=known,
+            hint=did_you_mean(head.name, known),
+        )
+
+    def _fields(self, start: Expr, named: Sequence[exp.Identifier], fields: Sequence[exp.Identifier]) -> Expr:
         found = spanned(start, span_of_all(named))
         for i, field in enumerate(fields):
             place = span_of_all([*named, *fields[: i + 1]])
@@ -123,13 +131,17 @@ class Scope:
         if not isinstance(held, Struct):
             raise problems.meaning(
                 f'"{name.name}" is asked of {owner}, which has the type {held} and no fields',
-                span_of(name), code="sql-no-fields",
+                span_of(name),
+                code="sql-no-fields",
             )
         if held.field(name.name) is None:
             known = [f.name for f in held.fields]
             raise SqlError(
-                f'{owner} has no field "{name.name}"', code="sql-unknown-field", where=span_of(name),
-                choices=known, hint=did_you_mean(name.name, known),
+                f'{owner} has no field "{name.name}"',
+                code="sql-unknown-field",
+                where=span_of(name),
+                choices=known,
+                hint=did_you_mean(name.name, known),
             )
         return Call("field", (owner, Literal(name.name, STRING, span=span_of(name))), span=place)
 

@@ -51,7 +51,9 @@ def _without_aliases(binder: ExpressionBinder, node: exp.Expr, select: exp.Expr)
         for item in select.expressions:
             alias = item.args["alias"].name if isinstance(item, exp.Alias) else None
             if error.code == "plan-unknown-column" and f'no column "{alias}"' in error.message:
-                error.hint = f"{binder.clause} cannot see the alias: repeat its expression, {text_of(item.this)}"
+                error.hint = (
+                    f"{binder.clause} cannot see the alias: repeat its expression, {text_of(item.this)}"
+                )
         raise
 
 
@@ -132,13 +134,17 @@ class _Select:
         for node in group.expressions if group is not None else ():
             if isinstance(node, exp.Literal) and not node.args["is_string"]:
                 raise problems.meaning(
-                    "GROUP BY takes no positions", span_of(node), code="sql-group-position",
+                    "GROUP BY takes no positions",
+                    span_of(node),
+                    code="sql-group-position",
                     hint="repeat the expression of the column",
                 )
             expr = _without_aliases(binder, node, self._node)
             if build.contains_aggregate(expr):
                 raise problems.meaning(
-                    "an aggregate cannot stand in GROUP BY", span_of(node), code="plan-misplaced-aggregate",
+                    "an aggregate cannot stand in GROUP BY",
+                    span_of(node),
+                    code="plan-misplaced-aggregate",
                     hint="a sub-query can aggregate first",
                 )
             named = next((i.name for i in items if i.expr == expr), f"{SYSTEM_PREFIX}key{len(keys)}")

@@ -7,9 +7,9 @@ from collections.abc import Callable
 from sqlglot import exp
 
 from thalweg.base.schema import SYSTEM_PREFIX
-from thalweg.base.types import List, Struct
+from thalweg.base.types import STRING, List, Struct
+from thalweg.errors import Span
 from thalweg.expr.nodes import Call, Column, Expr, Literal, Named
-from thalweg.base.types import STRING
 from thalweg.plan import build
 from thalweg.plan.nodes import Plan
 from thalweg.sql import problems
@@ -19,9 +19,12 @@ from thalweg.sql.bind.expressions import ExpressionBinder
 from thalweg.sql.bind.rows import one_row
 from thalweg.sql.bind.scope import Relation, Scope
 from thalweg.sql.grammar.tree import PathTable, TableFunction
-from thalweg.sql.source import span_of
+from thalweg.sql.source import SourceText, bounds, span_of
 
-_JOINS = "one table, sub-query or window function in FROM, UNION ALL, and CROSS JOIN UNNEST(list)"
+_POSSIBLE = (
+    "possible now: one table, sub-query or window function in FROM, UNION ALL, CROSS JOIN UNNEST(list), "
+    "and RANK() or ROW_NUMBER() OVER for the top rows of a group"
+)
 
 
 def bind_from(select: exp.Expr, context: Context) -> Scope:
@@ -71,7 +74,9 @@ def _function(node: exp.Expr, context: Context) -> tuple[Plan, str | None]:
 
 
 def _lone_unnest(node: exp.Expr, context: Context) -> tuple[Plan, str | None]:
-    raise problems.not_yet("UNNEST without a table before it is", span_of(node), hint="FROM t CROSS JOIN UNNEST(t.list)")
+    raise problems.not_yet(
+        "UNNEST without a table before it is", span_of(node), hint="FROM t CROSS JOIN UNNEST(t.list)"
+    )
 
 
 _READERS: dict[type[exp.Expr], Callable[[exp.Expr, Context], tuple[Plan, str | None]]] = {
@@ -91,7 +96,8 @@ def renamed(plan: Plan, alias: exp.Expr) -> Plan:
     visible = [n for n in plan.schema.names if not n.startswith(SYSTEM_PREFIX)]
     if len(names) != len(visible):
         raise problems.meaning(
-            f'"{alias.name}" is given {len(names)} column names for {len(visible)} columns', span_of(alias),
+            f'"{alias.name}" is given {len(names)} column names for {len(visible)} columns',
+            span_of(alias),
             code="sql-alias-columns",
         )
     places = [span_of(c) for c in alias.args["columns"]]
@@ -107,7 +113,7 @@ def _joined(scope: Scope, join: exp.Expr, context: Context) -> Scope:
     other = join.this
     is_cross = (join.args.get("kind") or "CROSS") == "CROSS" and not join.args.get("side")
     if not (isinstance(other, exp.Unnest) and is_cross and join.args.get("on") is None):
-        raise problems.not_yet("joins are", span_of(join), hint=f"possible now: {_JOINS}")
+        raise problems.not_yet("joins are", _head(join), hint=_POSSIBLE)
     binder = ExpressionBinder(scope, context.catalog, "UNNEST")
     item = f"{SYSTEM_PREFIX}item{len(scope.relations)}"
     added = build.with_columns(scope.plan, [Named(item, binder.bind(other.expressions[0]))])
@@ -119,8 +125,19 @@ def _joined(scope: Scope, join: exp.Expr, context: Context) -> Scope:
     exploded = build.explode(added, item, where=span_of(other))
     relation = _unnested(other, item, held)
     if any(r.alias == relation.alias for r in scope.relations if r.alias is not None):
-        raise problems.meaning(f'two tables are called "{relation.alias}"', span_of(other), code="sql-alias-taken")
+        raise problems.meaning(
+            f'two tables are called "{relation.alias}"', span_of(other), code="sql-alias-taken"
+        )
     return Scope(exploded, (*scope.relations, relation))
+
+
+def _head(join: exp.Expr) -> Span | None:
+    """The place of a join up to its table, its condition left out."""
+    whole, table = bounds(join), bounds(join.this)
+    if whole is None or table is None:
+        return span_of(join)
+    source: SourceText = join.meta["source"]
+    return source.span(whole[0], table[1])
 
 
 def _unnested(node: exp.Expr, item: str, held: List) -> Relation:
@@ -133,7 +150,8 @@ def _unnested(node: exp.Expr, item: str, held: List) -> Relation:
         values = [(f.name, Call("field", (whole, Literal(f.name, STRING)))) for f in held.item.fields]
     if names and len(names) != len(values):
         raise problems.meaning(
-            f"UNNEST is given {len(names)} column names for {len(values)} columns", span_of(node),
+            f"UNNEST is given {len(names)} column names for {len(values)} columns",
+            span_of(node),
             code="sql-alias-columns",
         )
     called = names or [n for n, _ in values]

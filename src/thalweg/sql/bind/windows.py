@@ -27,7 +27,7 @@ _PARAMETERS = {
 }
 _EXAMPLES = {
     "TUMBLE": "TUMBLE(TABLE t, DESCRIPTOR(time), INTERVAL '10' SECOND)",
-    "HOP": "HOP(TABLE t, DESCRIPTOR(time), INTERVAL '5' SECOND, INTERVAL '10' SECOND), the slide before the size",
+    "HOP": "HOP(TABLE t, DESCRIPTOR(time), INTERVAL '5' SECOND, INTERVAL '10' SECOND), slide before size",
 }
 _LATER = ("CUMULATE", "SESSION")
 _POSSIBLE = "possible now: TUMBLE and HOP"
@@ -40,7 +40,9 @@ def bind_window(node: exp.Expr, table_plan: Callable[[exp.Expr], Plan]) -> Plan:
         raise problems.not_yet(f"{kind} windows are", span_of(node.this), hint=_POSSIBLE)
     if kind not in _PARAMETERS:
         raise problems.meaning(
-            f'there is no table function "{node.this.name}"', span_of(node.this), code="sql-unknown-function",
+            f'there is no table function "{node.this.name}"',
+            span_of(node.this),
+            code="sql-unknown-function",
             hint=problems.near(kind, _PARAMETERS) or _POSSIBLE,
         )
     args = _by_name(node, kind)
@@ -68,14 +70,19 @@ def _by_name(node: exp.Expr, kind: str) -> dict[str, exp.Expr]:
         if arg.this not in names or arg.this in found:
             what = "given twice" if arg.this in found else "unknown"
             raise problems.meaning(
-                f"the argument {arg.this} of {kind} is {what}", span_of(arg), code="sql-window-arguments",
-                expected=", ".join(names), hint=problems.near(arg.this, names) if what == "unknown" else None,
+                f"the argument {arg.this} of {kind} is {what}",
+                span_of(arg),
+                code="sql-window-arguments",
+                expected=", ".join(names),
+                hint=problems.near(arg.this, names) if what == "unknown" else None,
             )
         found[arg.this] = arg.expression
     missing = [n for n in names if n not in found and n != "OFFSET"]
     if missing:
         raise problems.meaning(
-            f"{kind} lacks its argument {missing[0]}", span_of(node), code="sql-window-arguments",
+            f"{kind} lacks its argument {missing[0]}",
+            span_of(node),
+            code="sql-window-arguments",
             expected=_EXAMPLES[kind],
         )
     return found
@@ -83,8 +90,11 @@ def _by_name(node: exp.Expr, kind: str) -> dict[str, exp.Expr]:
 
 def _misfit(node: exp.Expr, kind: str, expected: str) -> SqlError:
     return problems.meaning(
-        f"this argument does not fit {kind}", span_of(node), code="sql-window-arguments",
-        expected=expected, hint=f"for example {_EXAMPLES[kind]}",
+        f"this argument does not fit {kind}",
+        span_of(node),
+        code="sql-window-arguments",
+        expected=expected,
+        hint=f"for example {_EXAMPLES[kind]}",
     )
 
 
@@ -106,7 +116,9 @@ def _spec(node: exp.Expr, kind: str, args: dict[str, exp.Expr]) -> WindowSpec:
     if slide > size:
         raise problems.meaning(
             "the slide of HOP is longer than its size, so that rows between windows would be lost",
-            span_of(args["SLIDE"]), code="sql-window-size", hint=_EXAMPLES["HOP"],
+            span_of(args["SLIDE"]),
+            code="sql-window-size",
+            hint=_EXAMPLES["HOP"],
         )
     try:
         return WindowSpec("hopping" if kind == "HOP" else "tumbling", size, slide, offset)
@@ -118,7 +130,9 @@ def _micros(node: exp.Expr, kind: str, *, is_length: bool) -> int:
     if not isinstance(node, IntervalLiteral):
         raise _misfit(node, kind, "an interval such as INTERVAL '10' SECOND")
     if node.args["unit"] in ("YEAR", "QUARTER", "MONTH"):
-        raise problems.not_yet("windows of months are", span_of(node), hint="windows of days and less have one length")
+        raise problems.not_yet(
+            "windows of months are", span_of(node), hint="windows of days and less have one length"
+        )
     length = literals.micros(node)
     if is_length and length <= 0:
         raise problems.meaning("a window needs a length above zero", span_of(node), code="sql-window-size")

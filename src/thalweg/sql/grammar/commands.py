@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from sqlglot.tokens import TokenType
+from sqlglot.tokenizer_core import TokenType
 
 from thalweg.errors import SqlError
 from thalweg.sql import problems
@@ -126,20 +126,21 @@ class StatementGrammar(DdlGrammar):
         self.expect("SET")
         if not self._curr:
             return Set(**base)
-        if self._curr.token_type == TokenType.STRING:
-            key = self.string()
-            self.expect("=")
-            value = self.string() if self._curr.token_type == TokenType.STRING else self._rest("a value")
-            return Set(key, value, **base)
+        key = self.string() if self._curr.token_type == TokenType.STRING else self._key()
+        self.expect("=")
+        return Set(key, self._text("a value"), **base)
+
+    def _key(self) -> str:
+        """Everything up to the next `=`, as it is written."""
         first = self._curr
-        while self._curr and self._curr.token_type != TokenType.EQ:
+        while self._curr and not self.at("="):
             self._advance()
         if not self._curr or self._curr is first:
             raise self.unexpected(expected="=")
-        key = self.source.text[first.start : self._prev.end + 1]
-        self.expect("=")
-        value = self.string() if self._curr.token_type == TokenType.STRING else self._rest("a value")
-        return Set(key, value, **base)
+        return self.source.text[first.start : self._prev.end + 1]
+
+    def _text(self, what: str) -> str:
+        return self.string() if self._curr.token_type == TokenType.STRING else self._rest(what)
 
     def _rest(self, what: str) -> str:
         """Everything up to the end of the statement, as it is written."""
@@ -155,14 +156,18 @@ class StatementGrammar(DdlGrammar):
         self.expect("RESET")
         if not self._curr:
             return Reset(**base)
-        key = self.string() if self._curr.token_type == TokenType.STRING else self._rest("a key")
-        return Reset(key, **base)
+        return Reset(self._text("a key"), **base)
 
 
 _READERS: dict[str, Callable[[StatementGrammar, dict[str, Any]], Statement]] = {
     **dict.fromkeys(("SELECT", "WITH", "VALUES", "("), StatementGrammar._show_query),
-    **{"INSERT": StatementGrammar.insert, "CREATE": StatementGrammar.create, "DROP": StatementGrammar.drop},
-    **{"EXPLAIN": StatementGrammar.explain, "DESCRIBE": StatementGrammar.describe},
-    **{"DESC": StatementGrammar.describe, "SHOW": StatementGrammar.show},
-    **{"SET": StatementGrammar.set_option, "RESET": StatementGrammar.reset_option},
+    "INSERT": StatementGrammar.insert,
+    "CREATE": StatementGrammar.create,
+    "DROP": StatementGrammar.drop,
+    "EXPLAIN": StatementGrammar.explain,
+    "DESCRIBE": StatementGrammar.describe,
+    "DESC": StatementGrammar.describe,
+    "SHOW": StatementGrammar.show,
+    "SET": StatementGrammar.set_option,
+    "RESET": StatementGrammar.reset_option,
 }

@@ -13,7 +13,7 @@ from typing import TypeVar
 from sqlglot import exp
 from sqlglot.errors import ErrorLevel
 from sqlglot.parser import SENTINEL_NONE, Parser
-from sqlglot.tokens import Token, TokenType
+from sqlglot.tokenizer_core import Token, TokenType
 
 from thalweg.errors import Span, SqlError, near_misses
 from thalweg.sql import problems
@@ -24,10 +24,25 @@ N = TypeVar("N", bound=exp.Expr)
 T = TypeVar("T")
 
 RESERVED = frozenset(
-    "ALL AND AS BETWEEN BY CASE CAST CREATE CROSS DISTINCT ELSE END EXCEPT EXISTS FETCH FOR FROM FULL GROUP "
-    "HAVING IN INNER INSERT INTERSECT INTERVAL INTO IS JOIN LATERAL LEFT LIKE LIMIT NATURAL NOT NULL OFFSET ON "
-    "OR ORDER OUTER OVER PARTITION RIGHT SELECT SET TABLE THEN UNION UNNEST USING VALUES WHEN WHERE WINDOW "
-    "WITH".split()
+    (
+        *("ALL", "AND", "AS", "BETWEEN", "BY", "CASE", "CAST", "CREATE", "CROSS", "DISTINCT", "ELSE", "END"),
+        *("EXCEPT", "EXISTS", "FETCH", "FOR", "FROM", "FULL", "GROUP", "HAVING", "IN", "INNER", "INSERT"),
+        *(
+            "INTERSECT",
+            "INTERVAL",
+            "INTO",
+            "IS",
+            "JOIN",
+            "LATERAL",
+            "LEFT",
+            "LIKE",
+            "LIMIT",
+            "NATURAL",
+            "NOT",
+        ),
+        *("NULL", "OFFSET", "ON", "OR", "ORDER", "OUTER", "OVER", "PARTITION", "RIGHT", "SELECT", "SET"),
+        *("TABLE", "THEN", "UNION", "UNNEST", "USING", "VALUES", "WHEN", "WHERE", "WINDOW", "WITH"),
+    )
 )
 """Words that cannot be a name without backticks; Flink has more, which read well without."""
 
@@ -49,9 +64,7 @@ class Cursor(Parser):
 
     # Places ------------------------------------------------------------------------------------
 
-    def expression(
-        self, instance: N, token: Token | None = None, comments: list[str] | None = None
-    ) -> N:
+    def expression(self, instance: N, token: Token | None = None, comments: list[str] | None = None) -> N:
         """Finish a new node: it reaches from its first child, or `token`, to the last token read."""
         made = super().expression(instance)
         start, end = (token.start, token.end + 1) if token else (-1, self._prev.end + 1)
@@ -77,7 +90,12 @@ class Cursor(Parser):
     # Errors ------------------------------------------------------------------------------------
 
     def fail(
-        self, message: str, token: Token | None = None, *, expected: str | None = None, hint: str | None = None
+        self,
+        message: str,
+        token: Token | None = None,
+        *,
+        expected: str | None = None,
+        hint: str | None = None,
     ) -> SqlError:
         """A syntax error at a token, by default the next one."""
         return problems.syntax(message, self.place(token), expected=expected, hint=hint)
@@ -89,7 +107,9 @@ class Cursor(Parser):
         if self._curr.token_type == TokenType.HINT:
             return problems.not_yet("hints in comments are", self.place(), hint="WITH (...) sets options")
         shown = self.source.text[self._curr.start : self._curr.end + 1].split("\n")[0][:40]
-        return self.fail(f"unexpected {shown}", expected=expected, hint=hint or self._likely_cause(expected or ""))
+        return self.fail(
+            f"unexpected {shown}", expected=expected, hint=hint or self._likely_cause(expected or "")
+        )
 
     def _likely_cause(self, expected: str) -> str | None:
         """What was probably meant: a keyword of two words, a misspelt one, a comma more or less."""
@@ -111,7 +131,7 @@ class Cursor(Parser):
         return None
 
     def raise_error(self, message: str, token: Token = SENTINEL_NONE) -> None:
-        """sqlglot's own complaints, in our words."""
+        """Sqlglot's own complaints, in our words."""
         if message.startswith("Required argument"):
             raise self.unexpected(expected="an expression")
         if message.startswith(("Expecting )", "Expecting (")):
@@ -159,7 +179,9 @@ class Cursor(Parser):
 
     def _refuse_double_quotes(self, token: Token) -> None:
         if self.source.text[token.start] == '"':
-            hint = f"names are quoted with backticks: `{token.text}`; strings with single quotes: '{token.text}'"
+            hint = (
+                f"names are quoted with backticks: `{token.text}`; strings with single quotes: '{token.text}'"
+            )
             raise self.fail("double quotes have no meaning", token, hint=hint)
 
     def string(self, what: str = "a string in single quotes") -> str:
@@ -172,7 +194,9 @@ class Cursor(Parser):
     def integer(self, what: str = "a whole number") -> int:
         """Read a number without a point."""
         # isdigit alone would also take digits of other scripts and superscripts
-        if self._curr.token_type != TokenType.NUMBER or not (self._curr.text.isascii() and self._curr.text.isdigit()):
+        if self._curr.token_type != TokenType.NUMBER or not (
+            self._curr.text.isascii() and self._curr.text.isdigit()
+        ):
             raise self.unexpected(expected=what)
         if len(self._curr.text) > 18:
             raise self.fail("the number is too large", expected=what)

@@ -13,7 +13,7 @@ from typing import ClassVar
 
 from sqlglot import exp
 from sqlglot.parser import IsPredicatePrecedence
-from sqlglot.tokens import Token, TokenType
+from sqlglot.tokenizer_core import Token, TokenType
 
 from thalweg.sql import problems
 from thalweg.sql.grammar import special
@@ -22,7 +22,14 @@ from thalweg.sql.grammar.tree import IntervalLiteral, TimeLiteral, Truth
 from thalweg.sql.grammar.types import read_unit
 
 _CLOCKS = frozenset(
-    ("CURRENT_TIMESTAMP", "CURRENT_DATE", "CURRENT_TIME", "LOCALTIME", "LOCALTIMESTAMP", "CURRENT_ROW_TIMESTAMP")
+    (
+        "CURRENT_TIMESTAMP",
+        "CURRENT_DATE",
+        "CURRENT_TIME",
+        "LOCALTIME",
+        "LOCALTIMESTAMP",
+        "CURRENT_ROW_TIMESTAMP",
+    )
 )
 """Functions that are called without parentheses."""
 
@@ -38,9 +45,9 @@ class ExpressionGrammar(Cursor):
     """Expressions of Flink's SQL."""
 
     IS_PREDICATE_PRECEDENCE: ClassVar[IsPredicatePrecedence] = IsPredicatePrecedence.LOW
-    BITWISE: ClassVar[dict[TokenType, type[exp.Expr]]] = {}
-    TERM: ClassVar[dict[TokenType, type[exp.Expr]]] = {TokenType.DASH: exp.Sub, TokenType.PLUS: exp.Add}
-    FACTOR: ClassVar[dict[TokenType, type[exp.Expr]]] = {
+    BITWISE: ClassVar[dict[TokenType, type[exp.Binary]]] = {}
+    TERM: ClassVar[dict[TokenType, type[exp.Binary]]] = {TokenType.DASH: exp.Sub, TokenType.PLUS: exp.Add}
+    FACTOR: ClassVar[dict[TokenType, type[exp.Binary]]] = {
         TokenType.SLASH: exp.Div,
         TokenType.STAR: exp.Mul,
         TokenType.MOD: exp.Mod,
@@ -96,7 +103,9 @@ class ExpressionGrammar(Cursor):
             kind = exp.NullSafeEQ if negate else exp.NullSafeNEQ
             return self.expression(kind(this=this, expression=self._parse_bitwise()))
         if not one_of(self._curr, _TRUTHS):
-            raise self.unexpected(expected="NULL, TRUE, FALSE, UNKNOWN or DISTINCT FROM", hint=self._equals_hint())
+            raise self.unexpected(
+                expected="NULL, TRUE, FALSE, UNKNOWN or DISTINCT FROM", hint=self._equals_hint()
+            )
         self._advance()
         return self.expression(Truth(this=this, kind=self._prev.text.upper(), negate=negate))
 
@@ -139,6 +148,9 @@ class ExpressionGrammar(Cursor):
         if reader is not None:
             return reader(self)
         follows = self._next.token_type
+        if token.token_type == TokenType.DOT and follows == TokenType.NUMBER:
+            self._advance(2)
+            return self.since(token, exp.Literal(this=f"0.{self._prev.text}", is_string=False))
         word = token.text.upper() if token else ""
         if follows == TokenType.STRING and one_of(token, _TIMES):
             self._advance(2)
@@ -165,7 +177,9 @@ class ExpressionGrammar(Cursor):
     def _literal(self) -> exp.Expr:
         self._advance()
         token = self._prev
-        return self.expression(exp.Literal(this=token.text, is_string=token.token_type == TokenType.STRING), token)
+        return self.expression(
+            exp.Literal(this=token.text, is_string=token.token_type == TokenType.STRING), token
+        )
 
     def _null(self) -> exp.Expr:
         self._advance()
@@ -253,7 +267,9 @@ class ExpressionGrammar(Cursor):
             call = self.expression(exp.Filter(this=call, expression=self.value()))
             self.expect(")")
         if self.at("IGNORE", "NULLS") or self.at("RESPECT", "NULLS") or self.at("WITHIN", "GROUP"):
-            raise problems.not_yet(f"{self._curr.text.upper()} {self._next.text.upper()} is", self.place(first))
+            raise problems.not_yet(
+                f"{self._curr.text.upper()} {self._next.text.upper()} is", self.place(first)
+            )
         if self._curr.token_type == TokenType.OVER:
             window = self._parse_window(call)
             assert window is not None, "OVER was seen"

@@ -5,8 +5,10 @@ The clauses are read in their one order, so that one out of place is an error wh
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from sqlglot import exp
-from sqlglot.tokens import TokenType
+from sqlglot.tokenizer_core import TokenType
 
 from thalweg.sql import problems
 from thalweg.sql.grammar.cursor import one_of
@@ -108,6 +110,16 @@ class QueryGrammar(TableGrammar):
         if self.take("WINDOW"):
             made.set("windows", self.items(self._named_window))
         return self.since(first, made)
+
+    def _parse_join(
+        self,
+        skip_join_token: bool = False,
+        parse_bracket: bool = False,
+        alias_tokens: Collection[TokenType] | None = None,
+    ) -> exp.Join | None:
+        first = self._curr
+        found = super()._parse_join(skip_join_token, parse_bracket, alias_tokens)
+        return found and self.since(first, found)
 
     def _named_window(self) -> exp.Expr:
         found = self._parse_window(self.name("a name for the window"), alias=True)

@@ -88,8 +88,14 @@ def _rounding(name: str) -> Callable[[ExpressionGrammar], exp.Expr]:
 
 
 READERS: dict[str, Callable[[ExpressionGrammar], exp.Expr]] = {
-    **{"CAST": _cast, "TRY_CAST": _try_cast, "EXTRACT": _extract, "TRIM": _trim},
-    **{"SUBSTRING": _substring, "SUBSTR": _substring, "POSITION": _position},
-    **{"CEIL": _rounding("CEIL"), "FLOOR": _rounding("FLOOR")},
+    "CAST": _cast,
+    "TRY_CAST": _try_cast,
+    "EXTRACT": _extract,
+    "TRIM": _trim,
+    "SUBSTRING": _substring,
+    "SUBSTR": _substring,
+    "POSITION": _position,
+    "CEIL": _rounding("CEIL"),
+    "FLOOR": _rounding("FLOOR"),
 }
 """By the name of the function in capitals: reads what is between the parentheses."""

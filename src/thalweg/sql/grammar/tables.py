@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from sqlglot import exp
-from sqlglot.tokens import TokenType
+from sqlglot.tokenizer_core import TokenType
 
 from thalweg.sql import problems
 from thalweg.sql.grammar.cursor import one_of
@@ -54,7 +54,9 @@ class TableGrammar(ExpressionGrammar):
         token = self._curr
         follows = self._next.token_type
         if token.token_type == TokenType.LATERAL:
-            raise problems.not_yet("LATERAL is", self.place(), hint="CROSS JOIN UNNEST(list) takes lists apart")
+            raise problems.not_yet(
+                "LATERAL is", self.place(), hint="CROSS JOIN UNNEST(list) takes lists apart"
+            )
         if token.token_type == TokenType.UNNEST:
             self._advance()
             return self.expression(exp.Unnest(expressions=[self.wrapped(self.value)]), token)

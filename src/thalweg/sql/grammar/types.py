@@ -8,16 +8,25 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from sqlglot.tokens import Token, TokenType
+from sqlglot.tokenizer_core import Token, TokenType
 
 from thalweg.base import types as t
 from thalweg.sql import problems
 from thalweg.sql.grammar.cursor import Cursor
 
 _PLAIN: dict[str, t.DataType] = {
-    **{"BOOLEAN": t.BOOLEAN, "STRING": t.STRING, "BYTES": t.BINARY, "DATE": t.DATE, "NULL": t.NULL},
-    **{"TINYINT": t.INT8, "SMALLINT": t.INT16, "INT": t.INT32, "INTEGER": t.INT32, "BIGINT": t.INT64},
-    **{"FLOAT": t.FLOAT32, "REAL": t.FLOAT32},
+    "BOOLEAN": t.BOOLEAN,
+    "STRING": t.STRING,
+    "BYTES": t.BINARY,
+    "DATE": t.DATE,
+    "NULL": t.NULL,
+    "TINYINT": t.INT8,
+    "SMALLINT": t.INT16,
+    "INT": t.INT32,
+    "INTEGER": t.INT32,
+    "BIGINT": t.INT64,
+    "FLOAT": t.FLOAT32,
+    "REAL": t.FLOAT32,
 }
 _SIZED = {"CHAR": t.STRING, "VARCHAR": t.STRING, "BINARY": t.BINARY, "VARBINARY": t.BINARY}
 _MONTHS = ("YEAR", "QUARTER", "MONTH")
@@ -212,6 +221,12 @@ def _field(cursor: Cursor) -> t.Field:
 
 _READERS: dict[str, Callable[[Cursor], t.DataType]] = {
     **dict.fromkeys(("DECIMAL", "NUMERIC", "DEC"), _decimal),
-    **{"DOUBLE": _double, "TIME": _time, "TIMESTAMP": _timestamp, "TIMESTAMP_LTZ": _timestamp_ltz},
-    **{"INTERVAL": _interval, "ARRAY": _array, "MAP": _map, "ROW": _row},
+    "DOUBLE": _double,
+    "TIME": _time,
+    "TIMESTAMP": _timestamp,
+    "TIMESTAMP_LTZ": _timestamp_ltz,
+    "INTERVAL": _interval,
+    "ARRAY": _array,
+    "MAP": _map,
+    "ROW": _row,
 }

@@ -14,7 +14,6 @@ import decimal
 import json
 import random
 import re
-from collections.abc import Iterator
 from typing import Any
 
 import polars as pl
@@ -30,29 +29,71 @@ SCHEMA: dict[str, pl.DataType] = {
     "ok": pl.Boolean(),
     "at": pl.Datetime("us"),
     "bid": pl.Struct(
-        {"price": pl.Int64(), "channel": pl.String(), "deep": pl.Struct({"x": pl.Float64(), "day": pl.Date()})}
+        {
+            "price": pl.Int64(),
+            "channel": pl.String(),
+            "deep": pl.Struct({"x": pl.Float64(), "day": pl.Date()}),
+        }
     ),
     "a name longer than sixteen bytes": pl.Int64(),
     "é": pl.String(),
     "tags": pl.List(pl.Int64()),
 }
 SEEDS = [
-    '{"id":1,"small":-5,"big":18446744073709551615,"ratio":1.5e3,"name":"abc","ok":true,"at":"2026-01-01 00:00:00.005"}',
-    '{"bid":{"price":3420,"channel":"apple pie is longer than twelve","deep":{"x":0.1,"day":"2024-02-29"}},"id":2}',
-    '{"id":-9223372036854775808,"name":"\\u00e9\\ud83d\\ude00\\n\\"q\\" and more text","é":"žluťoučký kůň 😀","ok":false}',
+    '{"id":1,"small":-5,"big":18446744073709551615,"ratio":1.5e3,"name":"abc","ok":true,'
+    '"at":"2026-01-01 00:00:00.005"}',
+    '{"bid":{"price":3420,"channel":"apple pie is longer than twelve","deep":{"x":0.1,'
+    '"day":"2024-02-29"}},"id":2}',
+    '{"id":-9223372036854775808,"name":"\\u00e9\\ud83d\\ude00\\n\\"q\\" and more text",'
+    '"é":"žluťoučký kůň 😀","ok":false}',
     ' { "id" : 1e3 , "bid" : null , "unknown" : [ 1 , { "id" : [ ] } , "x\\\\" ] , "name" : "" } ',
     '{"id":1,"id":"two","id":3,"bid":{"price":1,"channel":"x"},"bid":{"channel":"y"},"name":null}',
     '{"a name longer than sixteen bytes":7,"a name longer than sixteen bytez":8,"ratio":-0.0,"tags":[1,2,3]}',
-    '{"\\u0069d":5,"\\u00e9":"by escape","tags":[],"at":"1969-12-31T23:59:59.999999999","ratio":123456789012345678901}',
+    '{"\\u0069d":5,"\\u00e9":"by escape","tags":[],"at":"1969-12-31T23:59:59.999999999",'
+    '"ratio":123456789012345678901}',
     '{"event_type":2,"person":null,"auction":null,"bid":{"auction":1000,"price":3420,"channel":"Baidu",'
-    '"url":"https://www.nexmark.com/item.htm?query=1","dateTime":"2026-01-01 00:00:00.005","extra":"[[[^^]`"}}',
+    '"url":"https://www.nexmark.com/item.htm?query=1","dateTime":"2026-01-01 00:00:00.005",'
+    '"extra":"[[[^^]`"}}',
     "{}",
 ]
 _BYTES = b'{}[]:,"\\0123456789+-.eEtrufalsn \t\r\x00\x1f\x7f\x80\xc3\xa9\xed\xa0\xf0\x9f\x98\x80\xff/bdTZ'
 _TOKENS = [
-    *(b"null", b"true", b"false", b"NaN", b"-Infinity", b"\\u", b"\\ud83d", b"\\ude00", b"\\u0000", b"1e", b"-0", b"0."),
-    *(b'"id":', b'"bid":{', b'"name":"', b"[[", b"]]", b"{}", b"1.0", b"1e400", b"9223372036854775808", b"\xef\xbb\xbf"),
-    *(b"[" * 62, b"]" * 62, b"[" * 63 + b"]" * 63, b'"tags":[1,null]', b"0.1e-7", b"1.7976931348623159e308", b",", b"\\/"),
+    *(
+        b"null",
+        b"true",
+        b"false",
+        b"NaN",
+        b"-Infinity",
+        b"\\u",
+        b"\\ud83d",
+        b"\\ude00",
+        b"\\u0000",
+        b"1e",
+        b"-0",
+        b"0.",
+    ),
+    *(
+        b'"id":',
+        b'"bid":{',
+        b'"name":"',
+        b"[[",
+        b"]]",
+        b"{}",
+        b"1.0",
+        b"1e400",
+        b"9223372036854775808",
+        b"\xef\xbb\xbf",
+    ),
+    *(
+        b"[" * 62,
+        b"]" * 62,
+        b"[" * 63 + b"]" * 63,
+        b'"tags":[1,null]',
+        b"0.1e-7",
+        b"1.7976931348623159e308",
+        b",",
+        b"\\/",
+    ),
 ]
 _WHOLE = {"id": (-(2**63), 2**63 - 1), "small": (-128, 127), "big": (0, 2**64 - 1)}
 _TIME = re.compile(r"(\d{4}-\d\d-\d\d)[ T](\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?", re.ASCII)
@@ -67,7 +108,7 @@ class _Number(str):
 
 
 def mutate(random_: random.Random, line: bytes) -> bytes:
-    """Change a few bytes of a line."""
+    """A line with a few bytes changed."""
     for _ in range(random_.choice([0, 1, 1, 1, 2, 3])):
         i, j = sorted(random_.choices(range(len(line) + 1), k=2))
         kind = random_.randrange(7)
@@ -100,7 +141,9 @@ def expected_row(line: bytes) -> dict[str, Any] | None:
         text = line.decode()
         value = json.loads(text, parse_int=_Number, parse_float=_Number, parse_constant=_refuse)
         # A second time with every member, also those that are replaced by a later one.
-        every = json.loads(text, parse_int=_Number, parse_float=_Number, object_pairs_hook=lambda pairs: pairs)
+        every = json.loads(
+            text, parse_int=_Number, parse_float=_Number, object_pairs_hook=lambda pairs: pairs
+        )
         json.dumps(every, ensure_ascii=False).encode()
     except (ValueError, UnicodeError) as error:
         raise Refused from error
@@ -192,7 +235,8 @@ def check(seed: int, count: int) -> tuple[int, int]:
 
 
 def _sorted_out(lines: list[bytes]) -> tuple[dict[int, dict[str, Any]], set[int]]:
-    rows, refused = {}, set()
+    rows: dict[int, dict[str, Any]] = {}
+    refused: set[int] = set()
     for number, line in enumerate(lines, start=1):
         try:
             row = expected_row(line)
@@ -203,10 +247,10 @@ def _sorted_out(lines: list[bytes]) -> tuple[dict[int, dict[str, Any]], set[int]
     return rows, refused
 
 
-
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--lines", type=int, default=100_000)
     chosen = parser.parse_args()
-    print("good %d, bad %d: no difference" % check(chosen.seed, chosen.lines))
+    good_count, bad_count = check(chosen.seed, chosen.lines)
+    print(f"good {good_count}, bad {bad_count}: no difference")

@@ -1,0 +1,148 @@
+"""Find a connector by its name, and make sources and sinks of a table's options.
+
+A new connector needs one line here.
+
+Not here: what options mean to a connector (its own module).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from thalweg.base.schema import Schema
+from thalweg.connectors.connector import Connector
+from thalweg.connectors.datagen import DATAGEN
+from thalweg.connectors.files.connector import FILESYSTEM
+from thalweg.connectors.nexmark_connector import NEXMARK
+from thalweg.connectors.options import Given, Values, read_options
+from thalweg.connectors.sink_connectors import BLACKHOLE, CHECKSUM, PRINT
+from thalweg.connectors.socket_source import SOCKET
+from thalweg.errors import ConfigError, Span, did_you_mean
+from thalweg.protocols.sink import Sink
+from thalweg.protocols.source import Source
+
+CONNECTORS: tuple[Connector, ...] = (FILESYSTEM, PRINT, BLACKHOLE, CHECKSUM, DATAGEN, SOCKET, NEXMARK)
+_BY_NAME = {c.name: c for c in CONNECTORS}
+_NAME = "connector"
+
+
+@dataclass(frozen=True)
+class MadeSource:
+    """A source and what goes with it.
+
+    Attributes:
+        tolerance: what becomes of rows that cannot be read.
+        error_sink: the table that takes them.
+        warnings: options that mean nothing here.
+    """
+
+    source: Source
+    tolerance: str = "fail"
+    error_sink: str | None = None
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class MadeSink:
+    """A sink and what goes with it.
+
+    Attributes:
+        changelog: how updating results reach it: `ops`, `fold`, `append`, or None if nothing is said.
+        warnings: options that mean nothing here.
+    """
+
+    sink: Sink
+    changelog: str | None = None
+    warnings: tuple[str, ...] = ()
+
+
+def check(
+    options: Mapping[str, str],
+    spans: Mapping[str, Span] | None = None,
+    where: Span | str | None = None,
+) -> tuple[str, ...]:
+    """Look at the options of a table without touching what they name; the warnings.
+
+    Raises:
+        ConfigError: the connector or an option is unknown, is missing, or has a value it does not take.
+
+    Example:
+        >>> check({"connector": "print", "sink.parallelism": "4"})
+        ("'sink.parallelism' means nothing to the connector 'print' and is ignored",)
+    """
+    return _read(Given(options, spans or {}, where))[1].warnings
+
+
+def create_source(
+    options: Mapping[str, str],
+    schema: Schema | None = None,
+    *,
+    spans: Mapping[str, Span] | None = None,
+    where: Span | str | None = None,
+) -> MadeSource:
+    """The source that the options describe.
+
+    Args:
+        options: all options of the table, `connector` included.
+        schema: the declared columns; None: what the source has.
+        spans: where the values stand, for messages.
+        where: where the table is defined.
+    """
+    connector, values = _read(Given(options, spans or {}, where))
+    if connector.source is None:
+        raise _one_sided(connector, values, "read from")
+    made = connector.source(values, schema)
+    error_sink = values["errors.sink"]
+    is_tolerant = error_sink is not None or any(v for _, v in values.under("json.ignore-parse-errors"))
+    tolerance = values["errors.tolerance"] or ("quarantine" if is_tolerant else "fail")
+    return MadeSource(made, tolerance, error_sink, values.warnings)
+
+
+def create_sink(
+    options: Mapping[str, str],
+    rows: Schema,
+    *,
+    is_bounded: bool,
+    spans: Mapping[str, Span] | None = None,
+    where: Span | str | None = None,
+) -> MadeSink:
+    """The sink that the options describe, for rows of these columns."""
+    connector, values = _read(Given(options, spans or {}, where))
+    if connector.sink is None:
+        raise _one_sided(connector, values, "written to")
+    changelog = values.given.get("changelog")
+    return MadeSink(connector.sink(values, rows, is_bounded), changelog, values.warnings)
+
+
+def _read(given: Given) -> tuple[Connector, Values]:
+    name = given.options.get(_NAME)
+    if name is None:
+        raise ConfigError(
+            "a table needs a connector",
+            code="connector-missing",
+            where=given.where,
+            choices=list(_BY_NAME),
+            hint="WITH ('connector' = '…')",
+        )
+    connector = _BY_NAME.get(name)
+    if connector is None:
+        raise ConfigError(
+            f"there is no connector '{name}'",
+            code="connector-unknown",
+            where=given.place(_NAME),
+            choices=list(_BY_NAME),
+            hint=did_you_mean(name, list(_BY_NAME)),
+        )
+    rest = {key: text for key, text in given.options.items() if key != _NAME}
+    return connector, read_options(connector.known, Given(rest, given.spans, given.where), connector=name)
+
+
+def _one_sided(connector: Connector, values: Values, side: str) -> ConfigError:
+    able = [c.name for c in CONNECTORS if (c.source if side == "read from" else c.sink) is not None]
+    return ConfigError(
+        f"a table of the connector '{connector.name}' cannot be {side}",
+        code="connector-one-sided",
+        where=values.where,
+        choices=able,
+    )

@@ -1,0 +1,144 @@
+"""Keep the tables, views and functions of a session, and make plans of them.
+
+A table is a connector with options and columns; it becomes a source when it is read and a sink
+when it is written to.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from thalweg.base.schema import Schema
+from thalweg.base.types import Field
+from thalweg.connectors import registry
+from thalweg.connectors.files.source import file_source
+from thalweg.errors import PlanError, Span, did_you_mean
+from thalweg.expr.nodes import PythonFunction
+from thalweg.plan.nodes import Plan, Scan
+from thalweg.protocols.sink import Sink
+from thalweg.session.settings import Settings
+from thalweg.sql.binder import Binder
+from thalweg.sql.statements import CreateTable, PhysicalColumn
+
+
+@dataclass
+class SessionCatalog:
+    """What a session knows by name."""
+
+    options: Settings
+    tables: dict[str, CreateTable] = field(default_factory=dict)
+    views: dict[str, Plan] = field(default_factory=dict)
+    functions: dict[str, PythonFunction] = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)
+    _read: dict[str, Plan] = field(default_factory=dict)
+
+    @property
+    def settings(self) -> Mapping[str, str]:
+        """The session's options."""
+        return self.options.as_text()
+
+    def names(self) -> list[str]:
+        """Every table and view, sorted."""
+        return sorted({*self.tables, *self.views})
+
+    def table(self, name: str, span: Span | None = None) -> Plan:
+        """The plan of a table or view; asked twice, the plan is the same one."""
+        if name in self.views:
+            return self.views[name]
+        if name not in self._read:
+            self._read[name] = self._source_plan(self._definition(name, span))
+        return self._read[name]
+
+    def path_table(self, path: str, span: Span | None = None) -> Plan:
+        """The plan that reads a file, a pattern or a directory."""
+        key = f"'{path}'"
+        if key not in self._read:
+            try:
+                self._read[key] = Scan(file_source(path))
+            except Exception as error:
+                from thalweg.errors import ThalwegError
+
+                if isinstance(error, ThalwegError) and span is not None:
+                    raise error.located(span) from error.__cause__
+                raise
+        return self._read[key]
+
+    def function(self, name: str) -> PythonFunction | None:
+        """The user's function of that name; names of functions are not case-sensitive."""
+        return self.functions.get(name.lower())
+
+    def add_table(self, table: CreateTable) -> None:
+        """Define a table; its connector and options are looked at now."""
+        if table.if_not_exists and table.name in self.names():
+            return
+        if not table.or_replace:
+            self._refuse_taken(table.name, table.span)
+        self.views.pop(table.name, None)
+        self._read.pop(table.name, None)
+        registry.check(table.options, table.option_spans, table.span)
+        self.tables[table.name] = table
+
+    def add_view(self, name: str, plan: Plan, *, span: Span | None = None, replace: bool = False) -> None:
+        """Name a plan."""
+        if not replace:
+            self._refuse_taken(name, span)
+        self.tables.pop(name, None)
+        self.views[name] = plan
+
+    def drop(self, name: str, *, if_exists: bool, span: Span | None) -> None:
+        """Forget a table or view."""
+        if name not in self.names() and not if_exists:
+            raise self._unknown(name, span)
+        self.tables.pop(name, None)
+        self.views.pop(name, None)
+        self._read.pop(name, None)
+
+    def sink(self, name: str, rows: Schema, *, is_bounded: bool, span: Span | None = None) -> tuple[Sink, str | None]:
+        """The sink of a table, and how updating results reach it."""
+        table = self._definition(name, span)
+        made = registry.create_sink(table.options, rows, is_bounded=is_bounded, spans=table.option_spans, where=table.span)
+        self.warnings += made.warnings
+        return made.sink, made.changelog
+
+    def sink_schema(self, name: str, span: Span | None = None) -> Schema | None:
+        """The columns that a table takes; None if it names none and takes any."""
+        return _declared(self._definition(name, span))
+
+    def _source_plan(self, table: CreateTable) -> Plan:
+        made = registry.create_source(
+            table.options, _declared(table), spans=table.option_spans, where=table.span
+        )
+        self.warnings += made.warnings
+        scan = Scan(made.source)
+        return Binder(self).bind_table(table, scan)
+
+    def _definition(self, name: str, span: Span | None) -> CreateTable:
+        found = self.tables.get(name)
+        if found is None:
+            raise self._unknown(name, span)
+        return found
+
+    def _unknown(self, name: str, span: Span | None) -> PlanError:
+        return PlanError(
+            f'there is no table "{name}"',
+            code="plan-unknown-table",
+            where=span,
+            choices=self.names(),
+            hint=did_you_mean(name, self.names()),
+        )
+
+    def _refuse_taken(self, name: str, span: Span | None) -> None:
+        if name in self.names():
+            raise PlanError(
+                f'there is a table or view "{name}" already',
+                code="plan-table-exists",
+                where=span,
+                hint="CREATE OR REPLACE, IF NOT EXISTS, or another name",
+            )
+
+
+def _declared(table: CreateTable) -> Schema | None:
+    """The physical columns, if the definition names any."""
+    fields = tuple(Field(c.name, c.type) for c in table.columns if isinstance(c, PhysicalColumn))
+    return Schema(fields) if fields else None

@@ -1,0 +1,258 @@
+"""The one place where all parts meet.
+
+A session knows tables, functions and options; it collects sinks, and runs them as one job.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import polars as pl
+
+from thalweg.api.dataset import Dataset
+from thalweg.api.frames import to_frame
+from thalweg.connectors.memory import MemorySink, frame_source
+from thalweg.connectors.sinks import CallbackSink
+from thalweg.errors import ConfigError, PlanError
+from thalweg.expr import functions as _functions
+from thalweg.job.job import describe
+from thalweg.optimizer.optimize import Rule, optimize
+from thalweg.optimizer.standard import RULES
+from thalweg.physical.planner import plan_job
+from thalweg.plan.nodes import Plan, Scan, Write
+from thalweg.plan.properties import properties
+from thalweg.protocols.sink import Sink
+from thalweg.runtime.options import RunOptions
+from thalweg.runtime.run import Run
+from thalweg.session.catalog import SessionCatalog
+from thalweg.session.execute import Execution, Mode, Result, execute
+from thalweg.session.settings import Settings
+from thalweg.session.statements import Outcome, run_text
+
+assert _functions is not None, "the built-in functions are registered on import"
+
+_MODES: dict[str, Mode] = {"automatic": "automatic", "batch": "batch", "streaming": "stream", "stream": "stream"}
+
+
+class Session:
+    """Tables, options, and the jobs made from them.
+
+    Args:
+        parallelism: tasks per stage; by default one per core.
+        rules: further optimizer rules, applied after the built-in ones.
+        options: further options by their names, as in `SET`.
+
+    Example:
+        >>> s = Session()
+        >>> s.from_polars(pl.DataFrame({"a": [1, 2]})).filter(pl_filter).to_polars()  # doctest: +SKIP
+    """
+
+    def __init__(
+        self,
+        *,
+        parallelism: int | None = None,
+        rules: Sequence[Rule] = (),
+        options: dict[str, str] | None = None,
+    ) -> None:
+        self.settings = Settings()
+        for name, value in (options or {}).items():
+            self.settings.set(name, value)
+        if parallelism is not None:
+            self.settings.set("parallelism.default", str(parallelism))
+        self.rules: list[Rule] = [*RULES, *rules]
+        self.catalog = SessionCatalog(self.settings)
+        self.sinks: list[Write] = []
+        self.on_start: Callable[[Run], None] | None = None
+        self.run_options = RunOptions()
+
+    # -- reading -------------------------------------------------------------------------------
+
+    def from_source(self, source: Any, name: str | None = None) -> Dataset:
+        """The rows of a source that keeps the contract of `thalweg.protocols.source`."""
+        return Dataset(Scan(source, name=name), self)
+
+    def read_parquet(self, path: str | Sequence[str], **options: Any) -> Dataset:
+        """The rows of Parquet files: a file, a pattern, a directory, or several of these."""
+        return self._read(path, "parquet", options)
+
+    def read_ipc(self, path: str | Sequence[str], **options: Any) -> Dataset:
+        """The rows of Arrow IPC files."""
+        return self._read(path, "arrow", options)
+
+    def read_csv(self, path: str | Sequence[str], **options: Any) -> Dataset:
+        """The rows of CSV files."""
+        return self._read(path, "csv", options)
+
+    def read_json(self, path: str | Sequence[str], **options: Any) -> Dataset:
+        """The rows of JSON-lines files."""
+        return self._read(path, "json", options)
+
+    def _read(self, path: str | Sequence[str], form: str, options: dict[str, Any]) -> Dataset:
+        from thalweg.connectors.files.source import file_source
+
+        return self.from_source(file_source(path, form, **options))
+
+    def from_polars(self, frame: Any, name: str = "frame") -> Dataset:
+        """The rows of a frame: Polars, pandas, PyArrow, or anything with the Arrow PyCapsule interface."""
+        return self.from_source(frame_source(to_frame(frame), name=name))
+
+    from_pandas = from_arrow = from_frame = from_polars
+
+    def read_nexmark(self, events: int | None = None, **options: Any) -> Any:
+        """The Nexmark stream, with its views `person`, `auction` and `bid` (see `session/nexmark.py`)."""
+        from thalweg.session.nexmark import nexmark_tables
+
+        return nexmark_tables(self, events, **options)
+
+    def table(self, name: str) -> Dataset:
+        """A table or view by name."""
+        return Dataset(self.catalog.table(name), self)
+
+    def create_view(self, name: str, dataset: Dataset, *, replace: bool = False) -> None:
+        """Name a dataset, so that SQL can read it."""
+        self.catalog.add_view(name, dataset.plan, replace=replace)
+
+    def create_function(self, function: Any, name: str | None = None) -> None:
+        """Name a user's function (made with `udf`), so that SQL can call it."""
+        made = function.function
+        self.catalog.functions[(name or made.name).lower()] = made
+
+    def sql(self, text: str) -> Dataset:
+        """Carry out statements; the last one must be a query, whose rows are returned."""
+        outcomes = self.execute_sql(text)
+        if not outcomes or outcomes[-1].plan is None:
+            if outcomes and outcomes[-1].frame is not None:
+                return self.from_polars(outcomes[-1].frame)
+            raise PlanError(
+                "the text ends without a query, so that there is nothing to return",
+                code="sql-no-query",
+                hint="execute_sql(text) carries out statements",
+            )
+        return Dataset(outcomes[-1].plan, self)
+
+    def execute_sql(self, text: str) -> list[Outcome]:
+        """Carry out statements: definitions now, INSERTs with the next run."""
+        return run_text(self, text)
+
+    # -- writing -------------------------------------------------------------------------------
+
+    def add_sink(self, write: Write) -> None:
+        """Add a sink to the job that `run` will start; what cannot work is said here."""
+        from thalweg.physical.results import check_sink
+
+        check_sink(write, batch=self._is_batch(write))
+        self.sinks.append(write)
+
+    def _is_batch(self, write: Write) -> bool:
+        mode = _MODES[self.settings.get("execution.runtime-mode")]
+        return mode == "batch" or (mode == "automatic" and properties(write).is_bounded)
+
+    def write(self, plan: Plan, target: str, form: str, changelog: str | None) -> None:
+        """Queue a directory of files as a sink."""
+        from thalweg.connectors.files.sink import FileSink
+
+        sink = FileSink(target, form, is_bounded=properties(plan).is_bounded)
+        self.sinks.append(Write(plan, sink, changelog))  # type: ignore[arg-type]
+
+    def write_sink(self, plan: Plan, sink: Sink, changelog: str | None = None) -> None:
+        """Queue any sink."""
+        self.sinks.append(Write(plan, sink, changelog))  # type: ignore[arg-type]
+
+    def write_callback(self, plan: Plan, function: Callable[[pl.DataFrame], object], changes: bool) -> None:  # noqa: FBT001
+        """Queue a function that is called with results at cuts."""
+        keys = sorted(properties(plan).keys, key=len)
+        key = tuple(sorted(keys[0])) if keys else ()
+        self.write_sink(plan, CallbackSink(function, has_ops=changes, key=key))
+
+    # -- running -------------------------------------------------------------------------------
+
+    def run(self, name: str | None = None, *, mode: str | None = None, options: RunOptions | None = None) -> Result:
+        """Run all sinks that were added since the last run, as one job, until it ends.
+
+        Args:
+            name: what the job is called.
+            mode: `batch`, `stream`, or by default what the input allows.
+            options: how the runtime works.
+        """
+        if not self.sinks:
+            raise PlanError(
+                "nothing is written, so that there is nothing to run",
+                code="plan-no-sink",
+                hint="add a sink first: write_parquet, write_callback, INSERT INTO …",
+            )
+        sinks, self.sinks = self.sinks, []
+        return execute(sinks, self._execution(name, mode, options))
+
+    def _execution(self, name: str | None, mode: str | None, options: RunOptions | None) -> Execution:
+        wanted = mode or self.settings.get("execution.runtime-mode")
+        if wanted not in _MODES:
+            raise ConfigError(
+                f'there is no mode "{wanted}"', code="config-value", choices=["automatic", "batch", "stream"]
+            )
+        parallelism = self.settings.get("parallelism.default") or os.cpu_count() or 1
+        return Execution(
+            name=name or self.settings.get("pipeline.name") or "job",
+            mode=_MODES[wanted],
+            parallelism=parallelism,
+            rules=self.rules,
+            options=options or self._run_options(),
+            on_start=self.on_start,
+        )
+
+    def _run_options(self) -> RunOptions:
+        from dataclasses import replace
+
+        get = self.settings.get
+        return replace(
+            self.run_options,
+            runtime=get("execution.runtime"),
+            rows_max=get("execution.batch-rows"),
+            idle_timeout=get("table.exec.source.idle-timeout") or None,
+            drift_max=get("execution.drift-max") or None,
+        )
+
+    def collect(self, plan: Plan, *, mode: str | None = None) -> pl.DataFrame:
+        """The rows of a bounded plan as a frame."""
+        if not properties(plan).is_bounded:
+            raise PlanError(
+                "the input never ends, so that its result cannot be collected",
+                code="plan-collect-unbounded",
+                found=plan.describe(),
+                hint="peek() shows some rows; limit(n) takes the first ones; write_… runs for ever",
+            )
+        sink = MemorySink(is_parallel=False)
+        execute([Write(plan, sink)], self._execution("collect", mode, None))
+        return sink.table()
+
+    def peek(self, plan: Plan, rows: int, seconds: float) -> pl.DataFrame:
+        """Some rows of any plan: whatever comes within a time."""
+        from thalweg.session.peek import peek
+
+        return peek(plan, rows, seconds, self._execution("peek", "stream", None))
+
+    def show(self, plan: Plan, rows: int) -> None:
+        """Print the first rows."""
+        bounded = properties(plan).is_bounded
+        frame = self.collect(plan).head(rows) if bounded else self.peek(plan, rows, 2.0)
+        with pl.Config(tbl_rows=rows, tbl_cols=20):
+            print(frame)  # noqa: T201 - what the user asked for
+
+    def explain(self, plan: Plan) -> str:
+        """Every stage on the way from the plan to the job."""
+        return self.explain_plans([plan])
+
+    def explain_plans(self, plans: Sequence[Plan]) -> str:
+        """Every stage on the way from several plans to one job."""
+        from thalweg.optimizer.explain import explain_steps
+
+        roots = [p if isinstance(p, Write) else Write(p, MemorySink(is_parallel=False)) for p in plans]
+        optimized, steps = optimize(roots, self.rules)
+        execution = self._execution(None, None, None)
+        text = explain_steps(roots, steps)
+        job = plan_job(optimized, name=execution.name, parallelism=execution.parallelism)
+        return f"{text}\n\n== job ==\n{describe(job)}"
+
+
+__all__ = ["Session"]
