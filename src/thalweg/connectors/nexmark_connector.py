@@ -5,7 +5,7 @@ Not here: the stream (nexmark/) and its pace (nexmark_source.py).
 
 from __future__ import annotations
 
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 
 from thalweg.base.schema import Schema
 from thalweg.connectors.connector import Connector
@@ -38,7 +38,7 @@ def _time(text: str) -> int:
         read = datetime.fromisoformat(text)
     except ValueError:
         raise ValueError("milliseconds since 1970, or a time such as 2026-01-01 00:00:00") from None
-    zoned = read if read.tzinfo is not None else read.replace(tzinfo=timezone.utc)
+    zoned = read if read.tzinfo is not None else read.replace(tzinfo=UTC)
     return round(zoned.timestamp() * 1000)
 
 
@@ -72,7 +72,9 @@ NEXMARK = Connector(
         Option("generators", whole(1), 1, "how many parts the stream has; another number is another stream"),
         Option("out-of-order-group-size", whole(1), 1, "events are shuffled within groups of this size"),
         Option("bidder-offset", whole(0), 2000, "what is added to a bidder's index"),
-        Option("rate-limit", number, None, "events per second of the clock; nothing: as fast as they are read"),
+        Option(
+            "rate-limit", number, None, "events per second of the clock; nothing: as fast as they are read"
+        ),
         Option("splits", whole(1, 1024), 1, "splits that each generator's events are dealt to in turns"),
     ),
     source=_source,

@@ -155,7 +155,9 @@ def divided(total: pl.Expr, count: pl.Expr) -> pl.Expr:
     """A 128-bit quotient, truncated toward zero; NULL where the count is 0."""
     wide = pl.when(count != 0).then(count).otherwise(None).cast(pl.Int128)
     quotient = total.abs() // wide
-    return pl.when(total < 0).then(-quotient).otherwise(quotient)
+    # Polars has no unary minus for 128 bits
+    negative = pl.lit(0, dtype=pl.Int128) - quotient
+    return pl.when(total < 0).then(negative).otherwise(quotient)
 
 
 def _lazy_sum(arg: pl.Expr, held: DataType) -> pl.Expr:

@@ -165,17 +165,15 @@ def _aligned(operator: str, a: Decimal, b: Decimal, result: Decimal) -> _Operati
 
 
 def _by_values(columns: list[pl.Series], operation: _Operation, result: Decimal) -> pl.Series:
-    frame = pl.select(pl.lit(c) if len(c) > 1 else pl.lit(c).first() for c in _named(columns))
+    height = 0 if any(len(c) == 0 for c in columns) else max(map(len, columns))
+    whole = [c if len(c) == height else c.head(1).new_from_index(0, height) for c in columns if height]
+    frame = pl.DataFrame({f"c{i}": c for i, c in enumerate(whole or [c.clear() for c in columns])})
     names = [pl.col(n).reinterpret(dtype=pl.Int128) for n in frame.columns]
     largest = frame.select(n.abs().max() for n in names).row(0)
     if operation.reach(largest[0] or 0, largest[1] or 0) <= _LIMIT:
         return frame.select(pack(operation.narrow(*names), result, sure=False)).to_series()
     values = [_one(operation, a, b, result) for a, b in frame.iter_rows()]
     return pl.Series(values, dtype=result.polars)
-
-
-def _named(columns: list[pl.Series]) -> list[pl.Series]:
-    return [c.alias(f"c{i}") for i, c in enumerate(columns)]
 
 
 def _one(

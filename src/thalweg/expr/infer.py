@@ -144,4 +144,5 @@ def _resolve_aggregate(
         coerce(a, t, want) for a, t, want in zip(args[:count], types[:count], signature.args, strict=True)
     )
     tail = args[count:]
-    return replace(expr.with_children((*cast, *tail)), function=entry.name), signature.result
+    changed = replace(expr, function=entry.name).with_children((*cast, *tail))
+    return changed, signature.result

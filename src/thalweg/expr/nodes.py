@@ -47,8 +47,10 @@ class Column(Expr):
 
 @dataclass(frozen=True)
 class Literal(Expr):
-    """A constant. `value` is None, bool, int, float, str, bytes, Decimal, date, time, datetime,
-    timedelta, or a tuple of such values for lists.
+    """A constant.
+
+    `value` is None, bool, int, float, str, bytes, Decimal, date, time, datetime, timedelta, or a
+    tuple of such values for lists.
     """
 
     value: Any  # one of the types above; there is no narrower common type

@@ -42,8 +42,8 @@ class PaneGroupOp:
         self._state: KeyedColumns = context.state("groups")
         self._rows_max = context.rows_max
         self._keys = list(spec.keys)
-        self._scratch = context.scratch
-        self._columns = {ROWS: ColumnSpec("int64")} | self._layout.columns
+        columns = {ROWS: ColumnSpec("int64")} | self._layout.columns
+        self._sums = context.scratch(ColumnsSpec("window", spec.keys, columns))
         self._next_end = self._find_next()
 
     def on_batch(self, port: int, batch: Batch) -> Iterator[Output]:
@@ -100,13 +100,16 @@ class PaneGroupOp:
         own = key_frame(keys, self._keys)
         found = layout.take(source, slots)
         if self._needs_sum(keys):
-            source = self._scratch(ColumnsSpec("window", self._spec.keys, self._columns))
+            source = self._sums
             at = source.slots(own)
             layout.merge(source, at, found)
             used = source.live()
             own = source.keys(used) if self._keys else pl.DataFrame(height=len(used))
             found = layout.take(source, used)
-        outputs = layout.outputs(source, found)
+            outputs = layout.outputs(source, found)
+            source.free(used)
+        else:
+            outputs = layout.outputs(source, found)
         start = int(self._window.window_start(end))
         bounds = {WINDOW_START: start, WINDOW_END: end, WINDOW_TIME: end - WINDOW_TIME_US}
         made = own.hstack(outputs) if own.width else outputs
@@ -132,9 +135,9 @@ class PaneGroupOp:
 def _ends(starts: Array, lasts: Array, until: int | None, slide: int) -> list[int]:
     """The ends of the windows to emit, in order: those that some pane still has ahead."""
     bounded = lasts if until is None else np.minimum(lasts, until)
-    spans = np.unique(np.stack([starts, bounded], axis=1), axis=0)
+    spans = pl.DataFrame({"start": starts, "last": bounded}).unique()
     found: set[int] = set()
-    for start, last in spans.tolist():
+    for start, last in spans.iter_rows():
         found.update(range(start, last + 1, slide))
     return sorted(found)
 

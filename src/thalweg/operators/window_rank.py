@@ -119,12 +119,12 @@ class WindowRankOp:
 def number_rows(frame: pl.LazyFrame, spec: WindowRankSpec) -> pl.LazyFrame:
     """The rows with `number <= limit`, and the number if it is wanted; for both modes."""
     name = spec.output or "__number"
+    if spec.kind == "rank" and spec.limit == 1 and spec.output is None and _is_simple(spec):
+        return frame.filter(_is_first(spec.order[0], spec.partition))
     if spec.kind == "rank":
         keys = [_ordinal(k) for k in spec.order]
         rank = keys[0] if len(keys) == 1 else pl.struct(keys)
         number = rank.rank("min").over(spec.partition).cast(pl.Int64)
-        if spec.limit == 1 and spec.output is None and len(keys) == 1:
-            return frame.filter((keys[0] == keys[0].min()).over(spec.partition))
         return _keep(frame.with_columns(number.alias(name)), spec, name)
     order = [pl.col(k.column) for k in spec.order]
     have = set(spec.columns)
@@ -135,6 +135,21 @@ def number_rows(frame: pl.LazyFrame, spec: WindowRankSpec) -> pl.LazyFrame:
     ordered = frame.sort([*order, *map(pl.col, ties)], descending=descending, nulls_last=nulls_last)
     number = pl.int_range(1, pl.len() + 1, dtype=pl.Int64).over(spec.partition)
     return _keep(ordered.with_columns(number.alias(name)), spec, name)
+
+
+def _is_simple(spec: WindowRankSpec) -> bool:
+    """Whether the first rank is the greatest or least value of one column (NaN has an order of its own)."""
+    return len(spec.order) == 1 and not spec.columns[spec.order[0].column].is_float()
+
+
+def _is_first(key: SortKey, partition: tuple[str, ...]) -> pl.Expr:
+    """Rows that share the first rank, found without sorting."""
+    value = pl.col(key.column)
+    best = (value.max() if key.descending else value.min()).over(partition)
+    if not key.puts_nulls_first:
+        return value.eq_missing(best)
+    has_null = (value.null_count() > 0).over(partition)
+    return pl.when(has_null).then(value.is_null()).otherwise(value == best)
 
 
 def _keep(frame: pl.LazyFrame, spec: WindowRankSpec, name: str) -> pl.LazyFrame:
@@ -148,6 +163,3 @@ def _ordinal(key: SortKey) -> pl.Expr:
     dense = pl.col(key.column).rank("dense", descending=key.descending).cast(pl.Int64)
     edge = -1 if key.puts_nulls_first else (1 << 62)
     return dense.fill_null(edge)
-
-
-__all__ = ["WindowRankOp", "WindowRankSpec", "number_rows"]

@@ -117,6 +117,8 @@ def run_batch(plans: Sequence[Plan]) -> None:
         for write, frame in zip(writes, pl.collect_all(queries, engine="streaming"), strict=True):
             _write_frames(write, [frame])
     except pl.exceptions.InvalidOperationError as error:
+        if "conversion from" not in str(error):
+            raise
         raise _overflow(error) from error
     except Exception as error:
         known = unwrap(error)

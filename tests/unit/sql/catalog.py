@@ -50,6 +50,12 @@ class FakeCatalog:
         self.targets: dict[str, Schema] = {}
         self.functions = {"count_char": PythonFunction("count_char", str.count, INT64)}
 
+    def copy(self) -> FakeCatalog:
+        """A catalog that starts with the same tables."""
+        made = FakeCatalog()
+        made.plans, made.targets = dict(self.plans), dict(self.targets)
+        return made
+
     def table(self, name: str, span: Span | None) -> Plan:
         if name not in self.plans:
             raise PlanError(

@@ -35,7 +35,8 @@ def kernel(signature: Any, *, inline: bool = False) -> Callable[[_F], _F]:
     """Compile a function that only other compiled functions call.
 
     For exactly one signature, without the interpreter's lock, kept on disk. Functions come after those
-    that they call, for they are compiled as they are read.
+    that they call, for they are compiled as they are read. What is kept on disk notices a change of the
+    function's own file only: who edits a kernel that others call deletes `__pycache__` (`make clean`).
     """
     # Nothing to call it from Python is made: that would be two thirds of the time to compile it.
     decorate: Callable[[_F], _F] = njit(

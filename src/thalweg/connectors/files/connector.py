@@ -57,19 +57,26 @@ def _source(values: Values, schema: Schema | None) -> FileSource:
             **csv_options(values),
         )
     except ConfigError as error:
-        raise error if values.where is None else error.located(values.where)
+        if values.where is not None:
+            error.located(values.where)
+        raise
 
 
 def _sink(values: Values, rows: Schema, is_bounded: bool) -> FileSink:
     return FileSink(
-        values["path"], values["format"] or "parquet", is_bounded=is_bounded, part_rows=values["sink.part-rows"]
+        values["path"],
+        values["format"] or "parquet",
+        is_bounded=is_bounded,
+        part_rows=values["sink.part-rows"],
     )
 
 
 FILESYSTEM = Connector(
     "filesystem",
     (
-        Option("path", str, None, "a file, a pattern or a directory; to write: a directory", is_required=True),
+        Option(
+            "path", str, None, "a file, a pattern or a directory; to write: a directory", is_required=True
+        ),
         choice("format", _FORMATS, None, "how files are written; to read: what their names say"),
         Option("source.monitor-interval", seconds, None, "how often to look for new files; nothing: never"),
         choice("source.splits", ("ordered", "parallel"), None, "whether files follow one another in time"),

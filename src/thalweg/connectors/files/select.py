@@ -51,7 +51,7 @@ def check_file(declared: Schema, held: pl.Schema, file: str) -> None:
                 hint=did_you_mean(field.name, held.names()),
             )
         found = from_polars(held[field.name])
-        if not is_same(field.type, found):
+        if found is None or not is_same(field.type, found):
             raise PlanError(
                 f'column "{field.name}" of the file has another type than declared',
                 code="source-schema",
@@ -62,9 +62,12 @@ def check_file(declared: Schema, held: pl.Schema, file: str) -> None:
             )
 
 
-def is_same(declared: DataType, found: DataType | None) -> bool:
-    """Whether a file's type is read as the declared one without changing values."""
-    return found is not None and declared.polars == found.polars
+def is_same(declared: DataType, found: DataType) -> bool:
+    """Whether a file's type is read as the declared one without changing values; members may be left out."""
+    if isinstance(declared, Struct) and isinstance(found, Struct):
+        pairs = [(f, found.field(f.name)) for f in declared.fields]
+        return all(held is not None and is_same(f.type, held.type) for f, held in pairs)
+    return declared.polars == found.polars
 
 
 def expressions(target: Schema, held: pl.Schema) -> list[pl.Expr]:

@@ -35,6 +35,7 @@ from thalweg.base.types import (
 from thalweg.expr import decimals
 from thalweg.expr.common_type import as_decimal, common_type
 from thalweg.expr.functions import time_arithmetic as times
+from thalweg.expr.functions.comparison import compare
 from thalweg.expr.functions.kit import constant, failing_as_null, vecs
 from thalweg.expr.registry import FAILS, UNKNOWN, Failure, Function, Mask, Signature, Vector, register
 
@@ -140,7 +141,7 @@ def _integer_overflow(operator: str, a: pl.Expr, b: pl.Expr, t: Integer) -> pl.E
     if operator == "*":
         return _product_overflow(a, b, t)
     if not t.signed:
-        return (a + b) < a if operator == "+" else a < b
+        return (a + b) < a if operator == "+" else compare("<", a, b)
     # the result has the wrong sign: unlike both (of) the operands' signs (after negation of b for -)
     if operator == "+":
         return (((a + b) ^ a) & ((a + b) ^ b)) < 0

@@ -51,23 +51,51 @@ def _infer(*, ordered: bool) -> Callable[[Sequence[DataType]], Signature | None]
     return infer
 
 
+def compare(operator: str, a: pl.Expr, b: pl.Expr) -> pl.Expr:
+    """A comparison as Polars makes it.
+
+    A constant goes to the right: Polars 2.1 gives one row, not all, for a constant on the left of a
+    column that it holds as one repeated value.
+    """
+    if not a.meta.root_names():
+        a, b, operator = b, a, _MIRRORED.get(operator, operator)
+    return _POLARS[operator](a, b)
+
+
+_MIRRORED = {"<": ">", "<=": ">=", ">": "<", ">=": "<="}
+_POLARS: dict[str, Callable[[pl.Expr, pl.Expr], pl.Expr]] = {
+    "=": lambda a, b: a == b,
+    "<>": lambda a, b: a != b,
+    "<": lambda a, b: a < b,
+    "<=": lambda a, b: a <= b,
+    ">": lambda a, b: a > b,
+    ">=": lambda a, b: a >= b,
+    "is": lambda a, b: a.eq_missing(b),
+    "is_not": lambda a, b: a.ne_missing(b),
+}
+
+
 def equal(a: pl.Expr, b: pl.Expr, held: DataType) -> pl.Expr:
     """`a = b` for values of one type."""
+    found = compare("=", a, b)
     # Polars holds that NaN equals NaN; NULL beside NaN must still give NULL
-    return (a == b) & (a.is_not_nan() | b.is_null()) if _may_be_nan(a, b, held) else a == b
+    return found & (a.is_not_nan() | b.is_null()) if _may_be_nan(a, b, held) else found
 
 
 def _not_equal(a: pl.Expr, b: pl.Expr, held: DataType) -> pl.Expr:
-    return (a != b) | (a.is_nan() & b.is_not_null()) if _may_be_nan(a, b, held) else a != b
+    found = compare("<>", a, b)
+    return found | (a.is_nan() & b.is_not_null()) if _may_be_nan(a, b, held) else found
 
 
 def _less(a: pl.Expr, b: pl.Expr, held: DataType) -> pl.Expr:
+    found = compare("<", a, b)
     # Polars holds that NaN is the greatest number
-    return (a < b) & (b.is_not_nan() | a.is_null()) if _may_be_nan(b, b, held) else a < b
+    return found & (b.is_not_nan() | a.is_null()) if _may_be_nan(b, b, held) else found
 
 
 def _less_or_equal(a: pl.Expr, b: pl.Expr, held: DataType) -> pl.Expr:
-    return (a <= b) & (b.is_not_nan() | a.is_null()) if _may_be_nan(b, b, held) else a <= b
+    found = compare("<=", a, b)
+    return found & (b.is_not_nan() | a.is_null()) if _may_be_nan(b, b, held) else found
 
 
 def _may_be_nan(a: pl.Expr, b: pl.Expr, held: DataType) -> bool:
@@ -122,12 +150,12 @@ def _vectors(operator: str) -> tuple[Vector, ...]:
 
 
 def _register(operator: str) -> None:
-    name, compare = _COMPARISONS[operator]
+    name, build = _COMPARISONS[operator]
     register(
         Function(
             operator,
             _infer(ordered=operator not in ("=", "<>")),
-            lambda args, types: compare(args[0], args[1], types[0]),
+            lambda args, types: build(args[0], args[1], types[0]),
             "two values of one kind",
             vectors=_vectors(operator),
             aliases=(name, *(("!=",) if operator == "<>" else ())),
@@ -148,7 +176,7 @@ register(
     Function(
         "is_distinct_from",
         _infer(ordered=False),
-        lambda args, types: args[0].ne_missing(args[1]),
+        lambda args, types: compare("is_not", args[0], args[1]),
         "two values of one kind",
         strict=False,
         vectors=_DISTINCT,
@@ -158,7 +186,7 @@ register(
     Function(
         "is_not_distinct_from",
         _infer(ordered=False),
-        lambda args, types: args[0].eq_missing(args[1]),
+        lambda args, types: compare("is", args[0], args[1]),
         "two values of one kind",
         strict=False,
         vectors=tuple(Vector(v.args, v.types, not v.expected) for v in _DISTINCT),
@@ -216,7 +244,7 @@ def _extreme(*, greatest: bool) -> Callable[[Sequence[pl.Expr], Sequence[DataTyp
     def build(args: Sequence[pl.Expr], types: Sequence[DataType]) -> pl.Expr:
         def better(a: pl.Expr, b: pl.Expr) -> pl.Expr:
             # Polars orders NaN last, as sorting does; a NULL on either side fails both conditions
-            first = a >= b if greatest else a <= b
+            first = compare(">=" if greatest else "<=", a, b)
             return pl.when(first).then(a).when(~first).then(b)
 
         return reduce(better, args)

@@ -27,6 +27,7 @@ from thalweg.base.types import (
     DataType,
     Timestamp,
 )
+from thalweg.expr.functions.comparison import compare
 from thalweg.expr.functions.kit import accepts, bad_constant, constant, vec, vecs
 from thalweg.expr.registry import UNKNOWN, Function, Signature, Vector, register
 
@@ -382,9 +383,9 @@ def _diff(args: Sequence[pl.Expr], types: Sequence[DataType]) -> pl.Expr:
     # an incomplete month does not count: the day and time of the later one must have come round
     begin, end = (_within_month(a, t) for a, t in zip(args[1:], types[1:], strict=True))
     months = (
-        pl.when((last >= first) & (end < begin))
+        pl.when(compare(">=", last, first) & compare("<", end, begin))
         .then(months - 1)
-        .when((last < first) & (end > begin))
+        .when(compare("<", last, first) & compare(">", end, begin))
         .then(months + 1)
         .otherwise(months)
     )

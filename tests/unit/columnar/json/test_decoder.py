@@ -160,6 +160,7 @@ def test_split_complete_cuts_behind_the_last_newline(data, index):
     assert split_complete(data) == split_complete(memoryview(data)) == index
 
 
+@pytest.mark.slow
 @settings(max_examples=25)
 @given(cuts=st.lists(st.integers(0, 40), max_size=4), seed=st.integers(0, 99))
 def test_cutting_a_text_between_lines_changes_nothing(cuts, seed):

@@ -11,7 +11,7 @@ import struct
 
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from thalweg.columnar.json import JsonDecoder
@@ -111,6 +111,7 @@ def test_floats_of_32_bits_are_rounded_and_overflow_to_infinity():
     ]
 
 
+@settings(max_examples=40)
 @given(st.lists(st.none() | st.text(), max_size=20), st.booleans())
 def test_strings_come_back_as_they_were_written(values, is_ascii):
     lines = "\n".join(json.dumps({"v": value}, ensure_ascii=is_ascii) for value in values)

@@ -1,0 +1,246 @@
+"""Read rows from Python: iterables, generators, asynchronous generators.
+
+A row is a mapping, a tuple or a dataclass; a whole frame may stand in place of rows. Something that can
+be iterated again (a list) can be read again from any row; a generator cannot.
+
+Reads:    the iterable (feeds.py), and the clock for the time at which rows arrived.
+Not here: sources that are frames from the start (memory.py).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields, is_dataclass
+from itertools import chain, islice
+from typing import Any
+
+import polars as pl
+
+from thalweg.base.schema import Schema
+from thalweg.connectors.feeds import POLL_SECONDS, Direct, Queued
+from thalweg.connectors.files.select import check_file, expressions, pruned
+from thalweg.errors import ConfigError
+from thalweg.protocols.source import BadRow, Chunk, Fields, Position, Reader, Replay, Split
+
+_SAMPLE_ROWS = 100
+
+
+@dataclass(frozen=True, eq=False)
+class IteratorSource:
+    """Rows from Python; made by `from_iter`.
+
+    Attributes:
+        rows: what is iterated over.
+        schema: the columns.
+        name: what messages call the source.
+        is_bounded: whether it ends.
+    """
+
+    rows: Iterable[Any] | AsyncIterable[Any]
+    schema: Schema
+    name: str = "iterator"
+    is_bounded: bool = True
+
+    @property
+    def replay(self) -> Replay:
+        """Exact, if it can be iterated again."""
+        return "none" if isinstance(self.rows, AsyncIterable) or _is_once(self.rows) else "exact"
+
+    @property
+    def is_ordered(self) -> bool:
+        """There is one split."""
+        return False
+
+    @property
+    def is_live(self) -> bool:
+        """Whether rows are made while they are read."""
+        return self.replay == "none"
+
+    def describe(self) -> str:
+        """The name."""
+        return self.name
+
+    def splits(self) -> Sequence[Split]:
+        """One split."""
+        return [Split("0")]
+
+    def open(self, split: Split, position: Position, fields: Fields | None) -> Reader:
+        """A reader; of a generator there can be only one."""
+        done = int(position.get("row", 0))
+        if isinstance(self.rows, AsyncIterable):
+            return IteratorReader(Queued(self.rows), self, fields, done)
+        return IteratorReader(Direct(iter(self.rows)), self, fields, done)
+
+
+def from_iter(
+    rows: Iterable[Any] | AsyncIterable[Any],
+    schema: Schema | None = None,
+    *,
+    name: str = "iterator",
+    is_bounded: bool = True,
+) -> IteratorSource:
+    """Describe rows that Python makes as a source.
+
+    Args:
+        rows: mappings, tuples, dataclasses or frames; an iterable or an asynchronous one.
+        schema: the columns and types; None: what the first rows have (not of asynchronous ones).
+
+    Raises:
+        ConfigError: the columns do not follow from the rows.
+
+    Example:
+        >>> source = from_iter([{"a": 1}, {"a": 2}])
+        >>> source.open(source.splits()[0], {}, None).read(10).frame["a"].to_list()
+        [1, 2]
+    """
+    if schema is not None:
+        return IteratorSource(rows, schema, name, is_bounded)
+    if isinstance(rows, AsyncIterable):
+        raise _no_columns(name, "an asynchronous iterable is not read before the job starts")
+    if _is_once(rows):
+        # Only one row is waited for: a generator may make the next one in an hour.
+        first = list(islice(iter(rows), 1))
+        return IteratorSource(_Resumed(first, iter(rows)), _schema_of(first, name), name, is_bounded)
+    return IteratorSource(rows, _schema_of(list(islice(iter(rows), _SAMPLE_ROWS)), name), name, is_bounded)
+
+
+class _Resumed:
+    """An iterator whose first rows have been looked at."""
+
+    def __init__(self, first: list[Any], rest: Iterator[Any]) -> None:
+        self._rows = chain(first, rest)
+
+    def __iter__(self) -> Iterator[Any]:
+        return self._rows
+
+
+def _is_once(rows: Iterable[Any]) -> bool:
+    return isinstance(rows, _Resumed) or iter(rows) is rows
+
+
+def _schema_of(sample: list[Any], name: str) -> Schema:
+    if not sample:
+        raise _no_columns(name, "there are no rows")
+    if isinstance(sample[0], pl.DataFrame):
+        return Schema.from_polars(dict(sample[0].schema))
+    rows = [_as_mapping(row) for row in sample]
+    if any(row is None for row in rows):
+        raise _no_columns(name, f"a row of type {type(sample[0]).__name__} does not name its columns")
+    try:
+        frame = pl.DataFrame(rows, infer_schema_length=None)
+    except (pl.exceptions.PolarsError, TypeError, ValueError) as error:
+        raise _no_columns(name, str(error).splitlines()[0]) from error
+    return Schema.from_polars(dict(frame.schema))
+
+
+def _no_columns(name: str, found: str) -> ConfigError:
+    return ConfigError(
+        "the columns of an iterator do not follow from its rows",
+        code="source-no-schema",
+        where=name,
+        found=found,
+        hint="hand in a schema",
+    )
+
+
+def _as_mapping(row: Any) -> Mapping[str, Any] | None:
+    if isinstance(row, Mapping):
+        return row
+    if is_dataclass(row) and not isinstance(row, type):
+        return {f.name: getattr(row, f.name) for f in fields(row)}
+    if isinstance(row, tuple) and hasattr(row, "_asdict"):
+        return dict(row._asdict())
+    return None
+
+
+class IteratorReader:
+    """Makes frames of rows."""
+
+    def __init__(
+        self, rows: Direct | Queued, source: IteratorSource, fields: Fields | None, done: int
+    ) -> None:
+        self._rows, self._source = rows, source
+        self._target = pruned(source.schema, fields)
+        self._row, self._skipped = 0, done if source.replay == "exact" else 0
+        if source.replay != "exact":
+            self._row = done
+        self._rest: pl.DataFrame | None = None
+
+    @property
+    def position(self) -> Position:
+        """The number of the next row."""
+        return {"row": self._row}
+
+    def read(self, rows_max: int) -> Chunk:
+        """The next rows."""
+        while self._row < self._skipped and not self._rows.is_ended:
+            self._read(min(rows_max, self._skipped - self._row))
+        return self._read(rows_max)
+
+    def close(self) -> None:
+        """Stop reading; a generator that runs is left alone."""
+        self._rows.close()
+        self._rest = None
+
+    def _read(self, rows_max: int) -> Chunk:
+        start = self._row
+        if self._rest is not None:
+            return self._cut(self._rest, rows_max)
+        taken = self._rows.take(rows_max)
+        if not taken:
+            return Chunk(None, offset=start, ended=self._rows.is_ended, wait=POLL_SECONDS)
+        last = taken.pop() if isinstance(taken[-1], pl.DataFrame) else None
+        if last is not None:
+            check_file(self._source.schema, last.schema, self._source.name)
+            self._rest = last.select(expressions(self._target, last.schema))
+            if not taken:
+                return self._cut(self._rest, rows_max)
+        self._row += len(taken)
+        return self._chunk(taken, start)
+
+    def _cut(self, frame: pl.DataFrame, rows_max: int) -> Chunk:
+        start, given = self._row, frame[:rows_max]
+        self._row += given.height
+        self._rest = frame[rows_max:] if frame.height > rows_max else None
+        return Chunk(given, offset=start, arrived=self._arrived())
+
+    def _chunk(self, rows: list[Any], start: int) -> Chunk:
+        try:
+            return Chunk(self._frame(rows), offset=start, arrived=self._arrived())
+        except _REFUSED:
+            pass
+        frames: list[pl.DataFrame] = []
+        offsets: list[int] = []
+        bad: list[BadRow] = []
+        for number, row in enumerate(rows, start):
+            try:
+                frames.append(self._frame([row]))
+                offsets.append(number)
+            except _REFUSED as error:
+                bad.append(BadRow(number, str(error).splitlines()[0], repr(row)[:200]))
+        frame = pl.concat(frames) if frames else None
+        return Chunk(frame, start, pl.Series(offsets, dtype=pl.Int64), tuple(bad), arrived=self._arrived())
+
+    def _frame(self, rows: list[Any]) -> pl.DataFrame:
+        whole = self._source.schema.polars
+        if isinstance(rows[0], (tuple, list)) and _as_mapping(rows[0]) is None:
+            if any(len(row) != len(whole) for row in rows):
+                raise ValueError(f"a row does not have {len(whole)} values")
+            frame = pl.DataFrame(rows, schema=whole, orient="row")
+        else:
+            frame = pl.DataFrame([_checked_mapping(r) for r in rows], schema=whole)
+        return frame.select(expressions(self._target, frame.schema))
+
+    def _arrived(self) -> int | None:
+        return time.time_ns() // 1000 if self._source.is_live else None
+
+
+_REFUSED = (pl.exceptions.PolarsError, TypeError, ValueError, OverflowError)
+
+
+def _checked_mapping(row: Any) -> Mapping[str, Any]:
+    mapping = _as_mapping(row)
+    if mapping is None:
+        raise TypeError(f"a row is a mapping, a tuple or a dataclass, not a {type(row).__name__}")
+    return mapping

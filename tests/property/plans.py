@@ -1,0 +1,309 @@
+"""Compose random plans: any step that is possible after any other, several results that share steps.
+
+Every step is made through `thalweg.plan.build` (or the node, where there is no builder), so that a plan
+is one that a user can write. What the result of a plan must be is the business of reference.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from random import Random
+
+import polars as pl
+
+from thalweg.base.types import INT64, INTERVAL, DataType, Decimal, Float, Integer, List, Timestamp
+from thalweg.expr.nodes import Aggregate, Call, Column, Expr, Literal, Named
+from thalweg.plan import build
+from thalweg.plan.nodes import (
+    WINDOW_END,
+    WINDOW_START,
+    WINDOW_TIME,
+    FrameFunction,
+    GroupBy,
+    Late,
+    MapBatches,
+    Plan,
+    Rank,
+    Scan,
+    SortKey,
+    Union,
+    Window,
+    rows,
+)
+from thalweg.plan.properties import properties
+from thalweg.progress.windows import WindowSpec
+from tests.property.worlds import SCHEMA, SECOND, PacedSource, World, random_world
+
+BOUNDS = (WINDOW_START, WINDOW_END, WINDOW_TIME)
+STEPS_MAX = 5
+
+
+@dataclass(frozen=True)
+class Case:
+    """Plans over worlds.
+
+    Attributes:
+        worlds: the rows of each source, in the order of the scans.
+        roots: the plans whose results are wanted.
+    """
+
+    worlds: tuple[World, ...]
+    roots: tuple[Plan, ...]
+
+    @property
+    def is_punctual(self) -> bool:
+        """Whether no row of any source is late."""
+        return all(w.is_punctual for w in self.worlds)
+
+    def __repr__(self) -> str:
+        sizes = [[f.height for f in w.frames] for w in self.worlds]
+        bounds = [w.bound.seconds for w in self.worlds]
+        lines = [f"splits of {sizes} rows, bounds {bounds} s, punctual: {self.is_punctual}"]
+        for root in self.roots:
+            lines += ["root", *_lines(root, 1)]
+        return "\n".join(lines)
+
+
+def _lines(plan: Plan, depth: int) -> list[str]:
+    below = [line for p in plan.inputs for line in _lines(p, depth + 1)]
+    return ["  " * depth + plan.describe(), *below]
+
+
+def random_case(r: Random, *, is_punctual: bool | None = None) -> Case:
+    """A plan of up to five steps over one or two sources, sometimes with more results beside."""
+    worlds = [random_world(r, is_punctual=is_punctual)]
+    base = scan(worlds[0], "one")
+    kind = r.choice(["one", "one", "one", "one", "two", "values"])
+    if kind == "two":
+        worlds.append(random_world(r, is_punctual=is_punctual, sizes=[r.choice([0, 3, 40])]))
+        base = build.union_all([base, scan(worlds[1], "two")])
+    elif kind == "values":
+        frame = worlds[0].frames[0].head(3).with_columns(pl.col("id") + 9000)
+        base = build.union_all([base, rows(frame)])
+    steps = [base]
+    for _ in range(r.randint(0, STEPS_MAX)):
+        steps.append(random_step(r, steps[-1]))
+    return Case(tuple(worlds), _roots(r, steps))
+
+
+def scan(world: World, name: str = "world") -> Plan:
+    """The rows of a world with their watermark."""
+    mark = Column("t") if not world.bound else minus(Column("t"), world.bound)
+    return build.assign_watermark(Scan(PacedSource(world.frames, name)), "t", mark)
+
+
+def minus(expr: Expr, by: timedelta) -> Expr:
+    """A time, shifted back."""
+    return Call("-", (expr, Literal(by, INTERVAL)))
+
+
+def _roots(r: Random, steps: Sequence[Plan]) -> tuple[Plan, ...]:
+    roots = [steps[-1]]
+    if r.random() < 0.25:
+        roots.append(r.choice(steps))
+    if r.random() < 0.15:
+        roots.append(random_step(r, r.choice(steps)))
+    windows = [p for p in every_node(steps[-1]) if isinstance(p, Window)]
+    if windows and r.random() < 0.6:
+        roots.append(Late(windows[-1]))
+    return tuple(roots)
+
+
+def every_node(plan: Plan) -> list[Plan]:
+    """The plan and all below it, sinks first."""
+    return [plan, *(n for p in plan.inputs for n in every_node(p))]
+
+
+# Steps -------------------------------------------------------------------------------------------------
+
+Step = Callable[[Random, Plan], Plan | None]
+
+
+def random_step(r: Random, plan: Plan) -> Plan:
+    """One step more; one that is not possible here leaves the plan as it is."""
+    steps: list[Step] = [_filter, _window_group, _window_group, _group, _window, _rank, _project, _union]
+    steps += [_explode, _limit, _map, _window_group, _group, _rank]
+    return r.choice(steps)(r, plan) or plan
+
+
+def _columns(plan: Plan, *kinds: type[DataType]) -> list[str]:
+    """The columns of some types; float averages are left out, since they are not exact."""
+    usable = [f for f in plan.schema if not f.name.startswith("inexact")]
+    return [f.name for f in usable if not kinds or isinstance(f.type, kinds)]
+
+
+def condition(r: Random, plan: Plan) -> Expr | None:
+    """A comparison of whole numbers, now and then with NULL in it."""
+    names = _columns(plan, Integer)
+    if not names:
+        return None
+    bound = Literal(r.randint(0, 20), INT64)
+    return Call(r.choice(["<", ">", "=", "<>"]), (Column(r.choice(names)), bound))
+
+
+def _filter(r: Random, plan: Plan) -> Plan | None:
+    made = condition(r, plan)
+    if made is None:
+        return None
+    if r.random() < 0.3:
+        made = Call("or", (made, Call("is_null", (Column(r.choice(plan.schema.names)),))))
+    return build.filter_rows(plan, made)
+
+
+def _project(r: Random, plan: Plan) -> Plan | None:
+    """Some columns, and a sum of two of them."""
+    kept = [n for n in plan.schema.names if n in ("t", *BOUNDS) or r.random() < 0.8]
+    items = [Named(n, Column(n)) for n in kept]
+    numbers = _columns(plan, Integer)
+    if numbers:
+        total = Call("+", (Column(r.choice(numbers)), Column(r.choice(numbers))))
+        items.append(Named(_fresh(plan, "sum"), total))
+    return build.project(plan, items) if items else None
+
+
+def _fresh(plan: Plan, name: str) -> str:
+    taken = sum(1 for n in plan.schema.names if n.startswith(name))
+    return f"{name}{taken}"
+
+
+def _explode(r: Random, plan: Plan) -> Plan | None:
+    names = _columns(plan, List)
+    return build.explode(plan, r.choice(names)) if names else None
+
+
+def _union(r: Random, plan: Plan) -> Plan | None:
+    """Two parts of the same rows, which may overlap."""
+    first, second = _filter(r, plan), _filter(r, plan)
+    return None if first is None or second is None else build.union_all([first, second])
+
+
+def _map(r: Random, plan: Plan) -> Plan | None:
+    if properties(plan).is_updating or any(f.name.startswith("inexact") for f in plan.schema):
+        return None
+    return MapBatches(plan, FrameFunction("drop_some", drop_some), plan.schema)
+
+
+def drop_some(frame: pl.DataFrame) -> pl.DataFrame:
+    """A user's function that looks at rows one by one and keeps some."""
+    return frame.filter(frame.hash_rows(7) % 8 != 0) if not frame.width else frame.filter(pl.first().is_not_null())
+
+
+def _limit(r: Random, plan: Plan) -> Plan | None:
+    """The first rows; only source rows have a place, and neither items nor windows of a row have one."""
+    if any(isinstance(n, (GroupBy, MapBatches)) for n in every_node(plan)):
+        return None
+    return build.limit(plan, r.randint(0, 12), r.choice([0, 0, 3]))
+
+
+def _window(r: Random, plan: Plan) -> Plan | None:
+    """Windows on an event time, on a time of a window that was, or on any other time."""
+    plan = _without_bounds(plan)
+    known = sorted(properties(plan).times)
+    other = [n for n in _columns(plan, Timestamp) if n not in known]
+    names = [*known, *known, *known, *other]
+    if not names:
+        return None
+    return build.window(plan, r.choice(names), random_windows(r))
+
+
+def _without_bounds(plan: Plan) -> Plan:
+    """The plan with the columns of its last window under other names, so that another can follow."""
+    if WINDOW_START not in plan.schema and WINDOW_END not in plan.schema and WINDOW_TIME not in plan.schema:
+        return plan
+    count = sum(isinstance(n, Window) for n in every_node(plan))
+    names = {n: f"{n}{count}" if n in BOUNDS else n for n in plan.schema.names}
+    return build.project(plan, [Named(new, Column(old)) for old, new in names.items()])
+
+
+def random_windows(r: Random) -> WindowSpec:
+    """Windows of a few seconds; hopping ones whose panes are shorter than the slide included."""
+    offset = r.choice([0, 0, 2, -3]) * SECOND
+    kind = r.choice(["tumbling", "hopping", "cumulating"])
+    slide = r.choice([2, 4, 5]) * SECOND
+    if kind == "tumbling":
+        return WindowSpec.tumbling(2 * slide, offset)
+    if kind == "hopping":
+        return WindowSpec.hopping(r.choice([slide + SECOND, 2 * slide, 3 * slide]), slide, offset)
+    return WindowSpec.cumulating(r.choice([1, 2, 4]) * slide, slide, offset)
+
+
+def _window_group(r: Random, plan: Plan) -> Plan | None:
+    """A grouping by window; the window too, where there is none."""
+    if not {WINDOW_START, WINDOW_END} <= set(plan.schema.names):
+        windowed = _window(r, plan)
+        if windowed is None:
+            return None
+        plan = windowed
+        if r.random() < 0.3:
+            plan = r.choice([_filter, _project, _union])(r, plan) or plan
+    bounds = [WINDOW_START, WINDOW_END]
+    if WINDOW_TIME in plan.schema and r.random() < 0.6:
+        bounds.append(WINDOW_TIME)
+    return group(r, plan, [*_keys(r, plan), *bounds])
+
+
+def _group(r: Random, plan: Plan) -> Plan | None:
+    """A grouping for ever."""
+    return group(r, plan, _keys(r, plan))
+
+
+def _keys(r: Random, plan: Plan) -> list[str]:
+    able = [n for n in _columns(plan) if n not in BOUNDS and n not in _columns(plan, List)]
+    few = [n for n in able if n not in ("id", "t", "u")] or able
+    return sorted(set(r.choices(few, k=r.choice([0, 1, 1, 2])))) if few else []
+
+
+def group(r: Random, plan: Plan, keys: Sequence[str]) -> Plan:
+    """A grouping with a few aggregates; the names tell float averages apart."""
+    depth = sum(isinstance(n, GroupBy) for n in every_node(plan))
+    outputs = [Named(k, Column(k)) for k in keys]
+    for number in range(r.randint(0 if keys else 1, 3)):
+        call = random_call(r, plan)
+        is_inexact = call.function == "avg" and isinstance(plan.schema.type_of(_argument(call)), Float)
+        outputs.append(Named(f"{'inexact' if is_inexact else 'a'}{depth}_{number}", call))
+    return build.group_by(plan, [Named(k, Column(k)) for k in keys], outputs)
+
+
+def _argument(call: Aggregate) -> str:
+    column = call.args[0]
+    assert isinstance(column, Column), "the calls made here are over columns"
+    return column.name
+
+
+def random_call(r: Random, plan: Plan) -> Aggregate:
+    """An aggregate over some column, every fourth with a condition."""
+    numbers, ordered = _columns(plan, Integer, Float, Decimal), _columns(plan)
+    ordered = [n for n in ordered if n not in _columns(plan, List)]
+    calls = [Aggregate("count")]
+    if ordered:
+        name = Column(r.choice(ordered))
+        calls += [Aggregate(f, (name,)) for f in ("count", "min", "max")]
+    if numbers:
+        number = Column(r.choice(numbers))
+        calls += [Aggregate(f, (number,)) for f in ("sum", "avg")]
+    call = r.choice(calls)
+    if r.random() < 0.25:
+        call = replace(call, filter=condition(r, plan))
+    return call
+
+
+def _rank(r: Random, plan: Plan) -> Plan | None:
+    """The first rows of each window, by one or two columns that tie."""
+    found = properties(plan)
+    names = set(plan.schema.names)
+    if not found.windows or found.is_updating or not {WINDOW_START, WINDOW_END} <= names:
+        return None
+    able = [n for n in _columns(plan) if n not in _columns(plan, List)]
+    order = [SortKey(n, r.random() < 0.5) for n in sorted(set(r.choices(able, k=r.choice([1, 1, 2]))))]
+    partition = [WINDOW_START, WINDOW_END]
+    if r.random() < 0.4:
+        partition += [n for n in r.choices(able, k=1) if n not in partition]
+    output = r.choice([None, _fresh(plan, "number")])
+    kind = r.choice(["row_number", "rank"])
+    limit = r.choice([1, 1, 2, 5, None])
+    return Rank(plan, tuple(partition), tuple(order), kind, output, limit)
+
+
+__all__ = ["SCHEMA", "Case", "Union", "every_node", "random_case", "random_step", "scan"]

@@ -1,0 +1,165 @@
+"""Statements are read into values, with their own text and place."""
+
+from __future__ import annotations
+
+import pytest
+
+from thalweg.base.types import INT64, STRING, Decimal, Timestamp
+from thalweg.errors import SqlError
+from thalweg.sql.parse import parse
+from thalweg.sql.statements import (
+    ComputedColumn,
+    CreateTable,
+    CreateView,
+    Describe,
+    Drop,
+    Explain,
+    InsertInto,
+    MetadataColumn,
+    PhysicalColumn,
+    Query,
+    Reset,
+    Set,
+    ShowCreate,
+    ShowFunctions,
+    ShowTables,
+    ShowViews,
+    Statement,
+)
+
+
+def one(text: str) -> Statement:
+    (found,) = parse(text)
+    return found
+
+
+def table(text: str) -> CreateTable:
+    found = one(text)
+    assert isinstance(found, CreateTable)
+    return found
+
+
+def test_semicolons_split_only_outside_strings_names_and_comments() -> None:
+    text = "SELECT 'a;b'; -- no; \n SELECT `c;d` FROM t /* ; */; ;\n"
+    assert [s.text for s in parse(text)] == ["SELECT 'a;b'", "SELECT `c;d` FROM t"]
+
+
+def test_a_text_without_statements_gives_none() -> None:
+    assert parse("") == parse(" ;; -- only a comment") == []
+
+
+def test_places_count_from_the_start_of_the_file() -> None:
+    second = parse("SELECT 1;\n\n  SELECT\n 2")[1]
+    assert (second.span.line, second.span.column) == (3, 3)
+    with pytest.raises(SqlError) as caught:
+        parse("SELECT 1;\nSELECT 2 3")
+    assert caught.value.where is not None
+    assert not isinstance(caught.value.where, str)
+    assert (caught.value.where.line, caught.value.where.column) == (2, 10)
+
+
+def test_create_table_with_every_kind_of_column() -> None:
+    found = table("""
+        CREATE TEMPORARY TABLE IF NOT EXISTS `my table` (
+          id BIGINT NOT NULL COMMENT 'key',
+          price DECIMAL(10, 2),
+          ts TIMESTAMP_LTZ(3) METADATA FROM 'timestamp' VIRTUAL,
+          part INT METADATA,
+          twice AS price * 2 COMMENT 'computed',
+          WATERMARK FOR ts AS ts - INTERVAL '5' SECOND,
+          CONSTRAINT pk PRIMARY KEY (id) NOT ENFORCED
+        ) COMMENT 'c' PARTITIONED BY (id) WITH ('connector' = 'x', 'a.b' = 'it''s')
+    """)
+    id_, price, ts, part, twice = found.columns
+    assert (found.name, found.is_temporary, found.if_not_exists, found.comment) == ("my table", True, True, "c")
+    assert isinstance(id_, PhysicalColumn)
+    assert (id_.name, id_.type, id_.is_nullable, id_.comment) == ("id", INT64, False, "key")
+    assert isinstance(price, PhysicalColumn)
+    assert (price.type, price.is_nullable) == (Decimal(10, 2), True)
+    assert isinstance(ts, MetadataColumn)
+    assert (ts.type, ts.key, ts.is_virtual) == (Timestamp("UTC"), "timestamp", True)
+    assert isinstance(part, MetadataColumn)
+    assert (part.key, part.is_virtual) == ("part", False)
+    assert isinstance(twice, ComputedColumn)
+    assert twice.comment == "computed"
+    assert found.watermark is not None
+    assert found.watermark.column == "ts"
+    assert (found.primary_key, found.partitioned_by) == (("id",), ("id",))
+    assert found.options == {"connector": "x", "a.b": "it's"}
+    assert found.option_spans["a.b"].line == 10
+
+
+def test_primary_key_beside_its_column() -> None:
+    assert table("CREATE TABLE t (a INT PRIMARY KEY NOT ENFORCED)").primary_key == ("a",)
+
+
+def test_create_table_from_a_query() -> None:
+    found = table("CREATE OR REPLACE TABLE t WITH ('a' = 'b') AS SELECT 1 AS x")
+    assert found.or_replace
+    assert found.columns == ()
+    assert found.query is not None
+
+
+def test_create_view_keeps_the_text_of_its_query() -> None:
+    found = one("CREATE TEMPORARY VIEW IF NOT EXISTS v (a, b) COMMENT 'c' AS SELECT 1,\n  2")
+    assert isinstance(found, CreateView)
+    assert (found.name, found.columns, found.query_text) == ("v", ("a", "b"), "SELECT 1, 2")
+    assert (found.is_temporary, found.if_not_exists, found.comment) == (True, True, "c")
+
+
+def test_insert_with_and_without_columns() -> None:
+    plain = one("INSERT INTO t VALUES (1, 2)")
+    named = one("INSERT INTO t (a, b) SELECT 1, 2")
+    wrapped = one("INSERT INTO t (SELECT 1)")
+    assert [type(s) for s in (plain, named, wrapped)] == [InsertInto] * 3
+    assert [s.columns for s in (plain, named, wrapped) if isinstance(s, InsertInto)] == [None, ("a", "b"), None]
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "expected"),
+    [
+        ("DROP TABLE IF EXISTS t", Drop, {"kind": "table", "name": "t", "if_exists": True}),
+        ("drop temporary view v", Drop, {"kind": "view", "name": "v", "is_temporary": True}),
+        ("DESCRIBE t", Describe, {"name": "t"}),
+        ("DESC t", Describe, {"name": "t"}),
+        ("SHOW TABLES", ShowTables, {}),
+        ("SHOW VIEWS", ShowViews, {}),
+        ("SHOW USER FUNCTIONS", ShowFunctions, {"only_user": True}),
+        ("SHOW FUNCTIONS", ShowFunctions, {"only_user": False}),
+        ("SHOW CREATE TABLE t", ShowCreate, {"name": "t"}),
+        ("SET", Set, {"key": None, "value": None}),
+        ("SET 'a.b' = 'c d'", Set, {"key": "a.b", "value": "c d"}),
+        ("SET execution.runtime-mode = batch", Set, {"key": "execution.runtime-mode", "value": "batch"}),
+        ("RESET", Reset, {"key": None}),
+        ("RESET 'a.b'", Reset, {"key": "a.b"}),
+        ("RESET a.b", Reset, {"key": "a.b"}),
+        ("VALUES (1), (2)", Query, {}),
+        ("(SELECT 1) UNION ALL (SELECT 2)", Query, {}),
+    ],
+)
+def test_small_statements(text: str, kind: type[Statement], expected: dict[str, object]) -> None:
+    found = one(text)
+    assert type(found) is kind
+    assert {k: getattr(found, k) for k in expected} == expected
+
+
+def test_explain_holds_the_statement_that_it_explains() -> None:
+    plain, planned, detailed = parse(
+        "EXPLAIN SELECT 1; EXPLAIN PLAN FOR INSERT INTO t SELECT 1; EXPLAIN CHANGELOG_MODE, PLAN_ADVICE SELECT 1"
+    )
+    assert isinstance(plain, Explain)
+    assert plain.statement.text == "SELECT 1"
+    assert isinstance(planned, Explain)
+    assert isinstance(planned.statement, InsertInto)
+    assert isinstance(detailed, Explain)
+    assert detailed.details == ("CHANGELOG_MODE", "PLAN_ADVICE")
+
+
+def test_words_that_flink_reserves_lightly_are_names() -> None:
+    found = table("CREATE TABLE t (`value` STRING, key STRING, text STRING, `select` STRING)")
+    assert [c.name for c in found.columns] == ["value", "key", "text", "select"]
+    assert all(isinstance(c, PhysicalColumn) and c.type == STRING for c in found.columns)
+
+
+def test_equal_texts_give_equal_statements_wherever_they_stand() -> None:
+    assert one("SELECT a FROM t") == parse("SET; \n SELECT  a FROM t")[1]
