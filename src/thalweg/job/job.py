@@ -112,9 +112,7 @@ class Job:
         """The same job with every parallel stage at another parallelism."""
         from dataclasses import replace
 
-        stages = tuple(
-            s if _is_single(self, s) else replace(s, parallelism=parallelism) for s in self.stages
-        )
+        stages = tuple(s if _is_single(self, s) else replace(s, parallelism=parallelism) for s in self.stages)
         return replace(self, stages=stages)
 
 

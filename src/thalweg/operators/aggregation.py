@@ -22,7 +22,7 @@ from thalweg.expr.nodes import Aggregate, Column
 from thalweg.operators.parts import NO_WEIGHTS, Part, make_part, taken
 from thalweg.progress.windows import WindowSpec
 from thalweg.protocols.operator import Context, Operator
-from thalweg.protocols.state import ColumnsSpec, ColumnSpec, KeyedColumns, StateSpec
+from thalweg.protocols.state import ColumnSpec, ColumnsSpec, KeyedColumns, StateSpec
 
 Array = np.ndarray[Any, Any]
 ROWS = "__rows"
@@ -92,7 +92,9 @@ class GroupingSpec:
         if self.is_updating:
             for name, held in self.layout.undone.items():
                 values = {**self.keys, name: held.polars}
-                yield ColumnsSpec(f"values {name}", values, {ROWS: ColumnSpec("int64")}, partition=self.partition)
+                yield ColumnsSpec(
+                    f"values {name}", values, {ROWS: ColumnSpec("int64")}, partition=self.partition
+                )
 
     @property
     def partition(self) -> tuple[str, ...]:
@@ -139,7 +141,8 @@ class Layout:
     def _need(self, kind: str, argument: str | None) -> None:
         held = None if argument is None else self._spec.argument_types[argument]
         if kind in ("min", "max") and self._spec.is_updating:
-            assert argument is not None and held is not None, "an extreme has an argument"
+            assert argument is not None, "an extreme has an argument"
+            assert held is not None, "an argument has a type"
             self.undone[argument] = held
         elif (kind, argument) not in self.parts:
             self.parts[kind, argument] = make_part(kind, held, f"p{len(self.parts)}.")

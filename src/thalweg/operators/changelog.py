@@ -83,7 +83,7 @@ def with_ops(batch: Batch, columns: tuple[str, ...], keys: tuple[str, ...]) -> p
         )
     repeated = made.filter(pl.col(WEIGHT).abs() > 1).height > 0
     if repeated:
-        made = made.select(pl.all().repeat_by(pl.col(WEIGHT).abs())).explode(pl.all())
+        made = made.select(pl.all().repeat_by(pl.col(WEIGHT).abs())).explode(made.columns)
     return made.select("op", *names)
 
 

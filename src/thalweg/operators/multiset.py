@@ -45,7 +45,9 @@ class Multiset:
         if values.schema[self._argument].is_float():
             greatest = pl.when(value.is_nan().any()).then(float("nan")).otherwise(value.max())
         names = [*self._keys, _EVERYTHING]
-        wanted = keys.with_columns(everything) if self._keys else pl.DataFrame({_EVERYTHING: [0] * keys.height})
+        wanted = (
+            keys.with_columns(everything) if self._keys else pl.DataFrame({_EVERYTHING: [0] * keys.height})
+        )
         found = values.join(wanted, on=names, how="semi", nulls_equal=True).group_by(names)
         best = found.agg(value.min().alias("min"), greatest.alias("max"))
         joined = wanted.join(best, on=names, how="left", nulls_equal=True, maintain_order="left")

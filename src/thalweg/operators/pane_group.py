@@ -19,7 +19,7 @@ from thalweg.plan.nodes import WINDOW_END, WINDOW_START, WINDOW_TIME
 from thalweg.plan.properties import WINDOW_TIME_US
 from thalweg.progress.windows import WindowSpec
 from thalweg.protocols.operator import Context, Output
-from thalweg.protocols.state import ColumnsSpec, ColumnSpec, KeyedColumns
+from thalweg.protocols.state import ColumnSpec, ColumnsSpec, KeyedColumns
 
 Array = np.ndarray[Any, Any]
 
@@ -35,7 +35,8 @@ class PaneGroupOp:
     """
 
     def __init__(self, spec: GroupingSpec, context: Context) -> None:
-        assert spec.window is not None and spec.window.window is not None, "the planner puts this on panes"
+        assert spec.window is not None, "the planner puts this on windows"
+        assert spec.window.window is not None, "the planner puts this on panes"
         self._spec, self._layout = spec, spec.layout
         self._slack_us, self._time = spec.window.slack_us, spec.window.time
         self._window: WindowSpec = spec.window.window
@@ -149,5 +150,3 @@ def _constant(value: int, held: pl.DataType | None) -> pl.Expr:
 
 def _array(frame: pl.DataFrame, name: str) -> Array:
     return frame.get_column(name).to_numpy()
-
-

@@ -14,7 +14,7 @@ import polars as pl
 from thalweg.columnar.batch import FIRST, PANE, Batch
 from thalweg.operators.aggregation import ROWS, GroupingSpec, key_frame
 from thalweg.protocols.operator import Context, Output, Step
-from thalweg.protocols.state import ColumnsSpec, ColumnSpec, StateSpec
+from thalweg.protocols.state import ColumnSpec, ColumnsSpec, StateSpec
 
 _COMPACT_AFTER = 64
 

@@ -26,7 +26,10 @@ NO_WEIGHTS = np.empty(0, np.int64)
 class Part(Protocol):
     """One accumulator; `prefix` sets its columns apart from those of other parts."""
 
-    prefix: str
+    @property
+    def prefix(self) -> str:
+        """What the names of its columns begin with."""
+        ...
 
     @property
     def columns(self) -> dict[str, ColumnSpec]:
@@ -108,8 +111,8 @@ class SumPart:
     def merge(self, state: KeyedColumns, slots: Array, made: Mapping[str, Array]) -> None:
         from thalweg.columnar.merge import merge_sums
 
-        parts = [made[f"{self.prefix}{c}"] for c in ("high", "low", "n")]
-        merge_sums(slots, *parts, *self._arrays(state))
+        highs, lows, adds = (made[f"{self.prefix}{c}"] for c in ("high", "low", "n"))
+        merge_sums(slots, highs, lows, adds, *self._arrays(state))
 
     def _arrays(self, state: KeyedColumns) -> tuple[Array, Array, Array]:
         high, low, counts = (state.column(f"{self.prefix}{c}") for c in ("high", "low", "n"))
@@ -143,9 +146,7 @@ class FloatSumPart:
         assert values is not None, "a sum has an argument"
         numbers, validity = buffers.values_and_validity(values)
         high, low, nan, plus, minus, counts = (state.column(c) for c in self.columns)
-        add_floats(
-            slots, numbers, buffers.flags(validity), weights, (high, low), (nan, plus, minus), counts
-        )
+        add_floats(slots, numbers, buffers.flags(validity), weights, (high, low), (nan, plus, minus), counts)
 
     def merge(self, state: KeyedColumns, slots: Array, made: Mapping[str, Array]) -> None:
         from thalweg.columnar.accumulate import add_counts
@@ -178,7 +179,10 @@ class ExtremePart:
 
     @property
     def columns(self) -> dict[str, ColumnSpec]:
-        return {f"{self.prefix}v": ColumnSpec("int64"), f"{self.prefix}seen": ColumnSpec("bool", initial=False)}
+        return {
+            f"{self.prefix}v": ColumnSpec("int64"),
+            f"{self.prefix}seen": ColumnSpec("bool", initial=False),
+        }
 
     def update(self, state: KeyedColumns, slots: Array, values: pl.Series | None, weights: Array) -> None:
         from thalweg.columnar import buffers

@@ -217,7 +217,7 @@ def apply_frame_function(
     return made
 
 
-def user_error(function: FrameFunction, error: Exception) -> Exception:
+def user_error(function: FrameFunction, error: Exception) -> BaseException:
     """What to raise for an exception of the user's own function."""
     from thalweg.errors import DataError
 

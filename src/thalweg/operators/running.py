@@ -108,9 +108,7 @@ class RunningGroupOp:
         for values in self._values.values():
             values.forget_gone()
 
-    def _changes(
-        self, slots: Array, before: Mapping[str, Array], extremes: pl.DataFrame
-    ) -> Iterator[Output]:
+    def _changes(self, slots: Array, before: Mapping[str, Array], extremes: pl.DataFrame) -> Iterator[Output]:
         layout, state = self._layout, self._state
         old = layout.outputs(state, before, _by_part(extremes))
         new = layout.outputs(state, layout.take(state, slots), _by_part(self._extremes(slots)))
@@ -138,7 +136,7 @@ class RunningGroupOp:
 
 def _differs(old: pl.DataFrame, new: pl.DataFrame) -> pl.Series:
     """Which rows are not the same in both; NULL equals NULL and NaN equals NaN."""
-    found = pl.repeat(False, old.height, dtype=pl.Boolean, eager=True)  # noqa: FBT003
+    found = pl.repeat(False, old.height, dtype=pl.Boolean, eager=True)
     for name in old.columns:
         found = found | old.get_column(name).ne_missing(new.get_column(name))
     return found

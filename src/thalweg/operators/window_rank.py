@@ -59,7 +59,9 @@ class WindowRankSpec:
     def describe(self) -> str:
         """One line."""
         limit = "" if self.limit is None else f" <= {self.limit}"
-        return f"{self.kind}{limit} over ({', '.join(self.partition)}) order {', '.join(map(str, self.order))}"
+        return (
+            f"{self.kind}{limit} over ({', '.join(self.partition)}) order {', '.join(map(str, self.order))}"
+        )
 
 
 class WindowRankOp:

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from thalweg.columnar.batch import OFFSET, SPLIT
-from thalweg.errors import PlanError, SqlError
 from thalweg.base.schema import Schema
 from thalweg.base.types import BOOLEAN
+from thalweg.columnar.batch import OFFSET, SPLIT
+from thalweg.errors import PlanError, SqlError
 from thalweg.expr.infer import type_of
 from thalweg.expr.nodes import Aggregate, Call, Column, Literal, Named, columns_of
 from thalweg.operators.aggregation import GroupingSpec, WindowGrouping, can_split
@@ -105,14 +105,18 @@ def pane_window(plan: GroupBy) -> Panes | None:
     steps: list[Project | Filter] = []
     below: Plan = plan.input
     while not isinstance(below, Window):
-        if isinstance(below, Filter) and not columns_of(below.condition) & set(_BOUNDS):
-            steps.append(below)
-        elif isinstance(below, Project) and all(_is_plain(i) for i in below.items):
-            steps.append(below)
-        else:
+        if not isinstance(below, (Project, Filter)) or not _passes_window(below):
             return None
+        steps.append(below)
         below = below.input
     return Panes(below, list(reversed(steps)))
+
+
+def _passes_window(step: Project | Filter) -> bool:
+    """Whether a step does the same to a row in all of its windows."""
+    if isinstance(step, Filter):
+        return not columns_of(step.condition) & set(_BOUNDS)
+    return all(_is_plain(i) for i in step.items)
 
 
 def _is_plain(item: Named) -> bool:
@@ -155,7 +159,9 @@ def _group(
         calls=tuple((n, c) for n, c in _named_calls(plan, calls)),
         argument_types={a.name: type_of(a.expr, below) for a in arguments},
         is_updating=properties(plan.input).is_updating,
-        window=None if window is None else replace(window, time=None if time_type is None else time_type.polars),
+        window=None
+        if window is None
+        else replace(window, time=None if time_type is None else time_type.polars),
         columns=tuple(plan.schema.names),
         partials=False,
     )

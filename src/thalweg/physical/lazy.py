@@ -171,5 +171,3 @@ def checked_time(frame: pl.LazyFrame, column: str) -> pl.LazyFrame:
         return series
 
     return frame.with_columns(pl.col(column).map_batches(check, is_elementwise=True))
-
-

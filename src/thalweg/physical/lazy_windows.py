@@ -131,4 +131,3 @@ def _merged(expr: object, name: str) -> pl.Expr:
         # an all-NULL sum stays NULL; a count is never NULL
         return pl.when(value.count() > 0).then(value.sum()).otherwise(None).alias(name)
     return (value.min() if kind == "min" else value.max()).alias(name)
-

@@ -242,7 +242,7 @@ class Planner:
         return stage
 
     def _write(self, plan: Write) -> OpenStage:
-        from thalweg.physical.results import check_sink, changelog_step
+        from thalweg.physical.results import changelog_step, check_sink
 
         check_sink(plan)
         below = self.place(plan.input)
@@ -273,5 +273,3 @@ def plan_job(roots: Sequence[Plan], *, name: str, parallelism: int) -> Job:
     for root in roots:
         properties(root)
     return Planner(roots, parallelism).job(roots, name)
-
-

@@ -43,7 +43,10 @@ def check_sink(plan: Write, *, batch: bool = False) -> None:
         f"and the sink {plan.sink.describe()} only takes rows that stay",
         code="plan-updating-sink",
         where=plan.span or plan.place,
-        choices=["'changelog' = 'ops' (every change, with a column op)", "'changelog' = 'fold' (the final table)"],
+        choices=[
+            "'changelog' = 'ops' (every change, with a column op)",
+            "'changelog' = 'fold' (the final table)",
+        ],
         hint="group by a window to get results that are final",
     )
 
@@ -60,7 +63,9 @@ def changelog_step(plan: Write, step: str) -> tuple[OperatorSpec, Schema]:
     """The operator before an append-only sink, and the schema that the sink gets."""
     schema = plan.input.schema
     if plan.changelog == "ops":
-        return OpsSpec(step, tuple(schema.names), _group_keys(plan)), Schema((Field("op", STRING), *schema.fields))
+        return OpsSpec(step, tuple(schema.names), _group_keys(plan)), Schema(
+            (Field("op", STRING), *schema.fields)
+        )
     return FoldSpec(step, dict(schema.polars)), schema
 
 

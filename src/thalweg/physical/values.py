@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from thalweg.base.schema import Schema
-from thalweg.protocols.source import Chunk, Fields, Position, Split
+from thalweg.protocols.source import Chunk, Fields, Position, Replay, Split
 
 
 @dataclass(frozen=True, eq=False)
@@ -20,7 +20,7 @@ class ValuesSource:
     is_bounded = True
     is_ordered = False
     is_live = False
-    replay = "exact"
+    replay: Replay = "exact"
 
     @property
     def schema(self) -> Schema:

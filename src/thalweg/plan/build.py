@@ -66,7 +66,7 @@ def project(plan: Plan, items: Sequence[Named]) -> Plan:
 def with_columns(plan: Plan, items: Sequence[Named]) -> Plan:
     """Add columns, or replace those of the same name."""
     made = {i.name: i for i in items}
-    kept = [made.pop(n, None) or Named(n, Column(n)) for n in plan.schema.names]
+    kept = [made.pop(n) if n in made else Named(n, Column(n)) for n in plan.schema.names]
     return project(plan, [*kept, *made.values()])
 
 
@@ -171,7 +171,9 @@ def _lift(item: Named, plan: Plan, keys: dict[Expr, str], found: dict[Aggregate,
     """The output with keys and aggregates replaced by the columns that the group step makes."""
 
     def name_for(e: Aggregate) -> str:
-        wanted = item.name if e == item.expr or str(e) == str(item.expr) else f"{SYSTEM_PREFIX}agg{len(found)}"
+        wanted = (
+            item.name if e == item.expr or str(e) == str(item.expr) else f"{SYSTEM_PREFIX}agg{len(found)}"
+        )
         if wanted in found.values() or wanted in keys.values():
             wanted = f"{SYSTEM_PREFIX}agg{len(found)}"
         return wanted

@@ -12,7 +12,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any, Literal as Choice
+from typing import Any
+from typing import Literal as Choice
 
 import polars as pl
 

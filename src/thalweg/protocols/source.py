@@ -143,6 +143,12 @@ class LazySource(Protocol):
         ...
 
 
+def discovery_interval(source: Source) -> float | None:
+    """Seconds between two looks for new splits, for a source that may find some (its `interval`)."""
+    found = getattr(source, "interval", None)
+    return found if isinstance(found, (int, float)) else None
+
+
 def bad_row(split: str, row: BadRow) -> DataError:
     """The error for a row that could not be read."""
     return DataError(

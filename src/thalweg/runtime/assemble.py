@@ -19,6 +19,7 @@ from thalweg.progress.owner import WatermarkOwner
 from thalweg.protocols.messages import Barrier
 from thalweg.protocols.operator import OperatorSpec
 from thalweg.protocols.state import ColumnsSpec, KeyedColumns, RowsSpec, StateSpec
+from thalweg.protocols.source import Split, discovery_interval
 from thalweg.runtime.chain import Chain
 from thalweg.runtime.edge import Channel
 from thalweg.runtime.options import RunOptions
@@ -107,9 +108,7 @@ class _Assembler:
             operators.append((spec.id, spec.build(_Context(own, self.options.rows_max, max(1, inputs)))))
         self.result.states[name] = states
         writer = None if stage.write is None else stage.write.sink.open(stage.write.schema, index)
-        parts = TaskParts(
-            stage.id, index, Chain(operators), writer=writer, rows_max=self.options.rows_max
-        )
+        parts = TaskParts(stage.id, index, Chain(operators), writer=writer, rows_max=self.options.rows_max)
         if stage.scan is None or owner is None:
             return Task(parts, self.on_barrier)
         return SourceTask(parts, self.on_barrier, scan=stage.scan, owner=owner, clock=self.clock)
@@ -154,10 +153,14 @@ class _Assembler:
         tasks = [t for t in self.result.sources if t.stage == stage.id]
         saved = {} if self.restored is None else self.restored.splits
         owner = self.result.owners[stage.scan.id]
-        splits = stage.scan.source.splits()
-        for split in splits:
-            owner.add_split(split.id)
-        for number, split in enumerate(splits):
+        # splits of a snapshot keep their numbers; what was found since comes after them
+        known = sorted((d["number"], d["split"], i) for (st, i), d in saved.items() if st == stage.id)
+        for _, data, split_id in known:
+            owner.add_split(Split(split_id, data))
+        for split in stage.scan.source.splits():
+            owner.add_split(split)
+        owner.is_complete = stage.scan.source.is_bounded or discovery_interval(stage.scan.source) is None
+        for number, split in enumerate(owner.splits):
             data = saved.get((stage.id, split.id), {})
             task = tasks[number % len(tasks)]
             if "clock" in data:
@@ -166,6 +169,8 @@ class _Assembler:
                 task.ended[split.id] = data
             else:
                 task.pending.append((number, split, data))
+        for task in tasks:
+            task.share = (task.index, len(tasks), len(owner.splits))
 
     def _wire(self, edge: Edge, tasks: Mapping[str, Task]) -> None:
         source, target = self.job.by_id[edge.source], self.job.by_id[edge.target]

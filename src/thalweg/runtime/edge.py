@@ -49,10 +49,10 @@ class Channel:
         if isinstance(message, Batch):
             rows = len(message)
             # the size of a small batch does not matter, and finding it costs more than sending it
-            size = message.frame.estimated_size() if rows > 4096 else rows * 64
+            size = int(message.frame.estimated_size()) if rows > 4096 else rows * 64
         self._rows_in += rows
-        self._bytes_in += int(size)
-        self._queue.append((message, rows, int(size)))
+        self._bytes_in += size
+        self._queue.append((message, rows, size))
         self._wake_consumer()
 
     def peek(self) -> Message | None:

@@ -7,8 +7,10 @@ on several threads, and the clock readings that make a split idle.
 from __future__ import annotations
 
 import threading
+
 from thalweg.progress.owner import WatermarkOwner
 from thalweg.progress.split_clock import SplitClock
+from thalweg.protocols.source import Split
 
 
 class SharedOwner:
@@ -24,6 +26,8 @@ class SharedOwner:
         self._silent_since: dict[str, float] = {}
         self._idle: set[str] = set()
         self._paused: frozenset[str] = frozenset()
+        self.splits: list[Split] = []
+        """Every split found so far; a split's number is its place here, whatever comes later."""
         self.is_complete = True
         """Whether no further split can be found."""
 
@@ -32,10 +36,12 @@ class SharedOwner:
         """The watermark of the source; read without the lock, it only grows."""
         return self._owner.published
 
-    def add_split(self, split: str) -> None:
-        """A split is known from now on."""
+    def add_split(self, split: Split) -> None:
+        """A split is known from now on; one that is known already changes nothing."""
         with self._lock:
-            self._owner.add_split(split)
+            if all(s.id != split.id for s in self.splits):
+                self._owner.add_split(split.id)
+                self.splits.append(split)
 
     def resume(self, split: str, watermark: int | None, *, ended: bool) -> None:
         """A split that a snapshot knew: it stands, or ended, where its own watermark stood."""
@@ -44,6 +50,7 @@ class SharedOwner:
             self._owner.report(split, watermark)
             if ended:
                 self._owner.finish(split)
+
     def open(self, split: str) -> int | None:
         """Start to read a split; the watermark that its rows are judged from."""
         with self._lock:

@@ -142,7 +142,9 @@ class Run:
     @property
     def is_quiet(self) -> bool:
         """After a stop: whether everything that was read has been processed and published."""
-        if self.stopping != "stop" or not all(s.is_stopping or s.state == "finished" for s in self.parts.sources):
+        if self.stopping != "stop" or not all(
+            s.is_stopping or s.state == "finished" for s in self.parts.sources
+        ):
             return False
         waiting = any(not i.channel.is_empty for t in self.tasks for i in t.inputs)
         working = any(t.is_working for t in self.tasks)

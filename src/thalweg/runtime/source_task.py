@@ -26,11 +26,10 @@ from thalweg.job.job import ScanSpec
 from thalweg.progress.split_clock import Advance, SplitClock
 from thalweg.protocols.messages import Barrier, Message
 from thalweg.protocols.operator import Output
-from thalweg.protocols.source import Chunk, Reader, Split, bad_row
+from thalweg.protocols.source import Chunk, Reader, Split, bad_row, discovery_interval
 from thalweg.runtime.locate import locate
 from thalweg.runtime.owner import SharedOwner
 from thalweg.runtime.task import Step, Task, TaskParts
-
 
 _NEVER = -(1 << 62)
 """Where a watermark expression is NULL, the row moves nothing: it is before every possible time."""
@@ -71,6 +70,9 @@ class SourceTask(Task):
         self._turn = 0
         self._requested: Barrier | None = None
         self.is_stopping = False
+        self.share = (0, 1, 0)
+        """Of the splits found later: which remainder, of how many tasks, from which number on."""
+        self._looked_at = clock()
         self.rows_read = 0
         self.fresh = False
         """Whether rows were read since the last cut."""
@@ -89,11 +91,28 @@ class SourceTask(Task):
             return True
         if self.is_stopping:
             return False
+        self._discover()
         self._open_pending()
         if not self.splits and not self.pending and self.owner.is_complete:
             self._emitting = self._end_all()
             return True
         return self._read_next()
+
+    def _discover(self) -> None:
+        """Look for new splits from time to time, and take those that fall to this task."""
+        if self.owner.is_complete:
+            return
+        interval = discovery_interval(self.scan.source) or 1.0
+        now = self._clock()
+        if self.index == 0 and now - self._looked_at >= interval:
+            self._looked_at = now
+            for split in self.scan.source.splits():
+                self.owner.add_split(split)
+        remainder, tasks, seen = self.share
+        for number in range(seen, len(self.owner.splits)):
+            if number % tasks == remainder:
+                self.pending.append((number, self.owner.splits[number], {}))
+        self.share = (remainder, tasks, len(self.owner.splits))
 
     def _open_pending(self) -> None:
         while self.pending and (not self.splits or not self.scan.source.is_ordered):
@@ -105,7 +124,7 @@ class SourceTask(Task):
             self.splits.append(OpenSplit(number, split, reader, clock, rows=saved.get("rows", 0)))
 
     def _read_next(self) -> bool:
-        self.wait = None
+        self.wait = None if self.owner.is_complete else 0.1
         now = self._clock()
         for _ in range(len(self.splits)):
             self._turn = (self._turn + 1) % len(self.splits)
@@ -155,9 +174,7 @@ class SourceTask(Task):
         if self._times is not None:
             yield from self._advance(self.owner.published)
 
-    def _through_chain(
-        self, current: OpenSplit, chunk: Chunk, batch: Batch
-    ) -> Iterator[Output | Message]:
+    def _through_chain(self, current: OpenSplit, chunk: Chunk, batch: Batch) -> Iterator[Output | Message]:
         try:
             yield from self.chain.on_batch(0, batch)
         except DataError as error:
@@ -191,12 +208,15 @@ class SourceTask(Task):
     def progress(self) -> dict[str, Mapping[str, Any]]:
         """Where every split of this task stands, as plain data."""
         now = {s.split.id: self._progress(s, ended=False) for s in self.splits}
-        waiting = {split.id: dict(saved) | {"number": n} for n, split, saved in self.pending}
+        waiting = {
+            split.id: {"number": n, "split": dict(split.data)} | dict(saved) for n, split, saved in self.pending
+        }
         return {**self.ended, **waiting, **now}
 
     def _progress(self, s: OpenSplit, *, ended: bool) -> dict[str, Any]:
         return {
             "number": s.number,
+            "split": dict(s.split.data),
             "position": dict(s.reader.position),
             "clock": s.clock.to_data(),
             "rows": s.rows,

@@ -13,7 +13,7 @@ from thalweg.base.schema import Schema
 from thalweg.base.types import Field
 from thalweg.connectors import registry
 from thalweg.connectors.files.source import file_source
-from thalweg.errors import PlanError, Span, did_you_mean
+from thalweg.errors import PlanError, Span, ThalwegError, did_you_mean
 from thalweg.expr.nodes import PythonFunction
 from thalweg.plan.nodes import Plan, Scan
 from thalweg.protocols.sink import Sink
@@ -56,12 +56,8 @@ class SessionCatalog:
         if key not in self._read:
             try:
                 self._read[key] = Scan(file_source(path))
-            except Exception as error:
-                from thalweg.errors import ThalwegError
-
-                if isinstance(error, ThalwegError) and span is not None:
-                    raise error.located(span) from error.__cause__
-                raise
+            except ThalwegError as error:
+                raise (error if span is None else error.located(span)) from error.__cause__
         return self._read[key]
 
     def function(self, name: str) -> PythonFunction | None:
@@ -94,10 +90,14 @@ class SessionCatalog:
         self.views.pop(name, None)
         self._read.pop(name, None)
 
-    def sink(self, name: str, rows: Schema, *, is_bounded: bool, span: Span | None = None) -> tuple[Sink, str | None]:
+    def sink(
+        self, name: str, rows: Schema, *, is_bounded: bool, span: Span | None = None
+    ) -> tuple[Sink, str | None]:
         """The sink of a table, and how updating results reach it."""
         table = self._definition(name, span)
-        made = registry.create_sink(table.options, rows, is_bounded=is_bounded, spans=table.option_spans, where=table.span)
+        made = registry.create_sink(
+            table.options, rows, is_bounded=is_bounded, spans=table.option_spans, where=table.span
+        )
         self.warnings += made.warnings
         return made.sink, made.changelog
 

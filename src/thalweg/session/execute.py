@@ -20,7 +20,7 @@ from thalweg.operators.changelog import with_ops
 from thalweg.optimizer.optimize import Rule, optimize
 from thalweg.physical.lazy import LazyBuilder
 from thalweg.physical.planner import plan_job
-from thalweg.physical.results import check_sink, changelog_step
+from thalweg.physical.results import changelog_step, check_sink
 from thalweg.plan.nodes import Plan, Write
 from thalweg.plan.properties import properties
 from thalweg.runtime.inline import run_inline

@@ -33,7 +33,12 @@ from thalweg.session.statements import Outcome, run_text
 
 assert _functions is not None, "the built-in functions are registered on import"
 
-_MODES: dict[str, Mode] = {"automatic": "automatic", "batch": "batch", "streaming": "stream", "stream": "stream"}
+_MODES: dict[str, Mode] = {
+    "automatic": "automatic",
+    "batch": "batch",
+    "streaming": "stream",
+    "stream": "stream",
+}
 
 
 class Session:
@@ -160,7 +165,7 @@ class Session:
         """Queue any sink."""
         self.sinks.append(Write(plan, sink, changelog))  # type: ignore[arg-type]
 
-    def write_callback(self, plan: Plan, function: Callable[[pl.DataFrame], object], changes: bool) -> None:  # noqa: FBT001
+    def write_callback(self, plan: Plan, function: Callable[[pl.DataFrame], object], changes: bool) -> None:
         """Queue a function that is called with results at cuts."""
         keys = sorted(properties(plan).keys, key=len)
         key = tuple(sorted(keys[0])) if keys else ()
@@ -168,7 +173,9 @@ class Session:
 
     # -- running -------------------------------------------------------------------------------
 
-    def run(self, name: str | None = None, *, mode: str | None = None, options: RunOptions | None = None) -> Result:
+    def run(
+        self, name: str | None = None, *, mode: str | None = None, options: RunOptions | None = None
+    ) -> Result:
         """Run all sinks that were added since the last run, as one job, until it ends.
 
         Args:

@@ -58,7 +58,12 @@ _OPTIONS = (
         "automatic",
         "automatic: bounded input runs as a batch",
     ),
-    Option("execution.runtime", _choice("threads", "inline"), "threads", "one thread per task slot, or one for all"),
+    Option(
+        "execution.runtime",
+        _choice("threads", "inline"),
+        "threads",
+        "one thread per task slot, or one for all",
+    ),
     Option("execution.batch-rows", _positive, "65536", "the most rows in one batch"),
     Option("parallelism.default", _positive, None, "tasks per stage; by default one per core"),
     Option("pipeline.name", str, None, "the name of the job"),
@@ -67,14 +72,24 @@ _OPTIONS = (
     Option("execution.drift-max", _seconds, "0", "how far ahead of the slowest a split may be; 0: any"),
 )
 _BY_NAME = {o.name: o for o in _OPTIONS}
-_IGNORED_PREFIXES = ("table.exec.", "table.optimizer.", "taskmanager.", "jobmanager.", "state.", "execution.", "sql-client.")
+_IGNORED_PREFIXES = (
+    "table.exec.",
+    "table.optimizer.",
+    "taskmanager.",
+    "jobmanager.",
+    "state.",
+    "execution.",
+    "sql-client.",
+)
 """Flink has many options that mean nothing here; those are accepted with a warning."""
 
 
 class Settings:
     """The options of one session, by layer."""
 
-    def __init__(self, *, directory: Path | None = None, environment: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, *, directory: Path | None = None, environment: Mapping[str, str] | None = None
+    ) -> None:
         self._layers: dict[str, dict[str, str]] = {layer: {} for layer in LAYERS}
         self.warnings: list[str] = []
         self._load_file((directory or Path.cwd()) / FILE)
@@ -153,7 +168,9 @@ class Settings:
         try:
             data = tomllib.loads(path.read_text())
         except tomllib.TOMLDecodeError as error:
-            raise ConfigError(f"{path} cannot be read: {error}", code="config-file", where=str(path)) from error
+            raise ConfigError(
+                f"{path} cannot be read: {error}", code="config-file", where=str(path)
+            ) from error
         for name, value in _flat(data):
             self.set(name, value, layer="thalweg.toml")
 

@@ -87,7 +87,8 @@ class FakeCatalog:
             elif isinstance(statement, CreateView):
                 self.plans[statement.name] = binder.bind_view(statement)
             elif isinstance(statement, InsertInto):
-                found.append(binder.bind_insert(statement, self.targets[statement.target]))
+                self.table(statement.target, statement.target_span)
+                found.append(binder.bind_insert(statement, self.plans[statement.target].schema))
             elif isinstance(statement, Query):
                 found.append(binder.bind_query(statement.query))
         return found

@@ -54,7 +54,12 @@ def test_computed_time_carries_the_watermark_below_every_filter(events: FakeCata
 
 @pytest.mark.parametrize(
     ("name", "place", "word"),
-    [("q5", (8, 1), "JOIN"), ("q20", (5, 1), "JOIN"), ("cep_rise", (6, 1), "MATCH"), ("w_session", (5, 12), "SESSION")],
+    [
+        ("q5", (8, 1), "JOIN"),
+        ("q20", (5, 1), "JOIN"),
+        ("cep_rise", (6, 1), "MATCH"),
+        ("w_session", (5, 12), "SESSION"),
+    ],
 )
 def test_what_is_not_there_yet_is_named_with_its_place(
     events: FakeCatalog, name: str, place: tuple[int, int], word: str

@@ -71,7 +71,12 @@ def test_create_table_with_every_kind_of_column() -> None:
         ) COMMENT 'c' PARTITIONED BY (id) WITH ('connector' = 'x', 'a.b' = 'it''s')
     """)
     id_, price, ts, part, twice = found.columns
-    assert (found.name, found.is_temporary, found.if_not_exists, found.comment) == ("my table", True, True, "c")
+    assert (found.name, found.is_temporary, found.if_not_exists, found.comment) == (
+        "my table",
+        True,
+        True,
+        "c",
+    )
     assert isinstance(id_, PhysicalColumn)
     assert (id_.name, id_.type, id_.is_nullable, id_.comment) == ("id", INT64, False, "key")
     assert isinstance(price, PhysicalColumn)
@@ -112,7 +117,11 @@ def test_insert_with_and_without_columns() -> None:
     named = one("INSERT INTO t (a, b) SELECT 1, 2")
     wrapped = one("INSERT INTO t (SELECT 1)")
     assert [type(s) for s in (plain, named, wrapped)] == [InsertInto] * 3
-    assert [s.columns for s in (plain, named, wrapped) if isinstance(s, InsertInto)] == [None, ("a", "b"), None]
+    assert [s.columns for s in (plain, named, wrapped) if isinstance(s, InsertInto)] == [
+        None,
+        ("a", "b"),
+        None,
+    ]
 
 
 @pytest.mark.parametrize(

@@ -67,7 +67,14 @@ def test_types(text: str, expected: t.DataType | None) -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        *("BIGINT", "DECIMAL(23, 3)", "TIMESTAMP(3)", "TIMESTAMP_LTZ(6)", "ROW<a INT, b ARRAY<STRING>>", "FLOAT"),
+        *(
+            "BIGINT",
+            "DECIMAL(23, 3)",
+            "TIMESTAMP(3)",
+            "TIMESTAMP_LTZ(6)",
+            "ROW<a INT, b ARRAY<STRING>>",
+            "FLOAT",
+        ),
         *("MAP<STRING, DOUBLE>", "BYTES", "DATE", "TIME", "BOOLEAN", "TINYINT", "SMALLINT"),
     ],
 )

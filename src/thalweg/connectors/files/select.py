@@ -10,6 +10,7 @@ Not here: reading (parquet.py, ipc.py, text.py).
 from __future__ import annotations
 
 import polars as pl
+from polars._typing import PolarsDataType
 
 from thalweg.base.schema import Schema
 from thalweg.base.types import DataType, Field, Struct, from_polars
@@ -79,9 +80,30 @@ def _column(name: str, wanted: pl.DataType, held: pl.DataType) -> pl.Expr:
     column = pl.col(name)
     if wanted == held:
         return column
-    if isinstance(wanted, pl.Struct) and isinstance(held, pl.Struct):
-        if [f.name for f in wanted.fields] != [f.name for f in held.fields]:
-            # A struct made of its members is never NULL; the rows that were must stay so.
-            members = pl.struct([column.struct.field(f.name) for f in wanted.fields])
-            column = pl.when(column.is_not_null()).then(members).alias(name)
-    return column.cast(wanted)
+    return _value(column, wanted, held).alias(name)
+
+
+def _value(value: pl.Expr, wanted: pl.DataType, held: pl.DataType) -> pl.Expr:
+    if not isinstance(wanted, pl.Struct) or not isinstance(held, pl.Struct) or _has_members(wanted, held):
+        return value.cast(wanted)
+    types = {f.name: _instance(f.dtype) for f in held.fields}
+    members = [
+        _value(value.struct.field(f.name), _instance(f.dtype), types[f.name]).alias(f.name)
+        for f in wanted.fields
+    ]
+    # A struct made of its members is never NULL; the rows that were must stay so.
+    return pl.when(value.is_not_null()).then(pl.struct(members))
+
+
+def _has_members(wanted: pl.DataType, held: pl.DataType) -> bool:
+    """Whether structs, at any depth, have the same members in the same order."""
+    if not isinstance(wanted, pl.Struct) or not isinstance(held, pl.Struct):
+        return True
+    if [f.name for f in wanted.fields] != [f.name for f in held.fields]:
+        return False
+    pairs = zip(wanted.fields, held.fields, strict=True)
+    return all(_has_members(_instance(w.dtype), _instance(h.dtype)) for w, h in pairs)
+
+
+def _instance(dtype: PolarsDataType) -> pl.DataType:
+    return dtype if isinstance(dtype, pl.DataType) else dtype()
