@@ -18,6 +18,7 @@ from thalweg.columnar.batch import WEIGHT, Batch, consolidate, join_batches
 
 OP = "op"
 """Name of the column that says what happened to a row."""
+_PLACE = "__place"
 INSERT, UPDATE_BEFORE, UPDATE_AFTER, DELETE = "+I", "-U", "+U", "-D"
 
 
@@ -40,8 +41,8 @@ def with_ops(batches: Sequence[Batch], key: Sequence[str] = ()) -> pl.DataFrame:
         return batch.frame.select(pl.lit(INSERT).alias(OP), pl.all())
     frame = repeated(batch).with_columns(_op(key).alias(OP))
     if key:
-        first = pl.int_range(pl.len()).min().over(key)
-        frame = frame.sort(first, pl.col(WEIGHT), maintain_order=True)
+        first = pl.col(_PLACE).min().over(key)
+        frame = frame.with_row_index(_PLACE).sort(first, pl.col(WEIGHT), maintain_order=True)
     return frame.select(OP, *batch.frame.columns)
 
 

@@ -94,6 +94,8 @@ def decimal_of(text: str | None, wanted: Decimal) -> decimal.Decimal | None:
     context = decimal.Context(prec=400, rounding=decimal.ROUND_HALF_UP)
     try:
         value = decimal.Decimal((text or "").strip())
+        if not value.is_finite():
+            return None
         value = value.quantize(decimal.Decimal(1).scaleb(-wanted.scale), context=context)
     except decimal.InvalidOperation:
         return None
@@ -131,6 +133,26 @@ def parse_time(text: pl.Expr) -> pl.Expr:
     t = text.str.strip_chars()
     full = t.str.strptime(pl.Time, "%H:%M:%S%.f", strict=False)
     return pl.coalesce(full, t.str.strptime(pl.Time, "%H:%M", strict=False))
+
+
+def parse_bytes(data: pl.Expr) -> pl.Expr:
+    """The text that bytes encode in UTF-8."""
+    return data.map_batches(_decoded, return_dtype=pl.String(), is_elementwise=True)
+
+
+def _decoded(column: pl.Series) -> pl.Series:
+    try:
+        return column.cast(pl.String)
+    except pl.exceptions.ComputeError:
+        # Polars refuses the column as a whole; then every row is tried by itself
+        return pl.Series([None if v is None else _text_of(v) for v in column], dtype=pl.String)
+
+
+def _text_of(data: bytes) -> str | None:
+    try:
+        return data.decode()
+    except UnicodeDecodeError:
+        return None
 
 
 def print_boolean(arg: pl.Expr) -> pl.Expr:
@@ -173,7 +195,7 @@ def print_timestamp(arg: pl.Expr, held: Timestamp) -> pl.Expr:
 
 def _print_timestamps(column: pl.Series, digits: int) -> pl.Series:
     shape = "%Y-%m-%d %H:%M:%S"
-    if digits in (0, 3) and not (column.to_physical() % (1000 if digits else 1_000_000)).any():
+    if digits in (0, 3) and not (column.to_physical() % (1000 if digits else 1_000_000) != 0).any():
         return column.dt.strftime(shape + ("%.3f" if digits else ""))
     texts = column.dt.strftime(shape + "%.6f")
     if digits == 6:

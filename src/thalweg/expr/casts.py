@@ -207,7 +207,7 @@ _CASTS: dict[tuple[str, str], Build] = {
     ("string", "date"): lambda a, h, w: text.parse_date(a),
     ("string", "time"): lambda a, h, w: text.parse_time(a),
     ("string", "bytes"): _plain,
-    ("bytes", "string"): _plain,
+    ("bytes", "string"): lambda a, h, w: text.parse_bytes(a),
     ("boolean", "string"): lambda a, h, w: text.print_boolean(a),
     ("integer", "string"): _plain,
     ("float", "string"): lambda a, h, w: text.print_float(a),

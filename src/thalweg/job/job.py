@@ -46,6 +46,7 @@ class ScanSpec:
     schema: Schema
     time: EventTime | None = None
     wants_position: bool = False
+    is_tolerant: bool = False
     number: int = 1
     """Which source of the job it is; keeps positions of different sources apart."""
 

@@ -24,6 +24,7 @@ from thalweg.physical import needs
 from thalweg.physical.lazy_windows import group_panes, window_rows
 from thalweg.plan.nodes import (
     AssignWatermark,
+    BadRows,
     Explode,
     Filter,
     GroupBy,
@@ -46,8 +47,13 @@ _SYSTEM = (SPLIT, OFFSET)
 class LazyBuilder:
     """Builds the lazy queries of one set of plans; what they share is built once."""
 
-    def __init__(self, roots: list[Plan], read_splits: Callable[[Scan], list[pl.LazyFrame]]) -> None:
-        self._read_splits = read_splits
+    def __init__(
+        self,
+        roots: list[Plan],
+        read_splits: Callable[[Scan], list[pl.LazyFrame]],
+        read_bad_rows: Callable[[Scan], pl.LazyFrame],
+    ) -> None:
+        self._read_splits, self._read_bad_rows = read_splits, read_bad_rows
         self._needs = needs.find(roots)
         self._built: dict[Plan, pl.LazyFrame] = {}
         self._scans = 0
@@ -73,6 +79,9 @@ class LazyBuilder:
             return self.build(plan.input)
         if isinstance(plan, Union):
             return pl.concat([self.build(p).select(self._columns(p)) for p in plan.parts])
+        if isinstance(plan, BadRows):
+            assert isinstance(plan.input, Scan), "bad rows come from a scan"
+            return self._read_bad_rows(plan.input)
         if isinstance(plan, Late):
             return plan.schema.polars.to_frame().lazy()
         below = self.build(plan.inputs[0])
@@ -103,7 +112,7 @@ class LazyBuilder:
     def _scan(self, plan: Scan) -> pl.LazyFrame:
         source = plan.source
         self._scans += 1
-        if isinstance(source, LazySource) and not self._kept(plan):
+        if isinstance(source, LazySource) and not self._kept(plan) and not plan.is_tolerant:
             return source.lazy(plan.fields).select(list(plan.schema.names))
         frames = self._read_splits(plan)
         numbered = [self._positioned(f, plan, i) for i, f in enumerate(frames)]

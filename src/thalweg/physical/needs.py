@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from thalweg.plan.nodes import (
     AssignWatermark,
+    BadRows,
     GroupBy,
     Late,
     Limit,
@@ -53,8 +54,8 @@ def _visit(plan: Plan, needs: Needs, seen: set[Plan]) -> None:
         return
     seen.add(plan)
     for below in plan.inputs:
-        # a late output leaves its window step through a port of its own
-        if not isinstance(plan, Late):
+        # late and bad rows leave their step through a port of its own
+        if not isinstance(plan, (Late, BadRows)):
             needs.reads[below] += 1
         _visit(below, needs, seen)
     if isinstance(plan, Late):
@@ -95,5 +96,5 @@ def has_positions(plan: Plan, needs: Needs) -> bool:
 
 
 def reads_late(plan: Plan) -> bool:
-    """Whether a plan reads a late output."""
-    return isinstance(plan, Late) or any(reads_late(p) for p in plan.inputs)
+    """Whether a plan reads a side output of a step."""
+    return isinstance(plan, (Late, BadRows)) or any(reads_late(p) for p in plan.inputs)

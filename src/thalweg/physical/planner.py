@@ -20,6 +20,7 @@ from thalweg.operators.rowwise import ExplodeStep, FilterStep, MapStep, ProjectS
 from thalweg.physical import grouping, needs
 from thalweg.plan.nodes import (
     AssignWatermark,
+    BadRows,
     Explode,
     Filter,
     GroupBy,
@@ -36,7 +37,7 @@ from thalweg.plan.nodes import (
     Write,
 )
 from thalweg.plan.properties import properties
-from thalweg.protocols.operator import OperatorSpec
+from thalweg.protocols.operator import BAD, OperatorSpec
 
 
 @dataclass
@@ -123,6 +124,10 @@ class Planner:
             return grouping.place_limit(self, plan)
         if isinstance(plan, Late):
             return self._late(plan)
+        if isinstance(plan, BadRows):
+            stage = self.new_stage("bad")
+            self.edges.append(Edge(self.place(plan.input).id, stage.id, output=BAD))
+            return stage
         assert isinstance(plan, Write), f"no way to run {type(plan).__name__}"
         return self._write(plan)
 
@@ -164,6 +169,7 @@ class Planner:
             plan.schema,
             wants_position=plan in self.needs.positions,
             number=number,
+            is_tolerant=plan.is_tolerant,
         )
         stage.origin = {f.name: Column(f.name) for f in plan.schema}
         return stage

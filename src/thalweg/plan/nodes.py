@@ -18,7 +18,7 @@ from typing import Literal as Choice
 import polars as pl
 
 from thalweg.base.schema import Schema
-from thalweg.base.types import INT64, TIMESTAMP, Field, Struct
+from thalweg.base.types import INT64, STRING, TIMESTAMP, Field, Struct
 from thalweg.errors import Span
 from thalweg.expr.infer import type_of
 from thalweg.expr.nodes import Expr, Named
@@ -89,6 +89,8 @@ class Scan(Plan):
     source: Source
     fields: tuple[tuple[str, tuple[str, ...] | None], ...] | None = None
     filter: Expr | None = None
+    is_tolerant: bool = False
+    """Whether rows that cannot be read are kept apart (`BadRows`) instead of stopping the job."""
 
     @cached_property
     def schema(self) -> Schema:
@@ -359,6 +361,24 @@ class Late(_Unary):
 
     def describe(self) -> str:
         return "Late rows"
+
+
+BAD_ROWS = Schema.of({"split": STRING, "position": INT64, "error": STRING, "sample": STRING})
+"""The columns that rows which could not be read are reported with."""
+
+
+@dataclass(frozen=True)
+class BadRows(_Unary):
+    """The rows of a tolerant scan that could not be read, with their place and what is wrong."""
+
+    input: Plan
+
+    @cached_property
+    def schema(self) -> Schema:
+        return BAD_ROWS
+
+    def describe(self) -> str:
+        return "Bad rows"
 
 
 @dataclass(frozen=True)

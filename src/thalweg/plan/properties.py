@@ -18,6 +18,7 @@ from thalweg.plan.nodes import (
     WINDOW_START,
     WINDOW_TIME,
     AssignWatermark,
+    BadRows,
     Explode,
     Filter,
     GroupBy,
@@ -89,7 +90,7 @@ def _unary(plan: Plan, below: Properties) -> Properties:
         return Properties(below.is_bounded, below.is_updating, below.times)
     if isinstance(plan, MapBatches):
         return Properties(below.is_bounded, below.is_updating)
-    if isinstance(plan, Late):
+    if isinstance(plan, (Late, BadRows)):
         return Properties(below.is_bounded)
     if isinstance(plan, Explode):
         times = {k: v for k, v in below.times.items() if k != plan.column}

@@ -14,6 +14,8 @@ from thalweg.columnar.batch import Batch
 from thalweg.protocols.state import ColumnsSpec, KeyedColumns, StateSpec
 
 MAIN = "out"
+BAD = "bad"
+"""The port of rows that a source could not read."""
 
 
 @dataclass(frozen=True, slots=True)

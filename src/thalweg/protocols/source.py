@@ -149,6 +149,19 @@ def discovery_interval(source: Source) -> float | None:
     return found if isinstance(found, (int, float)) else None
 
 
+def bad_frame(split: str, rows: Sequence[BadRow]) -> pl.DataFrame:
+    """Rows that could not be read, as rows of their own."""
+    return pl.DataFrame(
+        {
+            "split": [split] * len(rows),
+            "position": [r.offset for r in rows],
+            "error": [r.message for r in rows],
+            "sample": [r.sample for r in rows],
+        },
+        schema={"split": pl.String, "position": pl.Int64, "error": pl.String, "sample": pl.String},
+    )
+
+
 def bad_row(split: str, row: BadRow) -> DataError:
     """The error for a row that could not be read."""
     return DataError(

@@ -13,7 +13,7 @@ source), the decision when to cut (coordinator.py).
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -25,8 +25,8 @@ from thalweg.expr.compile import compile_expr
 from thalweg.job.job import ScanSpec
 from thalweg.progress.split_clock import Advance, SplitClock
 from thalweg.protocols.messages import Barrier, Message
-from thalweg.protocols.operator import Output
-from thalweg.protocols.source import Chunk, Reader, Split, bad_row, discovery_interval
+from thalweg.protocols.operator import BAD, Output, Side
+from thalweg.protocols.source import BadRow, Chunk, Reader, Split, bad_frame, bad_row, discovery_interval
 from thalweg.runtime.locate import locate
 from thalweg.runtime.owner import SharedOwner
 from thalweg.runtime.task import Step, Task, TaskParts
@@ -73,7 +73,7 @@ class SourceTask(Task):
         self.share = (0, 1, 0)
         """Of the splits found later: which remainder, of how many tasks, from which number on."""
         self._looked_at = clock()
-        self.rows_read = 0
+        self.rows_read = self.rows_bad = 0
         self.fresh = False
         """Whether rows were read since the last cut."""
         self.wait: float | None = None
@@ -160,8 +160,12 @@ class SourceTask(Task):
         return True
 
     def _take(self, current: OpenSplit, chunk: Chunk) -> Iterator[Output | Message]:
-        for row in chunk.bad:
-            raise bad_row(current.split.id, row)
+        chunk = self._checked_times(current, chunk)
+        if chunk.bad:
+            if not self.scan.is_tolerant:
+                raise bad_row(current.split.id, chunk.bad[0])
+            self.rows_bad += len(chunk.bad)
+            yield Side(BAD, Batch(bad_frame(current.split.id, chunk.bad)), len(chunk.bad))
         if chunk.frame is not None and chunk.frame.height:
             self.fresh = True
             self.rows_read += chunk.frame.height
@@ -179,6 +183,12 @@ class SourceTask(Task):
             yield from self.chain.on_batch(0, batch)
         except DataError as error:
             raise locate(error, self.chain, batch, split=current.split.id, first=chunk.offset) from error
+
+    def _checked_times(self, current: OpenSplit, chunk: Chunk) -> Chunk:
+        """The chunk with rows that have no event time among the bad ones, where those are kept apart."""
+        if self._times is None or not self.scan.is_tolerant or chunk.frame is None:
+            return chunk
+        return self._times.without_null(chunk)
 
     def _close_split(self, current: OpenSplit) -> None:
         current.reader.close()
@@ -209,7 +219,8 @@ class SourceTask(Task):
         """Where every split of this task stands, as plain data."""
         now = {s.split.id: self._progress(s, ended=False) for s in self.splits}
         waiting = {
-            split.id: {"number": n, "split": dict(split.data)} | dict(saved) for n, split, saved in self.pending
+            split.id: {"number": n, "split": dict(split.data)} | dict(saved)
+            for n, split, saved in self.pending
         }
         return {**self.ended, **waiting, **now}
 
@@ -264,6 +275,22 @@ class _TimeReader:
         time = compile_expr(scan.time.time, scan.schema).value
         mark = compile_expr(scan.time.watermark, scan.schema).value
         self._exprs = [time.to_physical().alias("t"), mark.to_physical().alias("m")]
+
+    def without_null(self, chunk: Chunk) -> Chunk:
+        """The chunk with rows that have no event time among the bad ones."""
+        frame = chunk.frame
+        assert frame is not None, "a chunk with rows"
+        missing = frame.select(self._exprs[0].is_null()).to_series()
+        if not missing.any():
+            return chunk
+        offsets = chunk.offsets
+        if offsets is None:
+            offsets = pl.int_range(chunk.offset, chunk.offset + frame.height, eager=True)
+        text = f'the event time "{self._column}" is NULL'
+        lost = zip(offsets.filter(missing), frame.filter(missing).iter_rows(named=True), strict=True)
+        bad = [BadRow(offset, text, str(row)[:200]) for offset, row in lost]
+        kept = offsets.filter(~missing)
+        return replace(chunk, frame=frame.filter(~missing), offsets=kept, bad=(*chunk.bad, *bad))
 
     def read(self, frame: pl.DataFrame, *, split: str, first: int) -> tuple[Any, Any]:
         """Two int64 arrays in microseconds; a row without event time is a bad row."""

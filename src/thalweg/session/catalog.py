@@ -31,6 +31,8 @@ class SessionCatalog:
     views: dict[str, Plan] = field(default_factory=dict)
     functions: dict[str, PythonFunction] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
+    error_sinks: dict[Plan, str] = field(default_factory=dict)
+    """For tolerant scans the table that takes their bad rows."""
     _read: dict[str, Plan] = field(default_factory=dict)
 
     @property
@@ -110,7 +112,9 @@ class SessionCatalog:
             table.options, _declared(table), spans=table.option_spans, where=table.span
         )
         self.warnings += made.warnings
-        scan = Scan(made.source)
+        scan = Scan(made.source, is_tolerant=made.tolerance == "quarantine")
+        if made.error_sink is not None:
+            self.error_sinks[scan] = made.error_sink
         return Binder(self).bind_table(table, scan)
 
     def _definition(self, name: str, span: Span | None) -> CreateTable:

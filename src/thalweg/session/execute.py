@@ -27,7 +27,7 @@ from thalweg.runtime.inline import run_inline
 from thalweg.runtime.options import RunOptions
 from thalweg.runtime.run import Run
 from thalweg.runtime.threads import run_threads
-from thalweg.session.reading import read_splits
+from thalweg.session.reading import read_bad_rows, read_splits
 
 Mode = Literal["automatic", "batch", "stream"]
 
@@ -108,7 +108,7 @@ def run_batch(plans: Sequence[Plan]) -> None:
     writes = [p for p in plans if isinstance(p, Write)]
     for write in writes:
         check_sink(write, batch=True)
-    builder = LazyBuilder(list(plans), read_splits)
+    builder = LazyBuilder(list(plans), read_splits, read_bad_rows)
     queries = [builder.result(w.input) for w in writes]
     try:
         if len(writes) == 1 and writes[0].changelog != "ops":

@@ -2,30 +2,46 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import polars as pl
 
-from thalweg.plan.nodes import Scan
-from thalweg.protocols.source import bad_row
+from thalweg.plan.nodes import BAD_ROWS, Scan
+from thalweg.protocols.source import Chunk, Split, bad_frame, bad_row
+
+_ROWS = 1 << 17
 
 
 def read_splits(plan: Scan) -> list[pl.LazyFrame]:
-    """The rows of each split of a bounded source, read by its own readers."""
-    return [_read_split(plan, i) for i in range(len(plan.source.splits()))]
+    """The rows of each split; those that cannot be read stop the query, or are left out by a tolerant scan."""
+    return [_rows_of(plan, split) for split in plan.source.splits()]
 
 
-def _read_split(plan: Scan, number: int) -> pl.LazyFrame:
-    split = plan.source.splits()[number]
-    reader = plan.source.open(split, {}, plan.fields)
+def read_bad_rows(plan: Scan) -> pl.LazyFrame:
+    """The rows of a tolerant scan that cannot be read."""
+    frames = [BAD_ROWS.polars.to_frame()]
+    for split in plan.source.splits():
+        frames += [bad_frame(split.id, chunk.bad) for chunk in _chunks(plan, split) if chunk.bad]
+    return pl.concat(frames).lazy()
+
+
+def _rows_of(plan: Scan, split: Split) -> pl.LazyFrame:
     frames = [plan.schema.polars.to_frame()]
+    for chunk in _chunks(plan, split):
+        if chunk.bad and not plan.is_tolerant:
+            raise bad_row(split.id, chunk.bad[0])
+        if chunk.frame is not None:
+            frames.append(chunk.frame)
+    return pl.concat(frames).lazy()
+
+
+def _chunks(plan: Scan, split: Split) -> Iterator[Chunk]:
+    reader = plan.source.open(split, {}, plan.fields)
     try:
-        ended = False
-        while not ended:
-            chunk = reader.read(1 << 17)
-            for row in chunk.bad:
-                raise bad_row(split.id, row)
-            if chunk.frame is not None:
-                frames.append(chunk.frame)
-            ended = chunk.ended
+        while True:
+            chunk = reader.read(_ROWS)
+            yield chunk
+            if chunk.ended:
+                return
     finally:
         reader.close()
-    return pl.concat(frames).lazy()

@@ -12,7 +12,7 @@ import polars as pl
 
 from thalweg.errors import SqlError
 from thalweg.expr import aggregates, registry
-from thalweg.plan.nodes import Late, Plan, Window, Write
+from thalweg.plan.nodes import BadRows, Late, Plan, Scan, Window, Write
 from thalweg.plan.properties import properties
 from thalweg.sql import statements as st
 from thalweg.sql.binder import Binder
@@ -83,7 +83,11 @@ def _writes(session: Session, plan: Plan, target: str) -> list[Write]:
     made = [_write(session, plan, target)]
     late = session.settings.get("pipeline.late-rows.sink")
     if late is not None:
-        made += [_write(session, Late(w), late) for w in _windows(plan)]
+        made += [_write(session, Late(w), late) for w in _found(plan, Window)]
+    for scan in _found(plan, Scan):
+        table = session.catalog.error_sinks.get(scan)
+        if table is not None:
+            made.append(_write(session, BadRows(scan), table))
     return made
 
 
@@ -93,9 +97,9 @@ def _write(session: Session, plan: Plan, target: str) -> Write:
     return Write(plan, sink, changelog, name=target)  # type: ignore[arg-type]  # one of the kinds
 
 
-def _windows(plan: Plan) -> list[Window]:
-    found = [plan] if isinstance(plan, Window) else []
-    return [*found, *(w for below in plan.inputs for w in _windows(below))]
+def _found(plan: Plan, kind: type[Plan]) -> list[Plan]:
+    found = [plan] if isinstance(plan, kind) else []
+    return [*found, *(w for below in plan.inputs for w in _found(below, kind))]
 
 
 def _explain(session: Session, statement: st.Explain) -> str:

@@ -57,15 +57,21 @@ def expression(catalog: FakeCatalog, text: str) -> str:
         ("CASE s WHEN 'a' THEN 1 ELSE b END", "case((s = 'a'), 1, b)"),
         ("CAST(a AS STRING)", "CAST(a AS STRING)"),
         ("TRY_CAST(s AS DECIMAL(10, 2))", "TRY_CAST(s AS DECIMAL(10, 2))"),
-        ("tags[1]", "element(tags, 1)"),
-        ("m['k'] + 1", "(element(m, 'k') + 1)"),
+        ("tags[1]", "element_at(tags, 1)"),
+        ("m['k'] + 1", "(element_at(m, 'k') + 1)"),
         ("LEFT(s, 2)", "left(s, 2)"),
         ("SUBSTRING(s FROM 2 FOR 3)", "substring(s, 2, 3)"),
         ("SUBSTRING(s, 2)", "substring(s, 2)"),
         ("TRIM(BOTH 'x' FROM s)", "trim(s, 'x')"),
         ("TRIM(LEADING FROM s)", "ltrim(s)"),
         ("TRIM(s)", "trim(s)"),
-        ("EXTRACT(HOUR FROM ts)", "hour(ts)"),
+        ("EXTRACT(HOUR FROM ts)", "extract('HOUR', ts)"),
+        ("TIMESTAMPDIFF(DAY, ts, ts)", "timestampdiff('DAY', ts, ts)"),
+        ("TIMESTAMPADD(HOUR, 1, ts)", "timestampadd('HOUR', CAST(1 AS BIGINT), ts)"),
+        ("FLOOR(ts TO HOUR)", "floor(ts, 'HOUR')"),
+        ("HOUR(ts)", "hour(ts)"),
+        ("ARRAY[1, a]", "array(1, a)"),
+        ("MAP['k', a]", "map('k', a)"),
         ("COALESCE(a, b, 0)", "coalesce(a, b, 0)"),
         ("IF(flag, a, b)", "if(flag, a, b)"),
     ],
@@ -75,7 +81,7 @@ def test_expressions(catalog: FakeCatalog, text: str, expected: str) -> None:
 
 
 def test_every_operator_names_a_registered_function() -> None:
-    words = ("not", "neg", "in", "like", "case", "field", "element", *_BINARY.values())
+    words = ("not", "neg", "in", "like", "case", "field", "element_at", *_BINARY.values())
     truths = [f"is_{n}{t}" for n in ("", "not_") for t in ("null", "unknown", "true", "false")]
     assert [w for w in (*words, *truths) if not registry.has(w)] == []
 

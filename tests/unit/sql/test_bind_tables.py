@@ -53,7 +53,10 @@ def window(catalog: FakeCatalog, call: str) -> tuple[str, WindowSpec]:
             "TABLE(TUMBLE(TABLE (SELECT ts FROM t), DESCRIPTOR(ts), INTERVAL '1' SECOND))",
             ("tumbling", 1, 1, 0),
         ),
-        ("TABLE(tumble(SELECT ts FROM t, DESCRIPTOR(ts), INTERVAL '1' SECOND)) AS w", ("tumbling", 1, 1, 0)),
+        (
+            "TABLE(tumble((SELECT ts FROM t), DESCRIPTOR(ts), INTERVAL '1' SECOND)) AS w",
+            ("tumbling", 1, 1, 0),
+        ),
     ],
 )
 def test_windows(catalog: FakeCatalog, call: str, expected: tuple[str, int, int, int]) -> None:

@@ -10,7 +10,6 @@ Not here: reading (parquet.py, ipc.py, text.py).
 from __future__ import annotations
 
 import polars as pl
-from polars._typing import PolarsDataType
 
 from thalweg.base.schema import Schema
 from thalweg.base.types import DataType, Field, Struct, from_polars
@@ -86,11 +85,8 @@ def _column(name: str, wanted: pl.DataType, held: pl.DataType) -> pl.Expr:
 def _value(value: pl.Expr, wanted: pl.DataType, held: pl.DataType) -> pl.Expr:
     if not isinstance(wanted, pl.Struct) or not isinstance(held, pl.Struct) or _has_members(wanted, held):
         return value.cast(wanted)
-    types = {f.name: _instance(f.dtype) for f in held.fields}
-    members = [
-        _value(value.struct.field(f.name), _instance(f.dtype), types[f.name]).alias(f.name)
-        for f in wanted.fields
-    ]
+    types = _types(held)
+    members = [_value(value.struct.field(n), t, types[n]).alias(n) for n, t in _types(wanted).items()]
     # A struct made of its members is never NULL; the rows that were must stay so.
     return pl.when(value.is_not_null()).then(pl.struct(members))
 
@@ -99,11 +95,9 @@ def _has_members(wanted: pl.DataType, held: pl.DataType) -> bool:
     """Whether structs, at any depth, have the same members in the same order."""
     if not isinstance(wanted, pl.Struct) or not isinstance(held, pl.Struct):
         return True
-    if [f.name for f in wanted.fields] != [f.name for f in held.fields]:
-        return False
-    pairs = zip(wanted.fields, held.fields, strict=True)
-    return all(_has_members(_instance(w.dtype), _instance(h.dtype)) for w, h in pairs)
+    ours, theirs = _types(wanted), _types(held)
+    return list(ours) == list(theirs) and all(_has_members(ours[n], theirs[n]) for n in ours)
 
 
-def _instance(dtype: PolarsDataType) -> pl.DataType:
-    return dtype if isinstance(dtype, pl.DataType) else dtype()
+def _types(struct: pl.Struct) -> dict[str, pl.DataType]:
+    return {f.name: f.dtype if isinstance(f.dtype, pl.DataType) else f.dtype() for f in struct.fields}

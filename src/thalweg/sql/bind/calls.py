@@ -78,10 +78,8 @@ def _plain_arguments(
 
 
 def _only_aggregates(what: str, name: str, place: exp.Expr) -> SqlError:
-    known = ", ".join(n.upper() for n in aggregates.names())
-    return problems.meaning(
-        f'{what} belongs to aggregates, and "{name}" is none', span_of(place), expected=f"one of {known}"
-    )
+    message = f'{what} belongs to aggregates, and "{name}" is none'
+    return problems.meaning(message, span_of(place), hint="COUNT, SUM and the like take it")
 
 
 def _aggregate(binder: ExpressionBinder, node: exp.Expr, name: str, filtered: exp.Expr | None) -> Expr:

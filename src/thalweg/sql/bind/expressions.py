@@ -183,7 +183,7 @@ class ExpressionBinder:
         return Cast(self.bind(node.this), to.this, isinstance(node, exp.TryCast), span=span_of(node))
 
     def _element(self, node: exp.Expr) -> Expr:
-        return self.call("element", node, self.bind(node.this), self.bind(node.expressions[0]))
+        return self.call("element_at", node, self.bind(node.this), self.bind(node.expressions[0]))
 
     # Calls -------------------------------------------------------------------------------------
 

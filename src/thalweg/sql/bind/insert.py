@@ -32,7 +32,7 @@ def fitted(plan: Plan, insert: InsertInto, target: Schema) -> Plan:
             raise unknown_column(name, target.names, table=insert.target, where=insert.target_span)
     if len(given) != len(names) or len(set(names)) < len(names):
         raise SqlError(
-            f'the query gives {len(given)} columns, and "{insert.target}" takes {len(names)}',
+            f'the query has {_columns(len(given))}, and "{insert.target}" takes {len(names)}',
             code="sql-insert-shape",
             where=span_of(insert.query),
             expected=str(target.select(names)),
@@ -57,6 +57,10 @@ def fitted(plan: Plan, insert: InsertInto, target: Schema) -> Plan:
         items.append(Named(field.name, coerce(_value(source.name), source.type, field.type)))
     unchanged = plan.schema.names == target.names and all(isinstance(i.expr, Column) for i in items)
     return plan if unchanged else build.project(plan, items)
+
+
+def _columns(count: int) -> str:
+    return "1 column" if count == 1 else f"{count} columns"
 
 
 def _value(name: str) -> Expr:

@@ -63,7 +63,7 @@ def _by_name(node: exp.Expr, kind: str) -> dict[str, exp.Expr]:
     found: dict[str, exp.Expr] = {}
     for i, arg in enumerate(node.expressions):
         if not isinstance(arg, NamedArgument):
-            if i >= len(names) or len(found) != i:
+            if i >= len(names) or any(isinstance(a, NamedArgument) for a in node.expressions[:i]):
                 raise _misfit(arg, kind, f"at most {len(names)} arguments, those with names last")
             found[names[i]] = arg
             continue

@@ -38,9 +38,25 @@ def _call(name: str, *args: exp.Expr) -> exp.Expr:
 
 
 def _extract(grammar: ExpressionGrammar) -> exp.Expr:
-    unit = read_unit(grammar)
+    unit = _unit(grammar)
     grammar.expect("FROM")
-    return _call(unit, grammar.value())
+    return _call("EXTRACT", unit, grammar.value())
+
+
+def _unit(grammar: ExpressionGrammar) -> exp.Expr:
+    """A unit of time as a text; the function says which units it knows."""
+    first = grammar._curr
+    word = grammar.name("a unit of time such as DAY").name.upper()
+    return grammar.since(first, exp.Literal.string(word))
+
+
+def _unit_first(name: str) -> Callable[[ExpressionGrammar], exp.Expr]:
+    def read(grammar: ExpressionGrammar) -> exp.Expr:
+        unit = _unit(grammar)
+        grammar.expect(",")
+        return _call(name, unit, *grammar.items(grammar.value))
+
+    return read
 
 
 def _trim(grammar: ExpressionGrammar) -> exp.Expr:
@@ -95,7 +111,7 @@ READERS: dict[str, Callable[[ExpressionGrammar], exp.Expr]] = {
     "SUBSTRING": _substring,
     "SUBSTR": _substring,
     "POSITION": _position,
-    "CEIL": _rounding("CEIL"),
-    "FLOOR": _rounding("FLOOR"),
+    **{n: _unit_first(n) for n in ("TIMESTAMPADD", "TIMESTAMPDIFF")},
+    **{n: _rounding(n) for n in ("CEIL", "CEILING", "FLOOR")},
 }
 """By the name of the function in capitals: reads what is between the parentheses."""

@@ -109,8 +109,6 @@ class TableGrammar(ExpressionGrammar):
             return self.since(first, NamedArgument(this=first.text.upper(), expression=value))
         if self.take("TABLE"):
             return self._argument_table()
-        if one_of(first, _QUERY):
-            return self.expression(TableArgument(this=exp.Subquery(this=self.query())))
         value = self.value()
         if isinstance(value, exp.Subquery):
             return self.expression(TableArgument(this=value))

@@ -1,0 +1,223 @@
+"""Run plans in many ways: every way must give the same tables.
+
+A way is a choice on each axis that must not matter: rows per batch, runtime, parallelism, rules, cuts, the
+pace of the splits, watermarks held back. What a run publishes is recorded per cut.
+
+Not here: what the tables must be (reference.py), plans (plans.py).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from functools import cache
+from random import Random
+from typing import Any
+from unittest import mock
+
+from thalweg.checkpoint.snapshot import JobSnapshot
+from thalweg.job.job import Job
+from thalweg.optimizer.optimize import Rule, optimize
+from thalweg.physical.planner import plan_job
+from thalweg.plan.nodes import Plan, Scan, Write
+from thalweg.protocols.messages import Barrier, End, Message, Watermark
+from thalweg.runtime.edge import Channel
+from thalweg.runtime.inline import run_inline
+from thalweg.runtime.options import RunOptions
+from thalweg.runtime.run import Run
+from thalweg.runtime.threads import run_threads
+from thalweg.session.execute import run_batch
+from tests.property.census import CENSUS
+from tests.property.plans import Case
+from tests.property.recording import Log, RecordingSink, Table
+from tests.property.worlds import PacedSource
+
+ROUNDS_MAX = 200_000
+SECONDS_MAX = 60
+
+
+@dataclass(frozen=True)
+class Way:
+    """How to run a plan; nothing here may change a result."""
+
+    rows_max: int = 4096
+    runtime: str = "inline"
+    parallelism: int = 1
+    is_optimized: bool = False
+    cut_batches: int | None = None
+    pace: int | None = None
+    delays: int | None = None
+    """Where it is not None: the seed by which watermarks are held back behind rows that follow them."""
+    edge_rows_max: int = 262_144
+
+
+BASE = Way()
+
+
+def random_way(r: Random) -> Way:
+    """Any way, threads rarely (they cost more)."""
+    return Way(
+        rows_max=r.choice([1, 7, 7, 50, 4096]),
+        runtime=r.choice(["inline", "inline", "inline", "threads"]),
+        parallelism=r.choice([1, 2, 3, 4]),
+        is_optimized=r.random() < 0.5,
+        cut_batches=r.choice([None, 1, 2, 5]),
+        pace=r.choice([None, r.randrange(1000)]),
+        delays=r.choice([None, None, r.randrange(1000)]),
+        edge_rows_max=r.choice([1, 262_144]),
+    )
+
+
+@cache
+def rules() -> tuple[Rule, ...]:
+    """The standard rules; none as long as there are none."""
+    try:
+        from thalweg.optimizer.standard import RULES
+    except ImportError:
+        return ()
+    return tuple(RULES)
+
+
+@dataclass
+class Outcome:
+    """What a run did.
+
+    Attributes:
+        logs: what each root's sink published.
+        snapshots: every checkpoint, oldest first.
+    """
+
+    job: Job
+    run: Run
+    logs: list[Log]
+    snapshots: list[JobSnapshot] = field(default_factory=list)
+
+    def tables(self) -> list[Table]:
+        """The final tables; every cut on the way is checked."""
+        return [log.table() for log in self.logs]
+
+
+def batch(case: Case, *, is_optimized: bool = False) -> list[Table]:
+    """The tables of the case as one lazy query."""
+    sinks = [RecordingSink() for _ in case.roots]
+    run_batch(_writes(case, sinks, Way(is_optimized=is_optimized)))
+    return [s.log.table() for s in sinks]
+
+
+def stream(
+    case: Case,
+    way: Way = BASE,
+    *,
+    checkpoint_batches: int | None = None,
+    snapshot: JobSnapshot | None = None,
+    stop_after: int | None = None,
+) -> Outcome:
+    """Run the case as a stream, from the beginning or from a snapshot.
+
+    Args:
+        case: the plans.
+        way: how to run them.
+        checkpoint_batches: a checkpoint after so many source batches.
+        snapshot: where to go on.
+        stop_after: give up, as a crash would, when so many checkpoints are complete.
+    """
+    sinks = [RecordingSink(Log(first_cut=1 if snapshot is None else snapshot.number + 1)) for _ in case.roots]
+    job = plan_job(_writes(case, sinks, way), name="law", parallelism=way.parallelism)
+    taken: list[JobSnapshot] = []
+    options = RunOptions(
+        runtime=way.runtime,
+        rows_max=way.rows_max,
+        cut_batches=way.cut_batches,
+        cut_interval=0.002,
+        checkpoint_batches=checkpoint_batches,
+        on_checkpoint=taken.append,
+        edge_rows_max=way.edge_rows_max,
+    )
+    run = Run(job, options, snapshot)
+    with held_back(way.delays):
+        _drive(run, way, lambda: stop_after is not None and len(taken) >= stop_after)
+    CENSUS.note(run)
+    logs = [s.log if stop_after is None else s.log.until(taken[-1].number if taken else 1 << 60) for s in sinks]
+    return Outcome(job, run, logs, taken)
+
+
+def _drive(run: Run, way: Way, until: Callable[[], bool]) -> None:
+    """Run to the end, within bounds: a job that hangs is a failure."""
+    rounds, deadline = 0, time.monotonic() + SECONDS_MAX
+
+    def stop() -> bool:
+        nonlocal rounds
+        rounds += 1
+        assert rounds < ROUNDS_MAX, f"the job does not come to its end: {run.why()}"
+        assert time.monotonic() < deadline, f"the job does not come to its end: {run.why()}"
+        return until()
+
+    if way.runtime == "inline":
+        run_inline(run, until=stop)
+    else:
+        run_threads(run, until=stop, poll=0.002)
+    assert run.is_finished or until(), f"the job stopped before its end: {run.why()}"
+
+
+def _writes(case: Case, sinks: Sequence[RecordingSink], way: Way) -> list[Plan]:
+    roots = paced(case.roots, way.pace)
+    made: list[Plan] = [Write(root, sink) for root, sink in zip(roots, sinks, strict=True)]  # type: ignore[arg-type]
+    return optimize(made, rules())[0] if way.is_optimized else made
+
+
+def paced(roots: Sequence[Plan], pace: int | None) -> list[Plan]:
+    """The plans with all sources read at a pace; what was shared is shared still."""
+    if pace is None:
+        return list(roots)
+    made: dict[int, Plan] = {}
+
+    def visit(plan: Plan) -> Plan:
+        if id(plan) not in made:
+            if isinstance(plan, Scan):
+                assert isinstance(plan.source, PacedSource), "a scan of a world"
+                source: Any = _paced_source(plan.source, pace)
+                made[id(plan)] = replace(plan, source=source)
+            else:
+                made[id(plan)] = plan.with_inputs(tuple(visit(p) for p in plan.inputs)) if plan.inputs else plan
+        return made[id(plan)]
+
+    return [visit(root) for root in roots]
+
+
+_paced: dict[tuple[PacedSource, int], PacedSource] = {}
+
+
+def _paced_source(source: PacedSource, pace: int) -> PacedSource:
+    """One source for one pace, so that two scans of it remain one."""
+    return _paced.setdefault((source, pace), replace(source, pace=pace))
+
+
+@contextmanager
+def held_back(seed: int | None) -> Iterator[None]:
+    """Let watermarks fall behind rows, barriers and later watermarks that follow them on their edge."""
+    if seed is None:
+        yield
+        return
+    r = Random(seed)
+    waiting: dict[int, Watermark] = {}
+    put = Channel.put
+
+    def delayed(channel: Channel, message: Message) -> None:
+        kept = waiting.pop(id(channel), None)
+        if isinstance(message, Watermark) and r.random() < 0.7:
+            waiting[id(channel)] = message
+            return
+        if kept is not None and not isinstance(message, End) and r.random() < 0.7:
+            waiting[id(channel)] = kept
+            kept = None
+        put(channel, message)
+        if kept is not None and not isinstance(message, (End, Watermark)):
+            put(channel, kept)
+
+    with mock.patch.object(Channel, "put", delayed):
+        yield
+
+
+__all__ = ["BASE", "Barrier", "Outcome", "Way", "batch", "held_back", "random_way", "rules", "stream"]
