@@ -23,6 +23,7 @@ from thalweg.plan.nodes import (
     FrameFunction,
     GroupBy,
     Late,
+    Limit,
     MapBatches,
     Plan,
     Rank,
@@ -123,6 +124,8 @@ Step = Callable[[Random, Plan], Plan | None]
 
 def random_step(r: Random, plan: Plan) -> Plan:
     """One step more; one that is not possible here leaves the plan as it is."""
+    if any(isinstance(n, Limit) for n in every_node(plan)):
+        return r.choice([_filter, _project, _explode])(r, plan) or plan
     steps: list[Step] = [_filter, _window_group, _window_group, _group, _window, _rank, _project, _union]
     steps += [_explode, _limit, _map, _window_group, _group, _rank]
     return r.choice(steps)(r, plan) or plan
@@ -174,9 +177,9 @@ def _explode(r: Random, plan: Plan) -> Plan | None:
 
 
 def _union(r: Random, plan: Plan) -> Plan | None:
-    """Two parts of the same rows, which may overlap."""
-    first, second = _filter(r, plan), _filter(r, plan)
-    return None if first is None or second is None else build.union_all([first, second])
+    """Two parts of the same rows, which may overlap; one of them may have come through a user's function."""
+    first, second = (r.choice([_filter, _filter, _map])(r, plan) or plan for _ in range(2))
+    return build.union_all([first, second])
 
 
 def _map(r: Random, plan: Plan) -> Plan | None:
@@ -204,7 +207,8 @@ def _window(r: Random, plan: Plan) -> Plan | None:
     """Windows on an event time, on a time of a window that was, or on any other time."""
     plan = _without_bounds(plan)
     known = sorted(properties(plan).times)
-    other = [n for n in _columns(plan, Timestamp) if n not in known]
+    # the extremes of a group may be NULL, and a row without a time is a bad row
+    other = [n for n in _columns(plan, Timestamp) if n not in known and not n.startswith("a")]
     names = [*known, *known, *known, *other]
     if not names:
         return None

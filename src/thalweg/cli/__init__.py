@@ -1,1 +1,5 @@
-"""The command line: run, look at and stop jobs."""
+"""The command line: `thalweg run | sql | explain | check | why | jobs | stop | doctor | bench | demo`."""
+
+from thalweg.cli.main import main
+
+__all__ = ["main"]

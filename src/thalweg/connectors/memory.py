@@ -13,11 +13,12 @@ from typing import Literal
 import polars as pl
 
 from thalweg.base.schema import Schema
-from thalweg.columnar.batch import WEIGHT, Batch, consolidate, join_batches
-from thalweg.connectors.changes import repeated, visible
+from thalweg.columnar.batch import Batch, consolidate, join_batches
+from thalweg.connectors.changes import visible
 from thalweg.connectors.files.select import check_file, expressions, pruned
 from thalweg.connectors.frames import FrameReader
 from thalweg.errors import DataError
+from thalweg.operators.changelog import repeat_rows
 from thalweg.protocols.sink import Delivery
 from thalweg.protocols.source import Fields, Position, Reader, Replay, Split
 
@@ -210,4 +211,4 @@ def folded(batch: Batch) -> pl.DataFrame:
             sample=str(missing.frame.row(0, named=True)),
             found=str(missing.frame.row(0, named=True)),
         )
-    return repeated(total).drop(WEIGHT)
+    return repeat_rows(total)

@@ -17,7 +17,7 @@ import polars as pl
 
 from thalweg.base.schema import Schema
 from thalweg.columnar.batch import Batch
-from thalweg.connectors.changes import OP, visible, with_ops
+from thalweg.connectors.changes import between_cuts, visible
 from thalweg.protocols.sink import Delivery, Writer
 
 Publish = Callable[[list[Batch]], None]
@@ -184,7 +184,7 @@ class CallbackSink:
 
         def publish(batches: list[Batch]) -> None:
             if self.has_ops:
-                self.function(with_ops(batches, self.key))
+                self.function(between_cuts(batches, self.key))
                 return
             for batch in batches:
                 self.function(batch.frame)
@@ -221,7 +221,7 @@ class PrintSink:
         prefix = f"{self.identifier}> " if self.identifier else ""
 
         def publish(batches: list[Batch]) -> None:
-            lines = [f"{prefix}{line}\n" for line in change_lines(with_ops(batches, self.key))]
+            lines = [f"{prefix}{line}\n" for line in change_lines(between_cuts(batches, self.key))]
             stream.write("".join(lines))
             stream.flush()
 
@@ -235,7 +235,7 @@ def change_lines(changes: pl.DataFrame) -> Iterator[str]:
         >>> list(change_lines(pl.DataFrame({"op": ["+I"], "a": [1], "s": [None]})))
         ['+I[1, null]']
     """
-    assert changes.columns[0] == OP, "the operation comes first"
+    assert changes.columns[0] == "op", "the operation comes first"
     for op, *values in changes.iter_rows():
         yield f"{op}[{', '.join(_text(v) for v in values)}]"
 

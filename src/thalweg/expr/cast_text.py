@@ -99,7 +99,7 @@ def decimal_of(text: str | None, wanted: Decimal) -> decimal.Decimal | None:
         value = value.quantize(decimal.Decimal(1).scaleb(-wanted.scale), context=context)
     except decimal.InvalidOperation:
         return None
-    return value if abs(value) < decimal.Decimal(10) ** (wanted.precision - wanted.scale) else None
+    return value if value.copy_abs() < decimal.Decimal(10) ** (wanted.precision - wanted.scale) else None
 
 
 def parse_timestamp(text: pl.Expr, wanted: Timestamp) -> pl.Expr:

@@ -83,6 +83,8 @@ def _can_fail(held: DataType, wanted: DataType) -> bool:
         return held.bounds[0] < wanted.bounds[0] or held.bounds[1] > wanted.bounds[1]
     if isinstance(wanted, (Integer, Decimal)) and isinstance(held, (Integer, Decimal)):
         return _digits(held) + (_scale(held) > _scale(wanted)) > _digits(wanted)
+    if kinds == ("boolean", "decimal"):
+        return _digits(wanted) == 0  # type: ignore[arg-type]
     return held != wanted and kinds in _LOSSY
 
 
@@ -218,5 +220,5 @@ _CASTS: dict[tuple[str, str], Build] = {
 }
 
 _LOSSY = {(a, b) for a, b in _CASTS if a == "string" or (a, b) == ("bytes", "string")}
-_LOSSY |= {("float", "integer"), ("float", "decimal"), ("boolean", "decimal")}
+_LOSSY |= {("float", "integer"), ("float", "decimal")}
 _LOSSY -= {("string", "bytes"), ("string", "string")}

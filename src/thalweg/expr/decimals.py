@@ -185,7 +185,7 @@ def _one(
         value = operation.wide(a, b).quantize(decimal.Decimal(1).scaleb(-result.scale), context=_WIDE)
     except (decimal.DivisionByZero, decimal.InvalidOperation):
         return None
-    return value if abs(value) < decimal.Decimal(10) ** (result.precision - result.scale) else None
+    return value if value.copy_abs() < decimal.Decimal(10) ** (result.precision - result.scale) else None
 
 
 assert PRECISION_MAX == 38, "128 bits hold 38 digits"

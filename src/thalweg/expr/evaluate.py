@@ -22,10 +22,12 @@ from thalweg.base.types import BOOLEAN, NULL, Field
 from thalweg.errors import DataError, TypeMismatch
 from thalweg.expr.compile import Check, Compiled, Hoisted, compile_expr
 from thalweg.expr.infer import coerce, resolve
-from thalweg.expr.nodes import Expr, Named
+from thalweg.expr.nodes import Column, Expr, Named
 from thalweg.expr.python import carry, unwrapped
 
 _FAILED, _MASK = "__failed_", "__mask"
+_SMALL = 512
+"""Up to so many rows, what a query costs depends on the number of expressions alone."""
 
 
 class Projection:
@@ -56,6 +58,8 @@ class Projection:
         self._any = [c.mask.any().alias(f"{_FAILED}{i}") for i, c in enumerate(self._checks)]
         # a frame of constants alone would have one row, whatever the height of the input
         self._constant = not any(v.meta.root_names() for v in self._values)
+        self._plain = self._plain_columns(items, keep)
+        self._fails = pl.any_horizontal([c.mask for c in self._checks]).any() if self._checks else None
 
     @property
     def is_checked(self) -> bool:
@@ -69,6 +73,10 @@ class Projection:
             DataError: for the first row that fails, with its 0-based number in `offset`.
         """
         with unwrapped():
+            if frame.height <= _SMALL and not self._hoisted and not self._constant:
+                small = self._apply_small(frame)
+                if small is not None:
+                    return small
             for column in self._hoisted:
                 frame = frame.with_columns(column)
             found = self._select(frame, [*self._values, *self._any])
@@ -77,6 +85,27 @@ class Projection:
                     raise _first_failure(frame, self._checks)
                 found = found.select(self.schema.names)
         return found
+
+    def _plain_columns(self, items: Sequence[Named], keep: Sequence[str]) -> list[str | None]:
+        """For each output the input column that it is, or None where it is computed."""
+        plain = [i.expr.name if isinstance(i.expr, Column) else None for i in items]
+        return [*plain, *keep]
+
+    def _apply_small(self, frame: pl.DataFrame) -> pl.DataFrame | None:
+        """The computed columns of a small frame; None if a row fails.
+
+        A query costs Polars 50 microseconds with one expression and 120 with several, whatever the
+        number of rows; columns that are only handed on need none.
+        """
+        if self._fails is not None and frame.select(self._fails).item():
+            return None
+        columns = []
+        for name, source, value in zip(self.schema.names, self._plain, self._values, strict=True):
+            column = frame.select(value).to_series() if source is None else frame.get_column(source)
+            if column.len() != frame.height:
+                return None  # a constant: one row for all
+            columns.append(column if column.name == name else column.alias(name))
+        return pl.DataFrame(columns)
 
     def _select(self, frame: pl.DataFrame, values: list[pl.Expr]) -> pl.DataFrame:
         if not self._constant:
@@ -130,7 +159,8 @@ class Predicate:
 
     def mask(self, frame: pl.DataFrame) -> pl.Series:
         """True for the rows that fulfil the condition; never NULL."""
-        return self._projection.apply(frame).to_series().fill_null(value=False)
+        found = self._projection.apply(frame).to_series()
+        return found.fill_null(value=False) if found.null_count() else found
 
     def lazy(self, frame: pl.LazyFrame) -> pl.LazyFrame:
         """The rows that fulfil the condition, as a step of a lazy plan."""

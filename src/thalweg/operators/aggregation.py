@@ -19,7 +19,7 @@ from thalweg.columnar.batch import FIRST, PANE, Batch
 from thalweg.errors import DataError
 from thalweg.expr import aggregates
 from thalweg.expr.nodes import Aggregate, Column
-from thalweg.operators.parts import NO_WEIGHTS, Part, make_part, taken
+from thalweg.operators.parts import NO_WEIGHTS, Part, TextExtremePart, make_part, taken
 from thalweg.progress.windows import WindowSpec
 from thalweg.protocols.operator import Context, Operator
 from thalweg.protocols.state import ColumnSpec, ColumnsSpec, KeyedColumns, StateSpec
@@ -171,6 +171,11 @@ class Layout:
         for part in self.parts.values():
             part.merge(state, slots, made)
 
+    def carried(self, state: KeyedColumns, found: Mapping[str, Array]) -> dict[str, Any]:
+        """What `take` gave, as another table of this process can merge it."""
+        texts = [p for p in self.parts.values() if isinstance(p, TextExtremePart)]
+        return {**found, **{n: s for part in texts for n, s in part.carried(found, state).items()}}
+
     def made(self, frame: pl.DataFrame) -> dict[str, Array]:
         """The partial results that a frame carries."""
         from thalweg.columnar.buffers import values_and_validity
@@ -192,6 +197,8 @@ class Layout:
         extremes: Mapping[tuple[str, str], pl.Series] | None = None,
     ) -> pl.DataFrame:
         """The aggregates' values from columns that were taken."""
+        if not self._spec.calls:
+            return pl.DataFrame(height=len(found[ROWS]))
         made = {
             f"{kind} {argument}": part.value(found, state) for (kind, argument), part in self.parts.items()
         }

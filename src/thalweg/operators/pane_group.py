@@ -101,9 +101,10 @@ class PaneGroupOp:
         own = key_frame(keys, self._keys)
         found = layout.take(source, slots)
         if self._needs_sum(keys):
+            carried = layout.carried(source, found)
             source = self._sums
             at = source.slots(own)
-            layout.merge(source, at, found)
+            layout.merge(source, at, carried)
             used = source.live()
             own = source.keys(used) if self._keys else pl.DataFrame(height=len(used))
             found = layout.take(source, used)

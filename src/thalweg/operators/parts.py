@@ -242,8 +242,14 @@ class TextExtremePart:
         pick = pl.max_horizontal("a", "b") if self.greatest else pl.min_horizontal("a", "b")
         codes[at] = state.dictionary(name).encode(self._as_bytes(both.select(pick.alias("v"))["v"]))
 
+    def carried(self, taken: Mapping[str, Array], state: KeyedColumns) -> dict[str, pl.Series]:
+        """The column as another table can merge it: codes mean something in their own table only."""
+        return {f"{self.prefix}v": self.value(taken, state)}
+
     def merge(self, state: KeyedColumns, slots: Array, made: Mapping[str, Array]) -> None:
-        raise AssertionError("extremes of texts are not split")
+        carried: object = made[f"{self.prefix}v"]
+        assert isinstance(carried, pl.Series), "extremes of texts are not split"
+        self.update(state, slots, carried, NO_WEIGHTS)
 
     def _as_bytes(self, values: pl.Series) -> pl.Series:
         if isinstance(self.held, Decimal):

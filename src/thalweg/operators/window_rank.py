@@ -104,9 +104,9 @@ class WindowRankOp:
         for end in self._rows.groups():
             if until is not None and end > until:
                 return
+            # positions stay with the rows: a step behind this one may number them again
             frame = self._numbered(self._rows.take(end).drop(_GROUP))
-            wanted = [c for c in frame.columns if c not in (SPLIT, OFFSET)]
-            yield from Batch(frame.select(wanted)).slices(self._rows_max)
+            yield from Batch(frame).slices(self._rows_max)
 
     def on_cut(self, number: int) -> Iterator[Output]:
         """Nothing is owed: open windows are state."""

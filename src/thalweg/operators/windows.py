@@ -38,7 +38,8 @@ class WindowsSpec:
         id: the step's name.
         column: the time column.
         window: the windows.
-        slack_us: how far the column may lag behind the watermark.
+        slack_us: how far the column may lag behind the watermark; None where nothing is known: then
+            no row is late, and windows close at the end.
         shares_panes: whether rows get a pane instead of being repeated for each window.
         columns: the columns of the input that late rows are reported with.
     """
@@ -46,7 +47,7 @@ class WindowsSpec:
     id: str
     column: str
     window: WindowSpec
-    slack_us: int
+    slack_us: int | None
     shares_panes: bool
     columns: tuple[str, ...]
 
@@ -84,22 +85,23 @@ class WindowsOp(Step):
         times = _micros(batch.frame, spec.column)
         verdict: WindowVerdict | None = None
         if BEFORE in batch.frame.columns:
-            verdict, late = self._judge(batch, times)
-            if late is not None:
-                yield late
+            if spec.slack_us is not None:
+                verdict, late = self._judge(batch, times, spec.slack_us)
+                if late is not None:
+                    yield late
             batch = Batch(batch.frame.drop(BEFORE), batch.weight)
         if spec.shares_panes:
             yield from self._panes(batch, times, verdict)
         else:
             yield from self._repeat(batch, times, verdict)
 
-    def _judge(self, batch: Batch, times: Micros) -> tuple[WindowVerdict, Side | None]:
+    def _judge(self, batch: Batch, times: Micros, slack_us: int) -> tuple[WindowVerdict, Side | None]:
         """For which windows each row is in time, and what is late."""
         spec = self._spec
         marks = batch.frame.get_column(BEFORE)
         known = marks.is_not_null().to_numpy() if marks.null_count() else None
         before = marks.fill_null(0).to_numpy()
-        verdict = spec.window.judge(times, before, known, spec.slack_us)
+        verdict = spec.window.judge(times, before, known, slack_us)
         if not verdict.missed_count:
             return verdict, None
         rows, ends = spec.window.missed_pairs(times, verdict)

@@ -51,9 +51,8 @@ def place_window(planner: Planner, plan: Window, *, shares_panes: bool) -> OpenS
     """Rows with their windows, or with their panes."""
     below = properties(plan.input)
     slack = below.times.get(plan.column)
-    if slack is None and below.is_bounded:
-        slack = 0  # nothing is closed before the end, and then everything is
-    if slack is None:
+    # without a slack, nothing is closed before the end, and no row is late
+    if slack is None and not below.is_bounded:
         raise PlanError(
             f'the windows on "{plan.column}" never close: nothing says how late its rows may come',
             code="plan-window-time",
@@ -150,7 +149,9 @@ def _group(
     calls = tuple(_call(a) for a in plan.aggregates)
     arguments = _arguments(calls, below)
     items = [Named(k, Column(k)) for k in keys] + arguments
-    stage.steps.append(ProjectStep(tuple(items), below))
+    if items:
+        # a frame without columns would have no rows to count
+        stage.steps.append(ProjectStep(tuple(items), below))
     held = {k: below.type_of(k).polars for k in keys}
     time_type = below.get(WINDOW_START)
     shape = GroupingSpec(

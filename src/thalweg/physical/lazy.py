@@ -74,6 +74,7 @@ class LazyBuilder:
         if isinstance(plan, Scan):
             return self._scan(plan)
         if isinstance(plan, Values):
+            self._scans += 1
             return self._positioned(plan.frame.lazy(), plan, 0)
         if isinstance(plan, AssignWatermark):
             return self.build(plan.input)

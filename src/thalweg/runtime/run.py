@@ -66,6 +66,9 @@ class Run:
         if result is Step.PROGRESS and task.fresh:
             with self._lock:
                 coordinator.note_batch(self.clock())
+                if task.is_drained:
+                    task.fresh = False
+                    coordinator.note_drained()
                 self._send_due()
         elif result is Step.IDLE and task.fresh and not task.is_stopping:
             with self._lock:

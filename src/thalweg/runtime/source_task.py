@@ -35,6 +35,10 @@ _NEVER = -(1 << 62)
 """Where a watermark expression is NULL, the row moves nothing: it is before every possible time."""
 
 
+_DRAINED_ROWS = 1024
+"""A read that gives fewer rows has taken all there was; files give more until their end."""
+
+
 @dataclass
 class OpenSplit:
     """A split that this task reads."""
@@ -76,6 +80,8 @@ class SourceTask(Task):
         self.rows_read = self.rows_bad = 0
         self.fresh = False
         """Whether rows were read since the last cut."""
+        self.is_drained = False
+        """Whether the last read gave fewer rows than asked for, as live input does when all is read."""
         self.wait: float | None = None
         """After an idle step: seconds until it is worth trying again; None: until woken."""
 
@@ -136,6 +142,8 @@ class SourceTask(Task):
             if chunk.frame is None and not chunk.ended and not chunk.bad:
                 self._nothing_now(current, chunk, now)
                 continue
+            rows = 0 if chunk.frame is None else chunk.frame.height
+            self.is_drained = rows < min(self._rows_max, _DRAINED_ROWS)
             self._emitting = self._take(current, chunk)
             return True
         return self._publish_only()

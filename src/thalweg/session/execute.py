@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import polars as pl
 
@@ -27,7 +28,11 @@ from thalweg.runtime.inline import run_inline
 from thalweg.runtime.options import RunOptions
 from thalweg.runtime.run import Run
 from thalweg.runtime.threads import run_threads
+from thalweg.session.hooks import HOOKS
 from thalweg.session.reading import read_bad_rows, read_splits
+
+if TYPE_CHECKING:
+    from thalweg.session.hooks import Watcher
 
 Mode = Literal["automatic", "batch", "stream"]
 
@@ -43,6 +48,7 @@ class Execution:
     options: RunOptions = field(default_factory=RunOptions)
     snapshot: JobSnapshot | None = None
     on_start: Callable[[Run], None] | None = None
+    watchers: Sequence[Watcher] = ()
 
 
 @dataclass(frozen=True)
@@ -68,6 +74,8 @@ class Result:
 
 def execute(roots: Sequence[Plan], how: Execution) -> Result:
     """Run the plans of several sinks as one job."""
+    if HOOKS.stand_in is not None:
+        return HOOKS.stand_in(roots, how)
     plans, _ = optimize(roots, how.rules)
     mode = choose_mode(plans, how.mode)
     begun = time.monotonic()
@@ -75,9 +83,12 @@ def execute(roots: Sequence[Plan], how: Execution) -> Result:
         run_batch(plans)
         return Result(how.name, mode, 0, time.monotonic() - begun, is_complete=True)
     run = Run(plan_job(plans, name=how.name, parallelism=how.parallelism), how.options, how.snapshot)
-    if how.on_start is not None:
-        how.on_start(run)
-    (run_inline if how.options.runtime == "inline" else run_threads)(run)
+    with ExitStack() as stack:
+        for watch in (*how.watchers, *HOOKS.watchers):
+            stack.enter_context(watch(run))
+        if how.on_start is not None:
+            how.on_start(run)
+        (run_inline if how.options.runtime == "inline" else run_threads)(run)
     seconds = time.monotonic() - begun
     return Result(how.name, mode, run.rows_read, seconds, run.is_finished, run, run.last_snapshot)
 

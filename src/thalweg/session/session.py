@@ -28,6 +28,7 @@ from thalweg.runtime.options import RunOptions
 from thalweg.runtime.run import Run
 from thalweg.session.catalog import SessionCatalog
 from thalweg.session.execute import Execution, Mode, Result, execute
+from thalweg.session.hooks import HOOKS
 from thalweg.session.settings import Settings
 from thalweg.session.statements import Outcome, run_text
 
@@ -190,7 +191,12 @@ class Session:
                 hint="add a sink first: write_parquet, write_callback, INSERT INTO …",
             )
         sinks, self.sinks = self.sinks, []
-        return execute(sinks, self._execution(name, mode, options))
+        name = self._settled("pipeline.name", name)
+        return execute(sinks, self._execution(name, self._settled("execution.runtime-mode", mode), options))
+
+    def _settled(self, option: str, given: str | None) -> str | None:
+        """What the program says, unless a flag says otherwise."""
+        return self.settings.text(option) if self.settings.origin(option) == "flag" else given
 
     def _execution(self, name: str | None, mode: str | None, options: RunOptions | None) -> Execution:
         wanted = mode or self.settings.get("execution.runtime-mode")
@@ -200,7 +206,7 @@ class Session:
             )
         parallelism = self.settings.get("parallelism.default") or os.cpu_count() or 1
         return Execution(
-            name=name or self.settings.get("pipeline.name") or "job",
+            name=name or self.settings.get("pipeline.name") or HOOKS.job_name or "job",
             mode=_MODES[wanted],
             parallelism=parallelism,
             rules=self.rules,

@@ -14,6 +14,7 @@ from typing import Any
 
 from thalweg.base.durations import microseconds
 from thalweg.errors import ConfigError, Span, did_you_mean
+from thalweg.session.hooks import HOOKS
 
 LAYERS = ("default", "thalweg.toml", "environment", "program", "flag")
 _PREFIX = "THALWEG_"
@@ -94,6 +95,8 @@ class Settings:
         self.warnings: list[str] = []
         self._load_file((directory or Path.cwd()) / FILE)
         self._load_environment(os.environ if environment is None else environment)
+        for name, value in HOOKS.flags.items():
+            self.set(name, value, layer="flag")
 
     def set(self, name: str, value: str, *, layer: str = "program", where: Span | None = None) -> None:
         """Set an option; the value is read at once, so that a mistake is reported where it stands.

@@ -33,10 +33,11 @@ class Outcome:
 
 def run_text(session: Session, text: str) -> list[Outcome]:
     """Carry out all statements of a text, in order."""
-    return [_run(session, statement) for statement in parse(text)]
+    return [carry_out(session, statement) for statement in parse(text)]
 
 
-def _run(session: Session, statement: st.Statement) -> Outcome:
+def carry_out(session: Session, statement: st.Statement) -> Outcome:
+    """Carry out one statement."""
     catalog, binder = session.catalog, Binder(session.catalog)
     if isinstance(statement, st.CreateTable):
         return _create_table(session, statement)

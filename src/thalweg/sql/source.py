@@ -29,22 +29,26 @@ class SourceText:
         self.text = text
 
     @cached_property
-    def _starts(self) -> list[int]:
-        starts, at = [0], 0
+    def _lines(self) -> tuple[list[int], list[int]]:
+        """For each line, where it starts, and where its text ends."""
+        starts, ends, at = [], [], 0
         for line in self.text.splitlines(keepends=True):
-            at += len(line)
             starts.append(at)
-        # an empty last line exists only if the text ends with a line break, and is where "the end" is
-        return starts if len(starts) == 1 or self.text[-1:].splitlines() == [""] else starts[:-1]
+            ends.append(at + len(line.splitlines()[0]))
+            at += len(line)
+        # after a last line break, or in an empty text, there is one more line, which "the end" is in
+        if not ends or at > ends[-1]:
+            starts.append(at)
+            ends.append(at)
+        return starts, ends
 
     def span(self, start: int, end: int) -> Span:
         """The place from `start` up to, but not including, `end`; cut at the end of its first line."""
+        starts, ends = self._lines
         start = max(0, min(start, len(self.text)))
-        row = bisect_right(self._starts, start) - 1
-        here = self._starts[row]
-        shown = self.text[here:].split("\n", 1)[0].splitlines() or [""]
-        length = min(max(end - start, 1), max(len(shown[0]) - (start - here), 1))
-        return Span(self.text, row + 1, start - here + 1, length)
+        row = bisect_right(starts, start) - 1
+        length = max(1, min(end, ends[row]) - start)
+        return Span(self.text, row + 1, start - starts[row] + 1, length)
 
 
 def mark(node: exp.Expr, source: SourceText, start: int, end: int) -> None:

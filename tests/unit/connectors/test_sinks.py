@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from thalweg.base.schema import Schema
 from thalweg.columnar.batch import Batch
-from thalweg.connectors.changes import with_ops
+from thalweg.connectors.changes import between_cuts
 from thalweg.connectors.sinks import BlackholeSink, CallbackSink, ChecksumSink, PrintSink, change_lines
 from thalweg.protocols.sink import Sink
 
@@ -31,18 +31,18 @@ def test_all_are_sinks() -> None:
 
 def test_updates_are_told_from_inserts_and_deletes_by_the_key() -> None:
     batch = change([(1, "a"), (2, "b"), (1, "c"), (3, "d")], [-1, -1, 1, 2])
-    assert with_ops([batch], key=["k"]).rows() == [
+    assert between_cuts([batch], key=["k"]).rows() == [
         ("-U", 1, "a"),
         ("+U", 1, "c"),
         ("-D", 2, "b"),
         ("+I", 3, "d"),
         ("+I", 3, "d"),
     ]
-    assert with_ops([batch]).rows()[:2] == [("-D", 1, "a"), ("-D", 2, "b")]
+    assert between_cuts([batch]).rows()[:2] == [("-D", 1, "a"), ("-D", 2, "b")]
 
 
 def test_changes_that_cancel_between_two_cuts_are_not_said() -> None:
-    assert with_ops([change([(1, "a")], [1]), change([(1, "a")], [-1])]).height == 0
+    assert between_cuts([change([(1, "a")], [1]), change([(1, "a")], [-1])]).height == 0
 
 
 def test_a_function_takes_frames_at_cuts() -> None:
@@ -123,3 +123,8 @@ def test_a_black_hole_counts() -> None:
     sink = BlackholeSink()
     sink.open(SCHEMA, 0).write(Batch(FRAME, pl.Series([1, 1, -1, 1])))
     assert (sink.seen.rows, sink.seen.changes) == (2, 4)
+
+
+def test_nested_values_are_repeated_as_they_are() -> None:
+    frame = pl.DataFrame({"r": [{"x": 1}], "l": [[1, 2]]})
+    assert between_cuts([Batch(frame, pl.Series([2]))]).rows() == [("+I", {"x": 1}, [1, 2])] * 2

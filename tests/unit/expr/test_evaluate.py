@@ -156,7 +156,7 @@ def test_unknown_functions_name_the_near_misses() -> None:
         (Call("regexp_extract", (literal_of("x"), literal_of("a"), literal_of(1))), "expr-bad-constant"),
         (Call("to_date", (literal_of("x"), literal_of("QQQ"))), "expr-bad-constant"),
         (Call("json_value", (literal_of("x"), literal_of("a.b"))), "expr-bad-constant"),
-        (Call("from_local", (Cast(literal_of("x"), STRING), literal_of("Mars"))), "expr-wrong-type"),
+        (Call("from_local", (Cast(literal_of("x"), STRING), literal_of("Mars"))), "expr-bad-constant"),
         (Call("like", (literal_of("x"), literal_of("x"), literal_of("!!"))), "expr-bad-constant"),
     ],
     ids=str,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime, time, timedelta, timezone
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal as Exact
 from typing import Any
 
@@ -51,7 +51,7 @@ VALUES: list[tuple[Any, DataType]] = [
     (date(2024, 1, 1), DATE),
     (time(1), TIME),
     (datetime(2024, 1, 1), TIMESTAMP),
-    (datetime(2024, 1, 1, tzinfo=timezone.utc), TIMESTAMP_LTZ),
+    (datetime(2024, 1, 1, tzinfo=UTC), TIMESTAMP_LTZ),
     (timedelta(hours=1), INTERVAL),
     ([1, None, 2**40], List(INT64)),
     ((), List(NULL)),

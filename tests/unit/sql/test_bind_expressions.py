@@ -16,7 +16,8 @@ from thalweg.sql.bind.expressions import _BINARY
 def catalog() -> FakeCatalog:
     made = FakeCatalog()
     made.run(
-        "CREATE TABLE t (a INT, b INT, s STRING, flag BOOLEAN, ts TIMESTAMP(3), tags ARRAY<STRING>, m MAP<STRING, INT>)"
+        "CREATE TABLE t (a INT, b INT, s STRING, flag BOOLEAN, ts TIMESTAMP(3), tags ARRAY<STRING>,"
+        "m MAP<STRING, INT>)"
     )
     return made
 
@@ -67,7 +68,7 @@ def expression(catalog: FakeCatalog, text: str) -> str:
         ("TRIM(s)", "trim(s)"),
         ("EXTRACT(HOUR FROM ts)", "extract('HOUR', ts)"),
         ("TIMESTAMPDIFF(DAY, ts, ts)", "timestampdiff('DAY', ts, ts)"),
-        ("TIMESTAMPADD(HOUR, 1, ts)", "timestampadd('HOUR', CAST(1 AS BIGINT), ts)"),
+        ("TIMESTAMPADD(HOUR, 1, ts)", "timestampadd('HOUR', 1, ts)"),
         ("FLOOR(ts TO HOUR)", "floor(ts, 'HOUR')"),
         ("HOUR(ts)", "hour(ts)"),
         ("ARRAY[1, a]", "array(1, a)"),

@@ -212,7 +212,8 @@ def test_a_number_may_be_called_like_a_column(catalog: FakeCatalog) -> None:
 
 
 def test_the_order_of_nulls_is_kept_only_where_it_is_unusual(catalog: FakeCatalog) -> None:
-    text = "SELECT ROW_NUMBER() OVER (ORDER BY a NULLS FIRST, b DESC, s DESC NULLS FIRST, flag NULLS LAST) AS n FROM t"
+    order_by = "a NULLS FIRST, b DESC, s DESC NULLS FIRST, flag NULLS LAST"
+    text = f"SELECT ROW_NUMBER() OVER (ORDER BY {order_by}) AS n FROM t"
     (plan,) = catalog.run(text)
     order = plan.inputs[0].order  # type: ignore[attr-defined]
     assert [k.nulls_first for k in order] == [None, None, True, False]

@@ -42,7 +42,8 @@ def window(catalog: FakeCatalog, call: str) -> tuple[str, WindowSpec]:
             ("hopping", 10, 2, 0),
         ),
         (
-            "TABLE(HOP(DATA => TABLE t, TIMECOL => DESCRIPTOR(ts), SIZE => INTERVAL '10' SECOND, SLIDE => INTERVAL '5' SECOND))",
+            "TABLE(HOP(DATA => TABLE t, TIMECOL => DESCRIPTOR(ts), SIZE => INTERVAL '10' SECOND,"
+            " SLIDE => INTERVAL '5' SECOND))",
             ("hopping", 10, 5, 0),
         ),
         (

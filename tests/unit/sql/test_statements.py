@@ -154,7 +154,8 @@ def test_small_statements(text: str, kind: type[Statement], expected: dict[str, 
 
 def test_explain_holds_the_statement_that_it_explains() -> None:
     plain, planned, detailed = parse(
-        "EXPLAIN SELECT 1; EXPLAIN PLAN FOR INSERT INTO t SELECT 1; EXPLAIN CHANGELOG_MODE, PLAN_ADVICE SELECT 1"
+        "EXPLAIN SELECT 1; EXPLAIN PLAN FOR INSERT INTO t SELECT 1;"
+        "EXPLAIN CHANGELOG_MODE, PLAN_ADVICE SELECT 1"
     )
     assert isinstance(plain, Explain)
     assert plain.statement.text == "SELECT 1"

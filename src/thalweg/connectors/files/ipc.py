@@ -28,7 +28,7 @@ class ArrowFormat:
         """The columns that the file has."""
         try:
             return pl.Schema(pl.read_ipc_schema(file))
-        except pl.exceptions.PolarsError as error:
+        except (pl.exceptions.PolarsError, OSError) as error:
             raise not_arrow(file, error) from error
 
     def reader(self, file: str, target: Schema, position: Position) -> Reader:
@@ -38,7 +38,7 @@ class ArrowFormat:
         except UnknownLayout:
             plan = self.scan(file, target)
             return FrameReader(lambda row: _unpacked(file, plan, row), position)
-        except DAMAGED as error:
+        except (*DAMAGED, OSError) as error:
             raise not_arrow(file, error) from error
         return FrameReader(lambda row: _mapped(file, mapped, target, row), position)
 
@@ -64,7 +64,7 @@ def _mapped(file: str, mapped: MappedFile, target: Schema, row: int) -> Iterator
         for frame in mapped.frames(row):
             held = frame.schema
             yield frame if held == target.polars else frame.select(expressions(target, held))
-    except (*DAMAGED, pl.exceptions.PolarsError) as error:
+    except (*DAMAGED, OSError, pl.exceptions.PolarsError) as error:
         raise not_arrow(file, error) from error
 
 
@@ -72,7 +72,7 @@ def _unpacked(file: str, plan: pl.LazyFrame, row: int) -> Iterator[pl.DataFrame]
     while True:
         try:
             frame = plan.slice(row, DECODED_ROWS).collect()
-        except pl.exceptions.PolarsError as error:
+        except (pl.exceptions.PolarsError, OSError) as error:
             raise not_arrow(file, error) from error
         if not frame.height:
             return

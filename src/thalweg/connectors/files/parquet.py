@@ -29,18 +29,25 @@ class ParquetFormat:
         """The columns that the file has."""
         try:
             return pl.Schema(pl.read_parquet_schema(file))
-        except pl.exceptions.PolarsError as error:
+        except (pl.exceptions.PolarsError, OSError) as error:
             raise not_parquet(file, str(error).splitlines()[0]) from error
 
     def reader(self, file: str, target: Schema, position: Position) -> Reader:
         """Reads from the row group that holds the position."""
         plan = self.scan(file, target)
-        return FrameReader(lambda row: _frames(plan, row_group_sizes(file), row), position)
+        return FrameReader(lambda row: _guarded(file, plan, row), position)
 
     def scan(self, file: str, target: Schema) -> pl.LazyFrame:
         """The file as a plan of Polars."""
         plan = pl.scan_parquet(file, glob=False, hive_partitioning=False)
         return plan.select(expressions(target, self.held(file)))
+
+
+def _guarded(file: str, plan: pl.LazyFrame, row: int) -> Iterator[pl.DataFrame]:
+    try:
+        yield from _frames(plan, row_group_sizes(file), row)
+    except (pl.exceptions.PolarsError, OSError) as error:
+        raise not_parquet(file, str(error).splitlines()[0]) from error
 
 
 def _frames(plan: pl.LazyFrame, sizes: list[int], row: int) -> Iterator[pl.DataFrame]:

@@ -252,6 +252,8 @@ _WORDS = (
             *vecs((Decimal(38, 18), Decimal(38, 18)), (Exact("1.5"), Exact("2.5"), Exact("3.750000"))),
             *vecs((Decimal(38, 18), Decimal(38, 18)), (Exact(10**19), Exact(10**19), FAILS)),
             *vecs((Decimal(38, 18), Decimal(38, 18)), (Exact("1E-3"), Exact("5E-4"), Exact("0.000001"))),
+            *vecs((_BIG, _BIG), (Exact(10**38 - 1), Exact(1), Exact(10**38 - 1))),
+            *vecs((_BIG, _BIG), (Exact(10**19), Exact(10**19), FAILS)),
             *times.TIMES_VECTORS,
         ),
         ("times",),

@@ -5,7 +5,7 @@ Not here: joins as such (sqlglot's), what the tables are (bind/).
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from typing import Any
 
 from sqlglot import exp
 from sqlglot.tokenizer_core import TokenType
@@ -22,17 +22,8 @@ _NOT_ALIASES = frozenset(("MATCH_RECOGNIZE", "TABLESAMPLE", "SEMI", "ANTI", "ASO
 class TableGrammar(ExpressionGrammar):
     """Table references of Flink's SQL."""
 
-    def _parse_table(
-        self,
-        schema: bool = False,
-        joins: bool = False,
-        alias_tokens: Collection[TokenType] | None = None,
-        parse_bracket: bool = False,
-        is_db_reference: bool = False,
-        parse_partition: bool = False,
-        consume_pipe: bool = False,
-    ) -> exp.Expr | None:
-        """One table reference with its alias."""
+    def _parse_table(self, *args: Any, **kwargs: Any) -> exp.Expr | None:
+        """One table reference with its alias; sqlglot's switches are for other dialects."""
         first = self._curr
         table = self._table_primary()
         self._refuse_suffix()
