@@ -23,6 +23,7 @@ _PLAIN: dict[str, t.DataType] = {
 }
 _SIZED = ("CHAR", "VARCHAR", "BINARY", "VARBINARY")
 _MONTHS = ("YEAR", "QUARTER", "MONTH")
+_SPANS = ("DAY", "HOUR", "MINUTE", "SECOND")
 _TOKEN = re.compile(r"\s*(?:`([^`]+)`|(\w+)|([<>(),]))")
 
 
@@ -43,7 +44,12 @@ def read_type(text: str) -> t.DataType:
 
 
 def read_fields(text: str) -> tuple[t.Field, ...]:
-    """Names and types, separated by commas, such as `id BIGINT, name STRING`."""
+    """Names and types, separated by commas.
+
+    Example:
+        >>> [str(f.type) for f in read_fields("id BIGINT, price DECIMAL(10, 2)")]
+        ['BIGINT', 'DECIMAL(10, 2)']
+    """
     reader = _Reader(text)
     fields = reader.fields()
     reader.finish()
@@ -68,7 +74,8 @@ class _Reader:
         """The type that comes next, with what may follow it."""
         made = self._base()
         while True:
-            _ = self._take("NOT", "NULL") or self._take("NULL")
+            if not self._take("NOT", "NULL"):
+                self._take("NULL")
             if not self._take("ARRAY"):
                 return made
             made = t.List(made)
@@ -79,7 +86,7 @@ class _Reader:
         while True:
             name = self._next()
             if any(f.name == name for f in made):
-                raise self._wrong(name, f'the name "{name}" stands twice')
+                raise self._wrong(name, f'two fields are called "{name}"')
             made.append(t.Field(name, self.type()))
             if not self._take(","):
                 return tuple(made)
@@ -90,26 +97,30 @@ class _Reader:
             raise self._wrong(self._tokens[self._at])
 
     def _base(self) -> t.DataType:
-        word = self._next().upper()
-        read = _NESTED.get(word)
+        word = self._next()
+        read = _READERS.get(word.upper())
         if read is not None:
             return read(self)
-        made = _PLAIN.get(word)
+        made = _PLAIN.get(word.upper())
         if made is None:
-            raise self._wrong(self._tokens[self._at - 1])
-        if word in _SIZED:
+            raise self._wrong(word)
+        if word.upper() in _SIZED:
             self._numbers()
         if isinstance(made, t.Integer) and self._take("UNSIGNED"):
             return t.Integer(made.bits, signed=False)
         return made
 
-    def _array(self) -> t.DataType:
+    # Types with parts --------------------------------------------------------------------------
+
+    def array(self) -> t.DataType:
+        """What follows ARRAY."""
         self._expect("<")
         item = self.type()
         self._expect(">")
         return t.List(item)
 
-    def _map(self) -> t.DataType:
+    def map(self) -> t.DataType:
+        """What follows MAP."""
         self._expect("<")
         key = self.type()
         self._expect(",")
@@ -117,7 +128,8 @@ class _Reader:
         self._expect(">")
         return t.Map(key, value)
 
-    def _row(self) -> t.DataType:
+    def row(self) -> t.DataType:
+        """What follows ROW."""
         close = ")" if self._take("(") else ">"
         if close == ">":
             self._expect("<")
@@ -125,7 +137,8 @@ class _Reader:
         self._expect(close)
         return t.Struct(fields)
 
-    def _decimal(self) -> t.DataType:
+    def decimal(self) -> t.DataType:
+        """What follows DECIMAL."""
         given = self._numbers()
         precision = given[0] if given else 10
         scale = given[1] if len(given) > 1 else 0
@@ -133,31 +146,97 @@ class _Reader:
             raise self._wrong(f"DECIMAL({precision}, {scale})")
         return t.Decimal(precision, scale)
 
-    def _double(self) -> t.DataType:
+    def double(self) -> t.DataType:
+        """What follows DOUBLE."""
         self._take("PRECISION")
         return t.FLOAT64
 
-    def _time(self) -> t.DataType:
-        self._digits()
+    def time(self) -> t.DataType:
+        """What follows TIME."""
+        self._second()
         self._take("WITHOUT", "TIME", "ZONE")
         return t.TIME
 
-    def _timestamp(self) -> t.DataType:
-        digits = self._digits()
+    def timestamp(self) -> t.DataType:
+        """What follows TIMESTAMP."""
+        digits = self._second()
         if self._take("WITH", "LOCAL", "TIME", "ZONE"):
             return t.Timestamp("UTC", digits)
         self._take("WITHOUT", "TIME", "ZONE")
         return t.Timestamp(None, digits)
 
-    def _timestamp_ltz(self) -> t.DataType:
-        return t.Timestamp("UTC", self._digits())
+    def timestamp_ltz(self) -> t.DataType:
+        """What follows TIMESTAMP_LTZ."""
+        return t.Timestamp("UTC", self._second())
 
-    def _interval(self) -> t.DataType:
-        if any(self._take(unit) for unit in _MONTHS):
-            is_month = True
-        else:
-            is_month = not any(self._take(unit) for unit in ("DAY", "HOUR", "MINUTE", "SECOND"))
-            is_month = False
-        if self._take("TO"):
+    def interval(self) -> t.DataType:
+        """What follows INTERVAL."""
+        is_months = any([self._take(unit) for unit in _MONTHS])
+        is_span = not is_months and any([self._take(unit) for unit in _SPANS])
+        if (is_months or is_span) and self._take("TO"):
             self._next()
-        return t.INTERVAL_MONTH if is_month else t.INTERVAL
+        return t.INTERVAL_MONTH if is_months else t.INTERVAL
+
+    # Words -------------------------------------------------------------------------------------
+
+    def _second(self) -> int:
+        """Digits of a second; times are kept in microseconds."""
+        given = self._numbers()
+        if given and (len(given) > 1 or given[0] > 6):
+            raise self._wrong(str(given[0]), "a time has at most 6 digits of a second")
+        return given[0] if given else 6
+
+    def _numbers(self) -> list[int]:
+        """The numbers in parentheses, if any come next."""
+        given: list[int] = []
+        if not self._take("("):
+            return given
+        while True:
+            word = self._next()
+            if not word.isdecimal():
+                raise self._wrong(word)
+            given.append(int(word))
+            if not self._take(","):
+                self._expect(")")
+                return given
+
+    def _next(self) -> str:
+        if self._at == len(self._tokens):
+            raise self._wrong("the end")
+        self._at += 1
+        return self._tokens[self._at - 1]
+
+    def _take(self, *words: str) -> bool:
+        """Go past these words if they come next."""
+        found = [token.upper() for token in self._tokens[self._at : self._at + len(words)]]
+        if found != list(words):
+            return False
+        self._at += len(words)
+        return True
+
+    def _expect(self, word: str) -> None:
+        if not self._take(word):
+            raise self._wrong(self._next(), f'"{word}" is missing')
+
+    def _wrong(self, found: str, why: str | None = None) -> PlanError:
+        names = (*_PLAIN, *_READERS)
+        return PlanError(
+            f'"{self._text}" is not the name of a type' + (f": {why}" if why else ""),
+            code="plan-unknown-type",
+            expected="such as BIGINT, DECIMAL(10, 2), TIMESTAMP(3), ARRAY<STRING>, ROW<a INT, b STRING>",
+            found=found,
+            hint=None if why else did_you_mean(found.upper(), names),
+        )
+
+
+_READERS: dict[str, Callable[[_Reader], t.DataType]] = {
+    **dict.fromkeys(("DECIMAL", "NUMERIC", "DEC"), _Reader.decimal),
+    "DOUBLE": _Reader.double,
+    "TIME": _Reader.time,
+    "TIMESTAMP": _Reader.timestamp,
+    "TIMESTAMP_LTZ": _Reader.timestamp_ltz,
+    "INTERVAL": _Reader.interval,
+    "ARRAY": _Reader.array,
+    "MAP": _Reader.map,
+    "ROW": _Reader.row,
+}

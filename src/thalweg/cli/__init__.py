@@ -1,5 +1,5 @@
 """The command line: `thalweg run | sql | explain | check | why | jobs | stop | doctor | bench | demo`."""
 
-from thalweg.cli.main import main
+from thalweg.cli.entry import main
 
 __all__ = ["main"]

@@ -30,6 +30,10 @@ PACKED = (".gz", ".zst")
 """Text files may be packed: `events.csv.gz`."""
 
 
+UNREADABLE = (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError)
+"""What Polars raises for a file that it cannot read."""
+
+
 class Format(Protocol):
     """How one kind of file is read."""
 

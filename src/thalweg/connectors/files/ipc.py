@@ -10,6 +10,7 @@ from collections.abc import Iterator
 import polars as pl
 
 from thalweg.base.schema import Schema
+from thalweg.connectors.files.format import UNREADABLE
 from thalweg.connectors.files.ipc_footer import DAMAGED, UnknownLayout
 from thalweg.connectors.files.ipc_mapped import MappedFile
 from thalweg.connectors.files.select import expressions
@@ -28,7 +29,7 @@ class ArrowFormat:
         """The columns that the file has."""
         try:
             return pl.Schema(pl.read_ipc_schema(file))
-        except (pl.exceptions.PolarsError, OSError) as error:
+        except UNREADABLE as error:
             raise not_arrow(file, error) from error
 
     def reader(self, file: str, target: Schema, position: Position) -> Reader:
@@ -64,7 +65,7 @@ def _mapped(file: str, mapped: MappedFile, target: Schema, row: int) -> Iterator
         for frame in mapped.frames(row):
             held = frame.schema
             yield frame if held == target.polars else frame.select(expressions(target, held))
-    except (*DAMAGED, OSError, pl.exceptions.PolarsError) as error:
+    except (*DAMAGED, *UNREADABLE) as error:
         raise not_arrow(file, error) from error
 
 
@@ -72,7 +73,7 @@ def _unpacked(file: str, plan: pl.LazyFrame, row: int) -> Iterator[pl.DataFrame]
     while True:
         try:
             frame = plan.slice(row, DECODED_ROWS).collect()
-        except (pl.exceptions.PolarsError, OSError) as error:
+        except UNREADABLE as error:
             raise not_arrow(file, error) from error
         if not frame.height:
             return

@@ -205,5 +205,5 @@ def _duration(held: Table) -> str:
     return {1: "tDm", 2: "tDu", 3: "tDn"}.get(held.number(0, "<h", 1), "?")
 
 
-DAMAGED = (ValueError, IndexError, struct.error)
+DAMAGED = (ValueError, LookupError, struct.error)
 """What reading a damaged file may raise."""

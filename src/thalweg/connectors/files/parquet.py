@@ -13,6 +13,7 @@ from collections.abc import Iterator
 import polars as pl
 
 from thalweg.base.schema import Schema
+from thalweg.connectors.files.format import UNREADABLE
 from thalweg.connectors.files.parquet_footer import not_parquet, row_group_sizes
 from thalweg.connectors.files.select import expressions
 from thalweg.connectors.frames import FrameReader
@@ -29,7 +30,7 @@ class ParquetFormat:
         """The columns that the file has."""
         try:
             return pl.Schema(pl.read_parquet_schema(file))
-        except (pl.exceptions.PolarsError, OSError) as error:
+        except UNREADABLE as error:
             raise not_parquet(file, str(error).splitlines()[0]) from error
 
     def reader(self, file: str, target: Schema, position: Position) -> Reader:
@@ -46,7 +47,7 @@ class ParquetFormat:
 def _guarded(file: str, plan: pl.LazyFrame, row: int) -> Iterator[pl.DataFrame]:
     try:
         yield from _frames(plan, row_group_sizes(file), row)
-    except (pl.exceptions.PolarsError, OSError) as error:
+    except UNREADABLE as error:
         raise not_parquet(file, str(error).splitlines()[0]) from error
 
 

@@ -1,0 +1,266 @@
+"""Write expressions in Python: `col("price") * 2 > lit(100)`.
+
+An `Expression` wraps one of the engine's expressions and, possibly, the name of the column that it
+will make. It knows no types yet: a mistake is found where the expression meets its input.
+
+One rule for texts: methods of a dataset, and aggregates, take *names of columns*; operators and calls
+take *values*. So `select("a")` and `sum("a")` read the column a, while `col("a") == "x"` and
+`call("upper", "x")` mean the text x.
+
+Not here: what functions mean (expr/functions/), grouping and windows (dataset.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import date, time, timedelta
+from decimal import Decimal
+from typing import TYPE_CHECKING, NoReturn, TypeAlias
+
+from thalweg.api.namespaces import Lists, Maps, Texts, Times
+from thalweg.api.place import caller, located
+from thalweg.api.types import TypeLike, check_name, data_type
+from thalweg.errors import PlanError
+from thalweg.expr.literals import literal_of
+from thalweg.expr.nodes import Aggregate, Call, Cast, Column, Expr, Literal, Named
+
+Value: TypeAlias = bool | int | float | str | bytes | Decimal | date | time | timedelta | None
+"""The Python values that can stand in an expression."""
+Operand: TypeAlias = "Expression | Value | list[Value]"
+"""What operators and calls take: a text is a text."""
+IntoColumn: TypeAlias = "Expression | str"
+"""What the methods of a dataset take: a text is the name of a column."""
+
+
+@dataclass(frozen=True, eq=False, repr=False, slots=True)
+class Expression:
+    """A value computed from one row; made with `col`, `lit`, `when`, `call` and operators.
+
+    Integers divide as in SQL: `/` of two integers is an integer, rounded toward zero, and `%` has the
+    sign of its left side. `&`, `|` and `~` stand for AND, OR and NOT, and need parentheses around
+    comparisons.
+
+    Example:
+        >>> (col("price") * 2 > 100) & col("city").is_in(["Riga", "Oslo"])
+        (((price * 2) > 100) AND in(city, 'Riga', 'Oslo'))
+    """
+
+    expr: Expr
+    name: str | None = None
+    """The name given with `alias`."""
+
+    def __repr__(self) -> str:
+        return str(self.expr) if self.name is None else f"{self.expr} AS {self.name}"
+
+    @property
+    def output_name(self) -> str:
+        """The name of the column that the expression makes."""
+        return default_name(self.expr) if self.name is None else self.name
+
+    def alias(self, name: str) -> Expression:
+        """The same value in a column of that name."""
+        return replace(self, name=check_name(name))
+
+    def call(self, function: str, *args: Operand) -> Expression:
+        """A function of the registry with this as its first argument; `functions` lists them.
+
+        Example:
+            >>> col("url").call("split_index", "/", 3)
+            split_index(url, '/', 3)
+        """
+        return Expression(Call(function, (self.expr, *map(operand, args))))
+
+    def __bool__(self) -> NoReturn:
+        raise PlanError(
+            "an expression is neither true nor false before there are rows",
+            code="plan-truth-value",
+            where=caller(),
+            found=str(self.expr),
+            hint="write & | ~ instead of and, or, not; (a < b) & (b < c) instead of a < b < c; is_in instead of in",
+        )
+
+    def __contains__(self, item: object) -> NoReturn:
+        self.__bool__()
+
+    __iter__ = None  # `[]` would otherwise make expressions endless sequences
+
+    # Arithmetic --------------------------------------------------------------------------------
+
+    def __add__(self, other: Operand) -> Expression:
+        return self.call("+", other)
+
+    def __radd__(self, other: Operand) -> Expression:
+        return _expression(other).call("+", self)
+
+    def __sub__(self, other: Operand) -> Expression:
+        return self.call("-", other)
+
+    def __rsub__(self, other: Operand) -> Expression:
+        return _expression(other).call("-", self)
+
+    def __mul__(self, other: Operand) -> Expression:
+        return self.call("*", other)
+
+    def __rmul__(self, other: Operand) -> Expression:
+        return _expression(other).call("*", self)
+
+    def __truediv__(self, other: Operand) -> Expression:
+        return self.call("/", other)
+
+    def __rtruediv__(self, other: Operand) -> Expression:
+        return _expression(other).call("/", self)
+
+    def __floordiv__(self, other: Operand) -> Expression:
+        return self.call("/", other).call("truncate")
+
+    def __rfloordiv__(self, other: Operand) -> Expression:
+        return _expression(other) // self
+
+    def __mod__(self, other: Operand) -> Expression:
+        return self.call("%", other)
+
+    def __rmod__(self, other: Operand) -> Expression:
+        return _expression(other).call("%", self)
+
+    def __pow__(self, other: Operand) -> Expression:
+        return self.call("power", other)
+
+    def __neg__(self) -> Expression:
+        return self.call("neg")
+
+    def __abs__(self) -> Expression:
+        return self.call("abs")
+
+    def round(self, digits: int = 0) -> Expression:
+        """Rounded to so many digits after the point, halves away from zero."""
+        return self.call("round", digits)
+
+    # Comparison and logic ----------------------------------------------------------------------
+
+    def __eq__(self, other: Operand) -> Expression:  # type: ignore[override]  # comparing makes a condition
+        return self.call("=", other)
+
+    def __ne__(self, other: Operand) -> Expression:  # type: ignore[override]  # comparing makes a condition
+        return self.call("<>", other)
+
+    def __lt__(self, other: Operand) -> Expression:
+        return self.call("<", other)
+
+    def __le__(self, other: Operand) -> Expression:
+        return self.call("<=", other)
+
+    def __gt__(self, other: Operand) -> Expression:
+        return self.call(">", other)
+
+    def __ge__(self, other: Operand) -> Expression:
+        return self.call(">=", other)
+
+    def __and__(self, other: Operand) -> Expression:
+        return self.call("and", other)
+
+    def __rand__(self, other: Operand) -> Expression:
+        return _expression(other).call("and", self)
+
+    def __or__(self, other: Operand) -> Expression:
+        return self.call("or", other)
+
+    def __ror__(self, other: Operand) -> Expression:
+        return _expression(other).call("or", self)
+
+    def __invert__(self) -> Expression:
+        return self.call("not")
+
+    def is_null(self) -> Expression:
+        """Whether there is no value."""
+        return self.call("is_null")
+
+    def is_not_null(self) -> Expression:
+        """Whether there is a value."""
+        return self.call("is_not_null")
+
+    def is_distinct_from(self, other: Operand) -> Expression:
+        """Whether two values differ, NULL being a value like any other."""
+        return self.call("is_distinct_from", other)
+
+    def is_in(self, values: Iterable[Operand]) -> Expression:
+        """Whether the value is one of these. With a NULL among them, the answer is never false, as in SQL."""
+        return self.call("in", *values)
+
+    def between(self, low: Operand, high: Operand) -> Expression:
+        """Whether `low <= value <= high`."""
+        return (self >= low) & (self <= high)
+
+    def like(self, pattern: str, escape: str | None = None) -> Expression:
+        """Whether a text fits a pattern: `%` stands for any characters, `_` for one."""
+        return self.call("like", pattern) if escape is None else self.call("like", pattern, escape)
+
+    def fill_null(self, value: Operand) -> Expression:
+        """The value, or another one where there is none."""
+        return self.call("coalesce", value).alias(self.output_name)
+
+    # Types and parts ---------------------------------------------------------------------------
+
+    def cast(self, to: TypeLike) -> Expression:
+        """Converted to a type, such as `"BIGINT"` or `int`; a value that does not fit is an error."""
+        with located(caller()):
+            return replace(self, expr=Cast(self.expr, data_type(to)))
+
+    def try_cast(self, to: TypeLike) -> Expression:
+        """Converted to a type; a value that does not fit becomes NULL."""
+        with located(caller()):
+            return replace(self, expr=Cast(self.expr, data_type(to), safe=True))
+
+    def field(self, name: str) -> Expression:
+        """A member of a row: `col("bid").field("price")` or `col("bid")["price"]`."""
+        return self.call("field", name)
+
+    def __getitem__(self, key: str | int) -> Expression:
+        return self.list.get(key) if isinstance(key, int) else self.field(key)
+
+    @property
+    def str(self) -> Texts:
+        """Functions of texts."""
+        return Texts(self)
+
+    @property
+    def dt(self) -> Times:
+        """Functions of dates and times."""
+        return Times(self)
+
+    @property
+    def list(self) -> Lists:
+        """Functions of lists."""
+        return Lists(self)
+
+    @property
+    def map(self) -> Maps:
+        """Functions of maps."""
+        return Maps(self)
+
+    # Aggregates --------------------------------------------------------------------------------
+
+    def count(self) -> AggregateExpression:
+        """How many rows of a group have a value."""
+        return self._aggregate("count")
+
+    def sum(self) -> AggregateExpression:
+        """The sum over a group; NULL where there is no value."""
+        return self._aggregate("sum")
+
+    def avg(self) -> AggregateExpression:
+        """The average over a group; of integers it is an integer, as in SQL."""
+        return self._aggregate("avg")
+
+    mean = avg
+
+    def min(self) -> AggregateExpression:
+        """The least value of a group."""
+        return self._aggregate("min")
+
+    def max(self) -> AggregateExpression:
+        """The greatest value of a group."""
+        return self._aggregate("max")
+
+    def _aggregate(self, function: str) -> AggregateExpression:
+        return AggregateExpression(Aggregate(function, (self.expr,)), self.name)

@@ -1,0 +1,73 @@
+"""Execute what a user wrote: a Python program, or a text of SQL statements.
+
+A program runs as `python job.py` would run it. Of a SQL text, all INSERTs are one job, which runs
+after the last of them; queries show their rows where they stand.
+
+Not here: flags and signals (run.py), how rows are shown (output.py).
+"""
+
+from __future__ import annotations
+
+import runpy
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from thalweg.plan.nodes import Plan
+    from thalweg.session.session import Session
+
+Show = Callable[["Plan | pl.DataFrame | str"], None]
+
+
+def run_program(path: str, arguments: Sequence[str] = ()) -> None:
+    """Run a Python file in a namespace of its own, as the main program."""
+    with _as_main(path, arguments):
+        runpy.run_path(path, run_name="__main__")
+
+
+@contextmanager
+def _as_main(path: str, arguments: Sequence[str]) -> Iterator[None]:
+    before = sys.argv, list(sys.path)
+    sys.argv = [path, *arguments]
+    sys.path.insert(0, str(Path(path).resolve().parent))
+    try:
+        yield
+    finally:
+        sys.argv, sys.path[:] = before
+
+
+def run_sql(session: Session, text: str, show: Show) -> None:
+    """Carry out the statements of a text; rows and explanations are handed to `show`."""
+    from thalweg.session.statements import carry_out
+    from thalweg.sql import statements as st
+    from thalweg.sql.parse import parse
+
+    statements = parse(text)
+    writing = [i for i, s in enumerate(statements) if isinstance(s, (st.InsertInto, st.CreateTable))]
+    last = max(writing, default=-1)
+    for i, statement in enumerate(statements):
+        outcome = carry_out(session, statement)
+        if outcome.plan is not None:
+            show(outcome.plan)
+        elif outcome.frame is not None:
+            show(outcome.frame)
+        elif isinstance(statement, st.Explain):
+            show(outcome.text)
+        else:
+            click.echo(outcome.text, err=True)
+        if i == last and session.sinks:
+            session.run()
+    warn(session)
+
+
+def warn(session: Session) -> None:
+    """Say what was ignored."""
+    for text in dict.fromkeys([*session.settings.warnings, *session.catalog.warnings]):
+        click.echo(f"warning: {text}", err=True)

@@ -1,0 +1,82 @@
+"""Show how far a stream is: one line that is kept up to date, or a line now and then.
+
+Not here: what the numbers mean (counters.py).
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import TextIO
+
+from thalweg.cli.counters import Pace, Silence, explained, line, number, sample
+from thalweg.runtime.run import Run
+
+_SUMMARY_EVERY = 30.0
+_LOOK_EVERY = 0.5
+
+
+class Progress:
+    """Looks at a run twice a second.
+
+    Args:
+        stream: where lines go; on a terminal one line is updated, elsewhere a line comes every 30 s.
+    """
+
+    def __init__(self, stream: TextIO | None = None) -> None:
+        self._stream = stream or sys.stderr
+        self._is_live = self._stream.isatty()
+
+    @contextmanager
+    def watch(self, run: Run) -> Iterator[None]:
+        """Tell about the run while it lasts."""
+        done = threading.Event()
+        thread = threading.Thread(target=self._look, args=(run, done), name="thalweg-progress", daemon=True)
+        begun = time.monotonic()
+        thread.start()
+        try:
+            yield
+        finally:
+            done.set()
+            thread.join()
+            self._finish(run, time.monotonic() - begun)
+
+    def _look(self, run: Run, done: threading.Event) -> None:
+        pace, silence = Pace(), Silence(run.options.report_silence)
+        said = time.monotonic()
+        while not done.wait(_LOOK_EVERY):
+            now = sample(run, time.monotonic())
+            text = line(now, pace.add(now), datetime.now(UTC))
+            if silence.add(now):
+                self._say(explained(waits(run), run.options.report_silence))
+            if self._is_live:
+                self._stream.write(f"\r{text}\x1b[K")
+                self._stream.flush()
+            elif now.at - said >= _SUMMARY_EVERY:
+                said = now.at
+                self._say(f"{run.job.name}: {text}")
+
+    def _say(self, text: str) -> None:
+        self._stream.write(f"\r\x1b[K{text}\n" if self._is_live else f"{text}\n")
+        self._stream.flush()
+
+    def _finish(self, run: Run, seconds: float) -> None:
+        how = "done" if run.is_finished else "stopped"
+        rate = run.rows_read / seconds if seconds else 0.0
+        self._say(
+            f"{run.job.name}: {how}, {number(run.rows_read)} rows in {seconds:.1f} s ({number(rate)} rows/s)"
+        )
+
+
+def waits(run: Run) -> list[tuple[str, str]]:
+    """What each task waits for; tasks may change while they are looked at, then we look again."""
+    for _ in range(3):
+        try:
+            return run.why()
+        except RuntimeError:
+            time.sleep(0.001)
+    return []

@@ -1,0 +1,85 @@
+"""`thalweg run`: run a program or a SQL file as a job."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import click
+
+from thalweg.cli.choices import execution_options, raise_flags
+from thalweg.cli.failures import DONE, INTERRUPTED, report
+from thalweg.cli.interrupts import Interrupts
+from thalweg.cli.programs import run_program, run_sql
+from thalweg.cli.progress import Progress
+from thalweg.session.hooks import HOOKS
+
+_KINDS = (".py", ".sql")
+
+
+@click.command("run")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False))
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+@execution_options
+@click.option("--drain", is_flag=True, help="when stopped: close open windows, as if the input had ended")
+@click.option("--no-progress", is_flag=True, help="say nothing while a stream runs")
+def command(file: str, arguments: tuple[str, ...], drain: bool, no_progress: bool, **how: Any) -> int:
+    """Run a program or a SQL file as a job.
+
+    Example: thalweg run job.py --parallelism 4
+
+    A program makes a session, writes somewhere, and ends in session.run(). What follows FILE (after --)
+    reaches it as arguments.
+    """
+    if not file.endswith(_KINDS):
+        raise click.UsageError(f'"{file}" is neither a Python program (.py) nor SQL (.sql)')
+    raise_flags(**how)
+    interrupts = Interrupts(drain=drain)
+    with watched(interrupts, no_progress=no_progress, name=Path(file).stem):
+        code = run_file(file, arguments)
+    return INTERRUPTED if interrupts.came else code
+
+
+@contextmanager
+def watched(interrupts: Interrupts, *, no_progress: bool, name: str) -> Iterator[None]:
+    """Signals stop the jobs in here, and progress is shown."""
+    HOOKS.job_name = name
+    HOOKS.watchers.append(interrupts.watch)
+    if not no_progress:
+        HOOKS.watchers.append(Progress().watch)
+    try:
+        with interrupts.caught():
+            yield
+    finally:
+        HOOKS.reset()
+
+
+def run_file(file: str, arguments: tuple[str, ...] = ()) -> int:
+    """Execute a program or a SQL file; the exit code."""
+    try:
+        if file.endswith(".sql"):
+            _run_sql_file(file)
+        else:
+            run_program(file, arguments)
+    except SystemExit as stop:
+        return stop.code if isinstance(stop.code, int) else _said(stop.code)
+    except Exception as error:  # noqa: BLE001 - the program is the user's: it may raise anything
+        return report(error, file)
+    return DONE
+
+
+def _said(message: object) -> int:
+    if message is None:
+        return DONE
+    click.echo(str(message), err=True)
+    return 1
+
+
+def _run_sql_file(file: str) -> None:
+    from thalweg.cli.sql import shower
+    from thalweg.session.session import Session
+
+    session = Session()
+    run_sql(session, Path(file).read_text(encoding="utf-8"), shower(session, "table"))
