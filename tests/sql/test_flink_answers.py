@@ -10,6 +10,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from polars.testing import assert_frame_equal
 
 from thalweg.base.types import INT64
 from thalweg.expr.nodes import PythonFunction
@@ -60,7 +61,7 @@ def test_answers_of_flink(name: str, mode: str, rows: int, parallelism: int) -> 
     found = session.collect(session.sql(query(name)).plan, mode=mode)
     expected = pl.read_parquet(DATA / "expected" / f"{name}.parquet")
     found.columns = expected.columns
-    pl.testing.assert_frame_equal(comparable(found), comparable(expected), check_dtypes=False)
+    assert_frame_equal(comparable(found), comparable(expected), check_dtypes=False)
 
 
 def test_every_recorded_answer_has_a_query() -> None:

@@ -12,16 +12,19 @@ Not here: what functions mean (expr/functions/), grouping and windows (dataset.p
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, time, timedelta
 from decimal import Decimal
-from typing import TYPE_CHECKING, NoReturn, TypeAlias
+from typing import NoReturn, TypeAlias
+
+import polars as pl
 
 from thalweg.api.namespaces import Lists, Maps, Texts, Times
 from thalweg.api.place import caller, located
 from thalweg.api.types import TypeLike, check_name, data_type
 from thalweg.errors import PlanError
+from thalweg.expr import aggregates, functions, registry
 from thalweg.expr.literals import literal_of
 from thalweg.expr.nodes import Aggregate, Call, Cast, Column, Expr, Literal, Named
 
@@ -31,6 +34,8 @@ Operand: TypeAlias = "Expression | Value | list[Value]"
 """What operators and calls take: a text is a text."""
 IntoColumn: TypeAlias = "Expression | str"
 """What the methods of a dataset take: a text is the name of a column."""
+
+assert functions.__all__, "importing the functions registers them"
 
 
 @dataclass(frozen=True, eq=False, repr=False, slots=True)
@@ -218,26 +223,6 @@ class Expression:
     def __getitem__(self, key: str | int) -> Expression:
         return self.list.get(key) if isinstance(key, int) else self.field(key)
 
-    @property
-    def str(self) -> Texts:
-        """Functions of texts."""
-        return Texts(self)
-
-    @property
-    def dt(self) -> Times:
-        """Functions of dates and times."""
-        return Times(self)
-
-    @property
-    def list(self) -> Lists:
-        """Functions of lists."""
-        return Lists(self)
-
-    @property
-    def map(self) -> Maps:
-        """Functions of maps."""
-        return Maps(self)
-
     # Aggregates --------------------------------------------------------------------------------
 
     def count(self) -> AggregateExpression:
@@ -264,3 +249,156 @@ class Expression:
 
     def _aggregate(self, function: str) -> AggregateExpression:
         return AggregateExpression(Aggregate(function, (self.expr,)), self.name)
+
+    # Namespaces: last, since their names hide the types of the same name in what follows ----------
+
+    @property
+    def str(self) -> Texts:
+        """Functions of texts."""
+        return Texts(self)
+
+    @property
+    def dt(self) -> Times:
+        """Functions of dates and times."""
+        return Times(self)
+
+    @property
+    def list(self) -> Lists:
+        """Functions of lists."""
+        return Lists(self)
+
+    @property
+    def map(self) -> Maps:
+        """Functions of maps."""
+        return Maps(self)
+
+
+@dataclass(frozen=True, eq=False, repr=False, slots=True)
+class AggregateExpression(Expression):
+    """A value computed from the rows of a group; made with `count`, `sum`, … or `col("a").max()`.
+
+    Example:
+        >>> col("price").max().filter(col("price") < 100)
+        max(price) FILTER (WHERE (price < 100))
+    """
+
+    def filter(self, *conditions: Operand) -> AggregateExpression:
+        """The same over only those rows of the group for which all conditions are true."""
+        aggregate = self.expr
+        assert isinstance(aggregate, Aggregate), "only aggregates are wrapped here"
+        given = [e for e in (aggregate.filter,) if e is not None]
+        return replace(self, expr=replace(aggregate, filter=all_of([*given, *map(operand, conditions)])))
+
+
+def col(name: str) -> Expression:
+    """A column of the input.
+
+    Example:
+        >>> col("auction") % 123 == 0
+        ((auction % 123) = 0)
+    """
+    return Expression(Column(name))
+
+
+def lit(value: Value | list[Value]) -> Expression:
+    """A constant. Integers are INT where 32 bits hold them; a list has the common type of its items.
+
+    Example:
+        >>> lit("it's").alias("text")
+        'it''s' AS text
+    """
+    with located(caller()):
+        return Expression(literal_of(value))
+
+
+def coalesce(*values: Operand) -> Expression:
+    """The first of the values that is not NULL."""
+    return call("coalesce", *values)
+
+
+def call(function: str, *args: Operand) -> Expression:
+    """A function of the registry, or an aggregate, by name.
+
+    A text is a text here; a column is `col("a")`.
+
+    Raises:
+        TypeMismatch: `expr-unknown-function` with the near misses.
+        PlanError: `plan-text-argument` if only texts are given where a column was probably meant.
+
+    Example:
+        >>> call("date_format", col("at"), "yyyy-MM-dd")
+        date_format(at, 'yyyy-MM-dd')
+    """
+    with located(caller()):
+        if aggregates.has(function):
+            return AggregateExpression(Aggregate(function.lower(), tuple(arguments(function, args))))
+        registry.lookup(function)
+        return Expression(Call(function.lower(), tuple(arguments(function, args))))
+
+
+def arguments(function: str, args: Sequence[Operand]) -> list[Expr]:
+    """The arguments of a call; refuses texts without any column beside them: `upper("name")`."""
+    texts = [a for a in args if isinstance(a, str)]
+    if texts and not any(isinstance(a, Expression) for a in args):
+        raise PlanError(
+            f'"{function}" is called with the text "{texts[0]}", and with no column',
+            code="plan-text-argument",
+            hint=f'col("{texts[0]}") is the column, lit("{texts[0]}") the text',
+        )
+    return [operand(a) for a in args]
+
+
+# Parts for the rest of the API ------------------------------------------------------------------
+
+
+def operand(value: Operand) -> Expr:
+    """The engine's expression of an operand: a text is a text."""
+    if isinstance(value, Expression):
+        return value.expr
+    if isinstance(value, pl.Expr):
+        raise PlanError(
+            "an expression of Polars cannot stand here: it would not mean the same in a stream",
+            code="plan-polars-expression",
+            where=caller(),
+            found=str(value),
+            hint='col("a") of thalweg, instead of that of polars, makes the column',
+        )
+    with located(caller()):
+        return literal_of(value)
+
+
+def _expression(value: Operand) -> Expression:
+    return Expression(operand(value))
+
+
+def named(value: IntoColumn | Value, name: str | None = None) -> Named:
+    """A column to compute: a text is the name of a column."""
+    made = Expression(Column(value)) if isinstance(value, str) else value
+    if not isinstance(made, Expression):
+        made = _expression(made)
+    return Named(made.output_name if name is None else check_name(name), made.expr)
+
+
+def columns(
+    given: Iterable[IntoColumn], by_name: Mapping[str, IntoColumn | Value] | None = None
+) -> list[Named]:
+    """The columns to compute: positional ones first, then those with names."""
+    return [*map(named, given), *(named(v, n) for n, v in (by_name or {}).items())]
+
+
+def all_of(conditions: Sequence[Expr]) -> Expr:
+    """The conditions joined by AND."""
+    if not conditions:
+        return literal_of(True)
+    return conditions[0] if len(conditions) == 1 else Call("and", tuple(conditions))
+
+
+def default_name(expr: Expr) -> str:
+    """The name of a column that was not given one: that of the column or field it is, else its text."""
+    if isinstance(expr, Column):
+        return expr.name
+    if isinstance(expr, Cast):
+        return default_name(expr.arg)
+    if isinstance(expr, Call) and expr.function == "field" and isinstance(expr.args[1], Literal):
+        return str(expr.args[1].value)
+    return str(expr)

@@ -13,7 +13,7 @@ import polars as pl
 
 from thalweg.base.schema import Schema
 from thalweg.base.types import INT64, Field
-from thalweg.columnar.batch import SYSTEM_COLUMNS, WEIGHT, Batch
+from thalweg.columnar.batch import OFFSET, SPLIT, SYSTEM_COLUMNS, WEIGHT, Batch
 from thalweg.errors import PlanError
 from thalweg.expr.evaluate import Predicate, Projection
 from thalweg.expr.nodes import Expr, Named
@@ -82,7 +82,16 @@ class StripStep:
         return "strip"
 
 
-RowStep = ProjectStep | FilterStep | ExplodeStep | MapStep | StripStep
+@dataclass(frozen=True)
+class UnplaceStep:
+    """Forget positions, which only some of the rows carry."""
+
+    def describe(self) -> str:
+        """One line."""
+        return "unplace"
+
+
+RowStep = ProjectStep | FilterStep | ExplodeStep | MapStep | StripStep | UnplaceStep
 
 
 @dataclass(frozen=True)
@@ -103,7 +112,7 @@ class RowwiseSpec:
 
     def describe(self) -> str:
         """One line per step."""
-        return " | ".join(s.describe() for s in self.steps if not isinstance(s, StripStep)) or "pass"
+        return " | ".join(s.describe() for s in self.steps if not isinstance(s, (StripStep, UnplaceStep))) or "pass"
 
 
 class RowwiseOp(Step):
@@ -137,6 +146,8 @@ def _compile(step: RowStep) -> Callable[[Batch], Batch]:
     if isinstance(step, ExplodeStep):
         column = step.column
         return lambda b: _through_frame(b, lambda f: explode(f, column))
+    if isinstance(step, UnplaceStep):
+        return lambda b: b.with_frame(b.frame.drop(SPLIT, OFFSET, strict=False))
     if isinstance(step, StripStep):
         wanted = list(step.columns)
         return lambda b: b if b.frame.columns == wanted else Batch(b.frame.select(wanted), b.weight)
@@ -187,7 +198,7 @@ def apply_frame_function(
 ) -> pl.DataFrame:
     """The user's function on the user's columns; what it gives is checked against the declared schema.
 
-    System columns can only follow when the function keeps the number of rows.
+    Of the system columns only the weight follows, and only when the function keeps the number of rows.
     """
     try:
         made = function.call(frame.select(names))
@@ -202,19 +213,17 @@ def apply_frame_function(
             expected=str(result),
             found=str(found),
         )
-    system = system_columns(frame)
-    if not system:
+    if WEIGHT not in frame.columns:
+        # positions and watermarks end here in every batch, not only in those that lost or gained rows
         return made
-    if made.height == frame.height:
-        return made.with_columns(frame.select(system).get_columns())
-    if WEIGHT in system:
+    if made.height != frame.height:
         raise PlanError(
             f'the function "{function.name}" changes the number of rows of an updating input',
             code="plan-function-updates",
             where=function.place,
             hint="filter and explode before it",
         )
-    return made
+    return made.with_columns(frame.get_column(WEIGHT))
 
 
 def user_error(function: FrameFunction, error: Exception) -> BaseException:

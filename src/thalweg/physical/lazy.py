@@ -79,7 +79,8 @@ class LazyBuilder:
         if isinstance(plan, AssignWatermark):
             return self.build(plan.input)
         if isinstance(plan, Union):
-            return pl.concat([self.build(p).select(self._columns(p)) for p in plan.parts])
+            columns = self._columns(plan)
+            return pl.concat([self.build(p).select(columns) for p in plan.parts])
         if isinstance(plan, BadRows):
             assert isinstance(plan.input, Scan), "bad rows come from a scan"
             return self._read_bad_rows(plan.input)

@@ -16,7 +16,15 @@ from thalweg.base.schema import SYSTEM_PREFIX, Schema
 from thalweg.errors import PlanError
 from thalweg.expr.nodes import Column, Expr, substitute
 from thalweg.job.job import Edge, EventTime, Job, ScanSpec, Stage, WriteSpec
-from thalweg.operators.rowwise import ExplodeStep, FilterStep, MapStep, ProjectStep, RowStep, RowwiseSpec
+from thalweg.operators.rowwise import (
+    ExplodeStep,
+    FilterStep,
+    MapStep,
+    ProjectStep,
+    RowStep,
+    RowwiseSpec,
+    UnplaceStep,
+)
 from thalweg.physical import grouping, needs
 from thalweg.plan.nodes import (
     AssignWatermark,
@@ -234,6 +242,9 @@ class Planner:
         stage = self.new_stage("union")
         for part in below:
             self.edges.append(Edge(part.id, stage.id))
+        placed = [needs.has_positions(p, self.needs) for p in plan.parts]
+        if any(placed) and not all(placed):
+            stage.steps.append(UnplaceStep())
         return stage
 
     # -- ends ----------------------------------------------------------------------------------

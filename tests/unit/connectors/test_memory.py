@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import polars as pl
 import pytest
-from tests.unit.connectors.reading import check_positions, drain
 
+from tests.unit.connectors.reading import check_positions, drain
 from thalweg.base.schema import Schema
 from thalweg.columnar.batch import WEIGHT, Batch
 from thalweg.connectors.memory import FrameSource, MemorySink, frame_source

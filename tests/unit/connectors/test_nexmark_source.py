@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import polars as pl
 import pytest
-from tests.unit.connectors.reading import check_positions, drain
 
+from tests.unit.connectors.reading import check_positions, drain
 from thalweg.connectors.nexmark import NexmarkConfig, NexmarkGenerator
 from thalweg.connectors.nexmark_source import NexmarkReader, NexmarkSource
 from thalweg.errors import ConfigError

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime, time, timezone
+from datetime import UTC, date, datetime, time
 from decimal import Decimal
 
 import polars as pl
@@ -16,7 +16,9 @@ from thalweg.connectors.changes import between_cuts
 from thalweg.connectors.sinks import BlackholeSink, CallbackSink, ChecksumSink, PrintSink, change_lines
 from thalweg.protocols.sink import Sink
 
-FRAME = pl.DataFrame({"k": [1, 2, 3, 4], "s": ["a", None, "c", "a"], "r": [{"x": i, "y": str(i)} for i in range(4)]})
+FRAME = pl.DataFrame(
+    {"k": [1, 2, 3, 4], "s": ["a", None, "c", "a"], "r": [{"x": i, "y": str(i)} for i in range(4)]}
+)
 SCHEMA = Schema.from_polars(dict(FRAME.schema))
 KEYED = Schema.from_polars({"k": pl.Int64(), "n": pl.String()})
 
@@ -26,7 +28,9 @@ def change(rows: list[tuple[int, str]], weights: list[int]) -> Batch:
 
 
 def test_all_are_sinks() -> None:
-    assert all(isinstance(s, Sink) for s in (BlackholeSink(), ChecksumSink(), PrintSink(), CallbackSink(print)))
+    assert all(
+        isinstance(s, Sink) for s in (BlackholeSink(), ChecksumSink(), PrintSink(), CallbackSink(print))
+    )
 
 
 def test_updates_are_told_from_inserts_and_deletes_by_the_key() -> None:
@@ -65,7 +69,7 @@ def test_lines() -> None:
             "op": ["+I"],
             "b": [True],
             "t": [datetime(2026, 1, 2, 3, 4, 5)],
-            "z": [datetime(2026, 1, 2, tzinfo=timezone.utc)],
+            "z": [datetime(2026, 1, 2, tzinfo=UTC)],
             "d": [date(2026, 1, 2)],
             "h": [time(3, 4)],
             "x": [Decimal("1.50")],

@@ -12,8 +12,8 @@ import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.unit.connectors.reading import drain
 
+from tests.unit.connectors.reading import drain
 from thalweg.base.schema import Schema
 from thalweg.connectors.files import file_source
 from thalweg.connectors.files.ipc_footer import UnknownLayout
@@ -74,11 +74,15 @@ def test_members_are_taken_at_any_depth(tmp_path: Path) -> None:
     read = drain(file_source(path, schema=declared)).frame
     assert read.schema == declared.polars
     assert read["rows"].is_null().sum() == -(-N // 3)
-    assert read["rows"].struct.field("b").struct.field("d").drop_nulls().sum() == sum(i for i in range(N) if i % 3)
+    assert read["rows"].struct.field("b").struct.field("d").drop_nulls().sum() == sum(
+        i for i in range(N) if i % 3
+    )
 
 
 def test_what_is_not_mapped_is_read_by_polars(tmp_path: Path) -> None:
-    table = pa.table({"c": pa.array(["x", "y"] * 35).dictionary_encode(), "n": ARRAYS["i8"], "o": pa.nulls(N)})
+    table = pa.table(
+        {"c": pa.array(["x", "y"] * 35).dictionary_encode(), "n": ARRAYS["i8"], "o": pa.nulls(N)}
+    )
     path = write(tmp_path / "x.arrow", table)
     source = file_source(path)
     with pytest.raises(UnknownLayout):
@@ -100,7 +104,9 @@ def test_rows_outlive_their_reader_and_the_file(tmp_path: Path) -> None:
 
 
 def test_text_that_is_not_utf8_is_an_error(tmp_path: Path) -> None:
-    broken = pa.Array.from_buffers(pa.string(), 1, [None, pa.py_buffer(np.array([0, 1], "<i4")), pa.py_buffer(b"\xff")])
+    broken = pa.Array.from_buffers(
+        pa.string(), 1, [None, pa.py_buffer(np.array([0, 1], "<i4")), pa.py_buffer(b"\xff")]
+    )
     path = write(tmp_path / "x.arrow", pa.table({"s": broken}))
     with pytest.raises(ThalwegError) as caught:
         drain(file_source(path))

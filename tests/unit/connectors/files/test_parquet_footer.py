@@ -37,7 +37,9 @@ def test_no_rows(tmp_path: Path) -> None:
     assert sum(row_group_sizes(path)) == 0
 
 
-@pytest.mark.parametrize("data", [b"", b"PAR1", b"PAR1\xff\xff\xff\x7fPAR1", b"PAR1\x02\x15\x08\x00\x00\x00PAR1"])
+@pytest.mark.parametrize(
+    "data", [b"", b"PAR1", b"PAR1\xff\xff\xff\x7fPAR1", b"PAR1\x02\x15\x08\x00\x00\x00PAR1"]
+)
 def test_other_bytes(data: bytes, tmp_path: Path) -> None:
     (tmp_path / "x").write_bytes(data)
     with pytest.raises(ConnectorError):

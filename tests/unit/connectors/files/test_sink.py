@@ -6,8 +6,8 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from tests.unit.connectors.reading import drain
 
+from tests.unit.connectors.reading import drain
 from thalweg.base.schema import Schema
 from thalweg.columnar.batch import Batch
 from thalweg.connectors.files import FileSink, file_source

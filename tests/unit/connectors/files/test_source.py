@@ -8,8 +8,8 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from tests.unit.connectors.reading import check_positions, drain
 
+from tests.unit.connectors.reading import check_positions, drain
 from thalweg.base.schema import Schema
 from thalweg.connectors.files import file_source
 from thalweg.errors import ConfigError, ConnectorError, PlanError, ThalwegError
