@@ -1,1 +1,106 @@
-"""Batch and stream processing in one Python process: one program, the same answer either way."""
+"""Thalweg: one engine for data that ends and data that never ends.
+
+Everything that a program needs is here: `import thalweg as tw`. Names are loaded when they are first
+used, so that importing the package costs next to nothing.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from thalweg.api import (
+        WINDOW,
+        Dataset,
+        Expression,
+        asc,
+        avg,
+        call,
+        coalesce,
+        col,
+        count,
+        cumulating,
+        desc,
+        functions,
+        hopping,
+        lit,
+        max,  # noqa: A004 - written tw.max
+        mean,
+        min,  # noqa: A004 - written tw.min
+        sliding,
+        sum,  # noqa: A004 - written tw.sum
+        tumbling,
+        udf,
+        when,
+    )
+    from thalweg.errors import (
+        CheckpointError,
+        ConfigError,
+        DataError,
+        ExternalError,
+        InternalError,
+        PlanError,
+        SqlError,
+        ThalwegError,
+        TypeMismatch,
+        UserError,
+    )
+    from thalweg.session.session import Session
+
+__version__ = "0.1.0.dev0"
+
+__all__ = [
+    "WINDOW",
+    "CheckpointError",
+    "ConfigError",
+    "DataError",
+    "Dataset",
+    "Expression",
+    "ExternalError",
+    "InternalError",
+    "PlanError",
+    "Session",
+    "SqlError",
+    "ThalwegError",
+    "TypeMismatch",
+    "UserError",
+    "asc",
+    "avg",
+    "call",
+    "coalesce",
+    "col",
+    "count",
+    "cumulating",
+    "desc",
+    "functions",
+    "hopping",
+    "lit",
+    "max",
+    "mean",
+    "min",
+    "sliding",
+    "sum",
+    "tumbling",
+    "udf",
+    "when",
+]
+
+
+def __getattr__(name: str) -> Any:  # the type of each name is in the imports above
+    """Load a public name on first use (PEP 562)."""
+    from importlib import import_module
+
+    if name not in __all__:
+        raise AttributeError(f"module 'thalweg' has no attribute {name!r}")
+    for home in ("thalweg.errors", "thalweg.session.session", "thalweg.api"):
+        if name == "Session" or home != "thalweg.session.session":
+            module = import_module(home)
+            if hasattr(module, name):
+                globals()[name] = found = getattr(module, name)
+                return found
+    raise AttributeError(f"module 'thalweg' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    """The public names."""
+    return sorted([*__all__, "__version__"])

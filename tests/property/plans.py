@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from itertools import count
 from random import Random
 
 import polars as pl
@@ -29,7 +30,7 @@ from thalweg.plan.nodes import (
     Rank,
     Scan,
     SortKey,
-    Union,
+    Values,
     Window,
     rows,
 )
@@ -102,13 +103,14 @@ def minus(expr: Expr, by: timedelta) -> Expr:
 
 def _roots(r: Random, steps: Sequence[Plan]) -> tuple[Plan, ...]:
     roots = [steps[-1]]
-    if r.random() < 0.25:
-        roots.append(r.choice(steps))
+    if r.random() < 0.3:
+        # a scan alone has no watermark, and so is no step that others can share
+        roots.append(r.choice([n for n in every_node(steps[-1]) if not isinstance(n, (Scan, Values))]))
     if r.random() < 0.15:
         roots.append(random_step(r, r.choice(steps)))
     windows = [p for p in every_node(steps[-1]) if isinstance(p, Window)]
     if windows and r.random() < 0.6:
-        roots.append(Late(windows[-1]))
+        roots += [Late(w) for w in {r.choice(windows), r.choice(windows)}]
     return tuple(roots)
 
 
@@ -167,8 +169,7 @@ def _project(r: Random, plan: Plan) -> Plan | None:
 
 
 def _fresh(plan: Plan, name: str) -> str:
-    taken = sum(1 for n in plan.schema.names if n.startswith(name))
-    return f"{name}{taken}"
+    return next(f"{name}{i}" for i in count() if f"{name}{i}" not in plan.schema)
 
 
 def _explode(r: Random, plan: Plan) -> Plan | None:
@@ -212,15 +213,16 @@ def _window(r: Random, plan: Plan) -> Plan | None:
     names = [*known, *known, *known, *other]
     if not names:
         return None
-    return build.window(plan, r.choice(names), random_windows(r))
+    made = build.window(plan, r.choice(names), random_windows(r))
+    return _rank(r, made) or made if r.random() < 0.15 else made
 
 
 def _without_bounds(plan: Plan) -> Plan:
     """The plan with the columns of its last window under other names, so that another can follow."""
     if WINDOW_START not in plan.schema and WINDOW_END not in plan.schema and WINDOW_TIME not in plan.schema:
         return plan
-    count = sum(isinstance(n, Window) for n in every_node(plan))
-    names = {n: f"{n}{count}" if n in BOUNDS else n for n in plan.schema.names}
+    number = sum(isinstance(n, Window) for n in every_node(plan))
+    names = {n: f"{n}{number}" if n in BOUNDS else n for n in plan.schema.names}
     return build.project(plan, [Named(new, Column(old)) for old, new in names.items()])
 
 
@@ -248,7 +250,8 @@ def _window_group(r: Random, plan: Plan) -> Plan | None:
     bounds = [WINDOW_START, WINDOW_END]
     if WINDOW_TIME in plan.schema and r.random() < 0.6:
         bounds.append(WINDOW_TIME)
-    return group(r, plan, [*_keys(r, plan), *bounds])
+    made = group(r, plan, [*_keys(r, plan), *bounds])
+    return _rank(r, made) or made if r.random() < 0.3 else made
 
 
 def _group(r: Random, plan: Plan) -> Plan | None:
@@ -313,4 +316,4 @@ def _rank(r: Random, plan: Plan) -> Plan | None:
     return Rank(plan, tuple(partition), tuple(order), kind, output, limit)
 
 
-__all__ = ["SCHEMA", "Case", "Union", "every_node", "random_case", "random_step", "scan"]
+__all__ = ["SCHEMA", "Case", "every_node", "random_case", "random_step", "scan"]

@@ -44,6 +44,7 @@ from tests.property.recording import Table, canonical
 
 EPOCH = datetime(1970, 1, 1)
 _BINARY = {"<": op.lt, ">": op.gt, "=": op.eq, "<>": op.ne, "+": op.add, "-": op.sub}
+_BEHIND = {"window_start": timedelta(0), "window_end": timedelta(0), "window_time": timedelta(milliseconds=1)}
 Place = tuple[int, int, int]
 Frames = Sequence[pl.DataFrame]
 
@@ -105,7 +106,7 @@ class Reference:
             return [self._late(r, s, e) for r, s, e, late in self._pairs(plan.input) if late]
         if isinstance(plan, Window):
             pairs = self._pairs(plan)
-            return [replace(_windowed(r, s, e), before=None) for r, s, e, late in pairs if not late]
+            return [_windowed(r, s, e) for r, s, e, late in pairs if not late]
         return _unary(plan, self.rows(plan.inputs[0]))
 
     def _read(self, plan: Scan | Values) -> list[R]:
@@ -185,6 +186,10 @@ def _slack(plan: Plan, column: str) -> timedelta | None:
     if isinstance(plan, Union):
         found = [_slack(p, column) for p in plan.parts]
         return None if None in found else max(found)  # type: ignore[type-var]  # no None is left
+    if isinstance(plan, Window) and column in _BEHIND:
+        below = _slack(plan.input, plan.column)
+        size = timedelta(microseconds=plan.window.size_us)
+        return None if below is None else below + (size if column == "window_start" else _BEHIND[column])
     if isinstance(plan, (Filter, Window, Explode)):
         return _slack(plan.inputs[0], column)
     return None
@@ -243,13 +248,13 @@ def _group(plan: GroupBy, below: list[R]) -> list[R]:
     for row in below:
         groups.setdefault(tuple(canonical(row.values[k]) for k in plan.keys), []).append(row)
     done = []
-    for key, rows in groups.items():
-        made = {a.name: aggregate(a.expr, rows, plan) for a in plan.aggregates}
-        done.append(R({**dict(zip(plan.keys, key, strict=True)), **made}))
+    for rows in groups.values():
+        made = {a.name: aggregate(a.expr, rows) for a in plan.aggregates}
+        done.append(R({**{k: rows[0].values[k] for k in plan.keys}, **made}))
     return done
 
 
-def aggregate(call: Expr, rows: list[R], plan: GroupBy) -> Any:
+def aggregate(call: Expr, rows: list[R]) -> Any:
     """An aggregate over the rows of a group."""
     assert isinstance(call, Aggregate), "a grouping holds aggregates"
     if call.filter is not None:

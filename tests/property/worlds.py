@@ -85,7 +85,7 @@ def _frame(
     floats = numbers.integers(-20, 40, ROWS) / 4.0
     if has_odd_floats:
         floats = np.where(numbers.random(ROWS) < 0.2, numbers.choice(_ODD_FLOATS, ROWS), floats)
-    lists = [numbers.integers(0, 6, n).tolist() for n in numbers.integers(0, 4, ROWS)]
+    lists = [_items(numbers, n) for n in numbers.integers(0, 4, ROWS)]
     large = np.where(numbers.random(ROWS) < 0.05, 10**14, 1)
     columns: dict[str, Any] = {
         "id": split * 1000 + np.arange(ROWS),
@@ -100,6 +100,10 @@ def _frame(
     }
     series = [pl.Series(n, c, strict=False) for n, c in columns.items()]
     return pl.DataFrame(series).with_columns(pl.col(n).cast(t) for n, t in SCHEMA.items())
+
+
+def _items(numbers: np.random.Generator, count: int) -> list[int | None]:
+    return [n if n else None for n in numbers.integers(0, 6, count).tolist()]
 
 
 def _nullable(numbers: np.random.Generator, values: Sequence[Any] | np.ndarray[Any, Any]) -> list[Any]:

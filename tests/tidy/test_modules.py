@@ -11,7 +11,9 @@ import pytest
 from tests.tidy.source import PACKAGE, ROOT, Finding, dotted, parse, python_files, repository_files, unexcused
 
 DOCSTRING_EXCEPTIONS: dict[str, str] = {}
-INIT_EXCEPTIONS: dict[str, str] = {}
+INIT_EXCEPTIONS: dict[str, str] = {
+    "src/thalweg/__init__.py": "loads its names on first use, so that importing the package costs nothing",
+}
 _CONSTANTS = {"__all__", "__version__"}
 
 

@@ -1,1 +1,48 @@
-"""The fluent API: datasets and expressions as users write them."""
+"""The fluent API: datasets, expressions, windows and user's functions."""
+
+from thalweg.api import functions
+from thalweg.api.aggregates import avg, count, max, mean, min, sum  # noqa: A004 - written tw.max
+from thalweg.api.calls import call, coalesce, col, lit
+from thalweg.api.conditions import when
+from thalweg.api.dataset import Dataset
+from thalweg.api.expressions import AggregateExpression, Expression
+from thalweg.api.frames import to_frame
+from thalweg.api.grouping import GroupedDataset, WindowedDataset
+from thalweg.api.ordering import asc, desc
+from thalweg.api.protocol import SessionLike
+from thalweg.api.types import data_type, schema_of
+from thalweg.api.user_functions import UserFunction, udf
+from thalweg.api.windows import WINDOW, cumulating, hopping, sliding, tumbling
+
+__all__ = [
+    "Dataset",
+    "GroupedDataset",
+    "WindowedDataset",
+    "SessionLike",
+    "Expression",
+    "AggregateExpression",
+    "col",
+    "lit",
+    "when",
+    "coalesce",
+    "call",
+    "functions",
+    "count",
+    "sum",
+    "avg",
+    "mean",
+    "min",
+    "max",
+    "asc",
+    "desc",
+    "tumbling",
+    "hopping",
+    "sliding",
+    "cumulating",
+    "WINDOW",
+    "udf",
+    "UserFunction",
+    "data_type",
+    "schema_of",
+    "to_frame",
+]

@@ -8,8 +8,11 @@ Not here: what they mean (expr/aggregates.py).
 
 from __future__ import annotations
 
-from thalweg.api.expressions import AggregateExpression, IntoColumn, named
-from thalweg.expr.nodes import Aggregate
+from thalweg.api.columns import column as _column
+from thalweg.api.expressions import AggregateExpression, IntoColumn
+from thalweg.api.place import caller, located
+from thalweg.errors import PlanError
+from thalweg.expr.nodes import Aggregate, Expr
 
 
 def count(column: IntoColumn | None = None, *, distinct: bool = False) -> AggregateExpression:
@@ -23,7 +26,14 @@ def count(column: IntoColumn | None = None, *, distinct: bool = False) -> Aggreg
         >>> count(), count("bidder", distinct=True)
         (count(*), count(DISTINCT bidder))
     """
-    args = () if column is None else (named(column).expr,)
+    if column is None and distinct:
+        raise PlanError(
+            "rows cannot be counted by distinct values of no column",
+            code="plan-count-distinct",
+            where=caller(),
+            hint='count("column", distinct=True), or distinct() before the count',
+        )
+    args = () if column is None else (_argument(column),)
     return AggregateExpression(Aggregate("count", args, distinct))
 
 
@@ -31,7 +41,7 @@ def sum(column: IntoColumn) -> AggregateExpression:  # noqa: A001 - written tw.s
     """The sum, of the type of what is summed; NULL where the group has no value.
 
     Example:
-        >>> from thalweg.api.expressions import col
+        >>> from thalweg.api import col
         >>> sum(col("price") * col("quantity")).alias("revenue")
         sum((price * quantity)) AS revenue
     """
@@ -58,4 +68,9 @@ def max(column: IntoColumn) -> AggregateExpression:  # noqa: A001 - written tw.m
 
 
 def _of(function: str, column: IntoColumn) -> AggregateExpression:
-    return AggregateExpression(Aggregate(function, (named(column).expr,)))
+    return AggregateExpression(Aggregate(function, (_argument(column),)))
+
+
+def _argument(column: IntoColumn) -> Expr:
+    with located(caller()):
+        return _column(column).expr

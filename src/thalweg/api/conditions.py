@@ -17,7 +17,7 @@ def when(*conditions: Operand) -> When:
     Texts are texts: `then("morning")` is no column.
 
     Example:
-        >>> from thalweg.api.expressions import col
+        >>> from thalweg.api import col
         >>> when(col("hour") < 12).then("morning").otherwise("later")
         case((hour < 12), 'morning', 'later')
     """

@@ -7,12 +7,12 @@ One rule for texts: methods of a dataset, and aggregates, take *names of columns
 take *values*. So `select("a")` and `sum("a")` read the column a, while `col("a") == "x"` and
 `call("upper", "x")` mean the text x.
 
-Not here: what functions mean (expr/functions/), grouping and windows (dataset.py).
+Not here: making expressions (calls.py), columns of a step (columns.py), meanings (expr/functions/).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, time, timedelta
 from decimal import Decimal
@@ -24,9 +24,8 @@ from thalweg.api.namespaces import Lists, Maps, Texts, Times
 from thalweg.api.place import caller, located
 from thalweg.api.types import TypeLike, check_name, data_type
 from thalweg.errors import PlanError
-from thalweg.expr import aggregates, functions, registry
 from thalweg.expr.literals import literal_of
-from thalweg.expr.nodes import Aggregate, Call, Cast, Column, Expr, Literal, Named
+from thalweg.expr.nodes import Aggregate, Call, Cast, Column, Expr, Literal
 
 Value: TypeAlias = bool | int | float | str | bytes | Decimal | date | time | timedelta | None
 """The Python values that can stand in an expression."""
@@ -34,8 +33,6 @@ Operand: TypeAlias = "Expression | Value | list[Value]"
 """What operators and calls take: a text is a text."""
 IntoColumn: TypeAlias = "Expression | str"
 """What the methods of a dataset take: a text is the name of a column."""
-
-assert functions.__all__, "importing the functions registers them"
 
 
 @dataclass(frozen=True, eq=False, repr=False, slots=True)
@@ -47,6 +44,7 @@ class Expression:
     comparisons.
 
     Example:
+        >>> from thalweg.api import col
         >>> (col("price") * 2 > 100) & col("city").is_in(["Riga", "Oslo"])
         (((price * 2) > 100) AND in(city, 'Riga', 'Oslo'))
     """
@@ -71,7 +69,8 @@ class Expression:
         """A function of the registry with this as its first argument; `functions` lists them.
 
         Example:
-            >>> col("url").call("split_index", "/", 3)
+            >>> from thalweg.api import col
+        >>> col("url").call("split_index", "/", 3)
             split_index(url, '/', 3)
         """
         return Expression(Call(function, (self.expr, *map(operand, args))))
@@ -82,7 +81,7 @@ class Expression:
             code="plan-truth-value",
             where=caller(),
             found=str(self.expr),
-            hint="write & | ~ instead of and, or, not; (a < b) & (b < c) instead of a < b < c; is_in instead of in",
+            hint="& | ~ are AND, OR, NOT; write (a < b) & (b < c) for a < b < c, and is_in for in",
         )
 
     def __contains__(self, item: object) -> NoReturn:
@@ -278,6 +277,7 @@ class AggregateExpression(Expression):
     """A value computed from the rows of a group; made with `count`, `sum`, … or `col("a").max()`.
 
     Example:
+        >>> from thalweg.api import col
         >>> col("price").max().filter(col("price") < 100)
         max(price) FILTER (WHERE (price < 100))
     """
@@ -288,67 +288,6 @@ class AggregateExpression(Expression):
         assert isinstance(aggregate, Aggregate), "only aggregates are wrapped here"
         given = [e for e in (aggregate.filter,) if e is not None]
         return replace(self, expr=replace(aggregate, filter=all_of([*given, *map(operand, conditions)])))
-
-
-def col(name: str) -> Expression:
-    """A column of the input.
-
-    Example:
-        >>> col("auction") % 123 == 0
-        ((auction % 123) = 0)
-    """
-    return Expression(Column(name))
-
-
-def lit(value: Value | list[Value]) -> Expression:
-    """A constant. Integers are INT where 32 bits hold them; a list has the common type of its items.
-
-    Example:
-        >>> lit("it's").alias("text")
-        'it''s' AS text
-    """
-    with located(caller()):
-        return Expression(literal_of(value))
-
-
-def coalesce(*values: Operand) -> Expression:
-    """The first of the values that is not NULL."""
-    return call("coalesce", *values)
-
-
-def call(function: str, *args: Operand) -> Expression:
-    """A function of the registry, or an aggregate, by name.
-
-    A text is a text here; a column is `col("a")`.
-
-    Raises:
-        TypeMismatch: `expr-unknown-function` with the near misses.
-        PlanError: `plan-text-argument` if only texts are given where a column was probably meant.
-
-    Example:
-        >>> call("date_format", col("at"), "yyyy-MM-dd")
-        date_format(at, 'yyyy-MM-dd')
-    """
-    with located(caller()):
-        if aggregates.has(function):
-            return AggregateExpression(Aggregate(function.lower(), tuple(arguments(function, args))))
-        registry.lookup(function)
-        return Expression(Call(function.lower(), tuple(arguments(function, args))))
-
-
-def arguments(function: str, args: Sequence[Operand]) -> list[Expr]:
-    """The arguments of a call; refuses texts without any column beside them: `upper("name")`."""
-    texts = [a for a in args if isinstance(a, str)]
-    if texts and not any(isinstance(a, Expression) for a in args):
-        raise PlanError(
-            f'"{function}" is called with the text "{texts[0]}", and with no column',
-            code="plan-text-argument",
-            hint=f'col("{texts[0]}") is the column, lit("{texts[0]}") the text',
-        )
-    return [operand(a) for a in args]
-
-
-# Parts for the rest of the API ------------------------------------------------------------------
 
 
 def operand(value: Operand) -> Expr:
@@ -369,21 +308,6 @@ def operand(value: Operand) -> Expr:
 
 def _expression(value: Operand) -> Expression:
     return Expression(operand(value))
-
-
-def named(value: IntoColumn | Value, name: str | None = None) -> Named:
-    """A column to compute: a text is the name of a column."""
-    made = Expression(Column(value)) if isinstance(value, str) else value
-    if not isinstance(made, Expression):
-        made = _expression(made)
-    return Named(made.output_name if name is None else check_name(name), made.expr)
-
-
-def columns(
-    given: Iterable[IntoColumn], by_name: Mapping[str, IntoColumn | Value] | None = None
-) -> list[Named]:
-    """The columns to compute: positional ones first, then those with names."""
-    return [*map(named, given), *(named(v, n) for n, v in (by_name or {}).items())]
 
 
 def all_of(conditions: Sequence[Expr]) -> Expr:

@@ -12,7 +12,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from keyword import iskeyword
 
-from thalweg.api.expressions import Expression, Operand, call
+from thalweg.api.calls import call
+from thalweg.api.expressions import Expression, Operand
 from thalweg.errors import TypeMismatch, did_you_mean
 from thalweg.expr import aggregates as _aggregates
 from thalweg.expr import registry as _registry

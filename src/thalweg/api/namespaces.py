@@ -144,7 +144,7 @@ class Times:
         return self._of.call("date_format", pattern)
 
     def truncate(self, unit: str) -> Expression:
-        """The start of the unit that holds the time: `second`, `minute`, `hour`, `day`, `month`, …"""
+        """The start of the unit that holds the time: `second`, `minute`, `hour`, `day`, `month` and so on."""
         return self._of.call("floor", unit.upper())
 
 

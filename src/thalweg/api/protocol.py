@@ -39,7 +39,9 @@ class SessionLike(Protocol):
         """Queue any sink for the next run."""
         ...
 
-    def write_callback(self, plan: Plan, function: Callable[[pl.DataFrame], object], changes: bool, /) -> None:
+    def write_callback(
+        self, plan: Plan, function: Callable[[pl.DataFrame], object], changes: bool, /
+    ) -> None:
         """Queue a function that is called with results."""
         ...
 

@@ -1,7 +1,8 @@
 """Read the names of column types, as SQL writes them.
 
-`BIGINT`, `DECIMAL(10, 2)`, `TIMESTAMP_LTZ(3)`, `ARRAY<STRING>`, `MAP<STRING, INT>`, `ROW<a INT, b DATE>`: whatever
-`str()` of a type gives, and Flink's other spellings of it. Lengths of texts are read and not enforced.
+`BIGINT`, `DECIMAL(10, 2)`, `TIMESTAMP_LTZ(3)`, `ARRAY<STRING>`, `MAP<STRING, INT>`, `ROW<a INT, b DATE>`:
+whatever `str()` of a type gives, and Flink's other spellings of it. Lengths of texts are read and not
+enforced.
 
 Not here: types inside SQL statements, which know their place in the text (sql/).
 """
@@ -15,9 +16,10 @@ from thalweg.base import types as t
 from thalweg.errors import PlanError, did_you_mean
 
 _PLAIN: dict[str, t.DataType] = {
-    **{"BOOLEAN": t.BOOLEAN, "STRING": t.STRING, "BYTES": t.BINARY, "DATE": t.DATE, "NULL": t.NULL},
-    **{"TINYINT": t.INT8, "SMALLINT": t.INT16, "INT": t.INT32, "INTEGER": t.INT32, "BIGINT": t.INT64},
-    **{"FLOAT": t.FLOAT32, "REAL": t.FLOAT32},
+    **{str(p): p for p in (t.BOOLEAN, t.STRING, t.BINARY, t.DATE, t.NULL)},
+    **{str(n): n for n in (t.INT8, t.INT16, t.INT32, t.INT64, t.FLOAT32)},
+    "INTEGER": t.INT32,
+    "REAL": t.FLOAT32,
     **dict.fromkeys(("CHAR", "VARCHAR"), t.STRING),
     **dict.fromkeys(("BINARY", "VARBINARY"), t.BINARY),
 }
@@ -171,8 +173,8 @@ class _Reader:
 
     def interval(self) -> t.DataType:
         """What follows INTERVAL."""
-        is_months = any([self._take(unit) for unit in _MONTHS])
-        is_span = not is_months and any([self._take(unit) for unit in _SPANS])
+        is_months = any(self._take(unit) for unit in _MONTHS)
+        is_span = not is_months and any(self._take(unit) for unit in _SPANS)
         if (is_months or is_span) and self._take("TO"):
             self._next()
         return t.INTERVAL_MONTH if is_months else t.INTERVAL

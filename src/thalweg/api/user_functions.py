@@ -14,7 +14,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, Literal, overload
 
-from thalweg.api.expressions import Expression, Operand, arguments
+from thalweg.api.calls import arguments
+from thalweg.api.expressions import Expression, Operand
 from thalweg.api.place import caller, located, place_of
 from thalweg.api.types import TypeLike, data_type
 from thalweg.base.types import NULL, DataType
@@ -80,7 +81,7 @@ def udf(
         volatile: whether two calls with the same arguments may give different results.
 
     Example:
-        >>> from thalweg.api.expressions import col
+        >>> from thalweg.api import col
         >>> @udf
         ... def net(price: int, rate: float) -> float:
         ...     return price * (1 - rate)

@@ -30,9 +30,7 @@ def tumbling(size: str | timedelta, *, offset: str | timedelta = "0s") -> Window
         return WindowSpec.tumbling(microseconds(size), microseconds(offset))
 
 
-def hopping(
-    size: str | timedelta, *, every: str | timedelta, offset: str | timedelta = "0s"
-) -> WindowSpec:
+def hopping(size: str | timedelta, *, every: str | timedelta, offset: str | timedelta = "0s") -> WindowSpec:
     """Windows of one size that start at regular distances, and overlap.
 
     Args:
@@ -52,9 +50,7 @@ sliding = hopping
 """Another name for `hopping`."""
 
 
-def cumulating(
-    size: str | timedelta, *, step: str | timedelta, offset: str | timedelta = "0s"
-) -> WindowSpec:
+def cumulating(size: str | timedelta, *, step: str | timedelta, offset: str | timedelta = "0s") -> WindowSpec:
     """Windows that start together and grow by a step, until the longest is complete and all start anew.
 
     Args:

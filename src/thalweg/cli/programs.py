@@ -43,7 +43,7 @@ def _as_main(path: str, arguments: Sequence[str]) -> Iterator[None]:
         sys.argv, sys.path[:] = before
 
 
-def run_sql(session: Session, text: str, show: Show) -> None:
+def run_sql(session: Session, text: str, show: Show, *, is_quiet: bool = False) -> None:
     """Carry out the statements of a text; rows and explanations are handed to `show`."""
     from thalweg.session.statements import carry_out
     from thalweg.sql import statements as st
@@ -60,7 +60,7 @@ def run_sql(session: Session, text: str, show: Show) -> None:
             show(outcome.frame)
         elif isinstance(statement, st.Explain):
             show(outcome.text)
-        else:
+        elif not is_quiet:
             click.echo(outcome.text, err=True)
         if i == last and session.sinks:
             session.run()

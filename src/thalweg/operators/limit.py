@@ -43,8 +43,13 @@ class LimitSpec:
         return f"limit {self.count}" + (f" offset {self.offset}" if self.offset else "")
 
 
+def position_order(columns: Mapping[str, pl.DataType]) -> list[str]:
+    """The columns to order rows by: the position, and what tells the items or windows of one row apart."""
+    return [SPLIT, OFFSET, *(n for n, t in columns.items() if n not in (SPLIT, OFFSET) and not t.is_nested())]
+
+
 class LimitOp:
-    """Keep the first rows by (split, offset).
+    """Keep the first rows by (split, offset), and by all columns among the rows that one source row became.
 
     Emits:      at each cut the changes since the last one.
     State:      `count + offset` rows, and the rows emitted.
@@ -55,6 +60,7 @@ class LimitOp:
     def __init__(self, spec: LimitSpec, context: Context) -> None:
         self._spec = spec
         self._rows: RowStore = context.state("rows")
+        self._order = position_order(spec.columns)
 
     def on_batch(self, port: int, batch: Batch) -> Iterator[Output]:
         """Keep the first of the old and the new rows."""
@@ -62,7 +68,7 @@ class LimitOp:
         assert batch.weight is None, "the planner refuses LIMIT on updating input"
         frame = batch.frame.select(list(self._spec.columns))
         known = self._rows.take(0).drop(_GROUP) if 0 in self._rows.groups() else frame.clear()
-        best = pl.concat([known, frame]).bottom_k(self._spec.count + self._spec.offset, by=[SPLIT, OFFSET])
+        best = pl.concat([known, frame]).sort(self._order).head(self._spec.count + self._spec.offset)
         self._rows.add(best.with_columns(pl.lit(0, dtype=pl.Int64).alias(_GROUP)))
         return iter(())
 
@@ -74,7 +80,7 @@ class LimitOp:
         """The changes of the result since the last cut."""
         del number
         hidden = [SPLIT, OFFSET, _GROUP]
-        now = self._rows.rows(0).sort(SPLIT, OFFSET).slice(self._spec.offset, self._spec.count)
+        now = self._rows.rows(0).sort(self._order).slice(self._spec.offset, self._spec.count)
         groups = self._rows.groups()
         before = self._rows.take(1) if 1 in groups else now.clear()
         if now.height:

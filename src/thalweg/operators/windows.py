@@ -42,6 +42,7 @@ class WindowsSpec:
             no row is late, and windows close at the end.
         shares_panes: whether rows get a pane instead of being repeated for each window.
         columns: the columns of the input that late rows are reported with.
+        port: the output for late rows; window steps of one stage have one each.
     """
 
     id: str
@@ -50,6 +51,7 @@ class WindowsSpec:
     slack_us: int | None
     shares_panes: bool
     columns: tuple[str, ...]
+    port: str = LATE
 
     def states(self) -> Iterable[StateSpec]:
         """None: rows are judged by what they carry."""
@@ -89,8 +91,8 @@ class WindowsOp(Step):
                 verdict, late = self._judge(batch, times, spec.slack_us)
                 if late is not None:
                     yield late
-            batch = Batch(batch.frame.drop(BEFORE), batch.weight)
         if spec.shares_panes:
+            batch = Batch(batch.frame.drop(BEFORE, strict=False), batch.weight)
             yield from self._panes(batch, times, verdict)
         else:
             yield from self._repeat(batch, times, verdict)
@@ -105,7 +107,7 @@ class WindowsOp(Step):
         if not verdict.missed_count:
             return verdict, None
         rows, ends = spec.window.missed_pairs(times, verdict)
-        return verdict, Side(LATE, self._late(batch, rows, ends), len(rows))
+        return verdict, Side(spec.port, self._late(batch, rows, ends), len(rows))
 
     def _late(self, batch: Batch, rows: Micros, ends: Micros) -> Batch:
         spec = self._spec

@@ -25,7 +25,7 @@ from thalweg.operators.limit import LimitSpec
 from thalweg.operators.partials import PartialsSpec
 from thalweg.operators.rowwise import ProjectStep
 from thalweg.operators.window_rank import WindowRankSpec
-from thalweg.operators.windows import WindowsSpec
+from thalweg.operators.windows import LATE, WindowsSpec
 from thalweg.physical import needs
 from thalweg.plan.nodes import (
     WINDOW_END,
@@ -64,8 +64,10 @@ def place_window(planner: Planner, plan: Window, *, shares_panes: bool) -> OpenS
     columns = tuple(plan.input.schema.names)
     # names of the stage alone would change when a step is added in front of it
     step = f"{stage.id}.windows{len(stage.operators)}"
-    stage.add(WindowsSpec(step, plan.column, plan.window, slack, shares_panes, columns))
-    planner.window_stages[plan] = stage
+    before = sum(isinstance(o, WindowsSpec) for o in stage.operators)
+    port = f"{LATE}{before + 1}" if before else LATE
+    stage.add(WindowsSpec(step, plan.column, plan.window, slack, shares_panes, columns, port))
+    planner.window_ports[plan] = (stage, port)
     return stage
 
 
@@ -76,7 +78,7 @@ def place_group_by(planner: Planner, plan: GroupBy) -> OpenStage:
         stage = planner.chained(plan.input)
         return _group(planner, plan, stage, plan.keys, None)
     shared = pane_window(plan)
-    if shared is not None and planner.needs.readers(shared.window) <= 1:
+    if shared is not None and all(planner.needs.readers(p) <= 1 for p in (shared.window, *shared.steps)):
         stage = _place_panes(planner, plan, shared)
         keys = tuple(k for k in plan.keys if k not in _BOUNDS)
         slack = _slack(shared.window)

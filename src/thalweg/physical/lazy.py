@@ -18,6 +18,7 @@ from thalweg.expr import aggregates
 from thalweg.expr.evaluate import Predicate
 from thalweg.expr.infer import type_of
 from thalweg.expr.nodes import Aggregate
+from thalweg.operators.limit import position_order
 from thalweg.operators.rowwise import apply_frame_function, projection_with
 from thalweg.operators.window_rank import WindowRankSpec, number_rows
 from thalweg.physical import needs
@@ -102,7 +103,8 @@ class LazyBuilder:
         if isinstance(plan, Rank):
             return self._rank(plan, below)
         assert isinstance(plan, Limit), f"no lazy form of {type(plan).__name__}"
-        first = below.sort(SPLIT, OFFSET) if needs.has_positions(plan.input, self._needs) else below
+        columns = {f.name: f.type.polars for f in plan.input.schema}
+        first = below.sort(position_order(columns)) if needs.has_positions(plan.input, self._needs) else below
         return first.slice(plan.offset, plan.count)
 
     def _kept(self, plan: Plan) -> list[str]:

@@ -94,7 +94,7 @@ class Planner:
         self.edges: list[Edge] = []
         self._names: dict[str, int] = {}
         self._placed: dict[Plan, OpenStage] = {}
-        self.window_stages: dict[Plan, OpenStage] = {}
+        self.window_ports: dict[Plan, tuple[OpenStage, str]] = {}
 
     def job(self, roots: Sequence[Plan], name: str) -> Job:
         """The job of all roots."""
@@ -251,11 +251,11 @@ class Planner:
 
     def _late(self, plan: Late) -> OpenStage:
         window = plan.input
-        if window not in self.window_stages:
+        if window not in self.window_ports:
             self.place(window)
-        source = self.window_stages[window]
+        source, port = self.window_ports[window]
         stage = self.new_stage("late")
-        self.edges.append(Edge(source.id, stage.id, output="late"))
+        self.edges.append(Edge(source.id, stage.id, output=port))
         return stage
 
     def _write(self, plan: Write) -> OpenStage:

@@ -17,6 +17,7 @@ from thalweg.checkpoint.snapshot import JobSnapshot
 from thalweg.columnar.batch import Batch
 from thalweg.errors import DataError, PlanError
 from thalweg.expr.python import unwrap
+from thalweg.job.job import describe
 from thalweg.operators.changelog import with_ops
 from thalweg.optimizer.optimize import Rule, optimize
 from thalweg.physical.lazy import LazyBuilder
@@ -91,6 +92,15 @@ def execute(roots: Sequence[Plan], how: Execution) -> Result:
         (run_inline if how.options.runtime == "inline" else run_threads)(run)
     seconds = time.monotonic() - begun
     return Result(how.name, mode, run.rows_read, seconds, run.is_finished, run, run.last_snapshot)
+
+
+def explain(roots: Sequence[Plan], how: Execution) -> str:
+    """Every stage on the way from the plans to the job."""
+    from thalweg.optimizer.explain import explain_steps
+
+    plans, steps = optimize(roots, how.rules)
+    job = plan_job(plans, name=how.name, parallelism=how.parallelism)
+    return f"{explain_steps(roots, steps)}\n\n== job ==\n{describe(job)}"
 
 
 def choose_mode(plans: Sequence[Plan], wanted: Mode) -> str:

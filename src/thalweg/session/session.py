@@ -17,17 +17,15 @@ from thalweg.connectors.memory import MemorySink, frame_source
 from thalweg.connectors.sinks import CallbackSink
 from thalweg.errors import ConfigError, PlanError
 from thalweg.expr import functions as _functions
-from thalweg.job.job import describe
-from thalweg.optimizer.optimize import Rule, optimize
+from thalweg.optimizer.optimize import Rule
 from thalweg.optimizer.standard import RULES
-from thalweg.physical.planner import plan_job
 from thalweg.plan.nodes import Plan, Scan, Write
 from thalweg.plan.properties import properties
 from thalweg.protocols.sink import Sink
 from thalweg.runtime.options import RunOptions
 from thalweg.runtime.run import Run
 from thalweg.session.catalog import SessionCatalog
-from thalweg.session.execute import Execution, Mode, Result, execute
+from thalweg.session.execute import Execution, Mode, Result, execute, explain
 from thalweg.session.hooks import HOOKS
 from thalweg.session.settings import Settings
 from thalweg.session.statements import Outcome, run_text
@@ -258,14 +256,8 @@ class Session:
 
     def explain_plans(self, plans: Sequence[Plan]) -> str:
         """Every stage on the way from several plans to one job."""
-        from thalweg.optimizer.explain import explain_steps
-
         roots = [p if isinstance(p, Write) else Write(p, MemorySink(is_parallel=False)) for p in plans]
-        optimized, steps = optimize(roots, self.rules)
-        execution = self._execution(None, None, None)
-        text = explain_steps(roots, steps)
-        job = plan_job(optimized, name=execution.name, parallelism=execution.parallelism)
-        return f"{text}\n\n== job ==\n{describe(job)}"
+        return explain(roots, self._execution(None, None, None))
 
 
 __all__ = ["Session"]

@@ -39,20 +39,22 @@ def drain(
     """Read a split to its end, in reads of `rows_max`."""
     reader = source.open(source.splits()[split], position or {}, fields)
     drained = Drained()
-    for _ in range(100_000):
-        chunk = reader.read(rows_max)
-        if chunk.frame is not None:
-            height = chunk.frame.height
-            assert 0 < height <= rows_max
-            drained.frames.append(chunk.frame)
-            counted = range(chunk.offset, chunk.offset + height)
-            drained.offsets += counted if chunk.offsets is None else chunk.offsets.to_list()
-        drained.bad += [(b.offset, b.message) for b in chunk.bad]
-        drained.stops.append((reader.position, len(drained.offsets), len(drained.bad)))
-        if chunk.ended:
-            reader.close()
-            reader.close()
-            return drained
+    try:
+        for _ in range(100_000):
+            chunk = reader.read(rows_max)
+            if chunk.frame is not None:
+                height = chunk.frame.height
+                assert 0 < height <= rows_max
+                drained.frames.append(chunk.frame)
+                counted = range(chunk.offset, chunk.offset + height)
+                drained.offsets += counted if chunk.offsets is None else chunk.offsets.to_list()
+            drained.bad += [(b.offset, b.message) for b in chunk.bad]
+            drained.stops.append((reader.position, len(drained.offsets), len(drained.bad)))
+            if chunk.ended:
+                return drained
+    finally:
+        reader.close()
+        reader.close()
     raise AssertionError("the split never ends")
 
 

@@ -43,7 +43,7 @@ def check_file(declared: Schema, held: pl.Schema, file: str) -> None:
     for field in declared:
         if field.name not in held:
             raise PlanError(
-                f'the file has no column "{field.name}"',
+                f'the source has no column "{field.name}"',
                 code="source-schema",
                 where=file,
                 expected=f"{field.name} {field.type}",
@@ -53,7 +53,7 @@ def check_file(declared: Schema, held: pl.Schema, file: str) -> None:
         found = from_polars(held[field.name])
         if found is None or not is_same(field.type, found):
             raise PlanError(
-                f'column "{field.name}" of the file has another type than declared',
+                f'column "{field.name}" of the source has another type than declared',
                 code="source-schema",
                 where=file,
                 expected=f"{field.name} {field.type}",

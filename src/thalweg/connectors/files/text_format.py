@@ -25,6 +25,7 @@ from thalweg.protocols.source import Position, Reader, bad_row
 SAMPLE_BYTES = 1 << 20
 """Names and types follow from this much of the first file, where none are declared."""
 _SCANNED_ROWS = 131_072
+_ALL_ROWS = 1 << 62
 
 
 @dataclass(frozen=True)
@@ -107,19 +108,25 @@ def scan_text(file: str, target: Schema, opened: Callable[[Schema], Reader]) -> 
         columns: list[str] | None, predicate: pl.Expr | None, rows: int | None, batch: int | None
     ) -> Iterator[pl.DataFrame]:
         reader = opened(target if columns is None else target.select(columns))
-        left = rows
-        while left is None or left > 0:
-            chunk = reader.read(_SCANNED_ROWS if left is None else min(left, _SCANNED_ROWS))
-            if chunk.bad:
-                raise bad_row(file, chunk.bad[0])
-            if chunk.frame is not None:
-                left = None if left is None else left - chunk.frame.height
-                yield chunk.frame if predicate is None else chunk.frame.filter(predicate)
-            if chunk.ended:
-                break
-        reader.close()
+        try:
+            for frame in _good_rows(file, reader, rows):
+                yield frame if predicate is None else frame.filter(predicate)
+        finally:
+            reader.close()
 
     return register_io_source(frames, schema=target.polars)
+
+
+def _good_rows(file: str, reader: Reader, rows: int | None) -> Iterator[pl.DataFrame]:
+    left, ended = _ALL_ROWS if rows is None else rows, False
+    while left > 0 and not ended:
+        chunk = reader.read(min(left, _SCANNED_ROWS))
+        if chunk.bad:
+            raise bad_row(file, chunk.bad[0])
+        if chunk.frame is not None:
+            left -= chunk.frame.height
+            yield chunk.frame
+        ended = chunk.ended
 
 
 def _sample(file: str) -> bytes:

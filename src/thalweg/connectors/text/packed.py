@@ -40,7 +40,11 @@ def open_unpacked(file: str, byte: int = 0) -> IO[bytes]:
     if head.startswith(_GZIP):
         stream = _Unpacked(gzip.GzipFile(fileobj=raw), file, raw)
     elif head == _ZSTD:
-        stream = _Unpacked(_zstd_reader(raw, file), file, raw)
+        try:
+            stream = _Unpacked(_zstd_reader(raw, file), file, raw)
+        except ConfigError:
+            raw.close()
+            raise
     else:
         raw.seek(byte)
         return raw

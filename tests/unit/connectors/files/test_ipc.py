@@ -130,7 +130,7 @@ def test_strings_outside_their_buffers_are_found(bad: list[int], sizes: list[int
     _check_views(views, np.array(sizes), np.array([0b011], np.uint8))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(data=st.data())
 def test_flipped_bytes_never_do_worse_than_an_error(
     data: st.DataObject, tmp_path_factory: pytest.TempPathFactory

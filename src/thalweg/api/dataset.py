@@ -1,0 +1,280 @@
+"""Compute tables from tables: the one relational type, for data that ends and data that does not.
+
+Every method gives a new dataset; nothing runs until rows are asked for. Names and types are checked
+at once, and a mistake says which line of the program made it.
+
+Reads:    the plan below.
+Changes:  nothing.
+Not here: ways to get rows (results.py), expressions (expressions.py), execution (session/).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import Any
+
+import polars as pl
+
+from thalweg.api.columns import Names, column, column_name, column_names, columns
+from thalweg.api.expressions import Expression, IntoColumn, Value, all_of
+from thalweg.api.frame_functions import Row, frame_function, row_function
+from thalweg.api.grouping import GroupedDataset, WindowedDataset
+from thalweg.api.ordering import OrderBy, sort_keys
+from thalweg.api.place import caller, located, stamped
+from thalweg.api.results import Results
+from thalweg.api.types import SchemaLike, check_name, schema_of
+from thalweg.base.durations import microseconds
+from thalweg.base.schema import SYSTEM_PREFIX, unknown_column
+from thalweg.errors import PlanError
+from thalweg.expr.literals import literal_of
+from thalweg.expr.nodes import Call, Column, Named
+from thalweg.plan import build
+from thalweg.plan.nodes import GroupBy, MapBatches, Plan, Project, Rank
+from thalweg.plan.properties import properties
+from thalweg.progress.windows import WindowSpec
+
+_NUMBER = f"{SYSTEM_PREFIX}number"
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Dataset(Results):
+    """A table that is described, and computed when it is asked for; made by a session.
+
+    The same methods work on data that ends and on data that does not, and give the same rows.
+
+    Attributes:
+        plan: what is to be computed.
+        session: who computes it.
+    """
+
+    def _step(self, make: Callable[[], Plan], *others: Plan) -> Dataset:
+        """A dataset one step further; the step and its mistakes get the place of the caller."""
+        place = caller()
+        with located(place):
+            made = make()
+        return Dataset(stamped(made, place, (self.plan, *others)), self.session)
+
+    def name(self, step: str) -> Dataset:
+        """Name the last step: in messages, in metrics, and for its state across changes of the program."""
+        plan = replace(self.plan, name=step)
+        if isinstance(plan, Project) and isinstance(plan.input, GroupBy) and plan.input.name is None:
+            # the projection only computes from aggregates; the state is in the grouping below
+            plan = plan.with_inputs((replace(plan.input, name=step),))
+        return Dataset(plan, self.session)
+
+    # Rows by themselves ------------------------------------------------------------------------
+
+    def select(self, *exprs: IntoColumn, **by_name: IntoColumn | Value) -> Dataset:
+        """Exactly these columns.
+
+        Args:
+            exprs: names of columns, or expressions.
+            by_name: the same, with names for their columns.
+        """
+        return self._step(lambda: build.project(self.plan, columns(exprs, by_name)))
+
+    def with_columns(self, *exprs: IntoColumn, **by_name: IntoColumn | Value) -> Dataset:
+        """All columns, and these added; those of the same name are replaced."""
+        return self._step(lambda: build.with_columns(self.plan, columns(exprs, by_name)))
+
+    def drop(self, *names: IntoColumn) -> Dataset:
+        """All columns but these."""
+
+        def make() -> Plan:
+            gone = column_names(names)
+            self._check(gone)
+            return build.select_names(self.plan, [n for n in self.columns if n not in gone])
+
+        return self._step(make)
+
+    def rename(self, names: Mapping[str, str]) -> Dataset:
+        """Other names for some columns: old ones to new ones."""
+
+        def make() -> Plan:
+            self._check(names)
+            items = [Named(check_name(names.get(n, n)), Column(n)) for n in self.columns]
+            return build.project(self.plan, items)
+
+        return self._step(make)
+
+    def _check(self, names: Iterable[str]) -> None:
+        for name in names:
+            if name not in self.columns:
+                raise unknown_column(name, self.columns)
+
+    def filter(self, *conditions: IntoColumn) -> Dataset:
+        """The rows for which all conditions are true; NULL is not true."""
+
+        def make() -> Plan:
+            return build.filter_rows(self.plan, all_of([column(c).expr for c in conditions]), clause="filter")
+
+        return self._step(make)
+
+    def where(self, *conditions: IntoColumn) -> Dataset:
+        """Another name for `filter`."""
+        return self.filter(*conditions)
+
+    def explode(self, column: IntoColumn) -> Dataset:
+        """One row per item of a list column; empty lists give none."""
+        return self._step(lambda: build.explode(self.plan, column_name(column)))
+
+    def map_batches(
+        self, function: Callable[[pl.DataFrame], pl.DataFrame], schema: SchemaLike | None = None
+    ) -> Dataset:
+        """Apply a function of frames that treats every row by itself.
+
+        It is called on arbitrary cuts of the rows, in any order, and may drop or add rows.
+
+        Args:
+            function: takes and returns a Polars frame.
+            schema: the columns that it returns; by default those that it takes.
+        """
+
+        def make() -> Plan:
+            result = self.schema if schema is None else schema_of(schema)
+            return MapBatches(self.plan, frame_function(function), result)
+
+        return self._step(make)
+
+    def flat_map(self, function: Callable[[dict[str, Any]], Iterable[Row]], schema: SchemaLike) -> Dataset:
+        """Apply a function that gives any number of rows for each row.
+
+        Args:
+            function: takes a row as a dict, and gives rows as dicts or as tuples.
+            schema: the columns of the rows that it gives.
+        """
+
+        def make() -> Plan:
+            result = schema_of(schema)
+            return MapBatches(self.plan, row_function(function, result), result)
+
+        return self._step(make)
+
+    # Several tables, parts of one --------------------------------------------------------------
+
+    def union(self, *others: Dataset) -> Dataset:
+        """All rows of this and others; columns are matched by their order."""
+        plans = [o.plan for o in others]
+        return self._step(lambda: build.union_all([self.plan, *plans]), *plans)
+
+    def limit(self, n: int, offset: int = 0) -> Dataset:
+        """The first rows by position in the input."""
+        return self._step(lambda: build.limit(self.plan, n, offset))
+
+    def distinct(self) -> Dataset:
+        """Each row once."""
+        return self.group_by(*self.columns).agg()
+
+    # Groups ------------------------------------------------------------------------------------
+
+    def group_by(self, *keys: IntoColumn, **by_name: IntoColumn) -> GroupedDataset:
+        """Group rows that are equal in some columns or expressions; `agg` follows.
+
+        Without keys all rows are one group.
+        """
+        with located(caller()):
+            return GroupedDataset(self, tuple(columns(keys, by_name)))
+
+    def agg(self, *aggregates: Expression, **by_name: Expression) -> Dataset:
+        """One row with aggregates over all rows."""
+        return self.group_by().agg(*aggregates, **by_name)
+
+    def rank(
+        self, name: str = "rank", *, by: OrderBy, descending: bool = False, partition: Names = ()
+    ) -> Dataset:
+        """Number rows in an order; those that tie share a number, and leave a gap behind them.
+
+        Args:
+            name: of the new column.
+            by: columns to order by.
+            descending: greatest first, for those columns that do not say it themselves.
+            partition: number the rows with equal values of these columns apart; `WINDOW` is a window.
+        """
+        return self._step(lambda: self._numbered("rank", name, by, descending, partition))
+
+    def row_number(
+        self, name: str = "row_number", *, by: OrderBy, descending: bool = False, partition: Names = ()
+    ) -> Dataset:
+        """Number rows in an order, each differently: their position breaks ties. See `rank`."""
+        return self._step(lambda: self._numbered("row_number", name, by, descending, partition))
+
+    def top(
+        self,
+        n: int,
+        *,
+        by: OrderBy,
+        descending: bool = True,
+        partition: Names = (),
+        with_ties: bool = False,
+    ) -> Dataset:
+        """The first rows in an order: by default those with the greatest values.
+
+        Args:
+            n: how many, for each partition.
+            by: columns to order by.
+            descending: greatest first, for those columns that do not say it themselves.
+            partition: take the first rows for each value of these columns; `WINDOW` is a window.
+            with_ties: also the rows that tie with the last one. Else the position decides.
+        """
+
+        def make() -> Plan:
+            if n < 1:
+                raise PlanError("the first rows are at least one", code="plan-negative-limit", found=str(n))
+            kind = "rank" if with_ties else "row_number"
+            ranked = self._numbered(kind, _NUMBER, by, descending, partition)
+            return replace(ranked, output=None, limit=n)
+
+        return self._step(make)
+
+    def _numbered(self, kind: str, name: str, by: OrderBy, descending: bool, partition: Names) -> Rank:
+        if name != _NUMBER:
+            check_name(name)
+        order = sort_keys(by, descending=descending)
+        made = build.rank(self.plan, column_names(partition), order, kind=kind, output=name)
+        assert isinstance(made, Rank), "numbering makes a rank step"
+        return made
+
+    # Time --------------------------------------------------------------------------------------
+
+    def assign_watermark(self, column: IntoColumn, delay: str | timedelta = "0s") -> Dataset:
+        """Declare a column the event time of the rows.
+
+        Args:
+            column: a TIMESTAMP or TIMESTAMP_LTZ; no row of a split is more than `delay` behind the
+                greatest one before it. Rows that are come late: windows that have closed miss them.
+            delay: such as `"4s"`.
+        """
+
+        def make() -> Plan:
+            shift = microseconds(delay)
+            mark = Column(column_name(column))
+            shifted = Call("-", (mark, literal_of(timedelta(microseconds=shift))))
+            return build.assign_watermark(self.plan, mark.name, shifted if shift else mark)
+
+        return self._step(make)
+
+    def window(self, spec: WindowSpec, on: IntoColumn | None = None) -> WindowedDataset:
+        """Put rows into windows of time; `group_by`, `agg` or `rank` follows.
+
+        Args:
+            spec: `tumbling`, `hopping` or `cumulating`.
+            on: the time column; by default the event time, if there is one only.
+        """
+
+        def make() -> Plan:
+            return build.window(self.plan, self._event_time() if on is None else column_name(on), spec)
+
+        return WindowedDataset(self._step(make))
+
+    def _event_time(self) -> str:
+        times = [n for n in self.columns if n in properties(self.plan).times]
+        if len(times) == 1:
+            return times[0]
+        raise PlanError(
+            "there are several event times to put windows on" if times else "no column is an event time",
+            code="plan-no-event-time",
+            choices=times or None,
+            hint='window(…, on="column") names one' if times else 'assign_watermark("column") declares one',
+        )

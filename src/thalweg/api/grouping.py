@@ -1,0 +1,94 @@
+"""Group rows, and put them into windows.
+
+Both are half of a step: `agg` completes them.
+
+Not here: steps that are complete by themselves (dataset.py).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from thalweg.api.columns import Names, column_names, columns
+from thalweg.api.expressions import Expression, IntoColumn
+from thalweg.api.ordering import OrderBy
+from thalweg.api.windows import WINDOW
+from thalweg.expr.nodes import Column, Named
+from thalweg.plan import build
+from thalweg.plan.nodes import Late
+
+if TYPE_CHECKING:
+    from thalweg.api.dataset import Dataset
+
+
+@dataclass(frozen=True, eq=False)
+class GroupedDataset:
+    """Rows with the keys to group them by; made with `Dataset.group_by`."""
+
+    _rows: Dataset
+    _keys: tuple[Named, ...]
+
+    def agg(self, *aggregates: Expression, **by_name: Expression) -> Dataset:
+        """One row per group: the keys, then the aggregates.
+
+        Args:
+            aggregates: expressions over aggregates and keys, such as `sum("price") / count()`.
+            by_name: the same, with names for their columns.
+        """
+        return self._rows._step(
+            lambda: build.group_by(self._rows.plan, self._keys, [*self._keys, *columns(aggregates, by_name)])
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class WindowedDataset:
+    """Rows with the windows that they fall into; made with `Dataset.window`."""
+
+    _rows: Dataset
+
+    def rows(self) -> Dataset:
+        """The rows, once for each of their windows, with `window_start`, `window_end` and `window_time`."""
+        return self._rows
+
+    def late(self) -> Dataset:
+        """The rows that came after one of their windows had closed, with that window, split and position."""
+        return self._rows._step(lambda: Late(self._rows.plan))
+
+    def group_by(self, *keys: IntoColumn, **by_name: IntoColumn) -> GroupedDataset:
+        """Group by keys and window: `window_start` and `window_end` are keys without being named."""
+        own = columns(keys, by_name)
+        added = [Named(n, Column(n)) for n in WINDOW if all(k.name != n for k in own)]
+        return GroupedDataset(self._rows, (*own, *added))
+
+    def agg(self, *aggregates: Expression, **by_name: Expression) -> Dataset:
+        """One row per window: its start and end, then the aggregates."""
+        return self.group_by().agg(*aggregates, **by_name)
+
+    def rank(
+        self, name: str = "rank", *, by: OrderBy, descending: bool = False, partition: Names = ()
+    ) -> Dataset:
+        """Number the rows of each window; see `Dataset.rank`."""
+        return self._rows.rank(
+            name, by=by, descending=descending, partition=(*column_names(partition), *WINDOW)
+        )
+
+    def row_number(
+        self, name: str = "row_number", *, by: OrderBy, descending: bool = False, partition: Names = ()
+    ) -> Dataset:
+        """Number the rows of each window, each differently; see `Dataset.row_number`."""
+        names = (*column_names(partition), *WINDOW)
+        return self._rows.row_number(name, by=by, descending=descending, partition=names)
+
+    def top(
+        self,
+        n: int,
+        *,
+        by: OrderBy,
+        descending: bool = True,
+        partition: Names = (),
+        with_ties: bool = False,
+    ) -> Dataset:
+        """The first rows of each window in an order; see `Dataset.top`."""
+        names = (*column_names(partition), *WINDOW)
+        return self._rows.top(n, by=by, descending=descending, partition=names, with_ties=with_ties)
