@@ -51,6 +51,8 @@ class Way:
     delays: int | None = None
     """Where it is not None: the seed by which watermarks are held back behind rows that follow them."""
     edge_rows_max: int = 262_144
+    is_rescaled: bool = False
+    """Whether the job was planned for one task per stage and then changed."""
 
 
 BASE = Way()
@@ -67,6 +69,7 @@ def random_way(r: Random) -> Way:
         pace=r.choice([None, r.randrange(1000)]),
         delays=r.choice([None, None, r.randrange(1000)]),
         edge_rows_max=r.choice([1, 262_144]),
+        is_rescaled=r.random() < 0.3,
     )
 
 
@@ -124,7 +127,9 @@ def stream(
         stop_after: give up, as a crash would, when so many checkpoints are complete.
     """
     sinks = [RecordingSink(Log(first_cut=1 if snapshot is None else snapshot.number + 1)) for _ in case.roots]
-    job = plan_job(_writes(case, sinks, way), name="law", parallelism=way.parallelism)
+    job = plan_job(_writes(case, sinks, way), name="law", parallelism=1 if way.is_rescaled else way.parallelism)
+    if way.is_rescaled:
+        job = job.with_parallelism(way.parallelism)
     taken: list[JobSnapshot] = []
     options = RunOptions(
         runtime=way.runtime,
@@ -141,6 +146,31 @@ def stream(
     CENSUS.note(run)
     logs = [s.log if stop_after is None else s.log.until(taken[-1].number if taken else 1 << 60) for s in sinks]
     return Outcome(job, run, logs, taken)
+
+
+def interrupted(case: Case, ways: Sequence[Way], r: Random) -> tuple[list[Log], int]:
+    """Run the case under one way after the other, each from a checkpoint of the one before.
+
+    Half of the runs stop at the checkpoint; the others go on, and what they did after it is forgotten, as
+    after a crash. Returns what stays published, and how often the run was restored.
+    """
+    logs: list[Log] | None = None
+    snapshot: JobSnapshot | None = None
+    restored = 0
+    for way in ways[:-1]:
+        every = r.choice([1, 2, 3, 7])
+        stop_after = r.choice([None, 1, 2, 4])
+        outcome = stream(case, way, checkpoint_batches=every, snapshot=snapshot, stop_after=stop_after)
+        if not outcome.snapshots:
+            break
+        snapshot = outcome.snapshots[-1] if stop_after else r.choice(outcome.snapshots)
+        logs = _joined(logs, [log.until(snapshot.number) for log in outcome.logs])
+        restored += 1
+    return _joined(logs, stream(case, ways[-1], snapshot=snapshot).logs), restored
+
+
+def _joined(before: list[Log] | None, logs: list[Log]) -> list[Log]:
+    return logs if before is None else [a.followed_by(b) for a, b in zip(before, logs, strict=True)]
 
 
 def _drive(run: Run, way: Way, until: Callable[[], bool]) -> None:

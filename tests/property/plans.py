@@ -110,7 +110,7 @@ def _roots(r: Random, steps: Sequence[Plan]) -> tuple[Plan, ...]:
         roots.append(random_step(r, r.choice(steps)))
     windows = [p for p in every_node(steps[-1]) if isinstance(p, Window)]
     if windows and r.random() < 0.6:
-        roots += [Late(w) for w in {r.choice(windows), r.choice(windows)}]
+        roots += [Late(w) for w in dict.fromkeys(r.choices(windows, k=2))]
     return tuple(roots)
 
 

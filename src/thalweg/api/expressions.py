@@ -63,7 +63,8 @@ class Expression:
 
     def alias(self, name: str) -> Expression:
         """The same value in a column of that name."""
-        return replace(self, name=check_name(name))
+        with located(caller()):
+            return replace(self, name=check_name(name))
 
     def call(self, function: str, *args: Operand) -> Expression:
         """A function of the registry with this as its first argument; `functions` lists them.

@@ -14,6 +14,7 @@ from keyword import iskeyword
 
 from thalweg.api.calls import call
 from thalweg.api.expressions import Expression, Operand
+from thalweg.api.place import caller
 from thalweg.errors import TypeMismatch, did_you_mean
 from thalweg.expr import aggregates as _aggregates
 from thalweg.expr import registry as _registry
@@ -31,6 +32,7 @@ def __getattr__(name: str) -> Callable[..., Expression]:
         raise UnknownFunctionError(
             f'there is no function "{name}"',
             code="expr-unknown-function",
+            where=caller(),
             hint=did_you_mean(name, __dir__()),
         )
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from thalweg.api.columns import Names, column_names, columns
 from thalweg.api.expressions import Expression, IntoColumn
 from thalweg.api.ordering import OrderBy
+from thalweg.api.place import caller, located
 from thalweg.api.windows import WINDOW
 from thalweg.expr.nodes import Column, Named
 from thalweg.plan import build
@@ -69,15 +70,13 @@ class WindowedDataset:
         self, name: str = "rank", *, by: OrderBy, descending: bool = False, partition: Names = ()
     ) -> Dataset:
         """Number the rows of each window; see `Dataset.rank`."""
-        return self._rows.rank(
-            name, by=by, descending=descending, partition=(*column_names(partition), *WINDOW)
-        )
+        return self._rows.rank(name, by=by, descending=descending, partition=_in_window(partition))
 
     def row_number(
         self, name: str = "row_number", *, by: OrderBy, descending: bool = False, partition: Names = ()
     ) -> Dataset:
         """Number the rows of each window, each differently; see `Dataset.row_number`."""
-        names = (*column_names(partition), *WINDOW)
+        names = _in_window(partition)
         return self._rows.row_number(name, by=by, descending=descending, partition=names)
 
     def top(
@@ -90,5 +89,11 @@ class WindowedDataset:
         with_ties: bool = False,
     ) -> Dataset:
         """The first rows of each window in an order; see `Dataset.top`."""
-        names = (*column_names(partition), *WINDOW)
+        names = _in_window(partition)
         return self._rows.top(n, by=by, descending=descending, partition=names, with_ties=with_ties)
+
+
+def _in_window(partition: Names) -> tuple[str, ...]:
+    """The columns to number by apart, those of the window included."""
+    with located(caller()):
+        return (*column_names(partition), *WINDOW)

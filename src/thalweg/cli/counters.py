@@ -104,7 +104,8 @@ def line(now: Sample, pace: float, clock: datetime) -> str:
     """One line about a run.
 
     Example:
-        >>> line(Sample(3.0, 12_000, 4, 1_767_225_600_000_000), 4000.0, datetime(2026, 1, 1, 0, 0, 5, tzinfo=UTC))
+        >>> now = Sample(3.0, 12_000, 4, 1_767_225_600_000_000)
+        >>> line(now, 4000.0, datetime(2026, 1, 1, 0, 0, 5, tzinfo=UTC))
         '12 000 rows, 4 000 rows/s, event time 2026-01-01 00:00:00, lag 5.0 s'
     """
     parts = [f"{number(now.rows)} rows", f"{number(pace)} rows/s"]

@@ -89,7 +89,7 @@ def run(arguments: Sequence[str]) -> int:
         return INTERRUPTED
     except BrokenPipeError:
         # whoever reads has enough; Python would complain once more when it closes the stream
-        sys.stdout = None  # type: ignore[assignment]
+        sys.stdout = None
         return DONE
     except Exception as error:  # noqa: BLE001 - the one place where errors become text
         return report(error)

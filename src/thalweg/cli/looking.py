@@ -55,7 +55,7 @@ def look_at_sql(text: str) -> list[Look]:
 
         def show(result: Plan | pl.DataFrame | str) -> None:
             from thalweg.connectors.memory import MemorySink
-            from thalweg.plan.nodes import Plan, Write
+            from thalweg.plan.nodes import Plan
 
             if isinstance(result, Plan):
                 session.write_sink(result, MemorySink())

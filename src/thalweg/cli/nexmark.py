@@ -16,11 +16,6 @@ if TYPE_CHECKING:
 RATE = 100_000
 """Events per second of event time, unless something else is said."""
 
-_RANKS = (
-    "COUNT(*) AS total_bids, COUNT(*) FILTER (WHERE price < 10000) AS rank1_bids,"
-    " COUNT(*) FILTER (WHERE price >= 10000 AND price < 1000000) AS rank2_bids,"
-    " COUNT(*) FILTER (WHERE price >= 1000000) AS rank3_bids"
-)
 QUERIES = {
     "q0": "SELECT auction, bidder, price, `dateTime`, extra FROM bid",
     "q1": "SELECT auction, bidder, 0.908 * price AS price, `dateTime`, extra FROM bid",
@@ -33,8 +28,11 @@ QUERIES = {
             FROM TABLE(HOP(TABLE bid, DESCRIPTOR(`dateTime`), INTERVAL '2' SECOND, INTERVAL '10' SECOND))
             GROUP BY auction, window_start, window_end))
         WHERE place = 1""",
-    "q17": f"""
-        SELECT auction, DATE_FORMAT(`dateTime`, 'yyyy-MM-dd') AS `day`, {_RANKS},
+    "q17": """
+        SELECT auction, DATE_FORMAT(`dateTime`, 'yyyy-MM-dd') AS `day`, COUNT(*) AS total_bids,
+          COUNT(*) FILTER (WHERE price < 10000) AS rank1_bids,
+          COUNT(*) FILTER (WHERE price >= 10000 AND price < 1000000) AS rank2_bids,
+          COUNT(*) FILTER (WHERE price >= 1000000) AS rank3_bids,
           MIN(price) AS min_price, MAX(price) AS max_price, AVG(price) AS avg_price, SUM(price) AS sum_price
         FROM bid GROUP BY auction, DATE_FORMAT(`dateTime`, 'yyyy-MM-dd')""",
     "filter": "SELECT auction, price, `dateTime` FROM bid WHERE price >= 100",

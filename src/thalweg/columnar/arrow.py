@@ -1,8 +1,14 @@
 """Move columns between Polars and plain arrays, without a copy where the layout allows it.
 
-Speaks the Arrow C data interface (https://arrow.apache.org/docs/format/CDataInterface.html)
-through `ctypes`, so that no Arrow library is needed. `to_series` hands numpy buffers to Polars;
-`from_series` looks at the buffers of a Polars column.
+Speaks the Arrow C data interface (https://arrow.apache.org/docs/format/CDataInterface.html) by writing its
+structures as int64 words, so that neither an Arrow library nor a compiler is needed. `to_series` hands
+numpy buffers to Polars; `from_series` and `locate` look at the buffers of a Polars column.
+
+No Python code runs when Polars lets go of memory: that happens on any of its threads, with or without
+Python's lock, at exit, or while an exception is on its way, which a callback in Python would replace. Polars
+itself holds a numpy array and drops it well in all these cases. So an export begins as an array that Polars
+made over the words of the structures; they are then pointed to other buffers, and Polars takes them back.
+Its release looks at nothing but its own private data; tests check that for the Polars in use.
 
 Not here: what the buffers of one type mean for state kernels (buffers.py).
 """
@@ -10,90 +16,34 @@ Not here: what the buffers of one type mean for state kernels (buffers.py).
 from __future__ import annotations
 
 import ctypes
-import itertools
-from collections.abc import Sequence
-from ctypes import POINTER, Structure, c_char_p, c_int, c_int64, c_void_p
-from dataclasses import dataclass
-from typing import Any
+from array import array
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from typing import Any, NamedTuple
 
 import numpy as np
 import polars as pl
+from polars._plr import PySeries
 
 from thalweg.errors import TypeMismatch
 
+Array = np.ndarray[Any, Any]
 
-class _Schema(Structure):
-    kept: tuple[object, ...]
-
-
-class _Array(Structure):
-    pass
-
-
-class _Stream(Structure):
-    pass
-
-
-_ReleaseSchema = ctypes.CFUNCTYPE(None, POINTER(_Schema))
-_ReleaseArray = ctypes.CFUNCTYPE(None, POINTER(_Array))
-_Schema._fields_ = [
-    ("format", c_char_p),
-    ("name", c_char_p),
-    ("metadata", c_void_p),
-    ("flags", c_int64),
-    ("n_children", c_int64),
-    ("children", POINTER(POINTER(_Schema))),
-    ("dictionary", POINTER(_Schema)),
-    ("release", _ReleaseSchema),
-    ("private_data", c_void_p),
-]
-_Array._fields_ = [
-    ("length", c_int64),
-    ("null_count", c_int64),
-    ("offset", c_int64),
-    ("n_buffers", c_int64),
-    ("n_children", c_int64),
-    ("buffers", POINTER(c_void_p)),
-    ("children", POINTER(POINTER(_Array))),
-    ("dictionary", POINTER(_Array)),
-    ("release", _ReleaseArray),
-    ("private_data", c_void_p),
-]
-_Stream._fields_ = [
-    ("get_schema", ctypes.CFUNCTYPE(c_int, POINTER(_Stream), POINTER(_Schema))),
-    ("get_next", ctypes.CFUNCTYPE(c_int, POINTER(_Stream), POINTER(_Array))),
-    ("get_last_error", ctypes.CFUNCTYPE(c_char_p, POINTER(_Stream))),
-    ("release", ctypes.CFUNCTYPE(None, POINTER(_Stream))),
-    ("private_data", c_void_p),
-]
-
+# An ArrowArray is ten words: length, null count, offset, number of buffers, number of children, pointers to
+# the buffers, the children and the dictionary, release, private data. An ArrowSchema is nine: format, name,
+# metadata, flags, number of children, pointers to the children and the dictionary, release, private data.
+_ARRAY, _SCHEMA = 10, 9
+_OWN = 8
+"""The words of an array before the release."""
+_BOTH = array("q", bytes(8 * (_ARRAY + _SCHEMA)))
+"""Room for an array and its schema. Polars releases what it overwrites, hence the zeros."""
 _NULLABLE = 2
-_new_capsule = ctypes.pythonapi.PyCapsule_New
-_new_capsule.restype, _new_capsule.argtypes = ctypes.py_object, [c_void_p, c_char_p, c_void_p]
-_pointer_of = ctypes.pythonapi.PyCapsule_GetPointer
-_pointer_of.restype, _pointer_of.argtypes = c_void_p, [ctypes.py_object, c_char_p]
-
-_held: dict[int, tuple[object, ...]] = {}
-"""What a consumer still uses, by the number written into the structure's private data."""
-_tokens = itertools.count(1)
+_TIDY = 0x101
+"""numpy's flags for contiguous and aligned."""
+_WORD = np.dtype(np.int64)
 
 
-@_ReleaseSchema
-def _release_schema(schema: Any) -> None:
-    schema.contents.release = _ReleaseSchema()
-
-
-@_ReleaseArray
-def _release_array(array: Any) -> None:
-    for child in array.contents.children[: array.contents.n_children]:
-        if child.contents.release:
-            child.contents.release(child)
-    _held.pop(array.contents.private_data or 0, None)
-    array.contents.release = _ReleaseArray()
-
-
-@dataclass(frozen=True)
-class Column:
+class Column(NamedTuple):
     """One Arrow array as plain buffers.
 
     Attributes:
@@ -107,7 +57,7 @@ class Column:
 
     format: str
     length: int
-    buffers: Sequence[np.ndarray[Any, Any] | None]
+    buffers: Sequence[Array | None]
     children: Sequence[tuple[str, Column]] = ()
     offset: int = 0
 
@@ -122,140 +72,109 @@ def to_series(name: str, column: Column) -> pl.Series:
         >>> to_series("s", Column("U", 2, [None, np.array([0, 1, 4]), text])).to_list()
         ['a', 'bcd']
     """
-    return pl.Series(_Exported(column)).alias(name)
+    return pl.Series._from_pyseries(_numbers(name, column) or _exported(name, column))
 
 
-def from_series(series: pl.Series) -> Column:
-    """The buffers of a flat Polars column, without a copy (several chunks are joined first).
-
-    The arrays keep the column's memory alive. They are writeable only because compiled kernels take
-    one kind of array; nobody may write to them.
-
-    Strings (`vu`) and binaries (`vz`) come as views: a buffer of int64[n, 2] whose first word is the
-    length (low half) and the first four bytes, and whose second word holds the next eight bytes, or, for
-    more than twelve bytes, the number of a data buffer (low half) and the place in it. The data buffers
-    follow; the last buffer holds their sizes. Bytes after a short value are zero.
-
-    Raises:
-        TypeMismatch: the column is nested, categorical or of Python objects.
-
-    Example:
-        >>> column = from_series(pl.Series("n", [7, 8, None])[1:])
-        >>> column.format, column.buffers[1][column.offset :][:1].tolist()
-        ('l', [8])
-    """
-    if series.n_chunks() != 1:
-        series = series.rechunk()
-    schema, array = _Schema(), _Array()
-    series._export_arrow_to_c(ctypes.addressof(array), ctypes.addressof(schema))
-    owner = _Imported(array)
-    layout, is_indexed = schema.format.decode(), bool(schema.dictionary)
-    schema.release(ctypes.byref(schema))
-    return _imported_column(owner, layout, is_indexed=is_indexed, dtype=series.dtype)
+_MAKERS: dict[str, tuple[np.dtype[Any], Callable[[str, Array, bool], PySeries]]] = {
+    "c": (np.dtype(np.int8), PySeries.new_i8),
+    "C": (np.dtype(np.uint8), PySeries.new_u8),
+    "s": (np.dtype(np.int16), PySeries.new_i16),
+    "S": (np.dtype(np.uint16), PySeries.new_u16),
+    "i": (np.dtype(np.int32), PySeries.new_i32),
+    "I": (np.dtype(np.uint32), PySeries.new_u32),
+    "l": (_WORD, PySeries.new_i64),
+    "L": (np.dtype(np.uint64), PySeries.new_u64),
+    "f": (np.dtype(np.float32), PySeries.new_f32),
+    "g": (np.dtype(np.float64), PySeries.new_f64),
+}
+"""What makes numbers without NULL from an array of exactly their type, without a copy."""
 
 
-class _Imported:
-    """Holds the memory behind an exported column until no array needs it any more."""
-
-    def __init__(self, array: _Array) -> None:
-        self.array = array
-
-    def __del__(self) -> None:
-        self.array.release(self.array)
-
-
-class _Memory:
-    """A piece of memory that numpy can wrap, and its owner."""
-
-    def __init__(self, owner: _Imported, address: int, kind: str, shape: tuple[int, ...]) -> None:
-        self.owner = owner
-        self.__array_interface__ = {"version": 3, "data": (address, False), "typestr": kind, "shape": shape}
+def _numbers(name: str, column: Column) -> PySeries | None:
+    """A column that Polars can make by itself; None if it cannot."""
+    kind, make = _MAKERS.get(column.format, (None, None))
+    if make is None or column.buffers[0] is not None:
+        return None
+    values = column.buffers[1]
+    if values is None or values.dtype != kind or values.ndim != 1 or values.flags.num & _TIDY != _TIDY:
+        return None
+    if len(values) != column.length:
+        values = values[column.offset : column.offset + column.length]
+    return make(name, values, False)
 
 
-def _wrap(owner: _Imported, number: int, kind: str, shape: tuple[int, ...]) -> np.ndarray[Any, Any] | None:
-    address = owner.array.buffers[number]
-    if address is None or 0 in shape:
-        return None if number == 0 else np.empty(shape, dtype=kind)
-    return np.asarray(_Memory(owner, address, kind, shape))
+class _Words(np.ndarray[Any, Any]):
+    """The words of exported structures, which keep the buffers alive that they point to."""
+
+    kept: list[Array]
 
 
-_WORDS = {"c": "|i1", "C": "|u1", "s": "<i2", "S": "<u2", "i": "<i4", "I": "<u4", "l": "<i8", "L": "<u8"}
-_WORDS |= {"e": "<f2", "f": "<f4", "g": "<f8", "tdD": "<i4", "ttn": "<i8"}
+def _exported(name: str, column: Column) -> PySeries:
+    columns = [column]
+    # Grows while it is gone through, so that the children of one column are neighbours.
+    for parent in columns:
+        columns += [child for _, child in parent.children]
+    size = len(_BOTH) + sum(_ARRAY + len(c.buffers) + len(c.children) for c in columns)
+    words = _Words(size, dtype=_WORD)
+    start = _address(words)
+    content, words.kept = _structures(columns, start)
+    words[:] = content
+    PySeries.new_i64("", words, False)._export_arrow_to_c(start, start + 8 * _ARRAY)
+    _call(int(words[_ARRAY + 7]), start + 8 * _ARRAY)
+    words[:_OWN] = content[len(_BOTH) : len(_BOTH) + _OWN]
+    schema, _texts = _schema(_shape(column))
+    return PySeries._import_arrow_from_c(name, [(schema, start)])
 
 
-def _imported_column(owner: _Imported, layout: str, *, is_indexed: bool, dtype: pl.DataType) -> Column:
-    length, offset = owner.array.length, owner.array.offset
-    end = length + offset
-    bits = _wrap(owner, 0, "|u1", ((end + 7) // 8,))
-    kind = _WORDS.get(layout, "<i8" if layout[:3] in ("tsm", "tsu", "tsn", "tDm", "tDu", "tDn") else None)
-    if layout == "n":
-        return Column(layout, length, (), (), offset)
-    if is_indexed or (kind is None and layout[:2] not in ("b", "d:", "vu", "vz")):
-        raise TypeMismatch(f"a column of type {dtype} has no flat buffers", code="type-nested-buffers")
-    if layout == "b":
-        return Column(layout, length, (bits, _wrap(owner, 1, "|u1", ((end + 7) // 8,))), (), offset)
-    if layout in ("vu", "vz"):
-        return Column(layout, length, (bits, *_view_buffers(owner, end)), (), offset)
-    if kind is None:
-        return Column(layout, length, (bits, _wrap(owner, 1, "<i8", (end, 2))), (), offset)
-    return Column(layout, length, (bits, _wrap(owner, 1, kind, (end,))), (), offset)
+def _structures(columns: list[Column], start: int) -> tuple[list[int], list[Array]]:
+    """The words of all structures, with room for Polars' own first; and the buffers they point to."""
+    arrays = start + 8 * len(_BOTH)
+    tail = arrays + 8 * _ARRAY * len(columns)
+    content, pointers, kept = list(_BOTH), [], []
+    child = arrays + 8 * _ARRAY
+    for _, length, buffers, children, offset in columns:
+        nulls = -1 if buffers and buffers[0] is not None else 0
+        at = tail + 8 * len(pointers)
+        for buffer in buffers:
+            if buffer is None:
+                pointers.append(0)
+                continue
+            held = buffer if buffer.flags.c_contiguous else np.ascontiguousarray(buffer)
+            kept.append(held)
+            pointers.append(_address(held))
+        ends = child + 8 * _ARRAY * len(children)
+        members = tail + 8 * len(pointers)
+        pointers += range(child, ends, 8 * _ARRAY)
+        content += (length, nulls, offset, len(buffers), len(children), at, members, 0, 0, 0)
+        child = ends
+    return content + pointers, kept
 
 
-def _view_buffers(owner: _Imported, end: int) -> list[np.ndarray[Any, Any] | None]:
-    data_count = owner.array.n_buffers - 3
-    sizes = _wrap(owner, data_count + 2, "<i8", (data_count,))
-    assert sizes is not None, "only the validity buffer may be missing"
-    data = [_wrap(owner, i + 2, "|u1", (int(size),)) for i, size in enumerate(sizes)]
-    return [_wrap(owner, 1, "<i8", (end, 2)), *data, sizes]
+def _address(values: Array) -> int:
+    return values.__array_interface__["data"][0]
 
 
-class _Exported:
-    """An object with the Arrow PyCapsule interface over a `Column`."""
-
-    def __init__(self, column: Column) -> None:
-        self._column = column
-
-    def __arrow_c_array__(self, requested_schema: object = None) -> tuple[object, object]:
-        schema, array = _Schema(), _Array()
-        _fill_schema(schema, "", self._column)
-        _fill_array(array, self._column)
-        capsules = (
-            _new_capsule(ctypes.addressof(schema), b"arrow_schema", None),
-            _new_capsule(ctypes.addressof(array), b"arrow_array", None),
-        )
-        self._keep = (schema, array)
-        return capsules
+def _shape(column: Column) -> Any:
+    """All that a schema depends on."""
+    if not column.children:
+        return column.format
+    return (column.format, *[(name, _shape(child)) for name, child in column.children])
 
 
-def _hold(*parts: object) -> int:
-    token = next(_tokens)
-    _held[token] = parts
-    return token
+@lru_cache(maxsize=512)
+def _schema(shape: Any) -> tuple[int, object]:
+    """The address of a schema, which Polars only reads, and what keeps it alive."""
+    layout, *members = (shape,) if isinstance(shape, str) else shape
+    children = [_schema(inner) for _, inner in members]
+    names = [ctypes.create_string_buffer(name.encode()) for name, _ in members]
+    for (child, _), name in zip(children, names, strict=True):
+        ctypes.c_int64.from_address(child + 8).value = ctypes.addressof(name)
+    text = ctypes.create_string_buffer(layout.encode())
+    pointers = array("q", [child for child, _ in children])
+    at = pointers.buffer_info()[0]
+    empty = ctypes.addressof(_NO_NAME)
+    words = array("q", (ctypes.addressof(text), empty, 0, _NULLABLE, len(children), at, 0, 0, 0))
+    return words.buffer_info()[0], (words, text, pointers, names, children)
 
 
-def _fill_schema(schema: _Schema, name: str, column: Column) -> None:
-    children = [_Schema() for _ in column.children]
-    for child, (child_name, child_column) in zip(children, column.children, strict=True):
-        _fill_schema(child, child_name, child_column)
-    pointers = (POINTER(_Schema) * len(children))(*[ctypes.pointer(c) for c in children])
-    schema.format, schema.name = column.format.encode(), name.encode()
-    schema.flags, schema.n_children = _NULLABLE, len(children)
-    schema.children = ctypes.cast(pointers, POINTER(POINTER(_Schema)))
-    schema.release = _release_schema
-    schema.kept = (children, pointers, schema.format, schema.name)
-
-
-def _fill_array(array: _Array, column: Column) -> None:
-    children = [_Array() for _ in column.children]
-    for child, (_, child_column) in zip(children, column.children, strict=True):
-        _fill_array(child, child_column)
-    pointers = (POINTER(_Array) * len(children))(*[ctypes.pointer(c) for c in children])
-    buffers = [None if b is None else np.ascontiguousarray(b) for b in column.buffers]
-    addresses = (c_void_p * len(buffers))(*[None if b is None else b.ctypes.data for b in buffers])
-    array.length, array.offset = column.length, column.offset
-    array.null_count = 0 if not buffers or buffers[0] is None else -1
-    array.n_buffers, array.n_children = len(buffers), len(children)
-    array.buffers = ctypes.cast(addresses, POINTER(c_void_p))
-    array.children = ctypes.cast(pointers, POINTER(POINTER(_Array)))
-    array.release = _release_array
-    array.private_data = _hold(children, pointers, buffers, addresses)
+_NO_NAME = ctypes.create_string_buffer(b"")

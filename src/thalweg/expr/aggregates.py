@@ -63,6 +63,18 @@ class AggregateFunction:
     lazy: Callable[[Sequence[pl.Expr], DataType], pl.Expr]
     aliases: tuple[str, ...] = ()
 
+    @property
+    def is_plain(self) -> bool:
+        """Whether the value is that of the only part, as it is."""
+        return self.finish is _as_it_is
+
+
+def _as_it_is(parts: Mapping[str, pl.Expr], result: DataType) -> pl.Expr:
+    """The value of the only part."""
+    del result
+    (value,) = parts.values()
+    return value
+
 
 _table: dict[str, AggregateFunction] = {}
 
@@ -206,7 +218,7 @@ COUNT = register(
         _any_or_none,
         "nothing, or one value of any type",
         parts=("count",),
-        finish=lambda parts, _: parts["count"],
+        finish=_as_it_is,
         lazy=lambda args, _: (args[0].count() if args else pl.len()).cast(pl.Int64),
     )
 )
@@ -237,7 +249,7 @@ MIN = register(
         _extreme_type,
         "one value that has an order",
         parts=("min",),
-        finish=lambda parts, _: parts["min"],
+        finish=_as_it_is,
         lazy=lambda args, _: args[0].min(),
     )
 )
@@ -247,7 +259,7 @@ MAX = register(
         _extreme_type,
         "one value that has an order",
         parts=("max",),
-        finish=lambda parts, _: parts["max"],
+        finish=_as_it_is,
         lazy=lambda args, held: _lazy_max(args[0], held),
     )
 )

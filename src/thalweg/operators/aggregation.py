@@ -204,17 +204,25 @@ class Layout:
         }
         for (kind, argument), series in (extremes or {}).items():
             made[f"{kind} {argument}"] = series
-        frame = pl.DataFrame([s.alias(n) for n, s in made.items()])
-        exprs = [self._finish(name, call) for name, call in self._spec.calls]
-        try:
-            return frame.select(exprs)
-        except pl.exceptions.InvalidOperationError as error:
-            raise DataError(
-                "a sum or average does not fit the type of its result",
-                code="data-overflow",
-                where=", ".join(f"{n} = {c}" for n, c in self._spec.calls),
-                hint="cast the argument to DECIMAL(38, 0) before it is summed",
-            ) from error
+        ready = {name: made[plain] for name, plain in self._plain.items()}
+        computed = [self._finish(name, call) for name, call in self._spec.calls if name not in ready]
+        if computed:
+            frame = pl.DataFrame([s.alias(n) for n, s in made.items()])
+            try:
+                ready |= {s.name: s for s in frame.select(computed).get_columns()}
+            except pl.exceptions.InvalidOperationError as error:
+                raise _overflow(self._spec) from error
+        return pl.DataFrame([ready[name].alias(name) for name, _ in self._spec.calls])
+
+    @cached_property
+    def _plain(self) -> dict[str, str]:
+        """Aggregates whose value is that of their one part, and the part."""
+        found = {}
+        for name, call in self._spec.calls:
+            entry = aggregates.lookup(call.function)
+            if entry.is_plain:
+                found[name] = f"{entry.parts[0]} {_argument(call)}"
+        return found
 
     def _finish(self, name: str, call: Aggregate) -> pl.Expr:
         entry = aggregates.lookup(call.function)
@@ -224,6 +232,15 @@ class Layout:
         assert signature is not None, "the plan was resolved"
         columns = {kind: pl.col(f"{kind} {argument}") for kind in entry.parts}
         return entry.finish(columns, signature.result).alias(name)
+
+
+def _overflow(spec: GroupingSpec) -> DataError:
+    return DataError(
+        "a sum or average does not fit the type of its result",
+        code="data-overflow",
+        where=", ".join(f"{n} = {c}" for n, c in spec.calls),
+        hint="cast the argument to DECIMAL(38, 0) before it is summed",
+    )
 
 
 def weight_array(weight: pl.Series) -> Array:

@@ -13,6 +13,7 @@ from thalweg.protocols.state import RowsSpec, RowStore, StateSpec
 
 INSERT, DELETE, BEFORE_UPDATE, AFTER_UPDATE = "+I", "-D", "-U", "+U"
 _GROUP = "__group"
+_SMALL = 256
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,9 @@ def with_ops(batch: Batch, columns: tuple[str, ...], keys: tuple[str, ...]) -> p
     """The rows of a batch with their operation as first column `op`."""
     names = list(columns)
     if batch.weight is None:
-        return batch.frame.select(pl.lit(INSERT).alias("op"), *names)
+        return _with_first(batch.frame.select(names), [INSERT] * len(batch))
+    if len(batch) <= _SMALL and not any(t.is_float() or t.is_nested() for t in batch.frame.dtypes):
+        return _few_with_ops(batch, names, list(keys))
     changes = consolidate(batch).packed()
     removal = pl.col(WEIGHT) < 0
     if keys:
@@ -85,6 +88,36 @@ def with_ops(batch: Batch, columns: tuple[str, ...], keys: tuple[str, ...]) -> p
     if repeated:
         made = made.select(pl.all().repeat_by(pl.col(WEIGHT).abs())).explode(made.columns)
     return made.select("op", *names)
+
+
+def _few_with_ops(batch: Batch, names: list[str], keys: list[str]) -> pl.DataFrame:
+    """The same for a few rows, row by row: a query would cost more than all of them."""
+    assert batch.weight is not None, "changes have weights"
+    frame = batch.frame.select(names) if batch.frame.columns != names else batch.frame
+    sums: dict[tuple[object, ...], int] = {}
+    first: dict[tuple[object, ...], int] = {}
+    for number, (row, weight) in enumerate(zip(frame.iter_rows(), batch.weight, strict=True)):
+        sums[row] = sums.get(row, 0) + weight
+        first.setdefault(row, number)
+    places = [names.index(k) for k in keys]
+    gone = {tuple(r[i] for i in places) for r, w in sums.items() if w < 0} if keys else set()
+    come = {tuple(r[i] for i in places) for r, w in sums.items() if w > 0} if keys else set()
+    paired = gone & come
+    ops, numbers, order = [], [], {key: n for n, key in enumerate(tuple(r[i] for i in places) for r in sums)}
+    changed = [(r, w) for r, w in sums.items() if w]
+    changed.sort(key=lambda c: (order[tuple(c[0][i] for i in places)] if keys else 0, c[1] > 0))
+    for row, weight in changed:
+        is_update = tuple(row[i] for i in places) in paired
+        op = (BEFORE_UPDATE if is_update else DELETE) if weight < 0 else (AFTER_UPDATE if is_update else INSERT)
+        ops += [op] * abs(weight)
+        numbers += [first[row]] * abs(weight)
+    kept = frame if numbers == list(range(frame.height)) else frame[numbers]
+    return _with_first(kept, ops)
+
+
+def _with_first(frame: pl.DataFrame, ops: list[str]) -> pl.DataFrame:
+    """The rows with `op` as the first column."""
+    return pl.DataFrame([pl.Series("op", ops, dtype=pl.String), *frame.get_columns()])
 
 
 @dataclass(frozen=True)

@@ -108,23 +108,30 @@ class RunningGroupOp:
         for values in self._values.values():
             values.forget_gone()
 
-    def _changes(self, slots: Array, before: Mapping[str, Array], extremes: pl.DataFrame) -> Iterator[Output]:
+    def _changes(self, slots: Array, before: dict[str, Array], extremes: pl.DataFrame) -> Iterator[Output]:
         layout, state = self._layout, self._state
-        old = layout.outputs(state, before, _by_part(extremes))
-        new = layout.outputs(state, layout.take(state, slots), _by_part(self._extremes(slots)))
+        now = layout.take(state, slots)
         if self._keys:
-            had, has = before[ROWS] != 0, state.column(ROWS)[slots] != 0
-            keys = state.keys(slots)
-            old, new = keys.hstack(old), keys.hstack(new)
+            had, has = before[ROWS] != 0, now[ROWS] != 0
         else:
             # a group of all rows has one result from the first row on, also when all rows are gone again
-            had, has = before[DONE], np.ones(len(slots), np.bool_)
+            had, has = before.pop(DONE), np.ones(len(slots), np.bool_)
             state.column(DONE)[slots] = True
-        columns = list(self._spec.columns)
-        changed = pl.Series(~(had & has)) | _differs(old, new)
-        minus = old.select(columns).filter(changed & pl.Series(had))
-        plus = new.select(columns).filter(changed & pl.Series(has))
-        yield from _as_changes(minus, plus).slices(self._rows_max)
+        changed = ~(had & has) | _differs(before, now)
+        latest = self._extremes(slots) if self._values else extremes
+        for name in extremes.columns:
+            changed |= extremes.get_column(name).ne_missing(latest.get_column(name)).to_numpy()
+        minus, plus = np.flatnonzero(had & changed), np.flatnonzero(has & changed)
+        found = {n: np.concatenate([before[n][minus], now[n][plus]]) for n in now}
+        both = pl.concat([extremes[minus], latest[plus]]) if self._values else extremes
+        made = layout.outputs(state, found, _by_part(both))
+        keys = state.keys(np.concatenate([slots[minus], slots[plus]])) if self._keys else made
+        columns = {c.name: c for c in (*keys.get_columns(), *made.get_columns())}
+        frame = pl.DataFrame([columns[n] for n in self._spec.columns])
+        weight = np.ones(len(minus) + len(plus), np.int64)
+        weight[: len(minus)] = -1
+        batch = Batch(frame, pl.Series(weight) if len(minus) else None)
+        yield from batch.slices(self._rows_max) if len(batch) else ()
 
     def on_end(self, port: int) -> Iterator[Output]:
         """The last changes; a group of all rows has a result even without rows."""
@@ -134,20 +141,13 @@ class RunningGroupOp:
         yield from self.on_cut(0)
 
 
-def _differs(old: pl.DataFrame, new: pl.DataFrame) -> pl.Series:
-    """Which rows are not the same in both; NULL equals NULL and NaN equals NaN."""
-    found = pl.repeat(False, old.height, dtype=pl.Boolean, eager=True)
-    for name in old.columns:
-        found = found | old.get_column(name).ne_missing(new.get_column(name))
+def _differs(before: Mapping[str, Array], now: Mapping[str, Array]) -> Array:
+    """Which groups have other parts than before."""
+    found = np.zeros(len(now[ROWS]), np.bool_)
+    for name, column in now.items():
+        if name != ROWS:
+            found |= before[name] != column
     return found
-
-
-def _as_changes(minus: pl.DataFrame, plus: pl.DataFrame) -> Batch:
-    if not minus.height:
-        return Batch(plus)
-    weight = np.ones(minus.height + plus.height, np.int64)
-    weight[: minus.height] = -1
-    return Batch(pl.concat([minus, plus]), pl.Series(weight))
 
 
 def _by_part(frame: pl.DataFrame) -> dict[tuple[str, str], pl.Series]:

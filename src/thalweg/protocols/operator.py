@@ -44,8 +44,25 @@ class Operator(Protocol):
     declared state: between any two calls that follow a cut the runtime may take a checkpoint,
     move the state to another task, or go back to an older checkpoint.
 
-    Laws: cutting or joining batches must not change the output, once changes are added up; a
-    watermark held back behind rows that follow it changes nothing.
+    Contract:
+        O1 cutting or joining batches changes nothing once changes are added up, at any common cut.
+        O2 a watermark held back behind rows that follow it changes nothing.
+        O3 after a cut nothing is held on `self`: a new instance over the same state goes on as the old
+           one would have.
+        O4 what is in state means the same elsewhere: state that was dumped and loaded goes on as well.
+        O5 rows of different partitions have nothing to do with each other: tasks that share them out
+           give together what one gives.
+        O6 no emitted batch has more than `rows_max` rows.
+        O7 after `on_watermark(w)` no row is emitted whose time is at or before `w`, less the slack.
+        O8 the batches handed in are not changed.
+        O9 more or fewer cuts change nothing at the next common cut, and a cut right after a cut owes
+           nothing.
+        O10 a change removes only what is there: after a cut no row is there less than zero times.
+        O11 weights count: a row of weight n is n rows, and a row and its removal are nothing.
+        O12 all batches of one output have the same columns and types (only `__before` may be missing),
+            and a weight, an Int64, for every row or for none.
+        O13 the table at the end is the one that the description promises.
+
     Checked by: `thalweg.testing.check_operator`.
     """
 

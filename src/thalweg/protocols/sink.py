@@ -15,11 +15,18 @@ class Writer(Protocol):
 
     Contract:
         W1 rows become visible only at `cut` or `end` (or at once, with `emit="now"`).
-        W2 every row handed to `write` before a cut is visible after it, and none twice.
+        W2 every row handed to `write` before a cut is visible after it (a sink that was told that the
+           input ends may keep some until `end`), and none twice.
         W3 weights are honoured: a sink that `takes_updates` applies -1 as a removal; another one
            never sees a weight.
         W4 `close` without `end` publishes nothing more.
         W5 `end` may come without any row and leaves a readable, empty result.
+        W6 writers of a parallel sink have nothing to do with each other: each publishes its own rows,
+           at its own cuts.
+        W7 `close` may be called twice, also after `end`, and takes nothing back.
+        W8 the batches handed in are not changed.
+
+    Checked by: `thalweg.testing.check_sink`.
     """
 
     def write(self, batch: Batch) -> None:

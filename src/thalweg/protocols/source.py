@@ -76,11 +76,17 @@ class Reader(Protocol):
         R1 rows come in the same order and with the same offsets on every reading of the split
            (for `replay = "exact"`).
         R2 a reader opened at `position` goes on with exactly the next row.
-        R3 `read(n)` gives at most n rows, never blocks for more input, and never returns rows
-           after it said `ended`.
+        R3 `read(n)` gives at most n rows (None instead of no rows), never blocks for more input, and
+           never returns rows after it said `ended`.
         R4 `position` changes only through `read`.
         R5 the columns are those asked for, in that order and of the declared types.
-        R6 a row that cannot be read is reported in `bad` (or raised as DataError), never dropped.
+        R6 every row comes, and once: one that cannot be read is reported in `bad` (or raised as
+           DataError), never dropped.
+        R7 a position is plain JSON, and one that was handed out never changes.
+        R8 `close` may be called twice, and before any read; other readers do not notice.
+        R9 offsets grow from row to row, and a bad row has an offset of its own.
+
+    Checked by: `thalweg.testing.check_source`.
     """
 
     def read(self, rows_max: int) -> Chunk:
@@ -108,6 +114,14 @@ class Source(Protocol):
         is_ordered: whether splits follow one another in time (files by name): then a split starts
             where its predecessor ended, and pending ones hold nothing back.
         is_live: whether rows are made now, so that a clock may judge their times.
+
+    Contract:
+        D1 split ids are unique, and the same in the same order whenever they are listed (an unbounded
+           source may list more later, behind those known).
+        D2 the data of a split is plain JSON: a split made anew of its id and data is the same split.
+        D3 a bounded source ends: every one of its splits says `ended`.
+
+    Checked by: `thalweg.testing.check_source`.
     """
 
     @property
@@ -136,7 +150,12 @@ class Source(Protocol):
 
 @runtime_checkable
 class LazySource(Protocol):
-    """A source that Polars can read by itself, for bounded plans."""
+    """A source that Polars can read by itself, for bounded plans.
+
+    Contract:
+        L1 `lazy` gives the rows that the readers of all splits give, in split order, with the columns and
+           types asked for.
+    """
 
     def lazy(self, fields: Fields | None) -> pl.LazyFrame:
         """All rows of all splits, in split order."""

@@ -103,7 +103,16 @@ class RowsSpec:
 
 
 class RowStore(Protocol):
-    """Whole rows, in groups."""
+    """Whole rows, in groups.
+
+    Contract:
+        S11 `groups` lists the groups that have rows, ascending.
+        S12 `rows` gives the rows added to a group, each as often as it was added, and changes nothing.
+        S13 `take` gives the same rows and forgets the group, and no other.
+        S14 what was added is kept: later changes of the frame or of what was read do not reach it.
+
+    Checked by: `thalweg.testing.check_state`, with S6 and S7.
+    """
 
     def add(self, frame: pl.DataFrame) -> None:
         """Keep rows; they are copied where they would pin much more memory."""
@@ -126,6 +135,19 @@ class KeyedColumns(Protocol):
     """Accumulators as arrays, indexed by the slot of a key.
 
     Arrays may be replaced whenever slots are made: fetch them after `slots`, never keep them.
+
+    Contract:
+        S1 `slots` gives equal keys one slot and different keys different ones; NULL = NULL, NaN = NaN,
+           -0.0 = 0.0.
+        S2 `find` gives the slot of a key, or -1, and makes none.
+        S3 a new slot holds initial values, also one that was free in between.
+        S4 arrays are at least `capacity` long, and values stay while slots are made.
+        S5 `free` forgets those keys and no others.
+        S8 `keys`, `live`, `count` and `last_new` tell the truth: the keys of slots, the slots in use
+           ascending, their number, the slots just made in order of first appearance.
+        S9 memory of keys that have gone is given back by `compact`.
+
+    Checked by: `thalweg.testing.check_state`, with S6 and S7.
     """
 
     def slots(self, frame: pl.DataFrame) -> Array:
@@ -182,7 +204,13 @@ class KeyedColumns(Protocol):
 
 
 class StoredState(Protocol):
-    """What the runtime alone does with state."""
+    """What the runtime alone does with state.
+
+    Contract:
+        S6 `dump` gives every live row once, in an order that depends on the rows alone; loaded in any
+           parts and any order, it makes the same state.
+        S7 `compact` changes nothing that can be seen.
+    """
 
     def dump(self) -> pl.DataFrame:
         """Every live row: keys, then columns. The order depends on the rows alone."""

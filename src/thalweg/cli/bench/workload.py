@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     import polars as pl
 
 SPLITS = 2
+BATCH_ROWS = 65_536
 _ENDINGS = {"arrow": "arrow", "parquet": "parquet", "json": "jsonl"}
 
 
@@ -41,22 +43,26 @@ def _write(events: int, rate: int, number: int, path: Path) -> None:
     try:
         frames = _events(events, rate, number)
         if path.suffix == ".arrow":
-            frames.sink_ipc(hidden, compression="uncompressed", record_batch_size=65_536)
+            frames.sink_ipc(hidden, compression="uncompressed", record_batch_size=BATCH_ROWS)
         elif path.suffix == ".parquet":
             frames.sink_parquet(hidden)
         else:
-            frames.sink_ndjson(hidden)
+            frames.sink_ndjson(hidden, check_extension=False)
         hidden.rename(path)
     finally:
         hidden.unlink(missing_ok=True)
 
 
 def _events(events: int, rate: int, number: int) -> pl.LazyFrame:
-    from thalweg.cli.nexmark import events as source
-    from thalweg.protocols.source import Split
+    from polars.io.plugins import register_io_source
 
-    made = source(events, rate=rate, splits=SPLITS)
-    split: Split = made.splits()[number]
-    return made.lazy_split(split, None)
+    from thalweg.cli.nexmark import events as generated
 
+    source = generated(events, rate=rate, splits=SPLITS)
 
+    def frames(*_: object) -> Iterator[pl.DataFrame]:
+        reader = source.open(source.splits()[number], {}, None)
+        while (chunk := reader.read(BATCH_ROWS)).frame is not None:
+            yield chunk.frame
+
+    return register_io_source(frames, schema=source.schema.polars)

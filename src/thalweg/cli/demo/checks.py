@@ -40,8 +40,9 @@ def flood_problems(events: int, rate: int, written: dict[str, Path]) -> Iterator
     batch = checksums(events, rate, mode="batch")
     for name, path in written.items():
         stream = of_files(path)
-        if (stream.rows, stream.sums, stream.nulls) != (batch[name].rows, batch[name].sums, batch[name].nulls):
-            yield f"{name}: the stream gave {stream.rows} rows, {stream.sums}; the batch {batch[name]}"
+        right = batch[name]
+        if (stream.rows, stream.sums, stream.nulls) != (right.rows, right.sums, right.nulls):
+            yield f"{name}: the stream gave {stream.rows} rows, {stream.sums}; the batch {right}"
 
 
 def checksums(events: int, rate: int, *, mode: str) -> dict[str, Checksum]:

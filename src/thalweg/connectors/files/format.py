@@ -35,7 +35,15 @@ UNREADABLE = (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError)
 
 
 class Format(Protocol):
-    """How one kind of file is read."""
+    """How one kind of file is read.
+
+    Contract:
+        F1 `held` names every column of the file, in order, with its type; reading it changes nothing.
+        F2 `reader` keeps the contract of `Reader` (R1 to R9), whichever columns are asked for.
+        F3 `scan` gives what `reader` gives, in the same order (L1).
+
+    Checked by: `thalweg.testing.check_format`.
+    """
 
     def held(self, file: str) -> pl.Schema:
         """The columns that the file has."""

@@ -1,0 +1,55 @@
+"""The inner loops of the limits: what one thread could do at best for a query, compiled."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numba
+import numpy as np
+from numba import types
+
+_Array = np.ndarray[Any, Any]
+_COLUMN = types.Array(types.int64, 1, "C", readonly=True)
+_COUNTS = types.Array(types.int32, 2, "C")
+_TABLE = types.Array(types.int64, 2, "C")
+_I = types.int64
+
+
+@numba.njit(types.void(_COLUMN, _COLUMN, _I, _I, _I, _COUNTS), cache=True, nogil=True)
+def count_panes(auction: _Array, time: _Array, first: int, origin: int, width: int, counts: _Array) -> None:
+    """Count rows per (pane, auction)."""
+    for i in range(len(auction)):
+        counts[(time[i] - origin) // width, auction[i] - first] += 1
+
+
+@numba.njit(_I(_COUNTS, _I), cache=True, nogil=True)
+def sum_of_tops(counts: _Array, panes: int) -> int:
+    """Slide a window over the panes; the sum of the highest counts, once for each auction that has it."""
+    total = 0
+    running = np.zeros(counts.shape[1], np.int64)
+    for end in range(counts.shape[0] + panes - 1):
+        top, ties = 0, 0
+        for a in range(counts.shape[1]):
+            if end < counts.shape[0]:
+                running[a] += counts[end, a]
+            if end >= panes:
+                running[a] -= counts[end - panes, a]
+            if running[a] > top:
+                top, ties = running[a], 1
+            elif running[a] == top:
+                ties += 1
+        total += top * ties if top else 0
+    return total
+
+
+@numba.njit(types.void(_COLUMN, _COLUMN, _I, _TABLE), cache=True, nogil=True)
+def price_statistics(auction: _Array, price: _Array, first: int, held: _Array) -> None:
+    """Keep count, counts of three ranks, least, greatest and sum per auction."""
+    for i in range(len(auction)):
+        row = held[auction[i] - first]
+        p = price[i]
+        row[0] += 1
+        row[1 if p < 10_000 else (2 if p < 1_000_000 else 3)] += 1
+        row[4] = p if p < row[4] else row[4]
+        row[5] = p if p > row[5] else row[5]
+        row[6] += p

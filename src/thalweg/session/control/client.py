@@ -1,0 +1,88 @@
+"""Ask running jobs of this user how they are, why they wait, and to stop.
+
+Changes:  removes sockets that nobody answers on any more.
+Not here: answering (server.py).
+"""
+
+from __future__ import annotations
+
+import socket
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from thalweg.errors import ConfigError, ExternalError, did_you_mean
+from thalweg.session.control import wire
+from thalweg.session.control.place import directory, socket_path
+
+Answer = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class JobInfo:
+    """A running job, as it described itself.
+
+    Attributes:
+        started: seconds since 1970.
+        seconds: how long it has run.
+        rows: rows read so far.
+        watermark: event time in microseconds since 1970.
+        state: running, stop or drain.
+    """
+
+    name: str
+    pid: int
+    started: float
+    seconds: float
+    rows: int
+    watermark: int | None
+    state: str
+
+
+def running_jobs() -> list[JobInfo]:
+    """All jobs of this user that answer, by name."""
+    found = []
+    for path in sorted(directory().glob("*.sock")):
+        answer = ask_socket(path, "status")
+        if answer is None:
+            path.unlink(missing_ok=True)
+        elif answer.get("ok"):
+            found.append(JobInfo(**{k: answer[k] for k in JobInfo.__dataclass_fields__}))
+    return found
+
+
+def ask(name: str, op: str) -> Answer:
+    """Ask one job.
+
+    Raises:
+        ConfigError: `job-unknown`, with the names of those that run.
+        ExternalError: it did not answer properly.
+    """
+    answer = ask_socket(socket_path(name), op)
+    if answer is None:
+        names = [job.name for job in running_jobs()]
+        raise ConfigError(
+            f'no job "{name}" is running', code="job-unknown", choices=names, hint=did_you_mean(name, names)
+        )
+    if not answer.get("ok"):
+        raise ExternalError(
+            f'the job "{name}" could not answer', code="job-answer", found=str(answer.get("error"))
+        )
+    return answer
+
+
+def ask_socket(path: Path, op: str) -> Answer | None:
+    """The answer, or None if nobody listens there any more."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+        connection.settimeout(wire.TIMEOUT)
+        try:
+            connection.connect(str(path))
+        except (FileNotFoundError, ConnectionRefusedError):
+            return None
+        except OSError as error:
+            return {"ok": False, "error": str(error)}
+        try:
+            wire.send(connection, {"op": op})
+            return wire.receive(connection, wire.ANSWER_MAX)
+        except (OSError, ValueError) as error:
+            return {"ok": False, "error": str(error)}

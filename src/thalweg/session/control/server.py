@@ -1,0 +1,140 @@
+"""Answer questions about a running job on its socket.
+
+Reads:    the run's counters; `why` of its tasks.
+Changes:  a socket in the user's directory; stops the run when asked to.
+Not here: asking (client.py), what travels (wire.py).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from thalweg.errors import UserError
+from thalweg.runtime.run import Run
+from thalweg.session.control import wire
+from thalweg.session.control.client import ask_socket
+from thalweg.session.control.place import own_directory, socket_path
+
+_BACKLOG = 8
+
+
+@contextmanager
+def listening(run: Run, *, is_default_name: bool = False) -> Iterator[Path | None]:
+    """The run can be asked and stopped while in here.
+
+    Args:
+        run: whose job's name is the name of the socket.
+        is_default_name: nobody gave the job a name; then the process id is added to it.
+
+    Raises:
+        UserError: `job-already-running`.
+    """
+    name = f"{run.job.name}-{os.getpid()}" if is_default_name else run.job.name
+    try:
+        server = _Server(run, name)
+    except OSError:
+        # without a place for the socket the job runs all the same; nobody can ask it
+        yield None
+        return
+    try:
+        yield server.path
+    finally:
+        server.close()
+
+
+class _Server:
+    def __init__(self, run: Run, name: str) -> None:
+        self._run, self._name = run, name
+        self._begun, self._begun_at = time.monotonic(), time.time()
+        own_directory()
+        self.path = socket_path(name)
+        self._socket = _bound(self.path, name)
+        self._closing = False
+        self._thread = threading.Thread(target=self._serve, name="thalweg-control", daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """Stop answering, and remove the socket."""
+        self._closing = True
+        with contextlib.suppress(OSError):
+            self._socket.shutdown(socket.SHUT_RDWR)
+        self._socket.close()
+        self._thread.join(wire.TIMEOUT)
+        self.path.unlink(missing_ok=True)
+
+    def _serve(self) -> None:
+        while not self._closing:
+            try:
+                connection, _ = self._socket.accept()
+            except OSError:
+                return
+            with connection, contextlib.suppress(OSError):
+                connection.settimeout(wire.TIMEOUT)
+                wire.send(connection, self._answer(connection))
+
+    def _answer(self, connection: socket.socket) -> dict[str, Any]:
+        try:
+            op = wire.receive(connection, wire.QUESTION_MAX).get("op")
+        except ValueError as error:
+            return {"ok": False, "error": str(error)}
+        if op not in wire.OPS:
+            return {"ok": False, "error": f"there is no {op!r}; known: {', '.join(wire.OPS)}"}
+        if op in ("stop", "drain"):
+            self._run.stop(drain=op == "drain")
+        if op == "why":
+            return {"ok": True, "name": self._name, "why": _waits(self._run)}
+        return {"ok": True, **self._status()}
+
+    def _status(self) -> dict[str, Any]:
+        run = self._run
+        return {
+            "name": self._name,
+            "pid": os.getpid(),
+            "started": round(self._begun_at, 3),
+            "seconds": round(time.monotonic() - self._begun, 3),
+            "rows": run.rows_read,
+            "watermark": run.watermark,
+            "state": "running" if run.stopping is None else run.stopping,
+        }
+
+
+def _waits(run: Run) -> list[list[str]]:
+    """What each task waits for; a task may change while it is looked at, then we look again."""
+    for _ in range(5):
+        try:
+            return [list(pair) for pair in run.why()]
+        except RuntimeError:
+            time.sleep(0.001)
+    return []
+
+
+def _bound(path: Path, name: str) -> socket.socket:
+    """A listening socket; one that nobody answers on any more is replaced."""
+    made = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    # one process at a time decides whether a socket is stale
+    with (path.parent / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        try:
+            if path.exists() and ask_socket(path, "status") is not None:
+                raise UserError(
+                    f'a job "{name}" is running already',
+                    code="job-already-running",
+                    hint=f"thalweg stop {name} stops it; --name gives this one another name",
+                )
+            path.unlink(missing_ok=True)
+            made.bind(str(path))
+            path.chmod(0o600)
+            made.listen(_BACKLOG)
+        except BaseException:
+            made.close()
+            raise
+    return made
