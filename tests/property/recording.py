@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import threading
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
@@ -21,6 +21,7 @@ from thalweg.columnar.batch import Batch
 from thalweg.protocols.sink import Delivery
 
 Row = tuple[Any, ...]
+_LAST = 1 << 60
 Table = Counter[Row]
 
 
@@ -58,14 +59,19 @@ class Log:
             assert not missing, f"cut {cut} removes a row that is not there: {missing[0]}"
             yield cut, Counter({row: n for row, n in table.items() if n})
 
-    def table(self, until: int | None = None) -> Table:
-        """The table after a cut, or after all of them."""
+    def at(self, cuts: Sequence[int]) -> list[Table]:
+        """The table after each of these cuts, which ascend."""
+        found: list[Table] = []
         last: Table = Counter()
         for cut, table in self.cuts():
-            if until is not None and cut > until:
-                break
+            while len(found) < len(cuts) and cuts[len(found)] < cut:
+                found.append(last)
             last = table
-        return last
+        return found + [last] * (len(cuts) - len(found))
+
+    def table(self) -> Table:
+        """The table after all cuts."""
+        return self.at([_LAST])[0]
 
 
 def _add(table: Table, batch: Batch) -> None:

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
 
-from thalweg.runtime.run import Run
-from thalweg.runtime.source_task import SourceTask
-from thalweg.runtime.task import Task
+if TYPE_CHECKING:
+    from thalweg.runtime.run import Run
+    from thalweg.runtime.task import Task
 
 _LAG_MAX = timedelta(days=2)
 """Event time that is further behind the clock was not made now, so that its lag says nothing."""
@@ -45,7 +46,8 @@ def _written(task: Task) -> int:
     counts = list(task.chain.counts.values())
     if counts:
         return counts[-1].rows_out
-    return task.rows_read if isinstance(task, SourceTask) else sum(task.batch_rows.values())
+    # without operators nothing counts rows; batches do as well for "more than before"
+    return sum(task.batch_rows.values())
 
 
 class Pace:

@@ -12,10 +12,12 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from thalweg.cli.failures import INTERRUPTED
-from thalweg.runtime.run import Run
+
+if TYPE_CHECKING:
+    from thalweg.runtime.run import Run
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 

@@ -71,6 +71,6 @@ def _write_binary(frame: pl.DataFrame, form: str) -> None:
         frame.write_parquet(held)
     else:
         frame.write_ipc(held)
-    stream = click.get_binary_stream("stdout")
-    stream.write(held.getvalue())
-    stream.flush()
+    sys.stdout.flush()
+    sys.stdout.buffer.write(held.getvalue())
+    sys.stdout.buffer.flush()

@@ -11,10 +11,12 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
 from thalweg.cli.counters import Pace, Silence, explained, line, number, sample
-from thalweg.runtime.run import Run
+
+if TYPE_CHECKING:
+    from thalweg.runtime.run import Run
 
 _SUMMARY_EVERY = 30.0
 _LOOK_EVERY = 0.5

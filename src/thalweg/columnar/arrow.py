@@ -25,18 +25,18 @@ import numpy as np
 import polars as pl
 from polars._plr import PySeries
 
-from thalweg.errors import TypeMismatch
+from thalweg.columnar.places import (
+    ARRAY_RELEASE,
+    ARRAY_WORDS,
+    EMPTY,
+    SCHEMA_RELEASE,
+    locate,
+    native,
+    view_at,
+)
 
 Array = np.ndarray[Any, Any]
 
-# An ArrowArray is ten words: length, null count, offset, number of buffers, number of children, pointers to
-# the buffers, the children and the dictionary, release, private data. An ArrowSchema is nine: format, name,
-# metadata, flags, number of children, pointers to the children and the dictionary, release, private data.
-_ARRAY, _SCHEMA = 10, 9
-_OWN = 8
-"""The words of an array before the release."""
-_BOTH = array("q", bytes(8 * (_ARRAY + _SCHEMA)))
-"""Room for an array and its schema. Polars releases what it overwrites, hence the zeros."""
 _NULLABLE = 2
 _TIDY = 0x101
 """numpy's flags for contiguous and aligned."""
@@ -72,7 +72,41 @@ def to_series(name: str, column: Column) -> pl.Series:
         >>> to_series("s", Column("U", 2, [None, np.array([0, 1, 4]), text])).to_list()
         ['a', 'bcd']
     """
-    return pl.Series._from_pyseries(_numbers(name, column) or _exported(name, column))
+    numbers = _numbers(name, column)
+    return pl.Series._from_pyseries(_exported(name, column) if numbers is None else numbers)
+
+
+def from_series(series: pl.Series) -> Column:
+    """The buffers of a flat Polars column (several chunks are joined first).
+
+    Bits are copied, nothing else is. The other arrays keep the column's memory alive. They are writeable
+    only because compiled kernels take one kind of array; nobody may write to them.
+
+    Strings (`vu`) and binaries (`vz`) come as views: a buffer of int64[n, 2] whose first word is the
+    length (low half) and the first four bytes, and whose second word holds the next eight bytes, or, for
+    more than twelve bytes, the number of a data buffer (low half) and the place in it. The data buffers
+    follow; the last buffer holds their sizes. Bytes after a short value are zero.
+
+    Raises:
+        TypeMismatch: the column is nested, categorical or of Python objects.
+
+    Example:
+        >>> from_series(pl.Series("n", [7, 8])[1:]).buffers[1].tolist()
+        [8]
+    """
+    place = locate(series)
+    if place.format == "n":
+        return Column("n", place.length, ())
+    buffers = [None if place.validity is None else np.packbits(place.validity, bitorder="little")]
+    if place.booleans is not None:
+        buffers.append(np.packbits(place.booleans, bitorder="little"))
+    else:
+        buffers.append(place.values())
+    for address, size in zip(place.addresses[1:], place.sizes, strict=True):
+        buffers.append(view_at(place.owner, address, "|u1", (size,)))
+    if place.format[0] == "v":
+        buffers.append(np.array(place.sizes, dtype=np.int64))
+    return Column(place.format, place.length, buffers)
 
 
 _MAKERS: dict[str, tuple[np.dtype[Any], Callable[[str, Array, bool], PySeries]]] = {
@@ -114,24 +148,25 @@ def _exported(name: str, column: Column) -> PySeries:
     # Grows while it is gone through, so that the children of one column are neighbours.
     for parent in columns:
         columns += [child for _, child in parent.children]
-    size = len(_BOTH) + sum(_ARRAY + len(c.buffers) + len(c.children) for c in columns)
+    size = len(EMPTY) + sum(ARRAY_WORDS + len(c.buffers) + len(c.children) for c in columns)
     words = _Words(size, dtype=_WORD)
     start = _address(words)
     content, words.kept = _structures(columns, start)
     words[:] = content
-    PySeries.new_i64("", words, False)._export_arrow_to_c(start, start + 8 * _ARRAY)
-    _call(int(words[_ARRAY + 7]), start + 8 * _ARRAY)
-    words[:_OWN] = content[len(_BOTH) : len(_BOTH) + _OWN]
-    schema, _texts = _schema(_shape(column))
+    PySeries.new_i64("", words, False)._export_arrow_to_c(start, start + 8 * ARRAY_WORDS)
+    native(int(words[SCHEMA_RELEASE]))(start + 8 * ARRAY_WORDS)
+    words[:ARRAY_RELEASE] = content[len(EMPTY) : len(EMPTY) + ARRAY_RELEASE]
+    schema, _kept = _schema(*_shape("", column))
     return PySeries._import_arrow_from_c(name, [(schema, start)])
 
 
 def _structures(columns: list[Column], start: int) -> tuple[list[int], list[Array]]:
     """The words of all structures, with room for Polars' own first; and the buffers they point to."""
-    arrays = start + 8 * len(_BOTH)
-    tail = arrays + 8 * _ARRAY * len(columns)
-    content, pointers, kept = list(_BOTH), [], []
-    child = arrays + 8 * _ARRAY
+    arrays = start + 8 * len(EMPTY)
+    tail = arrays + 8 * ARRAY_WORDS * len(columns)
+    content, kept = list(EMPTY), []
+    pointers: list[int] = []
+    child = arrays + 8 * ARRAY_WORDS
     for _, length, buffers, children, offset in columns:
         nulls = -1 if buffers and buffers[0] is not None else 0
         at = tail + 8 * len(pointers)
@@ -142,9 +177,9 @@ def _structures(columns: list[Column], start: int) -> tuple[list[int], list[Arra
             held = buffer if buffer.flags.c_contiguous else np.ascontiguousarray(buffer)
             kept.append(held)
             pointers.append(_address(held))
-        ends = child + 8 * _ARRAY * len(children)
+        ends = child + 8 * ARRAY_WORDS * len(children)
         members = tail + 8 * len(pointers)
-        pointers += range(child, ends, 8 * _ARRAY)
+        pointers += range(child, ends, 8 * ARRAY_WORDS)
         content += (length, nulls, offset, len(buffers), len(children), at, members, 0, 0, 0)
         child = ends
     return content + pointers, kept
@@ -154,27 +189,22 @@ def _address(values: Array) -> int:
     return values.__array_interface__["data"][0]
 
 
-def _shape(column: Column) -> Any:
+_Shape = tuple[str, str, tuple[Any, ...]]
+
+
+def _shape(name: str, column: Column) -> _Shape:
     """All that a schema depends on."""
     if not column.children:
-        return column.format
-    return (column.format, *[(name, _shape(child)) for name, child in column.children])
+        return name, column.format, ()
+    return name, column.format, tuple([_shape(*child) for child in column.children])
 
 
-@lru_cache(maxsize=512)
-def _schema(shape: Any) -> tuple[int, object]:
+@lru_cache(maxsize=1024)
+def _schema(name: str, layout: str, members: tuple[_Shape, ...]) -> tuple[int, object]:
     """The address of a schema, which Polars only reads, and what keeps it alive."""
-    layout, *members = (shape,) if isinstance(shape, str) else shape
-    children = [_schema(inner) for _, inner in members]
-    names = [ctypes.create_string_buffer(name.encode()) for name, _ in members]
-    for (child, _), name in zip(children, names, strict=True):
-        ctypes.c_int64.from_address(child + 8).value = ctypes.addressof(name)
-    text = ctypes.create_string_buffer(layout.encode())
+    children = [_schema(*member) for member in members]
     pointers = array("q", [child for child, _ in children])
-    at = pointers.buffer_info()[0]
-    empty = ctypes.addressof(_NO_NAME)
-    words = array("q", (ctypes.addressof(text), empty, 0, _NULLABLE, len(children), at, 0, 0, 0))
-    return words.buffer_info()[0], (words, text, pointers, names, children)
-
-
-_NO_NAME = ctypes.create_string_buffer(b"")
+    texts = [ctypes.create_string_buffer(text.encode()) for text in (layout, name)]
+    words = array("q", map(ctypes.addressof, texts))
+    words.extend((0, _NULLABLE, len(children), pointers.buffer_info()[0], 0, 0, 0))
+    return words.buffer_info()[0], (words, texts, pointers, children)

@@ -10,14 +10,14 @@ from collections.abc import Sequence
 import polars as pl
 
 from thalweg.base.schema import Schema
-from thalweg.columnar.batch import Batch, join_batches
+from thalweg.columnar.batch import Batch, join_batches, pick
 from thalweg.operators.changelog import with_ops
 
 
 def visible(batch: Batch, schema: Schema) -> Batch:
     """The batch without the columns that belong to the engine."""
     names = schema.names
-    return batch if tuple(batch.frame.columns) == names else batch.with_frame(batch.frame.select(names))
+    return batch if tuple(batch.frame.columns) == names else batch.with_frame(pick(batch.frame, names))
 
 
 def between_cuts(batches: Sequence[Batch], key: Sequence[str] = ()) -> pl.DataFrame:

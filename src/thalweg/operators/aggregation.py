@@ -15,7 +15,7 @@ import numpy as np
 import polars as pl
 
 from thalweg.base.types import DataType
-from thalweg.columnar.batch import FIRST, PANE, Batch
+from thalweg.columnar.batch import FIRST, PANE, Batch, pick
 from thalweg.errors import DataError
 from thalweg.expr import aggregates
 from thalweg.expr.nodes import Aggregate, Column
@@ -273,4 +273,4 @@ def can_split(spec: GroupingSpec) -> bool:
 def key_frame(frame: pl.DataFrame, names: Iterable[str]) -> pl.DataFrame:
     """The key columns; without any, a frame that still has its number of rows."""
     wanted = list(names)
-    return frame.select(wanted) if wanted else pl.DataFrame(height=frame.height)
+    return pick(frame, wanted) if wanted else pl.DataFrame(height=frame.height)

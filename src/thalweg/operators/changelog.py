@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from thalweg.columnar.batch import WEIGHT, Batch, consolidate, join_batches
+from thalweg.columnar.batch import WEIGHT, Batch, consolidate, join_batches, pick
 from thalweg.protocols.operator import Context, Output, Step
 from thalweg.protocols.state import RowsSpec, RowStore, StateSpec
 
@@ -60,7 +60,7 @@ def with_ops(batch: Batch, columns: tuple[str, ...], keys: tuple[str, ...]) -> p
     """The rows of a batch with their operation as first column `op`."""
     names = list(columns)
     if batch.weight is None:
-        return _with_first(batch.frame.select(names), [INSERT] * len(batch))
+        return _with_first(pick(batch.frame, names), [INSERT] * len(batch))
     if len(batch) <= _SMALL and not any(t.is_float() or t.is_nested() for t in batch.frame.dtypes):
         return _few_with_ops(batch, names, list(keys))
     changes = consolidate(batch).packed()
@@ -93,7 +93,7 @@ def with_ops(batch: Batch, columns: tuple[str, ...], keys: tuple[str, ...]) -> p
 def _few_with_ops(batch: Batch, names: list[str], keys: list[str]) -> pl.DataFrame:
     """The same for a few rows, row by row: a query would cost more than all of them."""
     assert batch.weight is not None, "changes have weights"
-    frame = batch.frame.select(names) if batch.frame.columns != names else batch.frame
+    frame = pick(batch.frame, names) if batch.frame.columns != names else batch.frame
     sums: dict[tuple[object, ...], int] = {}
     first: dict[tuple[object, ...], int] = {}
     for number, (row, weight) in enumerate(zip(frame.iter_rows(), batch.weight, strict=True)):

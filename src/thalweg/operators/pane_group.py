@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from thalweg.columnar.batch import FIRST, PANE, Batch
+from thalweg.columnar.batch import FIRST, PANE, Batch, pick
 from thalweg.operators.aggregation import DONE, ROWS, GroupingSpec, key_frame
 from thalweg.plan.nodes import WINDOW_END, WINDOW_START, WINDOW_TIME
 from thalweg.plan.properties import WINDOW_TIME_US
@@ -116,7 +116,7 @@ class PaneGroupOp:
         bounds = {WINDOW_START: start, WINDOW_END: end, WINDOW_TIME: end - WINDOW_TIME_US}
         made = own.hstack(outputs) if own.width else outputs
         made = made.with_columns([_constant(v, self._time).alias(n) for n, v in bounds.items()])
-        yield from Batch(made.select(self._spec.columns)).slices(self._rows_max)
+        yield from Batch(pick(made, self._spec.columns)).slices(self._rows_max)
 
     def _needs_sum(self, keys: pl.DataFrame) -> bool:
         """Whether a key may have several panes in one window."""

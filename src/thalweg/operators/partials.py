@@ -66,7 +66,7 @@ class PartialsOp(Step):
         self._layout.update(table, slots, batch)
         used = table.live()
         made = self._layout.take(table, used)
-        frame = table.keys(used).with_columns([pl.Series(n, a) for n, a in made.items()])
+        frame = table.keys(used).hstack([pl.Series(n, a) for n, a in made.items()])
         table.free(used)
         self._batches += 1
         if self._batches % _COMPACT_AFTER == 0:

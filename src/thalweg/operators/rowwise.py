@@ -13,7 +13,7 @@ import polars as pl
 
 from thalweg.base.schema import Schema
 from thalweg.base.types import INT64, Field
-from thalweg.columnar.batch import OFFSET, SPLIT, SYSTEM_COLUMNS, WEIGHT, Batch
+from thalweg.columnar.batch import OFFSET, SPLIT, SYSTEM_COLUMNS, WEIGHT, Batch, pick
 from thalweg.errors import PlanError
 from thalweg.expr.evaluate import Predicate, Projection
 from thalweg.expr.nodes import Expr, Named
@@ -150,7 +150,7 @@ def _compile(step: RowStep) -> Callable[[Batch], Batch]:
         return lambda b: b.with_frame(b.frame.drop(SPLIT, OFFSET, strict=False))
     if isinstance(step, StripStep):
         wanted = list(step.columns)
-        return lambda b: b if b.frame.columns == wanted else Batch(b.frame.select(wanted), b.weight)
+        return lambda b: b if b.frame.columns == wanted else Batch(pick(b.frame, wanted), b.weight)
     function, result = step.function, step.result
     names = list(step.schema.names)
     return lambda b: _through_frame(b, lambda f: apply_frame_function(f, function, result, names))

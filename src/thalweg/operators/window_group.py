@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import polars as pl
 
-from thalweg.columnar.batch import Batch
+from thalweg.columnar.batch import Batch, pick
 from thalweg.operators.aggregation import GroupingSpec, key_frame
 from thalweg.plan.nodes import WINDOW_END
 from thalweg.protocols.operator import Context, Output
@@ -61,7 +61,7 @@ class WindowGroupOp:
         if not len(live):
             return
         outputs = self._layout.outputs(self._state, self._layout.take(self._state, live))
-        made = keys.hstack(outputs).select(self._spec.columns)
+        made = pick(keys.hstack(outputs), self._spec.columns)
         self._state.free(live)
         yield from Batch(made).slices(self._rows_max)
 

@@ -155,7 +155,7 @@ class WindowsOp(Step):
 
 
 def _with(batch: Batch, columns: dict[str, Micros]) -> Batch:
-    return Batch(batch.frame.with_columns([pl.Series(n, a) for n, a in columns.items()]), batch.weight)
+    return Batch(batch.frame.hstack([pl.Series(n, a) for n, a in columns.items()]), batch.weight)
 
 
 def _micros(frame: pl.DataFrame, column: str) -> Micros:

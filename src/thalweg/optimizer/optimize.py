@@ -1,8 +1,12 @@
-"""Apply rules to a plan until nothing changes.
+"""Apply rules to plans until nothing changes.
 
 A rule is a function from a plan node to a plan node (the same object where it has nothing to say),
 kept in a file of its own name under rules/. The rules are one ordered tuple. Each is held to law 6:
-the plan before and after gives the same result and schema.
+the plan before and after gives the same result and schema. A rule may take away the failure of a
+value that the result does not need (SQL leaves the order of conditions open), but never add one.
+
+All plans of a job are rewritten together, below one node `Roots`: what they share stays shared, and
+a rule that must know every reader of a step (which columns does anybody need?) acts on that node.
 
 Not here: what a rule does (rules/), choosing operators (physical/).
 """
@@ -10,8 +14,10 @@ Not here: what a rule does (rules/), choosing operators (physical/).
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 
+from thalweg.base.schema import Schema
 from thalweg.errors import InternalError
 from thalweg.plan.nodes import Plan
 
@@ -20,38 +26,56 @@ _ROUNDS_MAX = 50
 
 
 @dataclass(frozen=True)
+class Roots(Plan):
+    """All plans of one job; rules for the whole act on it, and no other step ever reads it."""
+
+    plans: tuple[Plan, ...]
+
+    @property
+    def inputs(self) -> tuple[Plan, ...]:
+        return self.plans
+
+    def with_inputs(self, inputs: tuple[Plan, ...]) -> Plan:
+        return replace(self, plans=inputs)
+
+    @cached_property
+    def schema(self) -> Schema:
+        return Schema(())
+
+
+@dataclass(frozen=True)
 class Applied:
-    """One rule that changed a plan, and the plan after it."""
+    """One rule that changed something, and all plans after it."""
 
     rule: str
-    plan: Plan
+    plans: tuple[Plan, ...]
 
 
 def optimize(roots: Sequence[Plan], rules: Sequence[Rule]) -> tuple[list[Plan], list[Applied]]:
     """The plans after all rules, and what each rule did, in order.
 
     Raises:
-        InternalError: a rule changed the schema, or the rules never come to rest.
+        InternalError: a rule changed the columns of a result, or the rules never come to rest.
     """
     steps: list[Applied] = []
-    done = []
-    for root in roots:
-        done.append(_to_rest(root, rules, steps))
-    return done, steps
-
-
-def _to_rest(plan: Plan, rules: Sequence[Rule], steps: list[Applied]) -> Plan:
+    plans = tuple(roots)
     for _ in range(_ROUNDS_MAX):
-        before = plan
+        before = plans
         for rule in rules:
-            changed = everywhere(plan, rule)
-            if changed is not plan and changed != plan:
-                _check(rule, plan, changed)
-                steps.append(Applied(rule.__name__, changed))
-                plan = changed
-        if plan == before:
-            return plan
+            changed = _applied(rule, plans)
+            if changed != plans:
+                _check(rule, plans, changed)
+                steps.append(Applied(name_of(rule), changed))
+                plans = changed
+        if plans is before:
+            return list(plans), steps
     raise InternalError("the optimizer's rules do not come to rest", code="internal-optimizer-loop")
+
+
+def _applied(rule: Rule, plans: tuple[Plan, ...]) -> tuple[Plan, ...]:
+    whole = everywhere(Roots(plans), rule)
+    assert isinstance(whole, Roots), "a rule keeps the roots together"
+    return whole.plans
 
 
 def everywhere(plan: Plan, rule: Rule) -> Plan:
@@ -62,20 +86,31 @@ def everywhere(plan: Plan, rule: Rule) -> Plan:
         known = seen.get(id(node))
         if known is not None:
             return known
-        inputs = tuple(visit(i) for i in node.inputs)
-        same = all(a is b for a, b in zip(inputs, node.inputs, strict=True))
-        made = rule(node if same else node.with_inputs(inputs))
+        made = rule(over(node, [visit(i) for i in node.inputs]))
         seen[id(node)] = made
         return made
 
     return visit(plan)
 
 
-def _check(rule: Rule, before: Plan, after: Plan) -> None:
-    if before.schema != after.schema:
-        raise InternalError(
-            f'the rule "{rule.__name__}" changed the columns of the result',
-            code="internal-rule-schema",
-            expected=str(before.schema),
-            found=str(after.schema),
-        )
+def over(plan: Plan, inputs: Sequence[Plan]) -> Plan:
+    """The step over other inputs; the same object if they are the ones that it has."""
+    if all(a is b for a, b in zip(inputs, plan.inputs, strict=True)):
+        return plan
+    return plan.with_inputs(tuple(inputs))
+
+
+def name_of(rule: Rule) -> str:
+    """What a rule is called."""
+    return str(getattr(rule, "__name__", type(rule).__name__))
+
+
+def _check(rule: Rule, before: tuple[Plan, ...], after: tuple[Plan, ...]) -> None:
+    for old, new in zip(before, after, strict=True):
+        if old.schema != new.schema:
+            raise InternalError(
+                f'the rule "{name_of(rule)}" changed the columns of the result',
+                code="internal-rule-schema",
+                expected=str(old.schema),
+                found=str(new.schema),
+            )

@@ -1,7 +1,32 @@
-"""The rules that every session applies, in order."""
+"""List the built-in rules, in the order in which they are applied.
+
+Expressions first, then filters, then projections; the rules for all plans of a job come last, when it is
+known what is used. Every round goes through the whole list, until a round changes nothing.
+"""
 
 from __future__ import annotations
 
 from thalweg.optimizer.optimize import Rule
+from thalweg.optimizer.rules.drop_trivial_projection import drop_trivial_projection
+from thalweg.optimizer.rules.drop_watermark import drop_watermark
+from thalweg.optimizer.rules.fold_constants import fold_constants
+from thalweg.optimizer.rules.merge_filters import merge_filters
+from thalweg.optimizer.rules.merge_projections import merge_projections
+from thalweg.optimizer.rules.merge_rank_filter import merge_rank_filter
+from thalweg.optimizer.rules.project_before_filter import project_before_filter
+from thalweg.optimizer.rules.prune_columns import prune_columns
+from thalweg.optimizer.rules.push_filter_down import push_filter_down
+from thalweg.optimizer.rules.simplify import simplify
 
-RULES: tuple[Rule, ...] = ()
+RULES: tuple[Rule, ...] = (
+    fold_constants,
+    simplify,
+    push_filter_down,
+    merge_filters,
+    merge_rank_filter,
+    merge_projections,
+    project_before_filter,
+    drop_watermark,
+    prune_columns,
+    drop_trivial_projection,
+)

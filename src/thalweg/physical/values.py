@@ -38,13 +38,25 @@ class ValuesSource:
     def open(self, split: Split, position: Position, fields: Fields | None) -> ValuesReader:
         """A reader from a row number on."""
         del split
-        names = self.frame.columns if fields is None else [n for n, _ in fields]
-        return ValuesReader(self.frame.select(names), int(position.get("row", 0)))
+        return ValuesReader(self.frame.select(_columns(fields)), int(position.get("row", 0)))
 
     def lazy(self, fields: Fields | None) -> pl.LazyFrame:
         """All rows."""
-        names = self.frame.columns if fields is None else [n for n, _ in fields]
-        return self.frame.lazy().select(names)
+        return self.frame.lazy().select(_columns(fields))
+
+
+def _columns(fields: Fields | None) -> list[pl.Expr]:
+    """The columns asked for; of struct columns the members asked for."""
+    return [pl.all()] if fields is None else [_column(name, members) for name, members in fields]
+
+
+def _column(name: str, members: tuple[str, ...] | None) -> pl.Expr:
+    column = pl.col(name)
+    if members is None:
+        return column
+    made = pl.struct([column.struct.field(m) for m in members])
+    # a struct made of its members is never NULL; the rows that were must stay so
+    return pl.when(column.is_not_null()).then(made).alias(name)
 
 
 class ValuesReader:

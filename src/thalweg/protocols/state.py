@@ -146,6 +146,7 @@ class KeyedColumns(Protocol):
         S8 `keys`, `live`, `count` and `last_new` tell the truth: the keys of slots, the slots in use
            ascending, their number, the slots just made in order of first appearance.
         S9 memory of keys that have gone is given back by `compact`.
+        S10 the order of a dump depends on its rows alone, not on their history.
 
     Checked by: `thalweg.testing.check_state`, with S6 and S7.
     """
@@ -207,8 +208,7 @@ class StoredState(Protocol):
     """What the runtime alone does with state.
 
     Contract:
-        S6 `dump` gives every live row once, in an order that depends on the rows alone; loaded in any
-           parts and any order, it makes the same state.
+        S6 `dump` gives every live row once; loaded in any parts and any order, it makes the same state.
         S7 `compact` changes nothing that can be seen.
     """
 

@@ -221,7 +221,7 @@ class SourceTask(Task):
             split = (self.scan.number << 32) + current.number
             added.append(pl.repeat(split, frame.height, dtype=pl.Int64, eager=True).alias(SPLIT))
             added.append(offsets.cast(pl.Int64).alias(OFFSET))
-        return frame.with_columns(added) if added else frame
+        return frame.hstack(added) if added else frame
 
     def progress(self) -> dict[str, Mapping[str, Any]]:
         """Where every split of this task stands, as plain data."""

@@ -11,6 +11,9 @@ import sys
 import threading
 from collections.abc import Callable
 
+import numpy as np
+import polars as pl
+
 from thalweg.errors import ThalwegError
 from thalweg.runtime.run import Run
 from thalweg.runtime.source_task import SourceTask
@@ -71,6 +74,7 @@ def run_threads(run: Run, *, until: Callable[[], bool] | None = None, poll: floa
     Raises:
         The error of the failing task; several at once arrive as an `ExceptionGroup`.
     """
+    _prepare_polars()
     count = max(s.parallelism for s in run.job.stages)
     stop = threading.Event()
     workers = [
@@ -91,6 +95,12 @@ def run_threads(run: Run, *, until: Callable[[], bool] | None = None, poll: floa
         sys.setswitchinterval(before)
         run.close()
     _raise([w.error for w in workers if w.error is not None])
+
+
+def _prepare_polars() -> None:
+    """Let Polars import numpy now: its lazy imports are not safe when two threads come first together."""
+    frame = pl.DataFrame({"a": np.zeros(1)})
+    assert frame.get_column("a").to_numpy().shape == (1,), "one number goes in and out"
 
 
 def _wait(

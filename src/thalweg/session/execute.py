@@ -17,22 +17,18 @@ from thalweg.checkpoint.snapshot import JobSnapshot
 from thalweg.columnar.batch import Batch
 from thalweg.errors import DataError, PlanError
 from thalweg.expr.python import unwrap
-from thalweg.job.job import describe
 from thalweg.operators.changelog import with_ops
 from thalweg.optimizer.optimize import Rule, optimize
 from thalweg.physical.lazy import LazyBuilder
-from thalweg.physical.planner import plan_job
 from thalweg.physical.results import changelog_step, check_sink
 from thalweg.plan.nodes import Plan, Write
 from thalweg.plan.properties import properties
-from thalweg.runtime.inline import run_inline
 from thalweg.runtime.options import RunOptions
-from thalweg.runtime.run import Run
-from thalweg.runtime.threads import run_threads
 from thalweg.session.hooks import HOOKS
 from thalweg.session.reading import read_bad_rows, read_splits
 
 if TYPE_CHECKING:
+    from thalweg.runtime.run import Run
     from thalweg.session.hooks import Watcher
 
 Mode = Literal["automatic", "batch", "stream"]
@@ -85,6 +81,7 @@ def execute(roots: Sequence[Plan], how: Execution) -> Result:
         return Result(how.name, mode, 0, time.monotonic() - begun, is_complete=True)
     run = Run(plan_job(plans, name=how.name, parallelism=how.parallelism), how.options, how.snapshot)
     with ExitStack() as stack:
+        stack.callback(run.close)
         for watch in (*how.watchers, *HOOKS.watchers):
             stack.enter_context(watch(run))
         if how.on_start is not None:

@@ -7,6 +7,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import polars as pl
@@ -38,6 +41,7 @@ _MODES: dict[str, Mode] = {
     "streaming": "stream",
     "stream": "stream",
 }
+_UNNAMED = "job"
 
 
 class Session:
@@ -190,7 +194,9 @@ class Session:
             )
         sinks, self.sinks = self.sinks, []
         name = self._settled("pipeline.name", name)
-        return execute(sinks, self._execution(name, self._settled("execution.runtime-mode", mode), options))
+        how = self._execution(name, self._settled("execution.runtime-mode", mode), options)
+        has_name = name is not None or how.name != _UNNAMED
+        return execute(sinks, replace(how, watchers=(partial(_listening, has_name=has_name),)))
 
     def _settled(self, option: str, given: str | None) -> str | None:
         """What the program says, unless a flag says otherwise."""
@@ -204,7 +210,7 @@ class Session:
             )
         parallelism = self.settings.get("parallelism.default") or os.cpu_count() or 1
         return Execution(
-            name=name or self.settings.get("pipeline.name") or HOOKS.job_name or "job",
+            name=name or self.settings.get("pipeline.name") or HOOKS.job_name or _UNNAMED,
             mode=_MODES[wanted],
             parallelism=parallelism,
             rules=self.rules,
@@ -213,8 +219,6 @@ class Session:
         )
 
     def _run_options(self) -> RunOptions:
-        from dataclasses import replace
-
         get = self.settings.get
         return replace(
             self.run_options,
@@ -258,6 +262,13 @@ class Session:
         """Every stage on the way from several plans to one job."""
         roots = [p if isinstance(p, Write) else Write(p, MemorySink(is_parallel=False)) for p in plans]
         return explain(roots, self._execution(None, None, None))
+
+
+def _listening(run: Run, *, has_name: bool) -> AbstractContextManager[object]:
+    """Let other processes ask the run how it is."""
+    from thalweg.session.control.server import listening
+
+    return listening(run, is_default_name=not has_name)
 
 
 __all__ = ["Session"]

@@ -46,7 +46,9 @@ class FakeSession:
     def write_sink(self, plan: Plan, sink: Sink, changelog: str | None, /) -> None:
         self.written.append((plan, sink, changelog))
 
-    def write_callback(self, plan: Plan, function: Callable[[pl.DataFrame], object], changes: bool, /) -> None:
+    def write_callback(
+        self, plan: Plan, function: Callable[[pl.DataFrame], object], changes: bool, /
+    ) -> None:
         self.written.append((plan, function, changes))
 
     def show(self, plan: Plan, rows: int, /) -> None:

@@ -41,7 +41,7 @@ def rows_of(data: tw.Dataset) -> list[tuple[Any, ...]]:
             ["k", "twice"],
             [("a", 12), ("a", 6), (None, 8)],
         ),
-        (lambda d: d.where("v" == tw.col("k"), tw.col("v") > 1).select("k"), ["k"], []),
+        (lambda d: d.where(tw.col("k") == "v", tw.col("v") > 1).select("k"), ["k"], []),
         (lambda d: d.filter(tw.col("v") > 2, tw.col("k") == "a").select("v"), ["v"], [(3,), (6,)]),
         (
             lambda d: d.with_columns(v=tw.coalesce(tw.col("v"), 0), one=1).drop("tags", tw.col("t")).limit(6),
@@ -101,7 +101,9 @@ def rows_of(data: tw.Dataset) -> list[tuple[Any, ...]]:
             [(at(-10), 2), (at(0), 5), (at(10), 4), (at(20), 1)],
         ),
         (
-            lambda d: d.window(tw.cumulating("20s", step="10s")).group_by("k").agg(n=tw.count("v")).select("n"),
+            lambda d: (
+                d.window(tw.cumulating("20s", step="10s")).group_by("k").agg(n=tw.count("v")).select("n")
+            ),
             ["n"],
             [(1,)] * 6 + [(2,)],
         ),
@@ -141,7 +143,9 @@ def test_a_window_key_that_is_named_is_there_once() -> None:
 
 
 def test_ranks_inside_the_windows_of_an_earlier_grouping() -> None:
-    counted = two_splits().assign_watermark("t", "30s").window(tw.tumbling("20s")).group_by("k").agg(n=tw.count())
+    counted = (
+        two_splits().assign_watermark("t", "30s").window(tw.tumbling("20s")).group_by("k").agg(n=tw.count())
+    )
     ranked = counted.rank("r", by="n", descending=True, partition=tw.WINDOW).filter(tw.col("r") <= 1)
     assert rows_of(ranked.select("k", "n")) == [("a", 1), ("a", 2), ("b", 2)]
     assert rows_of(counted.top(1, by="n", partition=tw.WINDOW, with_ties=True).select("k", "n")) == [
@@ -239,7 +243,10 @@ LIST = ["k", "v"]
         (lambda d: d.assign_watermark("t", "soon"), "config-duration"),
         (lambda d: d.window(tw.tumbling("1s")), "plan-no-event-time"),
         (lambda d: d.window(tw.tumbling("1s"), on="v"), "plan-window-type"),
-        (lambda d: d.window(tw.tumbling("1s"), on="t").rows().window(tw.tumbling("1s"), on="t"), "plan-window-twice"),
+        (
+            lambda d: d.window(tw.tumbling("1s"), on="t").rows().window(tw.tumbling("1s"), on="t"),
+            "plan-window-twice",
+        ),
         (lambda d: d.window(tw.tumbling("1s"), on="t").top(1, by="v", partition=[3]), "plan-no-column"),
         (lambda d: d.map_batches(lambda f: f, "k STRONG"), "plan-unknown-type"),
     ],
@@ -274,4 +281,5 @@ def test_mistakes_in_the_rows_of_a_function(mode: str, function: Any, code: str)
     with pytest.raises(ThalwegError) as caught:
         two_splits(mode).flat_map(function, "n BIGINT").collect()
     assert caught.value.code == code
-    assert str(caught.value.where).startswith(f"{__file__}:")
+    if mode == "batch":  # a stream names the split and the row instead
+        assert str(caught.value.where).startswith(f"{__file__}:")

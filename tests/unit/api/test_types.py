@@ -8,7 +8,7 @@ from typing import Any, Optional
 
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from thalweg.api.type_text import read_type
@@ -31,7 +31,8 @@ def _nested(inner: st.SearchStrategy[t.DataType]) -> st.SearchStrategy[t.DataTyp
     return st.one_of(inner.map(t.List), st.tuples(inner, inner).map(lambda p: t.Map(*p)), rows)
 
 
-@given(st.recursive(st.sampled_from(_PLAIN), _nested, max_leaves=6))
+@settings(max_examples=25)
+@given(st.recursive(st.sampled_from(_PLAIN), _nested, max_leaves=4))
 def test_every_type_is_read_from_its_own_name(held: t.DataType) -> None:
     assert read_type(str(held)) == held
     assert read_type(str(held).lower().replace(" ", "  ")) == read_type(str(held).lower())
@@ -70,8 +71,27 @@ def test_digits_of_a_second_are_kept() -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        *("", "  ", "int int", "decimal(39)", "decimal(2, 3)", "decimal(x)", "timestamp(9)", "row<>", "row<a>"),
-        *("array", "array<int", "map<int>", "row<a int, a int>", "varchar(", "int;", "string unsigned", "double("),
+        *(
+            "",
+            "  ",
+            "int int",
+            "decimal(39)",
+            "decimal(2, 3)",
+            "decimal(x)",
+            "timestamp(9)",
+            "row<>",
+            "row<a>",
+        ),
+        *(
+            "array",
+            "array<int",
+            "map<int>",
+            "row<a int, a int>",
+            "varchar(",
+            "int;",
+            "string unsigned",
+            "double(",
+        ),
     ],
 )
 def test_other_texts_are_refused(text: str) -> None:
@@ -113,7 +133,9 @@ def test_python_and_polars_types(given_type: Any, held: t.DataType) -> None:
     assert data_type(given_type) == held
 
 
-@pytest.mark.parametrize("odd", [object, complex, int | str, list, list[object], pl.List, pl.Object(), 3, [int]])
+@pytest.mark.parametrize(
+    "odd", [object, complex, int | str, list, list[object], pl.List, pl.Object(), 3, [int]]
+)
 def test_other_python_types_are_refused(odd: Any) -> None:
     with pytest.raises(PlanError) as caught:
         data_type(odd)

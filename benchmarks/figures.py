@@ -1,0 +1,75 @@
+"""Write the README's table of figures from the stored results.
+
+`python benchmarks/figures.py` rewrites the part of README.md between the markers; the test
+`tests/docs/test_figures.py` fails when the two differ.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+RESULTS = ROOT / "benchmarks" / "results"
+BEGIN, END = "<!-- figures: made by benchmarks/figures.py -->", "<!-- end of figures -->"
+
+WHAT = {
+    "q0": "q0, pass through",
+    "q1": "q1, exact decimal product",
+    "q2": "q2, selection",
+    "q5": "q5, hopping windows, busiest auction",
+    "q17": "q17, running aggregates per auction",
+    "q1-json": "q1 from JSON lines",
+}
+
+
+def table() -> str:
+    """The figures as Markdown."""
+    found = {p.stem: json.loads(p.read_text()) for p in sorted(RESULTS.glob("*.json"))}
+    lines = [
+        "| stream, 10 M Nexmark events | M events/s | at parallelism 1 | of the limit |",
+        "|---|---|---|---|",
+    ]
+    lines += [_stream(WHAT[n], found[n], found.get(f"{n}-p1")) for n in WHAT if n in found]
+    batches = [n for n in ("q1", "q5", "q17") if f"batch-{n}" in found]
+    if batches:
+        lines += ["", "| batch, from Parquet | M events/s | written by hand in Polars | ratio |", "|---|---|---|---|"]
+        lines += [_batch(n, found[f"batch-{n}"]) for n in batches]
+    rest = [r for n, r in found.items() if n not in WHAT and not n.endswith(("-p1", "-parquet")) and n[:5] != "batch"]
+    if rest:
+        lines += ["", "| also measured | median | least to most |", "|---|---|---|"]
+        lines += [_other(r) for r in rest]
+    return "\n".join(lines)
+
+
+def _millions(value: float) -> str:
+    return f"{value / 1e6:.1f}"
+
+
+def _stream(what: str, result: dict[str, Any], single: dict[str, Any] | None) -> str:
+    spread = f"{_millions(result['median'])} ({_millions(result['min'])} to {_millions(result['max'])})"
+    one = "" if single is None else _millions(single["median"])
+    return f"| {what} | {spread} | {one} | {result['percent_of_limit']:.0f} % |"
+
+
+def _batch(name: str, result: dict[str, Any]) -> str:
+    ratio = result["limit"] / result["median"]
+    return f"| {name} | {_millions(result['median'])} | {_millions(result['limit'])} | {ratio:.2f}× the time |"
+
+
+def _other(result: dict[str, Any]) -> str:
+    unit = result["unit"]
+    low, mid, high = (f"{result[k]:.2f}" for k in ("min", "median", "max"))
+    return f"| {result['name']} | {mid} {unit} | {low} to {high} |"
+
+
+def updated(text: str) -> str:
+    """The README with its figures made anew."""
+    begin, end = text.index(BEGIN) + len(BEGIN), text.index(END)
+    return f"{text[:begin]}\n\n{table()}\n\n{text[end:]}"
+
+
+if __name__ == "__main__":
+    readme = ROOT / "README.md"
+    readme.write_text(updated(readme.read_text()))

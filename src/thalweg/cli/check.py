@@ -1,0 +1,96 @@
+"""`thalweg check`: look at a program without running its job."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from thalweg.cli.choices import execution_options, raise_flags
+from thalweg.cli.failures import DONE, report
+from thalweg.cli.looking import Look, look_at_file
+
+if TYPE_CHECKING:
+    from thalweg.plan.nodes import Plan, Scan, Write
+
+_REPLAY = {
+    "exact": "exact: rows can be read again",
+    "ack": "ack: unacknowledged rows come again",
+    "none": "none",
+}
+
+
+@click.command("check")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False))
+@execution_options
+def command(file: str, **how: Any) -> int:
+    """Look at a program or a SQL file without running its job: nothing is read or written.
+
+    Example: thalweg check job.py
+
+    Executes the program up to session.run(), plans the job, and lists what it reads and writes.
+    """
+    raise_flags(**how)
+    try:
+        looks = look_at_file(file)
+        lines = [text for look in looks for text in told(look)]
+    except Exception as error:  # noqa: BLE001 - the program is the user's: it may raise anything
+        return report(error, file)
+    for text in lines:
+        click.echo(text)
+    click.echo("ok" if looks else "ok, but nothing is run")
+    return DONE
+
+
+def told(look: Look) -> Iterator[str]:
+    """A job's mode, sources and sinks, once it has been planned without error."""
+    from thalweg.optimizer.optimize import optimize
+    from thalweg.physical.planner import plan_job
+    from thalweg.physical.results import check_sink
+    from thalweg.plan.nodes import Write
+    from thalweg.session.execute import choose_mode
+
+    plans, _ = optimize(look.roots, look.how.rules)
+    mode = choose_mode(plans, look.how.mode)
+    writes = [p for p in plans if isinstance(p, Write)]
+    for write in writes:
+        check_sink(write, batch=mode == "batch")
+    if mode == "stream":
+        plan_job(plans, name=look.how.name, parallelism=look.how.parallelism)
+    yield f'job "{look.how.name}": {mode}, parallelism {look.how.parallelism}'
+    scans = {id(s.source): s for w in writes for s in _scans(w)}
+    for scan in scans.values():
+        yield _source_line(scan)
+    for write in writes:
+        yield from _sink_lines(write)
+
+
+def _source_line(scan: Scan) -> str:
+    source = scan.source
+    ends = "ends" if source.is_bounded else "never ends"
+    return f"  source {source.describe()}: {ends}, replay {_REPLAY[source.replay]}"
+
+
+def _sink_lines(write: Write) -> Iterator[str]:
+    from thalweg.plan.properties import properties
+
+    kind = "updating" if properties(write.input).is_updating else "append-only"
+    name = f'"{write.name}" ' if write.name else ""
+    yield f"  sink {name}{write.sink.describe()}: {kind} rows, {_guarantee(write)}"
+    yield f"    {write.input.schema}"
+
+
+def _guarantee(write: Write) -> str:
+    """The weakest of sources and sink."""
+    replays = {s.source.replay for s in _scans(write)}
+    if "none" in replays:
+        return "at most once: a source cannot be read again"
+    return write.sink.delivery.replace("_", " ")
+
+
+def _scans(plan: Plan) -> list[Scan]:
+    from thalweg.plan.nodes import Scan
+
+    found = [plan] if isinstance(plan, Scan) else []
+    return [*found, *(s for below in plan.inputs for s in _scans(below))]

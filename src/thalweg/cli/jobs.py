@@ -1,0 +1,53 @@
+"""`thalweg jobs`: list the jobs that run on this machine."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import click
+
+from thalweg.cli.counters import number
+from thalweg.cli.failures import DONE
+
+if TYPE_CHECKING:
+    from thalweg.session.control import JobInfo
+
+_HEAD = ("JOB", "PID", "STATE", "RUNS FOR", "ROWS", "EVENT TIME")
+
+
+@click.command("jobs")
+@click.option("--json", "as_json", is_flag=True, help="one JSON object per line")
+def command(as_json: bool) -> int:
+    """List the jobs that run on this machine, of this user.
+
+    Example: thalweg jobs --json
+    """
+    from thalweg.session.control import running_jobs
+
+    jobs = running_jobs()
+    if as_json:
+        for job in jobs:
+            click.echo(json.dumps(asdict(job)))
+    elif jobs:
+        click.echo(listed(jobs))
+    else:
+        click.echo("no job is running", err=True)
+    return DONE
+
+
+def listed(jobs: list[JobInfo]) -> str:
+    """The jobs as lines in columns."""
+    rows = [_HEAD, *(_row(job) for job in jobs)]
+    widths = [max(len(r[i]) for r in rows) for i in range(len(_HEAD))]
+    return "\n".join("  ".join(f"{c:<{w}}" for c, w in zip(r, widths, strict=True)).rstrip() for r in rows)
+
+
+def _row(job: JobInfo) -> tuple[str, ...]:
+    time = ""
+    if job.watermark is not None:
+        time = f"{datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=job.watermark):%Y-%m-%d %H:%M:%S}"
+    state = {"stop": "stopping", "drain": "draining"}.get(job.state, job.state)
+    return job.name, str(job.pid), state, str(timedelta(seconds=int(job.seconds))), number(job.rows), time

@@ -1,0 +1,217 @@
+"""Find out which columns, and which members of rows, each step of a job must make.
+
+A need says what is read of a step's rows: columns by name, and of a column of rows either some members or
+all (None). What several readers need of one step is the union. A step may make more than one reader needs,
+never less.
+
+Not here: rewriting the plan (rules/prune_columns.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from thalweg.base.schema import Schema
+from thalweg.base.types import STRING, DataType, List, Map, Struct
+from thalweg.expr.nodes import Call, Column, Expr, Literal
+from thalweg.optimizer.expressions import is_plain
+from thalweg.plan.nodes import (
+    AssignWatermark,
+    BadRows,
+    Explode,
+    Filter,
+    GroupBy,
+    Late,
+    Limit,
+    MapBatches,
+    Plan,
+    Project,
+    Rank,
+    Scan,
+    Union,
+    Values,
+    Window,
+)
+
+Members = frozenset[str] | None
+Need = dict[str, Members]
+
+
+def needs_of(root: Plan) -> dict[Plan, Need]:
+    """What each step at or below `root` must make; readers come before what they read."""
+    found: dict[Plan, Need] = {step: {} for step in _readers_first(root)}
+    found[root] = whole(root.schema.names)
+    for step, need in found.items():
+        _at_least_one(step, need)
+        for below, read in zip(step.inputs, read_below(step, need), strict=True):
+            for name, members in read.items():
+                add(found[below], name, members)
+    return found
+
+
+def _readers_first(root: Plan) -> list[Plan]:
+    """Every step once, each behind all steps that read it."""
+    done: dict[Plan, None] = {}
+
+    def visit(plan: Plan) -> None:
+        if plan not in done:
+            for below in plan.inputs:
+                visit(below)
+            done[plan] = None
+
+    visit(root)
+    return list(reversed(done))
+
+
+# -- needs -------------------------------------------------------------------------------------
+
+
+def whole(names: Iterable[str]) -> Need:
+    """These columns with all that is in them."""
+    return dict.fromkeys(names)
+
+
+def add(need: Need, name: str, members: Members) -> None:
+    """Need a column, or members of it, too."""
+    known = need.get(name, frozenset())
+    need[name] = None if known is None or members is None else known | members
+
+
+def add_expression(need: Need, expr: Expr) -> None:
+    """Need what an expression reads."""
+    if isinstance(expr, Column):
+        add(need, expr.name, None)
+        return
+    if isinstance(expr, Call) and expr.function == "field":
+        column, member = expr.args
+        if isinstance(column, Column) and isinstance(member, Literal):
+            add(need, column.name, frozenset([member.value]))
+            return
+    for child in expr.children:
+        add_expression(need, child)
+
+
+def _at_least_one(step: Plan, need: Need) -> None:
+    """A frame without columns has no rows: a step that could make one makes its cheapest column."""
+    if need or not isinstance(step, (Scan, Project, GroupBy, Union)):
+        return
+    if isinstance(step, GroupBy):
+        need.update(whole(step.schema.names[:1] if not step.keys else ()))
+        return
+    names = list(step.schema.names)
+    if isinstance(step, Project):
+        names = [i.name for i in step.items if is_plain(i.expr)] or names[:1]
+    name = min(names, key=lambda n: _cost(step.schema.type_of(n)))
+    need[name] = _one_member(step.schema, name)
+
+
+def _one_member(schema: Schema, name: str) -> Members:
+    held = schema.type_of(name)
+    if not isinstance(held, Struct) or not held.fields:
+        return None
+    return frozenset([min(held.fields, key=lambda f: _cost(f.type)).name])
+
+
+def _cost(held: DataType) -> int:
+    if isinstance(held, (List, Map)):
+        return 3
+    return 2 if isinstance(held, Struct) else int(held == STRING)
+
+
+# -- steps -------------------------------------------------------------------------------------
+
+
+def read_below(step: Plan, need: Need) -> list[Need]:
+    """What a step reads of each of its inputs to make what is needed."""
+    rule = _RULES.get(type(step))
+    if rule is None:
+        return [whole(p.schema.names) for p in step.inputs]
+    found: list[Need] = rule(step, need)
+    return found
+
+
+def _passed(step: Plan, need: Need) -> Need:
+    """What comes from the input under the same name."""
+    below = step.inputs[0].schema
+    return {name: members for name, members in need.items() if name in below}
+
+
+def _project(step: Project, need: Need) -> list[Need]:
+    read: Need = {}
+    for item in step.items:
+        if item.name not in need:
+            continue
+        if isinstance(item.expr, Column):
+            add(read, item.expr.name, need[item.name])
+        else:
+            add_expression(read, item.expr)
+    return [read]
+
+
+def _filter(step: Filter, need: Need) -> list[Need]:
+    read = _passed(step, need)
+    add_expression(read, step.condition)
+    return [read]
+
+
+def _watermark(step: AssignWatermark, need: Need) -> list[Need]:
+    read = _passed(step, need)
+    add_expression(read, step.watermark)
+    add(read, step.column, None)
+    return [read]
+
+
+def _column(step: Explode | Window, need: Need) -> list[Need]:
+    read = _passed(step, need)
+    add(read, step.column, None)
+    return [read]
+
+
+def _group_by(step: GroupBy, need: Need) -> list[Need]:
+    read = whole(step.keys)
+    for item in step.aggregates:
+        if item.name in need:
+            add_expression(read, item.expr)
+    return [read]
+
+
+def _rank(step: Rank, need: Need) -> list[Need]:
+    if step.kind == "row_number" and not _have_positions(step.input):
+        # all columns decide which of two equal rows comes first
+        return [whole(step.input.schema.names)]
+    read = _passed(step, need)
+    for name in (*step.partition, *(k.column for k in step.order)):
+        add(read, name, None)
+    return [read]
+
+
+def _have_positions(plan: Plan) -> bool:
+    """Whether rows come from a source one by one, so that their places there break ties."""
+    if isinstance(plan, (GroupBy, MapBatches, Late, BadRows)):
+        return False
+    return isinstance(plan, (Scan, Values)) or all(_have_positions(p) for p in plan.inputs)
+
+
+def _union(step: Union, need: Need) -> list[Need]:
+    # the parts must agree in their types, so that no part gives up members
+    return [whole(need) for _ in step.parts]
+
+
+def _late(step: Late, need: Need) -> list[Need]:
+    return [_passed(step, need)]
+
+
+_RULES: dict[type[Plan], Callable[[Any, Need], list[Need]]] = {
+    Scan: lambda step, need: [],
+    Project: _project,
+    Filter: _filter,
+    AssignWatermark: _watermark,
+    Explode: _column,
+    Window: _column,
+    GroupBy: _group_by,
+    Rank: _rank,
+    Union: _union,
+    Late: _late,
+    Limit: lambda step, need: [_passed(step, need)],
+}

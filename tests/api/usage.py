@@ -1,0 +1,95 @@
+"""Programs as users write them: what type checkers must accept, and what they must refuse.
+
+Nothing here runs; `test_types.py` hands the file to the type checker. A line that must be refused has an
+ignore with the expected code, and an ignore that nothing needs is an error as well.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, assert_type
+
+import polars as pl
+
+import thalweg.api as tw
+
+if TYPE_CHECKING:
+    from tests.unit.api.fake import FakeSession
+    from thalweg.api import SessionLike
+
+
+def hot_auctions(bids: tw.Dataset) -> tw.Dataset:
+    hot = (
+        bids.window(tw.hopping("10s", every="2s"))
+        .group_by("auction")
+        .agg(num=tw.count())
+        .filter(tw.col("num") > 100)
+    )
+    assert_type(hot, tw.Dataset)
+    hot.write_parquet("out/hot")
+    return hot.rank("place", by=tw.desc("num"), partition=tw.WINDOW).filter(tw.col("place") <= 3)
+
+
+def expressions() -> None:
+    price = tw.col("price")
+    assert_type(price, tw.Expression)
+    assert_type(price * 2 + 1, tw.Expression)
+    assert_type(2 / price, tw.Expression)
+    assert_type(price == 3, tw.Expression)
+    assert_type(price != None, tw.Expression)  # noqa: E711 - operators of SQL
+    assert_type((price > 1) & ~(price < 3), tw.Expression)
+    assert_type(price["net"].cast("BIGINT").alias("x"), tw.Expression)
+    assert_type(tw.col("url").str.split_index("/", 3), tw.Expression)
+    assert_type(tw.when(price > 1).then("many").when(price == 1).then("one").otherwise("none"), tw.Expression)
+    assert_type(tw.sum("price").filter(price > 1), tw.AggregateExpression)
+    assert_type(price.max() - tw.min(price), tw.Expression)
+    assert_type(tw.functions.upper(tw.col("city")), tw.Expression)
+    price + object()  # type: ignore[operator]
+    price["a"][0].cast(3)  # type: ignore[arg-type]
+    for _ in price:  # type: ignore[misc]
+        pass
+
+
+def steps(data: tw.Dataset, other: tw.Dataset) -> None:
+    assert_type(data.select("a", tw.col("b") + 1, c="a", d=3).with_columns(e=None), tw.Dataset)
+    assert_type(data.group_by("a", b=tw.col("c")).agg(tw.count(), m=tw.avg("d")), tw.Dataset)
+    assert_type(data.union(other, other).distinct().limit(3), tw.Dataset)
+    assert_type(data.assign_watermark("at", delay="4s").window(tw.tumbling("1m")), tw.WindowedDataset)
+    assert_type(
+        data.map_batches(lambda f: f.head(1), schema={"a": int, "b": "STRING", "c": pl.Int8}), tw.Dataset
+    )
+    assert_type(data.flat_map(lambda row: [{"a": row["x"]}, (1,)], schema="a BIGINT"), tw.Dataset)
+    assert_type(data.top(3, by=["a", tw.asc("b")], partition="c"), tw.Dataset)
+    assert_type(data.collect(), pl.DataFrame)
+    assert_type(data.count(), int)
+    data.window("10s")  # type: ignore[arg-type]
+    data.select(["a"])  # type: ignore[arg-type]
+    data.group_by("a").agg(n=3)  # type: ignore[arg-type]
+    data.write_parquet("p", changelog="all")  # type: ignore[arg-type]
+    data.collect(mode="fast")  # type: ignore[arg-type]
+    data.plan = other.plan  # type: ignore[misc]
+    tw.hopping("10s")  # type: ignore[call-arg]
+
+
+@tw.udf
+def plain(x: int) -> int:
+    return x
+
+
+@tw.udf(returns="DOUBLE", by="column")
+def vectors(x: pl.Series) -> pl.Series:
+    return x
+
+
+def functions() -> None:
+    assert_type(plain, tw.UserFunction)
+    assert_type(vectors(tw.col("x")), tw.Expression)
+    assert_type(tw.udf(lambda x: x, returns=float)(tw.col("x")), tw.Expression)
+    tw.udf(plain.function.call, by="cell")  # type: ignore[call-overload]
+
+
+def sessions(session: FakeSession) -> SessionLike:
+    return session
+
+
+def tables(obj: Any) -> pl.DataFrame:
+    return tw.to_frame(obj)

@@ -1,0 +1,250 @@
+"""State the laws of the engine as functions that draw a case, run it, and fail.
+
+Each takes a `random.Random`: the tests hand in one of Hypothesis, the mutant tests one per seed. The numbers
+are those of the laws in the design.
+
+Not here: how often they run (test_engine_laws.py), whether they notice bugs (test_mutants.py).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from random import Random
+from typing import Any
+
+import polars as pl
+
+from thalweg.checkpoint.snapshot import JobSnapshot
+from thalweg.expr.nodes import Aggregate, Call, Column, Expr, Named
+from thalweg.plan import build
+from thalweg.plan.nodes import WINDOW_END, WINDOW_START, AssignWatermark, Late, Plan, Values, Window
+from thalweg.plan.properties import properties
+from tests.property.accounts import check_accounts
+from tests.property.harness import Outcome, Way, batch, interrupted, paced, random_way, stream
+from tests.property.plans import Case, every_node, minus, random_case, random_windows, scan
+from tests.property.recording import Table, same
+from tests.property.reference import EPOCH, Reference, windows
+from tests.property.worlds import PacedSource, random_world
+
+Law = Callable[[Random], None]
+Place = frozenset[tuple[tuple[str, str], tuple[int, bool]]]
+
+
+def expected(case: Case, *, judges: bool = True) -> list[Table]:
+    """The final tables of the case."""
+    return Reference(case.roots, judges=judges).tables()
+
+
+def check(case: Case, found: Sequence[Table], wanted: Sequence[Table], what: str) -> None:
+    """Fail where a root has another table, and show the plans."""
+    for number, (table, right) in enumerate(zip(found, wanted, strict=True)):
+        same(table, right, f"{what}, root {number} of\n{case!r}\n")
+
+
+# The laws ----------------------------------------------------------------------------------------------
+
+
+def batch_equals_stream(r: Random) -> None:
+    """Law 1: where no row is late, both modes give what the reference gives."""
+    case = random_case(r, is_punctual=True)
+    wanted = expected(case)
+    check(case, batch(case), wanted, "batch")
+    check(case, stream(case).tables(), wanted, "stream")
+
+
+def late_rows_are_judged(r: Random) -> None:
+    """Law 1: a stream accepts the rows that the reference accepts; a batch accepts all."""
+    case = random_case(r, is_punctual=False)
+    check(case, batch(case), expected(case, judges=False), "batch")
+    check(case, stream(case).tables(), expected(case), "stream")
+
+
+def cuts_do_not_matter(r: Random) -> None:
+    """Law 2: the same final tables, and the same table wherever two runs cut at the same place."""
+    case = random_case(r)
+    wanted = expected(case)
+    by_place: list[dict[Place, list[Table]]] = []
+    for rows_max, every in ((1, r.choice([5, 10])), (5, r.choice([1, 2, 3]))):
+        way = Way(rows_max=rows_max, edge_rows_max=r.choice([1, 9, 1000]), cut_batches=r.choice([None, 1, 3]))
+        outcome = stream(case, way, checkpoint_batches=every)
+        check(case, outcome.tables(), wanted, f"{way}")
+        by_place.append(_tables_by_place(outcome))
+    one, other = by_place
+    for place in one.keys() & other.keys():
+        check(case, other[place], one[place], f"the cut at {place}")
+
+
+def order_does_not_matter(r: Random) -> None:
+    """Law 3: the splits may be read at any pace, by any number of tasks and threads."""
+    case = random_case(r)
+    way = replace(random_way(r), pace=r.randrange(1000))
+    check(case, stream(case, way).tables(), expected(case), f"{way}")
+
+
+def restore_anywhere(r: Random) -> None:
+    """Laws 4 and 5: stopping and going on, at any parallelism, changes nothing."""
+    case = random_case(r)
+    counts = r.choice([(1, 1), (2, 2), (1, 3, 2), (3, 1), (2, 4)])
+    ways = [replace(random_way(r), parallelism=n, rows_max=r.choice([1, 7, 30])) for n in counts]
+    logs, _ = interrupted(case, ways, r)
+    check(case, [log.table() for log in logs], expected(case), f"restored, {ways}")
+
+
+def rules_keep_results(r: Random) -> None:
+    """Law 6: the rules together change neither mode's result."""
+    case = random_case(r)
+    check(case, batch(case, is_optimized=True), expected(case, judges=False), "optimized batch")
+    way = Way(is_optimized=True, parallelism=r.choice([1, 2]), rows_max=r.choice([7, 4096]))
+    check(case, stream(case, way).tables(), expected(case), f"{way}")
+
+
+def every_row_is_accounted_for(r: Random) -> None:
+    """Law 7: in = out + late, for rows between steps and for (row, window) pairs at windows."""
+    way = random_way(r)
+    check_accounts(stream(random_case(r), way))
+    case = counting_case(r)
+    outcome = stream(case, way)
+    check_accounts(outcome)
+    counted, late = outcome.tables()[:2]
+    source, window = every_node(case.roots[0])[-1], case.roots[1].inputs[0]
+    assert isinstance(window, Window), "late rows leave a window"
+    rows = Reference([source], judges=True).rows(source)
+    pairs = sum(len(windows(window.window, row.values["t"])) for row in rows)
+    processed = sum(row[-1] * count for row, count in counted.items())
+    assert pairs == processed + sum(late.values()), f"{pairs} pairs, {processed} counted, {late} late"
+
+
+def cuts_are_consistent(r: Random) -> None:
+    """Law 9: what is published at a cut is the result over the input before it, for all sinks alike."""
+    case = random_case(r)
+    case = Case(case.worlds, tuple(paced(case.roots, r.choice([None, r.randrange(1000)]))))
+    way = Way(rows_max=r.choice([1, 5, 20]), parallelism=r.choice([1, 2, 3]), runtime=_any_runtime(r))
+    outcome = stream(case, way, checkpoint_batches=r.choice([1, 3, 8]))
+    final = outcome.tables()
+    check(case, final, expected(case), f"{way}")
+    for snapshot in _some(r, outcome.snapshots):
+        reference = Reference(case.roots, judges=True, frames=frames_before(case, outcome, snapshot))
+        for root, log, end in zip(case.roots, outcome.logs, final, strict=True):
+            found = log.at([snapshot.number])[0]
+            if not any(isinstance(n, Window) for n in every_node(root)):
+                same(found, reference.table(root), f"cut {snapshot.number} of {root!r}")
+            elif not properties(root).is_updating:
+                assert found <= end, f"cut {snapshot.number} published rows that are not final"
+
+
+def windows_close_in_time(r: Random) -> None:
+    """Law 9 for windows: at a cut exactly those are published that the watermark has passed."""
+    case = counting_case(r)
+    outcome = stream(case, Way(rows_max=r.choice([1, 4, 20])), checkpoint_batches=r.choice([1, 4]))
+    for snapshot in _some(r, outcome.snapshots):
+        if all(s.get("ended") for s in snapshot.splits.values()):
+            continue  # the end of the input, which closes all windows, may belong to this cut
+        frames = frames_before(case, outcome, snapshot)
+        whole = Reference(case.roots, judges=True, frames=frames).table(case.roots[0])
+        reached = _watermark(snapshot)
+        end = case.roots[0].schema.names.index(WINDOW_END)
+        closed = {row: n for row, n in whole.items() if reached is not None and row[end] <= reached}
+        what = f"cut {snapshot.number}, watermark {reached}, of\n{case!r}"
+        same(outcome.logs[0].at([snapshot.number])[0], Counter(closed), what)
+
+
+def totals_balance_at_every_cut(r: Random) -> None:
+    """Law 9 for two sinks: what one account loses another one has gained, at every cut of both."""
+    world = random_world(r, sizes=r.choices([0, 3, 20, 50], k=2))
+    source = build.filter_rows(scan(world), _not_null("v"))
+    total = Named("n", Aggregate("sum", (Column("v"),)))
+    sums = [build.group_by(source, [key], [key, total]) for key in (Named("k", Column("k")), Named("s", Column("s")))]
+    outcome = stream(Case((world,), tuple(sums)), replace(random_way(r), rows_max=r.choice([1, 7])))
+    cuts = sorted({n for log in outcome.logs for n, _ in log.entries})
+    for cut, *tables in zip(cuts, *(log.at(cuts) for log in outcome.logs), strict=True):
+        debit, credit = (sum(row[1] * n for row, n in table.items()) for table in tables)
+        assert debit == credit, f"cut {cut}: {debit} in one sink, {credit} in the other"
+
+
+def delay_does_not_matter(r: Random) -> None:
+    """Law 10: watermarks may fall behind rows on every edge, and behind by a constant from the start."""
+    case = random_case(r)
+    way = replace(random_way(r), delays=r.randrange(1000))
+    check(case, stream(case, way).tables(), expected(case), f"{way}")
+    punctual = random_case(r, is_punctual=True)
+    lowered = Case(punctual.worlds, tuple(_lowered(root, timedelta(seconds=7)) for root in punctual.roots))
+    check(punctual, stream(lowered, way).tables(), expected(punctual), f"lowered, {way}")
+
+
+LAWS: tuple[Law, ...] = (
+    *(batch_equals_stream, late_rows_are_judged, cuts_do_not_matter, order_does_not_matter, restore_anywhere),
+    *(rules_keep_results, every_row_is_accounted_for, cuts_are_consistent, windows_close_in_time),
+    *(totals_balance_at_every_cut, delay_does_not_matter),
+)
+
+
+# What they need -----------------------------------------------------------------------------------------
+
+
+def counting_case(r: Random) -> Case:
+    """Windows that count every row of one source, and the pairs that came too late."""
+    world = random_world(r, is_punctual=False)
+    windowed = build.window(scan(world), "t", random_windows(r))
+    keys = r.choice([(), ("k",), ("s", "k")])
+    # a branch of its own for half of the cases: then rows are repeated per window and no panes are shared
+    others = (windowed,) if r.random() < 0.3 else ()
+    names = [*keys, WINDOW_START, WINDOW_END]
+    outputs = [*(Named(n, Column(n)) for n in names), Named("n", Aggregate("count"))]
+    counted = build.group_by(windowed, [Named(n, Column(n)) for n in names], outputs)
+    return Case((world,), (counted, Late(windowed), *others))
+
+
+def _not_null(column: str) -> Expr:
+    return Call("is_not_null", (Column(column),))
+
+
+def _any_runtime(r: Random) -> str:
+    return r.choice(["inline", "inline", "threads"])
+
+
+def _some(r: Random, snapshots: Sequence[JobSnapshot]) -> list[JobSnapshot]:
+    """A few of the checkpoints, the last ones more often: checking each costs a run of the reference."""
+    return list(snapshots) if len(snapshots) <= 3 else r.choices(snapshots, k=3)
+
+
+def _tables_by_place(outcome: Outcome) -> dict[Place, list[Table]]:
+    """The tables of all roots at each checkpoint, by how far every split had been read."""
+    tables = [log.at([s.number for s in outcome.snapshots]) for log in outcome.logs]
+    return {_place(s): [t[i] for t in tables] for i, s in enumerate(outcome.snapshots)}
+
+
+def _place(snapshot: JobSnapshot) -> Place:
+    found = {key: (data.get("rows", 0), data.get("ended", False)) for key, data in snapshot.splits.items()}
+    return frozenset(found.items())
+
+
+def frames_before(case: Case, outcome: Outcome, snapshot: JobSnapshot) -> dict[int, list[pl.DataFrame]]:
+    """For each source, by its identity in the plans, the rows of every split that a cut follows."""
+    values = {id(n.frame): n.key for root in case.roots for n in every_node(root) if isinstance(n, Values)}
+    found = {}
+    for stage in outcome.job.stages:
+        if stage.scan is None:
+            continue
+        source: Any = stage.scan.source
+        frames = source.frames if isinstance(source, PacedSource) else [source.frame]
+        key = id(source) if isinstance(source, PacedSource) else values[id(source.frame)]
+        rows = [snapshot.splits[stage.id, split.id].get("rows", 0) for split in source.splits()]
+        found[key] = [f.head(n) for f, n in zip(frames, rows, strict=True)]
+    return found
+
+
+def _watermark(snapshot: JobSnapshot) -> datetime | None:
+    """The least watermark of the splits that go on."""
+    going = [s for s in snapshot.splits.values() if not s.get("ended")]
+    marks = [s["clock"]["current"] if "clock" in s else None for s in going]
+    return None if None in marks else EPOCH + timedelta(microseconds=min(marks))
+
+
+def _lowered(root: Plan, by: timedelta) -> Plan:
+    """The plan with every watermark behind by a constant."""
+    if isinstance(root, AssignWatermark):
+        return build.assign_watermark(root.input, root.column, minus(root.watermark, by))
+    return root.with_inputs(tuple(_lowered(p, by) for p in root.inputs)) if root.inputs else root
