@@ -35,7 +35,7 @@ from tests.property.recording import Log, RecordingSink, Table
 from tests.property.worlds import PacedSource
 
 ROUNDS_MAX = 200_000
-SECONDS_MAX = 60
+SECONDS_MAX = 20
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ Not here: how long the laws may search (test_mutants.py).
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from typing import Any
 from unittest import mock
@@ -17,8 +17,9 @@ import numpy as np
 import polars as pl
 
 from thalweg.checkpoint import snapshot as snapshots
-from thalweg.columnar.batch import FIRST, OFFSET, Batch
-from thalweg.operators import limit, multiset, pane_group, parts, rowwise, running, window_group, window_rank
+from thalweg.columnar.batch import OFFSET, Batch
+from thalweg.operators import aggregation, limit, multiset, pane_group, parts
+from thalweg.operators import rowwise, running, window_group, window_rank
 from thalweg.operators import windows as windowing
 from thalweg.operators.aggregation import DONE, NEVER, ROWS
 from thalweg.progress import merge
@@ -42,16 +43,7 @@ class Mutant:
     laws: tuple[Law, ...]
 
 
-def _replaced(target: Any, name: str, made: Callable[[Any], Any]) -> Callable[[], AbstractContextManager[Any]]:
-    """Replace an attribute by what `made` makes of the original."""
-    return lambda: mock.patch.object(target, name, made(getattr(target, name)))
-
-
 # Changes and weights -------------------------------------------------------------------------------------
-
-
-def _no_retractions(_: Any) -> Any:
-    return lambda minus, plus: Batch(plus)
 
 
 def _without_weights(original: Any) -> Any:
@@ -62,18 +54,18 @@ def _weightless(original: Any) -> Any:
     return lambda self, batch: original(self, Batch(batch.frame))
 
 
-def _never_forgets(original: Any) -> Any:
-    """A limit that does not take back what it emitted."""
+def _inserts_only(original: Any) -> Any:
+    """What was emitted is never taken back."""
 
-    def on_cut(self: limit.LimitOp, number: int) -> Iterator[Any]:
-        for out in original(self, number):
+    def emit(self: Any, *args: Any) -> Iterator[Any]:
+        for out in original(self, *args):
             yield out if out.weight is None else out.filter(out.weight > 0)
 
-    return on_cut
+    return emit
 
 
-def _first_touch_only(original: Any) -> Any:
-    """A group that is touched again after a cut is not remembered before the change."""
+def _first_batch_only(original: Any) -> Any:
+    """Groups that appear later than the first batch after a cut are not emitted."""
 
     def remember(self: running.RunningGroupOp, slots: Any) -> None:
         original(self, slots)
@@ -82,8 +74,8 @@ def _first_touch_only(original: Any) -> Any:
     return remember
 
 
-def _dead_groups_live(original: Any) -> Any:
-    """Groups without rows keep their line."""
+def _no_group_is_new(original: Any) -> Any:
+    """Groups seem to have had a row before their first one."""
 
     def take(self: Any, state: Any, slots: Any) -> Any:
         return {n: np.maximum(a, 1) if n == ROWS else a for n, a in original(self, state, slots).items()}
@@ -91,14 +83,22 @@ def _dead_groups_live(original: Any) -> Any:
     return take
 
 
+def _as_a_cut(_: Any) -> Any:
+    return lambda self, port: self.on_cut(0)
+
+
+def _all_present(_: Any) -> Any:
+    return lambda values: np.zeros(0, np.bool_)
+
+
 # Windows and time ----------------------------------------------------------------------------------------
 
 
-def _clock_moved(seconds: int) -> Any:
+def _moved(seconds: int) -> Any:
     return lambda original: lambda self, time: original(self, time + seconds * SECOND)
 
 
-def _judged_by(shift: int) -> Any:
+def _judged_later(shift: int) -> Any:
     def made(original: Any) -> Any:
         def judge(self: Any, times: Any, before: Any, known: Any = None, slack_us: int = 0) -> Any:
             return original(self, times, before + shift, known, slack_us)
@@ -108,7 +108,7 @@ def _judged_by(shift: int) -> Any:
     return made
 
 
-def _judged_per_batch(original: Any) -> Any:
+def _judged_by_batch(original: Any) -> Any:
     """Rows are judged by the watermark after their whole batch."""
 
     def advance(self: SplitClock, values: Any, times: Any, arrival: Any = None) -> Advance:
@@ -130,7 +130,7 @@ def _counts_everywhere(original: Any) -> Any:
     return judge
 
 
-def _max_of_splits(_: Any) -> Any:
+def _greatest_of_splits(_: Any) -> Any:
     def publish(self: WatermarkOwner) -> None:
         marks = [s.mark for s in self._splits.values() if s.mark is not None]
         self.published = max([*marks, *([] if self.published is None else [self.published])], default=None)
@@ -138,8 +138,24 @@ def _max_of_splits(_: Any) -> Any:
     return publish
 
 
-def _start_of_hopping(_: Any) -> Any:
+def _sized(_: Any) -> Any:
     return lambda self, ends: ends - self.size_us
+
+
+def _greatest(_: Any) -> Any:
+    return lambda times: max((t for t in times if t is not None), default=None)
+
+
+def _no_late_output(original: Any) -> Any:
+    return lambda self, batch, times, slack: (original(self, batch, times, slack)[0], None)
+
+
+def _watermark_first(original: Any) -> Any:
+    def through(self: source_task.SourceTask, current: Any, chunk: Any, batch: Batch) -> Iterator[Any]:
+        yield from self._advance(self.owner.published)
+        yield from original(self, current, chunk, batch)
+
+    return through
 
 
 # Ranks, limits, rows -------------------------------------------------------------------------------------
@@ -155,8 +171,7 @@ def _last_of_ties(original: Any) -> Any:
     return numbered
 
 
-def _dense_rank(original: Any) -> Any:
-    """The best rows of each batch only, whatever is known of the window."""
+def _first_row(original: Any) -> Any:
     return lambda self, frame: original(self, frame).head(1)
 
 
@@ -186,7 +201,7 @@ def _unaligned(_: Any) -> Any:
     return align
 
 
-def _publishes_before_flush(_: Any) -> Any:
+def _publishes_first(_: Any) -> Any:
     def pass_barrier(self: task.Task, barrier: Any) -> Iterator[Any]:
         if self.writer is not None:
             self.writer.cut(barrier.number)
@@ -197,13 +212,13 @@ def _publishes_before_flush(_: Any) -> Any:
     return pass_barrier
 
 
-def _saved_without(column: str, value: Any) -> Any:
+def _saved_without(column: str) -> Any:
     """A column of state that a checkpoint leaves out."""
 
     def made(original: Any) -> Any:
         def snapshot(self: Any, of: Any) -> snapshots.TaskSnapshot:
             taken: snapshots.TaskSnapshot = original(self, of)
-            keyed = {k: _blank(f, column, value) for k, f in taken.keyed.items()}
+            keyed = {k: _blank(f, column) for k, f in taken.keyed.items()}
             return replace(taken, keyed=keyed)
 
         return snapshot
@@ -211,29 +226,48 @@ def _saved_without(column: str, value: Any) -> Any:
     return made
 
 
-def _blank(frame: pl.DataFrame, column: str, value: Any) -> pl.DataFrame:
-    held = frame.schema.get(column)
-    return frame if held is None else frame.with_columns(pl.lit(value, dtype=held).alias(column))
+def _blank(frame: pl.DataFrame, column: str) -> pl.DataFrame:
+    if frame.schema.get(column) != pl.Int64:
+        return frame
+    return frame.with_columns(pl.lit(NEVER, dtype=pl.Int64).alias(column))
 
 
-def _wrong_share(original: Any) -> Any:
+def _next_share(original: Any) -> Any:
     def share(self: Any, frame: pl.DataFrame, spec: Any, tasks: int, index: int) -> pl.DataFrame:
         return original(self, frame, spec, tasks, (index + 1) % tasks)
 
     return share
 
 
-def _progress_without(change: Callable[[dict[str, Any]], dict[str, Any]]) -> Any:
-    return lambda original: lambda self, split, *, ended: change(original(self, split, ended=ended))
+def _whole_share(_: Any) -> Any:
+    return lambda self, frame, spec, tasks, index: frame
 
 
-def _only_running(original: Any) -> Any:
-    """Tasks that have finished are missing from the checkpoint."""
+def _one_further(original: Any) -> Any:
+    def progress(self: Any, split: Any, *, ended: bool) -> dict[str, Any]:
+        taken: dict[str, Any] = original(self, split, ended=ended)
+        return taken | {"position": {"row": taken["position"]["row"] + 1}}
 
-    def gather(number: int, tasks: Any) -> Any:
-        return original(number, list(tasks)[:1])
+    return progress
 
-    return gather
+
+def _no_clock(original: Any) -> Any:
+    def progress(self: Any, split: Any, *, ended: bool) -> dict[str, Any]:
+        taken: dict[str, Any] = original(self, split, ended=ended)
+        return taken if ended else taken | {"clock": SplitClock().to_data()}
+
+    return progress
+
+
+def _only_running(_: Any) -> Any:
+    """The state of tasks that have finished is missing."""
+
+    def finish(self: run.Run, number: int) -> None:
+        self.last_snapshot = run.gather(number, self._snapshots.pop(number, []))
+        assert self.options.on_checkpoint is not None, "the laws take checkpoints"
+        self.options.on_checkpoint(self.last_snapshot)
+
+    return finish
 
 
 def _complete_at_once(original: Any) -> Any:
@@ -246,22 +280,62 @@ def _complete_at_once(original: Any) -> Any:
     return passed
 
 
-def _scatter_by_place(_: Any) -> Any:
+def _by_place(_: Any) -> Any:
     return lambda found, tasks, total: np.arange(len(found)) % tasks
 
 
-_CHANGES = (laws.batch_equals_stream, laws.cuts_are_consistent, laws.cuts_do_not_matter)
-_LATE = (laws.late_rows_are_judged, laws.every_row_is_accounted_for, laws.windows_close_in_time)
-_ORDER = (laws.order_does_not_matter, laws.restore_anywhere)
+# The mutants ---------------------------------------------------------------------------------------------
+
+_TABLES = (laws.batch_equals_stream, laws.cuts_do_not_matter, laws.cuts_are_consistent)
+_LATE = (laws.windows_close_in_time, laws.late_rows_are_judged, laws.every_row_is_accounted_for)
+_ORDER = (laws.order_does_not_matter, laws.cuts_are_consistent)
 _RESTORE = (laws.restore_anywhere,)
 
+
+def _mutant(name: str, target: Any, attribute: str, made: Callable[[Any], Any], by: tuple[Law, ...]) -> Mutant:
+    return Mutant(name, lambda: mock.patch.object(target, attribute, made(getattr(target, attribute))), by)
+
+
 MUTANTS = (
-    Mutant("drops retractions", _replaced(running, "_as_changes", _no_retractions), _CHANGES),
-    Mutant("counts NULL", _replaced(parts, "_present", lambda _: lambda values: np.zeros(0, np.bool_)), _CHANGES),
-    Mutant("count ignores weights", _replaced(parts.CountPart, "update", _without_weights), _CHANGES),
-    Mutant("sum ignores weights", _replaced(parts.SumPart, "update", _without_weights), _CHANGES),
-    Mutant("extremes cannot be undone", _replaced(multiset.Multiset, "update", _weightless), _CHANGES),
-    Mutant("limit takes nothing back", _replaced(limit.LimitOp, "on_cut", _never_forgets), _CHANGES + _ORDER),
-    Mutant("no memory of later changes", _replaced(running.RunningGroupOp, "_remember", _first_touch_only), _CHANGES),
-    Mutant("empty groups stay", _replaced(running.Layout, "take", _dead_groups_live), _CHANGES),
+    # changes and weights
+    _mutant("drops retractions", running.RunningGroupOp, "_changes", _inserts_only, _TABLES),
+    _mutant("retracts rows that were not there", aggregation.Layout, "take", _no_group_is_new, _TABLES),
+    _mutant("forgets groups of later batches", running.RunningGroupOp, "_remember", _first_batch_only, _TABLES),
+    _mutant("no result for no rows", running.RunningGroupOp, "on_end", _as_a_cut, _TABLES),
+    _mutant("counts NULL", parts, "_present", _all_present, _TABLES),
+    _mutant("count ignores weights", parts.CountPart, "update", _without_weights, _TABLES),
+    _mutant("sum ignores weights", parts.SumPart, "update", _without_weights, _TABLES),
+    _mutant("extremes are not undone", multiset.Multiset, "update", _weightless, _TABLES),
+    _mutant("limit takes nothing back", limit.LimitOp, "on_cut", _inserts_only, _ORDER),
+    # windows and time
+    _mutant("panes close a second early", pane_group.PaneGroupOp, "on_watermark", _moved(1), _LATE),
+    _mutant("panes close a second late", pane_group.PaneGroupOp, "on_watermark", _moved(-1), _LATE),
+    _mutant("windows close a second early", window_group.WindowGroupOp, "on_watermark", _moved(1), _LATE),
+    _mutant("windows close a second late", window_group.WindowGroupOp, "on_watermark", _moved(-1), _LATE),
+    _mutant("ranks close a second early", window_rank.WindowRankOp, "on_watermark", _moved(1), _TABLES),
+    _mutant("late one microsecond late", WindowSpec, "judge", _judged_later(-1), _LATE),
+    _mutant("late one microsecond early", WindowSpec, "judge", _judged_later(1), _LATE),
+    _mutant("judged by the whole batch", SplitClock, "advance", _judged_by_batch, _LATE),
+    _mutant("late rows count in open panes", WindowSpec, "judge", _counts_everywhere, _LATE),
+    _mutant("forgets late pairs", windowing.WindowsOp, "_judge", _no_late_output, _LATE),
+    _mutant("cumulating windows start late", WindowSpec, "window_start", _sized, _TABLES),
+    _mutant("the fastest split decides", WatermarkOwner, "_publish", _greatest_of_splits, _ORDER + _LATE),
+    _mutant("the fastest input decides", merge, "_lowest", _greatest, _ORDER),
+    _mutant("the watermark overtakes rows", source_task.SourceTask, "_through_chain", _watermark_first, _LATE),
+    # rows and ranks
+    _mutant("the last of ties wins", window_rank.WindowRankOp, "_numbered", _last_of_ties, _TABLES),
+    _mutant("rank keeps a row per batch", window_rank.WindowRankOp, "_best", _first_row, _TABLES),
+    _mutant("empty lists give a row", rowwise, "explode", _keeps_empty_lists, _TABLES),
+    # tasks, cuts, checkpoints
+    _mutant("loses the batch before the end", task, "_drain", _loses_last_batch, _TABLES),
+    _mutant("does not align barriers", task.Task, "_align", _unaligned, _ORDER + _RESTORE),
+    _mutant("publishes before the flush", task.Task, "pass_barrier", _publishes_first, _ORDER),
+    _mutant("splits keys between tasks", outputs, "owner_of", _by_place, _ORDER),
+    _mutant("does not save what was emitted", assemble.Assembled, "snapshot", _saved_without(DONE), _RESTORE),
+    _mutant("restores keys in another task", assemble._Assembler, "_share", _next_share, _RESTORE),
+    _mutant("restores every key everywhere", assemble._Assembler, "_share", _whole_share, _RESTORE),
+    _mutant("restores one row too far", source_task.SourceTask, "_progress", _one_further, _RESTORE),
+    _mutant("forgets the watermark of a split", source_task.SourceTask, "_progress", _no_clock, _RESTORE),
+    _mutant("leaves out tasks that finished", run.Run, "_finish_snapshot", _only_running, _RESTORE),
+    _mutant("completes a checkpoint early", Coordinator, "passed", _complete_at_once, _RESTORE),
 )

@@ -14,6 +14,7 @@ from importlib import import_module
 import click
 
 from thalweg.cli.failures import DONE, INTERRUPTED, USAGE, report
+from thalweg.cli.startup import collector_paused
 
 COMMANDS = {
     "run": "run a program or a SQL file as a job",
@@ -39,7 +40,8 @@ class _Commands(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
-        module = import_module(f"thalweg.cli.{cmd_name}")
+        with collector_paused():
+            module = import_module(f"thalweg.cli.{cmd_name}")
         command: click.Command = module.command
         return command
 

@@ -14,6 +14,7 @@ from thalweg.cli.interrupts import Interrupts
 from thalweg.cli.output import FORMATS, write_rows
 from thalweg.cli.programs import Show, run_sql
 from thalweg.cli.results import show_query
+from thalweg.cli.startup import collector_paused
 
 if TYPE_CHECKING:
     import polars as pl
@@ -35,8 +36,9 @@ def command(text: str | None, file: str | None, form: str, no_progress: bool, **
 
     A quoted path is a table. The SQL is TEXT, a file, or what is piped in.
     """
-    from thalweg.cli.run import watched
-    from thalweg.session.session import Session
+    with collector_paused():
+        from thalweg.cli.run import watched
+        from thalweg.session.session import Session
 
     statements = given_text(text, file)
     raise_flags(**how)

@@ -30,9 +30,10 @@ from thalweg.columnar.places import (
     ARRAY_WORDS,
     EMPTY,
     SCHEMA_RELEASE,
+    array_at,
     locate,
     native,
-    view_at,
+    words_of,
 )
 
 Array = np.ndarray[Any, Any]
@@ -95,18 +96,61 @@ def from_series(series: pl.Series) -> Column:
         [8]
     """
     place = locate(series)
-    if place.format == "n":
+    layout, _ = layout_of(series.dtype)
+    if layout == "n":
         return Column("n", place.length, ())
-    buffers = [None if place.validity is None else np.packbits(place.validity, bitorder="little")]
+    buffers = [packed(place.validity)]
     if place.booleans is not None:
-        buffers.append(np.packbits(place.booleans, bitorder="little"))
-    else:
-        buffers.append(place.values())
-    for address, size in zip(place.addresses[1:], place.sizes, strict=True):
-        buffers.append(view_at(place.owner, address, "|u1", (size,)))
-    if place.format[0] == "v":
+        return Column("b", place.length, [*buffers, packed(place.booleans)])
+    buffers.append(words_of(series, place))
+    if layout in ("vu", "vz"):
+        pieces = zip(place.data, place.sizes, strict=True)
+        buffers += [array_at(place.owner, address, "|u1", (size,)) for address, size in pieces]
         buffers.append(np.array(place.sizes, dtype=np.int64))
-    return Column(place.format, place.length, buffers)
+    return Column(layout, place.length, buffers)
+
+
+def packed(flags: Array | None) -> Array | None:
+    """Booleans as bits; None stays None."""
+    return None if flags is None else np.packbits(flags, bitorder="little")
+
+
+_LAYOUTS: dict[type[pl.DataType], tuple[str, Any]] = {
+    pl.Int8: ("c", np.int8),
+    pl.UInt8: ("C", np.uint8),
+    pl.Int16: ("s", np.int16),
+    pl.UInt16: ("S", np.uint16),
+    pl.Int32: ("i", np.int32),
+    pl.UInt32: ("I", np.uint32),
+    pl.Int64: ("l", np.int64),
+    pl.UInt64: ("L", np.uint64),
+    pl.Float16: ("e", np.float16),
+    pl.Float32: ("f", np.float32),
+    pl.Float64: ("g", np.float64),
+    pl.Boolean: ("b", np.bool_),
+    pl.Date: ("tdD", np.int32),
+    pl.Time: ("ttn", np.int64),
+    pl.Null: ("n", np.bool_),
+    pl.String: ("vu", np.int64),
+    pl.Binary: ("vz", np.int64),
+}
+_UNITS = {"ms": "m", "us": "u", "ns": "n"}
+
+
+def layout_of(dtype: pl.DataType) -> tuple[str, Any]:
+    """The Arrow format of a flat type, and the numpy type of its words.
+
+    Example:
+        >>> layout_of(pl.Datetime("us", "UTC"))[0]
+        'tsu:UTC'
+    """
+    if isinstance(dtype, pl.Datetime):
+        return f"ts{_UNITS[dtype.time_unit]}:{dtype.time_zone or ''}", np.int64
+    if isinstance(dtype, pl.Duration):
+        return f"tD{_UNITS[dtype.time_unit]}", np.int64
+    if isinstance(dtype, pl.Decimal):
+        return f"d:{dtype.precision or 38},{dtype.scale}", np.int64
+    return _LAYOUTS[type(dtype)]
 
 
 _MAKERS: dict[str, tuple[np.dtype[Any], Callable[[str, Array, bool], PySeries]]] = {

@@ -11,13 +11,13 @@ Not here: the Arrow C interface (arrow.py); what is equal to what (keys.py, hash
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import polars as pl
 
-from thalweg.columnar.arrow import Column, from_series, to_series
+from thalweg.columnar.arrow import Column, layout_of, packed, to_series
+from thalweg.columnar.places import array_at, locate, words_of
 
 Array = np.ndarray[Any, Any]
 
@@ -25,6 +25,9 @@ NO_FLAGS = np.empty(0, dtype=np.bool_)
 """What kernels take for "every value is valid"."""
 NO_WORDS = np.empty(0, dtype=np.int64)
 """What kernels take for "every weight is 1"."""
+_NO_ADDRESSES = np.empty(0, dtype=np.uint64)
+_FEW = 256
+"""Up to so many values a copy is cheaper than a look at the memory."""
 
 
 def values_and_validity(series: pl.Series) -> tuple[Array, Array | None]:
@@ -40,20 +43,25 @@ def values_and_validity(series: pl.Series) -> tuple[Array, Array | None]:
         >>> values_and_validity(pl.Series([2**53 + 1, None]))[0][0].item()
         9007199254740993
     """
-    column = from_series(series)
-    if column.format == "n":
-        return np.zeros(column.length, dtype=np.int64), np.zeros(column.length, dtype=np.bool_)
-    assert column.format[:2] not in ("d:", "vu", "vz"), "limbs() takes decimals, views() takes strings"
-    end = column.offset + column.length
-    raw = column.buffers[1]
-    assert raw is not None, "only the validity buffer may be missing"
-    if column.format == "b":
-        return _bits(raw, column).astype(np.int64), _validity(column)
-    values = raw[column.offset : end]
-    if values.dtype == np.uint64:
-        values = values.view(np.int64)
-    wide = np.float64 if values.dtype.kind == "f" else np.int64
-    return values.astype(wide, copy=False), _validity(column)
+    held = series._s
+    if held.len() <= _FEW and type(held.dtype()) in _SHOWN:
+        values, missing = held.to_numpy_masked(True, True)
+        return _wide(values), None if missing is None else ~missing
+    place = locate(series)
+    if isinstance(series.dtype, pl.Null):
+        return np.zeros(place.length, dtype=np.int64), place.validity
+    assert not isinstance(series.dtype, (pl.Decimal, pl.String, pl.Binary)), (
+        "limbs() takes decimals, views() takes strings"
+    )
+    values = words_of(series, place) if place.booleans is None else place.booleans
+    return _wide(values), place.validity
+
+
+def _wide(values: Array) -> Array:
+    kind = values.dtype.kind
+    if kind in "Mmu" and values.itemsize == 8:
+        return values.view(np.int64)
+    return values.astype(np.float64 if kind == "f" else np.int64, copy=False)
 
 
 def limbs(series: pl.Series) -> tuple[Array, Array, Array | None]:
@@ -67,30 +75,26 @@ def limbs(series: pl.Series) -> tuple[Array, Array, Array | None]:
         >>> high.tolist(), low.tolist()
         ([-1], [-1])
     """
-    column = from_series(series)
-    assert column.format.startswith("d:"), "a decimal column"
-    raw = column.buffers[1]
-    assert raw is not None, "only the validity buffer may be missing"
-    pairs = raw[column.offset : column.offset + column.length]
-    high, low = np.ascontiguousarray(pairs[:, 1]), np.ascontiguousarray(pairs[:, 0])
-    return high, low, _validity(column)
+    assert isinstance(series.dtype, pl.Decimal), "a decimal column"
+    place = locate(series)
+    low, high = words_of(series, place).T
+    return np.ascontiguousarray(high), np.ascontiguousarray(low), place.validity
 
 
-@dataclass(frozen=True)
-class Views:
+class Views(NamedTuple):
     """The buffers of a string or binary column, as kernels read them.
 
     Attributes:
         words: uint64[n, 2], see `arrow.from_series`.
         addresses: where each data buffer begins in memory.
         validity: what is not NULL; empty if everything is.
-        owners: keeps the data buffers alive; hold on to this object while a kernel runs.
+        owner: keeps the memory alive; hold on to this object while a kernel runs.
     """
 
     words: Array
     addresses: Array
     validity: Array
-    owners: tuple[Array, ...]
+    owner: object
 
 
 def views(series: pl.Series) -> Views:
@@ -100,14 +104,11 @@ def views(series: pl.Series) -> Views:
         >>> int(views(pl.Series(["abc"])).words[0, 0] & 0xFFFFFFFF)
         3
     """
-    column = from_series(series)
-    assert column.format in ("vu", "vz"), "a string or binary column"
-    raw = column.buffers[1]
-    assert raw is not None, "only the validity buffer may be missing"
-    words = raw[column.offset : column.offset + column.length].view(np.uint64)
-    data = tuple(b for b in column.buffers[2:-1] if b is not None)
-    addresses = np.array([b.ctypes.data for b in data], dtype=np.uint64)
-    return Views(words, addresses, flags(_validity(column)), data)
+    place = locate(series)
+    assert isinstance(series.dtype, (pl.String, pl.Binary)), "a string or binary column"
+    words = array_at(place.owner, place.values, "<u8", (place.length, 2))
+    addresses = np.array(place.data, dtype=np.uint64) if place.data else _NO_ADDRESSES
+    return Views(words, addresses, flags(place.validity), place.owner)
 
 
 def flags(validity: Array | None) -> Array:
@@ -124,7 +125,7 @@ def to_polars(name: str, dtype: pl.DataType, values: Array, validity: Array | No
     """
     if isinstance(dtype, pl.Null):
         return pl.Series(name, [None] * len(values), dtype=pl.Null)
-    layout, kind = _layout(dtype)
+    layout, kind = layout_of(dtype)
     bits = _packed(validity)
     if layout == "b":
         packed = np.packbits(values.astype(np.bool_), bitorder="little")
@@ -151,48 +152,22 @@ def limbs_to_polars(
     return to_series(name, Column(layout, len(high), [_packed(validity), pairs]))
 
 
-def _bits(buffer: Array, column: Column) -> Array:
-    first, skip = divmod(column.offset, 8)
-    unpacked = np.unpackbits(buffer[first:], bitorder="little", count=skip + column.length)
-    return unpacked[skip:].view(np.bool_)
-
-
-def _validity(column: Column) -> Array | None:
-    return None if column.buffers[0] is None else _bits(column.buffers[0], column)
-
-
 def _packed(validity: Array | None) -> Array | None:
     if validity is None or bool(validity.all()):
         return None
     return np.packbits(validity, bitorder="little")
 
 
-_PLAIN: dict[type[pl.DataType], tuple[str, Any]] = {
-    pl.Int8: ("c", np.int8),
-    pl.UInt8: ("C", np.uint8),
-    pl.Int16: ("s", np.int16),
-    pl.UInt16: ("S", np.uint16),
-    pl.Int32: ("i", np.int32),
-    pl.UInt32: ("I", np.uint32),
-    pl.Int64: ("l", np.int64),
-    pl.UInt64: ("L", np.uint64),
-    pl.Float32: ("f", np.float32),
-    pl.Float64: ("g", np.float64),
-    pl.Boolean: ("b", np.bool_),
-    pl.Date: ("tdD", np.int32),
-    pl.Time: ("ttn", np.int64),
-}
-_UNITS = {"ms": "m", "us": "u", "ns": "n"}
+_SHOWN = frozenset(
+    (
+        *(pl.Int8, pl.UInt8, pl.Int16, pl.UInt16, pl.Int32, pl.UInt32, pl.Int64, pl.UInt64),
+        *(pl.Float32, pl.Float64, pl.Boolean, pl.Date, pl.Datetime, pl.Duration),
+    )
+)
+"""The types that Polars gives to numpy with every value as it is."""
+_PLAIN = _SHOWN | {pl.Time, pl.Null}
 
 
 def is_plain(dtype: pl.DataType) -> bool:
     """Whether `values_and_validity` and `to_polars` take the type."""
-    return type(dtype) in _PLAIN or isinstance(dtype, (pl.Datetime, pl.Duration, pl.Null))
-
-
-def _layout(dtype: pl.DataType) -> tuple[str, Any]:
-    if isinstance(dtype, pl.Datetime):
-        return f"ts{_UNITS[dtype.time_unit]}:{dtype.time_zone or ''}", np.int64
-    if isinstance(dtype, pl.Duration):
-        return f"tD{_UNITS[dtype.time_unit]}", np.int64
-    return _PLAIN[type(dtype)]
+    return type(dtype) in _PLAIN

@@ -90,14 +90,15 @@ class WindowsOp(Step):
             if spec.slack_us is not None:
                 verdict, late = self._judge(batch, times, spec.slack_us)
                 if late is not None:
-                    yield late
+                    # a row may be late for many windows
+                    yield from (Side(LATE, part, len(part)) for part in late.slices(self._rows_max))
         if spec.shares_panes:
             batch = Batch(batch.frame.drop(BEFORE, strict=False), batch.weight)
             yield from self._panes(batch, times, verdict)
         else:
             yield from self._repeat(batch, times, verdict)
 
-    def _judge(self, batch: Batch, times: Micros, slack_us: int) -> tuple[WindowVerdict, Side | None]:
+    def _judge(self, batch: Batch, times: Micros, slack_us: int) -> tuple[WindowVerdict, Batch | None]:
         """For which windows each row is in time, and what is late."""
         spec = self._spec
         marks = batch.frame.get_column(BEFORE)

@@ -39,7 +39,7 @@ from thalweg.plan.nodes import (
     Rank,
     Window,
 )
-from thalweg.plan.properties import closes_windows, properties, ranks_windows
+from thalweg.plan.properties import UNTIL_END, closes_windows, properties, ranks_windows
 
 if TYPE_CHECKING:
     from thalweg.physical.planner import OpenStage, Planner
@@ -73,7 +73,6 @@ def place_window(planner: Planner, plan: Window, *, shares_panes: bool) -> OpenS
 
 def place_group_by(planner: Planner, plan: GroupBy) -> OpenStage:
     """A grouping: per window once, or running with changes."""
-    _refuse_distinct(plan)
     if not closes_windows(plan):
         stage = planner.chained(plan.input)
         return _group(planner, plan, stage, plan.keys, None)
@@ -85,7 +84,7 @@ def place_group_by(planner: Planner, plan: GroupBy) -> OpenStage:
         window = WindowGrouping(slack_us=slack, window=shared.window.window)
         return _group(planner, plan, stage, keys, window)
     stage = planner.chained(plan.input)
-    slack = properties(plan.input).times.get(WINDOW_END, 0)
+    slack = properties(plan.input).times.get(WINDOW_END, UNTIL_END)
     return _group(planner, plan, stage, plan.keys, WindowGrouping(slack_us=slack, window=None))
 
 
@@ -140,7 +139,7 @@ def _place_panes(planner: Planner, plan: GroupBy, panes: Panes) -> OpenStage:
 
 
 def _slack(window: Window) -> int:
-    return properties(window.input).times.get(window.column, 0)
+    return properties(window.input).times.get(window.column, UNTIL_END)
 
 
 def _group(
@@ -218,34 +217,16 @@ def _arguments(calls: Sequence[Aggregate], schema: Schema) -> list[Named]:
     return list(made.values())
 
 
-def _refuse_distinct(plan: GroupBy) -> None:
-    for named in plan.aggregates:
-        call = _call(named)
-        if call.distinct and call.function not in ("min", "max"):
-            raise SqlError(
-                f"{call} is not possible yet",
-                code="sql-not-yet",
-                where=call.span,
-                hint="group by the value first, then count the groups",
-            )
-
-
 def place_rank(planner: Planner, plan: Rank) -> OpenStage:
     """Numbers within windows, once a window is complete."""
-    if not ranks_windows(plan):
-        raise SqlError(
-            f"{plan.kind.upper()}() needs a window: its PARTITION BY must name window_start and window_end",
-            code="sql-not-yet",
-            where=plan.span or plan.place,
-            hint="number the rows of TABLE(TUMBLE(…)) or of a grouping by window",
-        )
+    assert ranks_windows(plan), "other ranks were refused"
     stage = planner.chained(plan.input)
     schema = {f.name: f.type.polars for f in plan.input.schema}
     if needs.has_positions(plan.input, planner.needs):
         schema |= {SPLIT: pl.Int64(), OFFSET: pl.Int64()}
     keys = tuple(k for k in plan.partition if k != WINDOW_START)
     target = planner.exchanged(stage, keys, "rank")
-    slack = properties(plan.input).times.get(WINDOW_END, 0)
+    slack = properties(plan.input).times.get(WINDOW_END, UNTIL_END)
     target.add(
         WindowRankSpec(
             f"{target.id}.rank",

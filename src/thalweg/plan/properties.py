@@ -38,6 +38,9 @@ from thalweg.plan.nodes import (
 WINDOW_TIME_US = 1000
 """`window_time` is one millisecond before the window's end, as in Flink."""
 
+UNTIL_END = 1 << 61
+"""The slack of a time that nothing is known about: bounded input, whose windows close at its end."""
+
 
 @dataclass(frozen=True)
 class Properties:
@@ -139,11 +142,11 @@ def _slack(expr: Expr, times: dict[str, int]) -> int | None:
     """The slack of an expression that is an event time shifted by a constant."""
     if isinstance(expr, Column):
         return times.get(expr.name)
-    if isinstance(expr, Call) and expr.function in ("add", "sub") and isinstance(expr.args[1], Literal):
+    if isinstance(expr, Call) and expr.function in ("+", "-") and isinstance(expr.args[1], Literal):
         inner = _slack(expr.args[0], times)
         shift = _microseconds(expr.args[1])
         if inner is not None and shift is not None:
-            return inner - shift if expr.function == "add" else inner + shift
+            return inner - shift if expr.function == "+" else inner + shift
     return None
 
 
@@ -162,7 +165,7 @@ def _window(plan: Window, below: Properties) -> Properties:
     if slack is not None:
         # a row that is not late for a window has `end > w - d`
         times |= {WINDOW_END: slack, WINDOW_TIME: slack + WINDOW_TIME_US, WINDOW_START: slack + size}
-    closed = slack is not None and not below.is_updating
+    closed = (slack is not None or below.is_bounded) and not below.is_updating
     return Properties(below.is_bounded, below.is_updating, times, windows=closed)
 
 

@@ -25,7 +25,8 @@ def locate(error: DataError, chain: Chain, batch: Batch, *, split: str, first: i
     row = batch.frame.slice(low, 1)
     error.split, error.offset = split, first + low
     error.sample = str(row.row(0, named=True))[:200]
-    error.where = f"{split}, row {first + low}"
+    place = f"{split}, row {first + low}"
+    error.where = place if error.where is None else f"{error.where}; {place}"
     error.found = error.sample
     return error
 

@@ -20,6 +20,7 @@ from thalweg.expr.python import unwrap
 from thalweg.operators.changelog import with_ops
 from thalweg.optimizer.optimize import Rule, optimize
 from thalweg.physical.lazy import LazyBuilder
+from thalweg.physical.possible import check_possible
 from thalweg.physical.results import changelog_step, check_sink
 from thalweg.plan.nodes import Plan, Write
 from thalweg.plan.properties import properties
@@ -73,12 +74,25 @@ def execute(roots: Sequence[Plan], how: Execution) -> Result:
     """Run the plans of several sinks as one job."""
     if HOOKS.stand_in is not None:
         return HOOKS.stand_in(roots, how)
+    check_possible(roots)
     plans, _ = optimize(roots, how.rules)
     mode = choose_mode(plans, how.mode)
     begun = time.monotonic()
     if mode == "batch":
         run_batch(plans)
         return Result(how.name, mode, 0, time.monotonic() - begun, is_complete=True)
+    run = _run_stream(plans, how)
+    seconds = time.monotonic() - begun
+    return Result(how.name, mode, run.rows_read, seconds, run.is_finished, run, run.last_snapshot)
+
+
+def _run_stream(plans: Sequence[Plan], how: Execution) -> Run:
+    # imported here: a batch needs neither operators nor tasks
+    from thalweg.physical.planner import plan_job
+    from thalweg.runtime.inline import run_inline
+    from thalweg.runtime.run import Run
+    from thalweg.runtime.threads import run_threads
+
     run = Run(plan_job(plans, name=how.name, parallelism=how.parallelism), how.options, how.snapshot)
     with ExitStack() as stack:
         stack.callback(run.close)
@@ -87,13 +101,14 @@ def execute(roots: Sequence[Plan], how: Execution) -> Result:
         if how.on_start is not None:
             how.on_start(run)
         (run_inline if how.options.runtime == "inline" else run_threads)(run)
-    seconds = time.monotonic() - begun
-    return Result(how.name, mode, run.rows_read, seconds, run.is_finished, run, run.last_snapshot)
+    return run
 
 
 def explain(roots: Sequence[Plan], how: Execution) -> str:
     """Every stage on the way from the plans to the job."""
+    from thalweg.job.job import describe
     from thalweg.optimizer.explain import explain_steps
+    from thalweg.physical.planner import plan_job
 
     plans, steps = optimize(roots, how.rules)
     job = plan_job(plans, name=how.name, parallelism=how.parallelism)

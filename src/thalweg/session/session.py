@@ -10,12 +10,10 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from thalweg.api.dataset import Dataset
-from thalweg.api.frames import to_frame
 from thalweg.connectors.memory import MemorySink, frame_source
 from thalweg.connectors.sinks import CallbackSink
 from thalweg.errors import ConfigError, PlanError
@@ -26,12 +24,15 @@ from thalweg.plan.nodes import Plan, Scan, Write
 from thalweg.plan.properties import properties
 from thalweg.protocols.sink import Sink
 from thalweg.runtime.options import RunOptions
-from thalweg.runtime.run import Run
 from thalweg.session.catalog import SessionCatalog
 from thalweg.session.execute import Execution, Mode, Result, execute, explain
 from thalweg.session.hooks import HOOKS
 from thalweg.session.settings import Settings
 from thalweg.session.statements import Outcome, run_text
+
+if TYPE_CHECKING:
+    from thalweg.api.dataset import Dataset
+    from thalweg.runtime.run import Run
 
 assert _functions is not None, "the built-in functions are registered on import"
 
@@ -79,7 +80,7 @@ class Session:
 
     def from_source(self, source: Any, name: str | None = None) -> Dataset:
         """The rows of a source that keeps the contract of `thalweg.protocols.source`."""
-        return Dataset(Scan(source, name=name), self)
+        return self._dataset(Scan(source, name=name))
 
     def read_parquet(self, path: str | Sequence[str], **options: Any) -> Dataset:
         """The rows of Parquet files: a file, a pattern, a directory, or several of these."""
@@ -104,6 +105,8 @@ class Session:
 
     def from_polars(self, frame: Any, name: str = "frame") -> Dataset:
         """The rows of a frame: Polars, pandas, PyArrow, or anything with the Arrow PyCapsule interface."""
+        from thalweg.api.frames import to_frame
+
         return self.from_source(frame_source(to_frame(frame), name=name))
 
     from_pandas = from_arrow = from_frame = from_polars
@@ -114,9 +117,15 @@ class Session:
 
         return nexmark_tables(self, events, **options)
 
+    def _dataset(self, plan: Plan) -> Dataset:
+        # imported here: SQL alone does not need the fluent interface
+        from thalweg.api.dataset import Dataset
+
+        return Dataset(plan, self)
+
     def table(self, name: str) -> Dataset:
         """A table or view by name."""
-        return Dataset(self.catalog.table(name), self)
+        return self._dataset(self.catalog.table(name))
 
     def create_view(self, name: str, dataset: Dataset, *, replace: bool = False) -> None:
         """Name a dataset, so that SQL can read it."""
@@ -138,7 +147,7 @@ class Session:
                 code="sql-no-query",
                 hint="execute_sql(text) carries out statements",
             )
-        return Dataset(outcomes[-1].plan, self)
+        return self._dataset(outcomes[-1].plan)
 
     def execute_sql(self, text: str) -> list[Outcome]:
         """Carry out statements: definitions now, INSERTs with the next run."""

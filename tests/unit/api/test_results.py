@@ -22,6 +22,10 @@ def endless(session: FakeSession) -> tw.Dataset:
     return tw.Dataset(Scan(EndlessSource(Schema.from_polars(ROWS.schema))), session)
 
 
+def same(found: pl.DataFrame, rows: pl.DataFrame = ROWS) -> bool:
+    return found.sort("a").equals(rows)  # a table has no order
+
+
 def test_a_fake_session_keeps_the_protocol() -> None:
     session: SessionLike = FakeSession()
     assert session.from_frame(ROWS).session is session
@@ -29,18 +33,18 @@ def test_a_fake_session_keeps_the_protocol() -> None:
 
 def test_frames_and_tables() -> None:
     data = dataset(ROWS)
-    assert data.collect().equals(ROWS)
-    assert data.collect(mode="stream").equals(ROWS)
-    assert data.to_polars().equals(ROWS)
+    assert same(data.collect())
+    assert same(data.collect(mode="stream"))
+    assert same(data.to_polars())
     assert data.to_arrow().column_names == ["a", "b"]
-    assert data.to_pandas()["a"].tolist() == [1, 2, 3]
-    assert pl.DataFrame(data).equals(ROWS)
-    assert dataset(data).collect().equals(ROWS)
+    assert sorted(data.to_pandas()["a"]) == [1, 2, 3]
+    assert same(pl.DataFrame(data))
+    assert same(dataset(data).collect())
 
 
 def test_parts_and_summaries() -> None:
     data = dataset(ROWS)
-    assert data.head(2).equals(ROWS.head(2))
+    assert same(data.head(2), ROWS.head(2))
     assert data.count() == 3
     assert data.filter(tw.col("a") > 9).count() == 0
     assert data.describe()["a"].to_list()[0] == 3

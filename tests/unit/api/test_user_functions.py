@@ -33,7 +33,7 @@ def test_functions_of_rows_and_columns(mode: str) -> None:
         greeting(tw.col("city")).alias("text"), n=without_tax(tw.col("price"))
     )
     assert str(made.schema) == "text STRING, n DOUBLE"
-    assert made.collect().rows() == [("Hello Riga", 50.0), (None, 125.0), ("Hello Oslo", None)]
+    assert set(made.collect().rows()) == {("Hello Riga", 50.0), (None, 125.0), ("Hello Oslo", None)}
 
 
 def test_what_a_function_says_of_itself() -> None:

@@ -1,9 +1,12 @@
-"""List all benchmarks; a new one needs a line here."""
+"""List all benchmarks; a new one needs a line in its group."""
 
 from __future__ import annotations
 
+from thalweg.cli.bench.delays import DELAYS
 from thalweg.cli.bench.model import Benchmark
+from thalweg.cli.bench.stalls import STALLS
+from thalweg.cli.bench.starts import STARTS
 from thalweg.cli.bench.throughput import BATCHES, JSON, STREAMS
 
-BENCHMARKS: tuple[Benchmark, ...] = (*STREAMS, JSON, *BATCHES)
+BENCHMARKS: tuple[Benchmark, ...] = (*STREAMS, JSON, *BATCHES, *DELAYS, *STARTS, *STALLS)
 BY_NAME = {b.name: b for b in BENCHMARKS}

@@ -1,0 +1,166 @@
+"""Check an operator, or a chain of them, against its contract: the same input in many ways gives the same output.
+
+What the output must be need not be known: the run in which every batch comes as it was given, with a cut after
+each, is what all others are compared with.
+
+Reads:    the operator's description and some input.
+Not here: the ways (scripts.py), making the calls (stand.py).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from random import Random
+
+import polars as pl
+
+from thalweg.protocols.operator import MAIN, OperatorSpec
+from thalweg.testing import scripts
+from thalweg.testing.contract import broken, check
+from thalweg.testing.scripts import Given, Input, Place, Rows, with_cuts
+from thalweg.testing.stand import Bench, How, Outcome, Tables, partition_of
+from thalweg.testing.tables import difference, table_of
+
+_GIVEN = How("batches as given")
+
+
+def check_operator(
+    spec: OperatorSpec | Sequence[OperatorSpec],
+    batches: Sequence[Given],
+    *,
+    expected: pl.DataFrame | None = None,
+    takes_updates: bool | None = None,
+    time: str | None = None,
+    slack_us: int = 0,
+    seed: int = 0,
+) -> None:
+    """Run an operator against O1 to O13.
+
+    Args:
+        spec: the operator's description, or a chain of them, such as a partial sum and what adds it up.
+        batches: the input in its order: frames, batches or `Rows` for a port, and `Watermark`s between.
+        expected: the table that the output adds up to, with some or all of its columns.
+        takes_updates: whether weights may come; None: if the input has some.
+        time: an output column with times that are never behind the watermark, such as `window_end`.
+        slack_us: how far that column may lag behind.
+        seed: chooses the random cuttings and delays.
+
+    Raises:
+        ConformanceError: names the line that is broken.
+
+    Example:
+        >>> from thalweg.operators.changelog import FoldSpec
+        >>> rows = pl.DataFrame({"a": [1, 2, 2]})
+        >>> check_operator(FoldSpec("fold", {"a": pl.Int64()}), [rows, rows[:1]], expected=pl.concat([rows, rows[:1]]))
+    """
+    specs = (spec,) if isinstance(spec, OperatorSpec) else tuple(spec)
+    feed = scripts.feed_of(batches)
+    inputs = 1 + max((i.port for i in feed if isinstance(i, Rows)), default=0)
+    kit = _Kit(Bench(specs, inputs, time, slack_us), feed, Random(seed))
+    kit.check_cuts()
+    kit.check_cuttings()
+    kit.check_delays()
+    kit.check_hidden_state()
+    kit.check_tasks()
+    weighted = any(isinstance(i, Rows) and i.batch.weight is not None for i in feed)
+    if weighted if takes_updates is None else takes_updates:
+        kit.check_weights()
+    if expected is not None:
+        kit.check_expected(expected)
+
+
+class _Kit:
+    """One operator, its input, and the run that all others are compared with."""
+
+    def __init__(self, bench: Bench, feed: list[Input], r: Random) -> None:
+        self._bench, self._feed, self._r = bench, feed, r
+        self._known = bench.run(with_cuts(feed), _GIVEN)
+
+    def check_cuts(self) -> None:
+        """Fewer cuts, and cuts twice."""
+        for every in (2, 3):
+            how = How(f"a cut after every {every} batches")
+            self._same("O9", self._bench.run(with_cuts(self._feed, lambda n, k=every: n % k == k - 1), how), how)
+        how = How("no cuts")
+        self._same("O9", self._bench.run(self._feed, how), how)
+        twice = [e for e in with_cuts(self._feed) for _ in range(2 if isinstance(e, scripts.Cut) else 1)]
+        how = How("every cut twice")
+        self._same("O9", self._bench.run(twice, how), how)
+
+    def check_cuttings(self) -> None:
+        """Batches cut and joined."""
+        for what, feed in scripts.cuttings(self._feed, self._r):
+            how = How(what)
+            self._same("O1", self._bench.run(with_cuts(feed), how), how)
+
+    def check_delays(self) -> None:
+        """Watermarks held back; until the end there may be less, so only the end is compared."""
+        for what, feed in scripts.delays(self._feed, self._r):
+            self._same_end("O2", self._bench.run(with_cuts(feed), How(what)), what)
+
+    def check_hidden_state(self) -> None:
+        """New instances over the same state, then over state that was dumped and loaded."""
+        finest = [feed for _, feed in scripts.cuttings(self._feed, self._r)][1]
+        for feed, of in ((self._feed, "batches as given"), (finest, "every row by itself")):
+            how = How(f"a new instance after each cut, {of}", "rebuild")
+            self._same("O3", self._bench.run(with_cuts(feed), how), how)
+        for feed, of in ((self._feed, "batches as given"), (finest, "every row by itself")):
+            how = How(f"state dumped and loaded after each cut, {of}", "restore")
+            self._same("O4", self._bench.run(with_cuts(feed), how), how)
+            how = How(f"state dumped and loaded now and then, {of}", "restore")
+            chosen = self._r.randrange(2, 5)
+            self._same("O4", self._bench.run(with_cuts(feed, lambda n, k=chosen: n % k == 0), how), how)
+
+    def check_tasks(self) -> None:
+        """Rows shared out over tasks, and state moved between them."""
+        route = self._route()
+        if route is None:
+            return
+        for tasks in ((2,), (5,), (1, 3, 2)):
+            numbers = ", ".join(map(str, tasks))
+            how = How(f"{numbers} tasks", "restore" if len(tasks) > 1 else "keep", tasks, route)
+            self._same("O5", self._bench.run(with_cuts(self._feed), how), how)
+
+    def _route(self) -> tuple[str, ...] | None:
+        """The columns to share rows out by; None if one task must have them all."""
+        declared = [d for s in self._bench.specs for d in s.states()]
+        if any(d.scope != "keyed" or not partition_of(d) for d in declared):
+            return None
+        route = partition_of(declared[0]) if declared else ()
+        frames = [i.batch.frame for i in self._feed if isinstance(i, Rows)]
+        return route if all(set(route) <= set(f.columns) for f in frames) else None
+
+    def check_weights(self) -> None:
+        """The same changes with other weights."""
+        for what, feed in scripts.reweighted(self._feed):
+            self._same_end("O11", self._bench.run(with_cuts(feed), How(what)), what)
+
+    def check_expected(self, expected: pl.DataFrame) -> None:
+        """The table at the end."""
+        columns = self._known.columns.get(MAIN, expected.columns)
+        check(set(expected.columns) <= set(columns), "O13", "columns of the output", found=columns)
+        at = [columns.index(name) for name in expected.columns]
+        found: Counter[tuple[object, ...]] = Counter()
+        for row, count in self._known.final[MAIN].items():
+            found[tuple(row[i] for i in at)] += count
+        wrong = difference(found, table_of(expected))  # type: ignore[arg-type]  # parts of rows are rows
+        check(wrong is None, "O13", _GIVEN.what, found=wrong)
+
+    def _same(self, line: str, found: Outcome, how: How) -> None:
+        """The same tables at every common place, and at the end."""
+        common: list[Place] = [place for place in found.at if place in self._known.at]
+        for place in common:
+            where = f"{how.what}: cut after {place[0]} rows and {place[1]} watermarks"
+            _compare(line, where, found.at[place], self._known.at[place])
+        self._same_end(line, found, how.what)
+
+    def _same_end(self, line: str, found: Outcome, what: str) -> None:
+        _compare(line, f"{what}: end", found.final, self._known.final)
+
+
+def _compare(line: str, what: str, found: Tables, wanted: Tables) -> None:
+    for port in sorted({*found, *wanted}):
+        wrong = difference(found.get(port, Counter()), wanted.get(port, Counter()))
+        if wrong is not None:
+            raise broken(line, f"{what}, output {port}", found=wrong)

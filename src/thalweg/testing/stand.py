@@ -1,0 +1,308 @@
+"""Run operators by hand: state in memory, one call after the other, as the runtime would make them.
+
+Checks as it goes whatever holds for each single call: bounded batches (O6), nothing behind the watermark (O7),
+input left alone (O8), one schema (O12), nothing owed by a second cut (O9), nothing removed that is not there (O10).
+
+Reads:    an operator's description and a script.
+Changes:  the state that it makes.
+Not here: which scripts must agree (operators.py).
+"""
+
+from __future__ import annotations
+
+import io
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import polars as pl
+
+from thalweg.columnar.batch import BEFORE, Batch
+from thalweg.columnar.hash import partitions
+from thalweg.protocols.messages import Watermark
+from thalweg.protocols.operator import MAIN, Operator, OperatorSpec, Output, Side
+from thalweg.protocols.state import ColumnsSpec, KeyedColumns, RowsSpec, StateSpec
+from thalweg.runtime.chain import Chain
+from thalweg.runtime.outputs import owner_of
+from thalweg.testing.contract import check
+from thalweg.testing.scripts import Cut, Event, Place, Rows, size_of
+from thalweg.testing.tables import Table, add_batch
+
+PARTITIONS = 256
+Tables = dict[str, Table]
+States = dict[tuple[str, str], Any]
+
+
+@dataclass(frozen=True)
+class How:
+    """What happens beside the script; nothing here may change a result.
+
+    Attributes:
+        what: a few words for messages.
+        after_cut: `keep` the operators, `rebuild` them over the same state, or `restore` the state too.
+        tasks: how many tasks there are after each cut, by turns.
+        route: the columns by which rows are shared out; none: by turns.
+    """
+
+    what: str
+    after_cut: Literal["keep", "rebuild", "restore"] = "keep"
+    tasks: tuple[int, ...] = (1,)
+    route: tuple[str, ...] = ()
+
+
+@dataclass
+class Outcome:
+    """What came out.
+
+    Attributes:
+        at: the tables, by output, after each cut.
+        final: the tables after the end.
+        columns: the columns of each output.
+    """
+
+    at: dict[Place, Tables] = field(default_factory=dict)
+    final: Tables = field(default_factory=dict)
+    columns: dict[str, list[str]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Bench:
+    """The operators to run, and what is known of them.
+
+    Attributes:
+        specs: the chain, first one first.
+        inputs: how many ports the first one has.
+        time: an output column whose times are behind no watermark.
+        slack_us: how far it may lag behind.
+    """
+
+    specs: tuple[OperatorSpec, ...]
+    inputs: int = 1
+    time: str | None = None
+    slack_us: int = 0
+
+    def run(self, events: Sequence[Event], how: How) -> Outcome:
+        """Everything that comes out of a script."""
+        return _Run(self, how, size_of(events)).run(events)
+
+
+@dataclass
+class _Context:
+    """What an operator is built with."""
+
+    states: Mapping[str, Any]
+    rows_max: int
+    inputs: int
+
+    def state(self, name: str) -> Any:
+        return self.states[name]
+
+    def scratch(self, spec: ColumnsSpec) -> KeyedColumns:
+        made: KeyedColumns = new_state(spec)
+        return made
+
+
+class _Run:
+    def __init__(self, bench: Bench, how: How, rows_max: int) -> None:
+        self._bench, self._how, self._rows_max = bench, how, rows_max
+        self._schemas: dict[tuple[str, str], pl.Schema] = {}
+        self._states = [self._new_states() for _ in range(how.tasks[0])]
+        self._chains = [self._chain(s) for s in self._states]
+        self._tables: Tables = {MAIN: Counter()}
+        self._outcome = Outcome()
+        self._watermark: int | None = None
+        self._cuts = 0
+
+    def run(self, events: Sequence[Event]) -> Outcome:
+        for before, event in zip([None, *events], events, strict=False):
+            if isinstance(event, Rows):
+                for task, batch in self._shares(event.batch):
+                    self._keep(self._chains[task].on_batch(event.port, batch))
+            elif isinstance(event, Watermark):
+                self._advance(event)
+            else:
+                self._cut(event, owes=not isinstance(before, Cut))
+        for port in range(self._bench.inputs):
+            for chain in self._chains:
+                self._keep(chain.on_end(port, last=port == self._bench.inputs - 1))
+        self._check_table("end")
+        self._outcome.final = self._tables
+        return self._outcome
+
+    def _advance(self, event: Watermark) -> None:
+        assert event.time is not None, "a script has no idle input"
+        for chain in self._chains:
+            self._keep(chain.on_watermark(event.time))
+        self._watermark = event.time
+
+    def _cut(self, event: Cut, *, owes: bool) -> None:
+        self._cuts += 1
+        for chain in self._chains:
+            count = self._keep(chain.on_cut(self._cuts))
+            what = f"{self._how.what}: a cut right after a cut"
+            check(owes or not count, "O9", what, expected="nothing", found=f"{count} batches")
+        self._check_table(f"cut after {event.place[0]} rows and {event.place[1]} watermarks")
+        self._outcome.at[event.place] = {port: Counter(t) for port, t in self._tables.items()}
+        self._move()
+
+    def _move(self) -> None:
+        """New operators, new state or other tasks, as the variation has it."""
+        tasks = self._how.tasks[self._cuts % len(self._how.tasks)]
+        if self._how.after_cut == "restore" or tasks != len(self._states):
+            dumps = _gathered([_dumped(s) for s in self._states])
+            self._states = [self._new_states() for _ in range(tasks)]
+            for task, states in enumerate(self._states):
+                self._load(states, dumps, task)
+        if self._how.after_cut != "keep" or len(self._chains) != tasks:
+            self._chains = [self._chain(s) for s in self._states]
+
+    def _load(self, states: States, dumps: Mapping[tuple[str, str], pl.DataFrame], task: int) -> None:
+        declared = {(s.id, d.name): d for s in self._bench.specs for d in s.states()}
+        for key, state in states.items():
+            state.load(_share(dumps[key], declared[key], len(self._states), task))
+
+    def _new_states(self) -> States:
+        return {(s.id, d.name): new_state(d) for s in self._bench.specs for d in s.states()}
+
+    def _chain(self, states: States) -> Chain:
+        made = []
+        for number, spec in enumerate(self._bench.specs):
+            own = {name: state for (id, name), state in states.items() if id == spec.id}
+            context = _Context(own, self._rows_max, self._bench.inputs if number == 0 else 1)
+            made.append((spec.id, _Watched(spec, spec.build(context), self)))
+        return Chain(made)
+
+    def _shares(self, batch: Batch) -> Iterator[tuple[int, Batch]]:
+        tasks = len(self._chains)
+        if tasks == 1:
+            yield 0, batch
+            return
+        if self._how.route:
+            found = partitions(batch.frame, list(self._how.route), PARTITIONS)
+            owners = pl.Series(owner_of(found, tasks, PARTITIONS))
+        else:
+            owners = pl.int_range(len(batch), eager=True) % tasks
+        for task in range(tasks):
+            part = batch.filter(owners == task)
+            if len(part):
+                yield task, part
+
+    def _keep(self, outputs: Iterator[Output]) -> int:
+        """Add what comes out to the tables."""
+        count = 0
+        for out in outputs:
+            count += 1
+            port, batch = (out.port, out.batch) if isinstance(out, Side) else (MAIN, out)
+            if port == MAIN:
+                self._check_time(batch)
+            self._outcome.columns.setdefault(port, [c for c in batch.frame.columns if c != BEFORE])
+            plain = Batch(batch.frame.drop(BEFORE, strict=False), batch.weight)
+            add_batch(self._tables.setdefault(port, Counter()), plain)
+        return count
+
+    def _check_time(self, batch: Batch) -> None:
+        if self._bench.time is None or self._watermark is None or not len(batch):
+            return
+        least = batch.frame.get_column(self._bench.time).to_physical().min()
+        bound = self._watermark - self._bench.slack_us
+        what = f"{self._how.what}: output after on_watermark({self._watermark})"
+        late = isinstance(least, int) and least <= bound
+        check(not late, "O7", what, expected=f"{self._bench.time} > {bound}", found=least)
+
+    def _check_table(self, place: str) -> None:
+        gone = {row: n for row, n in self._tables[MAIN].items() if n < 0}
+        check(not gone, "O10", f"{self._how.what}: {place}", found=gone)
+
+    # -- what each operator is watched for -------------------------------------------------------
+
+    def check_output(self, id: str, out: Output) -> None:
+        """One emitted batch."""
+        what = f"{self._how.what}: output of {id}"
+        port, batch = (out.port, out.batch) if isinstance(out, Side) else (MAIN, out)
+        most = self._rows_max
+        check(len(batch) <= most, "O6", what, expected=f"at most {most} rows", found=f"{len(batch)} rows")
+        schema = pl.Schema({n: t for n, t in batch.frame.schema.items() if n != BEFORE})
+        known = self._schemas.setdefault((id, port), schema)
+        same = list(schema.items()) == list(known.items())
+        check(same, "O12", what, expected=dict(known), found=dict(schema))
+        weight = batch.weight
+        if weight is not None:
+            fits = weight.dtype == pl.Int64 and not weight.null_count() and len(weight) == len(batch)
+            check(fits, "O12", what, expected=f"{len(batch)} weights", found=weight)
+
+    def check_input(self, id: str, batch: Batch, kept: Batch) -> None:
+        """A batch that was handed in is as it was."""
+        same = batch.frame.schema == kept.frame.schema and batch.frame.equals(kept.frame)
+        same = same and batch.weights().equals(kept.weights())
+        check(same, "O8", f"{self._how.what}: on_batch of {id}", expected=kept.frame, found=batch.frame)
+
+
+class _Watched:
+    """An operator whose every call is looked at."""
+
+    def __init__(self, spec: OperatorSpec, operator: Operator, run: _Run) -> None:
+        self._id, self._operator, self._run = spec.id, operator, run
+
+    def on_batch(self, port: int, batch: Batch) -> Iterator[Output]:
+        weight = None if batch.weight is None else batch.weight.clone()
+        kept = Batch(batch.frame.clone(), weight)
+        yield from self._seen(self._operator.on_batch(port, batch))
+        self._run.check_input(self._id, batch, kept)
+
+    def on_watermark(self, time: int) -> Iterator[Output]:
+        return self._seen(self._operator.on_watermark(time))
+
+    def on_cut(self, number: int) -> Iterator[Output]:
+        return self._seen(self._operator.on_cut(number))
+
+    def on_end(self, port: int) -> Iterator[Output]:
+        return self._seen(self._operator.on_end(port))
+
+    def _seen(self, outputs: Iterator[Output]) -> Iterator[Output]:
+        for out in outputs:
+            self._run.check_output(self._id, out)
+            yield out
+
+
+def new_state(declared: StateSpec) -> Any:
+    """Empty state of the declared kind, in memory."""
+    if isinstance(declared, RowsSpec):
+        from thalweg.state.rows import Rows as Stored
+
+        return Stored(declared)
+    assert isinstance(declared, ColumnsSpec), "the kinds of state are a closed list"
+    from thalweg.state.memory import KeyedColumns as Memory
+
+    return Memory(declared)
+
+
+def partition_of(declared: StateSpec) -> tuple[str, ...]:
+    """The columns that decide where a row of state belongs."""
+    if isinstance(declared, ColumnsSpec) and declared.partition is None:
+        return tuple(declared.key)
+    assert isinstance(declared, (ColumnsSpec, RowsSpec)), "the kinds of state are a closed list"
+    return declared.partition or ()
+
+
+def _dumped(states: States) -> dict[tuple[str, str], pl.DataFrame]:
+    """What a checkpoint keeps: every state, as bytes and back."""
+    return {key: _through_bytes(state.dump()) for key, state in states.items()}
+
+
+def _through_bytes(frame: pl.DataFrame) -> pl.DataFrame:
+    buffer = io.BytesIO()
+    frame.write_ipc(buffer)
+    buffer.seek(0)
+    return pl.read_ipc(buffer)
+
+
+def _gathered(dumps: Sequence[Mapping[tuple[str, str], pl.DataFrame]]) -> dict[tuple[str, str], pl.DataFrame]:
+    return {key: pl.concat([d[key] for d in dumps]) for key in dumps[0]}
+
+
+def _share(frame: pl.DataFrame, declared: StateSpec, tasks: int, task: int) -> pl.DataFrame:
+    if tasks == 1:
+        return frame
+    found = partitions(frame, list(partition_of(declared)), PARTITIONS)
+    return frame.filter(pl.Series(owner_of(found, tasks, PARTITIONS) == task))
