@@ -39,7 +39,6 @@ from thalweg.progress.windows import WindowSpec
 from tests.property.worlds import SCHEMA, SECOND, PacedSource, World, random_world
 
 BOUNDS = (WINDOW_START, WINDOW_END, WINDOW_TIME)
-STEPS_MAX = 5
 
 
 @dataclass(frozen=True)
@@ -74,7 +73,7 @@ def _lines(plan: Plan, depth: int) -> list[str]:
 
 
 def random_case(r: Random, *, is_punctual: bool | None = None) -> Case:
-    """A plan of up to five steps over one or two sources, sometimes with more results beside."""
+    """A plan of a few steps over one or two sources, sometimes with more results beside."""
     worlds = [random_world(r, is_punctual=is_punctual)]
     base = scan(worlds[0], "one")
     kind = r.choice(["one", "one", "one", "one", "two", "values"])
@@ -85,8 +84,10 @@ def random_case(r: Random, *, is_punctual: bool | None = None) -> Case:
         frame = worlds[0].frames[0].head(3).with_columns(pl.col("id") + 9000)
         base = build.union_all([base, rows(frame)])
     steps = [base]
-    for _ in range(r.randint(0, STEPS_MAX)):
-        steps.append(random_step(r, steps[-1]))
+    before = [r.choice([_filter, _project, _explode, _union, _map]) for _ in range(r.choice([0, 0, 1, 2]))]
+    after = [random_step for _ in range(r.choice([0, 0, 1, 2]))]
+    for step in (*before, *r.choice(SHAPES), *after):
+        steps.append(step(r, steps[-1]) or steps[-1])
     return Case(tuple(worlds), _roots(r, steps))
 
 
@@ -262,6 +263,10 @@ def _group(r: Random, plan: Plan) -> Plan | None:
 def _keys(r: Random, plan: Plan) -> list[str]:
     able = [n for n in _columns(plan) if n not in BOUNDS and n not in _columns(plan, List)]
     few = [n for n in able if n not in ("id", "t", "u")] or able
+    # a key that an earlier step made changes as rows arrive, and that takes rows from one group to another
+    made = [n for n in few if n.startswith("a")]
+    if made and r.random() < 0.5:
+        return [r.choice(made)]
     return sorted(set(r.choices(few, k=r.choice([0, 1, 1, 2])))) if few else []
 
 
@@ -289,7 +294,7 @@ def random_call(r: Random, plan: Plan) -> Aggregate:
     calls = [Aggregate("count")]
     if ordered:
         name = Column(r.choice(ordered))
-        calls += [Aggregate(f, (name,)) for f in ("count", "min", "max")]
+        calls += [Aggregate(f, (name,)) for f in ("count", "min", "max", "max")]
     if numbers:
         number = Column(r.choice(numbers))
         calls += [Aggregate(f, (number,)) for f in ("sum", "avg")]
@@ -306,7 +311,8 @@ def _rank(r: Random, plan: Plan) -> Plan | None:
     if not found.windows or found.is_updating or not {WINDOW_START, WINDOW_END} <= names:
         return None
     able = [n for n in _columns(plan) if n not in _columns(plan, List)]
-    order = [SortKey(n, r.random() < 0.5) for n in sorted(set(r.choices(able, k=r.choice([1, 1, 2]))))]
+    tying = [n for n in ("k", "s", "d", "v") if n in able] or able
+    order = [SortKey(n, r.random() < 0.5) for n in sorted(set(r.choices(tying, k=r.choice([1, 1, 2]))))]
     partition = [WINDOW_START, WINDOW_END]
     if r.random() < 0.4:
         partition += [n for n in r.choices(able, k=1) if n not in partition]
@@ -315,5 +321,13 @@ def _rank(r: Random, plan: Plan) -> Plan | None:
     limit = r.choice([1, 1, 2, 5, None])
     return Rank(plan, tuple(partition), tuple(order), kind, output, limit)
 
+
+SHAPES: tuple[tuple[Step, ...], ...] = (
+    *((_group,), (_group, _group), (_group, _filter, _group), (_group, _window_group), (_limit,)),
+    *((_window_group,), (_window_group, _window_group), (_window_group, _group), (_window_group, _rank)),
+    *((_window, _rank), (_window, _window_group), (_window_group, _rank, _window_group), (_window, _window)),
+    (random_step, random_step, random_step),
+)
+"""What the middle of a plan is like: shapes that take different ways through the engine."""
 
 __all__ = ["SCHEMA", "Case", "every_node", "random_case", "random_step", "scan"]

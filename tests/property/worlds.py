@@ -62,7 +62,7 @@ def random_world(r: Random, *, is_punctual: bool | None = None, sizes: Sequence[
     """A source of one to three splits; without a choice, half of the worlds have late rows."""
     bound = r.choice([0, 1, 3, 10])
     punctual = (r.random() < 0.5) if is_punctual is None else is_punctual
-    chosen = sizes or [r.choice([0, 1, 2, 5, 12, 30, 70, ROWS]) for _ in range(r.choice([1, 2, 3]))]
+    chosen = sizes or [r.choice([0, 1, 5, 12, 30, 30, 70, ROWS]) for _ in range(r.choice([1, 2, 3]))]
     has_odd_floats = r.random() < 0.3
     first = r.choice([0, -20])
     frames = []

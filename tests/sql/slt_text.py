@@ -79,7 +79,7 @@ def _scalar(value: Any) -> str:
 
 
 def _quoted(text: str) -> str:
-    is_odd = not text or text != text.strip() or text == "NULL" or text[0] in "'#=-" or "|" in text
+    is_odd = not text or text != text.strip() or text == "NULL" or text[0] in "'#=" or "|" in text
     shown = text.replace("\\", "\\\\").replace("\n", "\\n").replace("\t", "\\t")
     return "'" + shown.replace("'", "''") + "'" if is_odd or shown != text else text
 

@@ -181,10 +181,13 @@ def _numbers(name: str, column: Column) -> PySeries | None:
     return make(name, values, False)
 
 
-class _Words(np.ndarray[Any, Any]):
-    """The words of exported structures, which keep the buffers alive that they point to."""
+class _Owner(np.ndarray[Any, Any]):
+    """What Polars holds on to for an exported column; its own content does not matter."""
 
-    kept: list[Array]
+    kept: tuple[object, ...]
+
+
+_ONE = np.zeros(1, dtype=_WORD)
 
 
 def _exported(name: str, column: Column) -> PySeries:
@@ -192,27 +195,29 @@ def _exported(name: str, column: Column) -> PySeries:
     # Grows while it is gone through, so that the children of one column are neighbours.
     for parent in columns:
         columns += [child for _, child in parent.children]
-    size = len(EMPTY) + sum(ARRAY_WORDS + len(c.buffers) + len(c.children) for c in columns)
-    words = _Words(size, dtype=_WORD)
-    start = _address(words)
-    content, words.kept = _structures(columns, start)
-    words[:] = content
-    PySeries.new_i64("", words, False)._export_arrow_to_c(start, start + 8 * ARRAY_WORDS)
-    native(int(words[SCHEMA_RELEASE]))(start + 8 * ARRAY_WORDS)
-    words[:ARRAY_RELEASE] = content[len(EMPTY) : len(EMPTY) + ARRAY_RELEASE]
+    size = len(EMPTY) - ARRAY_WORDS + sum([ARRAY_WORDS + len(c[2]) + len(c[3]) for c in columns])
+    words = array("q", bytes(8 * size))
+    start = words.buffer_info()[0]
+    content, buffers = _structures(columns, start)
+    owner = _ONE.view(_Owner)
+    owner.kept = words, buffers
+    schema = start + 8 * ARRAY_WORDS
+    PySeries.new_i64("", owner, False)._export_arrow_to_c(start, schema)
+    native(words[SCHEMA_RELEASE])(schema)
+    content[ARRAY_RELEASE:ARRAY_WORDS] = words[ARRAY_RELEASE:ARRAY_WORDS]
+    words[:] = array("q", content)
     schema, _kept = _schema(*_shape("", column))
     return PySeries._import_arrow_from_c(name, [(schema, start)])
 
 
 def _structures(columns: list[Column], start: int) -> tuple[list[int], list[Array]]:
-    """The words of all structures, with room for Polars' own first; and the buffers they point to."""
-    arrays = start + 8 * len(EMPTY)
-    tail = arrays + 8 * ARRAY_WORDS * len(columns)
-    content, kept = list(EMPTY), []
+    """The words of all arrays, with room for Polars' schema behind the first, and the buffers they need."""
+    content: list[int] = []
     pointers: list[int] = []
-    child = arrays + 8 * ARRAY_WORDS
+    kept: list[Array] = []
+    child = start + 8 * len(EMPTY)
+    tail = child + 8 * ARRAY_WORDS * (len(columns) - 1)
     for _, length, buffers, children, offset in columns:
-        nulls = -1 if buffers and buffers[0] is not None else 0
         at = tail + 8 * len(pointers)
         for buffer in buffers:
             if buffer is None:
@@ -221,16 +226,24 @@ def _structures(columns: list[Column], start: int) -> tuple[list[int], list[Arra
             held = buffer if buffer.flags.c_contiguous else np.ascontiguousarray(buffer)
             kept.append(held)
             pointers.append(_address(held))
+        nulls = -1 if buffers and buffers[0] is not None else 0
         ends = child + 8 * ARRAY_WORDS * len(children)
-        members = tail + 8 * len(pointers)
+        content += (length, nulls, offset, len(buffers), len(children), at, tail + 8 * len(pointers), 0, 0, 0)
+        if len(content) == ARRAY_WORDS:
+            content += EMPTY[ARRAY_WORDS:]
         pointers += range(child, ends, 8 * ARRAY_WORDS)
-        content += (length, nulls, offset, len(buffers), len(children), at, members, 0, 0, 0)
         child = ends
-    return content + pointers, kept
+    content += pointers
+    return content, kept
 
 
 def _address(values: Array) -> int:
-    return values.__array_interface__["data"][0]
+    """Where an array's data begins: what `values.ctypes.data` says, in a tenth of the time."""
+    return ctypes.c_int64.from_address(id(values) + _HEAD).value
+
+
+_HEAD = object.__basicsize__
+"""In numpy's ABI the pointer to the data comes first behind Python's own part of an array."""
 
 
 _Shape = tuple[str, str, tuple[Any, ...]]

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import polars as pl
 
-from thalweg.columnar.arrow import Column, layout_of, packed, to_series
+from thalweg.columnar.arrow import Column, layout_of, to_series
 from thalweg.columnar.places import array_at, locate, words_of
 
 Array = np.ndarray[Any, Any]

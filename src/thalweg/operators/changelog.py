@@ -30,8 +30,7 @@ class OpsSpec:
 
     def build(self, context: Context) -> OpsOp:
         """The operator."""
-        del context
-        return OpsOp(self)
+        return OpsOp(self, context.rows_max)
 
     def describe(self) -> str:
         """One line."""
@@ -47,13 +46,14 @@ class OpsOp(Step):
     Batch mode: every row is `+I`.
     """
 
-    def __init__(self, spec: OpsSpec) -> None:
-        self._spec = spec
+    def __init__(self, spec: OpsSpec, rows_max: int) -> None:
+        self._spec, self._rows_max = spec, rows_max
 
     def on_batch(self, port: int, batch: Batch) -> Iterator[Output]:
         """Changes as rows."""
         del port
-        yield Batch(with_ops(batch, self._spec.columns, self._spec.keys))
+        made = Batch(with_ops(batch, self._spec.columns, self._spec.keys))
+        yield from made.slices(self._rows_max)
 
 
 def with_ops(batch: Batch, columns: tuple[str, ...], keys: tuple[str, ...]) -> pl.DataFrame:

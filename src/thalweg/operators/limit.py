@@ -60,6 +60,7 @@ class LimitOp:
     def __init__(self, spec: LimitSpec, context: Context) -> None:
         self._spec = spec
         self._rows: RowStore = context.state("rows")
+        self._rows_max = context.rows_max
         self._order = position_order(spec.columns)
 
     def on_batch(self, port: int, batch: Batch) -> Iterator[Output]:
@@ -90,7 +91,7 @@ class LimitOp:
             undone = Batch(minus, pl.repeat(-1, minus.height, dtype=pl.Int64, eager=True))
             plus = consolidate(join_batches([undone, plus]))
         if len(plus):
-            yield plus
+            yield from plus.slices(self._rows_max)
 
     def on_end(self, port: int) -> Iterator[Output]:
         """The result is final."""

@@ -107,8 +107,7 @@ class RowwiseSpec:
 
     def build(self, context: Context) -> RowwiseOp:
         """The operator."""
-        del context
-        return RowwiseOp([_compile(s) for s in self.steps])
+        return RowwiseOp([_compile(s) for s in self.steps], context.rows_max)
 
     def describe(self) -> str:
         """One line per step."""
@@ -124,8 +123,8 @@ class RowwiseOp(Step):
     Batch mode: the same expressions in one lazy query.
     """
 
-    def __init__(self, steps: list[Callable[[Batch], Batch]]) -> None:
-        self._steps = steps
+    def __init__(self, steps: list[Callable[[Batch], Batch]], rows_max: int) -> None:
+        self._steps, self._rows_max = steps, rows_max
 
     def on_batch(self, port: int, batch: Batch) -> Iterator[Output]:
         """Rows through all steps; a batch that became empty goes no further."""
@@ -134,7 +133,8 @@ class RowwiseOp(Step):
             batch = step(batch)
             if len(batch) == 0:
                 return
-        yield batch
+        # a step may have made many rows of one
+        yield from batch.slices(self._rows_max)
 
 
 def _compile(step: RowStep) -> Callable[[Batch], Batch]:

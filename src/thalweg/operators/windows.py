@@ -91,7 +91,7 @@ class WindowsOp(Step):
                 verdict, late = self._judge(batch, times, spec.slack_us)
                 if late is not None:
                     # a row may be late for many windows
-                    yield from (Side(LATE, part, len(part)) for part in late.slices(self._rows_max))
+                    yield from (Side(spec.port, part, len(part)) for part in late.slices(self._rows_max))
         if spec.shares_panes:
             batch = Batch(batch.frame.drop(BEFORE, strict=False), batch.weight)
             yield from self._panes(batch, times, verdict)
@@ -108,7 +108,7 @@ class WindowsOp(Step):
         if not verdict.missed_count:
             return verdict, None
         rows, ends = spec.window.missed_pairs(times, verdict)
-        return verdict, Side(spec.port, self._late(batch, rows, ends), len(rows))
+        return verdict, self._late(batch, rows, ends)
 
     def _late(self, batch: Batch, rows: Micros, ends: Micros) -> Batch:
         spec = self._spec

@@ -167,6 +167,8 @@ def lazy_call(expr: object, below: Plan) -> pl.Expr:
         if not values:
             return condition.sum().cast(pl.Int64)
         values = [pl.when(condition).then(v).otherwise(None) for v in values]
+    if expr.distinct:
+        values = [v.unique() for v in values]
     held = type_of(expr.args[0], schema) if expr.args else type_of(expr, schema)
     return entry.lazy(values, held)
 

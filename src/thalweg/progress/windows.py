@@ -19,6 +19,7 @@ from typing import Literal, TypeAlias, TypeVar
 
 import numpy as np
 
+from thalweg.base.durations import shown
 from thalweg.errors import DataError, PlanError
 from thalweg.progress.lateness import Flags, Micros, minus
 
@@ -70,6 +71,13 @@ class WindowSpec:
     def cumulating(size_us: int, step_us: int, offset_us: int = 0) -> WindowSpec:
         """Windows that start together every `size_us` and grow by `step_us`."""
         return WindowSpec("cumulating", size_us, step_us, offset_us)
+
+    def __str__(self) -> str:
+        by = {"tumbling": "", "hopping": f" every {shown(self.slide_us)}"}
+        step = by.get(self.kind, f" by {shown(self.slide_us)}")
+        return f"{self.kind} {shown(self.size_us)}{step}" + (
+            f" offset {shown(self.offset_us)}" if self.offset_us else ""
+        )
 
     @property
     def pane_us(self) -> int:

@@ -6,36 +6,49 @@ was. On failure, and only then, the batch is halved until one row is left that f
 
 from __future__ import annotations
 
+from thalweg.base.schema import SYSTEM_PREFIX
 from thalweg.columnar.batch import Batch
-from thalweg.errors import DataError
+from thalweg.errors import DataError, Span
+from thalweg.protocols.source import Chunk
 from thalweg.runtime.chain import Chain
 
 
-def locate(error: DataError, chain: Chain, batch: Batch, *, split: str, first: int) -> DataError:
-    """The same error with the split and offset of the first row that fails."""
+def locate(error: DataError, chain: Chain, batch: Batch, *, split: str, chunk: Chunk) -> DataError:
+    """The error of the first row that fails, with its split and offset."""
     if error.split is not None:
         return error
     low, high = 0, len(batch)
     while high - low > 1:
         middle = (low + high) // 2
-        if _fails(chain, batch, low, middle):
+        if _failure(chain, batch, low, middle) is not None:
             high = middle
         else:
             low = middle
-    row = batch.frame.slice(low, 1)
-    error.split, error.offset = split, first + low
-    error.sample = str(row.row(0, named=True))[:200]
-    place = f"{split}, row {first + low}"
-    error.where = place if error.where is None else f"{error.where}; {place}"
-    error.found = error.sample
+    # another row may have failed first in the whole batch, at an earlier step
+    error = _failure(chain, batch, low, high) or error
+    row = batch.frame.slice(low, 1).row(0, named=True)
+    shown = {n: v for n, v in row.items() if not n.startswith(SYSTEM_PREFIX)}
+    error.split = split
+    error.offset = chunk.offset + low if chunk.offsets is None else chunk.offsets[low]
+    error.sample = str(shown)[:200]
+    error.found = error.found or (error.sample if shown else None)
+    error.where = _place(error)
     return error
 
 
-def _fails(chain: Chain, batch: Batch, low: int, high: int) -> bool:
+def _place(error: DataError) -> str:
+    """The row, and the place in the program if that is known."""
+    row = f"{error.split}, row {error.offset}"
+    written = error.where.render() if isinstance(error.where, Span) else error.where
+    return row if written is None else f"{row}\n{written}"
+
+
+def _failure(chain: Chain, batch: Batch, low: int, high: int) -> DataError | None:
+    """The error that a part of the batch gives, if it gives one."""
     weight = None if batch.weight is None else batch.weight.slice(low, high - low)
     try:
         for _ in chain.on_batch(0, Batch(batch.frame.slice(low, high - low), weight)):
             pass
-    except DataError:
-        return True
-    return False
+    except DataError as error:
+        return error
+    return None

@@ -190,7 +190,7 @@ class SourceTask(Task):
         try:
             yield from self.chain.on_batch(0, batch)
         except DataError as error:
-            raise locate(error, self.chain, batch, split=current.split.id, first=chunk.offset) from error
+            raise locate(error, self.chain, batch, split=current.split.id, chunk=chunk) from error
 
     def _checked_times(self, current: OpenSplit, chunk: Chunk) -> Chunk:
         """The chunk with rows that have no event time among the bad ones, where those are kept apart."""

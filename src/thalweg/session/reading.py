@@ -13,7 +13,7 @@ _ROWS = 1 << 17
 
 
 def read_splits(plan: Scan) -> list[pl.LazyFrame]:
-    """The rows of each split; those that cannot be read stop the query, or are left out by a tolerant scan."""
+    """The rows of each split; bad ones stop the query, or are left out by a tolerant scan."""
     return [_rows_of(plan, split) for split in plan.source.splits()]
 
 

@@ -127,7 +127,11 @@ class _Kit:
         declared = [d for s in self._bench.specs for d in s.states()]
         if any(d.scope != "keyed" or not partition_of(d) for d in declared):
             return None
-        route = partition_of(declared[0]) if declared else ()
+        routes = {partition_of(d) for d in declared}
+        if len(routes) > 1:
+            # rows change places between the operators of such a chain
+            return None
+        route = routes.pop() if routes else ()
         frames = [i.batch.frame for i in self._feed if isinstance(i, Rows)]
         return route if all(set(route) <= set(f.columns) for f in frames) else None
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from thalweg.columnar.batch import Batch
     from thalweg.protocols.sink import Delivery, Writer
 
-_STALL_AT = 10
+_STALL_AT = 2
 """Which batch the sink stops at."""
 _SETTLE = 0.25
 """The part of the stall in which queues may still fill."""
@@ -40,6 +40,7 @@ class Stall:
     def growth(self) -> float:
         """How much memory grew after the queues were full."""
         settled = [mib for at, mib in self.seen if at >= self.seconds * _SETTLE]
+        assert settled, "the sink is handed enough batches to stall"
         return max(settled) - settled[0]
 
 
