@@ -29,7 +29,7 @@ check: $(READY)  ## format, lint, types, layers, tidiness; changes nothing
 	@$(BIN)/python -m pytest -q tests/tidy
 
 bench: $(READY)  ## run every benchmark and keep the results
-	@$(BIN)/thalweg bench --all
+	@$(BIN)/thalweg bench --all --store benchmarks/results
 
 setup: $(READY)  ## only create .venv and install into it
 

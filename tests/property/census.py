@@ -26,7 +26,6 @@ class Census:
                 seen.add(name)
                 self.counts["retractions"] += counts.retractions
                 self.counts["late rows"] += counts.late
-                self.counts["empty batches"] += counts.empty
                 self.counts["batches"] += counts.batches
         self.counts.update(kinds[name] for name in seen)
         self.counts["runs"] += 1

@@ -20,6 +20,7 @@ import polars as pl
 from thalweg.base.schema import Schema
 from thalweg.connectors.frames import FrameReader
 from thalweg.protocols.source import Chunk, Fields, Position, Reader, Split
+from tests.property.census import CENSUS
 
 SECOND = 1_000_000
 ROWS = 200
@@ -148,14 +149,17 @@ class PacedSource:
             return iter([chosen[at:]])
 
         reader = FrameReader(rows, position)
-        return reader if self.pace is None else _PacedReader(reader, Random(f"{self.pace} {split.id}"))
+        CENSUS.counts["empty splits"] += frame.height == 0
+        if self.pace is None:
+            return reader
+        return _PacedReader(reader, chosen.clear(), Random(f"{self.pace} {split.id}"))
 
 
 class _PacedReader:
-    """Gives fewer rows than asked for, and now and then none."""
+    """Gives fewer rows than asked for, and now and then an empty batch, or nothing yet."""
 
-    def __init__(self, reader: FrameReader, r: Random) -> None:
-        self._reader, self._r = reader, r
+    def __init__(self, reader: FrameReader, nothing: pl.DataFrame, r: Random) -> None:
+        self._reader, self._nothing, self._r = reader, nothing, r
         self._silent = r.choice([0, 0, 5, 20])
 
     @property
@@ -165,7 +169,10 @@ class _PacedReader:
     def read(self, rows_max: int) -> Chunk:
         if self._silent:
             self._silent -= 1
-            return Chunk(None, wait=0.0)
+            if self._silent % 2:
+                return Chunk(None, wait=0.0)
+            CENSUS.counts["empty batches"] += 1
+            return Chunk(self._nothing, int(self.position["row"]))
         self._silent = self._r.choice([0, 0, 0, 2])
         return self._reader.read(self._r.randint(1, min(rows_max, 40)))
 

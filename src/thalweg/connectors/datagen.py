@@ -37,7 +37,7 @@ class DatagenSource:
     """
 
     schema: Schema
-    specs: Mapping[str, ColumnSpec]
+    specs: Mapping[str, ColumnSpec] = field(hash=False)
     count: int | None = None
     rate: float = 10_000.0
     seed: int = 1

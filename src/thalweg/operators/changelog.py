@@ -103,7 +103,11 @@ def _few_with_ops(batch: Batch, names: list[str], keys: list[str]) -> pl.DataFra
     gone = {tuple(r[i] for i in places) for r, w in sums.items() if w < 0} if keys else set()
     come = {tuple(r[i] for i in places) for r, w in sums.items() if w > 0} if keys else set()
     paired = gone & come
-    ops, numbers, order = [], [], {key: n for n, key in enumerate(tuple(r[i] for i in places) for r in sums)}
+    order: dict[tuple[object, ...], int] = {}
+    for row in sums:
+        order.setdefault(tuple(row[i] for i in places), len(order))
+    ops: list[str] = []
+    numbers: list[int] = []
     changed = [(r, w) for r, w in sums.items() if w]
     changed.sort(key=lambda c: (order[tuple(c[0][i] for i in places)] if keys else 0, c[1] > 0))
     for row, weight in changed:

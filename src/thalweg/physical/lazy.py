@@ -103,8 +103,8 @@ class LazyBuilder:
         if isinstance(plan, Rank):
             return self._rank(plan, below)
         assert isinstance(plan, Limit), f"no lazy form of {type(plan).__name__}"
-        columns = {f.name: f.type.polars for f in plan.input.schema}
-        first = below.sort(position_order(columns)) if needs.has_positions(plan.input, self._needs) else below
+        held = {f.name: f.type.polars for f in plan.input.schema}
+        first = below.sort(position_order(held)) if needs.has_positions(plan.input, self._needs) else below
         return first.slice(plan.offset, plan.count)
 
     def _kept(self, plan: Plan) -> list[str]:

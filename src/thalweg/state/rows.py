@@ -42,7 +42,8 @@ class Rows:
             return self._schema.to_frame()
         if len(parts) > 1:
             self._groups[group] = parts = [pl.concat(parts, rechunk=True)]
-        return parts[0]
+        # a frame of its own: whoever changes it in place does not change the state
+        return parts[0].clone()
 
     @property
     def nbytes(self) -> int:

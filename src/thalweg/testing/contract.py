@@ -49,9 +49,7 @@ class ConformanceError(AssertionError):
           found:    2 rows
     """
 
-    def __init__(
-        self, line: Line, what: str, *, expected: object = None, found: object = None
-    ) -> None:
+    def __init__(self, line: Line, what: str, *, expected: object = None, found: object = None) -> None:
         self.line, self.what, self.expected, self.found = line, what, expected, found
         super().__init__(str(line), what)
 
@@ -78,7 +76,7 @@ def contract_lines(protocol: type) -> dict[str, Line]:
             current.append(text.strip())
         else:
             current = None
-    return {id: Line(id, " ".join(parts)) for id, parts in found.items()}
+    return {number: Line(number, " ".join(parts)) for number, parts in found.items()}
 
 
 _PROTOCOLS: tuple[type, ...] = (
@@ -92,7 +90,7 @@ _PROTOCOLS: tuple[type, ...] = (
     StoredState,
     Format,
 )
-LINES = {id: line for protocol in _PROTOCOLS for id, line in contract_lines(protocol).items()}
+LINES = {line.id: line for protocol in _PROTOCOLS for line in contract_lines(protocol).values()}
 """Every line of every contract, by id."""
 
 

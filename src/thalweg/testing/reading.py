@@ -1,7 +1,7 @@
 """Read a split to its end while looking at everything a reader says.
 
-Checks as it goes: how many rows come (R3), that the position stays where it is between reads (R4) and is plain
-JSON that never changes (R7), that columns are as asked for (R5) and offsets grow (R9).
+Checks as it goes: how many rows come (R3), that the position stays where it is between reads (R4) and is
+plain JSON that never changes (R7), that columns are as asked for (R5) and offsets grow (R9).
 
 Reads:    one reader at a time, and the clock, so as not to wait for ever.
 Not here: what two readings have to do with one another (sources.py).
@@ -14,6 +14,7 @@ import time
 from collections.abc import Mapping
 from copy import deepcopy
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 import polars as pl
@@ -189,4 +190,4 @@ def _through_json(position: Position, what: str = "the position") -> Mapping[str
 
 
 def _grows(numbers: list[int]) -> bool:
-    return all(a < b for a, b in zip(numbers, numbers[1:], strict=False))
+    return all(a < b for a, b in pairwise(numbers))

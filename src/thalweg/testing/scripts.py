@@ -151,15 +151,15 @@ def _delayed(feed: Sequence[Input], r: Random) -> list[Input]:
     return made
 
 
-def with_cuts(feed: Sequence[Input], wanted: Callable[[int], bool] = lambda _: True) -> list[Event]:
-    """The input with a cut after some of its items, chosen by their number."""
+def with_cuts(feed: Sequence[Input], every: int = 1) -> list[Event]:
+    """The input with a cut after every so many of its items."""
     events: list[Event] = []
     rows = marks = 0
     for number, item in enumerate(feed):
         events.append(item)
         rows += len(item.batch) if isinstance(item, Rows) else 0
         marks += isinstance(item, Watermark)
-        if wanted(number):
+        if number % every == every - 1:
             events.append(Cut((rows, marks)))
     return events
 

@@ -1,7 +1,7 @@
 """Check a sink against its contract, by looking at what can be seen after each call.
 
-Short scripts of writes, cuts, ends and closes run against a new sink each; after every call, what a reader would
-see is compared with what was written.
+Short scripts of writes, cuts, ends and closes run against a new sink each; after every call, what a
+reader would see is compared with what was written.
 
 Reads:    what `read_back` gives.
 Not here: the lines (protocols/sink.py).
@@ -182,9 +182,9 @@ def check_sink(
     assert rows.n_unique() == rows.height >= 12, "the kit needs twelve different rows"
     kit = _Kit(make_sink, read_back, rows, waits_for_end, shown or (lambda table: table))
     sink = make_sink()
+    says = sink.takes_updates
     if takes_updates is not None:
-        what = f"takes_updates of {sink.describe()}"
-        check(sink.takes_updates == takes_updates, "W3", what, expected=takes_updates, found=sink.takes_updates)
+        check(says == takes_updates, "W3", "takes_updates", expected=takes_updates, found=says)
     for script in (_plain, _cut_last, _close_without_end, _empty, _empty_after_cuts):
         script(kit.stage())
     if sink.is_parallel:

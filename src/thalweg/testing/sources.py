@@ -1,7 +1,7 @@
 """Check a source against its contract, without knowing what it reads.
 
-Each split is read in several sizes, stopped and restarted everywhere, asked for some of its columns. The source
-is made anew for every reading, as after a restart of the process.
+Each split is read in several sizes, stopped and restarted everywhere, asked for some of its columns. The
+source is made anew for every reading, as after a restart of the process.
 
 Reads:    the source, through its readers; `lazy`, where it has that.
 Not here: one reading (reading.py), the lines (protocols/source.py).
@@ -180,7 +180,13 @@ def _check_neighbours(kit: _Kit, split: Split, whole: Reading) -> None:
     try:
         before = dict(first.position)
         second.read(2)
-        check(dict(first.position) == before, "R4", "another reader reads", expected=before, found=first.position)
+        check(
+            dict(first.position) == before,
+            "R4",
+            "another reader reads",
+            expected=before,
+            found=first.position,
+        )
         second.close()
         with must_work("R8", "read after another reader was closed"):
             frame = first.read(4096).frame

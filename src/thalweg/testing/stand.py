@@ -1,7 +1,8 @@
 """Run operators by hand: state in memory, one call after the other, as the runtime would make them.
 
-Checks as it goes whatever holds for each single call: bounded batches (O6), nothing behind the watermark (O7),
-input left alone (O8), one schema (O12), nothing owed by a second cut (O9), nothing removed that is not there (O10).
+Checks as it goes whatever holds for each single call: bounded batches (O6), nothing behind the watermark
+(O7), input left alone (O8), one schema (O12), nothing owed by a second cut (O9), nothing removed that is
+not there (O10).
 
 Reads:    an operator's description and a script.
 Changes:  the state that it makes.
@@ -168,7 +169,7 @@ class _Run:
     def _chain(self, states: States) -> Chain:
         made = []
         for number, spec in enumerate(self._bench.specs):
-            own = {name: state for (id, name), state in states.items() if id == spec.id}
+            own = {name: state for (owner, name), state in states.items() if owner == spec.id}
             context = _Context(own, self._rows_max, self._bench.inputs if number == 0 else 1)
             made.append((spec.id, _Watched(spec, spec.build(context), self)))
         return Chain(made)

@@ -44,7 +44,7 @@ def test_top_of_each_window_is_a_filter_over_a_rank(events: FakeCatalog) -> None
     steps = [line.strip().split()[0] for line in tree(plan).splitlines()]
     assert steps[:6] == ["Project", "Filter", "Project", "Rank", "Project", "GroupBy"]
     assert "Rank rank by window_start, window_end order num DESC" in tree(plan)
-    assert "size_us=10000000, slide_us=2000000" in tree(plan)
+    assert "hopping 10s every 2s" in tree(plan)
 
 
 def test_computed_time_carries_the_watermark_below_every_filter(events: FakeCatalog) -> None:

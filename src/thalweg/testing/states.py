@@ -1,0 +1,238 @@
+"""Check a state backend: each kind against a dictionary that does the same slowly.
+
+Random keys come, change, go and come back; what the state says must be what the dictionary says.
+
+Reads:    the state, through the methods of its kind.
+Not here: the row store's own script (row_states.py), the lines (protocols/state.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Sequence
+from random import Random
+from typing import Any, Literal
+
+import numpy as np
+import polars as pl
+
+from thalweg.protocols.state import ColumnSpec, ColumnsSpec, StateSpec
+from thalweg.testing.contract import check
+from thalweg.testing.row_states import check_rows
+from thalweg.testing.tables import first_difference, rows_of
+
+MakeState = Callable[[StateSpec], Any]
+Key = tuple[Hashable, ...]
+Kind = Literal["columns", "rows"]
+
+_COLUMNS = {
+    "n": ColumnSpec("int64", 5),
+    "f": ColumnSpec("float64", 0.5),
+    "b": ColumnSpec("bool", True),
+    "t": ColumnSpec("bytes", b"start"),
+    "o": ColumnSpec("bytes", None),
+}
+_INITIAL: tuple[Hashable, ...] = (5, 0.5, True, b"start", None)
+_LONG = "a text of more than twelve bytes"
+_KEYS: tuple[tuple[dict[str, pl.DataType], list[list[Any]]], ...] = (
+    ({"k": pl.Int64()}, [[0, -1, 1, None, 2**63 - 1, -(2**63)]]),
+    ({"s": pl.String(), "n": pl.Int64()}, [["", "a", _LONG, _LONG + "!", None], [0, 1, None]]),
+    ({"x": pl.Float64()}, [[0.0, -0.0, 1.5, float("nan"), float("inf"), None]]),
+    ({"d": pl.Datetime("us"), "b": pl.Boolean()}, [[0, 1, None], [True, False, None]]),
+)
+_ROUNDS = 12
+
+
+def check_state(make_state: MakeState, kinds: Sequence[Kind] = ("columns", "rows"), *, seed: int = 0) -> None:
+    """Run the kinds of state of a backend against S1 to S14.
+
+    Args:
+        make_state: makes empty state as declared.
+        kinds: which kinds to look at.
+        seed: chooses keys and values.
+
+    Raises:
+        ConformanceError: names the line that is broken.
+
+    Example:
+        >>> from thalweg.state.rows import Rows
+        >>> check_state(lambda spec: Rows(spec), ["rows"])
+    """
+    r = Random(seed)  # noqa: S311 - no secret
+    if "columns" in kinds:
+        for key, values in _KEYS:
+            _Script(make_state, ColumnsSpec("kit", key, _COLUMNS), values, r).run()
+        _check_no_key(make_state)
+        _check_growth(make_state)
+        _check_memory(make_state)
+    if "rows" in kinds:
+        check_rows(make_state, r)
+
+
+class _Script:
+    """Random calls on a state, and the same on a dictionary."""
+
+    def __init__(self, make: MakeState, spec: ColumnsSpec, values: list[list[Any]], r: Random) -> None:
+        self._make, self._spec, self._values, self._r = make, spec, values, r
+        self._state = make(spec)
+        self._model: dict[Key, tuple[Hashable, ...]] = {}
+        self._what = f"key {', '.join(f'{n} {t}' for n, t in spec.key.items())}"
+
+    def run(self) -> None:
+        for number in range(_ROUNDS):
+            frame = self._frame(self._r.randrange(9))
+            self._find(frame)
+            slots = self._insert(frame)
+            self._look("S4")
+            self._write(frame, slots, number)
+            self._look("S4")
+            self._forget()
+            self._compact()
+            if self._r.random() < 0.5:
+                self._restore()
+
+    def _frame(self, count: int) -> pl.DataFrame:
+        columns = {
+            name: pl.Series([self._r.choice(values) for _ in range(count)], dtype=_storage(held)).cast(held)
+            for (name, held), values in zip(self._spec.key.items(), self._values, strict=True)
+        }
+        return pl.DataFrame(columns)
+
+    def _find(self, frame: pl.DataFrame) -> None:
+        what, count = f"{self._what}: find", self._state.count
+        found = [int(s) for s in self._state.find(frame)]
+        keys = list(rows_of(frame))
+        wanted = [k in self._model for k in keys]
+        check([s >= 0 for s in found] == wanted, "S2", what, expected=wanted, found=found)
+        check(self._state.count == count, "S2", what, expected=count, found=self._state.count)
+
+    def _insert(self, frame: pl.DataFrame) -> Any:
+        what, keys = f"{self._what}: slots", list(rows_of(frame))
+        new = list(dict.fromkeys(k for k in keys if k not in self._model))
+        slots = self._state.slots(frame)
+        by_key: dict[Key, int] = {}
+        for key, slot in zip(keys, slots, strict=True):
+            same = by_key.setdefault(key, int(slot)) == int(slot)
+            check(same, "S1", what, expected=f"one slot for {key}", found=[int(s) for s in slots])
+        check(len(set(by_key.values())) == len(by_key), "S1", what, found=by_key)
+        named = [by_key[k] for k in new]
+        last = [int(s) for s in self._state.last_new]
+        check(last == named, "S8", f"{self._what}: last_new", expected=named, found=last)
+        for key in new:
+            self._model[key] = _INITIAL
+        values = self._values_at([by_key[k] for k in new])
+        check(values == [_INITIAL] * len(new), "S3", what, expected=_INITIAL, found=values)
+        found, made = ([int(s) for s in a] for a in (self._state.find(frame), slots))
+        check(found == made, "S2", f"{self._what}: find after slots", expected=made, found=found)
+        return slots
+
+    def _write(self, frame: pl.DataFrame, slots: Any, number: int) -> None:
+        """Give the first key other values."""
+        if not frame.height:
+            return
+        slot, text = int(slots[0]), f"value number {number}".encode()
+        code = self._state.dictionary("o").encode(pl.Series([text]))[0]
+        made = {"n": number, "f": number / 2, "b": number % 2 == 0, "o": code}
+        for name, value in made.items():
+            self._state.column(name)[slot] = value
+        self._model[next(iter(rows_of(frame)))] = (number, number / 2, number % 2 == 0, b"start", text)
+
+    def _forget(self) -> None:
+        gone = [k for k in self._model if self._r.random() < 0.3]
+        live = self._state.live()
+        by_key = dict(zip(rows_of(self._state.keys(live)), live.tolist(), strict=True))
+        self._state.free(np.array([by_key[k] for k in gone], dtype=np.int64))
+        for key in gone:
+            del self._model[key]
+        self._look("S5")
+
+    def _compact(self) -> None:
+        self._state.compact()
+        self._look("S7")
+
+    def _restore(self) -> None:
+        """Go on with state that was loaded, in two parts and backwards."""
+        what, dump = f"{self._what}: dump and load", self._state.dump()
+        names = [*self._spec.key, *(self._spec.stored(c) for c in self._spec.columns)]
+        check(dump.columns == names, "S6", what, expected=names, found=dump.columns)
+        self._check_contents("S6", what, list(rows_of(dump)))
+        other, half = self._make(self._spec), dump.height // 2
+        other.load(dump[half:].reverse())
+        other.load(dump[:half])
+        self._state = other
+        self._look("S6")
+        wrong = first_difference(other.dump(), dump)
+        check(wrong is None, "S10", f"{self._what}: the dump of state that was loaded", found=wrong)
+
+    def _values_at(self, slots: list[int]) -> list[tuple[Hashable, ...]]:
+        at = np.array(slots, dtype=np.int64)
+        columns: list[list[Any]] = []
+        for name, column in self._spec.columns.items():
+            array = self._state.column(name)
+            at_least = self._state.capacity
+            what = f'{self._what}: column("{name}")'
+            check(len(array) >= at_least, "S4", what, expected=at_least, found=len(array))
+            if column.kind == "bytes":
+                columns.append(self._state.dictionary(name).decode(array[at], pl.Binary(), name).to_list())
+            else:
+                columns.append(array[at].tolist())
+        return list(zip(*columns, strict=True))
+
+    def _look(self, line: str) -> None:
+        """Everything that the state says, against the dictionary."""
+        live = self._state.live()
+        numbers = live.tolist()
+        check(numbers == sorted(set(numbers)), "S8", f"{self._what}: live", found=numbers)
+        check(self._state.count == len(numbers), "S8", f"{self._what}: count", found=self._state.count)
+        keys = self._state.keys(live)
+        check(dict(keys.schema) == dict(self._spec.key), "S8", f"{self._what}: keys", found=dict(keys.schema))
+        rows = [(*k, *v) for k, v in zip(rows_of(keys), self._values_at(numbers), strict=True)]
+        self._check_contents(line, self._what, rows)
+
+    def _check_contents(self, line: str, what: str, rows: list[Key]) -> None:
+        width = len(self._spec.key)
+        found = {row[:width]: row[width:] for row in rows}
+        check(len(found) == len(rows), line, what, expected="each key once", found=rows)
+        check(found == self._model, line, what, expected=self._model, found=found)
+
+
+def _storage(held: pl.DataType) -> pl.DataType:
+    return pl.Int64() if isinstance(held, pl.Datetime) else held
+
+
+def _check_no_key(make: MakeState) -> None:
+    state = make(ColumnsSpec("total", {}, {"n": ColumnSpec("int64")}))
+    slots = state.slots(pl.DataFrame(height=3))
+    check(len(slots) == 3 and len(set(slots.tolist())) == 1, "S1", "no key: slots", found=slots)
+    np.add.at(state.column("n"), slots, 1)
+    dump = state.dump()
+    check(dump.to_dict(as_series=False) == {"n": [3]}, "S6", "no key: dump", found=dump)
+    other = make(ColumnsSpec("total", {}, {"n": ColumnSpec("int64")}))
+    other.load(dump)
+    check(other.dump().equals(dump), "S6", "no key: dump and load", expected=dump, found=other.dump())
+
+
+def _check_growth(make: MakeState) -> None:
+    """Values of the first keys stay while thousands come."""
+    state = make(ColumnsSpec("growth", {"k": pl.Int64()}, {"n": ColumnSpec("int64", -1)}))
+    for start in range(0, 6000, 1500):
+        slots = state.slots(pl.DataFrame({"k": range(start, start + 1500)}))
+        state.column("n")[slots] = np.arange(start, start + 1500)
+    found = state.find(pl.DataFrame({"k": range(6000)}))
+    check(bool((found >= 0).all()), "S4", "6000 keys: find", found=f"{int((found < 0).sum())} are missing")
+    kept = bool((state.column("n")[found] == np.arange(6000)).all())
+    check(kept, "S4", "6000 keys: values", found="other values")
+
+
+def _check_memory(make: MakeState) -> None:
+    """Keys that come and go need no more memory than those that are there at once."""
+    spec = ColumnsSpec("passing", {"s": pl.String()}, {"o": ColumnSpec("bytes", None)})
+    state, sizes = make(spec), []
+    for start in range(0, 16_000, 1000):
+        numbers = range(start, start + 1000)
+        slots = state.slots(pl.DataFrame({"s": [f"session number {i:>20}" for i in numbers]}))
+        codes = state.dictionary("o").encode(pl.Series([f"value number {i:>20}".encode() for i in numbers]))
+        state.column("o")[slots] = codes
+        state.free(slots)
+        state.compact()
+        sizes.append(state.nbytes)
+    check(max(sizes[4:]) <= max(sizes[:4]), "S9", "16000 keys that come and go", found=f"bytes {sizes}")

@@ -1,0 +1,123 @@
+"""`thalweg run` runs a program as `python` would, with flags that win over what it sets."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+Call = Callable[..., tuple[int, str, str]]
+RUN_ONE = """
+import polars as pl
+from thalweg.connectors.memory import MemorySink
+from thalweg.session.session import Session
+session = Session(parallelism=1)
+session.write_sink(session.from_polars(pl.DataFrame({"a": [1, 2]})).plan, MemorySink())
+"""
+ENDLESS = """
+from thalweg.connectors.sinks import BlackholeSink
+from thalweg.session.session import Session
+session = Session(parallelism=1)
+session.execute_sql("CREATE TABLE e (a BIGINT) WITH ('connector' = 'datagen', 'rows-per-second' = '100')")
+session.write_sink(session.table("e").plan, BlackholeSink())
+"""
+
+
+def written(text: str, name: str = "job.py") -> str:
+    Path(name).write_text(text)
+    return name
+
+
+def test_a_program_is_the_main_program_and_gets_its_arguments(thalweg: Call) -> None:
+    file = written("import sys\nprint(__name__, sys.argv)")
+    assert thalweg("run", file, "--", "--fast", "x")[:2] == (0, "__main__ ['job.py', '--fast', 'x']\n")
+
+
+def test_a_program_finds_the_modules_beside_it(thalweg: Call, tmp_path: Path) -> None:
+    (tmp_path / "inner").mkdir()
+    written("WORD = 'hello'", "inner/besides_it.py")
+    file = written("from besides_it import WORD\nprint(WORD)", "inner/job.py")
+    assert thalweg("run", file)[1] == "hello\n"
+
+
+@pytest.mark.parametrize(
+    ("end", "code"), [("sys.exit(7)", 7), ("sys.exit()", 0), ("sys.exit('no')", 1), ("1 / 0", 3)]
+)
+def test_the_program_s_end_is_the_exit_code(thalweg: Call, end: str, code: int) -> None:
+    assert thalweg("run", written(f"import sys\n{end}"))[0] == code
+
+
+def test_an_exception_shows_the_user_s_frames_only(thalweg: Call) -> None:
+    code, _, err = thalweg("run", written("def f():\n    raise KeyError('a')\n\nf()"))
+    assert code == 3
+    assert [line.split('"')[1] for line in err.splitlines() if "File" in line] == ["job.py", "job.py"]
+    assert err.rstrip().endswith("KeyError: 'a'")
+
+
+def test_an_error_of_ours_names_the_line(thalweg: Call) -> None:
+    text = "from thalweg.session.session import Session\n\nSession().run()\n"
+    code, _, err = thalweg("run", written(text))
+    assert code == 1
+    assert err.startswith("PlanError [plan-no-sink]")
+    assert "where:    job.py, line 3" in err
+
+
+def test_flags_win_over_the_program(thalweg: Call) -> None:
+    text = f"{RUN_ONE}r = session.run('own', mode='batch')\nprint(r.name, r.mode, len(r.run.tasks))"
+    flags = ("--mode", "stream", "--name", "mine", "--parallelism", "3", "--runtime", "inline")
+    code, out, err = thalweg("run", written(text), *flags, "--no-progress")
+    assert (code, out) == (0, "mine stream 3\n"), err
+
+
+def test_the_job_is_called_like_the_file_unless_it_has_a_name(thalweg: Call) -> None:
+    file = written(f"{RUN_ONE}print(session.run().name)", "hot_items.py")
+    assert thalweg("run", file)[1] == "hot_items\n"
+
+
+def test_hooks_are_empty_afterwards(thalweg: Call) -> None:
+    from thalweg.session.hooks import HOOKS, Hooks
+
+    thalweg("run", written("1 / 0"), "--name", "x")
+    assert Hooks() == HOOKS
+
+
+def test_a_sql_file_is_one_job(thalweg: Call) -> None:
+    text = """CREATE TABLE out (a INT) WITH ('connector' = 'print');
+              INSERT INTO out SELECT 1;
+              SELECT 5 AS b;"""
+    code, out, _ = thalweg("run", written(text, "job.sql"))
+    assert code == 0
+    assert out.splitlines()[0] == "+I[1]"
+    assert "│ 5 │" in out
+
+
+def test_another_kind_of_file_is_a_usage_error(thalweg: Call) -> None:
+    assert thalweg("run", written("x", "job.txt"))[0] == 2
+    assert thalweg("run", "nothing.py")[0] == 2
+
+
+def test_progress_sums_up_a_stream(thalweg: Call) -> None:
+    file = written(f"{RUN_ONE}session.run(mode='stream')")
+    code, _, err = thalweg("run", file)
+    assert code == 0
+    assert err.startswith("job: done, 2 rows in")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("flags", "state"), [((), "stopped"), (("--drain",), "done")])
+def test_ctrl_c_stops_the_job_and_the_program_goes_on(flags: tuple[str, ...], state: str) -> None:
+    file = written(f"{ENDLESS}print('before', flush=True)\nsession.run(mode='stream')\nprint('after')")
+    command = [sys.executable, "-c", "from thalweg.cli import main; main()", "run", file, *flags]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "before\n"
+    time.sleep(0.3)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=30)
+    assert (process.returncode, out) == (130, "after\n"), err
+    assert f"job: {state}" in err

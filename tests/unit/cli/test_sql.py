@@ -1,0 +1,114 @@
+"""`thalweg sql` writes rows to the standard output, and everything else elsewhere."""
+
+from __future__ import annotations
+
+import io
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from thalweg.cli.entry import run
+
+Call = Callable[..., tuple[int, str, str]]
+
+
+@pytest.mark.parametrize(
+    ("form", "expected"),
+    [
+        ("csv", "a,b\n1,x\n"),
+        ("json", '{"a":1,"b":"x"}\n'),
+        ("table", "┌───┬───┐\n│ a ┆ b │\n╞═══╪═══╡\n│ 1 ┆ x │\n└───┴───┘\n(1 row)\n"),
+    ],
+)
+def test_rows_in_each_text_format(thalweg: Call, form: str, expected: str) -> None:
+    assert thalweg("sql", "SELECT 1 AS a, 'x' AS b", "--format", form) == (0, expected, "")
+
+
+@pytest.mark.parametrize(("form", "read"), [("parquet", pl.read_parquet), ("arrow", pl.read_ipc)])
+def test_rows_in_each_binary_format(
+    capsysbinary: pytest.CaptureFixture[bytes], form: str, read: Callable[[io.BytesIO], pl.DataFrame]
+) -> None:
+    assert run(["sql", "SELECT 1 AS a", "--format", form]) == 0
+    assert read(io.BytesIO(capsysbinary.readouterr().out)).rows() == [(1,)]
+
+
+def test_binary_rows_do_not_go_to_a_terminal(thalweg: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    code, out, err = thalweg("sql", "SELECT 1 AS a", "--format", "parquet")
+    assert (code, out) == (2, "")
+    assert "not for a terminal" in err
+
+
+def test_a_quoted_path_is_a_table(thalweg: Call) -> None:
+    pl.DataFrame({"a": [1, 2, 3]}).write_parquet("t.parquet")
+    assert thalweg("sql", "SELECT SUM(a) AS s FROM 't.parquet'", "--format", "csv")[1] == "s\n6\n"
+
+
+def test_sql_from_a_file_and_from_a_pipe(thalweg: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    Path("q.sql").write_text("SELECT 2 AS a")
+    assert thalweg("sql", "-f", "q.sql", "--format", "csv")[1] == "a\n2\n"
+    monkeypatch.setattr(sys, "stdin", io.StringIO("SELECT 3 AS a"))
+    assert thalweg("sql", "--format", "csv")[1] == "a\n3\n"
+
+
+def test_text_and_file_are_too_much(thalweg: Call) -> None:
+    Path("q.sql").write_text("SELECT 2 AS a")
+    assert thalweg("sql", "SELECT 1", "-f", "q.sql")[0] == 2
+
+
+def test_nothing_on_a_terminal_is_a_usage_error(thalweg: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal = io.StringIO()
+    monkeypatch.setattr(terminal, "isatty", lambda: True)
+    monkeypatch.setattr(sys, "stdin", terminal)
+    code, _, err = thalweg("sql")
+    assert code == 2
+    assert "no shell yet" in err
+
+
+def test_a_wrong_query_is_told_without_traceback(thalweg: Call) -> None:
+    code, out, err = thalweg("sql", "SELECT c FROM (SELECT 1 AS a) t")
+    assert (code, out) == (1, "")
+    assert err.startswith("PlanError [plan-unknown-column]")
+    assert "Traceback" not in err
+
+
+def test_inserts_run_together_before_the_queries_behind_them(thalweg: Call) -> None:
+    text = """
+        CREATE TABLE one (a INT) WITH ('connector' = 'filesystem', 'path' = 'one', 'format' = 'parquet');
+        CREATE TABLE two (a INT) WITH ('connector' = 'filesystem', 'path' = 'two', 'format' = 'parquet');
+        INSERT INTO one SELECT 1;
+        INSERT INTO two SELECT 2;
+        SELECT * FROM 'one' UNION ALL SELECT * FROM 'two' """
+    code, out, err = thalweg("sql", text, "--format", "csv")
+    assert (code, sorted(out.split())) == (0, ["1", "2", "a"]), err
+    assert 'table "one" created' in err
+
+
+def test_explain_is_a_result(thalweg: Call) -> None:
+    code, out, _ = thalweg("sql", "EXPLAIN SELECT 1 AS a")
+    assert code == 0
+    assert "== job ==" in out
+
+
+def test_options_of_the_command_line_are_checked(thalweg: Call) -> None:
+    assert thalweg("sql", "SELECT 1", "--set", "paralelism.default=2")[0] == 1
+    assert thalweg("sql", "SELECT 1", "--set", "paralelism.default")[0] == 2
+
+
+def test_changes_of_an_endless_query_are_not_written_as_one_file(thalweg: Call) -> None:
+    text = "CREATE TABLE e (a BIGINT) WITH ('connector' = 'datagen'); SELECT a FROM e"
+    code, _, err = thalweg("sql", text, "--format", "parquet")
+    assert code == 1
+    assert "sql-endless-output" in err
+
+
+def test_rows_of_an_endless_query_come_as_they_are_made(thalweg: Call) -> None:
+    text = """CREATE TABLE e (a BIGINT) WITH ('connector' = 'datagen', 'fields.a.kind' = 'sequence',
+                'fields.a.start' = '1', 'fields.a.end' = '3');
+              SELECT a FROM e"""
+    code, out, _ = thalweg("sql", text, "--format", "json", "--mode", "stream", "--no-progress")
+    assert code == 0
+    assert sorted(out.splitlines()) == ['{"a":1}', '{"a":2}', '{"a":3}']
