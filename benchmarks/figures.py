@@ -34,9 +34,17 @@ def table() -> str:
     lines += [_stream(WHAT[n], found[n], found.get(f"{n}-p1")) for n in WHAT if n in found]
     batches = [n for n in ("q1", "q5", "q17") if f"batch-{n}" in found]
     if batches:
-        lines += ["", "| batch, from Parquet | M events/s | written by hand in Polars | ratio |", "|---|---|---|---|"]
+        lines += [
+            "",
+            "| batch, from Parquet | M events/s | written by hand in Polars | ratio |",
+            "|---|---|---|---|",
+        ]
         lines += [_batch(n, found[f"batch-{n}"]) for n in batches]
-    rest = [r for n, r in found.items() if n not in WHAT and not n.endswith(("-p1", "-parquet")) and n[:5] != "batch"]
+    rest = [
+        r
+        for n, r in found.items()
+        if n not in WHAT and not n.endswith(("-p1", "-parquet")) and n[:5] != "batch"
+    ]
     if rest:
         lines += ["", "| also measured | median | least to most |", "|---|---|---|"]
         lines += [_other(r) for r in rest]
@@ -55,7 +63,9 @@ def _stream(what: str, result: dict[str, Any], single: dict[str, Any] | None) ->
 
 def _batch(name: str, result: dict[str, Any]) -> str:
     ratio = result["limit"] / result["median"]
-    return f"| {name} | {_millions(result['median'])} | {_millions(result['limit'])} | {ratio:.2f}× the time |"
+    return (
+        f"| {name} | {_millions(result['median'])} | {_millions(result['limit'])} | {ratio:.2f}× the time |"
+    )
 
 
 def _other(result: dict[str, Any]) -> str:

@@ -58,6 +58,11 @@ class Case:
         """Whether no row of any source is late."""
         return all(w.is_punctual for w in self.worlds)
 
+    @property
+    def rows(self) -> int:
+        """How many rows the sources have."""
+        return sum(f.height for w in self.worlds for f in w.frames)
+
     def __repr__(self) -> str:
         sizes = [[f.height for f in w.frames] for w in self.worlds]
         bounds = [w.bound.seconds for w in self.worlds]
@@ -293,8 +298,9 @@ def random_call(r: Random, plan: Plan) -> Aggregate:
     ordered = [n for n in ordered if n not in _columns(plan, List)]
     calls = [Aggregate("count")]
     if ordered:
-        name = Column(r.choice(ordered))
-        calls += [Aggregate(f, (name,)) for f in ("count", "min", "max", "max")]
+        made = [n for n in ordered if n.startswith("a")]
+        name = Column(r.choice(made if made and r.random() < 0.5 else ordered))
+        calls += [Aggregate(f, (name,)) for f in ("count", "min", "min", "max")]
     if numbers:
         number = Column(r.choice(numbers))
         calls += [Aggregate(f, (number,)) for f in ("sum", "avg")]

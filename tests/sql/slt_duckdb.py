@@ -126,7 +126,11 @@ def answer(case: Case, folder: Path) -> list[str] | None:
         for statement in case.setup:
             is_table = statement.splits is not None
             connection.execute(_view(statement, folder) if is_table else rewritten(statement.text))
-        found = connection.execute(rewritten(case.query)).fetchall()
+        query = rewritten(case.query)
+        try:
+            found = connection.execute(query).fetchall()
+        except duckdb.Error as error:
+            raise AssertionError(f"{case.id}: DuckDB refuses\n{query}\n{error}") from error
     return sorted(map(row_text, found))
 
 

@@ -25,6 +25,7 @@ from thalweg.base.schema import Schema
 from thalweg.base.types import Field
 from thalweg.checkpoint.snapshot import JobSnapshot
 from thalweg.errors import ThalwegError
+from thalweg.physical.possible import check_possible
 from thalweg.plan.nodes import Plan
 from thalweg.session.session import Session
 from thalweg.sql.parse import parse
@@ -144,6 +145,7 @@ def run(case: Case, way: SltWay, folder: Path) -> list[str]:
     outcome = session.execute_sql(case.query)[-1]
     if outcome.plan is None:
         return outcome.text.splitlines() if outcome.frame is None else _shown(outcome.frame)
+    check_possible([outcome.plan])
     _check_types(case, outcome.plan.schema)
     if way.mode == "batch":
         if not way.is_optimized:

@@ -16,8 +16,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import polars as pl
 
-from thalweg.columnar.arrow import Column, layout_of, to_series
-from thalweg.columnar.places import array_at, locate, words_of
+from thalweg.columnar.arrow import Column, layout_of, packed, to_series, words_to_series
+from thalweg.columnar.places import array_at, locate
 
 Array = np.ndarray[Any, Any]
 
@@ -48,12 +48,12 @@ def values_and_validity(series: pl.Series) -> tuple[Array, Array | None]:
         values, missing = held.to_numpy_masked(True, True)
         return _wide(values), None if missing is None else ~missing
     place = locate(series)
-    if isinstance(series.dtype, pl.Null):
+    if place.dtype is pl.Null:
         return np.zeros(place.length, dtype=np.int64), place.validity
-    assert not isinstance(series.dtype, (pl.Decimal, pl.String, pl.Binary)), (
+    assert place.dtype not in (pl.Decimal, pl.String, pl.Binary), (
         "limbs() takes decimals, views() takes strings"
     )
-    values = words_of(series, place) if place.booleans is None else place.booleans
+    values = place.words() if place.booleans is None else place.booleans
     return _wide(values), place.validity
 
 
@@ -75,9 +75,9 @@ def limbs(series: pl.Series) -> tuple[Array, Array, Array | None]:
         >>> high.tolist(), low.tolist()
         ([-1], [-1])
     """
-    assert isinstance(series.dtype, pl.Decimal), "a decimal column"
     place = locate(series)
-    low, high = words_of(series, place).T
+    assert place.dtype is pl.Decimal, "a decimal column"
+    low, high = place.words().T
     return np.ascontiguousarray(high), np.ascontiguousarray(low), place.validity
 
 
@@ -105,7 +105,7 @@ def views(series: pl.Series) -> Views:
         3
     """
     place = locate(series)
-    assert isinstance(series.dtype, (pl.String, pl.Binary)), "a string or binary column"
+    assert place.dtype in (pl.String, pl.Binary), "a string or binary column"
     words = array_at(place.owner, place.values, "<u8", (place.length, 2))
     addresses = np.array(place.data, dtype=np.uint64) if place.data else _NO_ADDRESSES
     return Views(words, addresses, flags(place.validity), place.owner)
@@ -125,15 +125,11 @@ def to_polars(name: str, dtype: pl.DataType, values: Array, validity: Array | No
     """
     if isinstance(dtype, pl.Null):
         return pl.Series(name, [None] * len(values), dtype=pl.Null)
-    layout, kind = layout_of(dtype)
-    bits = _packed(validity)
-    if layout == "b":
-        packed = np.packbits(values.astype(np.bool_), bitorder="little")
-        return to_series(name, Column(layout, len(values), [bits, packed]))
+    _, kind = layout_of(dtype)
     held = values.view(kind) if kind == np.uint64 else values.astype(kind, copy=False)
     if held.base is not None:
         held = held.copy()
-    return to_series(name, Column(layout, len(values), [bits, held]))
+    return words_to_series(name, dtype, held, _missing(validity))
 
 
 def limbs_to_polars(
@@ -148,14 +144,12 @@ def limbs_to_polars(
     assert isinstance(dtype, pl.Decimal), "a decimal type"
     pairs = np.empty((len(high), 2), dtype=np.int64)
     pairs[:, 0], pairs[:, 1] = low, high
-    layout = f"d:{dtype.precision or 38},{dtype.scale}"
-    return to_series(name, Column(layout, len(high), [_packed(validity), pairs]))
+    return to_series(name, Column(layout_of(dtype)[0], len(high), [packed(_missing(validity)), pairs]))
 
 
-def _packed(validity: Array | None) -> Array | None:
-    if validity is None or bool(validity.all()):
-        return None
-    return np.packbits(validity, bitorder="little")
+def _missing(validity: Array | None) -> Array | None:
+    """The validity, or None where it says nothing."""
+    return None if validity is None or validity.all() else validity
 
 
 _SHOWN = frozenset(

@@ -96,14 +96,14 @@ class Dictionary:
     def decode(self, codes: Array, dtype: pl.DataType, name: str = "") -> pl.Series:
         """The values of codes as a String or Binary column; a negative code is NULL."""
         codes = np.ascontiguousarray(codes, dtype=np.int64)
-        long_bytes = self._long_bytes(codes)
+        long_bytes, has_null = self._measured(codes)
         if long_bytes > _BUFFER_MAX and len(codes) > 1:
             half = len(codes) // 2
             parts = (self.decode(codes[:half], dtype, name), self.decode(codes[half:], dtype, name))
             return pl.concat(parts)
         words, data = np.empty((len(codes), 2), dtype=np.uint64), np.empty(long_bytes, dtype=np.uint8)
         _gather(codes, (self._entries, self._arena), words, data, np.uint64(32))
-        bits = np.packbits(codes >= 0, bitorder="little") if (codes < 0).any() else None
+        bits = np.packbits(codes >= 0, bitorder="little") if has_null else None
         sizes = np.array([long_bytes], dtype=np.int64)
         layout = "vz" if isinstance(dtype, pl.Binary) else "vu"
         return to_series(name, Column(layout, len(codes), [bits, words, data, sizes]))
@@ -111,7 +111,7 @@ class Dictionary:
     def retain(self, live_codes: Array) -> None:
         """Forget every value but these. Their codes stay; the others' memory and codes are used again."""
         live = np.unique(live_codes[live_codes >= 0])
-        arena = np.zeros(max(SMALLEST, self._long_bytes(live)), dtype=np.uint8)
+        arena = np.zeros(max(SMALLEST, self._measured(live)[0]), dtype=np.uint8)
         words = np.empty((len(live), 2), dtype=np.uint64)
         self._meta[BYTES] = _gather(live, (self._entries, self._arena), words, arena, np.uint64(0))
         self._entries[live], self._arena = words, arena
@@ -140,9 +140,10 @@ class Dictionary:
         store = (self._entries, self._arena, self._table, self._links, self._meta)
         _probe_bytes(batch, store, codes)
 
-    def _long_bytes(self, codes: Array) -> int:
-        lengths = self._entries[codes[codes >= 0], 0] & _LOW
-        return int(lengths[lengths > _INLINE].sum())
+    def _measured(self, codes: Array) -> tuple[int, bool]:
+        """The bytes that values take outside their entries, and whether there is a NULL."""
+        long_bytes, null_count = _measure(codes, self._entries)
+        return long_bytes, null_count > 0
 
     def _grow(self, held: Views) -> None:
         """Room for at least the value at which the kernel stopped."""
@@ -258,6 +259,21 @@ def _probe_bytes(batch: tuple[Any, ...], store: tuple[Any, ...], codes: Array) -
                 table[at, 0], table[at, 1] = words[i], code + 1
         codes[i] = code
     meta[START] = len(words)
+
+
+@kernel("UniTuple(int64, 2)(int64[::1], uint64[:, ::1])")
+def _measure(codes: Array, entries: Array) -> tuple[int, int]:
+    """The bytes of all values that are not in their entries, and how many codes are no value."""
+    long_bytes = np.int64(0)
+    missing = np.int64(0)
+    for i in range(len(codes)):
+        if codes[i] < 0:
+            missing += 1
+        else:
+            length = entries[codes[i], 0] & _LOW
+            if length > _INLINE:
+                long_bytes += np.int64(length)
+    return long_bytes, missing  # type: ignore[return-value]
 
 
 @kernel("int64(int64[::1], Tuple((uint64[:, ::1], uint8[::1])), uint64[:, ::1], uint8[::1], uint64)")

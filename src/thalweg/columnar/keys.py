@@ -19,6 +19,7 @@ from typing import Any, Protocol
 import numpy as np
 import polars as pl
 
+from thalweg.columnar.arrow import to_frame
 from thalweg.columnar.buffers import (
     is_plain,
     limbs,
@@ -76,7 +77,7 @@ class KeyCodec:
             words = rows[:, at : at + part.width]
             columns.append(part.decode(name, words, self._valid(rows, number)))
             at += part.width
-        return pl.DataFrame(columns)
+        return to_frame(columns)
 
     def compact(self, rows: Array) -> None:
         """Forget strings that occur in none of these rows, where those outnumber the rows.
@@ -117,8 +118,10 @@ class KeyCodec:
         return self._assembled(words, missing, frame.height)
 
     def _assembled(self, words: list[Array], missing: Mapping[int, Array], height: int) -> Array:
-        rows = np.empty((height, self.width), dtype=np.int64)
-        rows[:, len(words) :] = 0
+        width = self.width
+        rows = np.empty((height, width), dtype=np.int64)
+        if width > len(words):
+            rows[:, len(words) :] = 0
         for at, column in enumerate(words):
             rows[:, at] = column
         for number, absent in missing.items():
@@ -191,7 +194,7 @@ class _Coded:
 
     def encode(self, series: pl.Series, *, find: bool) -> tuple[list[Array], Array | None]:
         if self._is_text:
-            held = series.cast(pl.String)
+            held = series if isinstance(series.dtype, pl.String) else series.cast(pl.String)
         else:
             held = series if isinstance(self._dtype, pl.Binary) else canonical_bytes(series)
         return [self.dictionary.find(held) if find else self.dictionary.encode(held)], None
@@ -199,7 +202,8 @@ class _Coded:
     def decode(self, name: str, words: Array, valid: Array | None) -> pl.Series:
         codes = np.ascontiguousarray(words[:, 0])
         if self._is_text:
-            return self.dictionary.decode(codes, pl.String(), name).cast(self._dtype)
+            text = self.dictionary.decode(codes, pl.String(), name)
+            return text if isinstance(self._dtype, pl.String) else text.cast(self._dtype)
         held = self.dictionary.decode(codes, pl.Binary(), name)
         if isinstance(self._dtype, pl.Binary):
             return held

@@ -53,6 +53,7 @@ class Place(NamedTuple):
     """Where a flat column lies in memory.
 
     Attributes:
+        dtype: the class of the column's type.
         length: number of rows.
         validity: a copy of what is not NULL, as booleans; None if everything is.
         booleans: a copy of the values of a boolean column.
@@ -62,6 +63,7 @@ class Place(NamedTuple):
         owner: keeps all of it alive.
     """
 
+    dtype: type[pl.DataType]
     length: int
     validity: Array | None
     booleans: Array | None
@@ -69,6 +71,17 @@ class Place(NamedTuple):
     data: Sequence[int]
     sizes: Sequence[int]
     owner: object
+
+    def words(self) -> Array:
+        """The words of each row, without a copy: writeable as kernels want it, but nobody may write to them.
+
+        Example:
+            >>> locate(pl.Series([1, 2, 3])[1:]).words().tolist()
+            [2, 3]
+        """
+        kind, _, width = _WORDS[self.dtype]
+        shape = (self.length,) if width == 1 else (self.length, width)
+        return array_at(self.owner, self.values, kind, shape)
 
 
 def locate(series: pl.Series) -> Place:
@@ -100,17 +113,17 @@ def locate(series: pl.Series) -> Place:
 def _place(words: array[int], dtype: type[pl.DataType], owner: object) -> Place:
     length, nulls, offset, count, _, table = words[:6]
     if dtype is pl.Null:
-        return Place(length, np.zeros(length, dtype=np.bool_), None, 0, (), (), owner)
+        return Place(dtype, length, np.zeros(length, dtype=np.bool_), None, 0, (), (), owner)
     buffers = _words_at(table, count)
     # Polars may have shifted the bits for this export only, so that they are copied.
     validity = _bits_at(buffers[0], offset, length) if nulls else None
     if dtype is pl.Boolean:
-        return Place(length, validity, _bits_at(buffers[1], offset, length), 0, (), (), owner)
+        return Place(dtype, length, validity, _bits_at(buffers[1], offset, length), 0, (), (), owner)
     values = buffers[1] + offset * _WORDS[dtype][1]
-    if count == 2:
-        return Place(length, validity, None, values, (), (), owner)
-    sizes = _words_at(buffers[-1], count - 3) if count > 3 else ()
-    return Place(length, validity, None, values, buffers[2:-1], sizes, owner)
+    if count < 4:
+        return Place(dtype, length, validity, None, values, (), (), owner)
+    sizes = _words_at(buffers[-1], count - 3)
+    return Place(dtype, length, validity, None, values, buffers[2:-1], sizes, owner)
 
 
 def _words_at(address: int, count: int) -> list[int]:
@@ -128,19 +141,6 @@ def _bits_at(address: int, offset: int, length: int) -> Array:
 def native(address: int) -> Callable[[int], None]:
     """The C function of one pointer at an address, as all releases are."""
     return ctypes.CFUNCTYPE(None, ctypes.c_void_p)(address)
-
-
-def words_of(series: pl.Series, place: Place) -> Array:
-    """The words of each row, without a copy: writeable as kernels want it, but nobody may write to them.
-
-    Example:
-        >>> column = pl.Series([1, 2, 3])[1:]
-        >>> words_of(column, locate(column)).tolist()
-        [2, 3]
-    """
-    kind, _, words = _WORDS[type(series.dtype)]
-    shape = (place.length,) if words == 1 else (place.length, words)
-    return array_at(place.owner, place.values, kind, shape)
 
 
 class _Memory:

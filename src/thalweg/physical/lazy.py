@@ -18,6 +18,7 @@ from thalweg.expr import aggregates
 from thalweg.expr.evaluate import Predicate
 from thalweg.expr.infer import type_of
 from thalweg.expr.nodes import Aggregate
+from thalweg.expr.python import carry
 from thalweg.operators.limit import position_order
 from thalweg.operators.rowwise import apply_frame_function, projection_with
 from thalweg.operators.window_rank import WindowRankSpec, number_rows
@@ -167,8 +168,6 @@ def lazy_call(expr: object, below: Plan) -> pl.Expr:
         if not values:
             return condition.sum().cast(pl.Int64)
         values = [pl.when(condition).then(v).otherwise(None) for v in values]
-    if expr.distinct:
-        values = [v.unique() for v in values]
     held = type_of(expr.args[0], schema) if expr.args else type_of(expr, schema)
     return entry.lazy(values, held)
 
@@ -178,11 +177,11 @@ def checked_time(frame: pl.LazyFrame, column: str) -> pl.LazyFrame:
 
     def check(series: pl.Series) -> pl.Series:
         if series.null_count():
-            raise DataError(
+            error = DataError(
                 f'the event time "{column}" is NULL, so that the row falls into no window',
                 code="data-null-time",
-                offset=int(series.is_null().arg_max() or 0),
             )
+            raise carry(error)
         return series
 
     return frame.with_columns(pl.col(column).map_batches(check, is_elementwise=True))

@@ -141,7 +141,8 @@ class _Assembler:
     def _owner(self, scan: ScanSpec) -> SharedOwner:
         drift = self.options.drift_max
         shared = SharedOwner(
-            WatermarkOwner(ordered=scan.source.is_ordered),
+            # without event time no split starts where another ended
+            WatermarkOwner(ordered=scan.source.is_ordered and scan.time is not None),
             idle_timeout=self.options.idle_timeout,
             drift_max_us=None if drift is None else int(drift * 1e6),
         )
@@ -153,6 +154,7 @@ class _Assembler:
         tasks = [t for t in self.result.sources if t.stage == stage.id]
         saved = {} if self.restored is None else self.restored.splits
         owner = self.result.owners[stage.scan.id]
+        owner.wakers = [_waker(t) for t in tasks]
         # splits of a snapshot keep their numbers; what was found since comes after them
         known = sorted((d["number"], d["split"], i) for (st, i), d in saved.items() if st == stage.id)
         for _, data, split_id in known:

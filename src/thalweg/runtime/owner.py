@@ -7,8 +7,9 @@ on several threads, and the clock readings that make a split idle.
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 
-from thalweg.progress.owner import WatermarkOwner
+from thalweg.progress.owner import SplitState, WatermarkOwner
 from thalweg.progress.split_clock import SplitClock
 from thalweg.protocols.source import Split
 
@@ -28,6 +29,8 @@ class SharedOwner:
         self._paused: frozenset[str] = frozenset()
         self.splits: list[Split] = []
         """Every split found so far; a split's number is its place here, whatever comes later."""
+        self.wakers: list[Callable[[], None]] = []
+        """Call the tasks of the source."""
         self.is_complete = True
         """Whether no further split can be found."""
 
@@ -55,6 +58,14 @@ class SharedOwner:
         """Start to read a split; the watermark that its rows are judged from."""
         with self._lock:
             return self._owner.open(split)
+
+    def may_open(self, split: str) -> bool:
+        """Whether a split's turn has come; those that are no sequence need not wait."""
+        if not self._owner.ordered:
+            return True
+        with self._lock:
+            is_known = self._owner.state_of(split) is SplitState.KNOWN
+            return not is_known or split in self._owner.openable()
 
     def report(self, split: str, watermark: int | None) -> None:
         """A split's own watermark after some rows."""
@@ -84,11 +95,14 @@ class SharedOwner:
                 self._owner.idle(split)
 
     def finish(self, split: str) -> None:
-        """A split has ended."""
+        """A split has ended; the next one may be another task's."""
         with self._lock:
             self._owner.finish(split)
             if self._drift_max_us is not None:
                 self._paused = frozenset(self._owner.paused(self._drift_max_us))
+        if self._owner.ordered:
+            for wake in self.wakers:
+                wake()
 
     def is_paused(self, split: str) -> bool:
         """Whether the split is too far ahead of the slowest."""

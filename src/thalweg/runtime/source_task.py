@@ -121,13 +121,18 @@ class SourceTask(Task):
         self.share = (remainder, tasks, len(self.owner.splits))
 
     def _open_pending(self) -> None:
-        while self.pending and (not self.splits or not self.scan.source.is_ordered):
+        while self.pending and self._may_open(self.pending[0][1]):
             number, split, saved = self.pending.pop(0)
             start = self.owner.open(split.id)
             reader = self.scan.source.open(split, saved.get("position", {}), self.scan.fields)
             clock = SplitClock.from_data(saved["clock"]) if "clock" in saved else SplitClock()
             clock.start_at(start)
             self.splits.append(OpenSplit(number, split, reader, clock, rows=saved.get("rows", 0)))
+
+    def _may_open(self, split: Split) -> bool:
+        """Splits in order are read one at a time, and with event time so by all tasks of the source."""
+        is_next = not self.splits or not self.scan.source.is_ordered
+        return is_next and self.owner.may_open(split.id)
 
     def _read_next(self) -> bool:
         self.wait = None if self.owner.is_complete else 0.1

@@ -75,9 +75,10 @@ class KeyedColumns:
         return arrays + dictionaries + self._index.nbytes + self._codec.nbytes
 
     def slots(self, frame: pl.DataFrame) -> Array:
+        before = self.capacity
         slots = self._index.insert(self._codec.encode(frame))
-        for name, column in self._columns.items():
-            if len(column) < self.capacity:
+        if self.capacity > before:
+            for name, column in self._columns.items():
                 self._columns[name] = grown(column, self.capacity, self._initials[name])
         return slots
 

@@ -1,1 +1,23 @@
-"""Conformance kits and a test kit for users, built on the public API and the protocols."""
+"""Conformance kits for plug-ins: run one against the lines of its contract and name the line it breaks."""
+
+from __future__ import annotations
+
+from thalweg.testing.contract import LINES, ConformanceError, Line
+from thalweg.testing.formats import check_format
+from thalweg.testing.operators import check_operator
+from thalweg.testing.scripts import Rows
+from thalweg.testing.sinks import check_sink
+from thalweg.testing.sources import check_source
+from thalweg.testing.states import check_state
+
+__all__ = [
+    "check_source",
+    "check_format",
+    "check_sink",
+    "check_operator",
+    "check_state",
+    "ConformanceError",
+    "Line",
+    "LINES",
+    "Rows",
+]

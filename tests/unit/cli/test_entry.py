@@ -48,11 +48,22 @@ def loaded_by(program: str) -> set[str]:
 @pytest.mark.slow
 def test_a_query_loads_neither_the_compiler_nor_rich_nor_the_runtime() -> None:
     loaded = loaded_by("from thalweg.cli.entry import run; run(['sql', 'SELECT 1 AS a'])")
-    heavy = {"numba", "rich", "asyncio", "thalweg.runtime.threads", "thalweg.api.dataset", "thalweg.cli.bench"}
+    heavy = {
+        "numba",
+        "rich",
+        "asyncio",
+        "thalweg.runtime.threads",
+        "thalweg.api.dataset",
+        "thalweg.cli.bench",
+    }
     assert "polars" in loaded
     assert not loaded & heavy
 
 
 @pytest.mark.slow
 def test_help_loads_no_data_library() -> None:
-    assert not loaded_by("from thalweg.cli.entry import run; run(['--help'])") & {"polars", "numpy", "sqlglot"}
+    assert not loaded_by("from thalweg.cli.entry import run; run(['--help'])") & {
+        "polars",
+        "numpy",
+        "sqlglot",
+    }

@@ -62,7 +62,7 @@ def test_chunks_are_joined() -> None:
 
 
 def test_wide_columns_are_not_copied() -> None:
-    series = pl.Series("x", np.arange(100))
+    series = pl.Series("x", np.arange(1000))
     first, second = values_and_validity(series)[0], values_and_validity(series)[0]
     assert first.ctypes.data == second.ctypes.data
 

@@ -74,7 +74,7 @@ def test_a_null_widens_once_and_earlier_rows_still_decode() -> None:
 
 def test_one_word_without_a_copy() -> None:
     codec = KeyCodec({"a": pl.Int64()})
-    frame = pl.DataFrame({"a": np.arange(10)})
+    frame = pl.DataFrame({"a": np.arange(1000)})
     assert codec.encode(frame).ctypes.data == codec.encode(frame).ctypes.data
     assert codec.width == 1
 

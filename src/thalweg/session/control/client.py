@@ -48,7 +48,7 @@ def running_jobs() -> list[JobInfo]:
             path.unlink(missing_ok=True)
         elif answer.get("ok"):
             found.append(JobInfo(**{k: answer[k] for k in JobInfo.__dataclass_fields__}))
-    return found
+    return sorted(found, key=lambda job: job.name)
 
 
 def ask(name: str, op: str) -> Answer:

@@ -1,0 +1,42 @@
+"""Say which stored results are older than the code they measure.
+
+`python benchmarks/stale.py` prints one line per result whose commit is not the newest change of
+`src/`; it never fails, since a result may be older than a change that cannot matter to it.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+RESULTS = ROOT / "benchmarks" / "results"
+
+
+def commits_since(commit: str) -> int | None:
+    """How many commits changed `src/` since that one; None if it is not known here."""
+    done = subprocess.run(
+        ["git", "rev-list", "--count", f"{commit}..HEAD", "--", "src"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+    return int(done.stdout) if done.returncode == 0 else None
+
+
+def report() -> list[str]:
+    """One line per stale result."""
+    lines = []
+    for path in sorted(RESULTS.glob("*.json")):
+        commit = (json.loads(path.read_text())["machine"]["commit"] or "?").rstrip("+")
+        behind = commits_since(commit)
+        if behind is None:
+            lines.append(f"stale: {path.stem} was measured at a commit that is not here ({commit})")
+        elif behind:
+            lines.append(f"stale: {path.stem} was measured {behind} changes of src ago ({commit})")
+    return lines
+
+
+if __name__ == "__main__":
+    print("\n".join(report()) or "every stored result is of this code")

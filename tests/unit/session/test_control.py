@@ -1,0 +1,168 @@
+"""A running job answers on a socket of the user's own, and to nothing but four questions."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import stat
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from thalweg.errors import ConfigError, ExternalError, UserError
+from thalweg.runtime.run import Run
+from thalweg.session.control import ask, listening, running_jobs, wire
+from thalweg.session.control.place import directory, own_directory, socket_path
+
+
+class FakeRun:
+    """What a server looks at."""
+
+    def __init__(self) -> None:
+        self.job = SimpleNamespace(name="hot")
+        self.rows_read, self.watermark = 12, None
+        self.stopping: str | None = None
+        self.trouble = 0
+
+    def stop(self, *, drain: bool) -> None:
+        self.stopping = "drain" if drain else "stop"
+
+    def why(self) -> list[tuple[str, str]]:
+        if self.trouble:
+            self.trouble -= 1
+            raise RuntimeError("dictionary changed size during iteration")
+        return [("sink[0]", "waits for input")]
+
+
+@pytest.fixture(autouse=True)
+def place(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    made = tempfile.mkdtemp(prefix="tw")
+    monkeypatch.setenv("XDG_RUNTIME_DIR", made)
+    yield Path(made)
+    shutil.rmtree(made)
+
+
+@pytest.fixture
+def run() -> Iterator[FakeRun]:
+    fake = FakeRun()
+    with listening(cast(Run, fake)):
+        yield fake
+
+
+def sent(data: bytes) -> dict[str, Any]:
+    """The answer to raw bytes."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+        connection.settimeout(2)
+        connection.connect(str(socket_path("hot")))
+        connection.sendall(data)
+        return wire.receive(connection, wire.ANSWER_MAX)
+
+
+def test_status_and_why(run: FakeRun) -> None:
+    [found] = running_jobs()
+    assert (found.name, found.pid, found.rows, found.state) == ("hot", os.getpid(), 12, "running")
+    assert ask("hot", "why")["why"] == [["sink[0]", "waits for input"]]
+
+
+def test_why_looks_again_where_a_task_changed_meanwhile(run: FakeRun) -> None:
+    run.trouble = 2
+    assert ask("hot", "why")["why"] == [["sink[0]", "waits for input"]]
+
+
+@pytest.mark.parametrize("op", ["stop", "drain"])
+def test_stop_and_drain(run: FakeRun, op: str) -> None:
+    assert ask("hot", op)["state"] == op
+    assert run.stopping == op
+
+
+@pytest.mark.parametrize(
+    ("question", "error"),
+    [
+        (b'{"op": "eval"}\n', "there is no 'eval'"),
+        (b"{}\n", "there is no None"),
+        (b"[1]\n", "a JSON object is expected"),
+        (b"hello\n", "Expecting value"),
+        (b"x" * 5000, "more than 4096 bytes"),
+    ],
+)
+def test_other_questions_are_refused_and_change_nothing(run: FakeRun, question: bytes, error: str) -> None:
+    answer = sent(question)
+    assert answer["ok"] is False
+    assert answer["error"].startswith(error)
+    assert run.stopping is None
+    assert len(running_jobs()) == 1
+
+
+def test_only_the_user_can_reach_it(run: FakeRun) -> None:
+    assert stat.S_IMODE(directory().stat().st_mode) == 0o700
+    assert stat.S_IMODE(socket_path("hot").stat().st_mode) == 0o600
+
+
+def test_a_directory_that_is_open_to_others_is_closed(place: Path) -> None:
+    (place / "thalweg").mkdir(mode=0o755)
+    assert stat.S_IMODE(own_directory().stat().st_mode) == 0o700
+
+
+def test_a_directory_that_is_a_link_is_refused(place: Path) -> None:
+    (place / "elsewhere").mkdir()
+    (place / "thalweg").symlink_to(place / "elsewhere")
+    with pytest.raises(ConfigError, match="not your own"):
+        own_directory()
+
+
+def test_a_second_job_of_the_name_is_refused(run: FakeRun) -> None:
+    with pytest.raises(UserError) as caught, listening(cast(Run, FakeRun())):
+        pass
+    assert caught.value.code == "job-already-running"
+    assert len(running_jobs()) == 1
+
+
+def test_jobs_that_nobody_named_live_side_by_side(run: FakeRun) -> None:
+    with listening(cast(Run, FakeRun()), is_default_name=True):
+        assert [j.name for j in running_jobs()] == ["hot", f"hot-{os.getpid()}"]
+
+
+def test_a_socket_that_nobody_answers_on_is_replaced_or_removed() -> None:
+    own_directory()
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as left:
+        left.bind(str(socket_path("hot")))
+    with listening(cast(Run, FakeRun())):
+        assert len(running_jobs()) == 1
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as left:
+        left.bind(str(socket_path("other")))
+    assert running_jobs() == []
+    assert not socket_path("other").exists()
+
+
+def test_nothing_is_left_behind() -> None:
+    with listening(cast(Run, FakeRun())) as path:
+        assert path is not None
+        assert path.exists()
+    assert not path.exists()
+    with pytest.raises(ConfigError) as caught:
+        ask("hot", "status")
+    assert caught.value.code == "job-unknown"
+
+
+def test_a_job_that_cannot_answer_is_an_error(run: FakeRun) -> None:
+    run.trouble = 100
+    assert ask("hot", "why")["why"] == []
+    with pytest.raises(ExternalError, match="could not answer"):
+        ask("hot", "nonsense")
+
+
+def test_long_names_have_short_sockets() -> None:
+    first, second = (socket_path("n" * 200 + tail) for tail in ("a", "b"))
+    assert first != second
+    assert len(first.name) < 64
+
+
+def test_without_a_place_the_job_runs_all_the_same(place: Path) -> None:
+    (place / "thalweg").write_text("in the way")
+    with listening(cast(Run, FakeRun())) as path:
+        assert path is None
