@@ -125,7 +125,7 @@ def cuts_are_consistent(r: Random) -> None:
     """Law 9: what is published at a cut is the result over the input before it, for all sinks alike."""
     case = random_case(r)
     case = Case(case.worlds, tuple(paced(case.roots, r.choice([None, r.randrange(1000)]))))
-    way = replace(random_way(r, case.rows), rows_max=r.choice([5, 20]), delays=None, is_optimized=False)
+    way = replace(random_way(r, case.rows), rows_max=r.choice([5, 20]), pace=None, is_optimized=False)
     outcome = stream(case, way, checkpoint_batches=r.choice([1, 3, 8]))
     final = outcome.tables()
     check(case, final, expected(case), f"{way}")

@@ -9,7 +9,8 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 
-from thalweg.progress.owner import SplitState, WatermarkOwner
+from thalweg.progress.decisions import SplitState
+from thalweg.progress.owner import WatermarkOwner
 from thalweg.progress.split_clock import SplitClock
 from thalweg.protocols.source import Split
 
