@@ -52,6 +52,8 @@ class Way:
     delays: int | None = None
     """Where it is not None: the seed by which watermarks are held back behind rows that follow them."""
     edge_rows_max: int = 262_144
+    has_one_writer: bool = False
+    """Whether the sinks take one writer only, so that all tasks send to one."""
     is_rescaled: bool = False
     """Whether the job was planned for one task per stage and then changed."""
 
@@ -70,6 +72,7 @@ def random_way(r: Random, rows: int) -> Way:
         pace=r.choice([None, r.randrange(1000)]),
         delays=r.choice([None, None, r.randrange(1000)]),
         edge_rows_max=r.choice([1, 262_144]),
+        has_one_writer=r.random() < 0.2,
         is_rescaled=r.random() < 0.3,
     )
 
@@ -127,7 +130,8 @@ def stream(
         snapshot: where to go on.
         stop_after: give up, as a crash would, when so many checkpoints are complete.
     """
-    sinks = [RecordingSink(Log(first_cut=1 if snapshot is None else snapshot.number + 1)) for _ in case.roots]
+    first = 1 if snapshot is None else snapshot.number + 1
+    sinks = [RecordingSink(Log(first_cut=first), is_parallel=not way.has_one_writer) for _ in case.roots]
     job = plan_job(_writes(case, sinks, way), name="law", parallelism=1 if way.is_rescaled else way.parallelism)
     if way.is_rescaled:
         job = job.with_parallelism(way.parallelism)

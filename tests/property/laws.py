@@ -91,8 +91,9 @@ def restore_anywhere(r: Random) -> None:
     counts = r.choice([(1, 1), (2, 2), (1, 3, 2), (3, 1), (2, 4)])
     ways = [replace(random_way(r, case.rows), parallelism=n) for n in counts]
     ways = [replace(w, rows_max=min(w.rows_max, 30)) for w in ways]
-    # other rules make another job, and a checkpoint fits its own job only
-    ways = [replace(w, is_optimized=ways[0].is_optimized) for w in ways]
+    # other rules or writers make another job, and a checkpoint fits its own job only
+    one = ways[0]
+    ways = [replace(w, is_optimized=one.is_optimized, has_one_writer=one.has_one_writer) for w in ways]
     logs, _ = interrupted(case, ways, r)
     check(case, [log.table() for log in logs], expected(case), f"restored, {ways}")
 
@@ -149,7 +150,7 @@ def windows_close_in_time(r: Random) -> None:
             continue  # the end of the input, which closes all windows, may belong to this cut
         frames = frames_before(case, outcome, snapshot)
         whole = Reference(case.roots, judges=True, frames=frames).table(case.roots[0])
-        reached = _watermark(snapshot)
+        reached = _watermark(snapshot, is_ordered=case.worlds[0].is_ordered)
         end = case.roots[0].schema.names.index(WINDOW_END)
         closed = {row: n for row, n in whole.items() if reached is not None and row[end] <= reached}
         what = f"cut {snapshot.number}, watermark {reached}, of\n{case!r}"
@@ -252,10 +253,13 @@ def frames_before(case: Case, outcome: Outcome, snapshot: JobSnapshot) -> dict[i
     return found
 
 
-def _watermark(snapshot: JobSnapshot) -> datetime | None:
-    """The least watermark of the splits that go on."""
+def _watermark(snapshot: JobSnapshot, *, is_ordered: bool) -> datetime | None:
+    """The least watermark of the splits that go on; that of the last one, if they are read in order."""
     going = [s for s in snapshot.splits.values() if not s.get("ended")]
     marks = [s["clock"]["current"] if "clock" in s else None for s in going]
+    if is_ordered:
+        known = [s["clock"]["current"] for s in snapshot.splits.values() if "clock" in s]
+        marks = [max((m for m in known if m is not None), default=None)]
     return None if None in marks else EPOCH + timedelta(microseconds=min(marks))
 
 

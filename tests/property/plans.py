@@ -66,7 +66,8 @@ class Case:
     def __repr__(self) -> str:
         sizes = [[f.height for f in w.frames] for w in self.worlds]
         bounds = [w.bound.seconds for w in self.worlds]
-        lines = [f"splits of {sizes} rows, bounds {bounds} s, punctual: {self.is_punctual}"]
+        ordered = [w.is_ordered for w in self.worlds]
+        lines = [f"splits of {sizes} rows, bounds {bounds} s, punctual: {self.is_punctual}, ordered: {ordered}"]
         for root in self.roots:
             lines += ["root", *_lines(root, 1)]
         return "\n".join(lines)
@@ -99,7 +100,8 @@ def random_case(r: Random, *, is_punctual: bool | None = None) -> Case:
 def scan(world: World, name: str = "world") -> Plan:
     """The rows of a world with their watermark."""
     mark = Column("t") if not world.bound else minus(Column("t"), world.bound)
-    return build.assign_watermark(Scan(PacedSource(world.frames, name)), "t", mark)
+    source = PacedSource(world.frames, name, is_ordered=world.is_ordered)
+    return build.assign_watermark(Scan(source), "t", mark)
 
 
 def minus(expr: Expr, by: timedelta) -> Expr:

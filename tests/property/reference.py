@@ -164,12 +164,12 @@ def _unary(plan: Plan, below: list[R]) -> list[R]:
 
 
 def _watermarked(plan: AssignWatermark, below: list[R]) -> list[R]:
-    """The running maximum over each split, row by row."""
+    """The running maximum over each split, row by row; ordered splits begin where the one before ended."""
     marks: dict[Any, datetime] = {}
+    assert isinstance(plan.input, Scan), "a watermark is declared right after reading"
     done = []
     for row in below:
-        assert row.place is not None, "a watermark is declared right after reading"
-        split = row.place[:2]
+        split = None if plan.input.source.is_ordered or row.place is None else row.place[:2]
         done.append(replace(row, before=marks.get(split)))
         mark = value(plan.watermark, row)
         marks[split] = max(mark, marks.get(split, mark))

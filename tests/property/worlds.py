@@ -47,16 +47,13 @@ class World:
         frames: the rows of each split, in order.
         bound: how much disorder the watermark allows.
         is_punctual: whether no row lies behind its split's watermark.
+        is_ordered: whether a split starts where its predecessor ended.
     """
 
     frames: tuple[pl.DataFrame, ...]
     bound: timedelta
     is_punctual: bool
-
-    def prefix(self, rows: Sequence[int]) -> World:
-        """The first rows of each split."""
-        cut = [f.head(n) for f, n in zip(self.frames, rows, strict=True)]
-        return World(tuple(cut), self.bound, self.is_punctual)
+    is_ordered: bool = False
 
 
 def random_world(r: Random, *, is_punctual: bool | None = None, sizes: Sequence[int] = ()) -> World:
@@ -72,7 +69,7 @@ def random_world(r: Random, *, is_punctual: bool | None = None, sizes: Sequence[
         numbers = np.random.default_rng(r.randrange(1 << 30))
         whole = _frame(numbers, number, lead, 0 if punctual else 4, bound, has_odd_floats)
         frames.append(whole.head(rows))
-    return World(tuple(frames), timedelta(seconds=bound), punctual)
+    return World(tuple(frames), timedelta(seconds=bound), punctual, not punctual and r.random() < 0.15)
 
 
 def _frame(

@@ -12,8 +12,8 @@ A file `<topic>.slt` begins with the tables and views that its cases share. A ca
     1                                      expected rows, in any order; cells are divided by ` | `
     NULL
 
-Headers: `# mode: batch` or `stream` (without it: both), `# types:` of the columns, `# order: column` (a stream
-at parallelism 1 publishes its batches in that order), `# error: code` instead of rows, `# oracle:`, `# by-hand:`.
+Headers: `# mode: batch` or `stream` (without it: both), `# types:` of the columns, `# order: column` (a
+stream publishes its batches in that order), `# error: code` instead of rows, `# oracle:`, `# by-hand:`.
 
     python -m tests.sql.slt [part of a name …] [--ways first|pairs|all] [--complete]
 
@@ -67,7 +67,7 @@ class Case:
     topic: str
     name: str
     line: int
-    headers: dict[str, str]
+    headers: dict[str, str] = field(hash=False)
     setup: tuple[Statement, ...]
     query: str
     expected: tuple[str, ...] | None
@@ -94,7 +94,8 @@ class Case:
             yield "an expectation without a query"
         if (self.expected is None) is ("error" not in self.headers):
             yield "it needs either rows below ---- or `# error: code`"
-        if self.headers.get("oracle", "none") == "none" and "by-hand" not in self.headers:
+        is_vouched = self.headers.get("oracle", "none") == "duckdb" or "by-hand" in self.headers
+        if not is_vouched and "error" not in self.headers:
             yield "nobody but the engine says that these rows are right: `# oracle:` or `# by-hand:`"
         for name, known in {"mode": ("batch", "stream"), "oracle": ("duckdb", "none")}.items():
             if self.headers.get(name, known[0]) not in known:
@@ -109,14 +110,16 @@ def read_file(path: Path) -> list[Case]:
     """
     lines = path.read_text(encoding="utf-8").splitlines()
     starts = [i for i, line in enumerate(lines) if line.startswith(CASE)]
-    shared_headers, shared, _ = _head(lines[: starts[0]] if starts else lines, path, 0)
+    if not starts or RULE in lines[: starts[0]]:
+        raise BadFile(f"{path}: there is no case{', only an expectation' if RULE in lines else ''}")
+    shared_headers, shared, _ = _head(lines[: starts[0]], path, 0)
     cases = []
     for start, end in zip(starts, [*starts[1:], len(lines)], strict=True):
         cases.append(_case(path, lines, (start, end), (shared_headers, shared)))
     names = Counter(c.name for c in cases)
     twice = [n for n, count in names.items() if count > 1]
-    if twice or not cases:
-        raise BadFile(f'{path}: {"two cases are called " + twice[0] if twice else "there is no case"}')
+    if twice:
+        raise BadFile(f"{path}: two cases are called {twice[0]}")
     return cases
 
 

@@ -71,9 +71,7 @@ REWRITES = (
     Rewrite("digits of a second in types", r"\bTIMESTAMP\(\d\)", "TIMESTAMP"),
     Rewrite("DATE_FORMAT", r"\bDATE_FORMAT\((\w+), '([^']*)'\)", _date_format),
     Rewrite("FLOOR TO", r"\bFLOOR\((\w+) TO (\w+)\)", r"date_trunc('\2', \1)::TIMESTAMP"),
-    Rewrite("constructor of maps", r"\bMAP\[('?\w+'?), ([^,\]]+)(?:, ('?\w+'?), ([^,\]]+))?\]", ""),
     Rewrite("IS [NOT] UNKNOWN", r"\bIS (NOT )?UNKNOWN\b", r"IS \1NULL"),
-    Rewrite("fields of rows from maps", r"\bIS JSON\b", ""),
     Rewrite("regular expressions in place", r"\bREGEXP_REPLACE\(([^()]*)\)", r"regexp_replace(\1, 'g')"),
     Rewrite("TIMESTAMPDIFF", r"\bTIMESTAMPDIFF\((\w+), ", r"datesub('\1', "),
     Rewrite("TIMESTAMPADD", r"\bTIMESTAMPADD\((\w+), ([^,]+), ([^()]+)\)", r"\3 + \2 * INTERVAL 1 \1"),
@@ -87,12 +85,8 @@ MACROS = {
     "locate(part, s)": "instr(s, part)",
     "regexp(s, pattern)": "regexp_matches(s, pattern)",
     "split_index(s, mark, i)": "string_split(s, mark)[i + 1]",
-    "to_timestamp(s)": "CAST(s AS TIMESTAMP)",
     "ifnull(a, b)": "coalesce(a, b)",
-    "truncate(x, n)": "trunc(x * 10 ** n) / 10 ** n",
     "array_length(items)": "len(items)",
-    "json_value(j, path)": "json_extract_string(j, path)",
-    "json_exists(j, path)": "json_exists(j, path)",
 }
 """Functions that DuckDB knows under another name, or not at all."""
 

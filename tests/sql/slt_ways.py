@@ -10,9 +10,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import lru_cache
 from itertools import combinations, product
+from itertools import pairwise as neighbours
 from pathlib import Path
 
 import polars as pl
@@ -25,13 +26,15 @@ from thalweg.base.schema import Schema
 from thalweg.base.types import Field
 from thalweg.checkpoint.snapshot import JobSnapshot
 from thalweg.errors import ThalwegError
+from thalweg.optimizer.standard import RULES
 from thalweg.physical.possible import check_possible
 from thalweg.plan.nodes import Plan
 from thalweg.session.session import Session
+from thalweg.session.statements import Outcome
 from thalweg.sql.parse import parse
 from thalweg.sql.statements import CreateTable, PhysicalColumn
 
-RESTORES_MAX = 12
+RESTORES_MAX = 6
 """After so many restores the rest runs through."""
 
 
@@ -46,10 +49,10 @@ class SltWay:
     checkpoint: str = "none"
 
     def __str__(self) -> str:
-        optimizer = "" if self.is_optimized else ", optimizer off"
-        if self.mode == "batch":
-            return f"batch{optimizer}"
-        return f"stream of {self.rows}, {self.runtime}{optimizer}, checkpoint {self.checkpoint}"
+        parts = [self.mode]
+        if self.mode == "stream":
+            parts += [str(self.rows), self.runtime, self.checkpoint]
+        return "-".join(parts if self.is_optimized else [*parts, "plain"])
 
 
 AXES: dict[str, tuple[object, ...]] = {
@@ -123,7 +126,9 @@ def check(case: Case, way: SltWay, folder: Path) -> str:
 def difference(expected: Sequence[str], found: Sequence[str]) -> str:
     """The rows that only one side has."""
     more, less = Counter(found) - Counter(expected), Counter(expected) - Counter(found)
-    lines = [f"  missing:  {row}" for row in less.elements()] + [f"  too many: {row}" for row in more.elements()]
+    lines = [f"  missing:  {row}" for row in less.elements()] + [
+        f"  too many: {row}" for row in more.elements()
+    ]
     return "\n".join(lines[:20])
 
 
@@ -139,21 +144,26 @@ def run(case: Case, way: SltWay, folder: Path) -> list[str]:
         ThalwegError: whatever the case asks for cannot be.
         AssertionError: the columns have other types than the case says, or the changes do not add up.
     """
-    session = Session(parallelism=2)
-    for statement in case.setup:
-        session.execute_sql(with_files(statement, folder))
-    outcome = session.execute_sql(case.query)[-1]
+    session, outcome = prepared(case, folder)
     if outcome.plan is None:
         return outcome.text.splitlines() if outcome.frame is None else _shown(outcome.frame)
     check_possible([outcome.plan])
     _check_types(case, outcome.plan.schema)
     if way.mode == "batch":
-        if not way.is_optimized:
-            session.rules = []
+        session.rules = list(RULES) if way.is_optimized else []
         return rows_of(session.collect(outcome.plan, mode="batch"), outcome.plan.schema)
     if "order" in case.headers:
         check_order(outcome.plan, case.headers["order"])
     return _final_rows(changes(outcome.plan, way), outcome.plan.schema)
+
+
+@lru_cache(maxsize=32)
+def prepared(case: Case, folder: Path) -> tuple[Session, Outcome]:
+    """A session with the tables of the case, and the outcome of its query; a plan may run many times."""
+    session = Session(parallelism=2)
+    for statement in case.setup:
+        session.execute_sql(with_files(statement, folder))
+    return session, session.execute_sql(case.query)[-1]
 
 
 def _shown(frame: pl.DataFrame) -> list[str]:
@@ -233,7 +243,7 @@ def check_order(plan: Plan, column: str) -> None:
     """Whether one task publishes its batches in the order of a column."""
     log = changes(plan, SltWay("stream", checkpoint="none"))
     frames = [b.frame for _, b in log.entries if len(b)]
-    for before, after in zip(frames, frames[1:], strict=False):
+    for before, after in neighbours(frames):
         latest, earliest = before[column].max(), after[column].min()
         assert not latest > earliest, f'"{column}" goes back from {latest} to {earliest}'  # type: ignore[operator]
 

@@ -2,7 +2,7 @@
 
 Speaks the Arrow C data interface (https://arrow.apache.org/docs/format/CDataInterface.html) by writing its
 structures as int64 words, so that neither an Arrow library nor a compiler is needed. `to_series` hands
-numpy buffers to Polars; `from_series` and `locate` look at the buffers of a Polars column.
+numpy buffers to Polars; `from_series` looks at the buffers of a Polars column.
 
 No Python code runs when Polars lets go of memory: that happens on any of its threads, with or without
 Python's lock, at exit, or while an exception is on its way, which a callback in Python would replace. Polars
@@ -10,7 +10,7 @@ itself holds a numpy array and drops it well in all these cases. So an export be
 made over the words of the structures; they are then pointed to other buffers, and Polars takes them back.
 Its release looks at nothing but its own private data; tests check that for the Polars in use.
 
-Not here: what the buffers of one type mean for state kernels (buffers.py).
+Not here: where a column's buffers are (places.py); what they mean for state kernels (buffers.py).
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ from thalweg.columnar.places import (
     EMPTY,
     SCHEMA_RELEASE,
     array_at,
+    layout_of,
     locate,
     native,
 )
@@ -112,44 +113,6 @@ def from_series(series: pl.Series) -> Column:
 def packed(flags: Array | None) -> Array | None:
     """Booleans as bits; None stays None."""
     return None if flags is None else np.packbits(flags, bitorder="little")
-
-
-_LAYOUTS: dict[type[pl.DataType], tuple[str, Any]] = {
-    pl.Int8: ("c", np.int8),
-    pl.UInt8: ("C", np.uint8),
-    pl.Int16: ("s", np.int16),
-    pl.UInt16: ("S", np.uint16),
-    pl.Int32: ("i", np.int32),
-    pl.UInt32: ("I", np.uint32),
-    pl.Int64: ("l", np.int64),
-    pl.UInt64: ("L", np.uint64),
-    pl.Float16: ("e", np.float16),
-    pl.Float32: ("f", np.float32),
-    pl.Float64: ("g", np.float64),
-    pl.Boolean: ("b", np.bool_),
-    pl.Date: ("tdD", np.int32),
-    pl.Time: ("ttn", np.int64),
-    pl.Null: ("n", np.bool_),
-    pl.String: ("vu", np.int64),
-    pl.Binary: ("vz", np.int64),
-}
-_UNITS = {"ms": "m", "us": "u", "ns": "n"}
-
-
-def layout_of(dtype: pl.DataType) -> tuple[str, Any]:
-    """The Arrow format of a flat type, and the numpy type of its words.
-
-    Example:
-        >>> layout_of(pl.Datetime("us", "UTC"))[0]
-        'tsu:UTC'
-    """
-    if isinstance(dtype, pl.Datetime):
-        return f"ts{_UNITS[dtype.time_unit]}:{dtype.time_zone or ''}", np.int64
-    if isinstance(dtype, pl.Duration):
-        return f"tD{_UNITS[dtype.time_unit]}", np.int64
-    if isinstance(dtype, pl.Decimal):
-        return f"d:{dtype.precision or 38},{dtype.scale}", np.int64
-    return _LAYOUTS[type(dtype)]
 
 
 _Maker = Callable[[str, Any, bool], PySeries]

@@ -16,8 +16,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import polars as pl
 
-from thalweg.columnar.arrow import Column, layout_of, packed, to_series, words_to_series
-from thalweg.columnar.places import array_at, locate
+from thalweg.columnar.arrow import Column, packed, to_series, words_to_series
+from thalweg.columnar.places import array_at, layout_of, locate
 
 Array = np.ndarray[Any, Any]
 

@@ -156,3 +156,41 @@ class _Memory:
 def array_at(owner: object, address: int, kind: str, shape: tuple[int, ...]) -> Array:
     """An array over memory that an owner keeps alive; nobody may write to it."""
     return np.empty(shape, dtype=kind) if 0 in shape else np.asarray(_Memory(owner, address, kind, shape))
+
+
+_LAYOUTS: dict[type[pl.DataType], tuple[str, Any]] = {
+    pl.Int8: ("c", np.int8),
+    pl.UInt8: ("C", np.uint8),
+    pl.Int16: ("s", np.int16),
+    pl.UInt16: ("S", np.uint16),
+    pl.Int32: ("i", np.int32),
+    pl.UInt32: ("I", np.uint32),
+    pl.Int64: ("l", np.int64),
+    pl.UInt64: ("L", np.uint64),
+    pl.Float16: ("e", np.float16),
+    pl.Float32: ("f", np.float32),
+    pl.Float64: ("g", np.float64),
+    pl.Boolean: ("b", np.bool_),
+    pl.Date: ("tdD", np.int32),
+    pl.Time: ("ttn", np.int64),
+    pl.Null: ("n", np.bool_),
+    pl.String: ("vu", np.int64),
+    pl.Binary: ("vz", np.int64),
+}
+_UNITS = {"ms": "m", "us": "u", "ns": "n"}
+
+
+def layout_of(dtype: pl.DataType) -> tuple[str, Any]:
+    """The Arrow format of a flat type, and the numpy type of its words.
+
+    Example:
+        >>> layout_of(pl.Datetime("us", "UTC"))[0]
+        'tsu:UTC'
+    """
+    if isinstance(dtype, pl.Datetime):
+        return f"ts{_UNITS[dtype.time_unit]}:{dtype.time_zone or ''}", np.int64
+    if isinstance(dtype, pl.Duration):
+        return f"tD{_UNITS[dtype.time_unit]}", np.int64
+    if isinstance(dtype, pl.Decimal):
+        return f"d:{dtype.precision or 38},{dtype.scale}", np.int64
+    return _LAYOUTS[type(dtype)]

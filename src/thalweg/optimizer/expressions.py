@@ -27,7 +27,7 @@ Change = Callable[[Expr, Schema], Expr]
 """From an expression and the columns that it reads to an expression of the same type."""
 
 _CHEAP = frozenset(
-    "+ - * = <> < <= > >= and or not abs neg case if coalesce nullif in greatest least field "
+    "+ - * / % = <> < <= > >= and or not abs neg case if coalesce nullif in greatest least field "
     "is_null is_not_null is_true is_not_true is_false is_not_false is_unknown is_not_unknown "
     "is_distinct_from is_not_distinct_from".split()
 )

@@ -14,6 +14,7 @@ from thalweg.optimizer.rules.merge_filters import merge_filters
 from thalweg.optimizer.rules.merge_projections import merge_projections
 from thalweg.optimizer.rules.merge_rank_filter import merge_rank_filter
 from thalweg.optimizer.rules.project_before_filter import project_before_filter
+from thalweg.optimizer.rules.propagate_constants import propagate_constants
 from thalweg.optimizer.rules.prune_columns import prune_columns
 from thalweg.optimizer.rules.push_filter_down import push_filter_down
 from thalweg.optimizer.rules.simplify import simplify
@@ -25,6 +26,7 @@ RULES: tuple[Rule, ...] = (
     merge_filters,
     merge_rank_filter,
     merge_projections,
+    propagate_constants,
     project_before_filter,
     drop_watermark,
     prune_columns,

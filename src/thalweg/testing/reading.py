@@ -57,6 +57,7 @@ class Order:
         fields: the columns.
         schema: what the columns must be.
         rows: stop when there are so many rows; None: at the end.
+        most: stop when there are more rows than that, which can only be wrong.
         hops: whether to go on with a new reader after each read.
     """
 
@@ -66,6 +67,7 @@ class Order:
     position: Position = field(default_factory=dict)
     fields: Fields | None = None
     rows: int | None = None
+    most: int = 1 << 24
     hops: bool = False
 
     def __str__(self) -> str:
@@ -113,7 +115,8 @@ class _Pass:
         return given
 
     def _has_enough(self) -> bool:
-        return self._order.rows is not None and len(self._given.offsets) >= self._order.rows
+        count, wanted = len(self._given.offsets), self._order.rows
+        return count > self._order.most or (wanted is not None and count >= wanted)
 
     def _step(self, reader: Reader) -> Reader:
         """One read; the reader to go on with."""
@@ -121,7 +124,8 @@ class _Pass:
         self._take(chunk)
         self._stop(reader)
         self._wait(chunk)
-        if not self._order.hops or chunk.ended:
+        has_moved = chunk.frame is not None or chunk.bad
+        if not self._order.hops or chunk.ended or not has_moved:
             return reader
         position = reader.position
         reader.close()

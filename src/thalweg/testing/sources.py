@@ -116,9 +116,9 @@ def _check_split(kit: _Kit, split: Split) -> Reading:
 
 def _check_same(line: str, kit: _Kit, split: Split, whole: Reading, **how: object) -> Reading:
     """Another reading gives the same rows, offsets and bad rows."""
-    order = kit.order(split, **how)
+    order = kit.order(split, most=len(whole.offsets), **how)
     found = read_all(kit.make(), order)
-    _compare(line, str(order), found, _from(whole, 0, 0), kit.rows)
+    _compare(line, str(order), found, whole, kit.rows)
     return found
 
 
@@ -144,13 +144,13 @@ def _compare(line: str, what: str, found: Reading, wanted: Reading, rows: int | 
 
 def _check_restarts(kit: _Kit, split: Split, whole: Reading) -> None:
     """Go on from every position, and from a position reached after a restart."""
-    slow = kit.read(split, rows_max=1)
+    slow = kit.read(split, rows_max=1, most=len(whole.offsets))
     step = -(-len(slow.stops) // POSITIONS_MAX)
     for position, rows, bad in slow.stops[::step]:
         if kit.rows is not None and rows >= kit.rows:
             continue
         left = None if kit.rows is None else kit.rows - rows
-        order = kit.order(split, rows_max=5, position=position, rows=left)
+        order = kit.order(split, rows_max=5, position=position, rows=left, most=len(whole.offsets))
         _compare("R2", str(order), read_all(kit.make(), order), _from(whole, rows, bad), kit.rows)
     for size in (1, 3):
         _check_same("R2", kit, split, whole, rows_max=size, hops=True)
@@ -222,7 +222,7 @@ def _select(frame: pl.DataFrame, schema: Schema, fields: Fields) -> pl.DataFrame
 
 
 def _check_fields(kit: _Kit, split: Split, whole: Reading, fields: Fields) -> None:
-    order = kit.order(split, fields=fields)
+    order = kit.order(split, fields=fields, most=len(whole.offsets) + len(whole.bad))
     found = read_all(kit.make(), order)
     if kit.make().replay != "exact":
         return

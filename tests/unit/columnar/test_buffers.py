@@ -47,6 +47,19 @@ def test_values_come_back(series: pl.Series, cut: slice) -> None:
     assert back.equals(part, check_dtypes=True, check_names=True)
 
 
+@pytest.mark.parametrize("series", PLAIN, ids=NAMES)
+@pytest.mark.parametrize("is_full", [False, True])
+def test_many_values_come_back(series: pl.Series, is_full: bool) -> None:
+    few = series.fill_null(strategy="forward") if is_full else series
+    part = pl.concat([few] * 100)[3:397]
+    values, validity = values_and_validity(part)
+    assert values.dtype in (np.int64, np.float64)
+    assert values.flags.c_contiguous
+    assert values.flags.writeable
+    assert (validity is None) == (part.null_count() == 0)
+    assert to_polars("x", part.dtype, values, validity).equals(part, check_dtypes=True, check_names=True)
+
+
 @pytest.mark.parametrize("start", range(20))
 def test_bits_at_any_offset(start: int) -> None:
     series = pl.Series("x", [i % 3 == 0 if i % 5 else None for i in range(40)])[start:]

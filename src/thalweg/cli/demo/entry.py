@@ -33,7 +33,7 @@ def command(events: int, paced_seconds: float, out: str) -> int:
     written = {"q5": directory / "hot_items", "q17": directory / "auctions"}
     click.echo(f"{number(events)} events, as fast as they go (the first run on a machine compiles first)")
     result = flood(events, RATE, written)
-    click.echo(f"{_PACED_RATE} events each second, for {paced_seconds:.0f} s")
+    click.echo(f"{number(_PACED_RATE)} events each second, for {paced_seconds:.0f} s")
     paced = measure("count", rate=_PACED_RATE, seconds=paced_seconds)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     click.echo("checking the answers: known ones, and those of a batch run")

@@ -37,7 +37,9 @@ class Screen:
     def hot(self, frame: pl.DataFrame) -> None:
         """Take new hot items."""
         self.count += frame.height
-        self.rows = [*frame.select("auction", "num").rows(), *self.rows][:_SHOWN]
+        newest = dict(frame.select("auction", "num").rows())
+        older = [row for row in self.rows if row[0] not in newest]
+        self.rows = [*reversed(newest.items()), *older][:_SHOWN]
 
     @contextmanager
     def watch(self, run: Run) -> Iterator[None]:
@@ -76,7 +78,7 @@ class Screen:
     def _table(self, run: Run, pace: Pace) -> Table:
         from rich.table import Table
 
-        table = Table(title="hot items: most bids in 10 seconds", caption=self._text(run, pace), min_width=60)
+        table = Table(title="hot items: most bids in 10 seconds", caption=self._text(run, pace), min_width=76)
         table.add_column("auction", justify="right")
         table.add_column("bids", justify="right")
         most = max((num for _, num in self.rows), default=1)
