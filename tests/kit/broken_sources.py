@@ -28,7 +28,9 @@ EXPECTED = pl.concat(FRAMES)
 class TwinReader:
     """Reads a frame as it should be read."""
 
-    def __init__(self, source: TwinSource, frame: pl.DataFrame, position: Position, fields: Fields | None) -> None:
+    def __init__(
+        self, source: TwinSource, frame: pl.DataFrame, position: Position, fields: Fields | None
+    ) -> None:
         self.source = source
         self.frame = frame.select(expressions(pruned(source.schema, fields), frame.schema))
         self.row = self.start = int(position.get("row", 0))
@@ -139,7 +141,9 @@ class CountsFromZeroAfterRestart(TwinReader):
 class ForgetsARestart(TwinReader):
     """Right after one restart, and wrong after two: its position counts from where it was opened."""
 
-    def __init__(self, source: TwinSource, frame: pl.DataFrame, position: Position, fields: Fields | None) -> None:
+    def __init__(
+        self, source: TwinSource, frame: pl.DataFrame, position: Position, fields: Fields | None
+    ) -> None:
         super().__init__(source, frame, position, fields)
         self.row = int(position.get("row", 0)) + int(position.get("more", 0)) * (position.get("row", 0) == 0)
         self.start = self.row
@@ -206,19 +210,25 @@ class SharesItsPlace(TwinReader):
 
 @breaks("R5")
 class IgnoresColumnsAskedFor(TwinReader):
-    def __init__(self, source: TwinSource, frame: pl.DataFrame, position: Position, fields: Fields | None) -> None:
+    def __init__(
+        self, source: TwinSource, frame: pl.DataFrame, position: Position, fields: Fields | None
+    ) -> None:
         super().__init__(source, frame, position, None)
 
 
 @breaks("R5")
 class IgnoresMembersAskedFor(TwinReader):
-    def __init__(self, source: TwinSource, frame: pl.DataFrame, position: Position, fields: Fields | None) -> None:
+    def __init__(
+        self, source: TwinSource, frame: pl.DataFrame, position: Position, fields: Fields | None
+    ) -> None:
         super().__init__(source, frame, position, fields and [(name, None) for name, _ in fields])
 
 
 @breaks("R5")
 class KeepsItsOwnOrder(TwinReader):
-    def __init__(self, source: TwinSource, frame: pl.DataFrame, position: Position, fields: Fields | None) -> None:
+    def __init__(
+        self, source: TwinSource, frame: pl.DataFrame, position: Position, fields: Fields | None
+    ) -> None:
         order = list(source.schema.names)
         super().__init__(source, frame, position, fields and sorted(fields, key=lambda f: order.index(f[0])))
 
@@ -256,10 +266,12 @@ class DropsARow(TwinReader):
 
 @breaks("R7")
 class GivesItsOwnPosition(TwinReader):
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self.held = {"row": self.row}
+
     @property
     def position(self) -> Position:
-        self.held = getattr(self, "held", {})
-        self.held["row"] = self.row
         return self.held
 
     def read(self, rows_max: int) -> Chunk:

@@ -145,9 +145,13 @@ def stream(
         on_checkpoint=taken.append,
         edge_rows_max=way.edge_rows_max,
     )
-    run = Run(job, options, snapshot)
-    with held_back(way.delays):
-        _drive(run, way, lambda: stop_after is not None and len(taken) >= stop_after)
+    try:
+        run = Run(job, options, snapshot)
+        with held_back(way.delays):
+            _drive(run, way, lambda: stop_after is not None and len(taken) >= stop_after)
+    except Exception as error:
+        error.add_note(f"{way}\n{case!r}")
+        raise
     CENSUS.note(run)
     return Outcome(job, run, [s.log for s in sinks], taken)
 

@@ -15,6 +15,7 @@ from datetime import datetime, timedelta
 from random import Random
 from typing import Any
 
+import numpy as np
 import polars as pl
 
 from thalweg.checkpoint.snapshot import JobSnapshot
@@ -180,10 +181,30 @@ def delay_does_not_matter(r: Random) -> None:
     check(punctual, stream(lowered, way).tables(), expected(punctual), f"lowered, {way}")
 
 
+def float_sums_do_not_drift(r: Random) -> None:
+    """The preamble of the laws: sums of any floats agree within a tolerance, and exactly whatever the cuts."""
+    world = random_world(r, is_punctual=True, sizes=r.choices([1, 20, 50], k=2))
+    wild = np.random.default_rng(r.randrange(1 << 30))
+    frames = [f.with_columns(x=pl.Series(_wild_floats(wild, f.height))) for f in world.frames]
+    source = scan(replace(world, frames=tuple(frames)))
+    key, total = Named("k", Column("k")), Named("a", Aggregate("sum", (Column("x"),)))
+    sums = build.group_by(source, [key], [key, total])
+    case = Case((world,), (sums, build.group_by(sums, [], [Named("a", Aggregate("sum", (Column("a"),)))])))
+    base = stream(case, Way(rows_max=30)).tables()
+    one = replace(random_way(r, 0), parallelism=1, pace=None, runtime="inline")
+    check(case, stream(case, one).tables(), base, f"{one}")
+    logs, _ = interrupted(case, [one, replace(one, rows_max=9)], r)
+    check(case, [log.table() for log in logs], base, "restored")
+    scale = sum(float(f["x"].abs().sum()) for f in frames)
+    for way in (batch(case), stream(case, replace(one, parallelism=3)).tables()):
+        for found, right in zip(way, base, strict=True):
+            _agree(found, right, scale)
+
+
 LAWS: tuple[Law, ...] = (
     *(batch_equals_stream, late_rows_are_judged, cuts_do_not_matter, order_does_not_matter, restore_anywhere),
     *(rules_keep_results, every_row_is_accounted_for, cuts_are_consistent, windows_close_in_time),
-    *(totals_balance_at_every_cut, delay_does_not_matter),
+    *(totals_balance_at_every_cut, delay_does_not_matter, float_sums_do_not_drift),
 )
 
 
@@ -215,6 +236,20 @@ def _with_cuts(r: Random) -> Way:
 def _some(r: Random, snapshots: Sequence[JobSnapshot]) -> list[JobSnapshot]:
     """A few of the checkpoints, the last ones more often: checking each costs a run of the reference."""
     return list(snapshots) if len(snapshots) <= 3 else r.choices(snapshots, k=3)
+
+
+def _wild_floats(numbers: np.random.Generator, count: int) -> np.ndarray[Any, Any]:
+    """Floats whose sums are never exact, and cancel."""
+    signs = numbers.choice([-1.0, 1.0], count)
+    return signs * numbers.random(count) * 10.0 ** numbers.integers(-12, 13, count)
+
+
+def _agree(found: Table, right: Table, scale: float) -> None:
+    """The same keys with nearly the same sums."""
+    sums, wanted = ({row[:-1]: row[-1] for row in table} for table in (found, right))
+    assert sums.keys() == wanted.keys(), "the same groups"
+    for key, value in sums.items():
+        assert abs(value - wanted[key]) <= 1e-12 * scale, f"{key}: {value} instead of {wanted[key]}"
 
 
 def _tables_by_place(outcome: Outcome) -> dict[Place, list[Table]]:

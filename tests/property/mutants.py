@@ -41,6 +41,8 @@ class Mutant:
     name: str
     install: Callable[[], AbstractContextManager[Any]]
     laws: tuple[Law, ...]
+    first_seed: int = 0
+    """Where the search begins: a seed that is known to fail spares the others."""
 
 
 # Changes and weights -------------------------------------------------------------------------------------

@@ -6,9 +6,9 @@ numpy buffers to Polars; `from_series` looks at the buffers of a Polars column.
 
 No Python code runs when Polars lets go of memory: that happens on any of its threads, with or without
 Python's lock, at exit, or while an exception is on its way, which a callback in Python would replace. Polars
-itself holds a numpy array and drops it well in all these cases. So an export begins as an array that Polars
-made over the words of the structures; they are then pointed to other buffers, and Polars takes them back.
-Its release looks at nothing but its own private data; tests check that for the Polars in use.
+itself can hold a numpy array and drop it well in all these cases. So each export begins as what Polars says
+of such an array, one that keeps the buffers alive; it is then pointed to the buffers, and Polars takes it
+back. Its release looks at nothing but its own private data; tests check that for the Polars in use.
 
 Not here: where a column's buffers are (places.py); what they mean for state kernels (buffers.py).
 """

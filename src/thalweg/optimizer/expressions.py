@@ -20,16 +20,19 @@ from thalweg.base.types import DataType, Decimal, Float, Integer, List, Map, Str
 from thalweg.errors import ThalwegError
 from thalweg.expr.compile import compile_expr
 from thalweg.expr.infer import resolve, type_of
-from thalweg.expr.nodes import Call, Cast, Column, Expr, Literal, Named, PythonCall, walk
+from thalweg.expr.nodes import Call, Cast, Column, Expr, Literal, Named, PythonCall, columns_of, walk
 from thalweg.plan.nodes import AssignWatermark, Filter, GroupBy, Plan, Project
 
 Change = Callable[[Expr, Schema], Expr]
 """From an expression and the columns that it reads to an expression of the same type."""
 
 _CHEAP = frozenset(
-    "+ - * / % = <> < <= > >= and or not abs neg case if coalesce nullif in greatest least field "
-    "is_null is_not_null is_true is_not_true is_false is_not_false is_unknown is_not_unknown "
-    "is_distinct_from is_not_distinct_from".split()
+    [
+        *("+", "-", "*", "/", "%", "=", "<>", "<", "<=", ">", ">=", "abs", "neg", "greatest", "least"),
+        *("and", "or", "not", "case", "if", "coalesce", "nullif", "in", "field", "is_null", "is_not_null"),
+        *("is_true", "is_not_true", "is_false", "is_not_false", "is_unknown", "is_not_unknown"),
+        *("is_distinct_from", "is_not_distinct_from"),
+    ]
 )
 
 
@@ -168,7 +171,7 @@ def with_expressions(plan: Plan, change: Change) -> Plan:
         items = _changed(plan.items, plan.input.schema, change)
         return plan if items is plan.items else replace(plan, items=items)
     if isinstance(plan, GroupBy):
-        aggregates = _changed(plan.aggregates, plan.input.schema, change)
+        aggregates = _changed(plan.aggregates, plan.input.schema, _reading_rows(change))
         return plan if aggregates is plan.aggregates else replace(plan, aggregates=aggregates)
     return plan
 
@@ -178,6 +181,17 @@ def _changed(items: tuple[Named, ...], schema: Schema, change: Change) -> tuple[
     if all(a is i.expr for a, i in zip(made, items, strict=True)):
         return items
     return tuple(Named(i.name, e) for i, e in zip(items, made, strict=True))
+
+
+def _reading_rows(change: Change) -> Change:
+    """The change, but an aggregate goes on reading columns: a constant has no number of rows."""
+
+    def changed(expr: Expr, schema: Schema) -> Expr:
+        made = change(expr, schema)
+        pairs = zip(expr.children, made.children, strict=True)
+        return expr if any(columns_of(old) and not columns_of(new) for old, new in pairs) else made
+
+    return changed
 
 
 def replaced(expr: Expr, parts: dict[Expr, Expr]) -> Expr:

@@ -6,11 +6,11 @@ an `op` column; `fold` waits for the end of bounded input and writes the table.
 
 from __future__ import annotations
 
-from thalweg.base.schema import Schema
+from thalweg.base.schema import SYSTEM_PREFIX, Schema
 from thalweg.base.types import STRING, Field
 from thalweg.errors import PlanError
 from thalweg.operators.changelog import FoldSpec, OpsSpec
-from thalweg.plan.nodes import Plan, Write
+from thalweg.plan.nodes import WINDOW_END, WINDOW_START, GroupBy, Plan, Window, Write
 from thalweg.plan.properties import properties
 from thalweg.protocols.operator import OperatorSpec
 
@@ -38,25 +38,55 @@ def check_sink(plan: Write, *, batch: bool = False) -> None:
         )
     if batch or not found.is_updating or plan.sink.takes_updates or plan.changelog in ("ops", "fold"):
         return
+    updater = _updater(plan.input)
+    choices = ["'changelog' = 'ops' (every change, with a column op)"]
+    if found.is_bounded:
+        choices.append("'changelog' = 'fold' (the final table)")
     raise PlanError(
-        f"the result of {_updater(plan.input)} changes as rows arrive, "
+        f"the result of {_in_words(updater)} changes as rows arrive, "
         f"and the sink {plan.sink.describe()} only takes rows that stay",
         code="plan-updating-sink",
         where=plan.span or plan.place,
-        choices=[
-            "'changelog' = 'ops' (every change, with a column op)",
-            "'changelog' = 'fold' (the final table)",
-        ],
-        hint="group by a window to get results that are final",
+        choices=choices,
+        hint=_way_to_final(updater),
     )
 
 
-def _updater(plan: Plan) -> str:
-    """The lowest step that makes the output updating, in words."""
+def _updater(plan: Plan) -> Plan:
+    """The lowest step that makes the output updating."""
     for below in plan.inputs:
         if properties(below).is_updating:
             return _updater(below)
-    return f'"{plan.name}"' if plan.name else plan.describe()
+    return plan
+
+
+def _in_words(plan: Plan) -> str:
+    if plan.name:
+        return f'"{plan.name}"'
+    if isinstance(plan, GroupBy):
+        keys = [k for k in plan.keys if not k.startswith(SYSTEM_PREFIX)]
+        by = f" by {', '.join(keys)}" if keys else ""
+        return f"the grouping{by}" if plan.keys else "the group of all rows"
+    return plan.describe()
+
+
+def _way_to_final(plan: Plan) -> str | None:
+    """What would make the rows of a step stay as they are."""
+    if not isinstance(plan, GroupBy):
+        return None
+    if not {WINDOW_START, WINDOW_END} <= set(plan.keys):
+        return "group by a window to get results that are final"
+    column = _window_column(plan.input)
+    if column is None or properties(plan.input).windows:
+        return None
+    return f'windows are final where "{column}" has a watermark: WATERMARK FOR {column} AS {column}'
+
+
+def _window_column(plan: Plan) -> str | None:
+    """The time column of the windows that the rows are in."""
+    if isinstance(plan, Window):
+        return plan.column
+    return _window_column(plan.inputs[0]) if len(plan.inputs) == 1 else None
 
 
 def changelog_step(plan: Write, step: str) -> tuple[OperatorSpec, Schema]:

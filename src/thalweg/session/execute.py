@@ -5,6 +5,7 @@ The one short function that shows the whole path of a query is `execute`.
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
@@ -182,9 +183,10 @@ def _write_frames(write: Write, frames: object) -> None:
 
 
 def _overflow(error: Exception) -> DataError:
+    values = re.search(r"values: \[(.*)\]", str(error))
     return DataError(
         "a sum or average does not fit the type of its result",
         code="data-overflow",
-        found=str(error).splitlines()[0],
+        found=None if values is None else values[1],
         hint="cast the argument to DECIMAL(38, 0) before it is summed",
     )

@@ -5,7 +5,7 @@ Not here: reading (sql/parse.py) and binding (sql/binder.py) them.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import polars as pl
@@ -19,6 +19,7 @@ from thalweg.sql.binder import Binder
 from thalweg.sql.parse import parse
 
 if TYPE_CHECKING:
+    from thalweg.errors import Span
     from thalweg.session.session import Session
 
 
@@ -77,11 +78,11 @@ def insert(session: Session, statement: st.InsertInto) -> list[Write]:
     catalog, binder = session.catalog, Binder(session.catalog)
     target = catalog.sink_schema(statement.target, statement.target_span)
     plan = binder.bind_query(statement.query) if target is None else binder.bind_insert(statement, target)
-    return _writes(session, plan, statement.target)
+    return _writes(session, plan, statement.target, statement.target_span)
 
 
-def _writes(session: Session, plan: Plan, target: str) -> list[Write]:
-    made = [_write(session, plan, target)]
+def _writes(session: Session, plan: Plan, target: str, span: Span | None = None) -> list[Write]:
+    made = [replace(_write(session, plan, target), span=span)]
     late = session.settings.get("pipeline.late-rows.sink")
     if late is not None:
         made += [_write(session, Late(w), late) for w in _found(plan, Window)]

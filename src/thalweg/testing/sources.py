@@ -125,7 +125,7 @@ def _check_same(line: str, kit: _Kit, split: Split, whole: Reading, **how: objec
 def _compare(line: str, what: str, found: Reading, wanted: Reading, rows: int | None) -> None:
     ours, theirs = found.frame, wanted.frame
     if rows is not None:
-        least = min(ours.height, theirs.height)
+        least = min(rows, ours.height, theirs.height)
         ours, theirs = ours[:least], theirs[:least]
     wrong = first_difference(ours, theirs)
     if wrong is not None:

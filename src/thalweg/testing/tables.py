@@ -78,6 +78,8 @@ def first_difference(found: pl.DataFrame, expected: pl.DataFrame) -> str | None:
     """The first row, or the schema, in which two ordered results differ; None if they do not."""
     if found.schema != expected.schema:
         return f"columns {dict(found.schema)} instead of {dict(expected.schema)}"
+    if found.equals(expected):
+        return None
     pairs: Iterable[tuple[Row, Row]] = zip(rows_of(found), rows_of(expected), strict=False)
     for number, (ours, theirs) in enumerate(pairs):
         if ours != theirs:

@@ -4,6 +4,8 @@
       Scan t [a, b]
     becomes
     Scan t [a, b]
+
+Nothing but the same columns, in the same order, under the same names, is trivial.
 """
 
 from __future__ import annotations

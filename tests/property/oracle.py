@@ -1,0 +1,201 @@
+"""Ask DuckDB what a plan gives as a batch: the plan as SQL, over the same rows.
+
+A second opinion beside reference.py, by people who never saw this engine. What DuckDB does otherwise is
+rewritten here and listed in `REWRITES`; what it cannot say (positions) makes a plan `Unspeakable`.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import timedelta
+from typing import Any
+
+import duckdb
+
+from thalweg.base.types import Decimal, Float, Integer
+from thalweg.expr.nodes import Aggregate, Call, Column, Expr, Literal
+from thalweg.plan.nodes import (
+    AssignWatermark,
+    Explode,
+    Filter,
+    GroupBy,
+    MapBatches,
+    Plan,
+    Project,
+    Rank,
+    Scan,
+    SortKey,
+    Union,
+    Values,
+    Window,
+)
+from thalweg.progress.windows import WindowSpec
+from tests.property.recording import Table, canonical
+
+REWRITES = {
+    "AVG of whole numbers": "SUM // COUNT, truncated: the type stays that of the argument",
+    "SUM of whole numbers": "cast back to BIGINT",
+    "windows": "a row per window end, by UNNEST of a range",
+    "a user's function": "the condition that it stands for",
+}
+
+
+class Unspeakable(Exception):
+    """The plan has no equivalent in DuckDB's SQL."""
+
+
+def ask(plan: Plan) -> Table:
+    """The rows of the plan, by DuckDB.
+
+    Raises:
+        Unspeakable: rows are told apart by their position, or averages are rounded in another way.
+    """
+    translation = _Translation()
+    sql = f"SELECT {_names(plan)} FROM ({translation.sql(plan)})"
+    for name, frame in translation.tables.items():
+        translation.connection.register(name, frame)
+    found = translation.connection.execute(sql).fetchall()
+    return Counter(tuple(map(_plain, row)) for row in found)
+
+
+def _plain(value: Any) -> object:
+    return canonical(list(value)) if isinstance(value, (list, tuple)) else canonical(value)
+
+
+def _names(plan: Plan) -> str:
+    return ", ".join(_quoted(n) for n in plan.schema.names)
+
+
+def _quoted(name: str) -> str:
+    return f'"{name}"'
+
+
+class _Translation:
+    def __init__(self) -> None:
+        self.connection = duckdb.connect()
+        self.tables: dict[str, Any] = {}
+
+    def sql(self, plan: Plan) -> str:
+        """The plan as a query."""
+        if isinstance(plan, (Scan, Values)):
+            return self._table(plan)
+        if isinstance(plan, Union):
+            return " UNION ALL ".join(f"SELECT {_names(p)} FROM ({self.sql(p)})" for p in plan.parts)
+        below = f"({self.sql(plan.inputs[0])})"
+        if isinstance(plan, AssignWatermark):
+            return below[1:-1]
+        if isinstance(plan, Project):
+            return f"SELECT {', '.join(f'{_expr(i.expr)} AS {_quoted(i.name)}' for i in plan.items)} FROM {below}"
+        if isinstance(plan, Filter):
+            return f"SELECT * FROM {below} WHERE {_expr(plan.condition)}"
+        if isinstance(plan, Explode):
+            name = _quoted(plan.column)
+            return f"SELECT * REPLACE (UNNEST({name}) AS {name}) FROM {below}"
+        if isinstance(plan, MapBatches):
+            return _mapped(plan, below)
+        if isinstance(plan, Window):
+            return _windows(plan, below)
+        if isinstance(plan, GroupBy):
+            return _group(plan, below)
+        if isinstance(plan, Rank) and plan.kind == "rank":
+            return _rank(plan, below)
+        raise Unspeakable(plan.describe())
+
+    def _table(self, plan: Scan | Values) -> str:
+        frames: list[Any] = [plan.frame] if isinstance(plan, Values) else list(plan.source.frames)  # type: ignore[attr-defined]
+        names = []
+        for frame in frames:
+            names.append(f"t{len(self.tables)}")
+            self.tables[names[-1]] = frame
+        return " UNION ALL ".join(f"SELECT * FROM {n}" for n in names)
+
+
+def _expr(expr: Expr) -> str:
+    if isinstance(expr, Column):
+        return _quoted(expr.name)
+    if isinstance(expr, Literal):
+        if isinstance(expr.value, timedelta):
+            return f"to_microseconds({expr.value // timedelta(microseconds=1)})"
+        return str(expr.value)
+    assert isinstance(expr, Call), f"no SQL for {expr}"
+    args = [_expr(a) for a in expr.args]
+    return f"({args[0]} IS NULL)" if expr.function == "is_null" else f"({args[0]} {expr.function} {args[1]})"
+
+
+def _mapped(plan: MapBatches, below: str) -> str:
+    numbers = [f.name for f in plan.schema if isinstance(f.type, Integer)]
+    if not numbers:
+        return f"SELECT * FROM {below}"
+    first = _quoted(numbers[0])
+    return f"SELECT * FROM {below} WHERE {first} IS NULL OR {first} % 3 <> 0"
+
+
+def _windows(plan: Window, below: str) -> str:
+    """A row for every window: first those that end soonest."""
+    w, time = plan.window, f"epoch_us({_quoted(plan.column)})"
+    ends = f"UNNEST(range({_first_end(w, time)}, {_last_end(w, time)} + 1, {w.slide_us}))"
+    start = f"{_floor('__end - 1', w.size_us, w.offset_us)}" if w.kind == "cumulating" else f"__end - {w.size_us}"
+    return (
+        f"SELECT * EXCLUDE (__end), make_timestamp({start}) AS window_start, make_timestamp(__end) AS window_end,"
+        f" make_timestamp(__end - 1000) AS window_time FROM (SELECT *, {ends} AS __end FROM {below})"
+    )
+
+
+def _floor(value: str, step: int, origin: int) -> str:
+    """The greatest multiple of the step, counted from the origin, that is not after a value."""
+    return f"({value} - ((({value}) - {origin}) % {step} + {step}) % {step})"
+
+
+def _first_end(w: WindowSpec, time: str) -> str:
+    return f"{_floor(time, w.slide_us, w.offset_us + w.size_us)} + {w.slide_us}"
+
+
+def _last_end(w: WindowSpec, time: str) -> str:
+    step = w.size_us if w.kind == "cumulating" else w.slide_us
+    return f"{_floor(time, step, w.offset_us)} + {w.size_us}"
+
+
+def _group(plan: GroupBy, below: str) -> str:
+    keys = [_quoted(k) for k in plan.keys]
+    made = [f"{_aggregate(a.expr, plan.input)} AS {_quoted(a.name)}" for a in plan.aggregates]
+    by = f" GROUP BY {', '.join(keys)}" if keys else ""
+    return f"SELECT {', '.join(keys + made)} FROM {below}{by}"
+
+
+def _aggregate(expr: Expr, below: Plan) -> str:
+    assert isinstance(expr, Aggregate), "a grouping holds aggregates"
+    tail = "" if expr.filter is None else f" FILTER (WHERE {_expr(expr.filter)})"
+    if not expr.args:
+        return f"COUNT(*){tail}"
+    arg, column = _expr(expr.args[0]), expr.args[0]
+    assert isinstance(column, Column), "the calls made here are over columns"
+    held = below.schema.type_of(column.name)
+    if expr.function == "avg" and isinstance(held, Decimal):
+        raise Unspeakable("the average of decimals")
+    if isinstance(held, Integer) and expr.function == "sum":
+        return f"CAST(SUM({arg}){tail} AS BIGINT)"
+    if isinstance(held, Integer) and expr.function == "avg":
+        total, count = f"SUM({arg}){tail}", f"COUNT({arg}){tail}"
+        return f"CAST(CASE WHEN {count} > 0 THEN sign({total}) * (abs({total}) // {count}) END AS BIGINT)"
+    if isinstance(held, Float) and expr.function in ("sum", "avg"):
+        # DuckDB refuses infinities that cancel; here they make NaN
+        odd = f"BOOL_OR(isnan({arg})){tail} OR (BOOL_OR({arg} = 'inf'){tail} AND BOOL_OR({arg} = '-inf'){tail})"
+        finite = f"{expr.function.upper()}({arg}){tail}"
+        return f"CASE WHEN {odd} THEN 'nan'::DOUBLE ELSE {finite} END"
+    return f"{expr.function.upper()}({arg}){tail}"
+
+
+def _rank(plan: Rank, below: str) -> str:
+    parts, order = ", ".join(map(_quoted, plan.partition)), ", ".join(map(_ordered, plan.order))
+    number = f"RANK() OVER (PARTITION BY {parts} ORDER BY {order})"
+    limit = "" if plan.limit is None else f" WHERE __number <= {plan.limit}"
+    shown = "* EXCLUDE (__number)" + ("" if plan.output is None else f", __number AS {_quoted(plan.output)}")
+    return f"SELECT {shown} FROM (SELECT *, {number} AS __number FROM {below}){limit}"
+
+
+def _ordered(key: SortKey) -> str:
+    way, nulls = "DESC" if key.descending else "ASC", "FIRST" if key.puts_nulls_first else "LAST"
+    return f"{_quoted(key.column)} {way} NULLS {nulls}"
+
+
+__all__ = ["REWRITES", "Unspeakable", "ask"]

@@ -1,0 +1,70 @@
+"""The laws of the engine hold for random plans over random rows, run in random ways."""
+
+from __future__ import annotations
+
+from collections import Counter
+from random import Random
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.property import laws
+from tests.property.census import CENSUS
+from tests.property.harness import batch, random_way, stream
+from tests.property.laws import Law
+from tests.property.oracle import REWRITES, Unspeakable, ask
+from tests.property.plans import random_case
+from tests.property.recording import same
+from thalweg.plan.nodes import Late
+
+RANDOM = st.randoms(use_true_random=False)
+UNHURRIED = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.large_base_example]
+CENSUS_SEEDS = range(120)
+
+MET = (
+    *("Limit", "Partials", "Rowwise", "running group", "running group, updating", "window group"),
+    *("pane group, tumbling", "pane group, hopping", "pane group, cumulating", "window rank", "window row_number"),
+    *("windows, tumbling", "windows, hopping", "windows, cumulating"),
+    *("batches", "empty batches", "empty splits", "late rows", "retractions", "runs"),
+)
+"""What the laws must meet, or they say nothing about it."""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("law", laws.LAWS, ids=lambda law: law.__name__)
+@settings(max_examples=20, suppress_health_check=UNHURRIED)
+@given(r=RANDOM)
+def test_law(law: Law, r: Random) -> None:
+    law(r)
+
+
+@pytest.mark.slow
+def test_a_batch_is_what_duckdb_says(capsys: pytest.CaptureFixture[str]) -> None:
+    found: Counter[str] = Counter()
+    for seed in range(60):
+        case = random_case(Random(seed))
+        for root, table in zip(case.roots, batch(case), strict=True):
+            try:
+                if not isinstance(root, Late):
+                    same(table, ask(root), f"DuckDB, seed {seed}\n{case!r}\n")
+                    found["compared"] += 1
+            except Unspeakable:
+                found["skipped"] += 1
+    with capsys.disabled():
+        print(f"\nDuckDB: {dict(found)}; rewritten: {', '.join(REWRITES)}")
+    assert found["compared"] > found["skipped"]
+
+
+@pytest.mark.slow
+def test_the_laws_meet_every_kind_of_step(capsys: pytest.CaptureFixture[str]) -> None:
+    before = CENSUS.counts.copy()
+    for seed in CENSUS_SEEDS:
+        r = Random(seed)
+        case = random_case(r)
+        stream(case, random_way(r, 200))
+    met = CENSUS.counts - before
+    with capsys.disabled():
+        print(f"\nmet by the laws, in {len(CENSUS_SEEDS)} cases:\n" + "\n".join(f"{met[n]:9,}  {n}" for n in MET))
+    assert set(met) <= set(MET), "the laws met a kind of step that is not listed"
+    assert [n for n in MET if not met[n]] == []
