@@ -10,16 +10,19 @@ PYTEST_ARGS ?=
 SHELL := /bin/sh
 .SUFFIXES:
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench setup clean
+.PHONY: help demo test sql-all check bench setup clean
 
 help:  ## show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: $(READY)  ## see it work, in about a minute
 	@$(BIN)/thalweg demo
 
 test: $(READY)  ## run every test (PYTEST_ARGS='-k name' to choose)
 	@$(BIN)/python -m pytest -n auto --maxprocesses 8 --dist worksteal $(PYTEST_ARGS)
+
+sql-all: $(READY)  ## run the golden SQL cases in every way, not only in all pairs of ways
+	@$(BIN)/python -m tests.sql.slt --ways all
 
 check: $(READY)  ## format, lint, types, layers, tidiness; changes nothing
 	@$(BIN)/ruff format --check .

@@ -169,8 +169,8 @@ class GroupsAsTheyCame(Rows):
         return list(self._groups)
 
 
-@breaks("S11")
-class ListsGroupsThatAreEmpty(Rows):
+@breaks("S13")
+class TakeLeavesAnEmptyGroup(Rows):
     def take(self, group: int) -> pl.DataFrame:
         taken = super().take(group)
         self._groups[group] = [taken.clear()]

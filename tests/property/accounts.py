@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from tests.property.harness import Outcome
 from thalweg.job.job import Edge, Stage
 from thalweg.operators.rowwise import ExplodeStep, MapStep, RowwiseSpec
 from thalweg.operators.windows import WindowsSpec
 from thalweg.protocols.operator import MAIN
 from thalweg.runtime.chain import Counts
-from tests.property.harness import Outcome
 
 
 def check_accounts(outcome: Outcome) -> None:
@@ -44,12 +44,18 @@ def _check_chain(outcome: Outcome, stage: Stage) -> None:
             window = operator.window
             if window.kind == "tumbling":
                 assert rows_in == rows_out + late, f"{operator.id}: {rows_in} in, {rows_out} out, {late} late"
-            elif not operator.shares_panes and window.kind == "hopping" and window.size_us % window.slide_us == 0:
+            elif (
+                not operator.shares_panes
+                and window.kind == "hopping"
+                and window.size_us % window.slide_us == 0
+            ):
                 pairs = rows_in * (window.size_us // window.slide_us)
                 assert pairs == rows_out + late, f"{operator.id}: {pairs} in, {rows_out} out, {late} late"
         else:
             assert late == 0, f"{operator.id} judges no windows, and has late rows"
-        if isinstance(operator, RowwiseSpec) and not any(isinstance(s, (ExplodeStep, MapStep)) for s in operator.steps):
+        if isinstance(operator, RowwiseSpec) and not any(
+            isinstance(s, (ExplodeStep, MapStep)) for s in operator.steps
+        ):
             assert rows_out <= rows_in, f"{operator.id} made rows"
 
 

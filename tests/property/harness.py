@@ -17,6 +17,10 @@ from random import Random
 from typing import Any
 from unittest import mock
 
+from tests.property.census import CENSUS
+from tests.property.plans import Case
+from tests.property.recording import Log, RecordingSink, Table
+from tests.property.worlds import PacedSource
 from thalweg.checkpoint.snapshot import JobSnapshot
 from thalweg.job.job import Job
 from thalweg.optimizer.optimize import Rule, optimize
@@ -29,10 +33,6 @@ from thalweg.runtime.options import RunOptions
 from thalweg.runtime.run import Run
 from thalweg.runtime.threads import run_threads
 from thalweg.session.execute import run_batch
-from tests.property.census import CENSUS
-from tests.property.plans import Case
-from tests.property.recording import Log, RecordingSink, Table
-from tests.property.worlds import PacedSource
 
 ROUNDS_MAX = 200_000
 SECONDS_MAX = 20
@@ -132,7 +132,9 @@ def stream(
     """
     first = 1 if snapshot is None else snapshot.number + 1
     sinks = [RecordingSink(Log(first_cut=first), is_parallel=not way.has_one_writer) for _ in case.roots]
-    job = plan_job(_writes(case, sinks, way), name="law", parallelism=1 if way.is_rescaled else way.parallelism)
+    job = plan_job(
+        _writes(case, sinks, way), name="law", parallelism=1 if way.is_rescaled else way.parallelism
+    )
     if way.is_rescaled:
         job = job.with_parallelism(way.parallelism)
     taken: list[JobSnapshot] = []
@@ -218,7 +220,9 @@ def paced(roots: Sequence[Plan], pace: int | None) -> list[Plan]:
                 source: Any = _paced_source(plan.source, pace)
                 made[id(plan)] = replace(plan, source=source)
             else:
-                made[id(plan)] = plan.with_inputs(tuple(visit(p) for p in plan.inputs)) if plan.inputs else plan
+                made[id(plan)] = (
+                    plan.with_inputs(tuple(visit(p) for p in plan.inputs)) if plan.inputs else plan
+                )
         return made[id(plan)]
 
     return [visit(root) for root in roots]

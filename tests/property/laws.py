@@ -18,17 +18,17 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from thalweg.checkpoint.snapshot import JobSnapshot
-from thalweg.expr.nodes import Aggregate, Call, Column, Expr, Named
-from thalweg.plan import build
-from thalweg.plan.nodes import WINDOW_END, WINDOW_START, AssignWatermark, Late, Plan, Values, Window
-from thalweg.plan.properties import properties
 from tests.property.accounts import check_accounts
 from tests.property.harness import ROWS_FEW, Outcome, Way, batch, interrupted, paced, random_way, stream
 from tests.property.plans import Case, every_node, minus, random_case, random_windows, scan
 from tests.property.recording import Table, same
 from tests.property.reference import EPOCH, Reference, windows
 from tests.property.worlds import PacedSource, random_world
+from thalweg.checkpoint.snapshot import JobSnapshot
+from thalweg.expr.nodes import Aggregate, Call, Column, Expr, Named
+from thalweg.plan import build
+from thalweg.plan.nodes import WINDOW_END, WINDOW_START, AssignWatermark, Late, Plan, Values, Window
+from thalweg.plan.properties import properties
 
 Law = Callable[[Random], None]
 Place = frozenset[tuple[tuple[str, str], tuple[int, bool]]]
@@ -163,7 +163,10 @@ def totals_balance_at_every_cut(r: Random) -> None:
     world = random_world(r, sizes=r.choices([0, 3, 20, 50], k=2))
     source = build.filter_rows(scan(world), _not_null("v"))
     total = Named("n", Aggregate("sum", (Column("v"),)))
-    sums = [build.group_by(source, [key], [key, total]) for key in (Named("k", Column("k")), Named("s", Column("s")))]
+    sums = [
+        build.group_by(source, [key], [key, total])
+        for key in (Named("k", Column("k")), Named("s", Column("s")))
+    ]
     outcome = stream(Case((world,), tuple(sums)), random_way(r, 0))
     cuts = sorted({n for log in outcome.logs for n, _ in log.entries})
     for cut, *tables in zip(cuts, *(log.at(cuts) for log in outcome.logs), strict=True):

@@ -16,10 +16,22 @@ from unittest import mock
 import numpy as np
 import polars as pl
 
+from tests.property import laws
+from tests.property.laws import Law
+from tests.property.worlds import SECOND
 from thalweg.checkpoint import snapshot as snapshots
 from thalweg.columnar.batch import OFFSET, Batch
-from thalweg.operators import aggregation, limit, multiset, pane_group, parts
-from thalweg.operators import rowwise, running, window_group, window_rank
+from thalweg.operators import (
+    aggregation,
+    limit,
+    multiset,
+    pane_group,
+    parts,
+    rowwise,
+    running,
+    window_group,
+    window_rank,
+)
 from thalweg.operators import windows as windowing
 from thalweg.operators.aggregation import DONE, NEVER, ROWS
 from thalweg.progress import merge
@@ -29,9 +41,6 @@ from thalweg.progress.windows import WindowSpec
 from thalweg.protocols.messages import End
 from thalweg.runtime import assemble, outputs, run, source_task, task
 from thalweg.runtime.coordinator import Coordinator
-from tests.property import laws
-from tests.property.laws import Law
-from tests.property.worlds import SECOND
 
 
 @dataclass(frozen=True)
@@ -127,7 +136,9 @@ def _counts_everywhere(original: Any) -> Any:
 
     def judge(self: WindowSpec, times: Any, *rest: Any, **named: Any) -> Any:
         verdict = original(self, times, *rest, **named)
-        return replace(verdict, first_open=np.where(verdict.is_late, verdict.first_open, self.first_end(times)))
+        return replace(
+            verdict, first_open=np.where(verdict.is_late, verdict.first_open, self.first_end(times))
+        )
 
     return judge
 
@@ -294,7 +305,9 @@ _ORDER = (laws.order_does_not_matter, laws.cuts_are_consistent)
 _RESTORE = (laws.restore_anywhere,)
 
 
-def _mutant(name: str, target: Any, attribute: str, made: Callable[[Any], Any], by: tuple[Law, ...]) -> Mutant:
+def _mutant(
+    name: str, target: Any, attribute: str, made: Callable[[Any], Any], by: tuple[Law, ...]
+) -> Mutant:
     return Mutant(name, lambda: mock.patch.object(target, attribute, made(getattr(target, attribute))), by)
 
 
@@ -302,7 +315,9 @@ MUTANTS = (
     # changes and weights
     _mutant("drops retractions", running.RunningGroupOp, "_changes", _inserts_only, _TABLES),
     _mutant("retracts rows that were not there", aggregation.Layout, "take", _no_group_is_new, _TABLES),
-    _mutant("forgets groups of later batches", running.RunningGroupOp, "_remember", _first_batch_only, _TABLES),
+    _mutant(
+        "forgets groups of later batches", running.RunningGroupOp, "_remember", _first_batch_only, _TABLES
+    ),
     _mutant("no result for no rows", running.RunningGroupOp, "on_end", _as_a_cut, _TABLES),
     _mutant("counts NULL", parts, "_present", _all_present, _TABLES),
     _mutant("count ignores weights", parts.CountPart, "update", _without_weights, _TABLES),
@@ -323,7 +338,9 @@ MUTANTS = (
     _mutant("cumulating windows start late", WindowSpec, "window_start", _sized, _TABLES),
     _mutant("the fastest split decides", WatermarkOwner, "_publish", _greatest_of_splits, _ORDER + _LATE),
     _mutant("the fastest input decides", merge, "_lowest", _greatest, _ORDER),
-    _mutant("the watermark overtakes rows", source_task.SourceTask, "_through_chain", _watermark_first, _LATE),
+    _mutant(
+        "the watermark overtakes rows", source_task.SourceTask, "_through_chain", _watermark_first, _LATE
+    ),
     # rows and ranks
     _mutant("the last of ties wins", window_rank.WindowRankOp, "_numbered", _last_of_ties, _TABLES),
     _mutant("rank keeps a row per batch", window_rank.WindowRankOp, "_best", _first_row, _TABLES),

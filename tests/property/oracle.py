@@ -12,6 +12,7 @@ from typing import Any
 
 import duckdb
 
+from tests.property.recording import Table, canonical
 from thalweg.base.types import Decimal, Float, Integer
 from thalweg.expr.nodes import Aggregate, Call, Column, Expr, Literal
 from thalweg.plan.nodes import (
@@ -30,7 +31,6 @@ from thalweg.plan.nodes import (
     Window,
 )
 from thalweg.progress.windows import WindowSpec
-from tests.property.recording import Table, canonical
 
 REWRITES = {
     "AVG of whole numbers": "SUM // COUNT, truncated: the type stays that of the argument",
@@ -134,7 +134,9 @@ def _windows(plan: Window, below: str) -> str:
     """A row for every window: first those that end soonest."""
     w, time = plan.window, f"epoch_us({_quoted(plan.column)})"
     ends = f"UNNEST(range({_first_end(w, time)}, {_last_end(w, time)} + 1, {w.slide_us}))"
-    start = f"{_floor('__end - 1', w.size_us, w.offset_us)}" if w.kind == "cumulating" else f"__end - {w.size_us}"
+    start = (
+        f"{_floor('__end - 1', w.size_us, w.offset_us)}" if w.kind == "cumulating" else f"__end - {w.size_us}"
+    )
     return (
         f"SELECT * EXCLUDE (__end), make_timestamp({start}) AS window_start, make_timestamp(__end) AS window_end,"
         f" make_timestamp(__end - 1000) AS window_time FROM (SELECT *, {ends} AS __end FROM {below})"
@@ -179,7 +181,9 @@ def _aggregate(expr: Expr, below: Plan) -> str:
         return f"CAST(CASE WHEN {count} > 0 THEN sign({total}) * (abs({total}) // {count}) END AS BIGINT)"
     if isinstance(held, Float) and expr.function in ("sum", "avg"):
         # DuckDB refuses infinities that cancel; here they make NaN
-        odd = f"BOOL_OR(isnan({arg})){tail} OR (BOOL_OR({arg} = 'inf'){tail} AND BOOL_OR({arg} = '-inf'){tail})"
+        odd = (
+            f"BOOL_OR(isnan({arg})){tail} OR (BOOL_OR({arg} = 'inf'){tail} AND BOOL_OR({arg} = '-inf'){tail})"
+        )
         finite = f"{expr.function.upper()}({arg}){tail}"
         return f"CASE WHEN {odd} THEN 'nan'::DOUBLE ELSE {finite} END"
     return f"{expr.function.upper()}({arg}){tail}"

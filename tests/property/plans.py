@@ -14,6 +14,7 @@ from random import Random
 
 import polars as pl
 
+from tests.property.worlds import SCHEMA, SECOND, PacedSource, World, random_world
 from thalweg.base.types import INT64, INTERVAL, DataType, Decimal, Float, Integer, List, Timestamp
 from thalweg.expr.nodes import Aggregate, Call, Column, Expr, Literal, Named
 from thalweg.plan import build
@@ -36,7 +37,6 @@ from thalweg.plan.nodes import (
 )
 from thalweg.plan.properties import properties
 from thalweg.progress.windows import WindowSpec
-from tests.property.worlds import SCHEMA, SECOND, PacedSource, World, random_world
 
 BOUNDS = (WINDOW_START, WINDOW_END, WINDOW_TIME)
 
@@ -67,7 +67,9 @@ class Case:
         sizes = [[f.height for f in w.frames] for w in self.worlds]
         bounds = [w.bound.seconds for w in self.worlds]
         ordered = [w.is_ordered for w in self.worlds]
-        lines = [f"splits of {sizes} rows, bounds {bounds} s, punctual: {self.is_punctual}, ordered: {ordered}"]
+        lines = [
+            f"splits of {sizes} rows, bounds {bounds} s, punctual: {self.is_punctual}, ordered: {ordered}"
+        ]
         for root in self.roots:
             lines += ["root", *_lines(root, 1)]
         return "\n".join(lines)
@@ -134,8 +136,6 @@ Step = Callable[[Random, Plan], Plan | None]
 
 def random_step(r: Random, plan: Plan) -> Plan:
     """One step more; one that is not possible here leaves the plan as it is."""
-    if any(isinstance(n, Limit) for n in every_node(plan)):
-        return r.choice([_filter, _project, _explode])(r, plan) or plan
     steps: list[Step] = [_filter, _window_group, _window_group, _group, _window, _rank, _project, _union]
     steps += [_explode, _limit, _map, _window_group, _group, _rank]
     return r.choice(steps)(r, plan) or plan
@@ -166,13 +166,17 @@ def _filter(r: Random, plan: Plan) -> Plan | None:
 
 
 def _project(r: Random, plan: Plan) -> Plan | None:
-    """Some columns, and a sum of two of them."""
+    """Some columns, a sum of two of them, and now and then a shifted time."""
     kept = [n for n in plan.schema.names if n in ("t", *BOUNDS) or r.random() < 0.8]
     items = [Named(n, Column(n)) for n in kept]
     numbers = _columns(plan, Integer)
     if numbers:
         total = Call("+", (Column(r.choice(numbers)), Column(r.choice(numbers))))
         items.append(Named(_fresh(plan, "sum"), total))
+    times = [n for n in plan.schema.names if n in ("t", "u")]
+    if times and r.random() < 0.4:
+        shift = timedelta(seconds=r.choice([-4, 3, 11]))
+        items.append(Named(_fresh(plan, "time"), minus(Column(r.choice(times)), shift)))
     return build.project(plan, items) if items else None
 
 
@@ -207,7 +211,7 @@ def drop_some(frame: pl.DataFrame) -> pl.DataFrame:
 
 def _limit(r: Random, plan: Plan) -> Plan | None:
     """The first rows; only source rows have a place, and neither items nor windows of a row have one."""
-    if any(isinstance(n, (GroupBy, MapBatches)) for n in every_node(plan)):
+    if any(isinstance(n, (GroupBy, MapBatches, Limit)) for n in every_node(plan)):
         return None
     return build.limit(plan, r.randint(0, 12), r.choice([0, 0, 3]))
 

@@ -21,6 +21,7 @@ from typing import Any
 
 import polars as pl
 
+from tests.property.recording import Table, canonical
 from thalweg.expr.nodes import Aggregate, Call, Column, Expr, Literal
 from thalweg.plan.nodes import (
     AssignWatermark,
@@ -40,7 +41,6 @@ from thalweg.plan.nodes import (
     Window,
 )
 from thalweg.progress.windows import WindowSpec
-from tests.property.recording import Table, canonical
 
 EPOCH = datetime(1970, 1, 1)
 _BINARY = {"<": op.lt, ">": op.gt, "=": op.eq, "<>": op.ne, "+": op.add, "-": op.sub}
@@ -100,7 +100,8 @@ class Reference:
         if isinstance(plan, (Scan, Values)):
             return self._read(plan)
         if isinstance(plan, Union):
-            return [r for p in plan.parts for r in self.rows(p)]
+            together = [r for p in plan.parts for r in self.rows(p)]
+            return together if _is_placed(plan) else [replace(r, place=None) for r in together]
         if isinstance(plan, Late):
             assert isinstance(plan.input, Window), "late rows leave a window"
             return [self._late(r, s, e) for r, s, e, late in self._pairs(plan.input) if late]
@@ -140,6 +141,13 @@ def _key(plan: Scan | Values) -> int:
 
 def _reads_late(plan: Plan) -> bool:
     return isinstance(plan, Late) or any(_reads_late(p) for p in plan.inputs)
+
+
+def _is_placed(plan: Plan) -> bool:
+    """Whether all rows of a plan have the position of a source row."""
+    if isinstance(plan, (GroupBy, MapBatches)):
+        return False
+    return all(_is_placed(p) for p in plan.inputs)
 
 
 def _unary(plan: Plan, below: list[R]) -> list[R]:
@@ -182,7 +190,7 @@ def _slack(plan: Plan, column: str) -> timedelta | None:
         return timedelta(0) if column == plan.column else None
     if isinstance(plan, Project):
         expr = next(i.expr for i in plan.items if i.name == column)
-        return _slack(plan.input, expr.name) if isinstance(expr, Column) else None
+        return _shifted(expr, plan.input)
     if isinstance(plan, Union):
         found = [_slack(p, column) for p in plan.parts]
         return None if None in found else max(found)  # type: ignore[type-var]  # no None is left
@@ -192,6 +200,16 @@ def _slack(plan: Plan, column: str) -> timedelta | None:
         return None if below is None else below + (size if column == "window_start" else _BEHIND[column])
     if isinstance(plan, (Filter, Window, Explode)):
         return _slack(plan.inputs[0], column)
+    return None
+
+
+def _shifted(expr: Expr, below: Plan) -> timedelta | None:
+    """The slack of a time from which a constant was taken."""
+    if isinstance(expr, Column):
+        return _slack(below, expr.name)
+    if isinstance(expr, Call) and expr.function == "-" and isinstance(expr.args[1], Literal):
+        found = _shifted(expr.args[0], below)
+        return None if found is None else found + expr.args[1].value
     return None
 
 

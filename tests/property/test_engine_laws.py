@@ -24,7 +24,13 @@ CENSUS_SEEDS = range(120)
 
 MET = (
     *("Limit", "Partials", "Rowwise", "running group", "running group, updating", "window group"),
-    *("pane group, tumbling", "pane group, hopping", "pane group, cumulating", "window rank", "window row_number"),
+    *(
+        "pane group, tumbling",
+        "pane group, hopping",
+        "pane group, cumulating",
+        "window rank",
+        "window row_number",
+    ),
     *("windows, tumbling", "windows, hopping", "windows, cumulating"),
     *("batches", "empty batches", "empty splits", "late rows", "retractions", "runs"),
 )
@@ -65,6 +71,9 @@ def test_the_laws_meet_every_kind_of_step(capsys: pytest.CaptureFixture[str]) ->
         stream(case, random_way(r, 200))
     met = CENSUS.counts - before
     with capsys.disabled():
-        print(f"\nmet by the laws, in {len(CENSUS_SEEDS)} cases:\n" + "\n".join(f"{met[n]:9,}  {n}" for n in MET))
+        print(
+            f"\nmet by the laws, in {len(CENSUS_SEEDS)} cases:\n"
+            + "\n".join(f"{met[n]:9,}  {n}" for n in MET)
+        )
     assert set(met) <= set(MET), "the laws met a kind of step that is not listed"
     assert [n for n in MET if not met[n]] == []

@@ -17,10 +17,10 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from tests.property.census import CENSUS
 from thalweg.base.schema import Schema
 from thalweg.connectors.frames import FrameReader
 from thalweg.protocols.source import Chunk, Fields, Position, Reader, Split
-from tests.property.census import CENSUS
 
 SECOND = 1_000_000
 ROWS = 200

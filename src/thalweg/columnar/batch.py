@@ -11,6 +11,8 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from thalweg.columnar.arrow import to_frame
+
 WEIGHT = "__weight"
 BEFORE = "__before"
 """System column: the split's watermark before the row in microseconds; NULL before the first one.
@@ -96,7 +98,7 @@ def filter_frame(frame: pl.DataFrame, mask: pl.Series) -> pl.DataFrame:
 
 def pick(frame: pl.DataFrame, names: Sequence[str]) -> pl.DataFrame:
     """Some columns in some order; what `select` does, without the cost of a query."""
-    return pl.DataFrame([frame.get_column(n) for n in names])
+    return to_frame([frame.get_column(n) for n in names])
 
 
 def join_batches(batches: Sequence[Batch]) -> Batch:

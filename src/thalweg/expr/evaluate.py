@@ -19,6 +19,7 @@ import polars as pl
 
 from thalweg.base.schema import Schema
 from thalweg.base.types import BOOLEAN, NULL, Field
+from thalweg.columnar.arrow import to_frame
 from thalweg.errors import DataError, TypeMismatch
 from thalweg.expr.compile import Check, Compiled, Hoisted, compile_expr
 from thalweg.expr.infer import coerce, resolve
@@ -105,7 +106,7 @@ class Projection:
             if column.len() != frame.height:
                 return None  # a constant: one row for all
             columns.append(column if column.name == name else column.alias(name))
-        return pl.DataFrame(columns)
+        return to_frame(columns)
 
     def _select(self, frame: pl.DataFrame, values: list[pl.Expr]) -> pl.DataFrame:
         if not self._constant:

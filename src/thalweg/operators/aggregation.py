@@ -238,7 +238,7 @@ def _overflow(spec: GroupingSpec) -> DataError:
     return DataError(
         "a sum or average does not fit the type of its result",
         code="data-overflow",
-        where=", ".join(f"{n} = {c}" for n, c in spec.calls),
+        where=", ".join(f"{n} = {c}" for n, c in spec.calls).replace("__arg ", ""),
         hint="cast the argument to DECIMAL(38, 0) before it is summed",
     )
 

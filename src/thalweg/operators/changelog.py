@@ -112,7 +112,11 @@ def _few_with_ops(batch: Batch, names: list[str], keys: list[str]) -> pl.DataFra
     changed.sort(key=lambda c: (order[tuple(c[0][i] for i in places)] if keys else 0, c[1] > 0))
     for row, weight in changed:
         is_update = tuple(row[i] for i in places) in paired
-        op = (BEFORE_UPDATE if is_update else DELETE) if weight < 0 else (AFTER_UPDATE if is_update else INSERT)
+        op = (
+            (BEFORE_UPDATE if is_update else DELETE)
+            if weight < 0
+            else (AFTER_UPDATE if is_update else INSERT)
+        )
         ops += [op] * abs(weight)
         numbers += [first[row]] * abs(weight)
     kept = frame if numbers == list(range(frame.height)) else frame[numbers]

@@ -111,7 +111,10 @@ class RowwiseSpec:
 
     def describe(self) -> str:
         """One line per step."""
-        return " | ".join(s.describe() for s in self.steps if not isinstance(s, (StripStep, UnplaceStep))) or "pass"
+        return (
+            " | ".join(s.describe() for s in self.steps if not isinstance(s, (StripStep, UnplaceStep)))
+            or "pass"
+        )
 
 
 class RowwiseOp(Step):

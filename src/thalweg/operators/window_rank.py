@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from thalweg.columnar.batch import OFFSET, SPLIT, Batch
+from thalweg.columnar.batch import SPLIT, Batch
 from thalweg.operators.limit import position_order
 from thalweg.plan.nodes import WINDOW_END, SortKey
 from thalweg.protocols.operator import Context, Output
@@ -131,7 +131,9 @@ def number_rows(frame: pl.LazyFrame, spec: WindowRankSpec) -> pl.LazyFrame:
         return _keep(frame.with_columns(number.alias(name)), spec, name)
     order = [pl.col(k.column) for k in spec.order]
     have = set(spec.columns)
-    ties = position_order(spec.columns) if SPLIT in have else [c for c in spec.columns if not c.startswith("__")]
+    ties = (
+        position_order(spec.columns) if SPLIT in have else [c for c in spec.columns if not c.startswith("__")]
+    )
     ties = [t for t in ties if t not in {k.column for k in spec.order}]
     descending = [k.descending for k in spec.order] + [False] * len(ties)
     nulls_last = [not k.puts_nulls_first for k in spec.order] + [False] * len(ties)

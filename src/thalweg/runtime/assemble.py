@@ -18,8 +18,8 @@ from thalweg.job.job import Edge, Job, ScanSpec, Stage
 from thalweg.progress.owner import WatermarkOwner
 from thalweg.protocols.messages import Barrier
 from thalweg.protocols.operator import OperatorSpec
-from thalweg.protocols.state import ColumnsSpec, KeyedColumns, RowsSpec, StateSpec
 from thalweg.protocols.source import Split, discovery_interval
+from thalweg.protocols.state import ColumnsSpec, KeyedColumns, RowsSpec, StateSpec
 from thalweg.runtime.chain import Chain
 from thalweg.runtime.edge import Channel
 from thalweg.runtime.options import RunOptions

@@ -5,6 +5,7 @@ from __future__ import annotations
 from thalweg.testing.contract import LINES, ConformanceError, Line
 from thalweg.testing.formats import check_format
 from thalweg.testing.operators import check_operator
+from thalweg.testing.runtimes import check_runtime
 from thalweg.testing.scripts import Rows
 from thalweg.testing.sinks import check_sink
 from thalweg.testing.sources import check_source
@@ -16,6 +17,7 @@ __all__ = [
     "check_sink",
     "check_operator",
     "check_state",
+    "check_runtime",
     "ConformanceError",
     "Line",
     "LINES",

@@ -38,7 +38,7 @@ class _Script:
     def run(self) -> None:
         for number in range(_ROUNDS):
             self._add(number)
-            self._look("S12")
+            self._look("S12", groups_line="S11")
             self._look("S12")
             self._take()
             self._state.compact()
@@ -61,10 +61,10 @@ class _Script:
         check(wrong is None, "S13", f"take({group})", found=wrong)
         self._look("S13")
 
-    def _look(self, line: str) -> None:
+    def _look(self, line: str, *, groups_line: str | None = None) -> None:
         groups = list(self._state.groups())
         check(groups == sorted(groups), "S11", "groups()", expected=sorted(groups), found=groups)
-        at = "S11" if line == "S12" else line
+        at = groups_line or line
         check(groups == sorted(self._model), at, "groups()", expected=sorted(self._model), found=groups)
         for group, rows in self._model.items():
             found = self._state.rows(group)

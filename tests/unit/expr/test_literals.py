@@ -68,7 +68,9 @@ def test_a_value_has_its_type_and_survives_a_column(value: Any, expected: DataTy
     assert column.to_list() == [list(value) if isinstance(value, tuple) else value] * 2
 
 
-@pytest.mark.parametrize("value", [pytest.param(object(), id="object"), 10**38, Exact("NaN"), {1: 2}, [1, "x"]], ids=repr)
+@pytest.mark.parametrize(
+    "value", [pytest.param(object(), id="object"), 10**38, Exact("NaN"), {1: 2}, [1, "x"]], ids=repr
+)
 def test_other_values_are_refused(value: Any) -> None:
     with pytest.raises(TypeMismatch) as caught:
         literal_of(value)

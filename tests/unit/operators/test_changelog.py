@@ -10,7 +10,9 @@ from thalweg.columnar.batch import Batch
 from thalweg.operators import changelog
 from thalweg.operators.changelog import with_ops
 
-CHANGES = st.lists(st.tuples(st.integers(0, 3), st.integers(0, 2), st.sampled_from([-2, -1, 1, 2])), max_size=12)
+CHANGES = st.lists(
+    st.tuples(st.integers(0, 3), st.integers(0, 2), st.sampled_from([-2, -1, 1, 2])), max_size=12
+)
 
 
 def as_batch(changes: list[tuple[int, int, int]]) -> Batch:

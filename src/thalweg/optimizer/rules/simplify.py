@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import reduce
 
 from thalweg.base.schema import Schema
 from thalweg.base.types import BOOLEAN, STRING, DataType, Decimal, Float, Integer
@@ -70,14 +71,20 @@ def _is_null(expr: Expr) -> bool:
 def _and_or(expr: Call) -> Expr:
     """`x AND TRUE` is x, `x AND FALSE` is FALSE; for OR the other way round; equal parts count once."""
     neutral, deciding = (TRUE, FALSE) if expr.function == "and" else (FALSE, TRUE)
-    if deciding in expr.args:
+    parts = _parts(expr, expr.function)
+    if deciding in parts:
         return deciding
-    parts = [a for i, a in enumerate(expr.args) if a != neutral and not (is_pure(a) and a in expr.args[:i])]
-    if len(parts) == len(expr.args):
+    kept = [p for i, p in enumerate(parts) if p != neutral and not (is_pure(p) and p in parts[:i])]
+    if len(kept) == len(parts):
         return expr
-    if not parts:
-        return neutral
-    return parts[0] if len(parts) == 1 else replace(expr, args=tuple(parts))
+    return reduce(lambda a, b: Call(expr.function, (a, b), span=expr.span), kept) if kept else neutral
+
+
+def _parts(expr: Expr, function: str) -> list[Expr]:
+    """What a chain of ANDs, or of ORs, is made of, in order."""
+    if isinstance(expr, Call) and expr.function == function:
+        return [part for arg in expr.args for part in _parts(arg, function)]
+    return [expr]
 
 
 _OPPOSITE = {
