@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cache
 from random import Random
-from typing import Any
+from typing import Any, Literal
 from unittest import mock
 
 from tests.property.census import CENSUS
@@ -26,7 +26,7 @@ from thalweg.job.job import Job
 from thalweg.optimizer.optimize import Rule, optimize
 from thalweg.physical.planner import plan_job
 from thalweg.plan.nodes import Plan, Scan, Write
-from thalweg.protocols.messages import Barrier, End, Message, Watermark
+from thalweg.protocols.messages import End, Message, Watermark
 from thalweg.runtime.edge import Channel
 from thalweg.runtime.inline import run_inline
 from thalweg.runtime.options import RunOptions
@@ -36,6 +36,7 @@ from thalweg.session.execute import run_batch
 
 ROUNDS_MAX = 200_000
 SECONDS_MAX = 20
+Changelog = Literal["ops", "fold"]
 ROWS_FEW = 60
 
 
@@ -54,11 +55,10 @@ class Way:
     edge_rows_max: int = 262_144
     has_one_writer: bool = False
     """Whether the sinks take one writer only, so that all tasks send to one."""
+    changelog: Changelog | None = None
+    """Whether the sinks are append-only, and how changes reach them then."""
     is_rescaled: bool = False
     """Whether the job was planned for one task per stage and then changed."""
-
-
-BASE = Way()
 
 
 def random_way(r: Random, rows: int) -> Way:
@@ -106,16 +106,22 @@ class Outcome:
         return [log.table() for log in self.logs]
 
 
-def batch(case: Case, *, is_optimized: bool = False) -> list[Table]:
+def _sink(log: Log, way: Way) -> RecordingSink:
+    log.has_ops = way.changelog == "ops"
+    return RecordingSink(log, is_parallel=not way.has_one_writer, takes_updates=way.changelog is None)
+
+
+def batch(case: Case, *, is_optimized: bool = False, changelog: Changelog | None = None) -> list[Table]:
     """The tables of the case as one lazy query."""
-    sinks = [RecordingSink() for _ in case.roots]
-    run_batch(_writes(case, sinks, Way(is_optimized=is_optimized)))
+    way = Way(is_optimized=is_optimized, changelog=changelog)
+    sinks = [_sink(Log(), way) for _ in case.roots]
+    run_batch(_writes(case, sinks, way))
     return [s.log.table() for s in sinks]
 
 
 def stream(
     case: Case,
-    way: Way = BASE,
+    way: Way,
     *,
     checkpoint_batches: int | None = None,
     snapshot: JobSnapshot | None = None,
@@ -131,7 +137,7 @@ def stream(
         stop_after: give up, as a crash would, when so many checkpoints are complete.
     """
     first = 1 if snapshot is None else snapshot.number + 1
-    sinks = [RecordingSink(Log(first_cut=first), is_parallel=not way.has_one_writer) for _ in case.roots]
+    sinks = [_sink(Log(first_cut=first), way) for _ in case.roots]
     job = plan_job(
         _writes(case, sinks, way), name="law", parallelism=1 if way.is_rescaled else way.parallelism
     )
@@ -203,7 +209,7 @@ def _drive(run: Run, way: Way, until: Callable[[], bool]) -> None:
 
 def _writes(case: Case, sinks: Sequence[RecordingSink], way: Way) -> list[Plan]:
     roots = paced(case.roots, way.pace)
-    made: list[Plan] = [Write(root, sink) for root, sink in zip(roots, sinks, strict=True)]  # type: ignore[arg-type]
+    made: list[Plan] = [Write(root, sink, way.changelog) for root, sink in zip(roots, sinks, strict=True)]
     return optimize(made, rules())[0] if way.is_optimized else made
 
 
@@ -262,4 +268,4 @@ def held_back(seed: int | None) -> Iterator[None]:
         yield
 
 
-__all__ = ["BASE", "Barrier", "Outcome", "Way", "batch", "held_back", "random_way", "rules", "stream"]
+__all__ = ["ROWS_FEW", "Outcome", "Way", "batch", "interrupted", "paced", "random_way", "stream"]

@@ -19,7 +19,17 @@ import numpy as np
 import polars as pl
 
 from tests.property.accounts import check_accounts
-from tests.property.harness import ROWS_FEW, Outcome, Way, batch, interrupted, paced, random_way, stream
+from tests.property.harness import (
+    ROWS_FEW,
+    Changelog,
+    Outcome,
+    Way,
+    batch,
+    interrupted,
+    paced,
+    random_way,
+    stream,
+)
 from tests.property.plans import Case, every_node, minus, random_case, random_windows, scan
 from tests.property.recording import Table, same
 from tests.property.reference import EPOCH, Reference, windows
@@ -30,6 +40,7 @@ from thalweg.plan import build
 from thalweg.plan.nodes import WINDOW_END, WINDOW_START, AssignWatermark, Late, Plan, Values, Window
 from thalweg.plan.properties import properties
 
+CHANGELOGS: tuple[Changelog | None, ...] = (None, None, None, "ops", "fold")
 Law = Callable[[Random], None]
 Place = frozenset[tuple[tuple[str, str], tuple[int, bool]]]
 
@@ -52,7 +63,7 @@ def batch_equals_stream(r: Random) -> None:
     """Law 1: where no row is late, both modes give what the reference gives."""
     case = random_case(r, is_punctual=True)
     wanted = expected(case)
-    check(case, batch(case), wanted, "batch")
+    check(case, batch(case, changelog=r.choice(CHANGELOGS)), wanted, "batch")
     check(case, stream(case, _with_cuts(r)).tables(), wanted, "stream")
 
 
@@ -82,7 +93,7 @@ def cuts_do_not_matter(r: Random) -> None:
 def order_does_not_matter(r: Random) -> None:
     """Law 3: the splits may be read at any pace, by any number of tasks and threads."""
     case = random_case(r)
-    way = replace(random_way(r, case.rows), pace=r.randrange(1000))
+    way = replace(random_way(r, case.rows), pace=r.randrange(1000), changelog=r.choice(CHANGELOGS))
     check(case, stream(case, way).tables(), expected(case), f"{way}")
 
 
@@ -94,7 +105,9 @@ def restore_anywhere(r: Random) -> None:
     ways = [replace(w, rows_max=min(w.rows_max, 30)) for w in ways]
     # other rules or writers make another job, and a checkpoint fits its own job only
     one = ways[0]
-    ways = [replace(w, is_optimized=one.is_optimized, has_one_writer=one.has_one_writer) for w in ways]
+    alike = {"is_optimized": one.is_optimized, "has_one_writer": one.has_one_writer}
+    alike |= {"changelog": r.choice(CHANGELOGS)}
+    ways = [replace(w, **alike) for w in ways]
     logs, _ = interrupted(case, ways, r)
     check(case, [log.table() for log in logs], expected(case), f"restored, {ways}")
 
@@ -185,7 +198,7 @@ def delay_does_not_matter(r: Random) -> None:
 
 
 def float_sums_do_not_drift(r: Random) -> None:
-    """The preamble of the laws: sums of any floats agree within a tolerance, and exactly whatever the cuts."""
+    """The laws' last sentence: float sums agree within a tolerance, and exactly whatever the cuts."""
     world = random_world(r, is_punctual=True, sizes=r.choices([1, 20, 50], k=2))
     wild = np.random.default_rng(r.randrange(1 << 30))
     frames = [f.with_columns(x=pl.Series(_wild_floats(wild, f.height))) for f in world.frames]

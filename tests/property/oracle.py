@@ -85,7 +85,8 @@ class _Translation:
         if isinstance(plan, AssignWatermark):
             return below[1:-1]
         if isinstance(plan, Project):
-            return f"SELECT {', '.join(f'{_expr(i.expr)} AS {_quoted(i.name)}' for i in plan.items)} FROM {below}"
+            items = ", ".join(f"{_expr(i.expr)} AS {_quoted(i.name)}" for i in plan.items)
+            return f"SELECT {items} FROM {below}"
         if isinstance(plan, Filter):
             return f"SELECT * FROM {below} WHERE {_expr(plan.condition)}"
         if isinstance(plan, Explode):
@@ -138,8 +139,8 @@ def _windows(plan: Window, below: str) -> str:
         f"{_floor('__end - 1', w.size_us, w.offset_us)}" if w.kind == "cumulating" else f"__end - {w.size_us}"
     )
     return (
-        f"SELECT * EXCLUDE (__end), make_timestamp({start}) AS window_start, make_timestamp(__end) AS window_end,"
-        f" make_timestamp(__end - 1000) AS window_time FROM (SELECT *, {ends} AS __end FROM {below})"
+        f"SELECT * EXCLUDE (__end), make_timestamp({start}) AS window_start,"
+        f" make_timestamp(__end) AS window_end, make_timestamp(__end - 1000) AS window_time FROM (SELECT *, {ends} AS __end FROM {below})"
     )
 
 

@@ -202,7 +202,7 @@ def _map(r: Random, plan: Plan) -> Plan | None:
 
 
 def drop_some(frame: pl.DataFrame) -> pl.DataFrame:
-    """A user's function that looks at rows one by one and keeps those whose first number is not divisible by 3."""
+    """A user's function that looks at rows one by one: it drops those whose first number divides by 3."""
     numbers = [n for n, t in frame.schema.items() if t == pl.Int64]
     if not numbers:
         return frame

@@ -22,6 +22,7 @@ from thalweg.protocols.sink import Delivery
 
 Row = tuple[Any, ...]
 _LAST = 1 << 60
+_SIGNS = {"+I": 1, "+U": 1, "-U": -1, "-D": -1}
 Table = Counter[Row]
 
 
@@ -32,15 +33,17 @@ class Log:
     entries: list[tuple[int, Batch]] = field(default_factory=list)
     first_cut: int = 1
     columns: tuple[str, ...] = ()
+    has_ops: bool = False
+    """Whether changes come as rows, with the operation in the first column."""
     lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     def until(self, cut: int) -> Log:
         """What was published at or before a cut."""
-        return Log([e for e in self.entries if e[0] <= cut], self.first_cut, self.columns)
+        return Log([e for e in self.entries if e[0] <= cut], self.first_cut, self.columns, self.has_ops)
 
     def followed_by(self, later: Log) -> Log:
         """This log, and what another run published after it."""
-        return Log(self.entries + later.entries, self.first_cut, later.columns or self.columns)
+        return Log(self.entries + later.entries, self.first_cut, later.columns, later.has_ops)
 
     def cuts(self) -> Iterator[tuple[int, Table]]:
         """The table after each cut at which something was published.
@@ -54,7 +57,7 @@ class Log:
             by_cut.setdefault(number, []).append(batch)
         for cut in sorted(by_cut):
             for batch in by_cut[cut]:
-                _add(table, batch)
+                _add(table, batch, has_ops=self.has_ops)
             missing = [row for row, count in table.items() if count < 0]
             assert not missing, f"cut {cut} removes a row that is not there: {missing[0]}"
             yield cut, Counter({row: n for row, n in table.items() if n})
@@ -74,10 +77,14 @@ class Log:
         return self.at([_LAST])[0]
 
 
-def _add(table: Table, batch: Batch) -> None:
+def _add(table: Table, batch: Batch, *, has_ops: bool) -> None:
     weights = batch.weights().to_list()
     for row, weight in zip(rows_of(batch.frame), weights, strict=True):
-        table[row] += weight
+        if has_ops:
+            assert weight == 1, "operations are rows that stay"
+            table[row[1:]] += _SIGNS[row[0]]
+        else:
+            table[row] += weight
 
 
 @dataclass(frozen=True, eq=False)

@@ -84,7 +84,7 @@ def read(path: Path) -> list[Case]:
     """The cases of a file."""
     cases = []
     for block in path.read_text(encoding="utf-8").split("== ")[1:]:
-        head, before, after = (block.split(LINE) + ["", ""])[:3]
+        head, before, after = [*block.split(LINE), "", ""][:3]
         name, *lines = head.strip().splitlines()
         cases.append(Case(path.stem, name, tuple(lines), before.strip(), after.strip()))
     return cases

@@ -19,23 +19,21 @@ from pathlib import Path
 import polars as pl
 
 from tests.property import harness
-from tests.property.recording import Log
+from tests.property.recording import Log, RecordingSink
 from tests.sql.slt import Case, Statement
 from tests.sql.slt_text import read_rows, rows_of
 from thalweg.base.schema import Schema
 from thalweg.base.types import Field
 from thalweg.checkpoint.snapshot import JobSnapshot
 from thalweg.errors import ThalwegError
+from thalweg.optimizer.optimize import optimize
 from thalweg.optimizer.standard import RULES
 from thalweg.physical.possible import check_possible
-from thalweg.plan.nodes import Plan
+from thalweg.plan.nodes import Plan, Write
 from thalweg.session.session import Session
 from thalweg.session.statements import Outcome
 from thalweg.sql.parse import parse
 from thalweg.sql.statements import CreateTable, PhysicalColumn
-
-RESTORES_MAX = 6
-"""After so many restores the rest runs through."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +45,8 @@ class SltWay:
     runtime: str = "inline"
     is_optimized: bool = True
     checkpoint: str = "none"
+    restores_max: int = 3
+    """After so many restores the rest runs through."""
 
     def __str__(self) -> str:
         parts = [self.mode]
@@ -97,7 +97,9 @@ def _with_batch(combined: Iterable[dict[str, object]]) -> list[SltWay]:
 
 
 _PAIRS = _with_batch(pairwise(AXES))
-_ALL = _with_batch(dict(zip(AXES, values, strict=True)) for values in product(*AXES.values()))
+_ALL = _with_batch(
+    dict(zip(AXES, values, strict=True)) | {"restores_max": 20} for values in product(*AXES.values())
+)
 WAYS: dict[str, Callable[[Case], list[SltWay]]] = {
     "first": _first,
     "pairs": lambda case: [w for w in _PAIRS if case.has_mode(w.mode)],
@@ -144,7 +146,7 @@ def run(case: Case, way: SltWay, folder: Path) -> list[str]:
         ThalwegError: whatever the case asks for cannot be.
         AssertionError: the columns have other types than the case says, or the changes do not add up.
     """
-    session, outcome = prepared(case, folder)
+    session, outcome, optimized = prepared(case, folder)
     if outcome.plan is None:
         return outcome.text.splitlines() if outcome.frame is None else _shown(outcome.frame)
     check_possible([outcome.plan])
@@ -152,18 +154,23 @@ def run(case: Case, way: SltWay, folder: Path) -> list[str]:
     if way.mode == "batch":
         session.rules = list(RULES) if way.is_optimized else []
         return rows_of(session.collect(outcome.plan, mode="batch"), outcome.plan.schema)
-    if "order" in case.headers:
+    assert optimized is not None, "a plan"
+    if "order" in case.headers and way.checkpoint == "none":
         check_order(outcome.plan, case.headers["order"])
-    return _final_rows(changes(outcome.plan, way), outcome.plan.schema)
+    return _final_rows(changes(optimized if way.is_optimized else outcome.plan, way), outcome.plan.schema)
 
 
 @lru_cache(maxsize=32)
-def prepared(case: Case, folder: Path) -> tuple[Session, Outcome]:
-    """A session with the tables of the case, and the outcome of its query; a plan may run many times."""
+def prepared(case: Case, folder: Path) -> tuple[Session, Outcome, Plan | None]:
+    """A session with the tables of the case, the outcome of its query, and its plan after all rules."""
     session = Session(parallelism=2)
     for statement in case.setup:
         session.execute_sql(with_files(statement, folder))
-    return session, session.execute_sql(case.query)[-1]
+    outcome = session.execute_sql(case.query)[-1]
+    if outcome.plan is None:
+        return session, outcome, None
+    (root,), _ = optimize([Write(outcome.plan, RecordingSink())], RULES)
+    return session, outcome, root.inputs[0]
 
 
 def _shown(frame: pl.DataFrame) -> list[str]:
@@ -186,10 +193,10 @@ def changes(plan: Plan, way: SltWay) -> Log:
     every = None if way.checkpoint == "none" else {1: 3, 7: 1, 4096: 1}[way.rows]
     published: Log | None = None
     snapshot: JobSnapshot | None = None
-    for number in range(RESTORES_MAX + 1):
+    for number in range(way.restores_max + 1):
         tasks = _TASKS[way.checkpoint]
-        one = harness.Way(way.rows, way.runtime, tasks[number % len(tasks)], way.is_optimized)
-        is_last = every is None or number == RESTORES_MAX
+        one = harness.Way(rows_max=way.rows, runtime=way.runtime, parallelism=tasks[number % len(tasks)])
+        is_last = every is None or number == way.restores_max
         outcome = _until_checkpoint(case, one, None if is_last else every, snapshot)
         log = outcome.logs[0]
         if not is_last and outcome.snapshots:
@@ -241,7 +248,7 @@ def fold(cuts: Iterable[tuple[int, list[tuple[str, int]]]]) -> Counter[str]:
 
 def check_order(plan: Plan, column: str) -> None:
     """Whether one task publishes its batches in the order of a column."""
-    log = changes(plan, SltWay("stream", checkpoint="none"))
+    log = harness.stream(harness.Case((), (plan,)), harness.Way(rows_max=1)).logs[0]
     frames = [b.frame for _, b in log.entries if len(b)]
     for before, after in neighbours(frames):
         latest, earliest = before[column].max(), after[column].min()

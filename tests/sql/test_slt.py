@@ -74,7 +74,7 @@ def test_every_rule_is_needed() -> None:
     "case", [c for c in CASES if c.is_query and "error" not in c.headers], ids=lambda c: c.id
 )
 def test_every_query_can_be_explained(case: Case, folder: Path) -> None:
-    session, outcome = prepared(case, folder)
+    session, outcome, _ = prepared(case, folder)
     assert outcome.plan is not None
     text = session.explain(outcome.plan)
     assert text.index("== plan ==") < text.index("== job ==")
@@ -111,6 +111,7 @@ def test_a_good_case_holds(tmp_path: Path) -> None:
         ),
         ("SELECT SUM(a) FROM t\n----\n3", "# error: sql-syntax\nSELECT z FROM t", "plan-unknown-column"),
     ],
+    ids=["row", "twice", "none", "types", "no error", "rows", "another error"],
 )
 def test_wrong_cases_fail(tmp_path: Path, way: SltWay, old: str, new: str, told: str) -> None:
     assert told in check(one_case(tmp_path, GOOD.replace(old, new)), way, tmp_path)
@@ -125,6 +126,7 @@ def test_wrong_cases_fail(tmp_path: Path, way: SltWay, old: str, new: str, told:
         ("SELECT SUM(a) FROM t\n", "CREATE VIEW v AS SELECT 1;\n", "without a query"),
         ("== sum\n", "== sum\n# mode: both\n", "one of batch, stream"),
     ],
+    ids=["no origin", "no rows", "rows and error", "no query", "no such mode"],
 )
 def test_cases_that_prove_nothing_are_found(tmp_path: Path, old: str, new: str, told: str) -> None:
     assert told in " ".join(one_case(tmp_path, GOOD.replace(old, new)).problems())
@@ -139,6 +141,7 @@ def test_cases_that_prove_nothing_are_found(tmp_path: Path, old: str, new: str, 
         (GOOD.replace("SELECT SUM(a) FROM t\n", ""), "without a query"),
         (GOOD.replace("CREATE TABLE t (a BIGINT);\n", ""), "rows follow CREATE TABLE"),
     ],
+    ids=["no case", "rows only", "twice", "empty", "no table"],
 )
 def test_files_that_are_no_files_of_cases(tmp_path: Path, text: str, told: str) -> None:
     with pytest.raises(BadFile, match=told):

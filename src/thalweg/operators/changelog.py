@@ -207,7 +207,7 @@ class FoldOp:
             assert (weight > 0).all(), "no row of the final table may be removed more often than it came"
             whole = Batch(table.drop(WEIGHT), weight)
             for part in whole.slices(self._rows_max):
-                yield Batch(repeat_rows(part))
+                yield from Batch(repeat_rows(part)).slices(self._rows_max)
 
 
 def repeat_rows(batch: Batch) -> pl.DataFrame:

@@ -10,11 +10,12 @@ Not here: the ways (scripts.py), making the calls (stand.py).
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from random import Random
 
 import polars as pl
 
+from thalweg.columnar.batch import Batch
 from thalweg.protocols.operator import MAIN, OperatorSpec
 from thalweg.testing import scripts
 from thalweg.testing.contract import ConformanceError, broken, check
@@ -35,6 +36,7 @@ def check_operator(
     takes_updates: bool | None = None,
     time: str | None = None,
     slack_us: int = 0,
+    as_changes: Callable[[Batch], Batch] | None = None,
     seed: int = 0,
 ) -> None:
     """Run an operator against O1 to O13.
@@ -46,6 +48,7 @@ def check_operator(
         takes_updates: whether weights may come; None: if the input has some.
         time: an output column with times that are never behind the watermark, such as `window_end`.
         slack_us: how far that column may lag behind.
+        as_changes: what emitted rows mean as changes; None: they are changes.
         seed: chooses the random cuttings and delays.
 
     Raises:
@@ -59,7 +62,7 @@ def check_operator(
     specs = (spec,) if isinstance(spec, OperatorSpec) else tuple(spec)
     feed = scripts.feed_of(batches)
     inputs = 1 + max((i.port for i in feed if isinstance(i, Rows)), default=0)
-    kit = _Kit(Bench(specs, inputs, time, slack_us), feed, Random(seed))  # noqa: S311 - no secret
+    kit = _Kit(Bench(specs, inputs, time, slack_us, as_changes), feed, Random(seed))  # noqa: S311 - no secret
     kit.check_cuts()
     kit.check_cuttings()
     kit.check_delays()
@@ -103,16 +106,13 @@ class _Kit:
 
     def check_hidden_state(self) -> None:
         """New instances over the same state, then over state that was dumped and loaded."""
-        finest = [feed for _, feed in scripts.cuttings(self._feed, self._r)][1]
-        for feed, of in ((self._feed, "batches as given"), (finest, "every row by itself")):
-            how = How(f"a new instance after each cut, {of}", "rebuild")
-            self._same("O3", with_cuts(feed), how)
-        for feed, of in ((self._feed, "batches as given"), (finest, "every row by itself")):
-            how = How(f"state dumped and loaded after each cut, {of}", "restore")
-            self._same("O4", with_cuts(feed), how)
-            how = How(f"state dumped and loaded now and then, {of}", "restore")
-            chosen = self._r.randrange(2, 5)
-            self._same("O4", with_cuts(feed, chosen), how)
+        finest = with_cuts(scripts.finest(self._feed))
+        self._same("O3", finest, How("a new instance after each row and cut", "rebuild"))
+        coarse = with_cuts(self._feed)
+        self._same("O3", coarse, How("a new instance after each cut, batches as given", "rebuild"))
+        self._same("O4", coarse, How("state dumped and loaded after each cut, batches as given", "restore"))
+        often = with_cuts(scripts.finest(self._feed), self._r.randrange(2, 5))
+        self._same("O4", often, How("state dumped and loaded now and then, every row by itself", "restore"))
 
     def check_tasks(self) -> None:
         """Rows shared out over tasks, and state moved between them."""

@@ -21,12 +21,12 @@ from thalweg.base.schema import Schema
 from thalweg.checkpoint.snapshot import JobSnapshot
 from thalweg.columnar.batch import Batch
 from thalweg.connectors.memory import frame_source
-from thalweg.errors import ThalwegError, UserError
+from thalweg.errors import ConnectorError
 from thalweg.expr.nodes import Aggregate, Column, Named
 from thalweg.job.job import Job
 from thalweg.physical.planner import plan_job
 from thalweg.plan import build
-from thalweg.plan.nodes import FrameFunction, MapBatches, Plan, Scan, Write
+from thalweg.plan.nodes import Plan, Scan, Write
 from thalweg.progress.windows import WindowSpec
 from thalweg.protocols.sink import Delivery
 from thalweg.runtime.inline import run_inline
@@ -85,6 +85,8 @@ class _Log:
     entries: list[tuple[int, Batch]] = field(default_factory=list)
     lock: threading.Lock = field(default_factory=threading.Lock)
     closed: int = 0
+    error: Exception | None = None
+    """What the writers raise once something was published."""
 
     def table(self, until: int = 1 << 60) -> Table:
         """Everything published up to a cut, added up."""
@@ -116,6 +118,8 @@ class _Writer:
 
     def write(self, batch: Batch) -> None:
         self._pending.append(batch)
+        if self._log.error is not None and self._log.entries:
+            raise self._log.error
 
     def cut(self, number: int) -> None:
         self.end()
@@ -222,20 +226,13 @@ def _check_stop(drive: Runtime) -> None:
 
 
 def _check_error(drive: Runtime) -> None:
-    error = UserError("the kit fails on purpose", code="kit-failure")
-
-    def fail(frame: pl.DataFrame) -> pl.DataFrame:
-        if (frame.get_column("v") > 40).any():
-            raise error
-        return frame
-
-    log, scan = _Log(), _scan()
-    failing = MapBatches(scan, FrameFunction("fail", fail), scan.schema)
-    run = Run(plan_job([Write(failing, _Sink(log))], name="kit", parallelism=2), _options(5))
+    error = ConnectorError("the kit fails on purpose", code="kit-failure")
+    log = _Log(error=error)
+    run = Run(plan_job([Write(_scan(), _Sink(log))], name="kit", parallelism=2), _options(5))
     try:
         drive(run)
-    except ThalwegError as raised:
-        if error not in (raised, raised.__cause__):
+    except ConnectorError as raised:
+        if raised is not error:
             raise _broken("T4", "a task that fails", repr(raised)) from raised
     except BaseException as raised:
         raise _broken("T4", "a task that fails", repr(raised)) from raised

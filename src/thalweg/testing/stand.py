@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import io
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -76,12 +76,14 @@ class Bench:
         inputs: how many ports the first one has.
         time: an output column whose times are behind no watermark.
         slack_us: how far it may lag behind.
+        as_changes: what emitted rows mean as changes, where they are not changes themselves.
     """
 
     specs: tuple[OperatorSpec, ...]
     inputs: int = 1
     time: str | None = None
     slack_us: int = 0
+    as_changes: Callable[[Batch], Batch] | None = None
 
     def run(self, events: Sequence[Event], how: How) -> Outcome:
         """Everything that comes out of a script."""
@@ -197,6 +199,7 @@ class _Run:
             port, batch = (out.port, out.batch) if isinstance(out, Side) else (MAIN, out)
             if port == MAIN:
                 self._check_time(batch)
+                batch = batch if self._bench.as_changes is None else self._bench.as_changes(batch)
             self._outcome.columns.setdefault(port, [c for c in batch.frame.columns if c != BEFORE])
             plain = Batch(batch.frame.drop(BEFORE, strict=False), batch.weight)
             add_batch(self._tables.setdefault(port, Counter()), plain)

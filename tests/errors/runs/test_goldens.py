@@ -1,4 +1,4 @@
-"""What goes wrong with a whole program, its files and its rows, is told in exactly the words of its golden file.
+"""What goes wrong with a program, its files and its rows is told in exactly the words of its golden file.
 
 A golden file holds small files (`=== name`; one that ends in `.parquet` is written from CSV), a SQL program
 (`=== program`), a line of dashes, and the whole message. Running this file as a program writes the messages

@@ -1,0 +1,253 @@
+"""Every operator keeps its contract, alone and in the chains that the planner builds.
+
+The operators are those of the jobs of small plans, so that what is checked is what runs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import polars as pl
+import pytest
+
+from tests.conformance.feeds import SCHEMA, SECOND, batches, changes, placed, rows, timed
+from thalweg.base.types import INT64
+from thalweg.columnar.batch import Batch
+from thalweg.connectors.memory import MemorySink, frame_source
+from thalweg.expr.nodes import Aggregate, Call, Column, Literal, Named
+from thalweg.operators.changelog import BEFORE_UPDATE, DELETE, FoldSpec, OpsSpec
+from thalweg.operators.rowwise import RowwiseSpec
+from thalweg.physical.planner import plan_job
+from thalweg.plan import build
+from thalweg.plan.nodes import (
+    WINDOW_END,
+    WINDOW_START,
+    FrameFunction,
+    Limit,
+    MapBatches,
+    Plan,
+    Rank,
+    Scan,
+    SortKey,
+    Write,
+)
+from thalweg.progress.windows import WindowSpec
+from thalweg.protocols.operator import OperatorSpec
+from thalweg.testing import check_operator
+
+pytestmark = pytest.mark.slow
+
+ROWS = rows()
+BOUNDS = (WINDOW_START, WINDOW_END)
+WINDOWS = {
+    "tumbling": WindowSpec.tumbling(2 * SECOND),
+    "hopping": WindowSpec.hopping(4 * SECOND, SECOND),
+    "cumulating": WindowSpec.cumulating(6 * SECOND, 2 * SECOND),
+}
+CALLS = {
+    "numbers": [("count", None), ("sum", "v"), ("min", "v"), ("max", "v"), ("avg", "v"), ("sum", "d")],
+    "floats": [("count", "f"), ("sum", "f"), ("avg", "f"), ("min", "f"), ("max", "f")],
+    "texts": [("count", None), ("min", "s"), ("max", "s"), ("sum", "v")],
+}
+
+
+def scan(frame: pl.DataFrame = ROWS) -> Plan:
+    return build.assign_watermark(Scan(frame_source(frame)), "t", Column("t"))
+
+
+def operators(plan: Plan) -> list[OperatorSpec]:
+    """All operators of the plan's job, in order."""
+    job = plan_job([Write(plan, MemorySink())], name="kit", parallelism=2)
+    return [o for stage in job.stages for o in stage.operators]
+
+
+def only(specs: Sequence[OperatorSpec], *kinds: str) -> list[OperatorSpec]:
+    """The operators of some kinds."""
+    found = [s for s in specs if type(s).__name__.removesuffix("Spec") in kinds]
+    assert [type(s).__name__.removesuffix("Spec") for s in found] == list(kinds)
+    return found
+
+
+def columns(*names: str) -> list[Named]:
+    return [Named(n, Column(n)) for n in names]
+
+
+def calls(kind: str) -> list[Named]:
+    made = []
+    for function, name in CALLS[kind]:
+        args = () if name is None else (Column(name),)
+        made.append(Named(f"{function}_{name}", Aggregate(function, args)))
+    return made
+
+
+# Row-wise steps ---------------------------------------------------------------------------------------
+
+
+def test_project_and_filter() -> None:
+    condition = Call("<", (Column("v"), Literal(4, INT64)))
+    double = Named("double", Call("+", (Column("v"), Column("v"))))
+    plan = build.project(build.filter_rows(scan(), condition), [*columns("k", "t"), double])
+    check_operator(operators(plan), changes(ROWS))
+
+
+def test_explode() -> None:
+    plan = build.explode(scan(), "items")
+    expected = ROWS.select("k", "items").filter(pl.col("items").list.len() > 0).explode("items")
+    check_operator(operators(plan), batches(ROWS), expected=expected)
+    check_operator(operators(plan), changes(ROWS))
+
+
+def test_frame_function() -> None:
+    function = FrameFunction("repeat", lambda f: pl.concat([f, f.filter(pl.col("v") > 2)]))
+    plan = MapBatches(scan(), function, scan().schema)
+    expected = pl.concat([ROWS, ROWS.filter(pl.col("v") > 2)])
+    check_operator(operators(plan), timed(ROWS), expected=expected)
+
+
+# Running groups ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", CALLS)
+@pytest.mark.parametrize("keys", [("k",), ("s", "k"), ()])
+def test_running_group(kind: str, keys: tuple[str, ...]) -> None:
+    plan = build.group_by(scan(), columns(*keys), [*columns(*keys), *calls(kind)])
+    check_operator(operators(plan), batches(ROWS))
+
+
+def test_running_group_against_polars() -> None:
+    plan = build.group_by(scan(), columns("k"), [*columns("k"), *calls("numbers")[:4]])
+    v = pl.col("v")
+    expected = ROWS.group_by("k").agg(
+        pl.len().cast(pl.Int64).alias("count_None"),
+        pl.when(v.count() > 0).then(v.sum()).alias("sum_v"),
+        v.min().alias("min_v"),
+        v.max().alias("max_v"),
+    )
+    check_operator(operators(plan), batches(ROWS), expected=expected)
+
+
+@pytest.mark.parametrize("keys", [("k",), ()])
+def test_running_group_over_changes(keys: tuple[str, ...]) -> None:
+    first = build.group_by(scan(), columns("k", "s"), [*columns("k", "s"), *calls("numbers")])
+    arguments = [Named(n, Column(n)) for n in ("k", "s", "sum_v", "min_v")]
+    below = build.project(first, arguments)
+    over = [Named("n", Aggregate("count")), *(aggregate(f, c) for f, c in OVER)]
+    plan = build.group_by(below, columns(*keys), [*columns(*keys), *over])
+    specs = operators(plan)
+    check_operator(specs, batches(ROWS))
+    # the second grouping alone, with weights of every kind
+    second = specs[-2:] if not isinstance(specs[-2], RowwiseSpec) else specs[-3:]
+    assert second[0].is_updating  # type: ignore[attr-defined]  # a grouping
+    prepared = pl.DataFrame({"k": ROWS["k"], "__arg sum_v": ROWS["v"], "__arg s": ROWS["s"]})
+    check_operator(second, changes(prepared))
+
+
+OVER = (("sum", "sum_v"), ("min", "sum_v"), ("max", "sum_v"), ("min", "s"), ("avg", "sum_v"))
+
+
+def aggregate(function: str, name: str) -> Named:
+    return Named(f"{function}_of_{name}", Aggregate(function, (Column(name),)))
+
+
+# Windows ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("window", WINDOWS)
+def test_windows(window: str) -> None:
+    plan = build.window(scan(), "t", WINDOWS[window])
+    check_operator(only(operators(plan), "Windows"), timed(ROWS), time=WINDOW_END)
+    check_operator(only(operators(plan), "Windows"), timed(placed(ROWS)), time=WINDOW_END)
+
+
+def grouped(window: str, kind: str, keys: tuple[str, ...] = ("k",)) -> Plan:
+    """Rows per key and window."""
+    by = columns(*keys, *BOUNDS)
+    return build.group_by(build.window(scan(), "t", WINDOWS[window]), by, [*by, *calls(kind)])
+
+
+@pytest.mark.parametrize("window", WINDOWS)
+@pytest.mark.parametrize("kind", CALLS)
+def test_pane_group(window: str, kind: str) -> None:
+    check_operator(operators(grouped(window, kind)), timed(ROWS), time=WINDOW_END)
+
+
+@pytest.mark.parametrize("window", WINDOWS)
+def test_pane_group_without_keys(window: str) -> None:
+    check_operator(operators(grouped(window, "numbers", ())), timed(ROWS), time=WINDOW_END)
+
+
+@pytest.mark.parametrize("window", WINDOWS)
+def test_pane_group_against_polars(window: str) -> None:
+    spec = WINDOWS[window]
+    ends = [e for e in range(-40 * SECOND, 40 * SECOND, spec.slide_us)]
+    times = ROWS.get_column("t").to_physical()
+    expected = []
+    for end in ends:
+        start = int(spec.window_start(pl.Series([end]).to_numpy())[0])
+        inside = ROWS.filter((times >= start) & (times < end))
+        groups = inside.group_by("k").agg(pl.len().cast(pl.Int64).alias("count_None"))
+        expected.append(groups.with_columns(pl.lit(end).cast(pl.Datetime("us")).alias(WINDOW_END)))
+    # without watermarks no row is late
+    check_operator(operators(grouped(window, "numbers")), batches(ROWS), expected=pl.concat(expected))
+
+
+@pytest.mark.parametrize("keys", [("k",), ()])
+@pytest.mark.parametrize("window", WINDOWS)
+def test_window_group(window: str, keys: tuple[str, ...]) -> None:
+    """A grouping of rows that carry the bounds of their window: a condition on a bound forbids panes."""
+    placed_in = build.window(scan(), "t", WINDOWS[window])
+    kept = build.filter_rows(placed_in, Call("is_not_null", (Column(WINDOW_START),)))
+    by = columns(*keys, *BOUNDS)
+    plan = build.group_by(kept, by, [*by, *calls("numbers")])
+    check_operator(operators(plan), timed(ROWS), time=WINDOW_END)
+
+
+# Numbers and limits -----------------------------------------------------------------------------------
+
+
+def rank_of(window: str, kind: str, limit: int | None, *, output: str | None = "number") -> Plan:
+    below = build.window(scan(), "t", WINDOWS[window])
+    order = (SortKey("v", True), SortKey("s"))
+    return Rank(below, ("k", *BOUNDS), order, kind, output, limit)  # type: ignore[arg-type]  # a kind
+
+
+@pytest.mark.parametrize("window", ["tumbling", "hopping"])
+@pytest.mark.parametrize(
+    ("kind", "limit"), [("rank", 2), ("row_number", 2), ("row_number", None), ("rank", None)]
+)
+def test_window_rank(window: str, kind: str, limit: int | None) -> None:
+    specs = operators(rank_of(window, kind, limit))
+    check_operator(specs, timed(placed(ROWS)), time=WINDOW_END)
+
+
+def test_rank_of_the_best_only() -> None:
+    counted = grouped("hopping", "numbers")
+    plan = Rank(counted, BOUNDS, (SortKey("count_None", True),), "rank", None, 1)
+    check_operator(operators(plan), timed(ROWS), time=WINDOW_END)
+
+
+@pytest.mark.parametrize(("count", "offset"), [(5, 0), (5, 3), (0, 0), (100, 2)])
+def test_limit(count: int, offset: int) -> None:
+    specs = operators(Limit(scan(), count, offset))
+    frame = placed(ROWS)
+    shuffled = frame.sample(fraction=1.0, shuffle=True, seed=1)
+    expected = ROWS[offset : offset + count]
+    check_operator(specs, batches(shuffled), expected=expected)
+
+
+# Changes ----------------------------------------------------------------------------------------------
+
+
+def test_fold() -> None:
+    check_operator(FoldSpec("fold", SCHEMA), changes(ROWS))
+
+
+@pytest.mark.parametrize("keys", [(), ("k",)])
+def test_ops(keys: tuple[str, ...]) -> None:
+    """How changes are worded depends on what else changes with them; what they add up to does not."""
+    check_operator(OpsSpec("ops", tuple(SCHEMA), keys), changes(ROWS), as_changes=from_ops)
+
+
+def from_ops(batch: Batch) -> Batch:
+    weight = [-1 if op in (DELETE, BEFORE_UPDATE) else 1 for op in batch.frame.get_column("op")]
+    return Batch(batch.frame.drop("op"), pl.Series(weight, dtype=pl.Int64))

@@ -1,0 +1,19 @@
+"""Every runtime keeps its contract."""
+
+from __future__ import annotations
+
+import pytest
+
+from thalweg.runtime.inline import run_inline
+from thalweg.runtime.threads import run_threads
+from thalweg.testing import check_runtime
+
+
+@pytest.mark.slow
+def test_inline() -> None:
+    check_runtime(run_inline)
+
+
+@pytest.mark.slow
+def test_threads() -> None:
+    check_runtime(run_threads)
