@@ -9,6 +9,8 @@ import pytest
 
 from tests.rules.golden import BY_NAME, CASES, FILES, Case
 from thalweg.connectors.memory import MemorySink
+from thalweg.optimizer.optimize import optimize
+from thalweg.optimizer.standard import RULES
 from thalweg.plan.nodes import Plan, Write
 from thalweg.runtime.options import RunOptions
 from thalweg.session.execute import Execution, execute
@@ -40,6 +42,14 @@ def test_results_are_equal(case: Case, mode: str) -> None:
     roots, optimized = case.roots(), case.optimized()
     assert [r.schema for r in optimized] == [r.schema for r in roots]
     assert rows_of(optimized, mode) == rows_of(roots, mode)
+
+
+@pytest.mark.parametrize("case", CASES, ids=ids)
+def test_all_rules_together_keep_the_result(case: Case) -> None:
+    roots = case.roots()
+    optimized, _ = optimize(roots, RULES)
+    assert [r.schema for r in optimized] == [r.schema for r in roots]
+    assert rows_of(optimized, "stream") == rows_of(roots, "stream")
 
 
 @pytest.mark.parametrize("name", BY_NAME)

@@ -33,7 +33,9 @@ SEEDS = st.integers(0, 1 << 32)
 def test_row_by_row(seed: int, mode: str) -> None:
     plan = random_plan(Random(seed))
     try:
-        wanted = rows_of([plan], mode)
+        # a batch may leave a failure out by itself, as Polars does not compute what it need not
+        streamed = rows_of([plan], "stream")
+        wanted = streamed if mode == "stream" else rows_of([plan], mode)
     except ThalwegError:
         return
     done = set()
