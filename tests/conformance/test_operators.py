@@ -179,7 +179,7 @@ def test_pane_group_without_keys(window: str) -> None:
 @pytest.mark.parametrize("window", WINDOWS)
 def test_pane_group_against_polars(window: str) -> None:
     spec = WINDOWS[window]
-    ends = [e for e in range(-40 * SECOND, 40 * SECOND, spec.slide_us)]
+    ends = list(range(-40 * SECOND, 40 * SECOND, spec.slide_us))
     times = ROWS.get_column("t").to_physical()
     expected = []
     for end in ends:

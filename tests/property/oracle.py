@@ -140,7 +140,8 @@ def _windows(plan: Window, below: str) -> str:
     )
     return (
         f"SELECT * EXCLUDE (__end), make_timestamp({start}) AS window_start,"
-        f" make_timestamp(__end) AS window_end, make_timestamp(__end - 1000) AS window_time FROM (SELECT *, {ends} AS __end FROM {below})"
+        " make_timestamp(__end) AS window_end, make_timestamp(__end - 1000) AS window_time"
+        f" FROM (SELECT *, {ends} AS __end FROM {below})"
     )
 
 
