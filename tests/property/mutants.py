@@ -312,17 +312,26 @@ def _mutant(
 
 
 FIRST_SEEDS = {
-
-        "retracts rows that were not there": 3,
-        "forgets groups of later batches": 3,
-        "no result for no rows": 15
-    ,
-    "extremes are not undone": 33, "limit takes nothing back": 33, "panes close a second early": 3,
-    "windows close a second early": 5, "windows close a second late": 9, "ranks close a second early": 19,
-    "late a microsecond too late": 3, "late a second too early": 3, "judged by the whole batch": 3,
-    "the fastest input decides": 20, "the watermark overtakes rows": 3, "the last of ties wins": 12,
-    "does not align barriers": 4, "does not save what was emitted": 4, "restores keys in another task": 4,
-    "restores one row too far": 4, "forgets the watermark of a split": 106,
+    "retracts rows that were not there": 3,
+    "forgets groups of later batches": 3,
+    "no result for no rows": 15,
+    "extremes are not undone": 33,
+    "limit takes nothing back": 33,
+    "panes close a second early": 3,
+    "windows close a second early": 5,
+    "windows close a second late": 9,
+    "ranks close a second early": 19,
+    "late a microsecond too late": 3,
+    "late a second too early": 3,
+    "judged by the whole batch": 3,
+    "the fastest input decides": 20,
+    "the watermark overtakes rows": 3,
+    "the last of ties wins": 12,
+    "does not align barriers": 4,
+    "does not save what was emitted": 4,
+    "restores keys in another task": 4,
+    "restores one row too far": 4,
+    "forgets the watermark of a split": 106,
 }
 """Seeds that are known to fail, so that the search is short. Other generators only make it longer."""
 
