@@ -94,8 +94,15 @@ def _no_group_is_new(original: Any) -> Any:
     return take
 
 
-def _as_a_cut(_: Any) -> Any:
-    return lambda self, port: self.on_cut(0)
+def _only_with_rows(original: Callable[..., Any]) -> Callable[..., Any]:
+    """A group of all rows has no result before its first row."""
+
+    def on_cut(self: Any, number: int) -> Iterator[Any]:
+        if not self._keys and self._state.count == 0:
+            return iter(())
+        return original(self, number)
+
+    return on_cut
 
 
 def _all_present(_: Any) -> Any:
@@ -308,7 +315,10 @@ _RESTORE = (laws.restore_anywhere,)
 def _mutant(
     name: str, target: Any, attribute: str, made: Callable[[Any], Any], by: tuple[Law, ...]
 ) -> Mutant:
-    return Mutant(name, lambda: mock.patch.object(target, attribute, made(getattr(target, attribute))), by)
+    def install() -> AbstractContextManager[Any]:
+        return mock.patch.object(target, attribute, made(getattr(target, attribute)))
+
+    return Mutant(name, install, by, FIRST_SEEDS.get(name, 0))
 
 
 FIRST_SEEDS = {
@@ -342,7 +352,7 @@ MUTANTS = (
     _mutant(
         "forgets groups of later batches", running.RunningGroupOp, "_remember", _first_batch_only, _TABLES
     ),
-    _mutant("no result for no rows", running.RunningGroupOp, "on_end", _as_a_cut, _TABLES),
+    _mutant("no result for no rows", running.RunningGroupOp, "on_cut", _only_with_rows, _TABLES),
     _mutant("counts NULL", parts, "_present", _all_present, _TABLES),
     _mutant("count ignores weights", parts.CountPart, "update", _without_weights, _TABLES),
     _mutant("sum ignores weights", parts.SumPart, "update", _without_weights, _TABLES),

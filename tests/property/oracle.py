@@ -138,11 +138,9 @@ def _windows(plan: Window, below: str) -> str:
     start = (
         f"{_floor('__end - 1', w.size_us, w.offset_us)}" if w.kind == "cumulating" else f"__end - {w.size_us}"
     )
-    return (
-        f"SELECT * EXCLUDE (__end), make_timestamp({start}) AS window_start,"
-        " make_timestamp(__end) AS window_end, make_timestamp(__end - 1000) AS window_time"
-        f" FROM (SELECT *, {ends} AS __end FROM {below})"
-    )
+    bounds = {"window_start": start, "window_end": "__end", "window_time": "__end - 1000"}
+    made = ", ".join(f"make_timestamp({value}) AS {name}" for name, value in bounds.items())
+    return f"SELECT * EXCLUDE (__end), {made} FROM (SELECT *, {ends} AS __end FROM {below})"
 
 
 def _floor(value: str, step: int, origin: int) -> str:

@@ -62,12 +62,24 @@ class R:
 
 
 class Reference:
-    """The results of plans that are run together."""
+    """The results of plans that are run together.
+
+    Args:
+        roots: the plans.
+        judges: whether rows can be late, as in a stream.
+        frames: other rows for some sources, by the identity of the source.
+        has_ended: whether no row will follow.
+    """
 
     def __init__(
-        self, roots: Iterable[Plan], *, judges: bool, frames: Mapping[int, Frames] | None = None
+        self,
+        roots: Iterable[Plan],
+        *,
+        judges: bool,
+        frames: Mapping[int, Frames] | None = None,
+        has_ended: bool = True,
     ) -> None:
-        self._judges, self._frames = judges, frames or {}
+        self._judges, self._frames, self._has_ended = judges, frames or {}, has_ended
         self._numbers: dict[int, int] = {}
         self._made: dict[int, list[R]] = {}
         self._roots = list(roots)
@@ -108,7 +120,10 @@ class Reference:
         if isinstance(plan, Window):
             pairs = self._pairs(plan)
             return [_windowed(r, s, e) for r, s, e, late in pairs if not late]
-        return _unary(plan, self.rows(plan.inputs[0]))
+        below = self.rows(plan.inputs[0])
+        if isinstance(plan, GroupBy) and not plan.keys and not below and not self._has_ended:
+            return []
+        return _unary(plan, below)
 
     def _read(self, plan: Scan | Values) -> list[R]:
         frames: Frames = [plan.frame] if isinstance(plan, Values) else plan.source.frames  # type: ignore[attr-defined]

@@ -93,6 +93,9 @@ class RunningGroupOp:
     def on_cut(self, number: int) -> Iterator[Output]:
         """The changes since the last cut."""
         del number
+        if not self._keys and self._state.count == 0:
+            # without rows there is a result too: a count of 0 (law 9 holds from the first cut on)
+            self._remember(self._state.slots(pl.DataFrame(height=1)))
         if not self._touched:
             return
         slots = np.concatenate(self._touched)
@@ -134,10 +137,8 @@ class RunningGroupOp:
         yield from batch.slices(self._rows_max) if len(batch) else ()
 
     def on_end(self, port: int) -> Iterator[Output]:
-        """The last changes; a group of all rows has a result even without rows."""
+        """The last changes."""
         del port
-        if not self._keys:
-            self._remember(self._state.slots(pl.DataFrame(height=1)))
         yield from self.on_cut(0)
 
 

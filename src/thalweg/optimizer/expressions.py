@@ -22,6 +22,7 @@ from thalweg.expr.compile import compile_expr
 from thalweg.expr.infer import resolve, type_of
 from thalweg.expr.nodes import Call, Cast, Column, Expr, Literal, Named, PythonCall, columns_of, walk
 from thalweg.plan.nodes import AssignWatermark, Filter, GroupBy, Plan, Project
+from thalweg.plan.properties import properties
 
 Change = Callable[[Expr, Schema], Expr]
 """From an expression and the columns that it reads to an expression of the same type."""
@@ -169,7 +170,9 @@ def with_expressions(plan: Plan, change: Change) -> Plan:
         return plan if mark is plan.watermark else replace(plan, watermark=mark)
     if isinstance(plan, Project):
         items = _changed(plan.items, plan.input.schema, change)
-        return plan if items is plan.items else replace(plan, items=items)
+        made = plan if items is plan.items else replace(plan, items=items)
+        # CASE WHEN TRUE THEN ts END is no event time; were it made one, rows would be late by it
+        return made if properties(made).times == properties(plan).times else plan
     if isinstance(plan, GroupBy):
         aggregates = _changed(plan.aggregates, plan.input.schema, _reading_rows(change))
         return plan if aggregates is plan.aggregates else replace(plan, aggregates=aggregates)

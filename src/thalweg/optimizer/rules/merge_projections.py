@@ -18,6 +18,7 @@ from thalweg.expr.infer import type_of
 from thalweg.expr.nodes import Column, Named, substitute, walk
 from thalweg.optimizer.expressions import is_plain, keeps_type
 from thalweg.plan.nodes import Plan, Project
+from thalweg.plan.properties import properties
 
 
 def merge_projections(plan: Plan) -> Plan:
@@ -34,4 +35,6 @@ def merge_projections(plan: Plan) -> Plan:
     for item, old in zip(items, plan.items, strict=True):
         if not keeps_type(item.expr, schema, type_of(old.expr, lower.schema)):
             return plan
-    return replace(plan, input=lower.input, items=items)
+    merged = replace(plan, input=lower.input, items=items)
+    # a constant that becomes visible can make an event time of `ts - shift`, and rows late by it
+    return merged if properties(merged).times == properties(plan).times else plan

@@ -12,7 +12,7 @@ kind. Columns that are handed on as they are stay columns.
 
 from __future__ import annotations
 
-from thalweg.base.types import BOOLEAN, DATE, STRING, DataType, Integer, Timestamp
+from thalweg.base.types import BOOLEAN, DATE, STRING, DataType, Integer
 from thalweg.expr.infer import type_of
 from thalweg.expr.nodes import Call, Column, Expr, Literal
 from thalweg.optimizer.expressions import (
@@ -63,5 +63,5 @@ def _known(part: Expr) -> tuple[Expr, Literal] | None:
 
 def _is_exact(held: DataType, known: DataType) -> bool:
     """Whether equal values of the type are the same value; 0.0 and -0.0 are not."""
-    exact = isinstance(held, (Integer, Timestamp)) or held in (STRING, BOOLEAN, DATE)
+    exact = isinstance(held, Integer) or held in (STRING, BOOLEAN, DATE)
     return exact and is_same_type(held, known)
