@@ -41,7 +41,7 @@ ROWS = rows()
 BOUNDS = (WINDOW_START, WINDOW_END)
 WINDOWS = {
     "tumbling": WindowSpec.tumbling(2 * SECOND),
-    "hopping": WindowSpec.hopping(4 * SECOND, SECOND),
+    "hopping": WindowSpec.hopping(4 * SECOND, 2 * SECOND),
     "cumulating": WindowSpec.cumulating(6 * SECOND, 2 * SECOND),
 }
 CALLS = {

@@ -160,6 +160,26 @@ class DumpsInSlotOrder(KeyedColumns):
         return dump[pl.Series(order)]
 
 
+@breaks("S15")
+class WordsOfOtherColumns(KeyedColumns):
+    def words(self, slots: Any, names: Any) -> Any:
+        return super().words(slots, list(self.spec.key)[:1])
+
+
+@breaks("S15")
+class WordsForgetNull(KeyedColumns):
+    """NULL and 0 become one."""
+
+    def words(self, slots: Any, names: Any) -> Any:
+        return super().words(slots, names)[:, : len(names)]
+
+
+@breaks("S15")
+class WordsAreNotTheNumbers(KeyedColumns):
+    def words(self, slots: Any, names: Any) -> Any:
+        return super().words(slots, names) + 1
+
+
 # Row stores --------------------------------------------------------------------------------------
 
 

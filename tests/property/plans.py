@@ -292,6 +292,18 @@ def group(r: Random, plan: Plan, keys: Sequence[str]) -> Plan:
     return build.group_by(plan, [Named(k, Column(k)) for k in keys], outputs)
 
 
+def _counts_and_extremes(r: Random, plan: Plan) -> Plan | None:
+    """The least and greatest of counts, which are taken back with every row that is counted."""
+    keys = [n for n in ("k", "s") if n in plan.schema]
+    if len(keys) < 2:
+        return None
+    names = [Named(k, Column(k)) for k in keys]
+    counts = build.group_by(plan, names, [*names, Named("a0", Aggregate("count"))])
+    some = names[: r.choice([0, 1])]
+    ends = [Named(f"a{f}", Aggregate(f, (Column("a0"),))) for f in ("min", "max")]
+    return build.group_by(counts, some, [*some, *ends])
+
+
 def _argument(call: Aggregate) -> str:
     column = call.args[0]
     assert isinstance(column, Column), "the calls made here are over columns"
@@ -338,7 +350,7 @@ SHAPES: tuple[tuple[Step, ...], ...] = (
     *((_group,), (_group, _group), (_group, _filter, _group), (_group, _window_group), (_limit,)),
     *((_window_group,), (_window_group, _window_group), (_window_group, _group), (_window_group, _rank)),
     *((_window, _rank), (_window, _window_group), (_window_group, _rank, _window_group), (_window, _window)),
-    (random_step, random_step, random_step),
+    *((_counts_and_extremes,), (random_step, random_step, random_step)),
 )
 """What the middle of a plan is like: shapes that take different ways through the engine."""
 

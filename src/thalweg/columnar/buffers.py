@@ -57,6 +57,20 @@ def values_and_validity(series: pl.Series) -> tuple[Array, Array | None]:
     return _wide(values), place.validity
 
 
+def presence(series: pl.Series) -> Array:
+    """Which values of a column of any type are not NULL, as kernels take it.
+
+    Example:
+        >>> presence(pl.Series([1, None])).tolist(), presence(pl.Series([1])).tolist()
+        ([True, False], [])
+    """
+    if series.null_count() == 0:
+        return NO_FLAGS
+    found = locate(series.is_not_null()).booleans
+    assert found is not None, "a boolean column has values"
+    return found
+
+
 def _wide(values: Array) -> Array:
     kind = values.dtype.kind
     if kind in "Mmu" and values.itemsize == 8:

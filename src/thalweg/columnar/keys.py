@@ -79,6 +79,23 @@ class KeyCodec:
             at += part.width
         return to_frame(columns)
 
+    def part(self, rows: Array, names: Iterable[str]) -> Array:
+        """The words of some of the columns: equal where these columns are."""
+        wanted = set(names)
+        columns: list[Array] = []
+        flags = np.zeros(self._flag_words, dtype=np.int64)
+        at = 0
+        for number, (name, part) in enumerate(self._parts.items()):
+            if name in wanted:
+                columns.extend(rows[:, at : at + part.width].T)
+                flags[number // _FLAGS_PER_WORD] |= 1 << number % _FLAGS_PER_WORD
+            at += part.width
+        if rows.shape[1] > self._width:
+            columns.extend((rows[:, self._width :] & flags).T)
+        if not columns:
+            return np.zeros((len(rows), 1), dtype=np.int64)
+        return np.stack(columns, axis=1)
+
     def compact(self, rows: Array) -> None:
         """Forget strings that occur in none of these rows, where those outnumber the rows.
 

@@ -19,13 +19,12 @@ from thalweg.columnar.batch import FIRST, PANE, Batch, pick
 from thalweg.errors import DataError
 from thalweg.expr import aggregates
 from thalweg.expr.nodes import Aggregate, Column
-from thalweg.operators.parts import NO_WEIGHTS, Part, TextExtremePart, make_part, taken
+from thalweg.operators.parts import NO_WEIGHTS, ROWS, Part, TextExtremePart, make_part, taken
 from thalweg.progress.windows import WindowSpec
 from thalweg.protocols.operator import Context, Operator
-from thalweg.protocols.state import ColumnSpec, ColumnsSpec, KeyedColumns, StateSpec
+from thalweg.protocols.state import Columns, ColumnSpec, ColumnsSpec, StateSpec
 
 Array = np.ndarray[Any, Any]
-ROWS = "__rows"
 DONE = "__done"
 NEVER = -(1 << 62)
 
@@ -82,7 +81,7 @@ class GroupingSpec:
     def states(self) -> Iterable[StateSpec]:
         """The groups; and for extremes that must be undone, the values of each group."""
         key = dict(self.keys)
-        columns = {ROWS: ColumnSpec("int64")} | self.layout.columns
+        columns = dict(self.layout.stored)
         if self.has_panes:
             key |= {PANE: pl.Int64(), FIRST: pl.Int64()}
             columns |= {DONE: ColumnSpec("int64", NEVER)}
@@ -153,11 +152,21 @@ class Layout:
         return {n: c for part in self.parts.values() for n, c in part.columns.items()}
 
     @property
+    def stored(self) -> dict[str, ColumnSpec]:
+        """The number of rows, and the columns of all parts."""
+        return {ROWS: ColumnSpec("int64")} | self.columns
+
+    @cached_property
+    def shown(self) -> tuple[str, ...]:
+        """The columns that a result is made from."""
+        return (*self.columns, *((ROWS,) if ("count", None) in self.parts else ()))
+
+    @property
     def can_merge(self) -> bool:
         """Whether all parts can be made in one place and added up in another."""
         return all(p.can_merge for p in self.parts.values()) and not self.undone
 
-    def update(self, state: KeyedColumns, slots: Array, batch: Batch) -> None:
+    def update(self, state: Columns, slots: Array, batch: Batch) -> None:
         """Take rows."""
         weights = NO_WEIGHTS if batch.weight is None else weight_array(batch.weight)
         _add_rows(state, slots, weights)
@@ -165,13 +174,13 @@ class Layout:
             values = None if argument is None else batch.frame.get_column(argument)
             part.update(state, slots, values, weights)
 
-    def merge(self, state: KeyedColumns, slots: Array, made: Mapping[str, Any]) -> None:
+    def merge(self, state: Columns, slots: Array, made: Mapping[str, Any]) -> None:
         """Take what was added up elsewhere."""
         _add_rows(state, slots, made[ROWS])
         for part in self.parts.values():
             part.merge(state, slots, made)
 
-    def carried(self, state: KeyedColumns, found: Mapping[str, Array]) -> dict[str, Any]:
+    def carried(self, state: Columns, found: Mapping[str, Array]) -> dict[str, Any]:
         """What `take` gave, as another table of this process can merge it."""
         texts = [p for p in self.parts.values() if isinstance(p, TextExtremePart)]
         return {**found, **{n: s for part in texts for n, s in part.carried(found, state).items()}}
@@ -186,13 +195,13 @@ class Layout:
     def _is_flag(self, name: str) -> bool:
         return name in self.columns and self.columns[name].kind == "bool"
 
-    def take(self, state: KeyedColumns, slots: Array) -> dict[str, Array]:
+    def take(self, state: Columns, slots: Array) -> dict[str, Array]:
         """The columns of all parts, and the number of rows, at some slots."""
         return {ROWS: state.column(ROWS)[slots]} | taken(list(self.parts.values()), state, slots)
 
     def outputs(
         self,
-        state: KeyedColumns,
+        state: Columns,
         found: Mapping[str, Array],
         extremes: Mapping[tuple[str, str], pl.Series] | None = None,
     ) -> pl.DataFrame:
@@ -250,7 +259,7 @@ def weight_array(weight: pl.Series) -> Array:
     return values_and_validity(weight)[0]
 
 
-def _add_rows(state: KeyedColumns, slots: Array, weights: Array) -> None:
+def _add_rows(state: Columns, slots: Array, weights: Array) -> None:
     from thalweg.columnar.accumulate import add_counts
     from thalweg.columnar.buffers import NO_FLAGS
 

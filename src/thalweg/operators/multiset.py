@@ -8,8 +8,8 @@ import numpy as np
 import polars as pl
 
 from thalweg.columnar.batch import Batch
-from thalweg.operators.aggregation import ROWS, weight_array
-from thalweg.operators.parts import NO_WEIGHTS
+from thalweg.operators.aggregation import weight_array
+from thalweg.operators.parts import NO_WEIGHTS, ROWS
 from thalweg.protocols.state import KeyedColumns
 
 _EVERYTHING = "__all"

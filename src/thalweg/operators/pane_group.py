@@ -14,12 +14,13 @@ import numpy as np
 import polars as pl
 
 from thalweg.columnar.batch import FIRST, PANE, Batch, pick
-from thalweg.operators.aggregation import DONE, ROWS, GroupingSpec, key_frame
+from thalweg.operators.accumulators import Accumulators
+from thalweg.operators.aggregation import DONE, GroupingSpec, key_frame
 from thalweg.plan.nodes import WINDOW_END, WINDOW_START, WINDOW_TIME
 from thalweg.plan.properties import WINDOW_TIME_US
 from thalweg.progress.windows import WindowSpec
 from thalweg.protocols.operator import Context, Output
-from thalweg.protocols.state import ColumnSpec, ColumnsSpec, KeyedColumns
+from thalweg.protocols.state import KeyedColumns
 
 Array = np.ndarray[Any, Any]
 
@@ -43,8 +44,6 @@ class PaneGroupOp:
         self._state: KeyedColumns = context.state("groups")
         self._rows_max = context.rows_max
         self._keys = list(spec.keys)
-        columns = {ROWS: ColumnSpec("int64")} | self._layout.columns
-        self._sums = context.scratch(ColumnsSpec("window", spec.keys, columns))
         self._next_end = self._find_next()
 
     def on_batch(self, port: int, batch: Batch) -> Iterator[Output]:
@@ -79,8 +78,7 @@ class PaneGroupOp:
     def _close(self, until: int | None) -> Iterator[Output]:
         """Windows in the order of their ends; then the panes that no open window needs."""
         live = self._state.live()
-        keys = self._state.keys(live)
-        panes, firsts = _array(keys, PANE), _array(keys, FIRST)
+        panes, firsts = self._panes(live)
         done = self._state.column(DONE)
         starts = np.maximum(firsts, done[live] + self._window.slide_us)
         lasts = self._window.last_end(panes)
@@ -89,48 +87,44 @@ class PaneGroupOp:
             chosen = live[inside]
             if len(chosen):
                 done[chosen] = end
-                yield from self._emit(keys.filter(pl.Series(inside)), chosen, end)
+                yield from self._emit(chosen, end)
         closed = live if until is None else live[lasts <= until]
         if len(closed):
             self._state.free(closed)
         self._next_end = None if until is None else self._find_next()
 
-    def _emit(self, keys: pl.DataFrame, slots: Array, end: int) -> Iterator[Output]:
+    def _panes(self, slots: Array) -> tuple[Array, Array]:
+        """The pane of each slot, and the end of the first window that its rows count for."""
+        words = self._state.words(slots, (PANE, FIRST))
+        return words[:, 0], words[:, 1]
+
+    def _emit(self, slots: Array, end: int) -> Iterator[Output]:
         """One window from its panes."""
-        layout, source = self._layout, self._state
-        own = key_frame(keys, self._keys)
-        found = layout.take(source, slots)
-        if self._needs_sum(keys):
-            carried = layout.carried(source, found)
-            source = self._sums
-            at = source.slots(own)
-            layout.merge(source, at, carried)
-            used = source.live()
-            own = source.keys(used) if self._keys else pl.DataFrame(height=len(used))
-            found = layout.take(source, used)
-            outputs = layout.outputs(source, found)
-            source.free(used)
+        from thalweg.columnar.groups import group_rows
+
+        layout, state = self._layout, self._state
+        found = layout.take(state, slots)
+        groups = group_rows(state.words(slots, self._keys))
+        if groups.height == len(slots):
+            outputs = layout.outputs(state, found)
         else:
-            outputs = layout.outputs(source, found)
+            sums = Accumulators(layout.stored, groups.height)
+            layout.merge(sums, groups.ids, layout.carried(state, found))
+            outputs = layout.outputs(sums, sums.arrays)
+            slots = slots[groups.firsts]
         start = int(self._window.window_start(end))
         bounds = {WINDOW_START: start, WINDOW_END: end, WINDOW_TIME: end - WINDOW_TIME_US}
+        own = state.keys(slots).drop(PANE, FIRST)
         made = own.hstack(outputs) if own.width else outputs
         made = made.with_columns([_constant(v, self._time).alias(n) for n, v in bounds.items()])
         yield from Batch(pick(made, self._spec.columns)).slices(self._rows_max)
-
-    def _needs_sum(self, keys: pl.DataFrame) -> bool:
-        """Whether a key may have several panes in one window."""
-        if keys.height <= 1:
-            return False
-        panes, firsts = keys.get_column(PANE), keys.get_column(FIRST)
-        return not (panes.min() == panes.max() and firsts.min() == firsts.max())
 
     def _find_next(self) -> int | None:
         """The end of the window that closes first."""
         live = self._state.live()
         if not len(live):
             return None
-        firsts = _array(self._state.keys(live), FIRST)
+        _, firsts = self._panes(live)
         return int(np.maximum(firsts, self._state.column(DONE)[live] + self._window.slide_us).min())
 
 
@@ -147,7 +141,3 @@ def _ends(starts: Array, lasts: Array, until: int | None, slide: int) -> list[in
 def _constant(value: int, held: pl.DataType | None) -> pl.Expr:
     assert held is not None, "a window has a time type"
     return pl.lit(value, dtype=pl.Int64).cast(held)
-
-
-def _array(frame: pl.DataFrame, name: str) -> Array:
-    return frame.get_column(name).to_numpy()

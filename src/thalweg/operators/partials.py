@@ -11,10 +11,12 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from thalweg.columnar.arrow import to_frame
 from thalweg.columnar.batch import FIRST, PANE, Batch
-from thalweg.operators.aggregation import ROWS, GroupingSpec, key_frame
+from thalweg.operators.accumulators import Accumulators
+from thalweg.operators.aggregation import GroupingSpec, key_frame
 from thalweg.protocols.operator import Context, Output, Step
-from thalweg.protocols.state import ColumnSpec, ColumnsSpec, StateSpec
+from thalweg.protocols.state import StateSpec
 
 _COMPACT_AFTER = 64
 
@@ -32,7 +34,8 @@ class PartialsSpec:
 
     def build(self, context: Context) -> PartialsOp:
         """The operator."""
-        return PartialsOp(self.grouping, context)
+        del context
+        return PartialsOp(self.grouping)
 
     def describe(self) -> str:
         """One line."""
@@ -43,32 +46,35 @@ class PartialsOp(Step):
     """Turn rows into one partial result per key.
 
     Emits:      for each batch one row per key: the parts of its aggregates.
-    State:      none; the table is empty between calls.
+    State:      none; what is added up goes out at once.
     Late rows:  were turned away before.
     Batch mode: Polars does the same by itself.
     """
 
-    def __init__(self, spec: GroupingSpec, context: Context) -> None:
+    def __init__(self, spec: GroupingSpec) -> None:
+        from thalweg.columnar.keys import KeyCodec
+
         self._layout = spec.layout
         key = dict(spec.keys)
         if spec.has_panes:
             key |= {PANE: pl.Int64(), FIRST: pl.Int64()}
-        self._keys = list(key)
-        columns = {ROWS: ColumnSpec("int64")} | self._layout.columns
-        self._table = context.scratch(ColumnsSpec("partials", key, columns))
+        self._keys, self._columns = list(key), self._layout.stored
+        self._codec = KeyCodec(key)
         self._batches = 0
 
     def on_batch(self, port: int, batch: Batch) -> Iterator[Output]:
         """The partial results of the batch."""
+        from thalweg.columnar.groups import group_rows
+
         del port
-        table = self._table
-        slots = table.slots(key_frame(batch.frame, self._keys))
-        self._layout.update(table, slots, batch)
-        used = table.live()
-        made = self._layout.take(table, used)
-        frame = table.keys(used).hstack([pl.Series(n, a) for n, a in made.items()])
-        table.free(used)
+        keys = key_frame(batch.frame, self._keys)
+        words = self._codec.encode(keys)
+        groups = group_rows(words)
+        made = Accumulators(self._columns, groups.height)
+        self._layout.update(made, groups.ids, batch)
         self._batches += 1
         if self._batches % _COMPACT_AFTER == 0:
-            table.compact()
-        yield Batch(frame)
+            self._codec.compact(words)
+        columns = [pl.Series(n, a) for n, a in made.arrays.items()]
+        firsts = pl.Series(groups.firsts)
+        yield Batch(to_frame([*(c.gather(firsts) for c in keys.get_columns()), *columns]))

@@ -17,10 +17,12 @@ import numpy as np
 import polars as pl
 
 from thalweg.base.types import BINARY, STRING, DataType, Decimal, Float
-from thalweg.protocols.state import ColumnSpec, KeyedColumns
+from thalweg.protocols.state import Columns, ColumnSpec
 
 Array = np.ndarray[Any, Any]
 NO_WEIGHTS = np.empty(0, np.int64)
+ROWS = "__rows"
+"""The column that counts the rows of a group: it exists while that is not 0."""
 
 
 class Part(Protocol):
@@ -41,22 +43,22 @@ class Part(Protocol):
         """Whether parts made elsewhere can be added."""
         ...
 
-    def update(self, state: KeyedColumns, slots: Array, values: pl.Series | None, weights: Array) -> None:
+    def update(self, state: Columns, slots: Array, values: pl.Series | None, weights: Array) -> None:
         """Take rows: the slot, value and weight of each (no weights: all +1)."""
         ...
 
-    def merge(self, state: KeyedColumns, slots: Array, made: Mapping[str, Array]) -> None:
+    def merge(self, state: Columns, slots: Array, made: Mapping[str, Array]) -> None:
         """Add parts made elsewhere, one per row."""
         ...
 
-    def value(self, taken: Mapping[str, Array], state: KeyedColumns) -> pl.Series:
+    def value(self, taken: Mapping[str, Array], state: Columns) -> pl.Series:
         """What `finish` gets, from columns taken out of the state."""
         ...
 
 
 @dataclass(frozen=True)
 class CountPart:
-    """How many rows, or how many values that are not NULL."""
+    """How many values that are not NULL."""
 
     prefix: str
     can_merge: bool = True
@@ -65,19 +67,43 @@ class CountPart:
     def columns(self) -> dict[str, ColumnSpec]:
         return {f"{self.prefix}n": ColumnSpec("int64")}
 
-    def update(self, state: KeyedColumns, slots: Array, values: pl.Series | None, weights: Array) -> None:
+    def update(self, state: Columns, slots: Array, values: pl.Series | None, weights: Array) -> None:
         from thalweg.columnar.accumulate import add_counts
+        from thalweg.columnar.buffers import presence
 
-        add_counts(slots, _present(values), weights, state.column(f"{self.prefix}n"))
+        assert values is not None, "what counts all rows is RowsPart"
+        add_counts(slots, presence(values), weights, state.column(f"{self.prefix}n"))
 
-    def merge(self, state: KeyedColumns, slots: Array, made: Mapping[str, Array]) -> None:
+    def merge(self, state: Columns, slots: Array, made: Mapping[str, Array]) -> None:
         from thalweg.columnar.accumulate import add_counts
+        from thalweg.columnar.buffers import NO_FLAGS
 
         name = f"{self.prefix}n"
-        add_counts(slots, _present(None), made[name], state.column(name))
+        add_counts(slots, NO_FLAGS, made[name], state.column(name))
 
-    def value(self, taken: Mapping[str, Array], state: KeyedColumns) -> pl.Series:
+    def value(self, taken: Mapping[str, Array], state: Columns) -> pl.Series:
         return pl.Series(taken[f"{self.prefix}n"])
+
+
+@dataclass(frozen=True)
+class RowsPart:
+    """How many rows: what every group counts anyway."""
+
+    prefix: str
+    can_merge: bool = True
+
+    @property
+    def columns(self) -> dict[str, ColumnSpec]:
+        return {}
+
+    def update(self, state: Columns, slots: Array, values: pl.Series | None, weights: Array) -> None:
+        pass
+
+    def merge(self, state: Columns, slots: Array, made: Mapping[str, Array]) -> None:
+        pass
+
+    def value(self, taken: Mapping[str, Array], state: Columns) -> pl.Series:
+        return pl.Series(taken[ROWS])
 
 
 @dataclass(frozen=True)
@@ -93,7 +119,7 @@ class SumPart:
     def columns(self) -> dict[str, ColumnSpec]:
         return {f"{self.prefix}{c}": ColumnSpec("int64") for c in ("high", "low", "n")}
 
-    def update(self, state: KeyedColumns, slots: Array, values: pl.Series | None, weights: Array) -> None:
+    def update(self, state: Columns, slots: Array, values: pl.Series | None, weights: Array) -> None:
         from thalweg.columnar import buffers
         from thalweg.columnar.accumulate import add_sums
 
@@ -108,17 +134,17 @@ class SumPart:
         highs, lows, validity = buffers.limbs(values)
         add_decimals(slots, (highs, lows), buffers.flags(validity), weights, (high, low), counts)
 
-    def merge(self, state: KeyedColumns, slots: Array, made: Mapping[str, Array]) -> None:
+    def merge(self, state: Columns, slots: Array, made: Mapping[str, Array]) -> None:
         from thalweg.columnar.merge import merge_sums
 
         highs, lows, adds = (made[f"{self.prefix}{c}"] for c in ("high", "low", "n"))
         merge_sums(slots, highs, lows, adds, *self._arrays(state))
 
-    def _arrays(self, state: KeyedColumns) -> tuple[Array, Array, Array]:
+    def _arrays(self, state: Columns) -> tuple[Array, Array, Array]:
         high, low, counts = (state.column(f"{self.prefix}{c}") for c in ("high", "low", "n"))
         return high, low, counts
 
-    def value(self, taken: Mapping[str, Array], state: KeyedColumns) -> pl.Series:
+    def value(self, taken: Mapping[str, Array], state: Columns) -> pl.Series:
         from thalweg.columnar.buffers import limbs_to_polars
 
         high, low = taken[f"{self.prefix}high"], taken[f"{self.prefix}low"]
@@ -139,7 +165,7 @@ class FloatSumPart:
         sums = {f"{self.prefix}{c}": ColumnSpec("float64", 0.0) for c in ("high", "low")}
         return sums | {f"{self.prefix}{c}": ColumnSpec("int64") for c in ("nan", "plus", "minus", "n")}
 
-    def update(self, state: KeyedColumns, slots: Array, values: pl.Series | None, weights: Array) -> None:
+    def update(self, state: Columns, slots: Array, values: pl.Series | None, weights: Array) -> None:
         from thalweg.columnar import buffers
         from thalweg.columnar.accumulate_floats import add_floats
 
@@ -148,7 +174,7 @@ class FloatSumPart:
         high, low, nan, plus, minus, counts = (state.column(c) for c in self.columns)
         add_floats(slots, numbers, buffers.flags(validity), weights, (high, low), (nan, plus, minus), counts)
 
-    def merge(self, state: KeyedColumns, slots: Array, made: Mapping[str, Array]) -> None:
+    def merge(self, state: Columns, slots: Array, made: Mapping[str, Array]) -> None:
         from thalweg.columnar.accumulate import add_counts
         from thalweg.columnar.accumulate_floats import add_floats
         from thalweg.columnar.buffers import NO_FLAGS
@@ -161,7 +187,7 @@ class FloatSumPart:
         for name, column in (("nan", nan), ("plus", plus), ("minus", minus), ("n", counts)):
             add_counts(slots, NO_FLAGS, made[f"{self.prefix}{name}"], column)
 
-    def value(self, taken: Mapping[str, Array], state: KeyedColumns) -> pl.Series:
+    def value(self, taken: Mapping[str, Array], state: Columns) -> pl.Series:
         from thalweg.columnar.accumulate_floats import float_sums
 
         high, low, nan, plus, minus, counts = (taken[c] for c in self.columns)
@@ -184,7 +210,7 @@ class ExtremePart:
             f"{self.prefix}seen": ColumnSpec("bool", initial=False),
         }
 
-    def update(self, state: KeyedColumns, slots: Array, values: pl.Series | None, weights: Array) -> None:
+    def update(self, state: Columns, slots: Array, values: pl.Series | None, weights: Array) -> None:
         from thalweg.columnar import buffers
         from thalweg.columnar.accumulate import ordered_words
 
@@ -194,17 +220,17 @@ class ExtremePart:
             numbers = ordered_words(numbers)
         self._keep(state, slots, numbers, buffers.flags(validity))
 
-    def merge(self, state: KeyedColumns, slots: Array, made: Mapping[str, Array]) -> None:
+    def merge(self, state: Columns, slots: Array, made: Mapping[str, Array]) -> None:
         self._keep(state, slots, made[f"{self.prefix}v"], made[f"{self.prefix}seen"])
 
-    def _keep(self, state: KeyedColumns, slots: Array, words: Array, seen: Array) -> None:
+    def _keep(self, state: Columns, slots: Array, words: Array, seen: Array) -> None:
         from thalweg.columnar.accumulate import keep_extremes, order_mask
 
         unsigned = self.held.polars == pl.UInt64
         mask = order_mask(greatest=self.greatest, unsigned=unsigned)
         keep_extremes(slots, words, seen, mask, *(state.column(c) for c in self.columns))
 
-    def value(self, taken: Mapping[str, Array], state: KeyedColumns) -> pl.Series:
+    def value(self, taken: Mapping[str, Array], state: Columns) -> pl.Series:
         from thalweg.columnar.accumulate import from_ordered_words
         from thalweg.columnar.buffers import to_polars
 
@@ -227,7 +253,7 @@ class TextExtremePart:
     def columns(self) -> dict[str, ColumnSpec]:
         return {f"{self.prefix}v": ColumnSpec("bytes", None)}
 
-    def update(self, state: KeyedColumns, slots: Array, values: pl.Series | None, weights: Array) -> None:
+    def update(self, state: Columns, slots: Array, values: pl.Series | None, weights: Array) -> None:
         assert values is not None, "an extreme has an argument"
         name = f"{self.prefix}v"
         rows = pl.DataFrame({"s": slots, "v": values}).drop_nulls()
@@ -242,11 +268,11 @@ class TextExtremePart:
         pick = pl.max_horizontal("a", "b") if self.greatest else pl.min_horizontal("a", "b")
         codes[at] = state.dictionary(name).encode(self._as_bytes(both.select(pick.alias("v"))["v"]))
 
-    def carried(self, taken: Mapping[str, Array], state: KeyedColumns) -> dict[str, pl.Series]:
+    def carried(self, taken: Mapping[str, Array], state: Columns) -> dict[str, pl.Series]:
         """The column as another table can merge it: codes mean something in their own table only."""
         return {f"{self.prefix}v": self.value(taken, state)}
 
-    def merge(self, state: KeyedColumns, slots: Array, made: Mapping[str, Array]) -> None:
+    def merge(self, state: Columns, slots: Array, made: Mapping[str, Array]) -> None:
         carried: object = made[f"{self.prefix}v"]
         assert isinstance(carried, pl.Series), "extremes of texts are not split"
         self.update(state, slots, carried, NO_WEIGHTS)
@@ -256,21 +282,21 @@ class TextExtremePart:
             values = values.cast(pl.String)
         return values.cast(pl.Binary)
 
-    def _decoded(self, state: KeyedColumns, codes: Array) -> pl.Series:
+    def _decoded(self, state: Columns, codes: Array) -> pl.Series:
         raw = state.dictionary(f"{self.prefix}v").decode(codes, pl.Binary(), "v")
         if self.held == BINARY:
             return raw
         text = raw.cast(pl.String)
         return text if self.held == STRING else text.cast(self.held.polars)
 
-    def value(self, taken: Mapping[str, Array], state: KeyedColumns) -> pl.Series:
+    def value(self, taken: Mapping[str, Array], state: Columns) -> pl.Series:
         return self._decoded(state, taken[f"{self.prefix}v"])
 
 
 def make_part(kind: str, held: DataType | None, prefix: str) -> Part:
     """The part of that kind for an argument of that type."""
     if kind == "count":
-        return CountPart(prefix)
+        return RowsPart(prefix) if held is None else CountPart(prefix)
     assert held is not None, f"{kind} has an argument"
     if kind == "sum":
         if isinstance(held, Float):
@@ -282,20 +308,11 @@ def make_part(kind: str, held: DataType | None, prefix: str) -> Part:
     return ExtremePart(prefix, kind == "max", held)
 
 
-def _present(values: pl.Series | None) -> Array:
-    """Which values are not NULL, as kernels take it."""
-    from thalweg.columnar.buffers import NO_FLAGS
-
-    if values is None or values.null_count() == 0:
-        return NO_FLAGS
-    return np.ascontiguousarray(values.is_not_null().to_numpy())
-
-
 def _nullable(values: Array, some: Array) -> pl.Series:
     series = pl.Series(values)
     return series if some.all() else series.set(pl.Series(~some), None)
 
 
-def taken(parts: Sequence[Part], state: KeyedColumns, slots: Array) -> dict[str, Array]:
+def taken(parts: Sequence[Part], state: Columns, slots: Array) -> dict[str, Array]:
     """The columns of all parts at some slots, copied."""
     return {name: state.column(name)[slots] for part in parts for name in part.columns}

@@ -6,15 +6,16 @@ its new row comes once.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
 import polars as pl
 
 from thalweg.columnar.batch import Batch
-from thalweg.operators.aggregation import DONE, ROWS, GroupingSpec, key_frame
+from thalweg.operators.aggregation import DONE, GroupingSpec, key_frame
 from thalweg.operators.multiset import Multiset
+from thalweg.operators.parts import ROWS
 from thalweg.protocols.operator import Context, Output
 from thalweg.protocols.state import KeyedColumns
 
@@ -120,7 +121,7 @@ class RunningGroupOp:
             # a group of all rows has one result from the first row on, also when all rows are gone again
             had, has = before.pop(DONE), np.ones(len(slots), np.bool_)
             state.column(DONE)[slots] = True
-        changed = ~(had & has) | _differs(before, now)
+        changed = ~(had & has) | _differs(before, now, layout.shown)
         latest = self._extremes(slots) if self._values else extremes
         for name in extremes.columns:
             changed |= extremes.get_column(name).ne_missing(latest.get_column(name)).to_numpy()
@@ -142,12 +143,11 @@ class RunningGroupOp:
         yield from self.on_cut(0)
 
 
-def _differs(before: Mapping[str, Array], now: Mapping[str, Array]) -> Array:
+def _differs(before: Mapping[str, Array], now: Mapping[str, Array], names: Iterable[str]) -> Array:
     """Which groups have other parts than before."""
     found = np.zeros(len(now[ROWS]), np.bool_)
-    for name, column in now.items():
-        if name != ROWS:
-            found |= before[name] != column
+    for name in names:
+        found |= before[name] != now[name]
     return found
 
 

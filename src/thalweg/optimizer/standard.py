@@ -10,6 +10,7 @@ from thalweg.optimizer.optimize import Rule
 from thalweg.optimizer.rules.drop_trivial_projection import drop_trivial_projection
 from thalweg.optimizer.rules.drop_watermark import drop_watermark
 from thalweg.optimizer.rules.fold_constants import fold_constants
+from thalweg.optimizer.rules.group_by_day import group_by_day
 from thalweg.optimizer.rules.merge_filters import merge_filters
 from thalweg.optimizer.rules.merge_projections import merge_projections
 from thalweg.optimizer.rules.merge_rank_filter import merge_rank_filter
@@ -27,6 +28,7 @@ RULES: tuple[Rule, ...] = (
     merge_rank_filter,
     merge_projections,
     propagate_constants,
+    group_by_day,
     project_before_filter,
     drop_watermark,
     prune_columns,

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
 from thalweg.columnar.batch import Batch
-from thalweg.protocols.state import ColumnsSpec, KeyedColumns, StateSpec
+from thalweg.protocols.state import StateSpec
 
 MAIN = "out"
 BAD = "bad"
@@ -88,10 +88,6 @@ class Context(Protocol):
 
     def state(self, name: str) -> Any:
         """The state declared under this name (its type depends on the kind declared)."""
-        ...
-
-    def scratch(self, spec: ColumnsSpec) -> KeyedColumns:
-        """An empty table for use within one call; never part of a checkpoint."""
         ...
 
     @property

@@ -8,7 +8,7 @@ Not here: how a kind is kept (state/), how it reaches a checkpoint (checkpoint/)
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
@@ -131,7 +131,19 @@ class RowStore(Protocol):
         ...
 
 
-class KeyedColumns(Protocol):
+class Columns(Protocol):
+    """Accumulators as arrays, one place per group."""
+
+    def column(self, name: str) -> Array:
+        """The array of a column."""
+        ...
+
+    def dictionary(self, name: str) -> Dictionary:
+        """The dictionary of a `bytes` column."""
+        ...
+
+
+class KeyedColumns(Columns, Protocol):
     """Accumulators as arrays, indexed by the slot of a key.
 
     Arrays may be replaced whenever slots are made: fetch them after `slots`, never keep them.
@@ -147,6 +159,7 @@ class KeyedColumns(Protocol):
            ascending, their number, the slots just made in order of first appearance.
         S9 memory of keys that have gone is given back by `compact`.
         S10 the order of a dump depends on its rows alone, not on their history.
+        S15 `words` are equal where those key columns are, and an Int64 that is not NULL is its own word.
 
     Checked by: `thalweg.testing.check_state`, with S6 and S7.
     """
@@ -159,20 +172,16 @@ class KeyedColumns(Protocol):
         """The slot of the key of each row, or -1."""
         ...
 
-    def column(self, name: str) -> Array:
-        """The array of a column, at least `capacity` long."""
-        ...
-
-    def dictionary(self, name: str) -> Dictionary:
-        """The dictionary of a `bytes` column."""
-        ...
-
     def free(self, slots: Array) -> None:
         """Forget keys. Their slots (each at most once) go to keys that come later."""
         ...
 
     def keys(self, slots: Array) -> pl.DataFrame:
         """The key columns of live slots."""
+        ...
+
+    def words(self, slots: Array, names: Sequence[str]) -> Array:
+        """Some key columns of live slots as int64[slots, width]; what they mean ends with the call."""
         ...
 
     def live(self) -> Array:

@@ -19,7 +19,7 @@ from thalweg.progress.owner import WatermarkOwner
 from thalweg.protocols.messages import Barrier
 from thalweg.protocols.operator import OperatorSpec
 from thalweg.protocols.source import Split, discovery_interval
-from thalweg.protocols.state import ColumnsSpec, KeyedColumns, RowsSpec, StateSpec
+from thalweg.protocols.state import ColumnsSpec, RowsSpec, StateSpec
 from thalweg.runtime.chain import Chain
 from thalweg.runtime.edge import Channel
 from thalweg.runtime.options import RunOptions
@@ -64,12 +64,6 @@ class _Context:
     def state(self, name: str) -> Any:
         """The state declared under the name."""
         return self.states[name]
-
-    def scratch(self, spec: ColumnsSpec) -> KeyedColumns:
-        """An empty table for use within one call."""
-        from thalweg.state.memory import KeyedColumns as Memory
-
-        return Memory(spec)
 
 
 class _Assembler:

@@ -7,6 +7,7 @@ Not here: what the accumulators mean (operators/), when state is saved (checkpoi
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -98,6 +99,9 @@ class KeyedColumns:
 
     def keys(self, slots: Array) -> pl.DataFrame:
         return self._codec.decode(self._index.rows(slots))
+
+    def words(self, slots: Array, names: Sequence[str]) -> Array:
+        return self._codec.part(self._index.rows(slots), names)
 
     def live(self) -> Array:
         return self._index.live()

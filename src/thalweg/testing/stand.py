@@ -23,7 +23,7 @@ from thalweg.columnar.batch import BEFORE, Batch
 from thalweg.columnar.hash import partitions
 from thalweg.protocols.messages import Watermark
 from thalweg.protocols.operator import MAIN, Operator, OperatorSpec, Output, Side
-from thalweg.protocols.state import ColumnsSpec, KeyedColumns, RowsSpec, StateSpec
+from thalweg.protocols.state import ColumnsSpec, RowsSpec, StateSpec
 from thalweg.runtime.chain import Chain
 from thalweg.runtime.outputs import owner_of
 from thalweg.testing.contract import check
@@ -100,10 +100,6 @@ class _Context:
 
     def state(self, name: str) -> Any:
         return self.states[name]
-
-    def scratch(self, spec: ColumnsSpec) -> KeyedColumns:
-        made: KeyedColumns = new_state(spec)
-        return made
 
 
 class _Run:

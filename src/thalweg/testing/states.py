@@ -43,7 +43,7 @@ _ROUNDS = 12
 
 
 def check_state(make_state: MakeState, kinds: Sequence[Kind] = ("columns", "rows"), *, seed: int = 0) -> None:
-    """Run the kinds of state of a backend against S1 to S14.
+    """Run the kinds of state of a backend against S1 to S15.
 
     Args:
         make_state: makes empty state as declared.
@@ -187,6 +187,21 @@ class _Script:
         check(dict(keys.schema) == dict(self._spec.key), "S8", f"{self._what}: keys", found=dict(keys.schema))
         rows = [(*k, *v) for k, v in zip(rows_of(keys), self._values_at(numbers), strict=True)]
         self._check_contents(line, self._what, rows)
+        self._check_words(live, keys)
+
+    def _check_words(self, live: Any, keys: pl.DataFrame) -> None:
+        """Words of one key column, and of all, tell slots apart as their values do."""
+        for names in (*([n] for n in keys.columns), keys.columns):
+            what = f"{self._what}: words of {', '.join(names)}"
+            words = [tuple(w) for w in self._state.words(live, names).tolist()]
+            values = list(rows_of(keys.select(names)))
+            pairs = len(set(zip(words, values, strict=True)))
+            alike = len(set(words)) == len(set(values)) == pairs
+            check(alike, "S15", what, expected=values, found=words)
+            if len(names) == 1 and keys.schema[names[0]] == pl.Int64:
+                own = [w[0] for w, v in zip(words, values, strict=True) if v != (None,)]
+                expected = [v[0] for v in values if v != (None,)]
+                check(own == expected, "S15", what, expected=expected, found=own)
 
     def _check_contents(self, line: str, what: str, rows: list[Key]) -> None:
         width = len(self._spec.key)

@@ -1,0 +1,181 @@
+"""Number the rows of one batch by key, for work that ends with the batch.
+
+Keys are rows of int64 words. Where they span few values (ids, days and codes mostly do) each has a place
+of its own in an array, a "perfect hash"; otherwise a hash table of the batch's own finds the first row
+with the same words. Nothing is kept from one call to the next.
+
+Not here: keys that are remembered (index.py), how values become words (keys.py).
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from thalweg.columnar.compiled import helper, kernel
+
+Array = np.ndarray[Any, Any]
+
+_ROOM_PER_ROW, _ROOM_LEAST, _ROOM_MOST = 4, 4096, 1 << 22
+"""How many places the array may have: a place that is cleared in vain costs less than a search."""
+_FEW = 32
+"""Up to so many different values, far apart from each other, are told apart by comparing."""
+
+
+class Groups(NamedTuple):
+    """The groups of a batch, in the order of their first rows.
+
+    Attributes:
+        ids: the number of each row's group.
+        firsts: the first row of each group.
+    """
+
+    ids: Array
+    firsts: Array
+
+    @property
+    def height(self) -> int:
+        """How many groups there are."""
+        return len(self.firsts)
+
+
+def group_rows(words: Array) -> Groups:
+    """The groups of rows with equal words.
+
+    Args:
+        words: int64[rows, width].
+
+    Example:
+        >>> found = group_rows(np.array([[7, 1], [9, 1], [7, 1]]))
+        >>> found.ids.tolist(), found.firsts.tolist()
+        ([0, 1, 0], [0, 1])
+    """
+    height = len(words)
+    ids, firsts = np.empty(height, np.int64), np.empty(height, np.int64)
+    room = min(max(_ROOM_PER_ROW * height, _ROOM_LEAST), _ROOM_MOST)
+    span = _codes(words, room, ids)
+    if span > 0:
+        count = _by_place(ids, np.full(span, -1, np.int32), firsts)
+    else:
+        size = 1 << max(4, (2 * height - 1).bit_length())
+        count = _by_hash(words, np.full(size, -1, np.int32), ids, firsts)
+    return Groups(ids, firsts[:count])
+
+
+@helper
+def _ends(words, j):  # type: ignore[no-untyped-def]
+    """The least and the greatest word of a column; (0, 0) without rows."""
+    if len(words) == 0:
+        return np.int64(0), np.int64(0)
+    least = most = words[0, j]
+    for i in range(1, len(words)):
+        least = min(least, words[i, j])
+        most = max(most, words[i, j])
+    return least, most
+
+
+@helper
+def _few_values(words, j, values):  # type: ignore[no-untyped-def]
+    """Collect the different words of a column; returns how many, or 0 if there are more than fit."""
+    count, at = np.int64(0), np.int64(0)
+    for i in range(len(words)):
+        word = words[i, j]
+        if count > 0 and values[at] == word:
+            continue
+        at = np.int64(0)
+        while at < count and values[at] != word:
+            at += 1
+        if at == count:
+            if count == len(values):
+                return np.int64(0)
+            values[count] = word
+            count += 1
+    return count
+
+
+@helper
+def _add_few(words, j, values, codes):  # type: ignore[no-untyped-def]
+    """Append the place of each word among the values to the codes."""
+    at = np.int64(0)
+    for i in range(len(words)):
+        word = words[i, j]
+        if values[at] != word:
+            at = np.int64(0)
+            while values[at] != word:
+                at += 1
+        codes[i] = codes[i] * len(values) + at
+
+
+@kernel("int64(int64[:, ::1], int64, int64[::1])")
+def _codes(words: Array, room: int, codes: Array) -> int:
+    """One small number per different row, and how many numbers there are; 0 if they are too many."""
+    codes[:] = 0
+    values = np.empty(_FEW, dtype=np.int64)
+    span = np.int64(1)
+    for j in range(words.shape[1]):
+        least, most = _ends(words, j)
+        width = np.uint64(most) - np.uint64(least)
+        if width < np.uint64(room // span):
+            for i in range(len(words)):
+                codes[i] = codes[i] * (np.int64(width) + 1) + (words[i, j] - least)
+            span *= np.int64(width) + 1
+        else:
+            count = _few_values(words, j, values)
+            if count == 0 or count > room // span:
+                return 0
+            _add_few(words, j, values[:count], codes)
+            span *= count
+    return span  # type: ignore[return-value]
+
+
+@kernel("int64(int64[::1], int32[::1], int64[::1])")
+def _by_place(ids: Array, places: Array, firsts: Array) -> int:
+    """Turn codes into group numbers where they are; returns how many groups there are."""
+    count = np.int64(0)
+    for i in range(len(ids)):
+        number = np.int64(places[ids[i]])
+        if number < 0:
+            number = count
+            places[ids[i]] = number
+            firsts[number] = i
+            count += 1
+        ids[i] = number
+    return count  # type: ignore[return-value]
+
+
+_MULTIPLY, _HALF = np.uint64(0xBF58476D1CE4E5B9), np.uint64(32)
+
+
+@helper
+def _start(words, i):  # type: ignore[no-untyped-def]
+    state = np.uint64(0)
+    for j in range(words.shape[1]):
+        state = (state ^ np.uint64(words[i, j])) * _MULTIPLY
+        state ^= state >> _HALF
+    return np.int64(state >> np.uint64(1))
+
+
+@helper
+def _same(words, i, other):  # type: ignore[no-untyped-def]
+    for j in range(words.shape[1]):  # noqa: SIM110 (kernels have no generators)
+        if words[i, j] != words[other, j]:
+            return False
+    return True
+
+
+@kernel("int64(int64[:, ::1], int32[::1], int64[::1], int64[::1])")
+def _by_hash(words: Array, table: Array, ids: Array, firsts: Array) -> int:
+    """Number the rows by a table of group numbers; returns how many groups there are."""
+    mask = len(table) - 1
+    count = np.int64(0)
+    for i in range(len(words)):
+        at = _start(words, i) & mask
+        while table[at] >= 0 and not _same(words, i, firsts[table[at]]):
+            at = (at + 1) & mask
+        if table[at] < 0:
+            table[at] = count
+            firsts[count] = i
+            count += 1
+        ids[i] = table[at]
+    return count  # type: ignore[return-value]
