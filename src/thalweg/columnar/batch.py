@@ -8,10 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
+import numpy as np
 import polars as pl
 
-from thalweg.columnar.arrow import to_frame
+from thalweg.columnar.eager import compute_with, filter_rows, gather_rows, pick
+
+Array = np.ndarray[Any, Any]
 
 WEIGHT = "__weight"
 BEFORE = "__before"
@@ -54,12 +58,17 @@ class Batch:
     def filter(self, mask: pl.Series) -> Batch:
         """The rows for which the mask is true."""
         kept = None if self.weight is None else self.weight.filter(mask)
-        return Batch(filter_frame(self.frame, mask), kept)
+        return Batch(filter_rows(self.frame, mask), kept)
 
     def with_frame(self, frame: pl.DataFrame) -> Batch:
         """Other columns for the same rows."""
         assert frame.height == self.frame.height, "a row-wise step keeps the number of rows"
         return Batch(frame, self.weight)
+
+    def gather(self, rows: Array) -> Batch:
+        """The rows of these numbers, in this order."""
+        kept = None if self.weight is None else self.weight.gather(rows)
+        return Batch(gather_rows(self.frame, rows), kept)
 
     def slices(self, rows_max: int) -> Iterable[Batch]:
         """The same rows in batches of at most `rows_max`."""
@@ -82,25 +91,6 @@ class Batch:
         return Batch(rows) if (weight == 1).all() else Batch(rows, weight)
 
 
-_SMALL = 4096
-
-
-def filter_frame(frame: pl.DataFrame, mask: pl.Series) -> pl.DataFrame:
-    """The rows for which the mask is true.
-
-    A query costs Polars about 100 microseconds whatever its size; a small frame is filtered as one
-    struct column instead, which costs 5.
-    """
-    if frame.height > _SMALL or frame.width == 0:
-        return frame.filter(mask)
-    return frame.to_struct("").filter(mask).struct.unnest()
-
-
-def pick(frame: pl.DataFrame, names: Sequence[str]) -> pl.DataFrame:
-    """Some columns in some order; what `select` does, without the cost of a query."""
-    return to_frame([frame.get_column(n) for n in names])
-
-
 def join_batches(batches: Sequence[Batch]) -> Batch:
     """Several batches of one schema as one (laws 2 and 10 allow it)."""
     if len(batches) == 1:
@@ -119,7 +109,9 @@ def _aligned(frames: Sequence[pl.DataFrame]) -> Sequence[pl.DataFrame]:
         return frames
     none = pl.lit(None, dtype=pl.Int64).alias(BEFORE)
     order = frames[carrying.index(True)].columns
-    return [f if has else f.with_columns(none).select(order) for f, has in zip(frames, carrying, strict=True)]
+    return [
+        f if has else pick(compute_with(f, [none]), order) for f, has in zip(frames, carrying, strict=True)
+    ]
 
 
 def consolidate(batch: Batch) -> Batch:

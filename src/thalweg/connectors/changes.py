@@ -10,7 +10,8 @@ from collections.abc import Sequence
 import polars as pl
 
 from thalweg.base.schema import Schema
-from thalweg.columnar.batch import Batch, join_batches, pick
+from thalweg.columnar.batch import Batch, join_batches
+from thalweg.columnar.eager import pick
 from thalweg.operators.changelog import with_ops
 
 

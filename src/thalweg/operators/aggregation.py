@@ -15,7 +15,8 @@ import numpy as np
 import polars as pl
 
 from thalweg.base.types import DataType
-from thalweg.columnar.batch import FIRST, PANE, Batch, pick
+from thalweg.columnar.batch import FIRST, PANE, Batch
+from thalweg.columnar.eager import pick
 from thalweg.errors import DataError
 from thalweg.expr import aggregates
 from thalweg.expr.nodes import Aggregate, Column

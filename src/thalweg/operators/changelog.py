@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from thalweg.columnar.batch import WEIGHT, Batch, consolidate, join_batches, pick
+from thalweg.columnar.batch import WEIGHT, Batch, consolidate, join_batches
+from thalweg.columnar.eager import pick
 from thalweg.protocols.operator import Context, Output, Step
 from thalweg.protocols.state import RowsSpec, RowStore, StateSpec
 

@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from thalweg.columnar.batch import FIRST, PANE, Batch, pick
+from thalweg.columnar.batch import FIRST, PANE, Batch
+from thalweg.columnar.eager import compute_with, pick
 from thalweg.operators.accumulators import Accumulators
 from thalweg.operators.aggregation import DONE, GroupingSpec, key_frame
 from thalweg.plan.nodes import WINDOW_END, WINDOW_START, WINDOW_TIME
@@ -116,7 +117,7 @@ class PaneGroupOp:
         bounds = {WINDOW_START: start, WINDOW_END: end, WINDOW_TIME: end - WINDOW_TIME_US}
         own = state.keys(slots).drop(PANE, FIRST)
         made = own.hstack(outputs) if own.width else outputs
-        made = made.with_columns([_constant(v, self._time).alias(n) for n, v in bounds.items()])
+        made = compute_with(made, [_constant(v, self._time).alias(n) for n, v in bounds.items()])
         yield from Batch(pick(made, self._spec.columns)).slices(self._rows_max)
 
     def _find_next(self) -> int | None:

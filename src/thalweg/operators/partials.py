@@ -13,6 +13,7 @@ import polars as pl
 
 from thalweg.columnar.arrow import to_frame
 from thalweg.columnar.batch import FIRST, PANE, Batch
+from thalweg.columnar.eager import gather_rows
 from thalweg.operators.accumulators import Accumulators
 from thalweg.operators.aggregation import GroupingSpec, key_frame
 from thalweg.protocols.operator import Context, Output, Step
@@ -76,5 +77,4 @@ class PartialsOp(Step):
         if self._batches % _COMPACT_AFTER == 0:
             self._codec.compact(words)
         columns = [pl.Series(n, a) for n, a in made.arrays.items()]
-        firsts = pl.Series(groups.firsts)
-        yield Batch(to_frame([*(c.gather(firsts) for c in keys.get_columns()), *columns]))
+        yield Batch(to_frame([*gather_rows(keys, groups.firsts).get_columns(), *columns]))

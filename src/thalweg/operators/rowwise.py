@@ -13,7 +13,8 @@ import polars as pl
 
 from thalweg.base.schema import Schema
 from thalweg.base.types import INT64, Field
-from thalweg.columnar.batch import OFFSET, SPLIT, SYSTEM_COLUMNS, WEIGHT, Batch, pick
+from thalweg.columnar.batch import OFFSET, SPLIT, SYSTEM_COLUMNS, WEIGHT, Batch
+from thalweg.columnar.eager import pick
 from thalweg.errors import PlanError
 from thalweg.expr.evaluate import Predicate, Projection
 from thalweg.expr.nodes import Expr, Named

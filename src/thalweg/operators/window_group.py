@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 import polars as pl
 
-from thalweg.columnar.batch import Batch, pick
+from thalweg.columnar.batch import Batch
+from thalweg.columnar.eager import pick
 from thalweg.operators.aggregation import GroupingSpec, key_frame
 from thalweg.plan.nodes import WINDOW_END
 from thalweg.protocols.operator import Context, Output

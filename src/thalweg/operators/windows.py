@@ -19,6 +19,7 @@ import numpy as np
 import polars as pl
 
 from thalweg.columnar.batch import BEFORE, FIRST, OFFSET, PANE, SPLIT, Batch
+from thalweg.columnar.eager import compute_with, gather_rows, pick
 from thalweg.errors import DataError
 from thalweg.plan.nodes import WINDOW_END, WINDOW_START, WINDOW_TIME
 from thalweg.plan.properties import WINDOW_TIME_US
@@ -112,7 +113,7 @@ class WindowsOp(Step):
 
     def _late(self, batch: Batch, rows: Micros, ends: Micros) -> Batch:
         spec = self._spec
-        frame = batch.frame[rows]
+        frame = gather_rows(batch.frame, rows)
         held = frame.schema[spec.column]
         starts = pl.Series(WINDOW_START, spec.window.window_start(ends)).cast(held)
         missing = pl.lit(None, dtype=pl.Int64)
@@ -120,10 +121,12 @@ class WindowsOp(Step):
             (pl.col(SPLIT) if SPLIT in frame.columns else missing).alias("split"),
             (pl.col(OFFSET) if OFFSET in frame.columns else missing).alias("position"),
         ]
-        made = frame.with_columns(starts, pl.Series(WINDOW_END, ends).cast(held), *position)
+        made = compute_with(
+            frame, [pl.lit(starts), pl.lit(pl.Series(WINDOW_END, ends).cast(held)), *position]
+        )
         names = [*spec.columns, WINDOW_START, WINDOW_END, "split", "position"]
         weight = None if batch.weight is None else batch.weight[rows]
-        return Batch(made.select(names), weight)
+        return Batch(pick(made, names), weight)
 
     def _panes(self, batch: Batch, times: Micros, verdict: WindowVerdict | None) -> Iterator[Output]:
         window = self._spec.window
@@ -146,13 +149,13 @@ class WindowsOp(Step):
         held = batch.frame.schema[self._spec.column]
         for at in range(0, len(rows), self._rows_max):
             some, until = rows[at : at + self._rows_max], ends[at : at + self._rows_max]
-            weight = None if batch.weight is None else batch.weight[some]
+            of = batch.gather(some)
             added = [
                 pl.Series(WINDOW_START, window.window_start(until)).cast(held),
                 pl.Series(WINDOW_END, until).cast(held),
                 pl.Series(WINDOW_TIME, until - WINDOW_TIME_US).cast(held),
             ]
-            yield Batch(batch.frame[some].with_columns(added), weight)
+            yield Batch(of.frame.hstack(added), of.weight)
 
 
 def _with(batch: Batch, columns: dict[str, Micros]) -> Batch:

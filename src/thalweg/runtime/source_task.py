@@ -19,9 +19,13 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from thalweg.base.schema import Schema
+from thalweg.base.types import Field
 from thalweg.columnar.batch import BEFORE, OFFSET, SPLIT, Batch
+from thalweg.columnar.eager import compute
 from thalweg.errors import DataError
 from thalweg.expr.compile import compile_expr
+from thalweg.expr.nodes import Column, columns_of, transform
 from thalweg.job.job import ScanSpec
 from thalweg.progress.split_clock import Advance, SplitClock
 from thalweg.protocols.messages import Barrier, Message
@@ -31,6 +35,7 @@ from thalweg.runtime.locate import locate
 from thalweg.runtime.owner import SharedOwner
 from thalweg.runtime.task import Step, Task, TaskParts
 
+_TIME, _MARK = "__time", "__mark"
 _NEVER = -(1 << 62)
 """Where a watermark expression is NULL, the row moves nothing: it is before every possible time."""
 
@@ -285,15 +290,20 @@ class _TimeReader:
     def __init__(self, scan: ScanSpec) -> None:
         assert scan.time is not None, "only for scans with event time"
         self._column = scan.time.column
-        time = compile_expr(scan.time.time, scan.schema).value
-        mark = compile_expr(scan.time.watermark, scan.schema).value
-        self._exprs = [time.to_physical().alias("t"), mark.to_physical().alias("m")]
+        found = compile_expr(scan.time.time, scan.schema)
+        self._time = found.value.alias(_TIME)
+        # mostly it is the time less a constant: then the time, which may be dear, is computed once
+        time = scan.time.time
+        mark = transform(scan.time.watermark, lambda e: Column(_TIME) if e == time else e)
+        schema = Schema((*scan.schema.fields, Field(_TIME, found.type)))
+        self._mark = compile_expr(mark, schema).value.to_physical().alias(_MARK)
+        self._reads_time_alone = columns_of(mark) <= {_TIME}
 
     def without_null(self, chunk: Chunk) -> Chunk:
         """The chunk with rows that have no event time among the bad ones."""
         frame = chunk.frame
         assert frame is not None, "a chunk with rows"
-        missing = frame.select(self._exprs[0].is_null()).to_series()
+        missing = compute(frame, [self._time.is_null()]).to_series()
         if not missing.any():
             return chunk
         offsets = chunk.offsets
@@ -307,8 +317,9 @@ class _TimeReader:
 
     def read(self, frame: pl.DataFrame, *, split: str, first: int) -> tuple[Any, Any]:
         """Two int64 arrays in microseconds; a row without event time is a bad row."""
-        both = frame.select(self._exprs)
-        times, marks = both.get_column("t"), both.get_column("m")
+        found = compute(frame, [self._time])
+        times = found.get_column(_TIME).to_physical()
+        marks = compute(found if self._reads_time_alone else frame.hstack(found), [self._mark]).to_series()
         if times.null_count():
             row = int(times.is_null().arg_max() or 0)
             raise DataError(

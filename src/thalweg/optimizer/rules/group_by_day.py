@@ -7,9 +7,9 @@
       GroupBy auction, day: count(*) AS n
         Project auction, CAST(ts AS DATE) AS day
 
-A text of year, month and day says no more and no less than the day, but is dear to make, hash and keep;
-this way it is made once per group instead of once per row. Only a pattern that names each of the three once is
-taken, and only times without a zone.
+A text of year, month and day says no more and no less than the day, but is dear to make, to hash and to
+keep; this way it is made once per group instead of once per row. Only a pattern that names each of the three
+once is taken, and only times without a zone.
 """
 
 from __future__ import annotations

@@ -1,0 +1,65 @@
+"""Work on frames on the calling thread, without a query where none is needed.
+
+Polars hands a query over several columns to a pool of its own, which competes with the threads of a stream
+for the same cores, and a query costs it 50 to 130 microseconds however few the rows are. What tasks do to
+every batch goes through here: whole columns by one call each, expressions one after the other.
+
+Measured on two cores, 65 536 rows of three columns: a filter 207 microseconds as a query (and 275 of
+processor time), 48 column by column; 8 000 rows gathered 79 against 7.
+
+Not here: expressions with their checks (expr/evaluate.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+import polars as pl
+from polars._utils.wrap import wrap_s
+
+from thalweg.columnar.arrow import to_frame
+
+Array = np.ndarray[Any, Any]
+
+
+def compute(frame: pl.DataFrame, exprs: Iterable[pl.Expr]) -> pl.DataFrame:
+    """Expressions over a frame, one after the other."""
+    return frame.select_seq(list(exprs))
+
+
+def compute_with(frame: pl.DataFrame, exprs: Iterable[pl.Expr]) -> pl.DataFrame:
+    """A frame with expressions added or replaced."""
+    return frame.with_columns_seq(list(exprs))
+
+
+def pick(frame: pl.DataFrame, names: Sequence[str]) -> pl.DataFrame:
+    """Some columns in some order."""
+    return to_frame([frame.get_column(n) for n in names])
+
+
+def filter_rows(frame: pl.DataFrame, mask: pl.Series) -> pl.DataFrame:
+    """The rows for which the mask is true.
+
+    Example:
+        >>> filter_rows(pl.DataFrame({"a": [1, 2, 3]}), pl.Series([True, None, False])).rows()
+        [(1,)]
+    """
+    if frame.width == 0:
+        return frame.filter(mask)
+    mask_ = mask._s
+    return to_frame([wrap_s(c.filter(mask_)) for c in frame._df.get_columns()])
+
+
+def gather_rows(frame: pl.DataFrame, rows: Array) -> pl.DataFrame:
+    """The rows of these numbers, in this order.
+
+    Example:
+        >>> gather_rows(pl.DataFrame({"a": [1, 2, 3]}), np.array([2, 0])).rows()
+        [(3,), (1,)]
+    """
+    if frame.width == 0:
+        return pl.DataFrame(height=len(rows))
+    places = pl.Series(rows.astype(np.uint32, copy=False))._s
+    return to_frame([wrap_s(c.gather_with_series(places)) for c in frame._df.get_columns()])
