@@ -27,6 +27,7 @@ from thalweg.errors import DataError
 from thalweg.expr.compile import compile_expr
 from thalweg.expr.nodes import Column, columns_of, transform
 from thalweg.job.job import ScanSpec
+from thalweg.progress.merge import Progress
 from thalweg.progress.split_clock import Advance, SplitClock
 from thalweg.protocols.messages import Barrier, Message
 from thalweg.protocols.operator import BAD, Output, Side
@@ -84,7 +85,7 @@ class SourceTask(Task):
         self._looked_at = clock()
         self.rows_read = self.rows_bad = 0
         self.fresh = False
-        """Whether rows were read since the last cut."""
+        """Whether rows were read, or event time moved, since the last cut: then there is something to publish."""
         self.is_drained = False
         """Whether the last read gave fewer rows than asked for, as live input does when all is read."""
         self.wait: float | None = None
@@ -176,6 +177,12 @@ class SourceTask(Task):
             return False
         self._emitting = self._advance(published)
         return True
+
+    def _advance(self, merged: Progress | None) -> Iterator[Output | Message]:
+        """Hand event time on; windows that it closes are published by the next cut."""
+        before = self._watermark
+        yield from super()._advance(merged)
+        self.fresh = self.fresh or self._watermark != before
 
     def _take(self, current: OpenSplit, chunk: Chunk) -> Iterator[Output | Message]:
         chunk = self._checked_times(current, chunk)
