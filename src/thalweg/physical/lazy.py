@@ -8,7 +8,7 @@ Not here: the operators' way (planner.py).
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from typing import Protocol
 
 import polars as pl
 
@@ -46,16 +46,27 @@ from thalweg.protocols.source import LazySource
 _SYSTEM = (SPLIT, OFFSET)
 
 
+class Reading(Protocol):
+    """Reads the scans that Polars cannot read by itself."""
+
+    def splits(self, plan: Scan) -> list[pl.LazyFrame]:
+        """The rows of each split that can be read."""
+        ...
+
+    def bad_rows(self, plan: Scan) -> pl.LazyFrame:
+        """The rows that a tolerant scan keeps apart."""
+        ...
+
+
 class LazyBuilder:
     """Builds the lazy queries of one set of plans; what they share is built once."""
 
     def __init__(
         self,
         roots: list[Plan],
-        read_splits: Callable[[Scan], list[pl.LazyFrame]],
-        read_bad_rows: Callable[[Scan], pl.LazyFrame],
+        reading: Reading,
     ) -> None:
-        self._read_splits, self._read_bad_rows = read_splits, read_bad_rows
+        self._reading = reading
         self._needs = needs.find(roots)
         self._built: dict[Plan, pl.LazyFrame] = {}
         self._scans = 0
@@ -85,7 +96,7 @@ class LazyBuilder:
             return pl.concat([self.build(p).select(columns) for p in plan.parts])
         if isinstance(plan, BadRows):
             assert isinstance(plan.input, Scan), "bad rows come from a scan"
-            return self._read_bad_rows(plan.input)
+            return self._reading.bad_rows(plan.input)
         if isinstance(plan, Late):
             return plan.schema.polars.to_frame().lazy()
         below = self.build(plan.inputs[0])
@@ -119,7 +130,7 @@ class LazyBuilder:
         self._scans += 1
         if isinstance(source, LazySource) and not self._kept(plan) and not plan.is_tolerant:
             return source.lazy(plan.fields).select(list(plan.schema.names))
-        frames = self._read_splits(plan)
+        frames = self._reading.splits(plan)
         numbered = [self._positioned(f, plan, i) for i, f in enumerate(frames)]
         return pl.concat(numbered) if numbered else plan.schema.polars.to_frame().lazy()
 

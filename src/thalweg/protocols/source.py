@@ -181,15 +181,21 @@ def bad_frame(split: str, rows: Sequence[BadRow]) -> pl.DataFrame:
     )
 
 
-def bad_row(split: str, row: BadRow) -> DataError:
-    """The error for a row that could not be read."""
+def split_name(source: Source, split: str) -> str:
+    """What messages call a split: its id, and its source too where the id is only a number."""
+    is_number = split.replace("/", "").isdigit()
+    return f"{source.describe()}, split {split}" if is_number else split
+
+
+def bad_row(split: str, row: BadRow, name: str | None = None) -> DataError:
+    """The error for a row that could not be read, in a split that messages call `name`."""
     return DataError(
         row.message,
         code="data-bad-row",
         split=split,
         offset=row.offset,
         sample=row.sample,
-        where=f"{split}, row {row.offset}",
+        where=f"{name or split}, row {row.offset}",
         found=row.sample or None,
         hint="'errors.tolerance' = 'quarantine' keeps such rows apart and goes on",
     )

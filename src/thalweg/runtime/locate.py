@@ -13,8 +13,18 @@ from thalweg.protocols.source import Chunk
 from thalweg.runtime.chain import Chain
 
 
-def locate(error: DataError, chain: Chain, batch: Batch, *, split: str, chunk: Chunk) -> DataError:
-    """The error of the first row that fails, with its split and offset."""
+def locate(
+    error: DataError, chain: Chain, batch: Batch, *, place: tuple[str, str], chunk: Chunk
+) -> DataError:
+    """The error of the first row that fails, with its split and offset.
+
+    Args:
+        error: what the whole batch gave.
+        chain: the steps.
+        batch: the rows that they got.
+        place: the id of the split, and what messages call it.
+        chunk: the rows as they were read.
+    """
     if error.split is not None:
         return error
     low, high = 0, len(batch)
@@ -28,17 +38,17 @@ def locate(error: DataError, chain: Chain, batch: Batch, *, split: str, chunk: C
     error = _failure(chain, batch, low, high) or error
     row = batch.frame.slice(low, 1).row(0, named=True)
     shown = {n: v for n, v in row.items() if not n.startswith(SYSTEM_PREFIX)}
-    error.split = split
+    error.split, name = place
     error.offset = chunk.offset + low if chunk.offsets is None else chunk.offsets[low]
     error.sample = str(shown)[:200]
     error.found = error.found or (error.sample if shown else None)
-    error.where = _place(error)
+    error.where = _place(error, name)
     return error
 
 
-def _place(error: DataError) -> str:
+def _place(error: DataError, name: str) -> str:
     """The row, and the place in the program if that is known."""
-    row = f"{error.split}, row {error.offset}"
+    row = f"{name}, row {error.offset}"
     written = error.where.render() if isinstance(error.where, Span) else error.where
     return row if written is None else f"{row}\n{written}"
 

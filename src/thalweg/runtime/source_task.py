@@ -13,33 +13,23 @@ source), the decision when to cut (coordinator.py).
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import polars as pl
 
-from thalweg.base.schema import Schema
-from thalweg.base.types import Field
 from thalweg.columnar.batch import BEFORE, OFFSET, SPLIT, Batch
-from thalweg.columnar.eager import compute
 from thalweg.errors import DataError
-from thalweg.expr.compile import compile_expr
-from thalweg.expr.nodes import Column, columns_of, transform
 from thalweg.job.job import ScanSpec
 from thalweg.progress.merge import Progress
 from thalweg.progress.split_clock import Advance, SplitClock
 from thalweg.protocols.messages import Barrier, Message
 from thalweg.protocols.operator import BAD, Output, Side
-from thalweg.protocols.source import BadRow, Chunk, Reader, Split, bad_frame, bad_row, discovery_interval
+from thalweg.protocols.source import Chunk, Reader, Split, bad_frame, bad_row, discovery_interval, split_name
 from thalweg.runtime.locate import locate
 from thalweg.runtime.owner import SharedOwner
 from thalweg.runtime.task import Step, Task, TaskParts
-
-_TIME, _MARK = "__time", "__mark"
-_NEVER = -(1 << 62)
-"""Where a watermark expression is NULL, the row moves nothing: it is before every possible time."""
-
+from thalweg.runtime.times import TimeReader, offsets_of
 
 _DRAINED_ROWS = 1024
 """A read that gives fewer rows has taken all there was; files give more until their end."""
@@ -51,6 +41,7 @@ class OpenSplit:
 
     number: int
     split: Split
+    name: str
     reader: Reader
     clock: SplitClock
     rows: int = 0
@@ -73,7 +64,7 @@ class SourceTask(Task):
         super().__init__(parts, on_barrier)
         self.scan, self.owner = scan, owner
         self._clock = clock
-        self._times = None if scan.time is None else _TimeReader(scan)
+        self._times = None if scan.time is None else TimeReader(scan.time, scan.schema)
         self.splits: list[OpenSplit] = []
         self.pending: list[tuple[int, Split, Mapping[str, Any]]] = []
         self.ended: dict[str, Mapping[str, Any]] = {}
@@ -129,11 +120,11 @@ class SourceTask(Task):
     def _open_pending(self) -> None:
         while self.pending and self._may_open(self.pending[0][1]):
             number, split, saved = self.pending.pop(0)
-            start = self.owner.open(split.id)
+            start, name = self.owner.open(split.id), split_name(self.scan.source, split.id)
             reader = self.scan.source.open(split, saved.get("position", {}), self.scan.fields)
             clock = SplitClock.from_data(saved["clock"]) if "clock" in saved else SplitClock()
             clock.start_at(start)
-            self.splits.append(OpenSplit(number, split, reader, clock, rows=saved.get("rows", 0)))
+            self.splits.append(OpenSplit(number, split, name, reader, clock, rows=saved.get("rows", 0)))
 
     def _may_open(self, split: Split) -> bool:
         """Splits in order are read one at a time, and with event time so by all tasks of the source."""
@@ -188,7 +179,7 @@ class SourceTask(Task):
         chunk = self._checked_times(current, chunk)
         if chunk.bad:
             if not self.scan.is_tolerant:
-                raise bad_row(current.split.id, chunk.bad[0])
+                raise bad_row(current.split.id, chunk.bad[0], current.name)
             self.rows_bad += len(chunk.bad)
             yield Side(BAD, Batch(bad_frame(current.split.id, chunk.bad)), len(chunk.bad))
         if chunk.frame is not None and chunk.frame.height:
@@ -207,7 +198,8 @@ class SourceTask(Task):
         try:
             yield from self.chain.on_batch(0, batch)
         except DataError as error:
-            raise locate(error, self.chain, batch, split=current.split.id, chunk=chunk) from error
+            place = current.split.id, current.name
+            raise locate(error, self.chain, batch, place=place, chunk=chunk) from error
 
     def _checked_times(self, current: OpenSplit, chunk: Chunk) -> Chunk:
         """The chunk with rows that have no event time among the bad ones, where those are kept apart."""
@@ -224,7 +216,7 @@ class SourceTask(Task):
     def _with_system_columns(self, current: OpenSplit, chunk: Chunk, frame: pl.DataFrame) -> pl.DataFrame:
         added: list[pl.Series] = []
         if self._times is not None:
-            times, marks = self._times.read(frame, split=current.split.id, first=chunk.offset)
+            times, marks = self._times.read(chunk, split=current.split.id, name=current.name)
             self.owner.had_rows(current.split.id, current.clock)
             advance = current.clock.advance(marks, times, chunk.arrived)
             self.owner.report(current.split.id, advance.after)
@@ -232,9 +224,7 @@ class SourceTask(Task):
             if wanted and not advance.punctual:
                 added.append(_before(advance))
         if self.scan.wants_position:
-            offsets = chunk.offsets
-            if offsets is None:
-                offsets = pl.int_range(chunk.offset, chunk.offset + frame.height, eager=True)
+            offsets = offsets_of(chunk, frame)
             split = (self.scan.number << 32) + current.number
             added.append(pl.repeat(split, frame.height, dtype=pl.Int64, eager=True).alias(SPLIT))
             added.append(offsets.cast(pl.Int64).alias(OFFSET))
@@ -289,57 +279,3 @@ def _before(advance: Advance) -> pl.Series:
     series = pl.Series(BEFORE, advance.before)
     known = advance.known
     return series if known is None else series.set(pl.Series(~known), None)
-
-
-class _TimeReader:
-    """Finds event time and watermark of each row of a scan."""
-
-    def __init__(self, scan: ScanSpec) -> None:
-        assert scan.time is not None, "only for scans with event time"
-        self._column = scan.time.column
-        found = compile_expr(scan.time.time, scan.schema)
-        self._time = found.value.alias(_TIME)
-        # mostly it is the time less a constant: then the time, which may be dear, is computed once
-        time = scan.time.time
-        mark = transform(scan.time.watermark, lambda e: Column(_TIME) if e == time else e)
-        schema = Schema((*scan.schema.fields, Field(_TIME, found.type)))
-        self._mark = compile_expr(mark, schema).value.to_physical().alias(_MARK)
-        self._reads_time_alone = columns_of(mark) <= {_TIME}
-
-    def without_null(self, chunk: Chunk) -> Chunk:
-        """The chunk with rows that have no event time among the bad ones."""
-        frame = chunk.frame
-        assert frame is not None, "a chunk with rows"
-        missing = compute(frame, [self._time.is_null()]).to_series()
-        if not missing.any():
-            return chunk
-        offsets = chunk.offsets
-        if offsets is None:
-            offsets = pl.int_range(chunk.offset, chunk.offset + frame.height, eager=True)
-        text = f'the event time "{self._column}" is NULL'
-        lost = zip(offsets.filter(missing), frame.filter(missing).iter_rows(named=True), strict=True)
-        bad = [BadRow(offset, text, str(row)[:200]) for offset, row in lost]
-        kept = offsets.filter(~missing)
-        return replace(chunk, frame=frame.filter(~missing), offsets=kept, bad=(*chunk.bad, *bad))
-
-    def read(self, frame: pl.DataFrame, *, split: str, first: int) -> tuple[Any, Any]:
-        """Two int64 arrays in microseconds; a row without event time is a bad row."""
-        found = compute(frame, [self._time])
-        times = found.get_column(_TIME).to_physical()
-        marks = compute(found if self._reads_time_alone else frame.hstack(found), [self._mark]).to_series()
-        if times.null_count():
-            row = int(times.is_null().arg_max() or 0)
-            raise DataError(
-                f'the event time "{self._column}" is NULL',
-                code="data-null-time",
-                split=split,
-                offset=first + row,
-                where=f"{split}, row {first + row}",
-                sample=str(frame.row(row, named=True)),
-            )
-        filled = marks.fill_null(_NEVER) if marks.null_count() else marks
-        return _int64(times), _int64(filled)
-
-
-def _int64(series: pl.Series) -> np.ndarray[Any, Any]:
-    return series.cast(pl.Int64).rechunk().to_numpy()

@@ -20,6 +20,7 @@ from thalweg.errors import DataError, PlanError
 from thalweg.expr.python import unwrap
 from thalweg.operators.changelog import with_ops
 from thalweg.optimizer.optimize import Rule, optimize
+from thalweg.physical.event_times import event_times
 from thalweg.physical.lazy import LazyBuilder
 from thalweg.physical.possible import check_possible
 from thalweg.physical.results import changelog_step, check_sink
@@ -27,7 +28,7 @@ from thalweg.plan.nodes import Plan, Write
 from thalweg.plan.properties import properties
 from thalweg.runtime.options import RunOptions
 from thalweg.session.hooks import HOOKS
-from thalweg.session.reading import read_bad_rows, read_splits
+from thalweg.session.reading import BoundedReading
 
 if TYPE_CHECKING:
     from thalweg.runtime.run import Run
@@ -142,7 +143,8 @@ def run_batch(plans: Sequence[Plan]) -> None:
     writes = [p for p in plans if isinstance(p, Write)]
     for write in writes:
         check_sink(write, batch=True)
-    builder = LazyBuilder(list(plans), read_splits, read_bad_rows)
+    reading = BoundedReading(event_times(plans))
+    builder = LazyBuilder(list(plans), reading)
     queries = [builder.result(w.input) for w in writes]
     try:
         if len(writes) == 1 and writes[0].changelog != "ops":

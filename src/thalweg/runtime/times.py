@@ -1,0 +1,93 @@
+"""Find the event time and the watermark of every row that a scan reads.
+
+A row without event time is a bad row: it stops the job, or a tolerant scan keeps it apart. Both modes
+read rows through this module, so that they keep apart the same ones.
+
+Not here: what a watermark does to the split's clock (source_task.py).
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from thalweg.base.schema import Schema
+from thalweg.base.types import Field
+from thalweg.columnar.eager import compute
+from thalweg.errors import DataError
+from thalweg.expr.compile import compile_expr
+from thalweg.expr.nodes import Column, columns_of, transform
+from thalweg.job.job import EventTime
+from thalweg.protocols.source import BadRow, Chunk
+
+_TIME, _MARK = "__time", "__mark"
+_NEVER = -(1 << 62)
+"""Where a watermark expression is NULL, the row moves nothing: it is before every possible time."""
+
+
+class TimeReader:
+    """Finds event time and watermark of each row of a scan.
+
+    Args:
+        event_time: both expressions, over the columns of the scan.
+        schema: those columns.
+    """
+
+    def __init__(self, event_time: EventTime, schema: Schema) -> None:
+        self._message = f'the event time "{event_time.column}" is NULL'
+        found = compile_expr(event_time.time, schema)
+        self._time = found.value.alias(_TIME)
+        # mostly it is the time less a constant: then the time, which may be dear, is computed once
+        time = event_time.time
+        mark = transform(event_time.watermark, lambda e: Column(_TIME) if e == time else e)
+        schema = Schema((*schema.fields, Field(_TIME, found.type)))
+        self._mark = compile_expr(mark, schema).value.to_physical().alias(_MARK)
+        self._reads_time_alone = columns_of(mark) <= {_TIME}
+
+    def without_null(self, chunk: Chunk) -> Chunk:
+        """The chunk with rows that have no event time among the bad ones."""
+        frame = chunk.frame
+        assert frame is not None, "a chunk with rows"
+        missing = compute(frame, [self._time.is_null()]).to_series()
+        if not missing.any():
+            return chunk
+        offsets = offsets_of(chunk, frame)
+        lost = zip(offsets.filter(missing), frame.filter(missing).iter_rows(named=True), strict=True)
+        bad = [BadRow(offset, self._message, str(row)[:200]) for offset, row in lost]
+        kept = offsets.filter(~missing)
+        return replace(chunk, frame=frame.filter(~missing), offsets=kept, bad=(*chunk.bad, *bad))
+
+    def read(self, chunk: Chunk, *, split: str, name: str) -> tuple[Any, Any]:
+        """Two int64 arrays in microseconds; a row without event time is a bad row."""
+        frame = chunk.frame
+        assert frame is not None, "a chunk with rows"
+        found = compute(frame, [self._time])
+        times = found.get_column(_TIME).to_physical()
+        if times.null_count():
+            row = int(times.is_null().arg_max() or 0)
+            offset = offsets_of(chunk, frame)[row]
+            raise DataError(
+                self._message,
+                code="data-null-time",
+                split=split,
+                offset=offset,
+                where=f"{name}, row {offset}",
+                sample=str(frame.row(row, named=True)),
+            )
+        marks = compute(found if self._reads_time_alone else frame.hstack(found), [self._mark]).to_series()
+        filled = marks.fill_null(_NEVER) if marks.null_count() else marks
+        return _int64(times), _int64(filled)
+
+
+def offsets_of(chunk: Chunk, frame: pl.DataFrame) -> pl.Series:
+    """The position number of each row."""
+    if chunk.offsets is not None:
+        return chunk.offsets
+    return pl.int_range(chunk.offset, chunk.offset + frame.height, eager=True)
+
+
+def _int64(series: pl.Series) -> np.ndarray[Any, Any]:
+    return series.cast(pl.Int64).rechunk().to_numpy()
