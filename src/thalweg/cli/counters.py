@@ -7,9 +7,11 @@ Not here: the thread that looks, and the terminal (progress.py).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
+
+from thalweg.runtime.tally import Tally
 
 if TYPE_CHECKING:
     from thalweg.runtime.run import Run
@@ -28,18 +30,20 @@ class Sample:
         rows: rows read from all sources.
         output: a number that grows whenever something reaches a sink.
         watermark: event time in microseconds.
+        tally: rows that were late, bad, or too far ahead.
     """
 
     at: float
     rows: int
     output: int
     watermark: int | None = None
+    tally: Tally = field(default_factory=Tally)
 
 
 def sample(run: Run, at: float) -> Sample:
     """How far the run is; may be called from any thread."""
     written = sum(_written(t) for t in run.tasks if t.writer is not None)
-    return Sample(at, run.rows_read, written, run.watermark)
+    return Sample(at, run.rows_read, written, run.watermark, run.tally)
 
 
 def _written(task: Task) -> int:
@@ -116,7 +120,8 @@ def line(now: Sample, pace: float, clock: datetime) -> str:
         parts.append(f"event time {time:%Y-%m-%d %H:%M:%S}")
         if timedelta(0) <= clock - time < _LAG_MAX:
             parts.append(f"lag {(clock - time).total_seconds():.1f} s")
-    return ", ".join(parts)
+    odd = now.tally.in_words()
+    return ", ".join([*parts, odd] if odd else parts)
 
 
 def number(value: float) -> str:

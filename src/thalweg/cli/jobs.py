@@ -15,7 +15,7 @@ from thalweg.cli.failures import DONE
 if TYPE_CHECKING:
     from thalweg.session.control import JobInfo
 
-_HEAD = ("JOB", "PID", "STATE", "RUNS FOR", "ROWS", "EVENT TIME")
+_HEAD = ("JOB", "PID", "STATE", "RUNS FOR", "ROWS", "LATE", "BAD", "EVENT TIME")
 
 
 @click.command("jobs")
@@ -50,4 +50,5 @@ def _row(job: JobInfo) -> tuple[str, ...]:
     if job.watermark is not None:
         time = f"{datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=job.watermark):%Y-%m-%d %H:%M:%S}"
     state = {"stop": "stopping", "drain": "draining"}.get(job.state, job.state)
-    return job.name, str(job.pid), state, str(timedelta(seconds=int(job.seconds))), number(job.rows), time
+    counts = (number(n) for n in (job.rows, job.late_count, job.bad_count))
+    return job.name, str(job.pid), state, str(timedelta(seconds=int(job.seconds))), *counts, time

@@ -14,8 +14,10 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, TextIO
 
 from thalweg.cli.counters import Pace, Silence, explained, line, number, sample
+from thalweg.runtime.tally import Tally
 
 if TYPE_CHECKING:
+    from thalweg.session.execute import Result
     from thalweg.runtime.run import Run
 
 _SUMMARY_EVERY = 30.0
@@ -47,6 +49,11 @@ class Progress:
             thread.join()
             self._finish(run, time.monotonic() - begun)
 
+    def tell(self, result: Result) -> None:
+        """Say which rows of a batch were left out; what a stream did was said when it ended."""
+        if result.run is None and result.bad_count:
+            self._say(f"{result.name}: done, {Tally(bad_count=result.bad_count).in_words()}")
+
     def _look(self, run: Run, done: threading.Event) -> None:
         pace, silence = Pace(), Silence(run.options.report_silence)
         said = time.monotonic()
@@ -69,8 +76,10 @@ class Progress:
     def _finish(self, run: Run, seconds: float) -> None:
         how = "done" if run.is_finished else "stopped"
         rate = run.rows_read / seconds if seconds else 0.0
+        odd = run.tally.in_words()
         self._say(
             f"{run.job.name}: {how}, {number(run.rows_read)} rows in {seconds:.1f} s ({number(rate)} rows/s)"
+            + (f"; {odd}" if odd else "")
         )
 
 

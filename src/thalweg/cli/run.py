@@ -48,7 +48,9 @@ def watched(interrupts: Interrupts, *, no_progress: bool, name: str) -> Iterator
     HOOKS.job_name = name
     HOOKS.watchers.append(interrupts.watch)
     if not no_progress:
-        HOOKS.watchers.append(Progress().watch)
+        progress = Progress()
+        HOOKS.watchers.append(progress.watch)
+        HOOKS.listeners.append(progress.tell)
     try:
         with interrupts.caught():
             yield

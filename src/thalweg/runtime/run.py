@@ -18,6 +18,7 @@ from thalweg.runtime.assemble import assemble
 from thalweg.runtime.coordinator import Coordinator
 from thalweg.runtime.options import RunOptions
 from thalweg.runtime.source_task import SourceTask
+from thalweg.runtime.tally import Tally
 from thalweg.runtime.task import Step, Task
 
 
@@ -157,6 +158,13 @@ class Run:
     def rows_read(self) -> int:
         """Rows taken from all sources."""
         return sum(t.rows_read for t in self.parts.sources)
+
+    @property
+    def tally(self) -> Tally:
+        """The rows that were late, bad, or too far ahead."""
+        late = sum(c.late for t in self.tasks for c in t.chain.counts.values())
+        sources = self.parts.sources
+        return Tally(late, sum(t.rows_bad for t in sources), sum(t.rows_ahead for t in sources))
 
     @property
     def watermark(self) -> int | None:

@@ -74,7 +74,7 @@ class SourceTask(Task):
         self.share = (0, 1, 0)
         """Of the splits found later: which remainder, of how many tasks, from which number on."""
         self._looked_at = clock()
-        self.rows_read = self.rows_bad = 0
+        self.rows_read = self.rows_bad = self.rows_ahead = 0
         self.fresh = False
         """Whether rows were read, or event time moved, since the last cut: then there is something to publish."""
         self.is_drained = False
@@ -219,6 +219,7 @@ class SourceTask(Task):
             times, marks = self._times.read(chunk, split=current.split.id, name=current.name)
             self.owner.had_rows(current.split.id, current.clock)
             advance = current.clock.advance(marks, times, chunk.arrived)
+            self.rows_ahead += advance.ahead_count
             self.owner.report(current.split.id, advance.after)
             wanted = self.scan.time is not None and self.scan.time.wants_verdict
             if wanted and not advance.punctual:

@@ -9,7 +9,7 @@ import re
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 import polars as pl
@@ -60,6 +60,9 @@ class Result:
         rows: rows read, where the run counted them (streams do).
         seconds: how long it took.
         is_complete: whether the input ended (and not the run).
+        late_count: rows that came too late, for windows one for each window that a row missed.
+        bad_count: rows that were kept apart because they could not be read, or have no event time.
+        ahead_count: rows of live sources too far ahead of their arrival, which did not move event time.
         run: the finished run of a stream, with its counters.
     """
 
@@ -68,8 +71,15 @@ class Result:
     rows: int
     seconds: float
     is_complete: bool
+    late_count: int = 0
+    bad_count: int = 0
+    ahead_count: int = 0
     run: Run | None = field(default=None, repr=False)
     snapshot: JobSnapshot | None = field(default=None, repr=False)
+
+    def why(self) -> list[tuple[str, str]]:
+        """For every task of a stream what it waits for, sinks first; a batch has no tasks."""
+        return [] if self.run is None else self.run.why()
 
 
 def execute(roots: Sequence[Plan], how: Execution) -> Result:
@@ -81,11 +91,28 @@ def execute(roots: Sequence[Plan], how: Execution) -> Result:
     mode = choose_mode(plans, how.mode)
     begun = time.monotonic()
     if mode == "batch":
-        run_batch(plans)
-        return Result(how.name, mode, 0, time.monotonic() - begun, is_complete=True)
-    run = _run_stream(plans, how)
-    seconds = time.monotonic() - begun
-    return Result(how.name, mode, run.rows_read, seconds, run.is_finished, run, run.last_snapshot)
+        bad_count = run_batch(plans)
+        result = Result(how.name, mode, 0, time.monotonic() - begun, is_complete=True, bad_count=bad_count)
+    else:
+        run = _run_stream(plans, how)
+        result = _result_of(run, mode, time.monotonic() - begun)
+    for tell in HOOKS.listeners:
+        tell(result)
+    return result
+
+
+def _result_of(run: Run, mode: str, seconds: float) -> Result:
+    counts = asdict(run.tally)
+    return Result(
+        run.job.name,
+        mode,
+        run.rows_read,
+        seconds,
+        run.is_finished,
+        run=run,
+        snapshot=run.last_snapshot,
+        **counts,
+    )
 
 
 def _run_stream(plans: Sequence[Plan], how: Execution) -> Run:
@@ -138,8 +165,8 @@ def choose_mode(plans: Sequence[Plan], wanted: Mode) -> str:
     return "stream"
 
 
-def run_batch(plans: Sequence[Plan]) -> None:
-    """All plans as lazy queries; what they share is computed once."""
+def run_batch(plans: Sequence[Plan]) -> int:
+    """All plans as lazy queries; what they share is computed once. Returns how many rows were bad."""
     writes = [p for p in plans if isinstance(p, Write)]
     for write in writes:
         check_sink(write, batch=True)
@@ -149,9 +176,9 @@ def run_batch(plans: Sequence[Plan]) -> None:
     try:
         if len(writes) == 1 and writes[0].changelog != "ops":
             _write_batches(writes[0], queries[0])
-            return
-        for write, frame in zip(writes, pl.collect_all(queries, engine="streaming"), strict=True):
-            _write_frames(write, [frame])
+        else:
+            for write, frame in zip(writes, pl.collect_all(queries, engine="streaming"), strict=True):
+                _write_frames(write, [frame])
     except pl.exceptions.InvalidOperationError as error:
         if "conversion from" not in str(error):
             raise
@@ -161,6 +188,7 @@ def run_batch(plans: Sequence[Plan]) -> None:
         if known is error:
             raise
         raise known from known.__cause__
+    return reading.bad_count
 
 
 def _write_batches(write: Write, query: pl.LazyFrame) -> None:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from thalweg.session.execute import Execution, Result
 
     Watcher = Callable[[Run], AbstractContextManager[object]]
+    Listener = Callable[[Result], None]
     StandIn = Callable[[Sequence[Plan], Execution], Result]
 
 
@@ -32,18 +33,21 @@ class Hooks:
         flags: options that win over everything that the program sets.
         job_name: what a job is called that nobody named.
         watchers: entered when a stream starts, left when it has ended.
+        listeners: told what a run did, when it has ended.
         stand_in: called instead of running a job.
     """
 
     flags: dict[str, str] = field(default_factory=dict)
     job_name: str | None = None
     watchers: list[Watcher] = field(default_factory=list)
+    listeners: list[Listener] = field(default_factory=list)
     stand_in: StandIn | None = None
 
     def reset(self) -> None:
         """Back to nothing."""
         self.flags.clear()
         self.watchers.clear()
+        self.listeners.clear()
         self.job_name = self.stand_in = None
 
 

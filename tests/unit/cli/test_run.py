@@ -121,3 +121,19 @@ def test_ctrl_c_stops_the_job_and_the_program_goes_on(flags: tuple[str, ...], st
     out, err = process.communicate(timeout=30)
     assert (process.returncode, out) == (130, "after\n"), err
     assert f"job: {state}" in err
+
+
+@pytest.mark.parametrize("mode", ["batch", "stream"])
+def test_rows_that_were_left_out_are_told(thalweg: Call, mode: str) -> None:
+    Path("in.csv").write_text("a\n1\nx\n3\ny\n")
+    file = written(
+        """CREATE TABLE t (a INT) WITH ('connector' = 'filesystem', 'path' = 'in.csv',
+             'csv.header' = 'true', 'errors.tolerance' = 'quarantine');
+           CREATE TABLE o WITH ('connector' = 'blackhole');
+           INSERT INTO o SELECT a FROM t""",
+        "job.sql",
+    )
+    code, _, err = thalweg("run", file, "--mode", mode)
+    assert code == 0
+    assert err.splitlines()[-1].startswith("job: done, ")
+    assert err.endswith("2 bad\n")

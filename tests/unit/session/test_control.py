@@ -16,6 +16,7 @@ import pytest
 
 from thalweg.errors import ConfigError, ExternalError, UserError
 from thalweg.runtime.run import Run
+from thalweg.runtime.tally import Tally
 from thalweg.session.control import ask, listening, running_jobs, wire
 from thalweg.session.control.place import directory, own_directory, socket_path
 
@@ -26,6 +27,7 @@ class FakeRun:
     def __init__(self) -> None:
         self.job = SimpleNamespace(name="hot")
         self.rows_read, self.watermark = 12, None
+        self.tally = Tally(late_count=3, bad_count=2)
         self.stopping: str | None = None
         self.trouble = 0
 
@@ -66,6 +68,7 @@ def sent(data: bytes) -> dict[str, Any]:
 def test_status_and_why(run: FakeRun) -> None:
     [found] = running_jobs()
     assert (found.name, found.pid, found.rows, found.state) == ("hot", os.getpid(), 12, "running")
+    assert (found.late_count, found.bad_count, found.ahead_count) == (3, 2, 0)
     assert ask("hot", "why")["why"] == [["sink[0]", "waits for input"]]
 
 

@@ -27,6 +27,9 @@ class JobInfo:
         seconds: how long it has run.
         rows: rows read so far.
         watermark: event time in microseconds since 1970.
+        late_count: rows that came too late, for windows one for each window that a row missed.
+        bad_count: rows that were kept apart.
+        ahead_count: rows too far ahead of their arrival, which did not move event time.
         state: running, stop or drain.
     """
 
@@ -36,6 +39,9 @@ class JobInfo:
     seconds: float
     rows: int
     watermark: int | None
+    late_count: int
+    bad_count: int
+    ahead_count: int
     state: str
 
 

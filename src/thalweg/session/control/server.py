@@ -15,6 +15,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -103,6 +104,7 @@ class _Server:
             "seconds": round(time.monotonic() - self._begun, 3),
             "rows": run.rows_read,
             "watermark": run.watermark,
+            **asdict(run.tally),
             "state": "running" if run.stopping is None else run.stopping,
         }
 
