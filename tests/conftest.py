@@ -1,4 +1,4 @@
-"""Settings that every test shares: how Hypothesis draws its examples, where running jobs are reached.
+"""What every test shares: how Hypothesis draws, where running jobs are reached, what the laws met in all.
 
 Not here: fixtures. They live beside the tests that use them.
 """
@@ -8,8 +8,12 @@ from __future__ import annotations
 import atexit
 import os
 import shutil
+import sys
 import tempfile
+from collections import Counter
+from typing import Any
 
+import pytest
 from hypothesis import settings
 
 # No deadline: the first example may compile a kernel, and a busy machine is not a failure.
@@ -22,3 +26,34 @@ settings.load_profile("ci" if os.environ.get("CI") else "developer")
 _JOBS = tempfile.mkdtemp(prefix="tw")
 os.environ["XDG_RUNTIME_DIR"] = _JOBS
 atexit.register(shutil.rmtree, _JOBS, ignore_errors=True)
+
+_MET: Counter[str] = Counter()
+"""What the laws met in all processes (tests/property/census.py)."""
+
+
+def _met_here() -> Counter[str]:
+    """What the laws met in this process; nothing where they did not run."""
+    census: Any = sys.modules.get("tests.property.census")
+    return Counter() if census is None else census.CENSUS.counts
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """A worker of pytest-xdist hands over what it met."""
+    output: dict[str, Any] | None = getattr(session.config, "workeroutput", None)
+    if output is not None:
+        output["census"] = dict(_met_here())
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Take what a worker met; one that crashed has nothing to give."""
+    _MET.update(getattr(node, "workeroutput", {}).get("census", {}))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print how often each kind of step, late row, retraction and so on occurred."""
+    met = _MET + _met_here()
+    if met:
+        terminalreporter.section("met by the laws of the engine")
+        for name, count in sorted(met.items()):
+            terminalreporter.write_line(f"{count:12,}  {name}")

@@ -8,7 +8,27 @@ from __future__ import annotations
 
 from collections import Counter
 
+from thalweg.expr.nodes import PythonCall, walk
+from thalweg.operators.rowwise import (
+    ExplodeStep,
+    FilterStep,
+    MapStep,
+    ProjectStep,
+    RowStep,
+    RowwiseSpec,
+    StripStep,
+    UnplaceStep,
+)
 from thalweg.runtime.run import Run
+
+_ROW_STEPS = {
+    ProjectStep: "project",
+    FilterStep: "filter",
+    ExplodeStep: "explode",
+    MapStep: "map_batches",
+    StripStep: "strip system columns",
+    UnplaceStep: "forget positions",
+}
 
 
 class Census:
@@ -19,7 +39,7 @@ class Census:
 
     def note(self, run: Run) -> None:
         """Add what a run did."""
-        kinds = {o.id: kind_of(o) for s in run.job.stages for o in s.operators}
+        kinds = {o.id: kinds_of(o) for s in run.job.stages for o in s.operators}
         seen = set()
         for task in run.tasks:
             for name, counts in task.chain.counts.items():
@@ -27,12 +47,24 @@ class Census:
                 self.counts["retractions"] += counts.retractions
                 self.counts["late rows"] += counts.late
                 self.counts["batches"] += counts.batches
-        self.counts.update(kinds[name] for name in seen)
+        self.counts.update(kind for name in seen for kind in kinds[name])
+        self.counts["quarantined rows"] += run.tally.bad_count
         self.counts["runs"] += 1
 
-    def report(self) -> str:
-        """One line per counter."""
-        return "\n".join(f"{count:9,}  {name}" for name, count in sorted(self.counts.items()))
+
+def kinds_of(operator: object) -> list[str]:
+    """The kinds of step that an operator stands for: neighbouring row-wise steps are one operator."""
+    if not isinstance(operator, RowwiseSpec):
+        return [kind_of(operator)]
+    return [kind for step in operator.steps for kind in _kinds_of_step(step)]
+
+
+def _kinds_of_step(step: RowStep) -> list[str]:
+    kind = _ROW_STEPS[type(step)]
+    if not isinstance(step, ProjectStep):
+        return [kind]
+    calls = [e for i in step.items for e in walk(i.expr) if isinstance(e, PythonCall)]
+    return [kind, *sorted({f"Python function by {c.function.by}" for c in calls})]
 
 
 def kind_of(operator: object) -> str:

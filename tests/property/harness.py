@@ -31,7 +31,7 @@ from thalweg.runtime.inline import run_inline
 from thalweg.runtime.options import RunOptions
 from thalweg.runtime.run import Run
 from thalweg.runtime.threads import run_threads
-from thalweg.session.execute import run_batch
+from thalweg.session.execute import Execution, execute, run_batch
 
 POLLS_MAX = {"inline": 400, "threads": 5000}
 """How often a run may be found where it was before, until it counts as hanging."""
@@ -115,6 +115,21 @@ def batch(case: Case, *, is_optimized: bool = False, changelog: Changelog | None
     way = Way(is_optimized=is_optimized, changelog=changelog)
     sinks = [_sink(Log(), way) for _ in case.roots]
     run_batch(_writes(case, sinks, way))
+    return [s.log.table() for s in sinks]
+
+
+def judged_batch(case: Case, way: Way) -> list[Table]:
+    """The tables of the case as a batch that judges which rows are late as a stream does."""
+    sinks = [_sink(Log(), way) for _ in case.roots]
+    options = RunOptions(runtime=way.runtime, rows_max=way.rows_max, edge_rows_max=way.edge_rows_max)
+    # plans as they are: the standard rules have a law of their own
+    how = Execution(
+        mode="batch", lateness="as_stream", parallelism=way.parallelism, rules=(), options=options
+    )
+    result = execute(_writes(case, sinks, way), how)
+    assert result.mode == "batch", "it was asked for"
+    for sink in sinks:
+        assert all(b.weight is None for _, b in sink.log.entries), "a batch hands over tables, not changes"
     return [s.log.table() for s in sinks]
 
 

@@ -26,6 +26,7 @@ from tests.property.harness import (
     Way,
     batch,
     interrupted,
+    judged_batch,
     paced,
     random_way,
     stream,
@@ -37,7 +38,7 @@ from tests.property.worlds import PacedSource, random_world
 from thalweg.checkpoint.snapshot import JobSnapshot
 from thalweg.expr.nodes import Aggregate, Call, Column, Expr, Named
 from thalweg.plan import build
-from thalweg.plan.nodes import WINDOW_END, WINDOW_START, AssignWatermark, Late, Plan, Values, Window
+from thalweg.plan.nodes import WINDOW_END, WINDOW_START, AssignWatermark, BadRows, Late, Plan, Values, Window
 from thalweg.plan.properties import properties
 
 CHANGELOGS: tuple[Changelog | None, ...] = (None, None, None, "ops", "fold")
@@ -72,6 +73,34 @@ def late_rows_are_judged(r: Random) -> None:
     case = random_case(r, is_punctual=False)
     check(case, batch(case), expected(case, judges=False), "batch")
     check(case, stream(case, _with_cuts(r)).tables(), expected(case), "stream")
+
+
+def a_batch_can_judge_as_a_stream(r: Random) -> None:
+    """Law 1: a batch that judges rows gives what a stream gives, row for row, late output included."""
+    case = random_case(r, is_punctual=False)
+    wanted = expected(case)
+    way = replace(random_way(r, case.rows), changelog=r.choice(CHANGELOGS))
+    check(case, judged_batch(case, way), wanted, f"judged batch, {way}")
+    check(case, stream(case, _with_cuts(r)).tables(), wanted, "stream")
+
+
+def bad_rows_are_kept_apart(r: Random) -> None:
+    """Laws 1 and 7: both modes keep the same rows apart, once, and every other row goes on."""
+    world = random_world(r)
+    gone = {
+        n: f.with_row_index("n").filter(pl.col("id") % 7 == 3)["n"].to_list()
+        for n, f in enumerate(world.frames)
+    }
+    frames = tuple(f.with_columns(t=pl.when(pl.col("id") % 7 != 3).then("t")) for f in world.frames)
+    source = scan(replace(world, frames=frames, is_tolerant=True))
+    assert isinstance(source, AssignWatermark), "a scan with its watermark"
+    case = Case((world,), (build.window(source, "t", random_windows(r)), source, BadRows(source.input)))
+    outcome = stream(case, random_way(r, case.rows))
+    assert outcome.run.rows_read + outcome.run.tally.bad_count == case.rows
+    for tables, judges in ((outcome.tables(), True), (batch(case), False)):
+        check(case, tables[:2], Reference(case.roots[:2], judges=judges).tables(), "the good rows")
+        found = Counter((row[0], row[1]) for row in tables[2].elements())
+        assert found == Counter((str(n), i) for n, rows in gone.items() for i in rows)
 
 
 def cuts_do_not_matter(r: Random) -> None:
@@ -222,7 +251,8 @@ def float_sums_do_not_drift(r: Random) -> None:
 
 
 LAWS: tuple[Law, ...] = (
-    *(batch_equals_stream, late_rows_are_judged, cuts_do_not_matter, order_does_not_matter, restore_anywhere),
+    *(batch_equals_stream, late_rows_are_judged, a_batch_can_judge_as_a_stream, bad_rows_are_kept_apart),
+    *(cuts_do_not_matter, order_does_not_matter, restore_anywhere),
     *(rules_keep_results, every_row_is_accounted_for, cuts_are_consistent, windows_close_in_time),
     *(totals_balance_at_every_cut, delay_does_not_matter, float_sums_do_not_drift),
 )
@@ -304,7 +334,12 @@ def frames_before(case: Case, outcome: Outcome, snapshot: JobSnapshot) -> dict[i
         frames = source.frames if isinstance(source, PacedSource) else [source.frame]
         key = id(source) if isinstance(source, PacedSource) else values[id(source.frame)]
         rows = [snapshot.splits[stage.id, split.id].get("rows", 0) for split in source.splits()]
-        found[key] = [f.head(n) for f, n in zip(frames, rows, strict=True)]
+        if stage.scan.is_tolerant:
+            # rows without event time are no rows of the scan, but have their place in it
+            frames = [f.with_columns(__n=pl.col("t").is_not_null().cum_sum()) for f in frames]
+            found[key] = [f.filter(pl.col("__n") <= n).drop("__n") for f, n in zip(frames, rows, strict=True)]
+        else:
+            found[key] = [f.head(n) for f, n in zip(frames, rows, strict=True)]
     return found
 
 

@@ -11,10 +11,11 @@ from datetime import timedelta
 from typing import Any
 
 import duckdb
+import polars as pl
 
 from tests.property.recording import Table, canonical
 from thalweg.base.types import Decimal, Float, Integer
-from thalweg.expr.nodes import Aggregate, Call, Column, Expr, Literal
+from thalweg.expr.nodes import Aggregate, Call, Column, Expr, Literal, PythonCall
 from thalweg.plan.nodes import (
     AssignWatermark,
     Explode,
@@ -104,6 +105,8 @@ class _Translation:
 
     def _table(self, plan: Scan | Values) -> str:
         frames: list[Any] = [plan.frame] if isinstance(plan, Values) else list(plan.source.frames)  # type: ignore[attr-defined]
+        if isinstance(plan, Scan) and plan.is_tolerant:
+            frames = [f.filter(pl.col("t").is_not_null()) for f in frames]
         names = []
         for frame in frames:
             names.append(f"t{len(self.tables)}")
@@ -118,6 +121,8 @@ def _expr(expr: Expr) -> str:
         if isinstance(expr.value, timedelta):
             return f"to_microseconds({expr.value // timedelta(microseconds=1)})"
         return str(expr.value)
+    if isinstance(expr, PythonCall):
+        expr = Call("+", expr.args)
     assert isinstance(expr, Call), f"no SQL for {expr}"
     args = [_expr(a) for a in expr.args]
     return f"({args[0]} IS NULL)" if expr.function == "is_null" else f"({args[0]} {expr.function} {args[1]})"

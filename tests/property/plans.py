@@ -16,7 +16,16 @@ import polars as pl
 
 from tests.property.worlds import SCHEMA, SECOND, PacedSource, World, random_world
 from thalweg.base.types import INT64, INTERVAL, DataType, Decimal, Float, Integer, List, Timestamp
-from thalweg.expr.nodes import Aggregate, Call, Column, Expr, Literal, Named
+from thalweg.expr.nodes import (
+    Aggregate,
+    Call,
+    Column,
+    Expr,
+    Literal,
+    Named,
+    PythonCall,
+    PythonFunction,
+)
 from thalweg.plan import build
 from thalweg.plan.nodes import (
     WINDOW_END,
@@ -89,7 +98,8 @@ def random_case(r: Random, *, is_punctual: bool | None = None) -> Case:
         worlds.append(random_world(r, is_punctual=is_punctual, sizes=[r.choice([0, 3, 40])]))
         base = build.union_all([base, scan(worlds[1], "two")])
     elif kind == "values":
-        frame = worlds[0].frames[0].head(3).with_columns(pl.col("id") + 9000)
+        timed = worlds[0].frames[0].filter(pl.col("t").is_not_null())
+        frame = timed.head(3).with_columns(pl.col("id") + 9000)
         base = build.union_all([base, rows(frame)])
     steps = [base]
     before = [r.choice([_filter, _project, _explode, _union, _map]) for _ in range(r.choice([0, 0, 1, 2]))]
@@ -103,7 +113,7 @@ def scan(world: World, name: str = "world") -> Plan:
     """The rows of a world with their watermark."""
     mark = Column("t") if not world.bound else minus(Column("t"), world.bound)
     source = PacedSource(world.frames, name, is_ordered=world.is_ordered)
-    return build.assign_watermark(Scan(source), "t", mark)
+    return build.assign_watermark(Scan(source, is_tolerant=world.is_tolerant), "t", mark)
 
 
 def minus(expr: Expr, by: timedelta) -> Expr:
@@ -172,12 +182,30 @@ def _project(r: Random, plan: Plan) -> Plan | None:
     numbers = _columns(plan, Integer)
     if numbers:
         total = Call("+", (Column(r.choice(numbers)), Column(r.choice(numbers))))
-        items.append(Named(_fresh(plan, "sum"), total))
+        items.append(Named(_fresh(plan, "sum"), ADDITIONS[len(kept) % 3](total)))
     times = [n for n in plan.schema.names if n in ("t", "u")]
     if times and r.random() < 0.4:
         shift = timedelta(seconds=r.choice([-4, 3, 11]))
         items.append(Named(_fresh(plan, "time"), minus(Column(r.choice(times)), shift)))
     return build.project(plan, items) if items else None
+
+
+def _add(a: int | None, b: int | None) -> int | None:
+    """Add two numbers as SQL does."""
+    return None if a is None or b is None else a + b
+
+
+def _add_columns(a: pl.Series, b: pl.Series) -> pl.Series:
+    """Add the numbers of two columns."""
+    return a + b
+
+
+ADDITIONS: tuple[Callable[[Call], Expr], ...] = (
+    lambda total: total,
+    lambda total: PythonCall(PythonFunction("add", _add, INT64), total.args),
+    lambda total: PythonCall(PythonFunction("add", _add_columns, INT64, "column"), total.args),
+)
+"""A sum made by the engine, and by a user's function of one row or of columns."""
 
 
 def _fresh(plan: Plan, name: str) -> str:

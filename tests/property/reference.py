@@ -22,7 +22,7 @@ from typing import Any
 import polars as pl
 
 from tests.property.recording import Table, canonical
-from thalweg.expr.nodes import Aggregate, Call, Column, Expr, Literal
+from thalweg.expr.nodes import Aggregate, Call, Column, Expr, Literal, PythonCall
 from thalweg.plan.nodes import (
     AssignWatermark,
     Explode,
@@ -132,6 +132,7 @@ class Reference:
             R(values, (number, split, offset))
             for split, frame in enumerate(self._frames.get(_key(plan), frames))
             for offset, values in enumerate(frame.to_dicts())
+            if not (isinstance(plan, Scan) and plan.is_tolerant and values["t"] is None)
         ]
 
     def _pairs(self, plan: Window) -> list[tuple[R, datetime, datetime, bool]]:
@@ -265,6 +266,8 @@ def value(expr: Expr, row: R) -> Any:
         return row.values[expr.name]
     if isinstance(expr, Literal):
         return expr.value
+    if isinstance(expr, PythonCall):
+        expr = Call("+", expr.args)
     assert isinstance(expr, Call), f"no reference for {expr}"
     args = [value(a, row) for a in expr.args]
     if expr.function == "is_null":

@@ -8,7 +8,17 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from thalweg.progress import IDLE, Advance, SplitClock, WatermarkMerge, WatermarkOwner, WindowSpec, minus
+from thalweg.progress import (
+    IDLE,
+    Advance,
+    Meeting,
+    SplitClock,
+    SplitState,
+    WatermarkMerge,
+    WatermarkOwner,
+    WindowSpec,
+    minus,
+)
 
 TIMES = st.integers(-60, 60)
 AHEAD_MAX = 20
@@ -258,3 +268,58 @@ def test_lateness_is_judged_for_each_row_and_window(
     found_rows, found_ends = spec.missed_pairs(times, verdict)
     assert list(zip(found_rows.tolist(), found_ends.tolist(), strict=True)) == pairs
     assert verdict.missed_count == len(pairs)
+
+
+# Sources that meet --------------------------------------------------------------------------------
+
+SPLITS = ("a", "b")
+MEETING = st.tuples(
+    st.integers(0, 2), st.sampled_from(SPLITS), st.sampled_from(["report", "idle", "wake", "finish"]), TIMES
+)
+
+
+@given(st.lists(MEETING, max_size=40))
+def test_no_split_of_sources_that_meet_starts_before_what_was_announced(
+    events: list[tuple[int, str, str, int]],
+) -> None:
+    owners = [WatermarkOwner() for _ in range(3)]
+    meeting = Meeting(owners)
+    said: list[int | None] = [None] * 3
+    for owner in owners:
+        for name in SPLITS:
+            owner.add_split(name)
+            owner.open(name)
+        owner.all_known()
+    for number, split, what, time in events:
+        owner = owners[number]
+        if split not in owner.unfinished:
+            continue
+        if what == "report" and owner.state_of(split) is SplitState.IDLE:
+            what = "wake"
+        if what == "report":
+            # a split's watermark is never before where it started
+            owner.report(split, max(t for t in (time, owner.watermark_of(split)) if t is not None))
+        elif what == "wake":
+            meeting.catch_up(owner)
+            start = owner.wake(split)
+            assert said[number] is None or (start is not None and start >= said[number])
+        else:
+            owner.idle(split) if what == "idle" else owner.finish(split)
+        for i, other in enumerate(owners):
+            before, said[i] = said[i], meeting.announced(other)
+            assert before is None or (said[i] is not None and said[i] >= before), "it never falls"
+        _check_silent_ones(owners, meeting)
+
+
+def _check_silent_ones(owners: list[WatermarkOwner], meeting: Meeting) -> None:
+    """An idle source is never the one that holds the others back."""
+    going = [o for o in owners if not o.is_idle and not o.is_ended]
+    known = [o.published for o in going]
+    if not going or None in known:
+        return
+    lowest = min(t for t in known if t is not None)
+    for owner in owners:
+        announced = meeting.announced(owner)
+        if owner.is_idle:
+            assert announced is not None
+            assert announced >= lowest

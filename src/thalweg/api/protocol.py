@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 class SessionLike(Protocol):
     """Runs plans, shows them, and keeps the sinks of the next run."""
 
-    def collect(self, plan: Plan, /, *, mode: str | None = None) -> pl.DataFrame:
+    def collect(self, plan: Plan, /, *, mode: str | None = None, lateness: str | None = None) -> pl.DataFrame:
         """The whole result of a bounded plan, changes added up."""
         ...
 

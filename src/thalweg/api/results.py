@@ -87,14 +87,21 @@ class Results:
 
     # Rows in memory ----------------------------------------------------------------------------
 
-    def collect(self, *, mode: Literal["automatic", "batch", "stream"] | None = None) -> pl.DataFrame:
+    def collect(
+        self,
+        *,
+        mode: Literal["automatic", "batch", "stream"] | None = None,
+        lateness: Literal["ignore", "as_stream"] | None = None,
+    ) -> pl.DataFrame:
         """Compute all rows. The input must end.
 
         Args:
             mode: `batch` or `stream`, which give the same rows; by default the session's choice.
+            lateness: whether a batch accepts every row (`ignore`, the default), or judges which are late
+                `as_stream`; a stream always does.
         """
         with located(caller()):
-            return self.session.collect(self.plan, mode=mode)
+            return self.session.collect(self.plan, mode=mode, lateness=lateness)
 
     def to_polars(self) -> pl.DataFrame:
         """All rows as a Polars frame."""

@@ -14,11 +14,16 @@ _MODES = {"batch": "batch", "stream": "streaming", "automatic": "automatic"}
 
 
 def execution_options(function: _F) -> _F:
-    """Add `--parallelism`, `--mode`, `--runtime`, `--name` and `--set` to a command."""
+    """Add `--parallelism`, `--mode`, `--lateness`, `--runtime`, `--name` and `--set` to a command."""
     for add in reversed(
         (
             click.option("--parallelism", type=click.IntRange(min=1), help="tasks per stage"),
             click.option("--mode", type=click.Choice(list(_MODES)), help="batch needs input that ends"),
+            click.option(
+                "--lateness",
+                type=click.Choice(["ignore", "as_stream"]),
+                help="as_stream: a batch judges which rows are late as a stream does",
+            ),
             click.option("--runtime", type=click.Choice(["threads", "inline"]), help="inline: one thread"),
             click.option("--name", help="the name of the job"),
             click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="any option"),
@@ -33,6 +38,7 @@ def raise_flags(
     parallelism: int | None = None,
     mode: str | None = None,
     runtime: str | None = None,
+    lateness: str | None = None,
     name: str | None = None,
     settings: Iterable[str] = (),
 ) -> None:
@@ -43,6 +49,7 @@ def raise_flags(
         "parallelism.default": None if parallelism is None else str(parallelism),
         "execution.runtime-mode": None if mode is None else _MODES[mode],
         "execution.runtime": runtime,
+        "execution.lateness": lateness,
         "pipeline.name": name,
     }
     found = {key: value for key, value in flags.items() if value is not None}

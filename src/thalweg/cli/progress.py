@@ -17,8 +17,8 @@ from thalweg.cli.counters import Pace, Silence, explained, line, number, sample
 from thalweg.runtime.tally import Tally
 
 if TYPE_CHECKING:
-    from thalweg.session.execute import Result
     from thalweg.runtime.run import Run
+    from thalweg.session.execute import Result
 
 _SUMMARY_EVERY = 30.0
 _LOOK_EVERY = 0.5

@@ -131,7 +131,8 @@ def _columns(call: PythonCall, args: Sequence[pl.Series], length: int) -> pl.Ser
     try:
         found = function.call(*args)
     except Exception as error:
-        raise _raised(call, error, tuple(a[0] if len(a) else None for a in args)) from error
+        row = _first_failing(function, args, length)
+        raise _raised(call, error, () if row is None else tuple(a[row] for a in args)) from error
     if not isinstance(found, pl.Series):
         raise _wrong(function, f"a value of Python type {type(found).__name__}", "a polars.Series")
     if len(found) != length:
@@ -139,6 +140,23 @@ def _columns(call: PythonCall, args: Sequence[pl.Series], length: int) -> pl.Ser
             function, f"a column of {len(found)} rows", f"one of {length} rows, as its arguments have"
         )
     return _converted(function, found)
+
+
+def _first_failing(function: PythonFunction, args: Sequence[pl.Series], length: int) -> int | None:
+    """The first row on which a column function fails by itself, found by halving; None if there is none."""
+    low, high = 0, length
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if _fails(function, args, low, middle) else (middle, high)
+    return low if length and _fails(function, args, low, high) else None
+
+
+def _fails(function: PythonFunction, args: Sequence[pl.Series], low: int, high: int) -> bool:
+    try:
+        function.call(*(a.slice(low, high - low) for a in args))
+    except Exception:  # noqa: BLE001 - whatever the user's code raises is a failure
+        return True
+    return False
 
 
 def _converted(function: PythonFunction, found: pl.Series) -> pl.Series:
@@ -196,7 +214,7 @@ def _place(error: Exception) -> str | None:
 
 
 def _sample(call: PythonCall, row: Sequence[Any]) -> str:
-    return ", ".join(f"{a} = {v!r}" for a, v in zip(call.args, row, strict=True))[:200]
+    return ", ".join(f"{a} = {v!r}" for a, v in zip(call.args, row, strict=bool(row)))[:200]
 
 
 def describe(function: Any, result: DataType, *, by: str = "row") -> PythonFunction:  # any callable

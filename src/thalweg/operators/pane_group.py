@@ -47,6 +47,11 @@ class PaneGroupOp:
         self._keys = list(spec.keys)
         self._next_end = self._find_next()
 
+    @property
+    def due(self) -> int | None:
+        """The watermark that closes the next window."""
+        return None if self._next_end is None else self._next_end + self._slack_us
+
     def on_batch(self, port: int, batch: Batch) -> Iterator[Output]:
         """Take rows."""
         del port

@@ -30,6 +30,11 @@ class WindowGroupOp:
         self._rows_max = context.rows_max
         self._next_end = _least_end(self._state.keys(self._state.live()))
 
+    @property
+    def due(self) -> int | None:
+        """The watermark that closes the next window."""
+        return None if self._next_end is None else self._next_end + self._slack_us
+
     def on_batch(self, port: int, batch: Batch) -> Iterator[Output]:
         """Take rows."""
         del port

@@ -79,6 +79,12 @@ class WindowRankOp:
         self._rows: RowStore = context.state("rows")
         self._rows_max = context.rows_max
 
+    @property
+    def due(self) -> int | None:
+        """The watermark that closes the next window."""
+        end = min(self._rows.groups(), default=None)
+        return None if end is None else end + self._spec.slack_us
+
     def on_batch(self, port: int, batch: Batch) -> Iterator[Output]:
         """Keep rows."""
         del port

@@ -217,6 +217,16 @@ def _arguments(calls: Sequence[Aggregate], schema: Schema) -> list[Named]:
     return list(made.values())
 
 
+def over_columns(plan: GroupBy) -> GroupBy:
+    """The same grouping over columns alone: what its aggregates compute of a row is computed before."""
+    calls = tuple(_call(a) for a in plan.aggregates)
+    if all(c.filter is None and all(isinstance(a, Column) for a in c.args) for c in calls):
+        return plan
+    items = [*(Named(k, Column(k)) for k in plan.keys), *_arguments(calls, plan.input.schema)]
+    aggregates = tuple(Named(n, c) for n, c in _named_calls(plan, calls))
+    return replace(plan, input=Project(plan.input, tuple(items)), aggregates=aggregates)
+
+
 def place_rank(planner: Planner, plan: Rank) -> OpenStage:
     """Numbers within windows, once a window is complete."""
     assert ranks_windows(plan), "other ranks were refused"

@@ -17,7 +17,7 @@ from thalweg.errors import DataError
 from thalweg.expr import aggregates
 from thalweg.expr.evaluate import Predicate
 from thalweg.expr.infer import type_of
-from thalweg.expr.nodes import Aggregate
+from thalweg.expr.nodes import Aggregate, Column
 from thalweg.expr.python import carry
 from thalweg.operators.limit import position_order
 from thalweg.operators.rowwise import apply_frame_function, projection_with
@@ -99,6 +99,8 @@ class LazyBuilder:
             return self._reading.bad_rows(plan.input)
         if isinstance(plan, Late):
             return plan.schema.polars.to_frame().lazy()
+        if isinstance(plan, GroupBy):
+            return self._group_by(plan)
         below = self.build(plan.inputs[0])
         if isinstance(plan, Project):
             return projection_with(plan.items, plan.input.schema, self._kept(plan.input)).lazy(below)
@@ -110,8 +112,6 @@ class LazyBuilder:
             return self._map(plan, below)
         if isinstance(plan, Window):
             return window_rows(checked_time(below, plan.column), plan)
-        if isinstance(plan, GroupBy):
-            return self._group_by(plan, below)
         if isinstance(plan, Rank):
             return self._rank(plan, below)
         assert isinstance(plan, Limit), f"no lazy form of {type(plan).__name__}"
@@ -148,7 +148,11 @@ class LazyBuilder:
 
         return below.select(names).map_batches(call, schema=plan.result.polars, streamable=True)
 
-    def _group_by(self, plan: GroupBy, below: pl.LazyFrame) -> pl.LazyFrame:
+    def _group_by(self, plan: GroupBy) -> pl.LazyFrame:
+        from thalweg.physical.grouping import over_columns
+
+        plan = over_columns(plan)
+        below = self.build(plan.input)
         panes = group_panes(self, plan)
         if panes is not None:
             return panes
@@ -167,20 +171,11 @@ class LazyBuilder:
 
 
 def lazy_call(expr: object, below: Plan) -> pl.Expr:
-    """An aggregate over the rows of a group."""
+    """An aggregate over the rows of a group, whose arguments are columns."""
     assert isinstance(expr, Aggregate), "a grouping holds aggregates"
-    entry = aggregates.lookup(expr.function)
-    schema = below.schema
-    from thalweg.expr.compile import compile_expr
-
-    values = [compile_expr(a, schema).value for a in expr.args]
-    if expr.filter is not None:
-        condition = compile_expr(expr.filter, schema).value
-        if not values:
-            return condition.sum().cast(pl.Int64)
-        values = [pl.when(condition).then(v).otherwise(None) for v in values]
-    held = type_of(expr.args[0], schema) if expr.args else type_of(expr, schema)
-    return entry.lazy(values, held)
+    assert all(isinstance(a, Column) for a in expr.args), "arguments are computed before"
+    held = type_of(expr.args[0], below.schema) if expr.args else type_of(expr, below.schema)
+    return aggregates.lookup(expr.function).lazy([pl.col(str(a)) for a in expr.args], held)
 
 
 def checked_time(frame: pl.LazyFrame, column: str) -> pl.LazyFrame:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from thalweg.progress.decisions import Decision, OwnerData, SplitState
 from thalweg.progress.lateness import Flags, Micros, late_rows, minus
+from thalweg.progress.meeting import Meeting
 from thalweg.progress.merge import IDLE, Idle, Progress, WatermarkMerge
 from thalweg.progress.owner import WatermarkOwner
 from thalweg.progress.split_clock import AHEAD_MAX_US, Advance, ClockData, SplitClock
@@ -22,6 +23,7 @@ __all__ = [
     "Idle",
     "Progress",
     "WatermarkMerge",
+    "Meeting",
     "Flags",
     "Micros",
     "late_rows",

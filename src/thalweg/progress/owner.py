@@ -143,6 +143,11 @@ class WatermarkOwner:
             self._decide_start("woken", name, split.mark, offset)
         return split.mark
 
+    def catch_up(self, time: int | None) -> None:
+        """Take over a time that was announced while the source was idle (meeting.py)."""
+        if time is not None and (self.published is None or time > self.published):
+            self.published = time
+
     def finish(self, name: str) -> None:
         """Note that a split has ended, or need not be opened, and forget it."""
         mark = self._get(name).mark
@@ -163,6 +168,11 @@ class WatermarkOwner:
     def is_ended(self) -> bool:
         """Whether all splits are known and finished."""
         return self._all_known and not self._splits
+
+    @property
+    def unfinished(self) -> tuple[str, ...]:
+        """The splits that are known and have not finished, in their order."""
+        return tuple(self._splits)
 
     def state_of(self, name: str) -> SplitState:
         """Whether an unfinished split is known, active or idle."""

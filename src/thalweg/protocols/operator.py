@@ -83,6 +83,16 @@ class Operator(Protocol):
         ...
 
 
+@runtime_checkable
+class WaitsForTime(Protocol):
+    """An operator that holds rows until event time has passed them; `why` asks it."""
+
+    @property
+    def due(self) -> int | None:
+        """The watermark at which it emits next; None if it holds nothing."""
+        ...
+
+
 class Context(Protocol):
     """What the runtime hands to an operator when it is built."""
 

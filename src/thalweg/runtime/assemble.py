@@ -22,6 +22,7 @@ from thalweg.protocols.source import Split, discovery_interval
 from thalweg.protocols.state import ColumnsSpec, RowsSpec, StateSpec
 from thalweg.runtime.chain import Chain
 from thalweg.runtime.edge import Channel
+from thalweg.runtime.meetings import join_meetings
 from thalweg.runtime.options import RunOptions
 from thalweg.runtime.outputs import OutputEdge, owner_of
 from thalweg.runtime.owner import SharedOwner
@@ -80,8 +81,11 @@ class _Assembler:
         self.result = Assembled(job, [])
 
     def build(self) -> Assembled:
+        owners = self.result.owners
+        owners |= {s.scan.id: self._owner(s.scan) for s in self.job.stages if s.scan is not None}
+        join_meetings(self.job, owners)
         for stage in self.job.stages:
-            owner = None if stage.scan is None else self._owner(stage.scan)
+            owner = None if stage.scan is None else owners[stage.scan.id]
             for index in range(stage.parallelism):
                 self.result.tasks.append(self._task(stage, index, owner))
             if stage.scan is not None:
@@ -102,7 +106,10 @@ class _Assembler:
             operators.append((spec.id, spec.build(_Context(own, self.options.rows_max, max(1, inputs)))))
         self.result.states[name] = states
         writer = None if stage.write is None else stage.write.sink.open(stage.write.schema, index)
-        parts = TaskParts(stage.id, index, Chain(operators), writer=writer, rows_max=self.options.rows_max)
+        sink = "" if stage.write is None else stage.write.sink.describe()
+        parts = TaskParts(
+            stage.id, index, Chain(operators), writer=writer, sink=sink, rows_max=self.options.rows_max
+        )
         if stage.scan is None or owner is None:
             return Task(parts, self.on_barrier)
         return SourceTask(parts, self.on_barrier, scan=stage.scan, owner=owner, clock=self.clock)
@@ -134,14 +141,13 @@ class _Assembler:
 
     def _owner(self, scan: ScanSpec) -> SharedOwner:
         drift = self.options.drift_max
-        shared = SharedOwner(
+        return SharedOwner(
+            scan.source,
             # without event time no split starts where another ended
             WatermarkOwner(ordered=scan.source.is_ordered and scan.time is not None),
             idle_timeout=self.options.idle_timeout,
             drift_max_us=None if drift is None else int(drift * 1e6),
         )
-        self.result.owners[scan.id] = shared
-        return shared
 
     def _assign_splits(self, stage: Stage) -> None:
         assert stage.scan is not None, "only source stages have splits"
@@ -155,16 +161,17 @@ class _Assembler:
             owner.add_split(Split(split_id, data))
         for split in stage.scan.source.splits():
             owner.add_split(split)
-        owner.is_complete = stage.scan.source.is_bounded or discovery_interval(stage.scan.source) is None
+        is_complete = stage.scan.source.is_bounded or discovery_interval(stage.scan.source) is None
         for number, split in enumerate(owner.splits):
             data = saved.get((stage.id, split.id), {})
             task = tasks[number % len(tasks)]
             if "clock" in data:
-                owner.resume(split.id, data["clock"]["current"], ended=data["ended"])
+                owner.resume(split.id, _mark(data), ended=data["ended"])
             if data.get("ended"):
                 task.ended[split.id] = data
             else:
                 task.pending.append((number, split, data))
+        owner.complete(is_complete=is_complete)
         for task in tasks:
             task.share = (task.index, len(tasks), len(owner.splits))
 
@@ -189,6 +196,12 @@ class _Assembler:
             mine = [c for (a, _), c in sorted(made.items()) if a == i]
             producer = tasks[f"{source.id}[{i}]"]
             producer.outputs.append(OutputEdge(edge, mine, task=i, partitions=self.job.partitions))
+
+
+def _mark(saved: Mapping[str, Any]) -> int | None:
+    """Where a split of a snapshot goes on: not before the time that its task had handed on."""
+    marks = [m for m in (saved["clock"]["current"], saved.get("watermark")) if m is not None]
+    return max(marks, default=None)
 
 
 def _new_state(declared: StateSpec) -> Any:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from thalweg.columnar.batch import Batch
 from thalweg.errors import ThalwegError
-from thalweg.protocols.operator import Operator, Output, Side
+from thalweg.protocols.operator import Operator, Output, Side, WaitsForTime
 
 
 @dataclass
@@ -55,6 +55,11 @@ class Chain:
             yield from self._pass_on(i, _named(name, operator.on_end(port if i == 0 else 0)))
             if not last:
                 return
+
+    def due(self) -> int | None:
+        """The event time at which the next rows that wait for it are emitted."""
+        found = [o.due for _, o in self._operators if isinstance(o, WaitsForTime)]
+        return min((time for time in found if time is not None), default=None)
 
     def _batch(self, i: int, port: int, batch: Batch) -> Iterator[Output]:
         if i == len(self._operators):

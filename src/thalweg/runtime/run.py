@@ -20,6 +20,7 @@ from thalweg.runtime.options import RunOptions
 from thalweg.runtime.source_task import SourceTask
 from thalweg.runtime.tally import Tally
 from thalweg.runtime.task import Step, Task
+from thalweg.runtime.why import explain_waits
 
 
 class Run:
@@ -168,14 +169,15 @@ class Run:
 
     @property
     def watermark(self) -> int | None:
-        """The least watermark of the sources that have one, in microseconds."""
-        marks = [o.published for o in self.parts.owners.values()]
+        """The least watermark of the sources that go on and have one, in microseconds."""
+        owners = self.parts.owners.values()
+        marks = [o.announced for o in [o for o in owners if not o.is_ended] or owners]
         known = [m for m in marks if m is not None]
         return min(known) if known else None
 
     def why(self) -> list[tuple[str, str]]:
         """For every task what it waits for, sinks first."""
-        return [(t.name, t.why()) for t in reversed(self.tasks)]
+        return explain_waits(self.tasks)
 
     def close(self) -> None:
         """Give back everything that is held open."""

@@ -76,7 +76,7 @@ class SourceTask(Task):
         self._looked_at = clock()
         self.rows_read = self.rows_bad = self.rows_ahead = 0
         self.fresh = False
-        """Whether rows were read, or event time moved, since the last cut: then there is something to publish."""
+        """Whether rows were read, or event time moved, since the last cut, so that another is due."""
         self.is_drained = False
         """Whether the last read gave fewer rows than asked for, as live input does when all is read."""
         self.wait: float | None = None
@@ -111,6 +111,7 @@ class SourceTask(Task):
             self._looked_at = now
             for split in self.scan.source.splits():
                 self.owner.add_split(split)
+            self.owner.found_nothing(now)
         remainder, tasks, seen = self.share
         for number in range(seen, len(self.owner.splits)):
             if number % tasks == remainder:
@@ -124,6 +125,7 @@ class SourceTask(Task):
             reader = self.scan.source.open(split, saved.get("position", {}), self.scan.fields)
             clock = SplitClock.from_data(saved["clock"]) if "clock" in saved else SplitClock()
             clock.start_at(start)
+            clock.start_at(saved.get("watermark"))
             self.splits.append(OpenSplit(number, split, name, reader, clock, rows=saved.get("rows", 0)))
 
     def _may_open(self, split: Split) -> bool:
@@ -162,8 +164,8 @@ class SourceTask(Task):
         self.wait = seconds if self.wait is None else min(self.wait, seconds)
 
     def _publish_only(self) -> bool:
-        """Other tasks of the source may have moved event time on."""
-        published = self.owner.published
+        """Other tasks of the source, or other sources, may have moved event time on."""
+        published = self.owner.announced
         if published is None or published == self._watermark:
             return False
         self._emitting = self._advance(published)
@@ -192,7 +194,7 @@ class SourceTask(Task):
         if chunk.ended:
             self._close_split(current)
         if self._times is not None:
-            yield from self._advance(self.owner.published)
+            yield from self._advance(self.owner.announced)
 
     def _through_chain(self, current: OpenSplit, chunk: Chunk, batch: Batch) -> Iterator[Output | Message]:
         try:
@@ -238,7 +240,9 @@ class SourceTask(Task):
             split.id: {"number": n, "split": dict(split.data)} | dict(saved)
             for n, split, saved in self.pending
         }
-        return {**self.ended, **waiting, **now}
+        # what was handed on is a promise: after a restart no split may begin before it
+        said = {"watermark": self._watermark}
+        return {name: {**data, **said} for name, data in {**self.ended, **waiting, **now}.items()}
 
     def _progress(self, s: OpenSplit, *, ended: bool) -> dict[str, Any]:
         return {
@@ -261,17 +265,6 @@ class SourceTask(Task):
         super().close()
         for current in self.splits:
             current.reader.close()
-
-    def why(self) -> str:
-        if self.state == "finished":
-            return "finished"
-        full = [c.name for o in self.outputs for c in o.channels if c.is_full]
-        if full:
-            return f"waits for room on the edge {full[0]}"
-        if not self.splits:
-            return "waits for a split to read"
-        names = ", ".join(s.split.id for s in self.splits)
-        return f"waits for rows from {names}; {self.owner.why()}"
 
 
 def _before(advance: Advance) -> pl.Series:

@@ -15,7 +15,8 @@ Not here: sources (source_task.py), who calls `step` (inline.py, threads.py).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import Enum
 
@@ -58,6 +59,7 @@ class TaskParts:
     inputs: list[Input] = field(default_factory=list)
     outputs: list[OutputEdge] = field(default_factory=list)
     writer: Writer | None = None
+    sink: str = ""
     rows_max: int = 65_536
 
 
@@ -67,7 +69,9 @@ class Task:
     def __init__(self, parts: TaskParts, on_barrier: Callable[[Task, Barrier], None]) -> None:
         self.stage, self.index = parts.stage, parts.index
         self.chain, self.inputs, self.outputs = parts.chain, parts.inputs, parts.outputs
-        self.writer = parts.writer
+        self.writer, self._sink = parts.writer, parts.sink
+        self.writes_to: str | None = None
+        """The sink that the task is busy with just now: one that does not take rows stops the task there."""
         self.state = "running"
         self._rows_max = parts.rows_max
         self._on_barrier = on_barrier
@@ -123,7 +127,8 @@ class Task:
     def _send(self, out: Output | Message) -> None:
         if isinstance(out, Batch):
             if self.writer is not None:
-                self.writer.write(out)
+                with self._writing():
+                    self.writer.write(out)
             for edge in self.outputs:
                 if edge.edge.output == MAIN:
                     edge.send(out)
@@ -134,6 +139,12 @@ class Task:
         else:
             for edge in self.outputs:
                 edge.broadcast(out)
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        self.writes_to = self._sink
+        yield
+        self.writes_to = None
 
     def _start_next(self) -> bool:
         """Begin to work on the next message, if there is one."""
@@ -194,7 +205,8 @@ class Task:
         """Emit what is owed, publish, let the runtime look at the state, pass the barrier on."""
         yield from self.chain.on_cut(barrier.number)
         if self.writer is not None:
-            self.writer.cut(barrier.number)
+            with self._writing():
+                self.writer.cut(barrier.number)
         self._on_barrier(self, barrier)
         yield barrier
 
@@ -221,7 +233,8 @@ class Task:
     def finish(self) -> Iterator[Output | Message]:
         """Publish the rest and pass on the end."""
         if self.writer is not None:
-            self.writer.end()
+            with self._writing():
+                self.writer.end()
         self.state = "finished"
         yield End()
 
@@ -230,9 +243,14 @@ class Task:
         if self.writer is not None:
             self.writer.close()
 
-    def why(self) -> str:
-        """What the task waits for, in one line."""
-        return _why(self.state, self.outputs, self.inputs, self._merge)
+    @property
+    def watermark(self) -> int | None:
+        """The event time that the task has handed on."""
+        return self._watermark
+
+    def held_by(self) -> list[Input]:
+        """The inputs without which event time would be later."""
+        return [] if self._merge is None else [self.inputs[i] for i in self._merge.held_by()]
 
 
 def _drain(channel: Channel, rows_max: int) -> tuple[list[Batch], Message | None]:
@@ -258,24 +276,6 @@ def _drain(channel: Channel, rows_max: int) -> tuple[list[Batch], Message | None
             break
         channel.take()
     return batches, last
-
-
-def _why(
-    state: str, outputs: Sequence[OutputEdge], inputs: Sequence[Input], merge: WatermarkMerge | None
-) -> str:
-    if state == "finished":
-        return "finished"
-    full = [c.name for o in outputs for c in o.channels if c.is_full]
-    if full:
-        return f"waits for room on the edge {full[0]}"
-    aligned = [i.channel.name for i in inputs if i.aligned]
-    behind = [i.channel.name for i in inputs if not i.aligned and not i.ended]
-    if aligned and behind:
-        return f"waits for a barrier from {behind[0]}"
-    held = () if merge is None else merge.held_by()
-    if held:
-        return f"waits for input; event time is held back by {inputs[held[0]].channel.name}"
-    return "waits for input"
 
 
 def _nothing() -> None:

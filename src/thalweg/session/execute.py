@@ -9,7 +9,7 @@ import re
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
 import polars as pl
@@ -28,6 +28,7 @@ from thalweg.plan.nodes import Plan, Write
 from thalweg.plan.properties import properties
 from thalweg.runtime.options import RunOptions
 from thalweg.session.hooks import HOOKS
+from thalweg.session.judged import final_writes, judges_rows, without_clock
 from thalweg.session.reading import BoundedReading
 
 if TYPE_CHECKING:
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
     from thalweg.session.hooks import Watcher
 
 Mode = Literal["automatic", "batch", "stream"]
+Lateness = Literal["ignore", "as_stream"]
+"""Whether a batch accepts every row, or judges rows as a stream would; a stream always judges."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +46,7 @@ class Execution:
 
     name: str = "job"
     mode: Mode = "automatic"
+    lateness: Lateness = "ignore"
     parallelism: int = 2
     rules: Sequence[Rule] = ()
     options: RunOptions = field(default_factory=RunOptions)
@@ -90,7 +94,10 @@ def execute(roots: Sequence[Plan], how: Execution) -> Result:
     plans, _ = optimize(roots, how.rules)
     mode = choose_mode(plans, how.mode)
     begun = time.monotonic()
-    if mode == "batch":
+    if mode == "batch" and how.lateness == "as_stream" and judges_rows(plans):
+        run = _run_stream(final_writes(plans), replace(how, options=without_clock(how.options)))
+        result = _result_of(run, mode, time.monotonic() - begun)
+    elif mode == "batch":
         bad_count = run_batch(plans)
         result = Result(how.name, mode, 0, time.monotonic() - begun, is_complete=True, bad_count=bad_count)
     else:
@@ -185,6 +192,11 @@ def run_batch(plans: Sequence[Plan]) -> int:
         raise _overflow(error) from error
     except Exception as error:
         known = unwrap(error)
+        if isinstance(known, DataError):
+            # imported here: only what fails is looked for
+            from thalweg.session.locating import located
+
+            known = located(known, plans)
         if known is error:
             raise
         raise known from known.__cause__

@@ -25,7 +25,7 @@ from thalweg.plan.properties import properties
 from thalweg.protocols.sink import Sink
 from thalweg.runtime.options import RunOptions
 from thalweg.session.catalog import SessionCatalog
-from thalweg.session.execute import Execution, Mode, Result, execute, explain
+from thalweg.session.execute import Execution, Lateness, Mode, Result, execute, explain
 from thalweg.session.hooks import HOOKS
 from thalweg.session.settings import Settings
 from thalweg.session.statements import Outcome, run_text
@@ -42,6 +42,7 @@ _MODES: dict[str, Mode] = {
     "streaming": "stream",
     "stream": "stream",
 }
+_LATENESS: dict[str, Lateness] = {"ignore": "ignore", "as_stream": "as_stream"}
 _UNNAMED = "job"
 
 
@@ -186,13 +187,20 @@ class Session:
     # -- running -------------------------------------------------------------------------------
 
     def run(
-        self, name: str | None = None, *, mode: str | None = None, options: RunOptions | None = None
+        self,
+        name: str | None = None,
+        *,
+        mode: str | None = None,
+        lateness: str | None = None,
+        options: RunOptions | None = None,
     ) -> Result:
         """Run all sinks that were added since the last run, as one job, until it ends.
 
         Args:
             name: what the job is called.
             mode: `batch`, `stream`, or by default what the input allows.
+            lateness: whether a batch accepts every row (`ignore`, the default), or judges which are late
+                `as_stream`; a stream always does.
             options: how the runtime works.
         """
         if not self.sinks:
@@ -204,12 +212,19 @@ class Session:
         sinks, self.sinks = self.sinks, []
         name = self._settled("pipeline.name", name)
         how = self._execution(name, self._settled("execution.runtime-mode", mode), options)
+        how = replace(how, lateness=self._lateness(lateness))
         has_name = name is not None or how.name != _UNNAMED
         return execute(sinks, replace(how, watchers=(partial(_listening, has_name=has_name),)))
 
     def _settled(self, option: str, given: str | None) -> str | None:
         """What the program says, unless a flag says otherwise."""
         return self.settings.text(option) if self.settings.origin(option) == "flag" else given
+
+    def _lateness(self, given: str | None) -> Lateness:
+        found = self._settled("execution.lateness", given) or self.settings.get("execution.lateness")
+        if found not in _LATENESS:
+            raise ConfigError(f'there is no lateness "{found}"', code="config-value", choices=_LATENESS)
+        return _LATENESS[found]
 
     def _execution(self, name: str | None, mode: str | None, options: RunOptions | None) -> Execution:
         wanted = mode or self.settings.get("execution.runtime-mode")
@@ -221,6 +236,7 @@ class Session:
         return Execution(
             name=name or self.settings.get("pipeline.name") or HOOKS.job_name or _UNNAMED,
             mode=_MODES[wanted],
+            lateness=self._lateness(None),
             parallelism=parallelism,
             rules=self.rules,
             options=options or self._run_options(),
@@ -237,7 +253,7 @@ class Session:
             drift_max=get("execution.drift-max") or None,
         )
 
-    def collect(self, plan: Plan, *, mode: str | None = None) -> pl.DataFrame:
+    def collect(self, plan: Plan, *, mode: str | None = None, lateness: str | None = None) -> pl.DataFrame:
         """The rows of a bounded plan as a frame."""
         if not properties(plan).is_bounded:
             raise PlanError(
@@ -247,7 +263,8 @@ class Session:
                 hint="peek() shows some rows; limit(n) takes the first ones; write_… runs for ever",
             )
         sink = MemorySink(is_parallel=False)
-        execute([Write(plan, sink)], self._execution("collect", mode, None))
+        how = replace(self._execution("collect", mode, None), lateness=self._lateness(lateness))
+        execute([Write(plan, sink)], how)
         return sink.table()
 
     def peek(self, plan: Plan, rows: int, seconds: float) -> pl.DataFrame:

@@ -65,6 +65,12 @@ _OPTIONS = (
         "threads",
         "one thread per task slot, or one for all",
     ),
+    Option(
+        "execution.lateness",
+        _choice("ignore", "as_stream"),
+        "ignore",
+        "whether a batch accepts every row, or judges which are late as a stream does",
+    ),
     Option("execution.batch-rows", _positive, "65536", "the most rows in one batch"),
     Option("parallelism.default", _positive, None, "tasks per stage; by default one per core"),
     Option("pipeline.name", str, None, "the name of the job"),

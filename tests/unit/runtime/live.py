@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 import polars as pl
 
 from thalweg.base.schema import Schema
+from thalweg.checkpoint.snapshot import JobSnapshot
 from thalweg.connectors.memory import MemorySink
 from thalweg.expr.nodes import Aggregate, Column, Named
 from thalweg.physical.planner import plan_job
@@ -124,10 +125,15 @@ class Watched:
         return {int(s.timestamp()): n for s, _, n in frame.sort(WINDOW_START).rows()}
 
 
-def watched(plans: Sequence[Plan], clock: Clock, options: RunOptions, parallelism: int = 2) -> Watched:
+def watched(
+    plans: Sequence[Plan],
+    clock: Clock,
+    options: RunOptions,
+    parallelism: int = 2,
+    snapshot: JobSnapshot | None = None,
+) -> Watched:
     """A run of the plans that has not begun."""
     sinks = [MemorySink(is_parallel=False) for _ in plans]
     writes: list[Plan] = [Write(p, s) for p, s in zip(plans, sinks, strict=True)]
     job = plan_job(writes, name="live", parallelism=parallelism)
-    return Watched(Run(job, options, clock=clock), sinks, clock)
-
+    return Watched(Run(job, options, snapshot, clock), sinks, clock)

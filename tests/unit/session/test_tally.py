@@ -1,4 +1,4 @@
-"""Rows that are late or bad are counted, in both modes alike, and a tolerant source keeps the same ones apart."""
+"""Rows that are late or bad are counted, and both modes keep the same ones apart."""
 
 from __future__ import annotations
 

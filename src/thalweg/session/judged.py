@@ -1,0 +1,88 @@
+"""Run bounded plans so that rows can be late, as in a stream, and hand sinks the final tables, as in a batch.
+
+A batch accepts every row. With `lateness="as_stream"` each row is judged by its own split's watermark before
+it, in the order of the split. The operators do that; so they execute the plan, and what would reach a
+sink as changes is folded first.
+
+Not here: the query that accepts every row (physical/lazy.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from thalweg.base.schema import Schema
+from thalweg.columnar.batch import Batch
+from thalweg.operators.changelog import with_ops
+from thalweg.physical import needs
+from thalweg.physical.results import changelog_step, check_sink
+from thalweg.plan.nodes import Plan, Write
+from thalweg.plan.properties import properties
+from thalweg.protocols.sink import Delivery, Sink, Writer
+from thalweg.runtime.options import RunOptions
+
+
+def judges_rows(plans: Sequence[Plan]) -> bool:
+    """Whether anything in the plans depends on which rows are late."""
+    return bool(needs.find(plans).verdicts) or any(needs.reads_late(p) for p in plans)
+
+
+def final_writes(plans: Sequence[Plan]) -> list[Plan]:
+    """The plans, with every sink getting the final table of its result instead of changes."""
+    return [_final(p) if isinstance(p, Write) else p for p in plans]
+
+
+def without_clock(options: RunOptions) -> RunOptions:
+    """The options without what reads a clock: bounded input waits for nobody."""
+    return replace(options, idle_timeout=None)
+
+
+def _final(write: Write) -> Write:
+    check_sink(write, batch=True)
+    if write.changelog == "ops":
+        return replace(write, sink=_OpsOfTable(write.sink, write), changelog="fold")
+    return replace(write, changelog="fold") if properties(write.input).is_updating else write
+
+
+@dataclass(frozen=True, eq=False)
+class _OpsOfTable:
+    """A sink whose rows all get the operation `+I`, as those of a batch do."""
+
+    inner: Sink
+    write: Write
+    takes_updates: bool = False
+    is_parallel: bool = False
+
+    @property
+    def delivery(self) -> Delivery:
+        return self.inner.delivery
+
+    @property
+    def emit(self) -> Literal["cut", "now"]:
+        return self.inner.emit
+
+    def describe(self) -> str:
+        return self.inner.describe()
+
+    def open(self, schema: Schema, task: int) -> Writer:
+        with_op = changelog_step(self.write, "ops")[1]
+        return _OpsWriter(self.inner.open(with_op, task), schema.names)
+
+
+class _OpsWriter:
+    def __init__(self, inner: Writer, columns: tuple[str, ...]) -> None:
+        self._inner, self._columns = inner, columns
+
+    def write(self, batch: Batch) -> None:
+        self._inner.write(Batch(with_ops(batch, self._columns, ())))
+
+    def cut(self, number: int) -> None:
+        self._inner.cut(number)
+
+    def end(self) -> None:
+        self._inner.end()
+
+    def close(self) -> None:
+        self._inner.close()
