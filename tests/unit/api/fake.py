@@ -29,9 +29,7 @@ class FakeSession:
     runs: int = 0
     written: list[tuple[Any, ...]] = field(default_factory=list)
 
-    def collect(
-        self, plan: Plan, /, *, mode: str | None = None, lateness: str | None = None
-    ) -> pl.DataFrame:
+    def collect(self, plan: Plan, /, *, mode: str | None = None, lateness: str | None = None) -> pl.DataFrame:
         assert lateness is None, "tests of lateness use a real session"
         self.runs += 1
         sink = MemorySink(is_parallel=False)

@@ -281,5 +281,6 @@ def test_mistakes_in_the_rows_of_a_function(mode: str, function: Any, code: str)
     with pytest.raises(ThalwegError) as caught:
         two_splits(mode).flat_map(function, "n BIGINT").collect()
     assert caught.value.code == code
-    if mode == "batch":  # a stream names the split and the row instead
-        assert str(caught.value.where).startswith(f"{__file__}:")
+    row, place = str(caught.value.where).split("\n")
+    assert row.startswith("frame, split ")
+    assert place.startswith(f"{__file__}:")

@@ -92,4 +92,6 @@ def test_a_function_that_raises_names_its_line() -> None:
     with pytest.raises(ThalwegError) as caught:
         dataset(ROWS).select(x=tw.udf(lambda p: p / 0, returns=float)(tw.col("price"))).collect()
     assert caught.value.code == "data-python-function"
-    assert str(caught.value.where).startswith(f"{__file__}:")
+    row, place = str(caught.value.where).split("\n")
+    assert row == "frame, split 0, row 0"
+    assert place.startswith(f"{__file__}:")
