@@ -40,7 +40,7 @@ from thalweg.progress.owner import WatermarkOwner
 from thalweg.progress.split_clock import Advance, SplitClock
 from thalweg.progress.windows import WindowSpec
 from thalweg.protocols.messages import End
-from thalweg.runtime import assemble, outputs, run, source_task, task
+from thalweg.runtime import assemble, outputs, run, source_task, task, times
 from thalweg.runtime.coordinator import Coordinator
 
 
@@ -173,10 +173,14 @@ def _no_late_output(original: Any) -> Any:
 
 def _watermark_first(original: Any) -> Any:
     def through(self: source_task.SourceTask, current: Any, chunk: Any, batch: Batch) -> Iterator[Any]:
-        yield from self._advance(self.owner.published)
+        yield from self._advance(self.owner.announced)
         yield from original(self, current, chunk, batch)
 
     return through
+
+
+def _loses_timeless(original: Any) -> Any:
+    return lambda self, chunk: replace(original(self, chunk), bad=chunk.bad)
 
 
 # Ranks, limits, rows -------------------------------------------------------------------------------------
@@ -311,6 +315,7 @@ _TABLES = (laws.batch_equals_stream, laws.cuts_do_not_matter, laws.cuts_are_cons
 _LATE = (laws.windows_close_in_time, laws.late_rows_are_judged, laws.every_row_is_accounted_for)
 _ORDER = (laws.order_does_not_matter, laws.cuts_are_consistent)
 _RESTORE = (laws.restore_anywhere,)
+_BAD = (laws.bad_rows_are_kept_apart,)
 
 
 def _mutant(
@@ -376,6 +381,7 @@ MUTANTS = (
     _mutant(
         "the watermark overtakes rows", source_task.SourceTask, "_through_chain", _watermark_first, _LATE
     ),
+    _mutant("loses rows without event time", times.TimeReader, "without_null", _loses_timeless, _BAD),
     # rows and ranks
     _mutant("the last of ties wins", window_rank.WindowRankOp, "_numbered", _last_of_ties, _TABLES),
     _mutant("rank keeps a row per batch", window_rank.WindowRankOp, "_best", _first_row, _TABLES),
