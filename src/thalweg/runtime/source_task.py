@@ -23,6 +23,7 @@ from thalweg.base.schema import Schema
 from thalweg.base.types import Field
 from thalweg.columnar.arrow import to_frame
 from thalweg.columnar.batch import BEFORE, OFFSET, SPLIT, Batch
+from thalweg.columnar.eager import beside
 from thalweg.errors import DataError
 from thalweg.expr.evaluate import ComputedColumn
 from thalweg.expr.nodes import Column, columns_of, transform
@@ -236,7 +237,7 @@ class SourceTask(Task):
             split = (self.scan.number << 32) + current.number
             added.append(pl.repeat(split, frame.height, dtype=pl.Int64, eager=True).alias(SPLIT))
             added.append(offsets.cast(pl.Int64).alias(OFFSET))
-        return frame.hstack(added) if added else frame
+        return beside(frame, added) if added else frame
 
     def progress(self) -> dict[str, Mapping[str, Any]]:
         """Where every split of this task stands, as plain data."""
@@ -322,7 +323,7 @@ class _TimeReader:
     def read(self, frame: pl.DataFrame, *, split: str, first: int) -> tuple[Any, Any]:
         """Two int64 arrays in microseconds; a row without event time is a bad row."""
         times = self._time.values(frame)
-        known = to_frame([times]) if self._reads_time_alone else frame.hstack([times])
+        known = to_frame([times]) if self._reads_time_alone else beside(frame, [times])
         marks = self._mark.values(known)
         if times.null_count():
             row = int(times.is_null().arg_max() or 0)
@@ -339,4 +340,6 @@ class _TimeReader:
 
 
 def _int64(series: pl.Series) -> np.ndarray[Any, Any]:
-    return series.cast(pl.Int64).rechunk().to_numpy()
+    from thalweg.columnar.buffers import values_and_validity
+
+    return values_and_validity(series)[0]
