@@ -22,7 +22,6 @@ from thalweg.cli.counters import number
 from thalweg.cli.output import write_rows
 from thalweg.cli.programs import run_script, run_sql, warn
 from thalweg.cli.results import Lines
-from thalweg.cli.shell.live import LiveTable
 from thalweg.cli.shell.tables import fitted
 from thalweg.errors import ConfigError
 from thalweg.session.hooks import HOOKS
@@ -30,6 +29,7 @@ from thalweg.session.hooks import HOOKS
 if TYPE_CHECKING:
     import polars as pl
 
+    from thalweg.cli.shell.live import LiveTable
     from thalweg.plan.nodes import Plan
     from thalweg.runtime.run import Run
     from thalweg.session.session import Session
@@ -144,6 +144,9 @@ class Shell:
             self.session.write_callback(plan, Lines(self.form), is_updating)
             self.session.run()
             return
+        # imported here: a query that ends needs no rich
+        from thalweg.cli.shell.live import LiveTable
+
         table = LiveTable(shutil.get_terminal_size((160, 50)).columns)
         self.session.write_callback(plan, lambda f: _write(table.add(f, time.monotonic())), is_updating)
         with _closed(table):
