@@ -12,7 +12,7 @@ from thalweg.cli.choices import execution_options, raise_flags
 from thalweg.cli.failures import DONE, INTERRUPTED
 from thalweg.cli.interrupts import Interrupts
 from thalweg.cli.output import FORMATS, write_rows
-from thalweg.cli.programs import Show, run_sql
+from thalweg.cli.programs import Show, run_sql, sql_session
 from thalweg.cli.results import show_query
 from thalweg.cli.startup import collector_paused
 
@@ -37,14 +37,14 @@ def command(text: str | None, file: str | None, form: str, no_progress: bool, **
     A quoted path is a table. The SQL is TEXT, a file, or what is piped in.
     """
     with collector_paused():
+        import thalweg.session.session  # noqa: F401 - loaded in here, with all that it needs
         from thalweg.cli.run import watched
-        from thalweg.session.session import Session
 
     statements = given_text(text, file)
     raise_flags(**how)
     interrupts = Interrupts()
     with watched(interrupts, no_progress=no_progress, name="sql"):
-        session = Session()
+        session = sql_session()
         run_sql(session, statements, shower(session, form))
     return INTERRUPTED if interrupts.came else DONE
 

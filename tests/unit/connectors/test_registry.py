@@ -69,7 +69,7 @@ def test_files(tmp_path: Path) -> None:
     schema = Schema.from_polars({"a": pl.Int64(), "b": pl.Int64()})
     made = registry.create_source(options, schema)
     assert isinstance(made.source, FileSource)
-    assert made.tolerance == "fail"
+    assert made.tolerance == "none"
     assert drain(made.source).rows() == [(1, 2)]
     watched = {
         "connector": "filesystem",
@@ -93,7 +93,7 @@ def test_a_missing_file_is_said_to_be_missing(tmp_path: Path) -> None:
 
 def test_what_becomes_of_bad_rows() -> None:
     options = {"connector": "nexmark", "events.num": "10"}
-    assert registry.create_source(options).tolerance == "fail"
+    assert registry.create_source(options).tolerance == "none"
     kept = registry.create_source({**options, "errors.sink": "bad"})
     assert (kept.tolerance, kept.error_sink) == ("quarantine", "bad")
     assert registry.create_source({**options, "errors.tolerance": "quarantine"}).tolerance == "quarantine"
