@@ -130,9 +130,7 @@ class SessionCatalog:
             self.tables, self.views, self._view_definitions, self._read = before  # type: ignore[assignment]
             raise
 
-    def sink(
-        self, name: str, rows: Results, *, where: Span | str | None = None
-    ) -> tuple[Sink, str | None]:
+    def sink(self, name: str, rows: Results, *, where: Span | str | None = None) -> tuple[Sink, str | None]:
         """The sink of a table, and how updating results reach it."""
         table = self._definition(name, where)
         made = registry.create_sink(

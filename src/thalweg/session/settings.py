@@ -90,7 +90,17 @@ _IGNORED_PREFIXES = (
     *("table.exec.", "table.optimizer.", "table.plan.", "table.display.", "table.dml-", "table.rtas-"),
     *("taskmanager.", "jobmanager.", "jobstore.", "task.", "slotmanager.", "slot.", "cluster.", "process."),
     *("state.", "execution.", "pipeline.", "restart-strategy.", "high-availability.", "heartbeat."),
-    *("rest.", "web.", "historyserver.", "sql-client.", "sql-gateway.", "client.", "blob.", "akka.", "pekko."),
+    *(
+        "rest.",
+        "web.",
+        "historyserver.",
+        "sql-client.",
+        "sql-gateway.",
+        "client.",
+        "blob.",
+        "akka.",
+        "pekko.",
+    ),
     *("metrics.", "traces.", "events.", "env.", "classloader.", "python.", "security.", "io.", "fs.", "s3."),
     *("kubernetes.", "yarn.", "zookeeper.", "queryable-state.", "$internal."),
 )
@@ -110,9 +120,7 @@ class Settings:
         for name, value in HOOKS.flags.items():
             self.set(name, value, layer="flag")
 
-    def set(
-        self, name: str, value: str, *, layer: str = "program", where: Span | str | None = None
-    ) -> None:
+    def set(self, name: str, value: str, *, layer: str = "program", where: Span | str | None = None) -> None:
         """Set an option; the value is read at once, so that a mistake is reported where it stands.
 
         Raises:
