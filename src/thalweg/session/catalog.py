@@ -133,11 +133,13 @@ class SessionCatalog:
     def sink(self, name: str, rows: Results, *, where: Span | str | None = None) -> tuple[Sink, str | None]:
         """The sink of a table, and how updating results reach it."""
         table = self._definition(name, where)
+        # a key may name computed columns, which are not written
+        has_key = all(name in rows.schema for name in table.primary_key)
         made = registry.create_sink(
             table.options,
             rows.schema,
             is_bounded=rows.is_bounded,
-            key=rows.key or table.primary_key,
+            key=rows.key or (table.primary_key if has_key else ()),
             spans=table.option_spans,
             where=table.span,
         )

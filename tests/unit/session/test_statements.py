@@ -97,6 +97,17 @@ def test_an_insert_of_which_one_sink_is_refused_queues_none(tmp_path: Path) -> N
     assert session.sinks == []
 
 
+def test_a_declared_key_counts_where_nothing_else_is_known() -> None:
+    session = Session(parallelism=1)
+    session.execute_sql("""
+        CREATE TABLE p (a INT, PRIMARY KEY (a) NOT ENFORCED) WITH ('connector' = 'print');
+        CREATE TABLE q (a INT, b AS a + 1, PRIMARY KEY (b) NOT ENFORCED) WITH ('connector' = 'print');
+        INSERT INTO p SELECT 1;
+        INSERT INTO q SELECT 1;
+    """)
+    assert [write.sink.key for write in session.sinks] == [("a",), ()]
+
+
 @pytest.mark.parametrize("key", ["", "b BIGINT, PRIMARY KEY (a) NOT ENFORCED"])
 def test_print_tells_updates_from_inserts(key: str, capsys: pytest.CaptureFixture[str]) -> None:
     session = Session(parallelism=1, options={"execution.runtime": "inline", "execution.batch-rows": "1"})
