@@ -19,6 +19,7 @@ from typing import Any
 import polars as pl
 
 from thalweg.columnar.batch import BEFORE, OFFSET, SPLIT, Batch
+from thalweg.columnar.eager import beside
 from thalweg.errors import DataError
 from thalweg.job.job import ScanSpec
 from thalweg.progress.merge import Progress
@@ -81,6 +82,11 @@ class SourceTask(Task):
         """Whether the last read gave fewer rows than asked for, as live input does when all is read."""
         self.wait: float | None = None
         """After an idle step: seconds until it is worth trying again; None: until woken."""
+
+    @property
+    def has_barrier(self) -> bool:
+        """Whether a barrier is to go out before the next batch."""
+        return self._requested is not None and not self.is_working
 
     def request(self, barrier: Barrier) -> None:
         """Ask for a barrier before the next batch."""
@@ -231,7 +237,7 @@ class SourceTask(Task):
             split = (self.scan.number << 32) + current.number
             added.append(pl.repeat(split, frame.height, dtype=pl.Int64, eager=True).alias(SPLIT))
             added.append(offsets.cast(pl.Int64).alias(OFFSET))
-        return frame.hstack(added) if added else frame
+        return beside(frame, added) if added else frame
 
     def progress(self) -> dict[str, Mapping[str, Any]]:
         """Where every split of this task stands, as plain data."""

@@ -16,9 +16,10 @@ import polars as pl
 
 from thalweg.base.schema import Schema
 from thalweg.base.types import Field
-from thalweg.columnar.eager import compute
+from thalweg.columnar.arrow import to_frame
+from thalweg.columnar.eager import beside
 from thalweg.errors import DataError
-from thalweg.expr.compile import compile_expr
+from thalweg.expr.evaluate import ComputedColumn
 from thalweg.expr.nodes import Column, columns_of, transform
 from thalweg.job.job import EventTime
 from thalweg.protocols.source import BadRow, Chunk
@@ -38,20 +39,19 @@ class TimeReader:
 
     def __init__(self, event_time: EventTime, schema: Schema) -> None:
         self._message = f'the event time "{event_time.column}" is NULL'
-        found = compile_expr(event_time.time, schema)
-        self._time = found.value.alias(_TIME)
-        # mostly it is the time less a constant: then the time, which may be dear, is computed once
         time = event_time.time
+        self._time = ComputedColumn(_TIME, time, schema)
+        # mostly it is the time less a constant: then the time, which may be dear, is computed once
         mark = transform(event_time.watermark, lambda e: Column(_TIME) if e == time else e)
-        schema = Schema((*schema.fields, Field(_TIME, found.type)))
-        self._mark = compile_expr(mark, schema).value.to_physical().alias(_MARK)
+        schema = Schema((*schema.fields, Field(_TIME, self._time.type)))
+        self._mark = ComputedColumn(_MARK, mark, schema)
         self._reads_time_alone = columns_of(mark) <= {_TIME}
 
     def without_null(self, chunk: Chunk) -> Chunk:
         """The chunk with rows that have no event time among the bad ones."""
         frame = chunk.frame
         assert frame is not None, "a chunk with rows"
-        missing = compute(frame, [self._time.is_null()]).to_series()
+        missing = self._time.values(frame).is_null()
         if not missing.any():
             return chunk
         offsets = offsets_of(chunk, frame)
@@ -64,8 +64,7 @@ class TimeReader:
         """Two int64 arrays in microseconds; a row without event time is a bad row."""
         frame = chunk.frame
         assert frame is not None, "a chunk with rows"
-        found = compute(frame, [self._time])
-        times = found.get_column(_TIME).to_physical()
+        times = self._time.values(frame)
         if times.null_count():
             row = int(times.is_null().arg_max() or 0)
             offset = offsets_of(chunk, frame)[row]
@@ -77,7 +76,8 @@ class TimeReader:
                 where=f"{name}, row {offset}",
                 sample=str(frame.row(row, named=True)),
             )
-        marks = compute(found if self._reads_time_alone else frame.hstack(found), [self._mark]).to_series()
+        known = to_frame([times]) if self._reads_time_alone else beside(frame, [times])
+        marks = self._mark.values(known)
         filled = marks.fill_null(_NEVER) if marks.null_count() else marks
         return _int64(times), _int64(filled)
 
@@ -90,4 +90,6 @@ def offsets_of(chunk: Chunk, frame: pl.DataFrame) -> pl.Series:
 
 
 def _int64(series: pl.Series) -> np.ndarray[Any, Any]:
-    return series.cast(pl.Int64).rechunk().to_numpy()
+    from thalweg.columnar.buffers import values_and_validity
+
+    return values_and_validity(series)[0]

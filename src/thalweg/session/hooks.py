@@ -35,6 +35,7 @@ class Hooks:
         watchers: entered when a stream starts, left when it has ended.
         listeners: told what a run did, when it has ended.
         stand_in: called instead of running a job.
+        has_own_warnings: whether ignored options are told by the command line, not by the sessions.
     """
 
     flags: dict[str, str] = field(default_factory=dict)
@@ -42,6 +43,7 @@ class Hooks:
     watchers: list[Watcher] = field(default_factory=list)
     listeners: list[Listener] = field(default_factory=list)
     stand_in: StandIn | None = None
+    has_own_warnings: bool = False
 
     def reset(self) -> None:
         """Back to nothing."""
@@ -49,6 +51,7 @@ class Hooks:
         self.watchers.clear()
         self.listeners.clear()
         self.job_name = self.stand_in = None
+        self.has_own_warnings = False
 
 
 HOOKS = Hooks()
