@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from thalweg.session.control import running_jobs
+from thalweg.session.control.place import directory
 
 Call = Callable[..., tuple[int, str, str]]
 RUN_ONE = """
@@ -143,9 +143,10 @@ def test_ctrl_c_stops_the_job_and_the_program_goes_on(flags: tuple[str, ...], st
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     assert process.stdout is not None
     assert process.stdout.readline() == "before\n"
-    # a job that answers has begun, however busy the machine is
-    while not running_jobs() and process.poll() is None:
+    # a job that listens has begun, however busy the machine is
+    while not list(directory().glob("*.sock")) and process.poll() is None:
         time.sleep(0.05)
+    time.sleep(0.3)
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=30)
     assert (process.returncode, out) == (130, "after\n"), err
