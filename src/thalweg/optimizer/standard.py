@@ -18,6 +18,7 @@ from thalweg.optimizer.rules.project_before_filter import project_before_filter
 from thalweg.optimizer.rules.propagate_constants import propagate_constants
 from thalweg.optimizer.rules.prune_columns import prune_columns
 from thalweg.optimizer.rules.push_filter_down import push_filter_down
+from thalweg.optimizer.rules.push_filter_into_source import push_filter_into_source
 from thalweg.optimizer.rules.simplify import simplify
 
 RULES: tuple[Rule, ...] = (
@@ -32,5 +33,6 @@ RULES: tuple[Rule, ...] = (
     project_before_filter,
     drop_watermark,
     prune_columns,
+    push_filter_into_source,
     drop_trivial_projection,
 )

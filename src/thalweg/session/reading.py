@@ -36,7 +36,7 @@ def _rows_of(plan: Scan, split: Split) -> pl.LazyFrame:
 
 
 def _chunks(plan: Scan, split: Split) -> Iterator[Chunk]:
-    reader = plan.source.open(split, {}, plan.fields)
+    reader = plan.wanted.open(split, {}, plan.fields)
     try:
         while True:
             chunk = reader.read(_ROWS)
