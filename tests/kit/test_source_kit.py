@@ -17,13 +17,14 @@ def test_a_broken_source_is_rejected(broken: shelf.Broken, monkeypatch: pytest.M
 
 
 def test_every_line_has_a_broken_source() -> None:
-    lines = {line for line in LINES if line[0] in "RDL"}
+    lines = {line for line in LINES if line[0] in "RDLC"}
     assert {b.line for b in shelf.SHELF} == lines
 
 
 def test_a_source_that_keeps_its_contract_is_accepted() -> None:
     check_source(shelf.TwinSource, shelf.EXPECTED)
     check_source(shelf.SlowSource, shelf.EXPECTED)
+    check_source(shelf.FilteringTwin, shelf.EXPECTED)
 
 
 def test_bad_rows_are_counted() -> None:

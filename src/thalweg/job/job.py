@@ -140,7 +140,7 @@ def _stage_lines(job: Job, stage: Stage) -> Iterable[str]:
         names = "*" if fields is None else ", ".join(_field(f) for f in fields)
         yield f"  read {stage.scan.source.describe()} [{names}]"
         if stage.scan.filter:
-            yield f"  skipped by the source: rows without {' AND '.join(map(str, stage.scan.filter))}"
+            yield f"  taken over by the source: {' AND '.join(map(str, stage.scan.filter))}"
         if stage.scan.time is not None:
             yield f"  watermark for {stage.scan.time.column} as {stage.scan.time.watermark}"
     for operator in stage.operators:

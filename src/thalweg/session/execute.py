@@ -26,6 +26,7 @@ from thalweg.physical.results import changelog_step, check_sink
 from thalweg.plan.nodes import Plan, Write
 from thalweg.plan.properties import properties
 from thalweg.runtime.options import RunOptions
+from thalweg.session.figures import Meters, SourceFigures
 from thalweg.session.hooks import HOOKS
 from thalweg.session.reading import read_bad_rows, read_splits
 
@@ -60,6 +61,7 @@ class Result:
         seconds: how long it took.
         is_complete: whether the input ended (and not the run).
         run: the finished run of a stream, with its counters.
+        sources: what each source has read, and what it left out.
     """
 
     name: str
@@ -69,6 +71,7 @@ class Result:
     is_complete: bool
     run: Run | None = field(default=None, repr=False)
     snapshot: JobSnapshot | None = field(default=None, repr=False)
+    sources: tuple[SourceFigures, ...] = ()
 
 
 def execute(roots: Sequence[Plan], how: Execution) -> Result:
@@ -76,15 +79,26 @@ def execute(roots: Sequence[Plan], how: Execution) -> Result:
     if HOOKS.stand_in is not None:
         return HOOKS.stand_in(roots, how)
     check_possible(roots)
-    plans, _ = optimize(roots, how.rules)
+    meters = Meters()
+    plans = meters.attached(optimize(roots, how.rules)[0])
     mode = choose_mode(plans, how.mode)
     begun = time.monotonic()
     if mode == "batch":
         run_batch(plans)
-        return Result(how.name, mode, 0, time.monotonic() - begun, is_complete=True)
+        seconds = time.monotonic() - begun
+        return Result(how.name, mode, 0, seconds, is_complete=True, sources=meters.figures())
     run = _run_stream(plans, how)
     seconds = time.monotonic() - begun
-    return Result(how.name, mode, run.rows_read, seconds, run.is_finished, run, run.last_snapshot)
+    return Result(
+        how.name,
+        mode,
+        run.rows_read,
+        seconds,
+        run.is_finished,
+        run,
+        run.last_snapshot,
+        meters.figures(),
+    )
 
 
 def _run_stream(plans: Sequence[Plan], how: Execution) -> Run:

@@ -155,7 +155,7 @@ def _narrowed(held: pl.DataType, part: pl.DataType) -> pl.DataType:
 
 
 def _is_readable(part: pl.DataType, held: pl.DataType) -> bool:
-    """Whether a cast gives the values of the file: the Arrow schema tells some types apart that look alike."""
+    """Whether a cast gives the values of the file: only the Arrow schema tells some types apart."""
     if isinstance(part, pl.Struct) and isinstance(held, pl.Struct):
         theirs = {f.name: _made(f.dtype) for f in held.fields}
         return all(_is_readable(_made(f.dtype), theirs[f.name]) for f in part.fields)
