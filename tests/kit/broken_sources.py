@@ -129,7 +129,7 @@ class TakesMoreThanItWasGiven(FilteringTwin):
 @breaks_filter("C1")
 class TakesAnotherCondition(FilteringTwin):
     def taken(self, conditions: Conditions) -> Conditions:
-        return tuple(replace(c, operator="is_null", values=()) for c in super().taken(conditions))
+        return tuple(Comparison(("id",), "is_null") for _ in super().taken(conditions))
 
 
 @breaks_filter("C2")
@@ -137,7 +137,8 @@ class LeavesOutTheBound(FilteringTwin):
     """Takes `<=` for `<`."""
 
     def may_hold(self, part: pl.DataFrame) -> bool:
-        told = [replace(c, operator=str(c.operator).rstrip("=") or "=") for c in self.conditions]
+        told = [c for c in self.conditions if isinstance(c, Comparison)]
+        told = [replace(c, operator="<") if c.operator == "<=" else c for c in told]
         return PartedSource(self.frames, conditions=tuple(told)).may_hold(part)
 
 
