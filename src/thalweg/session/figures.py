@@ -5,6 +5,7 @@ Not here: who counts (connectors/), where the figures end up (execute.py).
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -32,11 +33,48 @@ class SourceFigures:
     skipped_count: int | None = None
 
 
+class CountingMeter(Meter):
+    """Adds up what the readers of one source read.
+
+    Example:
+        >>> meter = CountingMeter()
+        >>> meter.add_bytes(10)
+        >>> meter.add_parts(read=1, skipped=2)
+        >>> meter.figures("events")
+        SourceFigures(source='events', read_bytes=10, part_count=1, skipped_count=2)
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._has_counted = False
+        self._bytes = self._parts = self._skipped = 0
+
+    def add_bytes(self, count: int) -> None:
+        """Add up bytes."""
+        with self._lock:
+            self._has_counted = True
+            self._bytes += count
+
+    def add_parts(self, *, read: int = 0, skipped: int = 0) -> None:
+        """Add up parts."""
+        with self._lock:
+            self._has_counted = True
+            self._parts += read
+            self._skipped += skipped
+
+    def figures(self, source: str) -> SourceFigures:
+        """What has been read so far."""
+        with self._lock:
+            if not self._has_counted:
+                return SourceFigures(source)
+            return SourceFigures(source, self._bytes, self._parts, self._skipped)
+
+
 class Meters:
     """The meters of the sources of one run."""
 
     def __init__(self) -> None:
-        self._meters: dict[Scan, Meter] = {}
+        self._meters: dict[Scan, CountingMeter] = {}
 
     def attached(self, plans: Sequence[Plan]) -> list[Plan]:
         """The plans with a meter at every source that has a use for one."""
@@ -46,7 +84,7 @@ class Meters:
             if not isinstance(plan, Scan):
                 return plan
             if plan not in made:
-                self._meters[plan] = meter = Meter()
+                self._meters[plan] = meter = CountingMeter()
                 source = plan.source
                 made[plan] = (
                     replace(plan, source=source.metered(meter)) if isinstance(source, MeteredSource) else plan
@@ -58,10 +96,4 @@ class Meters:
 
     def figures(self) -> tuple[SourceFigures, ...]:
         """What each source has read so far, in the order of the plans."""
-        return tuple(_figures(scan.source.describe(), meter) for scan, meter in self._meters.items())
-
-
-def _figures(name: str, meter: Meter) -> SourceFigures:
-    if meter.read_bytes is None and not meter.part_count and not meter.skipped_count:
-        return SourceFigures(name)
-    return SourceFigures(name, meter.read_bytes or 0, meter.part_count, meter.skipped_count)
+        return tuple(meter.figures(scan.source.describe()) for scan, meter in self._meters.items())
