@@ -124,6 +124,16 @@ def test_members_of_rows(path: tuple[str, ...], mode: str, folder: Path, whole_b
     assert (figures.part_count, figures.skipped_count) == (GROUPS, 0)
 
 
+@pytest.mark.parametrize("mode", MODES)
+def test_members_of_rows_that_are_put_together(mode: str, folder: Path, whole_bytes: int) -> None:
+    rows = parquet(folder)
+    query = rows.union(rows).filter(tw.col("id") < 1000).select(x=tw.col("r").field("x"))
+    frame, figures, count = run(query, mode)
+    assert frame.height == 2000
+    assert count < ROWS / GROUPS * 2 * 17 + NOISE_BYTES < whole_bytes / 4
+    assert figures.skipped_count == figures.part_count * (GROUPS - 1)  # type: ignore[operator]  # it is known
+
+
 def test_columns_and_members_of_arrow_files(folder: Path) -> None:
     def read(query: Callable[[Dataset], Dataset]) -> int:
         dataset = tw.Session(parallelism=2).read_ipc(str(folder / "a.arrow"))
