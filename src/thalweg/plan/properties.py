@@ -78,6 +78,13 @@ def properties(plan: Plan) -> Properties:
     return _unary(plan, below[0])
 
 
+def can_replay(plan: Plan) -> bool:
+    """Whether the plan's rows can be read more than once."""
+    if isinstance(plan, Scan):
+        return plan.source.replay != "none"
+    return all(can_replay(below) for below in plan.inputs)
+
+
 def _unary(plan: Plan, below: Properties) -> Properties:
     if isinstance(plan, AssignWatermark):
         return _with(below, times={**below.times, plan.column: 0})

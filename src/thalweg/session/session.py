@@ -6,7 +6,7 @@ A session knows tables, functions and options; it collects sinks, and runs them 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterable, Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from functools import partial
@@ -32,6 +32,7 @@ from thalweg.session.statements import Outcome, run_text
 
 if TYPE_CHECKING:
     from thalweg.api.dataset import Dataset
+    from thalweg.api.types import SchemaLike
     from thalweg.runtime.run import Run
 
 assert _functions is not None, "the built-in functions are registered on import"
@@ -110,6 +111,31 @@ class Session:
         return self.from_source(frame_source(to_frame(frame), name=name))
 
     from_pandas = from_arrow = from_frame = from_polars
+
+    def from_iter(
+        self,
+        rows: Iterable[Any] | AsyncIterable[Any],
+        schema: SchemaLike | None = None,
+        *,
+        name: str = "iterator",
+        is_bounded: bool = True,
+    ) -> Dataset:
+        """The rows that Python makes: mappings, tuples, dataclasses or frames.
+
+        A generator, also an asynchronous one, is read while it makes rows, and gives them once.
+
+        Args:
+            rows: an iterable or an asynchronous one.
+            schema: columns and types, such as `{"id": int}` or `"id BIGINT"`; by default what the first
+                rows have. Asynchronous rows need it.
+            name: what messages call it.
+            is_bounded: whether the rows end.
+        """
+        from thalweg.api.types import schema_of
+        from thalweg.connectors.iterators import from_iter
+
+        known = None if schema is None else schema_of(schema)
+        return self.from_source(from_iter(rows, known, name=name, is_bounded=is_bounded))
 
     def read_nexmark(self, events: int | None = None, **options: Any) -> Any:
         """The Nexmark stream, with its views `person`, `auction` and `bid` (see `session/nexmark.py`)."""
