@@ -75,7 +75,9 @@ class IteratorSource:
         """
         done = int(position.get("row", 0))
         if not self._is_once:
-            return IteratorReader(_Stand(_feed(self.rows), 0 if self.replay == "exact" else done), self, fields, done)
+            return IteratorReader(
+                _Stand(_feed(self.rows), 0 if self.replay == "exact" else done), self, fields, done
+            )
         if not self._once:
             self._once.append(_Stand(_feed(self.rows)))
         stand = self._once[0]
@@ -112,7 +114,7 @@ def _read_before(name: str, rows: int) -> PlanError:
         f'the rows of "{name}" have been read, and a generator gives them only once',
         code="source-read-once",
         found=f"{rows} row{'' if rows == 1 else 's'} read before",
-        hint="collect() once and go on with from_polars(), or hand in what can be iterated again, such as a list",
+        hint="hand in what can be iterated again, such as a list; or collect once and use the frame",
     )
 
 

@@ -1,12 +1,14 @@
 """The one place where all parts meet.
 
 A session knows tables, functions and options; it collects sinks, and runs them as one job.
+
+Not here: what it reads (inputs.py), how plans run (execute.py).
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterable, Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from functools import partial
@@ -14,25 +16,25 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from thalweg.connectors.memory import MemorySink, frame_source
+from thalweg.connectors.memory import MemorySink
 from thalweg.connectors.sinks import CallbackSink
 from thalweg.errors import ConfigError, PlanError
 from thalweg.expr import functions as _functions
 from thalweg.optimizer.optimize import Rule
 from thalweg.optimizer.standard import RULES
-from thalweg.plan.nodes import Plan, Scan, Write
+from thalweg.plan.nodes import Plan, Write
 from thalweg.plan.properties import properties
 from thalweg.protocols.sink import Sink
 from thalweg.runtime.options import RunOptions
 from thalweg.session.catalog import SessionCatalog
 from thalweg.session.execute import Execution, Mode, Result, execute, explain
 from thalweg.session.hooks import HOOKS
+from thalweg.session.inputs import Inputs
 from thalweg.session.settings import Settings
 from thalweg.session.statements import Outcome, run_text
 
 if TYPE_CHECKING:
     from thalweg.api.dataset import Dataset
-    from thalweg.api.types import SchemaLike
     from thalweg.runtime.run import Run
 
 assert _functions is not None, "the built-in functions are registered on import"
@@ -46,7 +48,7 @@ _MODES: dict[str, Mode] = {
 _UNNAMED = "job"
 
 
-class Session:
+class Session(Inputs):
     """Tables, options, and the jobs made from them.
 
     Args:
@@ -77,71 +79,7 @@ class Session:
         self.on_start: Callable[[Run], None] | None = None
         self.run_options = RunOptions()
 
-    # -- reading -------------------------------------------------------------------------------
-
-    def from_source(self, source: Any, name: str | None = None) -> Dataset:
-        """The rows of a source that keeps the contract of `thalweg.protocols.source`."""
-        return self._dataset(Scan(source, name=name))
-
-    def read_parquet(self, path: str | Sequence[str], **options: Any) -> Dataset:
-        """The rows of Parquet files: a file, a pattern, a directory, or several of these."""
-        return self._read(path, "parquet", options)
-
-    def read_ipc(self, path: str | Sequence[str], **options: Any) -> Dataset:
-        """The rows of Arrow IPC files."""
-        return self._read(path, "arrow", options)
-
-    def read_csv(self, path: str | Sequence[str], **options: Any) -> Dataset:
-        """The rows of CSV files."""
-        return self._read(path, "csv", options)
-
-    def read_json(self, path: str | Sequence[str], **options: Any) -> Dataset:
-        """The rows of JSON-lines files."""
-        return self._read(path, "json", options)
-
-    def _read(self, path: str | Sequence[str], form: str, options: dict[str, Any]) -> Dataset:
-        from thalweg.connectors.files.source import file_source
-
-        return self.from_source(file_source(path, form, **options))
-
-    def from_polars(self, frame: Any, name: str = "frame") -> Dataset:
-        """The rows of a frame: Polars, pandas, PyArrow, or anything with the Arrow PyCapsule interface."""
-        from thalweg.api.frames import to_frame
-
-        return self.from_source(frame_source(to_frame(frame), name=name))
-
-    from_pandas = from_arrow = from_frame = from_polars
-
-    def from_iter(
-        self,
-        rows: Iterable[Any] | AsyncIterable[Any],
-        schema: SchemaLike | None = None,
-        *,
-        name: str = "iterator",
-        is_bounded: bool = True,
-    ) -> Dataset:
-        """The rows that Python makes: mappings, tuples, dataclasses or frames.
-
-        A generator, also an asynchronous one, is read while it makes rows, and gives them once.
-
-        Args:
-            rows: an iterable or an asynchronous one.
-            schema: columns and types, such as `{"id": int}` or `"id BIGINT"`; by default what the first
-                rows have. Asynchronous rows need it.
-            name: what messages call it.
-            is_bounded: whether the rows end.
-        """
-        from thalweg.api.types import schema_of
-        from thalweg.connectors.iterators import from_iter
-
-        known = None if schema is None else schema_of(schema)
-        return self.from_source(from_iter(rows, known, name=name, is_bounded=is_bounded))
-
-    def read_nexmark(self, events: int | None = None, **options: Any) -> Any:
-        """The Nexmark stream, with its views `person`, `auction` and `bid` (see `session/nexmark.py`)."""
-        from thalweg.session.nexmark import nexmark_tables
-
-        return nexmark_tables(self, events, **options)
+    # -- names ---------------------------------------------------------------------------------
 
     def _dataset(self, plan: Plan) -> Dataset:
         # imported here: SQL alone does not need the fluent interface

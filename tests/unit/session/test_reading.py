@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 
 import polars as pl
 import pytest
 
 import thalweg as tw
-from thalweg.errors import PlanError
+from thalweg.errors import ConfigError, PlanError
 
 
 def numbers(count: int = 6) -> Iterator[dict[str, int]]:
@@ -51,3 +52,20 @@ def test_asynchronous_rows_with_a_schema_in_words() -> None:
 
     found = tw.Session().from_iter(rows(), "id BIGINT, name STRING").collect()
     assert found.equals(pl.DataFrame({"id": range(4), "name": list("0123")}))
+
+
+def test_a_schema_in_any_form_and_a_path_of_any_kind(tmp_path: Path) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_text("id,name\n1,x\n")
+    session = tw.Session()
+    for schema in ({"id": "INT", "name": "STRING"}, {"id": pl.Int32, "name": str}, "id INT, name STRING"):
+        rows = session.read_csv(path, schema=schema)
+        assert str(rows.schema) == "id INT, name STRING"
+        assert rows.collect().rows() == [(1, "x")]
+    assert session.read_csv([path, str(path)]).count() == 2
+
+
+def test_an_unknown_option_of_the_generated_stream() -> None:
+    with pytest.raises(ConfigError, match='no option "generator"') as caught:
+        tw.Session().read_nexmark(events=10, generator=2)
+    assert "generators" in str(caught.value.hint)
