@@ -10,11 +10,11 @@ from typing import Any
 import click
 
 from thalweg.cli.choices import execution_options, raise_flags
-from thalweg.cli.failures import DONE, INTERRUPTED, report
-from thalweg.cli.interrupts import Interrupts
+from thalweg.cli.failures import DONE, report
 from thalweg.cli.programs import run_program, run_sql
 from thalweg.cli.progress import Progress
 from thalweg.session.hooks import HOOKS
+from thalweg.session.interrupts import INTERRUPTED, Interrupts
 
 _KINDS = (".py", ".sql")
 
@@ -47,6 +47,7 @@ def watched(interrupts: Interrupts, *, no_progress: bool, name: str) -> Iterator
     """Signals stop the jobs in here, and progress is shown."""
     HOOKS.job_name = name
     HOOKS.watchers.append(interrupts.watch)
+    HOOKS.handles_signals = True
     if not no_progress:
         HOOKS.watchers.append(Progress().watch)
     try:

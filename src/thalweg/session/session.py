@@ -27,9 +27,10 @@ from thalweg.plan.properties import properties
 from thalweg.protocols.sink import Sink
 from thalweg.runtime.options import RunOptions
 from thalweg.session.catalog import SessionCatalog
-from thalweg.session.execute import Execution, Mode, Result, execute, explain
+from thalweg.session.execute import Execution, Mode, Result, choose_mode, execute, explain
 from thalweg.session.hooks import HOOKS
 from thalweg.session.inputs import Inputs
+from thalweg.session.interrupts import interruptible
 from thalweg.session.settings import Settings
 from thalweg.session.statements import Outcome, run_text
 
@@ -165,11 +166,14 @@ class Session(Inputs):
                 code="plan-no-sink",
                 hint="add a sink first: write_parquet, write_callback, INSERT INTO …",
             )
-        sinks, self.sinks = self.sinks, []
         name = self._settled("pipeline.name", name)
         how = self._execution(name, self._settled("execution.runtime-mode", mode), options)
-        has_name = name is not None or how.name != _UNNAMED
-        return execute(sinks, replace(how, watchers=(partial(_listening, has_name=has_name),)))
+        # what is wrong with the call is said before the sinks are taken, so that another call finds them
+        choose_mode(self.sinks, how.mode)
+        sinks, self.sinks = self.sinks, []
+        listening = partial(_listening, has_name=name is not None or how.name != _UNNAMED)
+        with interruptible() as watchers:
+            return execute(sinks, replace(how, watchers=(listening, *watchers)))
 
     def _settled(self, option: str, given: str | None) -> str | None:
         """What the program says, unless a flag says otherwise."""
