@@ -78,6 +78,13 @@ def properties(plan: Plan) -> Properties:
     return _unary(plan, below[0])
 
 
+def reads_endless(plan: Plan) -> bool:
+    """Whether some source below never ends; the plan may end all the same, after a LIMIT."""
+    if isinstance(plan, Scan):
+        return not plan.source.is_bounded
+    return any(reads_endless(below) for below in plan.inputs)
+
+
 def can_replay(plan: Plan) -> bool:
     """Whether the plan's rows can be read more than once."""
     if isinstance(plan, Scan):

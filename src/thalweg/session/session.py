@@ -22,8 +22,9 @@ from thalweg.errors import ConfigError, PlanError
 from thalweg.expr import functions as _functions
 from thalweg.optimizer.optimize import Rule
 from thalweg.optimizer.standard import RULES
+from thalweg.physical.results import check_sink, checked_changelog
 from thalweg.plan.nodes import Plan, Write
-from thalweg.plan.properties import properties
+from thalweg.plan.properties import properties, reads_endless
 from thalweg.protocols.sink import Sink
 from thalweg.runtime.options import RunOptions
 from thalweg.session.catalog import SessionCatalog
@@ -122,25 +123,27 @@ class Session(Inputs):
 
     def add_sink(self, write: Write) -> None:
         """Add a sink to the job that `run` will start; what cannot work is said here."""
-        from thalweg.physical.results import check_sink
-
         check_sink(write, batch=self._is_batch(write))
         self.sinks.append(write)
 
     def _is_batch(self, write: Write) -> bool:
         mode = _MODES[self.settings.get("execution.runtime-mode")]
-        return mode == "batch" or (mode == "automatic" and properties(write).is_bounded)
+        return mode == "batch" or (mode == "automatic" and not reads_endless(write))
 
     def write(self, plan: Plan, target: str, form: str, changelog: str | None) -> None:
         """Queue a directory of files as a sink."""
         from thalweg.connectors.files.sink import FileSink
 
-        sink = FileSink(target, form, is_bounded=properties(plan).is_bounded)
-        self.sinks.append(Write(plan, sink, changelog))  # type: ignore[arg-type]
+        self.write_sink(plan, FileSink(target, form, is_bounded=properties(plan).is_bounded), changelog)
 
     def write_sink(self, plan: Plan, sink: Sink, changelog: str | None = None) -> None:
-        """Queue any sink."""
-        self.sinks.append(Write(plan, sink, changelog))  # type: ignore[arg-type]
+        """Queue any sink; what cannot work in any mode is said here."""
+        from thalweg.api.place import caller
+
+        write = Write(plan, sink, checked_changelog(changelog), place=caller())
+        # bounded input may yet be run as a batch, whose results never change
+        check_sink(write, batch=not reads_endless(plan))
+        self.sinks.append(write)
 
     def write_callback(self, plan: Plan, function: Callable[[pl.DataFrame], object], changes: bool) -> None:
         """Queue a function that is called with results at cuts."""

@@ -85,12 +85,16 @@ def _writes(session: Session, plan: Plan, target: str, span: Span | None = None)
     made = [replace(_write(session, plan, target), span=span)]
     late = session.settings.get("pipeline.late-rows.sink")
     if late is not None:
-        made += [_write(session, Late(w), late) for w in _found(plan, Window)]
-    for scan in _found(plan, Scan):
-        table = session.catalog.error_sinks.get(scan)
-        if table is not None:
-            made.append(_write(session, BadRows(scan), table))
+        made += _sides(session, [(Late(w), late) for w in _found(plan, Window)])
+    sinks = session.catalog.error_sinks
+    made += _sides(session, [(BadRows(s), sinks[s]) for s in _found(plan, Scan) if s in sinks])
     return made
+
+
+def _sides(session: Session, wanted: list[tuple[Plan, str]]) -> list[Write]:
+    """The sinks of late and bad rows; a table gets those of one step once, however many INSERTs read it."""
+    there = {(w.input, w.name) for w in session.sinks}
+    return [_write(session, *side) for side in dict.fromkeys(wanted) if side not in there]
 
 
 def _write(session: Session, plan: Plan, target: str) -> Write:
