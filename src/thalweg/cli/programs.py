@@ -11,7 +11,7 @@ from __future__ import annotations
 import runpy
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -65,6 +65,16 @@ def run_sql(session: Session, text: str, show: Show, *, is_quiet: bool = False) 
         if i == last and session.sinks:
             session.run()
     warn(session)
+
+
+def run_script(text: str, run: Callable[[str], None], dot: Callable[[str], None]) -> None:
+    """Carry out a text that may have commands of the shell between its statements, in order."""
+    from thalweg.cli.shell.dots import Leave
+    from thalweg.cli.shell.scan import segments
+
+    with suppress(Leave):
+        for part, is_dot in segments(text):
+            (dot if is_dot else run)(part)
 
 
 def warn(session: Session) -> None:

@@ -42,13 +42,17 @@ def _show_changes(session: Session, plan: Plan, form: str) -> None:
 
     sink: Sink = PrintSink()
     if form != "table":
-        sink = CallbackSink(_Lines(form), has_ops=properties(plan).is_updating)
+        sink = CallbackSink(Lines(form), has_ops=properties(plan).is_updating)
     session.add_sink(Write(plan, sink))
     session.run()
 
 
-class _Lines:
-    """Writes frames one below the other; CSV with the names once."""
+class Lines:
+    """Writes frames one below the other; CSV with the names once.
+
+    Args:
+        form: csv or json.
+    """
 
     def __init__(self, form: str) -> None:
         self._form, self._is_first = form, True

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -43,15 +43,18 @@ def command(file: str, arguments: tuple[str, ...], drain: bool, no_progress: boo
 
 
 @contextmanager
-def watched(interrupts: Interrupts, *, no_progress: bool, name: str) -> Iterator[None]:
-    """Signals stop the jobs in here, and progress is shown."""
+def watched(
+    interrupts: Interrupts, *, no_progress: bool, name: str, has_names: bool = True
+) -> Iterator[None]:
+    """Signals stop the jobs in here, and progress is shown, with the names of the jobs or without."""
     HOOKS.job_name = name
     HOOKS.watchers.append(interrupts.watch)
     HOOKS.handles_signals = True
+    progress = Progress(has_names=has_names)
     if not no_progress:
-        HOOKS.watchers.append(Progress().watch)
+        HOOKS.watchers.append(progress.watch)
     try:
-        with interrupts.caught():
+        with interrupts.caught(), nullcontext() if no_progress else progress.beside():
             yield
     finally:
         HOOKS.reset()

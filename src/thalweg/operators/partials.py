@@ -11,9 +11,8 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from thalweg.columnar.arrow import to_frame
 from thalweg.columnar.batch import FIRST, PANE, Batch
-from thalweg.columnar.eager import gather_rows
+from thalweg.columnar.eager import beside, gather_rows, numbers
 from thalweg.operators.accumulators import Accumulators
 from thalweg.operators.aggregation import GroupingSpec, key_frame
 from thalweg.protocols.operator import Context, Output, Step
@@ -76,5 +75,5 @@ class PartialsOp(Step):
         self._batches += 1
         if self._batches % _COMPACT_AFTER == 0:
             self._codec.compact(words)
-        columns = [pl.Series(n, a) for n, a in made.arrays.items()]
-        yield Batch(to_frame([*gather_rows(keys, groups.firsts).get_columns(), *columns]))
+        columns = [numbers(n, a) for n, a in made.arrays.items()]
+        yield Batch(beside(gather_rows(keys, groups.firsts), columns))

@@ -104,8 +104,8 @@ def _unary(plan: Plan, below: Properties) -> Properties:
     if isinstance(plan, Rank):
         return _rank(plan, below)
     if isinstance(plan, Limit):
-        # a row of an earlier split displaces one of a later split, whenever it comes
-        return Properties(below.is_bounded, True, below.times)
+        # a row of an earlier split displaces one of a later split, whenever it comes, until there are enough
+        return Properties(is_bounded=True, is_updating=True, times=below.times)
     if isinstance(plan, MapBatches):
         return Properties(below.is_bounded, below.is_updating)
     if isinstance(plan, (Late, BadRows)):

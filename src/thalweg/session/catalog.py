@@ -52,6 +52,10 @@ class SessionCatalog:
             self._read[name] = self._source_plan(self._definition(name, span))
         return self._read[name]
 
+    def forget_reads(self) -> None:
+        """Look at files anew from now on: between two statements of a long session they may have changed."""
+        self._read.clear()
+
     def path_table(self, path: str, span: Span | None = None) -> Plan:
         """The plan that reads a file, a pattern or a directory."""
         key = f"'{path}'"

@@ -1,4 +1,4 @@
-"""Turn the first Ctrl-C or SIGTERM into a stop of the job, and the second into the end of the process.
+"""Turn the first Ctrl-C or SIGTERM into a stop of the job, and a later one into the end of the process.
 
 `python job.py` and `thalweg run job.py` do the same: sources stop, what was read is processed, the
 program goes on, and when it ends its exit code is 130. Where somebody types, in a shell or a notebook,
@@ -27,7 +27,8 @@ if TYPE_CHECKING:
     from thalweg.session.hooks import Watcher
 
 INTERRUPTED = 130
-_DEFAULTS = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: signal.SIG_DFL}
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_USUAL = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: signal.SIG_DFL}
 
 
 class Interrupts:
@@ -35,16 +36,24 @@ class Interrupts:
 
     Attributes:
         drain: whether a stop closes open windows, as if the input had ended.
-        came: whether a signal came.
+        number: the signal that came, if one did.
+        presses: how many signals only stop; the next one leaves.
+        leaves: whether it ends the process, or is a `KeyboardInterrupt`.
     """
 
-    def __init__(self, *, drain: bool = False, leaves: bool = True) -> None:
-        self.drain, self.came = drain, False
-        self._leaves = leaves
+    def __init__(self, *, drain: bool = False, presses: int = 1, leaves: bool = True) -> None:
+        self.drain, self.presses, self.leaves = drain, presses, leaves
+        self.number: int | None = None
+        self._count = 0
         self._runs: list[Run] = []
 
+    @property
+    def came(self) -> bool:
+        """Whether a signal came."""
+        return self.number is not None
+
     @contextmanager
-    def caught(self, signals: Sequence[signal.Signals] = tuple(_DEFAULTS)) -> Iterator[Interrupts]:
+    def caught(self, signals: Sequence[signal.Signals] = SIGNALS) -> Iterator[Interrupts]:
         """Handle signals in here; only in the main thread."""
         before: list[tuple[signal.Signals, Any]] = [(s, signal.signal(s, self._handle)) for s in signals]
         try:
@@ -63,16 +72,21 @@ class Interrupts:
             self._runs.remove(run)
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
-        if self.came and self._leaves:
+        self._count += 1
+        if self._count > self.presses and self.leaves:
             os._exit(INTERRUPTED)
-        if self.came or not self._runs:
-            self.came = True
+        self.number = number
+        if self._count > self.presses or not self._runs:
             raise KeyboardInterrupt
-        self.came = True
-        sys.stderr.write("\nstopping; once more leaves at once\n")
+        sys.stderr.write(f"\nstopping; {self._once_more()}\n")
         # a handler may interrupt a thread that holds the lock which stop needs
         for run in self._runs:
             threading.Thread(target=run.stop, kwargs={"drain": self.drain}, daemon=True).start()
+
+    def _once_more(self) -> str:
+        if self._count < self.presses:
+            return "Ctrl-C again if that takes long"
+        return "once more leaves at once" if self.leaves else "once more breaks off"
 
 
 @contextmanager
@@ -98,7 +112,7 @@ def _unhandled() -> list[signal.Signals]:
     """The signals that nobody handles; another thread than the main one cannot handle any."""
     if HOOKS.handles_signals or threading.current_thread() is not threading.main_thread():
         return []
-    return [s for s, usual in _DEFAULTS.items() if signal.getsignal(s) is usual]
+    return [s for s, usual in _USUAL.items() if signal.getsignal(s) is usual]
 
 
 def _is_program() -> bool:

@@ -59,13 +59,13 @@ def test_text_and_file_are_too_much(thalweg: Call) -> None:
     assert thalweg("sql", "SELECT 1", "-f", "q.sql")[0] == 2
 
 
-def test_nothing_on_a_terminal_is_a_usage_error(thalweg: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_shell_shows_no_bytes(thalweg: Call, monkeypatch: pytest.MonkeyPatch) -> None:
     terminal = io.StringIO()
     monkeypatch.setattr(terminal, "isatty", lambda: True)
     monkeypatch.setattr(sys, "stdin", terminal)
-    code, _, err = thalweg("sql")
+    code, _, err = thalweg("sql", "--format", "parquet")
     assert code == 2
-    assert "no shell yet" in err
+    assert "the shell shows rows as" in err
 
 
 def test_a_wrong_query_is_told_without_traceback(thalweg: Call) -> None:
