@@ -160,7 +160,7 @@ class Dataset(Results):
         return self._step(lambda: build.union_all([self.plan, *plans]), *plans)
 
     def limit(self, n: int, offset: int = 0) -> Dataset:
-        """The first rows by position in the input."""
+        """The first rows by position in the input; with them, input that never ends is done with."""
         return self._step(lambda: build.limit(self.plan, n, offset))
 
     def distinct(self) -> Dataset:

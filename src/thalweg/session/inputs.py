@@ -72,13 +72,15 @@ class Inputs:
         schema: SchemaLike | None,
         options: dict[str, Any],
     ) -> Dataset:
+        from thalweg.api.place import caller, located
         from thalweg.api.types import schema_of
         from thalweg.connectors.files.source import file_source
 
         is_one = isinstance(path, (str, os.PathLike))
         paths = os.fspath(path) if is_one else [os.fspath(p) for p in path]  # type: ignore[union-attr,arg-type]
-        known = None if schema is None else schema_of(schema)
-        return self.from_source(file_source(paths, form, known, **options))
+        with located(caller()):
+            known = None if schema is None else schema_of(schema)
+            return self.from_source(file_source(paths, form, known, **options))
 
     # Rows in the program -----------------------------------------------------------------------
 
@@ -109,19 +111,23 @@ class Inputs:
             name: what messages call it.
             is_bounded: whether the rows end.
         """
+        from thalweg.api.place import caller, located
         from thalweg.api.types import schema_of
         from thalweg.connectors.iterators import from_iter
 
-        known = None if schema is None else schema_of(schema)
-        return self.from_source(from_iter(rows, known, name=name, is_bounded=is_bounded))
+        with located(caller()):
+            known = None if schema is None else schema_of(schema)
+            return self.from_source(from_iter(rows, known, name=name, is_bounded=is_bounded))
 
     # Generated events --------------------------------------------------------------------------
 
     def read_nexmark(self, events: int | None = None, **options: Any) -> NexmarkTables:
         """The Nexmark stream, with its views `person`, `auction` and `bid` (see `session/nexmark.py`)."""
+        from thalweg.api.place import caller, located
         from thalweg.session.nexmark import nexmark_tables
 
-        return nexmark_tables(cast("Session", self), events, **options)
+        with located(caller()):
+            return nexmark_tables(cast("Session", self), events, **options)
 
 
 __all__ = ["Inputs", "PathLike"]
