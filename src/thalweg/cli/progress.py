@@ -63,12 +63,16 @@ class Progress:
         thread = threading.Thread(target=self._look, args=(run, done), name="thalweg-progress", daemon=True)
         begun = time.monotonic()
         thread.start()
+        has_failed = False
         try:
             yield
+        except Exception:
+            has_failed = True
+            raise
         finally:
             done.set()
             thread.join()
-            self._finish(run, time.monotonic() - begun)
+            self._finish(run, time.monotonic() - begun, has_failed=has_failed)
 
     def _look(self, run: Run, done: threading.Event) -> None:
         pace, silence = Pace(), Silence(run.options.report_silence)
@@ -96,8 +100,8 @@ class Progress:
             self._stream.flush()
             self._is_shown = False
 
-    def _finish(self, run: Run, seconds: float) -> None:
-        how = "done" if run.is_finished else "stopped"
+    def _finish(self, run: Run, seconds: float, *, has_failed: bool) -> None:
+        how = "failed" if has_failed else "done" if run.is_finished else "stopped"
         rate = run.rows_read / seconds if seconds else 0.0
         self._say(
             f"{self._name(run)}{how}, {number(run.rows_read)} rows in {seconds:.1f} s ({number(rate)} rows/s)"

@@ -11,7 +11,7 @@ import click
 
 from thalweg.cli.choices import execution_options, raise_flags
 from thalweg.cli.failures import DONE, report
-from thalweg.cli.programs import run_program, run_sql
+from thalweg.cli.programs import run_program, run_sql, sql_session
 from thalweg.cli.progress import Progress
 from thalweg.session.hooks import HOOKS
 from thalweg.session.interrupts import INTERRUPTED, Interrupts
@@ -83,7 +83,6 @@ def _said(message: object) -> int:
 
 def _run_sql_file(file: str) -> None:
     from thalweg.cli.sql import shower
-    from thalweg.session.session import Session
 
-    session = Session()
+    session = sql_session()
     run_sql(session, Path(file).read_text(encoding="utf-8"), shower(session, "table"))

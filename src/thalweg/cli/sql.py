@@ -11,7 +11,7 @@ import click
 from thalweg.cli.choices import execution_options, raise_flags
 from thalweg.cli.failures import DONE
 from thalweg.cli.output import FORMATS, SHELL_FORMATS, write_rows
-from thalweg.cli.programs import Show, run_script, run_sql
+from thalweg.cli.programs import Show, run_script, run_sql, sql_session
 from thalweg.cli.results import show_query
 from thalweg.cli.startup import collector_paused
 from thalweg.session.interrupts import INTERRUPTED, Interrupts
@@ -38,8 +38,8 @@ def command(text: str | None, file: str | None, form: str, no_progress: bool, **
     these the shell starts, where statements are typed.
     """
     with collector_paused():
+        import thalweg.session.session  # noqa: F401 - loaded in here, with all that it needs
         from thalweg.cli.run import watched
-        from thalweg.session.session import Session
 
     statements = given_text(text, file)
     raise_flags(**how)
@@ -47,18 +47,17 @@ def command(text: str | None, file: str | None, form: str, no_progress: bool, **
         return _shell(form, no_progress=no_progress)
     interrupts = Interrupts()
     with watched(interrupts, no_progress=no_progress, name="sql"):
-        session = Session()
+        session = sql_session()
         _run_text(session, statements, form)
     return INTERRUPTED if interrupts.came else DONE
 
 
 def _shell(form: str, *, no_progress: bool) -> int:
     from thalweg.cli.shell.loop import run_shell
-    from thalweg.session.session import Session
 
     if form not in SHELL_FORMATS:
         raise click.UsageError(f"the shell shows rows as {', '.join(SHELL_FORMATS)}, not {form}")
-    return run_shell(Session(), form, no_progress=no_progress)
+    return run_shell(sql_session(), form, no_progress=no_progress)
 
 
 def _run_text(session: Session, text: str, form: str) -> None:

@@ -116,3 +116,16 @@ def numbers(name: str, values: Array) -> pl.Series:
     if make is None or not values.flags.c_contiguous:
         return pl.Series(name, values)
     return wrap_s(make(name, values, False))
+
+
+def count_negative(weights: pl.Series) -> int:
+    """How many of the weights are below zero.
+
+    Example:
+        >>> count_negative(pl.Series([1, -1, -2]))
+        2
+    """
+    return int(wrap_s(weights._s.lt(_ZERO._s)).sum())
+
+
+_ZERO = pl.Series([0])

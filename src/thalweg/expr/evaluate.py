@@ -254,7 +254,7 @@ def _failure(
     row, which = min((int(r[0]), i) for i, r in enumerate(rows) if len(r))
     check = checks[which]
     names = sorted(n for n in set(check.mask.meta.root_names()) if n in columns)
-    sample = ", ".join(f"{n} = {_show(columns[n], row)}" for n in names)
+    sample = ", ".join(f"{check.names.get(n, n)} = {_show(columns[n], row)}" for n in names)
     return DataError(
         f"{check.message}: {check.text}",
         code=check.code,

@@ -34,6 +34,7 @@ class Hooks:
         watchers: entered when a stream starts, left when it has ended.
         stand_in: called instead of running a job.
         handles_signals: whether signals stop the jobs already.
+        has_own_warnings: whether ignored options are told by the command line, not by the sessions.
     """
 
     flags: dict[str, str] = field(default_factory=dict)
@@ -41,6 +42,7 @@ class Hooks:
     watchers: list[Watcher] = field(default_factory=list)
     stand_in: StandIn | None = None
     handles_signals: bool = False
+    has_own_warnings: bool = False
 
     def reset(self) -> None:
         """Back to nothing."""
@@ -48,6 +50,7 @@ class Hooks:
         self.watchers.clear()
         self.job_name = self.stand_in = None
         self.handles_signals = False
+        self.has_own_warnings = False
 
 
 HOOKS = Hooks()

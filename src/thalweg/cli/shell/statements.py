@@ -65,13 +65,13 @@ class Shell:
                 self._views[statement.name] = statement.text
             if self.session.sinks:
                 self._run_job(begun)
+            elif isinstance(statement, (st.Explain, st.ShowCreate)):
+                self.show(outcome.text)
             elif outcome.plan is not None or outcome.frame is not None:
                 self.show(outcome.frame if outcome.plan is None else outcome.plan)
-            elif isinstance(statement, st.Explain):
-                self.show(outcome.text)
             else:
                 click.echo(outcome.text, err=True)
-            self._warn()
+            warn(self.session)
 
     def read_file(self, path: str) -> None:
         """Carry out a file of statements and commands."""
@@ -159,11 +159,6 @@ class Shell:
 
     def _tell(self, text: str, seconds: float) -> None:
         click.echo(f"{text}, {seconds:.3f} s" if self.has_timer else text, err=True)
-
-    def _warn(self) -> None:
-        warn(self.session)
-        self.session.settings.warnings.clear()
-        self.session.catalog.warnings.clear()
 
 
 class _First:
