@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import pytest
 
+from tests.kit import broken_filters
 from tests.kit import broken_sources as shelf
 from thalweg.testing import LINES, ConformanceError, check_source, reading
 
+SHELF = [*shelf.SHELF, *broken_filters.SHELF]
 
-@pytest.mark.parametrize("broken", shelf.SHELF, ids=repr)
+
+@pytest.mark.parametrize("broken", SHELF, ids=repr)
 def test_a_broken_source_is_rejected(broken: shelf.Broken, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reading, "PATIENCE_SECONDS", 0.01)
     with pytest.raises(ConformanceError) as caught:
@@ -17,13 +20,14 @@ def test_a_broken_source_is_rejected(broken: shelf.Broken, monkeypatch: pytest.M
 
 
 def test_every_line_has_a_broken_source() -> None:
-    lines = {line for line in LINES if line[0] in "RDL"}
-    assert {b.line for b in shelf.SHELF} == lines
+    lines = {line for line in LINES if line[0] in "RDLC"}
+    assert {b.line for b in SHELF} == lines
 
 
 def test_a_source_that_keeps_its_contract_is_accepted() -> None:
     check_source(shelf.TwinSource, shelf.EXPECTED)
     check_source(shelf.SlowSource, shelf.EXPECTED)
+    check_source(broken_filters.FilteringTwin, shelf.EXPECTED)
 
 
 def test_bad_rows_are_counted() -> None:

@@ -6,8 +6,8 @@ from datetime import datetime, timedelta
 
 import polars as pl
 
+from tests.rules.parted import PartedSource
 from thalweg.base.types import INT64, STRING
-from thalweg.connectors.memory import frame_source
 from thalweg.expr.nodes import PythonFunction
 from thalweg.plan.nodes import Plan, Scan
 
@@ -46,11 +46,11 @@ def frame() -> pl.DataFrame:
     )
 
 
-_SOURCE = frame_source(frame(), name="t")
+_SOURCE = PartedSource((frame(),))
 
 
 def table() -> Plan:
-    """The table as a plan; one source for all plans."""
+    """The table as a plan; one source, which takes conditions over, for all plans."""
     return Scan(_SOURCE)
 
 

@@ -8,6 +8,7 @@ Not here: where the frames come from (files/, memory.py).
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 import polars as pl
 
@@ -16,7 +17,15 @@ from thalweg.protocols.source import Chunk, Position
 GATHERED_ROWS = 4096
 """Smaller frames are joined up to this many rows: every batch costs the same fixed time downstream."""
 
-OpenFrames = Callable[[int], Iterator[pl.DataFrame]]
+
+@dataclass(frozen=True)
+class Skipped:
+    """Rows that are left out, since nobody wants them; they count, so that later rows keep their place."""
+
+    rows: int
+
+
+OpenFrames = Callable[[int], Iterator[pl.DataFrame | Skipped]]
 """Gives the frames of a split from a row on."""
 
 
@@ -31,9 +40,11 @@ class FrameReader:
 
     def __init__(self, open_frames: OpenFrames, position: Position) -> None:
         self._row = int(position.get("row", 0))
-        self._frames: Iterator[pl.DataFrame] | None = None
+        self._frames: Iterator[pl.DataFrame | Skipped] | None = None
         self._open_frames = open_frames
         self._rest: list[pl.DataFrame] = []
+        self._gap = 0
+        """Rows to be left out behind the rest."""
         self._ended = False
 
     @property
@@ -48,21 +59,30 @@ class FrameReader:
             return Chunk(None, offset=self._row, ended=True)
         frame, start = self._take(rows_max), self._row
         self._row += frame.height
+        self._pass_gap()
         return Chunk(frame, offset=start, ended=self._ended and not self._rest)
 
     def close(self) -> None:
         """Forget the frames."""
-        self._rest, self._frames, self._ended = [], iter(()), True
+        self._rest, self._gap, self._frames, self._ended = [], 0, iter(()), True
 
     def _gather(self, rows: int) -> None:
         if self._frames is None:
             self._frames = self._open_frames(self._row)
-        while not self._ended and sum(f.height for f in self._rest) < rows:
+        while not self._ended and not self._gap and sum(f.height for f in self._rest) < rows:
             frame = next(self._frames, None)
             if frame is None:
                 self._ended = True
+            elif isinstance(frame, Skipped):
+                self._gap = frame.rows
+                self._pass_gap()
             elif frame.height:
                 self._rest.append(frame)
+
+    def _pass_gap(self) -> None:
+        if not self._rest:
+            self._row += self._gap
+            self._gap = 0
 
     def _take(self, rows_max: int) -> pl.DataFrame:
         taken: list[pl.DataFrame] = []

@@ -15,6 +15,7 @@ from typing import Literal
 
 from thalweg.base.schema import Schema
 from thalweg.expr.nodes import Expr, Named
+from thalweg.protocols.conditions import Conditions
 from thalweg.protocols.operator import MAIN, OperatorSpec
 from thalweg.protocols.sink import Sink
 from thalweg.protocols.source import Fields, Source
@@ -44,6 +45,8 @@ class ScanSpec:
     source: Source
     fields: Fields | None
     schema: Schema
+    filter: Conditions = ()
+    """What the source was told of the rows that are wanted."""
     time: EventTime | None = None
     wants_position: bool = False
     is_tolerant: bool = False
@@ -136,6 +139,8 @@ def _stage_lines(job: Job, stage: Stage) -> Iterable[str]:
         fields = stage.scan.fields
         names = "*" if fields is None else ", ".join(_field(f) for f in fields)
         yield f"  read {stage.scan.source.describe()} [{names}]"
+        if stage.scan.filter:
+            yield f"  taken over by the source: {' AND '.join(map(str, stage.scan.filter))}"
         if stage.scan.time is not None:
             yield f"  watermark for {stage.scan.time.column} as {stage.scan.time.watermark}"
     for operator in stage.operators:

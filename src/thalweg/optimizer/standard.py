@@ -15,9 +15,11 @@ from thalweg.optimizer.rules.merge_filters import merge_filters
 from thalweg.optimizer.rules.merge_projections import merge_projections
 from thalweg.optimizer.rules.merge_rank_filter import merge_rank_filter
 from thalweg.optimizer.rules.project_before_filter import project_before_filter
+from thalweg.optimizer.rules.project_before_union import project_before_union
 from thalweg.optimizer.rules.propagate_constants import propagate_constants
 from thalweg.optimizer.rules.prune_columns import prune_columns
 from thalweg.optimizer.rules.push_filter_down import push_filter_down
+from thalweg.optimizer.rules.push_filter_into_source import push_filter_into_source
 from thalweg.optimizer.rules.simplify import simplify
 
 RULES: tuple[Rule, ...] = (
@@ -30,7 +32,9 @@ RULES: tuple[Rule, ...] = (
     propagate_constants,
     group_by_day,
     project_before_filter,
+    project_before_union,
     drop_watermark,
     prune_columns,
+    push_filter_into_source,
     drop_trivial_projection,
 )

@@ -126,7 +126,7 @@ class LazyBuilder:
         return [*plan.schema.names, *self._kept(plan)]
 
     def _scan(self, plan: Scan) -> pl.LazyFrame:
-        source = plan.source
+        source = plan.wanted
         self._scans += 1
         if isinstance(source, LazySource) and not self._kept(plan) and not plan.is_tolerant:
             return source.lazy(plan.fields).select(list(plan.schema.names))

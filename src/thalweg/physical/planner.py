@@ -172,9 +172,10 @@ class Planner:
         number = sum(1 for s in self.stages if s.scan is not None)
         stage.scan = ScanSpec(
             stage.id,
-            plan.source,
+            plan.wanted,
             plan.fields,
             plan.schema,
+            filter=plan.filter,
             wants_position=plan in self.needs.positions,
             number=number,
             is_tolerant=plan.is_tolerant,

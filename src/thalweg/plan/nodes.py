@@ -23,6 +23,7 @@ from thalweg.errors import Span
 from thalweg.expr.infer import type_of
 from thalweg.expr.nodes import Expr, Named
 from thalweg.progress.windows import WindowSpec
+from thalweg.protocols.conditions import Conditions, FilteringSource
 from thalweg.protocols.sink import Sink
 from thalweg.protocols.source import Source
 
@@ -83,12 +84,13 @@ class Scan(Plan):
         source: what is read; a value that knows its schema.
         fields: the columns to read, and for struct columns which members (None: all of them);
             None for everything. Set by the optimizer.
-        filter: a condition that the source may use to skip rows early; the plan filters again.
+        filter: what the source knows of the rows that are wanted; it may leave out others, and the plan
+            filters again. Set by the optimizer.
     """
 
     source: Source
     fields: tuple[tuple[str, tuple[str, ...] | None], ...] | None = None
-    filter: Expr | None = None
+    filter: Conditions = ()
     is_tolerant: bool = False
     """Whether rows that cannot be read are kept apart (`BadRows`) instead of stopping the job."""
 
@@ -101,8 +103,16 @@ class Scan(Plan):
 
     def describe(self) -> str:
         columns = "*" if self.fields is None else ", ".join(_shown(*f) for f in self.fields)
-        tail = "" if self.filter is None else f" where {self.filter}"
+        tail = f" where {' AND '.join(map(str, self.filter))}" if self.filter else ""
         return f"Scan {self.source.describe()} [{columns}]{tail}"
+
+    @property
+    def wanted(self) -> Source:
+        """The source, told which rows are wanted."""
+        if not self.filter:
+            return self.source
+        assert isinstance(self.source, FilteringSource), "only such a source takes conditions over"
+        return self.source.filtered(self.filter)
 
 
 def _pruned(schema: Schema, name: str, members: tuple[str, ...] | None) -> Field:

@@ -13,7 +13,7 @@ source), the decision when to cut (coordinator.py).
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import polars as pl
@@ -96,7 +96,7 @@ class SourceTask(Task):
         if self._requested is not None:
             barrier, self._requested = self._requested, None
             self.fresh = False
-            self._emitting = self.pass_barrier(barrier)
+            self._emitting = self.pass_barrier(replace(barrier, first_open=self._first_open()))
             return True
         if self.is_stopping:
             return False
@@ -106,6 +106,19 @@ class SourceTask(Task):
             self._emitting = self._end_all()
             return True
         return self._read_next()
+
+    def _first_open(self) -> int:
+        """The first split that a row may still come from, numbered as in the SPLIT column."""
+        numbers = [s.number for s in self.splits] + [number for number, _, _ in self.pending]
+        if not self.owner.is_complete:
+            numbers.append(self.share[2])
+        return _split_number(self.scan, min(numbers)) if numbers else _split_number(self.scan) + (1 << 32)
+
+    def finish(self) -> Iterator[Output | Message]:
+        """As any task; what is still open was read for nobody."""
+        for current in self.splits:
+            current.reader.close()
+        yield from super().finish()
 
     def _discover(self) -> None:
         """Look for new splits from time to time, and take those that fall to this task."""
@@ -234,7 +247,7 @@ class SourceTask(Task):
                 added.append(_before(advance))
         if self.scan.wants_position:
             offsets = offsets_of(chunk, frame)
-            split = (self.scan.number << 32) + current.number
+            split = _split_number(self.scan, current.number)
             added.append(pl.repeat(split, frame.height, dtype=pl.Int64, eager=True).alias(SPLIT))
             added.append(offsets.cast(pl.Int64).alias(OFFSET))
         return beside(frame, added) if added else frame
@@ -271,6 +284,11 @@ class SourceTask(Task):
         super().close()
         for current in self.splits:
             current.reader.close()
+
+
+def _split_number(scan: ScanSpec, number: int = 0) -> int:
+    """What orders a split among all splits of the job."""
+    return (scan.number << 32) + number
 
 
 def _before(advance: Advance) -> pl.Series:

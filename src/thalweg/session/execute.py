@@ -25,8 +25,9 @@ from thalweg.physical.lazy import LazyBuilder
 from thalweg.physical.possible import check_possible
 from thalweg.physical.results import changelog_step, check_sink
 from thalweg.plan.nodes import Plan, Write
-from thalweg.plan.properties import properties
+from thalweg.plan.properties import reads_endless
 from thalweg.runtime.options import RunOptions
+from thalweg.session.figures import Meters, SourceFigures
 from thalweg.session.hooks import HOOKS
 from thalweg.session.judged import final_writes, judges_rows, without_clock
 from thalweg.session.reading import BoundedReading
@@ -68,6 +69,7 @@ class Result:
         bad_count: rows that were kept apart because they could not be read, or have no event time.
         ahead_count: rows of live sources too far ahead of their arrival, which did not move event time.
         run: the finished run of a stream, with its counters.
+        sources: what each source has read, and what it left out.
     """
 
     name: str
@@ -80,6 +82,7 @@ class Result:
     ahead_count: int = 0
     run: Run | None = field(default=None, repr=False)
     snapshot: JobSnapshot | None = field(default=None, repr=False)
+    sources: tuple[SourceFigures, ...] = ()
 
     def why(self) -> list[tuple[str, str]]:
         """For every task of a stream what it waits for, sinks first; a batch has no tasks."""
@@ -91,7 +94,8 @@ def execute(roots: Sequence[Plan], how: Execution) -> Result:
     if HOOKS.stand_in is not None:
         return HOOKS.stand_in(roots, how)
     check_possible(roots)
-    plans, _ = optimize(roots, how.rules)
+    meters = Meters()
+    plans = meters.attached(optimize(roots, how.rules)[0])
     mode = choose_mode(plans, how.mode)
     begun = time.monotonic()
     if mode == "batch" and how.lateness == "as_stream" and judges_rows(plans):
@@ -103,6 +107,7 @@ def execute(roots: Sequence[Plan], how: Execution) -> Result:
     else:
         run = _run_stream(plans, how)
         result = _result_of(run, mode, time.monotonic() - begun)
+    result = replace(result, sources=meters.figures())
     for tell in HOOKS.listeners:
         tell(result)
     return result
@@ -157,7 +162,7 @@ def choose_mode(plans: Sequence[Plan], wanted: Mode) -> str:
     Raises:
         PlanError: `plan-batch-unbounded`.
     """
-    unbounded = [p for p in plans if not properties(p).is_bounded]
+    unbounded = [p for p in plans if reads_endless(p)]
     if wanted == "stream":
         return "stream"
     if not unbounded:

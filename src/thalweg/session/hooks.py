@@ -35,6 +35,7 @@ class Hooks:
         watchers: entered when a stream starts, left when it has ended.
         listeners: told what a run did, when it has ended.
         stand_in: called instead of running a job.
+        handles_signals: whether signals stop the jobs already.
         has_own_warnings: whether ignored options are told by the command line, not by the sessions.
     """
 
@@ -43,6 +44,7 @@ class Hooks:
     watchers: list[Watcher] = field(default_factory=list)
     listeners: list[Listener] = field(default_factory=list)
     stand_in: StandIn | None = None
+    handles_signals: bool = False
     has_own_warnings: bool = False
 
     def reset(self) -> None:
@@ -51,6 +53,7 @@ class Hooks:
         self.watchers.clear()
         self.listeners.clear()
         self.job_name = self.stand_in = None
+        self.handles_signals = False
         self.has_own_warnings = False
 
 

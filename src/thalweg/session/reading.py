@@ -5,6 +5,7 @@ Changes:  the count of bad rows, as they are met.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Mapping
 
 import polars as pl
@@ -69,12 +70,14 @@ class BoundedReading:
 
 
 def _chunks(plan: Scan, split: Split) -> Iterator[Chunk]:
-    reader = plan.source.open(split, {}, plan.fields)
+    reader = plan.wanted.open(split, {}, plan.fields)
     try:
         while True:
             chunk = reader.read(_ROWS)
             yield chunk
             if chunk.ended:
                 return
+            if chunk.frame is None and not chunk.bad:
+                time.sleep(chunk.wait or 0)
     finally:
         reader.close()

@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from thalweg.connectors.files.format import Format
+from thalweg.protocols.conditions import FilteringSource
 from thalweg.protocols.operator import Operator
 from thalweg.protocols.sink import Writer
 from thalweg.protocols.source import LazySource, Reader, Source
@@ -83,6 +84,7 @@ _PROTOCOLS: tuple[type, ...] = (
     Source,
     Reader,
     LazySource,
+    FilteringSource,
     Writer,
     Operator,
     KeyedColumns,

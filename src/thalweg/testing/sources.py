@@ -20,6 +20,7 @@ from thalweg.base.types import Struct
 from thalweg.connectors.files.select import expressions, pruned
 from thalweg.protocols.source import Fields, LazySource, Source, Split
 from thalweg.testing.contract import broken, check, must_work
+from thalweg.testing.filtered import check_filtered
 from thalweg.testing.reading import Order, Reading, read_all
 from thalweg.testing.tables import difference, first_difference, table_of
 
@@ -55,7 +56,7 @@ def check_source(
     bad_count: int = 0,
     rows: int | None = None,
 ) -> None:
-    """Run a source against R1 to R9, D1 to D3 and L1.
+    """Run a source against R1 to R9, D1 to D3, L1, and C1 to C2 if it takes conditions over.
 
     Args:
         make_source: makes the source; each call must mean the same rows.
@@ -80,6 +81,7 @@ def check_source(
         _check_rows(whole, expected, bad_count)
     if isinstance(source, LazySource) and source.is_bounded and not any(w.bad for w in whole):
         _check_lazy(kit, [w.frame for w in whole])
+    check_filtered(make_source, dict(zip((s.id for s in splits), whole, strict=True)), rows)
 
 
 def _check_splits(kit: _Kit, source: Source) -> list[Split]:

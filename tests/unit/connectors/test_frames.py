@@ -8,7 +8,7 @@ import polars as pl
 from hypothesis import given
 from hypothesis import strategies as st
 
-from thalweg.connectors.frames import GATHERED_ROWS, FrameReader
+from thalweg.connectors.frames import GATHERED_ROWS, FrameReader, Skipped
 
 
 def frames_of(sizes: list[int], row: int) -> Iterator[pl.DataFrame]:
@@ -53,3 +53,35 @@ def test_nothing_comes_after_close() -> None:
     reader.read(1)
     reader.close()
     assert reader.read(1).frame is None
+
+
+def parts_of(sizes: list[tuple[int, bool]], row: int) -> Iterator[pl.DataFrame | Skipped]:
+    """Frames, some of which are left out."""
+    for frame, (_, is_wanted) in zip(frames_of([s for s, _ in sizes], row), sizes, strict=True):
+        yield frame if is_wanted else Skipped(frame.height)
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 9), st.booleans()), max_size=6),
+    st.integers(0, 12),
+    st.lists(st.integers(1, 7), min_size=1),
+    st.booleans(),
+)
+def test_rows_that_are_left_out_keep_the_places_of_the_others(
+    sizes: list[tuple[int, bool]], row: int, reads: list[int], hops: bool
+) -> None:
+    wanted = [n for f in parts_of(sizes, row) if isinstance(f, pl.DataFrame) for n in f["n"]]
+    reader = FrameReader(lambda at: parts_of(sizes, at), {"row": row})
+    seen: list[int] = []
+    for turn in range(100):
+        chunk = reader.read(reads[turn % len(reads)])
+        if chunk.frame is not None:
+            assert chunk.offset == chunk.frame["n"][0]
+            numbers = chunk.frame["n"].to_list()
+            assert numbers == list(range(numbers[0], numbers[0] + len(numbers)))
+            seen += numbers
+        if chunk.ended:
+            break
+        if hops:
+            reader = FrameReader(lambda at: parts_of(sizes, at), reader.position)
+    assert seen == wanted

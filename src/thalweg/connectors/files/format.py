@@ -6,12 +6,14 @@ Not here: the formats themselves (parquet.py, ipc.py, text.py); which files are 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import polars as pl
 
 from thalweg.base.schema import Schema
 from thalweg.errors import ConfigError, did_you_mean
+from thalweg.protocols.conditions import Conditions
+from thalweg.protocols.figures import Meter
 from thalweg.protocols.source import Position, Reader
 
 EXTENSIONS = {
@@ -55,6 +57,28 @@ class Format(Protocol):
 
     def scan(self, file: str, target: Schema) -> pl.LazyFrame:
         """The target's columns as a plan of Polars."""
+        ...
+
+
+@runtime_checkable
+class FilteringFormat(Protocol):
+    """A format whose files say enough of their rows to leave some out (`FilteringSource`)."""
+
+    def taken(self, schema: Schema, conditions: Conditions) -> Conditions:
+        """Those of the conditions that can leave out rows."""
+        ...
+
+    def filtered(self, conditions: Conditions) -> Format:
+        """The same format, without some of the rows that do not fulfil the conditions."""
+        ...
+
+
+@runtime_checkable
+class MeteredFormat(Protocol):
+    """A format that can count what it reads."""
+
+    def metered(self, meter: Meter) -> Format:
+        """The same format, and a count of what is read."""
         ...
 
 

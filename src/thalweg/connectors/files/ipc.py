@@ -6,6 +6,7 @@ Not here: the layout of the file (ipc_footer.py), the mapping (ipc_mapped.py).
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
 
 import polars as pl
 
@@ -16,14 +17,26 @@ from thalweg.connectors.files.ipc_mapped import MappedFile
 from thalweg.connectors.files.select import expressions
 from thalweg.connectors.frames import FrameReader
 from thalweg.errors import ConnectorError
+from thalweg.protocols.figures import Meter
 from thalweg.protocols.source import Position, Reader
 
 DECODED_ROWS = 131_072
 """Rows unpacked at a time, where the file cannot be mapped."""
 
 
+@dataclass(frozen=True)
 class ArrowFormat:
-    """Arrow IPC files, packed or not."""
+    """Arrow IPC files, packed or not.
+
+    Attributes:
+        meter: counts what is read of files that are mapped.
+    """
+
+    meter: Meter = field(default_factory=Meter, repr=False, compare=False)
+
+    def metered(self, meter: Meter) -> ArrowFormat:
+        """The same files, and a count of what is read."""
+        return replace(self, meter=meter)
 
     def held(self, file: str) -> pl.Schema:
         """The columns that the file has."""
@@ -35,7 +48,7 @@ class ArrowFormat:
     def reader(self, file: str, target: Schema, position: Position) -> Reader:
         """Reads from the record batch that holds the position."""
         try:
-            mapped = MappedFile(file, target)
+            mapped = MappedFile(file, target, self.meter)
         except UnknownLayout:
             plan = self.scan(file, target)
             return FrameReader(lambda row: _unpacked(file, plan, row), position)

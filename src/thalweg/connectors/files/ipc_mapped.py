@@ -28,6 +28,7 @@ from thalweg.connectors.files.ipc_footer import (
     read_record_batch,
     read_row_count,
 )
+from thalweg.protocols.figures import Meter
 
 Array = np.ndarray[Any, Any]
 
@@ -45,8 +46,8 @@ class MappedFile:
         UnknownLayout: they cannot.
     """
 
-    def __init__(self, file: str, target: Schema) -> None:
-        self._file, self._target = file, target
+    def __init__(self, file: str, target: Schema, meter: Meter | None = None) -> None:
+        self._file, self._target, self._meter = file, target, meter or Meter()
         with open(file, "rb") as handle:
             self._layout = read_layout(handle)
             if self._layout.blocks:
@@ -74,6 +75,8 @@ class MappedFile:
                 cursor.skip(column)
             else:
                 taken[column.name] = cursor.take(column, wanted, batch.rows)
+        self._meter.add_bytes(cursor.taken_bytes)
+        self._meter.add_parts(read=1)
         return pl.DataFrame([arrow.to_series(name, taken[name]) for name in self._target.names])
 
 
@@ -104,6 +107,7 @@ class _Cursor:
         self._body = body
         self._nodes, self._buffers = iter(batch.nodes), iter(batch.buffers)
         self._views = iter([(count,) for count in batch.views])
+        self.taken_bytes = 0
 
     def skip(self, column: Column) -> None:
         """Go past a column and its children."""
@@ -151,6 +155,7 @@ class _Cursor:
 
     def _buffer(self) -> Array:
         offset, length = _next(self._buffers)
+        self.taken_bytes += length
         return self._body[offset : offset + length]
 
 

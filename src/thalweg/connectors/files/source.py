@@ -7,13 +7,19 @@ Not here: which files a path means (paths.py), how each format is read (parquet.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, Literal
 
 import polars as pl
 
 from thalweg.base.schema import Schema
-from thalweg.connectors.files.format import Format, format_of_files, named_format
+from thalweg.connectors.files.format import (
+    FilteringFormat,
+    Format,
+    MeteredFormat,
+    format_of_files,
+    named_format,
+)
 from thalweg.connectors.files.ipc import ArrowFormat
 from thalweg.connectors.files.parquet import ParquetFormat
 from thalweg.connectors.files.paths import find_files
@@ -21,6 +27,8 @@ from thalweg.connectors.files.select import check_file, pruned
 from thalweg.connectors.files.text_format import CsvFormat, JsonFormat
 from thalweg.connectors.text.csv import CsvOptions
 from thalweg.errors import ConfigError, did_you_mean
+from thalweg.protocols.conditions import Conditions
+from thalweg.protocols.figures import Meter
 from thalweg.protocols.source import Fields, Position, Reader, Replay, Split
 
 Order = Literal["ordered", "parallel"]
@@ -73,6 +81,21 @@ class FileSource:
         file = str(split.data.get("path", split.id))
         check_file(self.schema, self.format.held(file), file)
         return self.format.reader(file, pruned(self.schema, fields), position)
+
+    def taken(self, conditions: Conditions) -> Conditions:
+        """The conditions by which files, or parts of them, can be left out without reading them."""
+        return self.format.taken(self.schema, conditions) if isinstance(self.format, FilteringFormat) else ()
+
+    def filtered(self, conditions: Conditions) -> FileSource:
+        """The same files without some of the rows that do not fulfil the conditions."""
+        assert isinstance(self.format, FilteringFormat), "another format takes no conditions over"
+        return replace(self, format=self.format.filtered(conditions))
+
+    def metered(self, meter: Meter) -> FileSource:
+        """The same files, and a count of what is read, where the format has one."""
+        if not isinstance(self.format, MeteredFormat):
+            return self
+        return replace(self, format=self.format.metered(meter))
 
     def lazy(self, fields: Fields | None) -> pl.LazyFrame:
         """All files one after the other, read by Polars itself."""
