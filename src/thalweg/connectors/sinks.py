@@ -17,7 +17,7 @@ import polars as pl
 
 from thalweg.base.schema import Schema
 from thalweg.columnar.batch import Batch
-from thalweg.connectors.changes import between_cuts, visible
+from thalweg.connectors.changes import between_cuts, handed_out, visible
 from thalweg.protocols.sink import Delivery, Writer
 
 Publish = Callable[[list[Batch]], None]
@@ -184,10 +184,10 @@ class CallbackSink:
 
         def publish(batches: list[Batch]) -> None:
             if self.has_ops:
-                self.function(between_cuts(batches, self.key))
+                self.function(handed_out(between_cuts(batches, self.key), schema))
                 return
             for batch in batches:
-                self.function(batch.frame)
+                self.function(handed_out(batch.frame, schema))
 
         return HoldingWriter(schema, publish, self.emit)
 
@@ -221,7 +221,8 @@ class PrintSink:
         prefix = f"{self.identifier}> " if self.identifier else ""
 
         def publish(batches: list[Batch]) -> None:
-            lines = [f"{prefix}{line}\n" for line in change_lines(between_cuts(batches, self.key))]
+            changes = handed_out(between_cuts(batches, self.key), schema)
+            lines = [f"{prefix}{line}\n" for line in change_lines(changes)]
             stream.write("".join(lines))
             stream.flush()
 
@@ -236,11 +237,12 @@ def change_lines(changes: pl.DataFrame) -> Iterator[str]:
         ['+I[1, null]']
     """
     assert changes.columns[0] == "op", "the operation comes first"
+    types = changes.dtypes[1:]
     for op, *values in changes.iter_rows():
-        yield f"{op}[{', '.join(_text(v) for v in values)}]"
+        yield f"{op}[{', '.join(_text(v, t) for v, t in zip(values, types, strict=True))}]"
 
 
-def _text(value: object) -> str:
+def _text(value: object, held: pl.DataType) -> str:
     if value is None:
         return "null"
     if isinstance(value, bool):
@@ -249,11 +251,19 @@ def _text(value: object) -> str:
         return value.isoformat().replace("+00:00", "Z")
     if isinstance(value, (date, time)):
         return value.isoformat()
-    if isinstance(value, Mapping):
-        return f"({', '.join(_text(v) for v in value.values())})"
-    if isinstance(value, (list, tuple, pl.Series)):
-        return f"[{', '.join(_text(v) for v in value)}]"
+    if isinstance(held, pl.Map) and isinstance(value, Mapping):
+        key, item = _instance(held.key), _instance(held.value)
+        return f"{{{', '.join(f'{_text(k, key)}={_text(v, item)}' for k, v in value.items())}}}"
+    if isinstance(held, pl.Struct) and isinstance(value, Mapping):
+        types = [_instance(f.dtype) for f in held.fields]
+        return f"({', '.join(_text(v, t) for v, t in zip(value.values(), types, strict=True))})"
+    if isinstance(held, pl.List) and isinstance(value, (list, tuple, pl.Series)):
+        return f"[{', '.join(_text(v, _instance(held.inner)) for v in value)}]"
     return str(value)
+
+
+def _instance(held: pl.DataType | type[pl.DataType]) -> pl.DataType:
+    return held if isinstance(held, pl.DataType) else held()
 
 
 def _leaves(frame: pl.DataFrame, prefix: str = "") -> Iterator[tuple[str, pl.Series]]:

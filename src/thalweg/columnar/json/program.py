@@ -55,10 +55,11 @@ _KINDS: dict[type[pl.DataType], int] = {
     pl.String: STRING,
     pl.Binary: STRING,
     pl.Decimal: RAW,
+    pl.Duration: RAW,
     pl.List: RAW,
     **dict.fromkeys(_INTEGERS, INTEGER),
 }
-_PYTHON = (pl.Binary, pl.Decimal, pl.List)
+_PYTHON = (pl.Binary, pl.Decimal, pl.Duration, pl.List)
 _DIGITS = {"ms": 3, "us": 6, "ns": 9}
 
 
