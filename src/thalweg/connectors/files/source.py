@@ -97,7 +97,7 @@ def file_source(
     Args:
         path: a file, a pattern, a directory (hidden names are left out), or several of these.
         format: parquet, arrow, csv or json; None: what the extension says.
-        schema: the columns and types; None: those of the first file.
+        schema: the columns and types; None: those of the first file that has rows.
         order: `ordered` if files follow one another in time, by name; `parallel` if each has a
             time of its own. None: `ordered` for a directory, `parallel` otherwise.
         interval: seconds between two looks for new files; makes the source unbounded.
@@ -112,7 +112,7 @@ def file_source(
     name = named_format(format) if format else format_of_files(found.files)
     reads = make_format(name, schema, options)
     if schema is None:
-        schema = Schema.from_polars(dict(reads.held(found.files[0])))
+        schema = Schema.from_polars(dict(reads.held(_telling(reads, found.files))))
         if name == "csv":
             options = {"has_header": True} | options
         reads = make_format(name, schema, options)
@@ -125,6 +125,13 @@ def file_source(
         is_ordered=found.kind == "directory" if order is None else order == "ordered",
         interval=interval,
     )
+
+
+def _telling(reads: Format, files: Sequence[str]) -> str:
+    """The first file that says what the columns are: text without rows says nothing of their types."""
+    if isinstance(reads, (CsvFormat, JsonFormat)):
+        return next((f for f in files if reads.has_rows(f)), files[0])
+    return files[0]
 
 
 def make_format(name: str, schema: Schema | None, options: dict[str, Any]) -> Format:
