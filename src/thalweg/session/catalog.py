@@ -10,10 +10,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from thalweg.base.schema import Schema
-from thalweg.base.types import Field
+from thalweg.base.types import STRING, Field
 from thalweg.connectors import registry
 from thalweg.connectors.files.source import file_source
-from thalweg.errors import PlanError, Span, ThalwegError, did_you_mean
+from thalweg.errors import ConfigError, PlanError, Span, ThalwegError, did_you_mean
 from thalweg.expr.nodes import PythonFunction
 from thalweg.plan.nodes import Plan, Scan
 from thalweg.protocols.sink import Sink
@@ -34,6 +34,8 @@ class SessionCatalog:
     error_sinks: dict[Plan, str] = field(default_factory=dict)
     """For tolerant scans the table that takes their bad rows."""
     _read: dict[str, Plan] = field(default_factory=dict)
+    _written: dict[str, Schema] = field(default_factory=dict)
+    """For tables that name no columns, what was written to them: they may hold no rows to learn that from."""
 
     @property
     def settings(self) -> Mapping[str, str]:
@@ -74,6 +76,7 @@ class SessionCatalog:
             self._refuse_taken(table.name, table.span)
         self.views.pop(table.name, None)
         self._read.pop(table.name, None)
+        self._written.pop(table.name, None)
         registry.check(table.options, table.option_spans, table.span)
         self.tables[table.name] = table
 
@@ -91,6 +94,7 @@ class SessionCatalog:
         self.tables.pop(name, None)
         self.views.pop(name, None)
         self._read.pop(name, None)
+        self._written.pop(name, None)
 
     def sink(
         self, name: str, rows: Schema, *, is_bounded: bool, span: Span | None = None
@@ -101,6 +105,8 @@ class SessionCatalog:
             table.options, rows, is_bounded=is_bounded, spans=table.option_spans, where=table.span
         )
         self.warnings += made.warnings
+        ops = (Field("op", STRING),) if made.changelog == "ops" else ()
+        self._written[name] = Schema((*ops, *rows.fields))
         return made.sink, made.changelog
 
     def sink_schema(self, name: str, span: Span | None = None) -> Schema | None:
@@ -108,14 +114,20 @@ class SessionCatalog:
         return _declared(self._definition(name, span))
 
     def _source_plan(self, table: CreateTable) -> Plan:
-        made = registry.create_source(
-            table.options, _declared(table), spans=table.option_spans, where=table.span
-        )
+        made = self._source(table, _declared(table))
         self.warnings += made.warnings
         scan = Scan(made.source, is_tolerant=made.tolerance == "quarantine")
         if made.error_sink is not None:
             self.error_sinks[scan] = made.error_sink
         return Binder(self).bind_table(table, scan)
+
+    def _source(self, table: CreateTable, declared: Schema | None) -> registry.MadeSource:
+        try:
+            return registry.create_source(table.options, declared, spans=table.option_spans, where=table.span)
+        except ConfigError as error:
+            if error.code != "source-no-schema" or declared is not None or table.name not in self._written:
+                raise
+        return self._source(table, self._written[table.name])
 
     def _definition(self, name: str, span: Span | None) -> CreateTable:
         found = self.tables.get(name)

@@ -85,7 +85,9 @@ def _finish_distinct(raw: pl.Series, dtype: pl.DataType) -> pl.Series:
     if isinstance(dtype, pl.Binary):
         return pl.Series([_binary(text) for text in raw], dtype=dtype)
     if isinstance(dtype, pl.Duration):
-        return pl.Series([_interval(text) for text in raw], dtype=pl.Int64).cast(pl.Duration("us")).cast(dtype)
+        return (
+            pl.Series([_interval(text) for text in raw], dtype=pl.Int64).cast(pl.Duration("us")).cast(dtype)
+        )
     assert isinstance(dtype, pl.List), "only these types are cut out as text"
     return decode_lists(raw, dtype)
 

@@ -24,6 +24,10 @@ from thalweg.errors import ConfigError, did_you_mean
 from thalweg.protocols.source import Fields, Position, Reader, Replay, Split
 
 Order = Literal["ordered", "parallel"]
+_DECLARED = {
+    "the format": "'format' = 'json' (or csv, parquet, arrow)",
+    "the columns": "CREATE TABLE name (column TYPE, …)",
+}
 
 
 @dataclass(frozen=True)
@@ -108,7 +112,9 @@ def file_source(
         PlanError: a file does not have the columns declared, or those of the first one.
     """
     given = path if isinstance(path, str) else tuple(path)
-    found = find_files(given, may_be_empty=interval is not None and schema is not None and format is not None)
+    found = find_files(given, may_be_empty=interval is not None)
+    if not found.files:
+        _check_declared(given, format, schema)
     name = named_format(format) if format else format_of_files(found.files)
     reads = make_format(name, schema, options)
     if schema is None:
@@ -125,6 +131,18 @@ def file_source(
         is_ordered=found.kind == "directory" if order is None else order == "ordered",
         interval=interval,
     )
+
+
+def _check_declared(path: str | Sequence[str], format: str | None, schema: Schema | None) -> None:
+    """Raise unless everything is declared that does not follow from files while there are none."""
+    missing = [what for what, given in (("the format", format), ("the columns", schema)) if given is None]
+    if missing:
+        raise ConfigError(
+            f"there are no files yet, so that {' and '.join(missing)} must be declared",
+            code="source-no-schema",
+            where=path if isinstance(path, str) else ", ".join(path),
+            hint=f"{' and '.join(_DECLARED[what] for what in missing)}; or put a first file there",
+        )
 
 
 def _telling(reads: Format, files: Sequence[str]) -> str:

@@ -19,8 +19,8 @@ from thalweg.connectors.text.csv_values import check_types
 from thalweg.connectors.text.json import JsonTextDecoder, infer_json, split_lines
 from thalweg.connectors.text.packed import open_unpacked
 from thalweg.connectors.text.reader import TextReader
-from thalweg.errors import ConfigError, ConnectorError
-from thalweg.protocols.source import Position, Reader, bad_row
+from thalweg.errors import ConfigError, ConnectorError, DataError
+from thalweg.protocols.source import BadRow, Position, Reader, bad_row
 
 SAMPLE_BYTES = 1 << 20
 """Names and types follow from this much of the first file, where none are declared."""
@@ -163,7 +163,7 @@ def _inferred_csv(file: str, sample: bytes, header: Header, options: CsvOptions)
     if not clean.strip():
         bad = CsvTextDecoder(header.columns, texts, options).decode(rest, header.line, is_last=True).bad
         if bad:
-            raise bad_row(file, bad[0])
+            raise _nothing_good(file, bad[0])
         return texts.polars
     try:
         frame = pl.read_csv(
@@ -194,8 +194,16 @@ def _inferred_json(file: str, sample: bytes) -> pl.Schema:
         if not bad:
             raise _nothing_known(file, str(error).splitlines()[0]) from error
         if not lines:
-            raise bad_row(file, bad[0]) from error
+            raise _nothing_good(file, bad[0]) from error
         return _inferred_json(file, lines)
+
+
+def _nothing_good(file: str, bad: BadRow) -> DataError:
+    error = bad_row(file, bad)
+    error.hint = (
+        "the columns follow from good rows, and there are none; correct the file, or declare the columns"
+    )
+    return error
 
 
 def _nothing_known(file: str, found: str | None = None) -> ConfigError:

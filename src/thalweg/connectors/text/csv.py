@@ -23,6 +23,7 @@ from thalweg.connectors.text.csv_records import Array, Records, find_records
 from thalweg.connectors.text.csv_values import converted, parsed_by_polars, read_as
 from thalweg.protocols.source import BadRow
 
+
 @dataclass(frozen=True)
 class CsvOptions:
     """How a CSV text is written.

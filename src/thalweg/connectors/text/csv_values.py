@@ -18,7 +18,18 @@ import polars as pl
 
 from thalweg.base.durations import from_iso
 from thalweg.base.schema import Schema
-from thalweg.base.types import BOOLEAN, INTERVAL, INTERVAL_MONTH, STRING, DataType, Decimal, Field, Float, Integer, Timestamp
+from thalweg.base.types import (
+    BOOLEAN,
+    INTERVAL,
+    INTERVAL_MONTH,
+    STRING,
+    DataType,
+    Decimal,
+    Field,
+    Float,
+    Integer,
+    Timestamp,
+)
 from thalweg.errors import ConfigError
 
 _SECONDS = "%Y-%m-%dT%H:%M:%S%.f"

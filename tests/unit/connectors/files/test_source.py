@@ -172,7 +172,7 @@ def test_every_error_names_the_file(tmp_path: Path) -> None:
     (tmp_path / "x.json").write_text("{]\n")
     with pytest.raises(ThalwegError) as caught:
         file_source(str(tmp_path / "x.json"))
-    assert str(caught.value.where).endswith("x.json")
+    assert str(caught.value.where).endswith("x.json, line 1")
 
 
 def test_empty_files(tmp_path: Path) -> None:
