@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import polars as pl
 
@@ -223,15 +224,15 @@ def from_polars(held: pl.DataType) -> DataType | None:
 
 def _nested_from_polars(held: pl.DataType) -> DataType | None:
     if isinstance(held, (pl.List, pl.Array)):
-        item = from_polars(_instance(held.inner))
+        item = from_polars(instance(held.inner))
         return None if item is None else List(item)
     if isinstance(held, pl.Map):
-        key, value = from_polars(_instance(held.key)), from_polars(_instance(held.value))
+        key, value = from_polars(instance(held.key)), from_polars(instance(held.value))
         return None if key is None or value is None else Map(key, value)
     if isinstance(held, pl.Struct):
         fields = []
         for f in held.fields:
-            item = from_polars(_instance(f.dtype))
+            item = from_polars(instance(f.dtype))
             if item is None:
                 return None
             fields.append(Field(f.name, item))
@@ -239,8 +240,10 @@ def _nested_from_polars(held: pl.DataType) -> DataType | None:
     return None
 
 
-def _instance(held: pl.DataType | type[pl.DataType]) -> pl.DataType:
-    return held if isinstance(held, pl.DataType) else held()
+def instance(held: Any) -> pl.DataType:
+    """A Polars type written as a class (`pl.Int64`) as an object (`pl.Int64()`)."""
+    made: pl.DataType = held() if isinstance(held, type) else held
+    return made
 
 
 def outer_type(held: DataType) -> pl.DataType:

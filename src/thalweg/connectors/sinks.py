@@ -16,6 +16,7 @@ import numpy as np
 import polars as pl
 
 from thalweg.base.schema import Schema
+from thalweg.base.types import instance
 from thalweg.columnar.batch import Batch
 from thalweg.connectors.changes import between_cuts, handed_out, visible
 from thalweg.protocols.sink import Delivery, Writer
@@ -252,18 +253,14 @@ def _text(value: object, held: pl.DataType) -> str:
     if isinstance(value, (date, time)):
         return value.isoformat()
     if isinstance(held, pl.Map) and isinstance(value, Mapping):
-        key, item = _instance(held.key), _instance(held.value)
+        key, item = instance(held.key), instance(held.value)
         return f"{{{', '.join(f'{_text(k, key)}={_text(v, item)}' for k, v in value.items())}}}"
     if isinstance(held, pl.Struct) and isinstance(value, Mapping):
-        types = [_instance(f.dtype) for f in held.fields]
+        types = [instance(f.dtype) for f in held.fields]
         return f"({', '.join(_text(v, t) for v, t in zip(value.values(), types, strict=True))})"
     if isinstance(held, pl.List) and isinstance(value, (list, tuple, pl.Series)):
-        return f"[{', '.join(_text(v, _instance(held.inner)) for v in value)}]"
+        return f"[{', '.join(_text(v, instance(held.inner)) for v in value)}]"
     return str(value)
-
-
-def _instance(held: pl.DataType | type[pl.DataType]) -> pl.DataType:
-    return held if isinstance(held, pl.DataType) else held()
 
 
 def _leaves(frame: pl.DataFrame, prefix: str = "") -> Iterator[tuple[str, pl.Series]]:

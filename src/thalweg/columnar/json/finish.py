@@ -1,7 +1,7 @@
 """Finish in Python what the kernels only cut out.
 
-Decimals, binary values, intervals, lists and maps arrive as text; one value per distinct text is made, and the
-column is put together from these. Numbers that are rare or hard to read are read again by Python.
+Decimals, binary values, intervals, lists and maps arrive as text; one value per distinct text is made,
+and the column is put together from these. Numbers that are rare or hard to read are read again by Python.
 
 Not here: which values are slow (numbers.py), lists and maps (lists.py).
 """

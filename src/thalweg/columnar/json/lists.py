@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from thalweg.columnar.json.program import instance
+from thalweg.base.types import instance
 
 NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?")
 _TEXTUAL = (pl.String, pl.Binary, pl.Decimal, pl.Date, pl.Time, pl.Datetime, pl.Duration)

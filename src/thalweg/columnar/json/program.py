@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from thalweg.base.types import instance
 from thalweg.errors import TypeMismatch
 
 # Columns of `Program.nodes`.
@@ -151,12 +152,6 @@ def _members(dtype: pl.DataType) -> Iterator[tuple[str, pl.DataType]]:
     if isinstance(dtype, pl.Struct):
         for field in dtype.fields:
             yield field.name, instance(field.dtype)
-
-
-def instance(dtype: Any) -> pl.DataType:
-    """A type written as a class (`pl.Int64`) as an object (`pl.Int64()`)."""
-    made: pl.DataType = dtype() if isinstance(dtype, type) else dtype
-    return made
 
 
 def _kind(path: tuple[str, ...], dtype: pl.DataType) -> int:

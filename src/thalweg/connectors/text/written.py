@@ -13,6 +13,8 @@ from __future__ import annotations
 
 import polars as pl
 
+from thalweg.base.types import instance
+
 
 def json_lines(frame: pl.DataFrame) -> str:
     r"""One JSON object per row.
@@ -54,17 +56,17 @@ def _spell(value: pl.Expr, held: pl.DataType) -> pl.Expr:
     if isinstance(held, pl.Duration):
         return value.dt.to_string("iso")
     if isinstance(held, pl.List):
-        return value.list.eval(_spell(pl.element(), _instance(held.inner)))
+        return value.list.eval(_spell(pl.element(), instance(held.inner)))
     if isinstance(held, pl.Map):
         return _spell_map(value, held)
     assert isinstance(held, pl.Struct), "no other type holds one of these"
-    members = [_spell(value.struct.field(f.name), _instance(f.dtype)).alias(f.name) for f in held.fields]
+    members = [_spell(value.struct.field(f.name), instance(f.dtype)).alias(f.name) for f in held.fields]
     # A struct made of its members is never NULL; the rows that were must stay so.
     return pl.when(value.is_not_null()).then(pl.struct(members))
 
 
 def _spell_map(value: pl.Expr, held: pl.Map) -> pl.Expr:
-    key, item = _instance(held.key), _instance(held.value)
+    key, item = instance(held.key), instance(held.value)
     entry = pl.element().struct
     name = _spell(entry.field("key"), key)
     if not key.is_nested():
@@ -79,18 +81,14 @@ def _spelled_type(held: pl.DataType) -> pl.DataType:
     if isinstance(held, (pl.Binary, pl.Duration)):
         return pl.String()
     if isinstance(held, pl.List):
-        return pl.List(_spelled_type(_instance(held.inner)))
+        return pl.List(_spelled_type(instance(held.inner)))
     if isinstance(held, pl.Struct):
-        return pl.Struct({f.name: _spelled_type(_instance(f.dtype)) for f in held.fields})
+        return pl.Struct({f.name: _spelled_type(instance(f.dtype)) for f in held.fields})
     if isinstance(held, pl.Map):
-        key, value = _instance(held.key), _spelled_type(_instance(held.value))
+        key, value = instance(held.key), _spelled_type(instance(held.value))
         return _entries(_spelled_type(key), value) if key.is_nested() else pl.Map(pl.String(), value)
     return held
 
 
 def _entries(key: pl.DataType, value: pl.DataType) -> pl.List:
     return pl.List(pl.Struct({"key": key, "value": value}))
-
-
-def _instance(held: pl.DataType | type[pl.DataType]) -> pl.DataType:
-    return held if isinstance(held, pl.DataType) else held()
