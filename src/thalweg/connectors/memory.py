@@ -14,7 +14,8 @@ import polars as pl
 
 from thalweg.base.schema import Schema
 from thalweg.columnar.batch import Batch, consolidate, join_batches
-from thalweg.connectors.changes import handed_out, visible
+from thalweg.columnar.outside import handed_out
+from thalweg.connectors.changes import visible
 from thalweg.connectors.files.select import check_file, expressions, pruned
 from thalweg.connectors.frames import FrameReader
 from thalweg.errors import DataError

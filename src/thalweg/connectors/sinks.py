@@ -18,7 +18,8 @@ import polars as pl
 from thalweg.base.schema import Schema
 from thalweg.base.types import instance
 from thalweg.columnar.batch import Batch
-from thalweg.connectors.changes import between_cuts, handed_out, visible
+from thalweg.columnar.outside import handed_out
+from thalweg.connectors.changes import between_cuts, visible
 from thalweg.protocols.sink import Delivery, Writer
 
 Publish = Callable[[list[Batch]], None]

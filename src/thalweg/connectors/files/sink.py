@@ -19,7 +19,8 @@ import polars as pl
 
 from thalweg.base.schema import Schema
 from thalweg.columnar.batch import Batch
-from thalweg.connectors.changes import handed_out, visible
+from thalweg.columnar.outside import handed_out
+from thalweg.connectors.changes import visible
 from thalweg.connectors.files.format import named_format
 from thalweg.connectors.files.paths import local_path
 from thalweg.connectors.text.written import csv_lines, json_lines
