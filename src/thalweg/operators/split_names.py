@@ -55,5 +55,6 @@ class SplitNamesOp(Step):
         numbers = batch.frame.get_column(self._column)
         known = numbers.unique().drop_nulls().to_list()
         names = [self._context.split_name(number) for number in known]
-        named = numbers.replace_strict(known, names, return_dtype=pl.String())
+        # where all are NULL, the type would stay that of the numbers
+        named = numbers.replace_strict(known, names, return_dtype=pl.String()).cast(pl.String())
         yield batch.with_frame(batch.frame.with_columns(named))
