@@ -179,6 +179,10 @@ class InternalError(ThalwegError):
     """A defect in Thalweg itself. Please report it with the text of the error."""
 
 
+class IgnoredOptionWarning(UserWarning):
+    """An option that Flink has was given, and means nothing here."""
+
+
 def near_misses(name: str, choices: Sequence[str]) -> list[str]:
     """The choices that look like `name`, best first.
 

@@ -183,7 +183,7 @@ BINARY = _Plain("BYTES", pl.Binary())
 DATE = _Plain("DATE", pl.Date())
 TIME = _Plain("TIME", pl.Time())
 NULL = _Plain("NULL", pl.Null())
-INTERVAL = _Plain("INTERVAL", pl.Duration("us"))
+INTERVAL = _Plain("INTERVAL DAY TO SECOND", pl.Duration("us"))
 """A span of time of fixed length, in microseconds (days count 24 hours)."""
 INTERVAL_MONTH = _Plain("INTERVAL MONTH", pl.Int32())
 """A span of calendar months; its values are counted, not measured."""

@@ -53,5 +53,5 @@ def raise_flags(
         found[key.strip()] = value.strip()
     known = Settings()
     for key, value in found.items():
-        known.set(key, value, layer="flag")
+        known.set(key, value, layer="flag", where=f"--set {key}={value}")
     HOOKS.flags.update(found)

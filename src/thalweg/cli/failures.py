@@ -20,6 +20,8 @@ DONE, WRONG, USAGE, FAILED, CHECKPOINT, RUNNING, INTERRUPTED = 0, 1, 2, 3, 4, 5,
 ALREADY_RUNNING = "job-already-running"
 _REPORT = "this is a defect in Thalweg; please report it together with the text above"
 _INSIDE = str(Path(thalweg.__path__[0]))
+_RUNNING = "thalweg.session.execute"
+"""The module through which every job is run."""
 
 
 def report(error: BaseException, program: str | None = None) -> int:
@@ -36,7 +38,7 @@ def told(error: BaseException, program: str | None = None) -> tuple[str, int]:
         return "\n\n".join(dict.fromkeys(text for text, _ in parts)), max(code for _, code in parts)
     if isinstance(error, ThalwegError):
         return _of_ours(error, program), exit_code(error)
-    return _of_the_program(error, program), FAILED
+    return _of_the_program(error, program), WRONG if _is_outside_jobs(error, program) else FAILED
 
 
 def exit_code(error: ThalwegError) -> int:
@@ -68,16 +70,27 @@ def _line_in(error: BaseException, program: str) -> int | None:
 def _of_the_program(error: BaseException, program: str | None) -> str:
     """A traceback that begins and ends in the user's own code."""
     shown = traceback.TracebackException.from_exception(error, compact=True)
+    if program is not None and _is_unreadable(error, program):
+        return "".join(shown.format_exception_only()).rstrip()
     stack = list(shown.stack)
-    if program is not None:
-        own = [i for i, f in enumerate(stack) if _is_same(f.filename, program)]
-        stack = stack[own[0] :] if own else stack
-    while len(stack) > 1 and stack[-1].filename.startswith(_INSIDE):
-        stack.pop()
-    if program is None:
-        stack = [f for f in stack if not f.filename.startswith(_INSIDE)]
+    own = [i for i, f in enumerate(stack) if program is not None and _is_same(f.filename, program)]
+    if own or program is None:
+        stack = [f for f in stack[own[0] if own else 0 :] if not f.filename.startswith(_INSIDE)]
     shown.stack = traceback.StackSummary.from_list(stack)
     return "".join(shown.format(chain=False)).rstrip()
+
+
+def _is_outside_jobs(error: BaseException, program: str | None) -> bool:
+    """Whether the program itself is wrong: it cannot be read, or it raised while no job was running."""
+    if program is None or _is_unreadable(error, program):
+        return program is not None
+    frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
+    is_own = any(_is_same(f.f_code.co_filename, program) for f in frames)
+    return is_own and all(f.f_globals.get("__name__") != _RUNNING for f in frames)
+
+
+def _is_unreadable(error: BaseException, program: str) -> bool:
+    return isinstance(error, SyntaxError) and _is_same(error.filename or "", program)
 
 
 def _is_same(name: str, program: str) -> bool:

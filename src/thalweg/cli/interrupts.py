@@ -1,4 +1,4 @@
-"""Turn the first Ctrl-C into a stop of the job, and the second into the end of the process.
+"""Turn the first Ctrl-C into a stop of the job, and a later one into the end of the process.
 
 Not here: what a stop means (runtime/run.py).
 """
@@ -19,7 +19,7 @@ from thalweg.cli.failures import INTERRUPTED
 if TYPE_CHECKING:
     from thalweg.runtime.run import Run
 
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class Interrupts:
@@ -27,17 +27,25 @@ class Interrupts:
 
     Attributes:
         drain: whether a stop closes open windows, as if the input had ended.
-        came: whether a signal came.
+        number: the signal that came, if one did.
+        presses: how many signals only stop; the next one leaves.
     """
 
-    def __init__(self, *, drain: bool = False) -> None:
-        self.drain, self.came = drain, False
+    def __init__(self, *, drain: bool = False, presses: int = 1) -> None:
+        self.drain, self.presses = drain, presses
+        self.number: int | None = None
+        self._count = 0
         self._runs: list[Run] = []
+
+    @property
+    def came(self) -> bool:
+        """Whether a signal came."""
+        return self.number is not None
 
     @contextmanager
     def caught(self) -> Iterator[Interrupts]:
         """Handle signals in here; only in the main thread."""
-        before: list[tuple[signal.Signals, Any]] = [(s, signal.signal(s, self._handle)) for s in _SIGNALS]
+        before: list[tuple[signal.Signals, Any]] = [(s, signal.signal(s, self._handle)) for s in SIGNALS]
         try:
             yield self
         finally:
@@ -54,12 +62,16 @@ class Interrupts:
             self._runs.remove(run)
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
-        if self.came:
+        self._count += 1
+        if self._count > self.presses:
             os._exit(INTERRUPTED)
-        self.came = True
+        self.number = number
         if not self._runs:
             raise KeyboardInterrupt
-        sys.stderr.write("\nstopping; once more leaves at once\n")
+        again = (
+            "once more leaves at once" if self._count == self.presses else "Ctrl-C again if that takes long"
+        )
+        sys.stderr.write(f"\nstopping; {again}\n")
         # a handler may interrupt a thread that holds the lock which stop needs
         for run in self._runs:
             threading.Thread(target=run.stop, kwargs={"drain": self.drain}, daemon=True).start()

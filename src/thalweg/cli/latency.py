@@ -3,7 +3,7 @@
 Events come on a fixed schedule, whether or not the job keeps up (an open loop), so that waiting in
 queues counts. Event time is the schedule: an event `t` seconds into event time is due `t` seconds
 after the origin. A result that was made of everything up to some event time therefore says which
-events are done; every one of them gets its own latency.
+events are done; every one of them gets its own latency, at most a millisecond too long.
 """
 
 from __future__ import annotations
@@ -62,8 +62,8 @@ def latencies(noted: list[tuple[float, int]], origin: float, rate: float, skip: 
     parts: list[np.ndarray[Any, Any]] = []
     done = int(skip * rate)
     for at, mark in noted:
-        # event times are cut to milliseconds: up to the next one, all events are in
-        upto = int(((mark // 1000 - BASE_TIME_MS) + 1) * rate / 1000)
+        # event times are cut to milliseconds: of the last one, some events may still be to come
+        upto = int((mark // 1000 - BASE_TIME_MS) * rate / 1000)
         if upto > done:
             parts.append(at - (origin + np.arange(done, upto) / rate))
             done = upto

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from thalweg.cli.programs import run_program, run_sql
+from thalweg.cli.programs import run_program, run_sql, sql_session
 from thalweg.session.hooks import HOOKS
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ class Look:
 def look_at_file(file: str) -> list[Look]:
     """The jobs of a Python program or a SQL file."""
     if file.endswith(".sql"):
-        return look_at_sql(Path(file).read_text(encoding="utf-8"))
+        return look_at_sql(Path(file).read_text(encoding="utf-8"), Path(file).stem)
     seen: list[Look] = []
     HOOKS.stand_in = _note(seen)
     HOOKS.job_name = Path(file).stem
@@ -44,14 +44,13 @@ def look_at_file(file: str) -> list[Look]:
     return seen
 
 
-def look_at_sql(text: str) -> list[Look]:
-    """The jobs of a SQL text: its INSERTs together, and each query."""
-    from thalweg.session.session import Session
-
+def look_at_sql(text: str, name: str | None = None) -> list[Look]:
+    """The jobs of a SQL text, called `name` where it does not say: its INSERTs together, and each query."""
     seen: list[Look] = []
     HOOKS.stand_in = _note(seen)
+    HOOKS.job_name = name
     try:
-        session = Session()
+        session = sql_session()
 
         def show(result: Plan | pl.DataFrame | str) -> None:
             from thalweg.connectors.memory import MemorySink

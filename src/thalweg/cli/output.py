@@ -15,8 +15,11 @@ import click
 if TYPE_CHECKING:
     import polars as pl
 
+SHELL_FORMATS = ("table", "csv", "json")
 FORMATS = ("table", "csv", "json", "parquet", "arrow")
 TABLE_ROWS = 200
+_WIDTH_MAX = 60_000
+_PICTURES = {i: chr(0x2400 + i) for i in range(0x20)} | {0x7F: "␡"} | dict.fromkeys(range(0x80, 0xA0), "�")
 
 
 def write_rows(frame: pl.DataFrame, form: str) -> None:
@@ -31,19 +34,42 @@ def write_rows(frame: pl.DataFrame, form: str) -> None:
 
 def as_table(frame: pl.DataFrame) -> str:
     """The first rows drawn as a table, and how many there are."""
+    text = drawn(frame.head(TABLE_ROWS), width=shutil.get_terminal_size((160, 50)).columns)
+    rest = f", the first {TABLE_ROWS} shown" if frame.height > TABLE_ROWS else ""
+    return f"{text}\n({frame.height} row{'' if frame.height == 1 else 's'}{rest})"
+
+
+def drawn(frame: pl.DataFrame, *, width: int = _WIDTH_MAX, text_length: int = 80) -> str:
+    """All rows as a table; where the width does not suffice, cells have several lines."""
     import polars as pl
 
-    shown = {"tbl_rows": TABLE_ROWS, "tbl_cols": -1, "fmt_str_lengths": 80, "fmt_table_cell_list_len": 8}
+    if not frame.width:
+        return "(no columns)"
+    texts = [name for name, kind in frame.schema.items() if kind == pl.String]
+    shown = frame.with_columns(pl.Series(n, map(_printable, frame[n]), pl.String) for n in texts)
+    numbers = {"tbl_rows": -1, "tbl_cols": -1, "fmt_str_lengths": text_length, "fmt_table_cell_list_len": 8}
     with pl.Config(
         tbl_hide_dataframe_shape=True,
         tbl_hide_column_data_types=True,
         tbl_formatting="UTF8_FULL_CONDENSED",
-        tbl_width_chars=shutil.get_terminal_size((160, 50)).columns,
-        **shown,  # type: ignore[arg-type]  # all of them numbers
+        tbl_width_chars=width,
+        **numbers,  # type: ignore[arg-type]  # all of them numbers
     ):
-        text = str(frame.head(TABLE_ROWS)) if frame.width else "(no columns)"
-    rest = f", the first {TABLE_ROWS} shown" if frame.height > TABLE_ROWS else ""
-    return f"{text}\n({frame.height} row{'' if frame.height == 1 else 's'}{rest})"
+        return str(shown)
+
+
+def printable(text: str) -> str:
+    r"""The text with its control characters made visible: rows must not steer the terminal.
+
+    Example:
+        >>> printable("a\nb\x1b[2J")
+        'a␊b␛[2J'
+    """
+    return text.translate(_PICTURES)
+
+
+def _printable(text: str | None) -> str | None:
+    return None if text is None else printable(text)
 
 
 def as_lines(frame: pl.DataFrame, form: str, *, has_header: bool = True) -> str:

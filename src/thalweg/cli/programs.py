@@ -11,7 +11,7 @@ from __future__ import annotations
 import runpy
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -43,6 +43,15 @@ def _as_main(path: str, arguments: Sequence[str]) -> Iterator[None]:
         sys.argv, sys.path[:] = before
 
 
+def sql_session() -> Session:
+    """A session for SQL from the command line; `warn` says which options it ignored."""
+    from thalweg.session.hooks import HOOKS
+    from thalweg.session.session import Session
+
+    HOOKS.has_own_warnings = True
+    return Session()
+
+
 def run_sql(session: Session, text: str, show: Show, *, is_quiet: bool = False) -> None:
     """Carry out the statements of a text; rows and explanations are handed to `show`."""
     from thalweg.session.statements import carry_out
@@ -52,22 +61,36 @@ def run_sql(session: Session, text: str, show: Show, *, is_quiet: bool = False) 
     statements = parse(text)
     writing = [i for i, s in enumerate(statements) if isinstance(s, (st.InsertInto, st.CreateTable))]
     last = max(writing, default=-1)
-    for i, statement in enumerate(statements):
-        outcome = carry_out(session, statement)
-        if outcome.plan is not None:
-            show(outcome.plan)
-        elif outcome.frame is not None:
-            show(outcome.frame)
-        elif isinstance(statement, st.Explain):
-            show(outcome.text)
-        elif not is_quiet:
-            click.echo(outcome.text, err=True)
-        if i == last and session.sinks:
-            session.run()
-    warn(session)
+    try:
+        for i, statement in enumerate(statements):
+            outcome = carry_out(session, statement)
+            if outcome.plan is not None:
+                show(outcome.plan)
+            elif isinstance(statement, (st.Explain, st.ShowCreate)):
+                show(outcome.text)
+            elif outcome.frame is not None:
+                show(outcome.frame)
+            elif not is_quiet:
+                click.echo(outcome.text, err=True)
+            if i == last and session.sinks:
+                session.run()
+    finally:
+        warn(session)
+
+
+def run_script(text: str, run: Callable[[str], None], dot: Callable[[str], None]) -> None:
+    """Carry out a text that may have commands of the shell between its statements, in order."""
+    from thalweg.cli.shell.dots import Leave
+    from thalweg.cli.shell.scan import segments
+
+    with suppress(Leave):
+        for part, is_dot in segments(text):
+            (dot if is_dot else run)(part)
 
 
 def warn(session: Session) -> None:
-    """Say what was ignored."""
+    """Say what was ignored since this was last said."""
     for text in dict.fromkeys([*session.settings.warnings, *session.catalog.warnings]):
         click.echo(f"warning: {text}", err=True)
+    session.settings.warnings.clear()
+    session.catalog.warnings.clear()

@@ -9,8 +9,9 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from datetime import UTC, datetime
+from io import TextIOBase
 from typing import TYPE_CHECKING, TextIO
 
 from thalweg.cli.counters import Pace, Silence, explained, line, number, sample
@@ -27,11 +28,33 @@ class Progress:
 
     Args:
         stream: where lines go; on a terminal one line is updated, elsewhere a line comes every 30 s.
+        has_names: whether lines begin with the name of the job.
     """
 
-    def __init__(self, stream: TextIO | None = None) -> None:
-        self._stream = stream or sys.stderr
+    def __init__(self, stream: TextIO | None = None, *, has_names: bool = True) -> None:
+        self._stream, self._has_names = stream or sys.stderr, has_names
         self._is_live = self._stream.isatty()
+        self._lock = threading.Lock()
+        self._is_shown = False
+
+    @contextmanager
+    def beside(self) -> Iterator[None]:
+        """What is printed in here does not mix with the line that is kept up to date."""
+        if not (self._is_live and sys.stdout.isatty()):
+            yield
+            return
+        with redirect_stdout(_Above(sys.stdout, self)):
+            yield
+
+    def write_above(self, text: str, stream: TextIO) -> None:
+        """Write to a terminal where the line is now; it comes back with the next look."""
+        with self._lock:
+            if self._is_shown:
+                self._stream.write("\r\x1b[K")
+                self._stream.flush()
+                self._is_shown = False
+            stream.write(text)
+            stream.flush()
 
     @contextmanager
     def watch(self, run: Run) -> Iterator[None]:
@@ -40,12 +63,16 @@ class Progress:
         thread = threading.Thread(target=self._look, args=(run, done), name="thalweg-progress", daemon=True)
         begun = time.monotonic()
         thread.start()
+        has_failed = False
         try:
             yield
+        except Exception:
+            has_failed = True
+            raise
         finally:
             done.set()
             thread.join()
-            self._finish(run, time.monotonic() - begun)
+            self._finish(run, time.monotonic() - begun, has_failed=has_failed)
 
     def _look(self, run: Run, done: threading.Event) -> None:
         pace, silence = Pace(), Silence(run.options.report_silence)
@@ -56,22 +83,50 @@ class Progress:
             if silence.add(now):
                 self._say(explained(waits(run), run.options.report_silence))
             if self._is_live:
-                self._stream.write(f"\r{text}\x1b[K")
-                self._stream.flush()
+                with self._lock:
+                    self._stream.write(f"\r{text}\x1b[K")
+                    self._stream.flush()
+                    self._is_shown = True
             elif now.at - said >= _SUMMARY_EVERY:
                 said = now.at
-                self._say(f"{run.job.name}: {text}")
+                self._say(f"{self._name(run)}{text}")
+
+    def _name(self, run: Run) -> str:
+        return f"{run.job.name}: " if self._has_names else ""
 
     def _say(self, text: str) -> None:
-        self._stream.write(f"\r\x1b[K{text}\n" if self._is_live else f"{text}\n")
-        self._stream.flush()
+        with self._lock:
+            self._stream.write(f"\r\x1b[K{text}\n" if self._is_live else f"{text}\n")
+            self._stream.flush()
+            self._is_shown = False
 
-    def _finish(self, run: Run, seconds: float) -> None:
-        how = "done" if run.is_finished else "stopped"
+    def _finish(self, run: Run, seconds: float, *, has_failed: bool) -> None:
+        how = "failed" if has_failed else "done" if run.is_finished else "stopped"
         rate = run.rows_read / seconds if seconds else 0.0
         self._say(
-            f"{run.job.name}: {how}, {number(run.rows_read)} rows in {seconds:.1f} s ({number(rate)} rows/s)"
+            f"{self._name(run)}{how}, {number(run.rows_read)} rows in {seconds:.1f} s ({number(rate)} rows/s)"
         )
+
+
+class _Above(TextIOBase):
+    """The standard output, above the line of a progress."""
+
+    def __init__(self, stream: TextIO, progress: Progress) -> None:
+        self._stream, self._progress = stream, progress
+
+    def write(self, text: str) -> int:
+        if not isinstance(text, str):
+            # click asks with empty bytes whether a stream takes bytes
+            raise TypeError("this stream takes text")
+        if text:
+            self._progress.write_above(text, self._stream)
+        return len(text)
+
+    def flush(self) -> None:
+        self._stream.flush()
+
+    def isatty(self) -> bool:
+        return True
 
 
 def waits(run: Run) -> list[tuple[str, str]]:

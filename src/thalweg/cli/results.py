@@ -36,19 +36,25 @@ def show_query(session: Session, plan: Plan, form: str) -> None:
 def _show_changes(session: Session, plan: Plan, form: str) -> None:
     """Changes as they come, until somebody stops the job."""
     from thalweg.connectors.sinks import CallbackSink, PrintSink
+    from thalweg.physical.results import row_key
     from thalweg.plan.nodes import Write
     from thalweg.plan.properties import properties
     from thalweg.protocols.sink import Sink
 
-    sink: Sink = PrintSink()
+    key = row_key(plan)
+    sink: Sink = PrintSink(key=key)
     if form != "table":
-        sink = CallbackSink(_Lines(form), has_ops=properties(plan).is_updating)
+        sink = CallbackSink(Lines(form), has_ops=properties(plan).is_updating, key=key)
     session.add_sink(Write(plan, sink))
     session.run()
 
 
-class _Lines:
-    """Writes frames one below the other; CSV with the names once."""
+class Lines:
+    """Writes frames one below the other; CSV with the names once.
+
+    Args:
+        form: csv or json.
+    """
 
     def __init__(self, form: str) -> None:
         self._form, self._is_first = form, True

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ import click
 from thalweg.cli.choices import execution_options, raise_flags
 from thalweg.cli.failures import DONE, INTERRUPTED, report
 from thalweg.cli.interrupts import Interrupts
-from thalweg.cli.programs import run_program, run_sql
+from thalweg.cli.programs import run_program, run_sql, sql_session
 from thalweg.cli.progress import Progress
 from thalweg.session.hooks import HOOKS
 
@@ -43,14 +43,17 @@ def command(file: str, arguments: tuple[str, ...], drain: bool, no_progress: boo
 
 
 @contextmanager
-def watched(interrupts: Interrupts, *, no_progress: bool, name: str) -> Iterator[None]:
-    """Signals stop the jobs in here, and progress is shown."""
+def watched(
+    interrupts: Interrupts, *, no_progress: bool, name: str, has_names: bool = True
+) -> Iterator[None]:
+    """Signals stop the jobs in here, and progress is shown, with the names of the jobs or without."""
     HOOKS.job_name = name
     HOOKS.watchers.append(interrupts.watch)
+    progress = Progress(has_names=has_names)
     if not no_progress:
-        HOOKS.watchers.append(Progress().watch)
+        HOOKS.watchers.append(progress.watch)
     try:
-        with interrupts.caught():
+        with interrupts.caught(), nullcontext() if no_progress else progress.beside():
             yield
     finally:
         HOOKS.reset()
@@ -79,7 +82,6 @@ def _said(message: object) -> int:
 
 def _run_sql_file(file: str) -> None:
     from thalweg.cli.sql import shower
-    from thalweg.session.session import Session
 
-    session = Session()
+    session = sql_session()
     run_sql(session, Path(file).read_text(encoding="utf-8"), shower(session, "table"))

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from thalweg.columnar.eager import compute_with, filter_rows, gather_rows, pick
+from thalweg.columnar.eager import below, beside, compute_with, filter_rows, gather_rows, pick, without
 
 Array = np.ndarray[Any, Any]
 
@@ -81,14 +81,14 @@ class Batch:
 
     def packed(self) -> pl.DataFrame:
         """One frame with the weight as the last column."""
-        return self.frame.hstack([self.weights().alias(WEIGHT)])
+        return beside(self.frame, [self.weights().alias(WEIGHT)])
 
     @staticmethod
     def unpacked(frame: pl.DataFrame) -> Batch:
         """The inverse of `packed`; a column of ones becomes None."""
         weight = frame.get_column(WEIGHT)
-        rows = frame.drop(WEIGHT)
-        return Batch(rows) if (weight == 1).all() else Batch(rows, weight)
+        rows = without(frame, WEIGHT)
+        return Batch(rows) if weight.min() == 1 == weight.max() else Batch(rows, weight)
 
 
 def join_batches(batches: Sequence[Batch]) -> Batch:
@@ -96,7 +96,7 @@ def join_batches(batches: Sequence[Batch]) -> Batch:
     if len(batches) == 1:
         return batches[0]
     frames = _aligned([b.frame for b in batches])
-    frame = pl.concat(frames, rechunk=False)
+    frame = below(frames)
     if all(b.weight is None for b in batches):
         return Batch(frame)
     return Batch(frame, pl.concat([b.weights().alias(WEIGHT) for b in batches]))

@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 import polars as pl
+from polars._plr import PySeries
 from polars._utils.wrap import wrap_s
 
 from thalweg.columnar.arrow import to_frame
@@ -63,3 +64,68 @@ def gather_rows(frame: pl.DataFrame, rows: Array) -> pl.DataFrame:
         return pl.DataFrame(height=len(rows))
     places = pl.Series(rows.astype(np.uint32, copy=False))._s
     return to_frame([wrap_s(c.gather_with_series(places)) for c in frame._df.get_columns()])
+
+
+def without(frame: pl.DataFrame, *names: str) -> pl.DataFrame:
+    """A frame less some columns, if it has them."""
+    kept = [n for n in frame.columns if n not in names]
+    if len(kept) == frame.width:
+        return frame
+    return pick(frame, kept) if kept else pl.DataFrame(height=frame.height)
+
+
+def beside(frame: pl.DataFrame, columns: Iterable[pl.Series]) -> pl.DataFrame:
+    """A frame with more columns, of its height and with names that it does not have."""
+    return to_frame([*frame.get_columns(), *columns])
+
+
+def below(frames: Sequence[pl.DataFrame]) -> pl.DataFrame:
+    """Frames of one schema as one, without copying their rows."""
+    if len(frames) > _FEW:
+        return pl.concat(frames, rechunk=False)
+    found = frames[0]._df
+    for frame in frames[1:]:
+        found = found.vstack(frame._df)
+    return pl.DataFrame._from_pydf(found)
+
+
+def empty(frame: pl.DataFrame) -> pl.DataFrame:
+    """A frame of the same columns, without rows and without a hold on the others' memory."""
+    return pl.DataFrame._from_pydf(frame._df.clear())
+
+
+_FEW = 16
+"""Up to so many frames, appending one by one is cheaper than a query."""
+_MAKERS = {
+    np.dtype(np.int64): PySeries.new_i64,
+    np.dtype(np.float64): PySeries.new_f64,
+    np.dtype(np.bool_): PySeries.new_bool,
+}
+
+
+def numbers(name: str, values: Array) -> pl.Series:
+    """A column of an array, in a tenth of the time of `pl.Series(name, values)`.
+
+    The array is taken over: nobody may write to it afterwards.
+
+    Example:
+        >>> numbers("n", np.array([1, 2])).to_list()
+        [1, 2]
+    """
+    make = _MAKERS.get(values.dtype)
+    if make is None or not values.flags.c_contiguous:
+        return pl.Series(name, values)
+    return wrap_s(make(name, values, False))
+
+
+def count_negative(weights: pl.Series) -> int:
+    """How many of the weights are below zero.
+
+    Example:
+        >>> count_negative(pl.Series([1, -1, -2]))
+        2
+    """
+    return int(wrap_s(weights._s.lt(_ZERO._s)).sum())
+
+
+_ZERO = pl.Series([0])

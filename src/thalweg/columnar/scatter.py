@@ -11,6 +11,7 @@ import numpy as np
 import polars as pl
 
 from thalweg.columnar.compiled import helper, kernel
+from thalweg.columnar.eager import empty, gather_rows
 
 Array = np.ndarray[Any, Any]
 
@@ -36,9 +37,9 @@ def scatter(frame: pl.DataFrame, targets: Array, count: int) -> list[pl.DataFram
         if end - first == frame.height:
             parts.append(frame)
         elif end == first:
-            parts.append(frame.clear())
+            parts.append(empty(frame))
         else:
-            parts.append(frame[pl.Series(order[first:end])])
+            parts.append(gather_rows(frame, order[first:end]))
     return parts
 
 

@@ -17,13 +17,28 @@ from thalweg.protocols.source import Source
 ERROR_OPTIONS = (
     choice(
         "errors.tolerance",
-        ("fail", "quarantine"),
+        ("none", "quarantine"),
         None,
-        "what becomes of rows that cannot be read: fail stops, quarantine keeps them apart and goes on",
+        "what becomes of rows that cannot be read: none stops, quarantine keeps them apart and goes on",
     ),
     Option("errors.sink", str, None, "the table that takes rows that cannot be read"),
 )
 """Options that every source has."""
+
+
+@dataclass(frozen=True)
+class Results:
+    """The rows that a sink is made for.
+
+    Attributes:
+        schema: their columns.
+        is_bounded: whether they end.
+        key: columns that tell them apart, so that updates can be told from inserts and deletes.
+    """
+
+    schema: Schema
+    is_bounded: bool
+    key: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -34,13 +49,13 @@ class Connector:
         name: what `'connector' = '…'` calls it.
         options: the options of both sides.
         source: makes a source of options and the declared columns (None: none are declared).
-        sink: makes a sink of options and the columns to write; told whether the input ends.
+        sink: makes a sink of options and what is known of the rows to write.
     """
 
     name: str
     options: tuple[Option, ...] = ()
     source: Callable[[Values, Schema | None], Source] | None = None
-    sink: Callable[[Values, Schema, bool], Sink] | None = None
+    sink: Callable[[Values, Results], Sink] | None = None
 
     @property
     def known(self) -> tuple[Option, ...]:

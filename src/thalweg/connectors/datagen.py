@@ -4,7 +4,8 @@ Each value is a function of the seed, the column and the row's number, so that a
 timestamps lie before the moment at which the row is due, and the position remembers when that began.
 
 Reads:    the clock.
-Not here: the values (datagen_values.py), the pace (schedule.py).
+Not here: what options mean for a column (datagen_specs.py), the values (datagen_values.py), the pace
+          (schedule.py).
 """
 
 from __future__ import annotations
@@ -17,8 +18,9 @@ import polars as pl
 
 from thalweg.base.schema import Schema
 from thalweg.connectors.connector import Connector, needed_columns
-from thalweg.connectors.datagen_values import ColumnSpec, make_column, spec_of
-from thalweg.connectors.options import Option, Values, choice, number, seconds, whole
+from thalweg.connectors.datagen_specs import ColumnSpec, specs_of
+from thalweg.connectors.datagen_values import make_column
+from thalweg.connectors.options import Option, Values, choice, flag, number, seconds, whole
 from thalweg.connectors.schedule import Schedule
 from thalweg.protocols.source import Chunk, Fields, Position, Reader, Replay, Split
 
@@ -127,7 +129,7 @@ class DatagenReader:
 
 def _source(values: Values, schema: Schema | None) -> DatagenSource:
     columns = needed_columns(schema, "datagen", values)
-    specs = {f.name: spec_of(f, values) for f in columns}
+    specs = specs_of(columns, values)
     counts = [s.count for s in specs.values() if s.count is not None]
     if values["number-of-rows"] is not None:
         counts.append(values["number-of-rows"])
@@ -149,7 +151,13 @@ DATAGEN = Connector(
         ),
         Option("fields.#.min", float, None, "the least random value"),
         Option("fields.#.max", float, None, "the greatest random value"),
-        Option("fields.#.length", whole(1, 1 << 20), 100, "how long random strings are"),
+        Option(
+            "fields.#.length",
+            whole(1, 1 << 20),
+            None,
+            "how long random strings are (100), or collections (3)",
+        ),
+        Option("fields.#.var-len", flag, False, "whether random strings have any length up to that"),
         Option("fields.#.null-rate", float, 0.0, "the share of NULL among the values, from 0 to 1"),
         Option("fields.#.max-past", seconds, 0.0, "how far before now a timestamp may be"),
     ),

@@ -108,7 +108,11 @@ IGNORED = (
     "json.fail-on-missing-field",
     "json.encode.",
     "json.map-null-key.",
+    "json.decode.",
     "csv.write-bigdecimal-in-scientific-notation",
+    "csv.array-element-delimiter",
+    "csv.escape-character",
+    "parquet.",
 )
 """Options of Flink that change nothing here; those that end with a dot are the start of several."""
 
@@ -125,7 +129,7 @@ def read_options(known: Sequence[Option], given: Given, *, connector: str) -> Va
         option = next((o for o in known if o.fits(name)), None)
         if option is not None:
             values[name] = _read(option, name, text, given)
-        elif _is_ignored(name) and not near_misses(name, [o.name for o in known]):
+        elif _is_ignored(name, known):
             warnings.append(f"'{name}' means nothing to the connector '{connector}' and is ignored")
         else:
             raise _unknown(name, known, given, connector)
@@ -152,11 +156,13 @@ def _read(option: Option, name: str, text: str, given: Given) -> Any:
             expected=None if option.choices else expected,
             choices=option.choices or None,
             hint=did_you_mean(text, option.choices) or option.doc or None,
-        ) from error
+        ) from None
 
 
-def _is_ignored(name: str) -> bool:
-    return any(name == i or (i.endswith(".") and name.startswith(i)) for i in IGNORED)
+def _is_ignored(name: str, known: Sequence[Option]) -> bool:
+    """Whether Flink has such an option; one that only begins so may be one of ours, misspelt."""
+    begins = any(i.endswith(".") and name.startswith(i) for i in IGNORED)
+    return name in IGNORED or (begins and not near_misses(name, [o.name for o in known]))
 
 
 def _unknown(name: str, known: Sequence[Option], given: Given, connector: str) -> ConfigError:

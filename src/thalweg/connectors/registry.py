@@ -7,11 +7,11 @@ Not here: what options mean to a connector (its own module).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from thalweg.base.schema import Schema
-from thalweg.connectors.connector import Connector
+from thalweg.connectors.connector import Connector, Results
 from thalweg.connectors.datagen import DATAGEN
 from thalweg.connectors.files.connector import FILESYSTEM
 from thalweg.connectors.nexmark_connector import NEXMARK
@@ -38,7 +38,7 @@ class MadeSource:
     """
 
     source: Source
-    tolerance: str = "fail"
+    tolerance: str = "none"
     error_sink: str | None = None
     warnings: tuple[str, ...] = ()
 
@@ -95,7 +95,7 @@ def create_source(
     made = connector.source(values, schema)
     error_sink = values["errors.sink"]
     is_tolerant = error_sink is not None or any(v for _, v in values.under("json.ignore-parse-errors"))
-    tolerance = values["errors.tolerance"] or ("quarantine" if is_tolerant else "fail")
+    tolerance = values["errors.tolerance"] or ("quarantine" if is_tolerant else "none")
     return MadeSource(made, tolerance, error_sink, values.warnings)
 
 
@@ -104,15 +104,25 @@ def create_sink(
     rows: Schema,
     *,
     is_bounded: bool,
+    key: Sequence[str] = (),
     spans: Mapping[str, Span] | None = None,
     where: Span | str | None = None,
 ) -> MadeSink:
-    """The sink that the options describe, for rows of these columns."""
+    """The sink that the options describe, for rows of these columns.
+
+    Args:
+        options: all options of the table, `connector` included.
+        rows: the columns to write.
+        is_bounded: whether the rows end.
+        key: columns that tell the rows apart, where there are such.
+        spans: where the values stand, for messages.
+        where: where the table is defined.
+    """
     connector, values = _read(Given(options, spans or {}, where))
     if connector.sink is None:
         raise _one_sided(connector, values, "written to")
     changelog = values.given.get("changelog")
-    return MadeSink(connector.sink(values, rows, is_bounded), changelog, values.warnings)
+    return MadeSink(connector.sink(values, Results(rows, is_bounded, tuple(key))), changelog, values.warnings)
 
 
 def _read(given: Given) -> tuple[Connector, Values]:

@@ -5,22 +5,21 @@ Not here: the sinks (sinks.py).
 
 from __future__ import annotations
 
-from thalweg.base.schema import Schema
-from thalweg.connectors.connector import Connector
+from thalweg.connectors.connector import Connector, Results
 from thalweg.connectors.options import Option, Values, flag
 from thalweg.connectors.sinks import BlackholeSink, ChecksumSink, PrintSink
 from thalweg.protocols.sink import Sink
 
 
-def _print(values: Values, rows: Schema, is_bounded: bool) -> Sink:
-    return PrintSink(values["print-identifier"], values["standard-error"])
+def _print(values: Values, rows: Results) -> Sink:
+    return PrintSink(values["print-identifier"], values["standard-error"], rows.key)
 
 
-def _blackhole(values: Values, rows: Schema, is_bounded: bool) -> Sink:
+def _blackhole(values: Values, rows: Results) -> Sink:
     return BlackholeSink()
 
 
-def _checksum(values: Values, rows: Schema, is_bounded: bool) -> Sink:
+def _checksum(values: Values, rows: Results) -> Sink:
     return ChecksumSink()
 
 

@@ -11,7 +11,7 @@ Not here: types and implicit casts (infer.py), running the expressions on a batc
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import polars as pl
@@ -22,19 +22,23 @@ from thalweg.errors import Span
 from thalweg.expr import registry
 from thalweg.expr.casts import build_cast, cast_failure
 from thalweg.expr.infer import type_of
-from thalweg.expr.nodes import Call, Cast, Column, Expr, Literal, PythonCall
+from thalweg.expr.nodes import Call, Cast, Column, Expr, Literal, PythonCall, transform, walk
 from thalweg.expr.python import build_python_call
 
 
 @dataclass(frozen=True)
 class Check:
-    """Rows for which an expression has no value: a mask, and what to say about them."""
+    """Rows for which an expression has no value: a mask, and what to say about them.
+
+    In `text` and in `names` columns that the engine made are what the user wrote in their place.
+    """
 
     mask: pl.Expr
     code: str
     message: str
     text: str
     span: Span | None
+    names: Mapping[str, str]
 
 
 @dataclass(frozen=True)
@@ -136,7 +140,13 @@ class _Compiler:
         if mask is None:
             return
         both = mask if guard is None else mask & guard
-        self.checks.append(Check(both.fill_null(value=False), code, message, str(expr), expr.span))
+        made = {c.name: c.written for c in walk(expr) if isinstance(c, Column) and c.written is not None}
+        text = str(transform(expr, _as_written))
+        self.checks.append(Check(both.fill_null(value=False), code, message, text, expr.span, made))
+
+
+def _as_written(expr: Expr) -> Expr:
+    return expr if not isinstance(expr, Column) or expr.written is None else Column(expr.written)
 
 
 def _both(a: pl.Expr | None, b: pl.Expr | None) -> pl.Expr | None:

@@ -23,12 +23,14 @@ from thalweg.columnar.arrow import to_frame
 from thalweg.columnar.eager import compute, compute_with, pick
 from thalweg.errors import DataError, TypeMismatch
 from thalweg.expr.compile import Check, Compiled, Hoisted, compile_expr
+from thalweg.expr.few import few_rows
 from thalweg.expr.infer import coerce, resolve
 from thalweg.expr.nodes import Column, Expr, Named
 from thalweg.expr.python import carry, unwrapped
 
 _FAILED, _MASK = "__failed_", "__mask"
-_SMALL = 512
+_FALSE = pl.Series([False])
+_FEW = 512
 """Up to so many rows, what a query costs depends on the number of expressions alone."""
 
 
@@ -50,7 +52,8 @@ class Projection:
 
     def __init__(self, items: Sequence[Named], schema: Schema, *, keep: Sequence[str] = ()) -> None:
         hoisted = Hoisted()
-        self._parts = [(i.name, compile_expr(resolve(i.expr, schema)[0], schema, hoisted)) for i in items]
+        exprs = [resolve(i.expr, schema)[0] for i in items]
+        self._parts = [(i.name, compile_expr(e, schema, hoisted)) for i, e in zip(items, exprs, strict=True)]
         self._hoisted, self._keep = hoisted.columns, list(keep)
         fields = [Field(name, part.type) for name, part in self._parts]
         self.schema = Schema((*fields, *(Field(n, schema.type_of(n)) for n in keep)))
@@ -60,8 +63,8 @@ class Projection:
         self._any = [c.mask.any().alias(f"{_FAILED}{i}") for i, c in enumerate(self._checks)]
         # a frame of constants alone would have one row, whatever the height of the input
         self._constant = not any(v.meta.root_names() for v in self._values)
-        self._plain = self._plain_columns(items, keep)
-        self._fails = pl.any_horizontal([c.mask for c in self._checks]).any() if self._checks else None
+        self._few = [_FewRows(e, part, schema) for e, (_, part) in zip(exprs, self._parts, strict=True)]
+        self._few += [_FewRows(Column(n), None, schema) for n in keep]
 
     @property
     def is_checked(self) -> bool:
@@ -75,37 +78,33 @@ class Projection:
             DataError: for the first row that fails, with its 0-based number in `offset`.
         """
         with unwrapped():
-            if frame.height <= _SMALL and not self._hoisted and not self._constant:
-                small = self._apply_small(frame)
-                if small is not None:
-                    return small
-            for column in self._hoisted:
-                frame = compute_with(frame, [column])
-            found = self._select(frame, [*self._values, *self._any])
-            if self._any:
-                if found.height and any(found.row(0)[-len(self._any) :]):
-                    raise _first_failure(frame, self._checks)
-                found = pick(found, self.schema.names)
+            if 0 < frame.height <= _FEW and not self._hoisted and self._few:
+                few = self._apply_few(frame)
+                if few is not None:
+                    return few
+            return self._apply_all(frame)
+
+    def _apply_all(self, frame: pl.DataFrame) -> pl.DataFrame:
+        """The computed columns as one query, and one more to see whether a row fails."""
+        for column in self._hoisted:
+            frame = compute_with(frame, [column])
+        found = self._select(frame, [*self._values, *self._any])
+        if self._any:
+            if found.height and any(found.row(0)[-len(self._any) :]):
+                raise _first_failure(frame, self._checks)
+            found = pick(found, self.schema.names)
         return found
 
-    def _plain_columns(self, items: Sequence[Named], keep: Sequence[str]) -> list[str | None]:
-        """For each output the input column that it is, or None where it is computed."""
-        plain = [i.expr.name if isinstance(i.expr, Column) else None for i in items]
-        return [*plain, *keep]
-
-    def _apply_small(self, frame: pl.DataFrame) -> pl.DataFrame | None:
-        """The computed columns of a small frame; None if a row fails.
-
-        A query costs Polars 50 microseconds with one expression and 120 with several, whatever the
-        number of rows; columns that are only handed on need none.
-        """
-        if self._fails is not None and compute(frame, [self._fails]).item():
-            return None
+    def _apply_few(self, frame: pl.DataFrame) -> pl.DataFrame | None:
+        """The computed columns of a few rows; None if a row fails."""
+        height = frame.height
         columns = []
-        for name, source, value in zip(self.schema.names, self._plain, self._values, strict=True):
-            column = compute(frame, [value]).to_series() if source is None else frame.get_column(source)
-            if column.len() != frame.height:
-                return None  # a constant: one row for all
+        for name, few in zip(self.schema.names, self._few, strict=True):
+            column = few.compute(frame)
+            if column is None:
+                return None
+            if column.len() != height:
+                column = column.new_from_index(0, height)
             columns.append(column if column.name == name else column.alias(name))
         return to_frame(columns)
 
@@ -124,6 +123,53 @@ class Projection:
         if not self._constant:
             return frame.select(values)
         return frame.with_columns(values).select(self.schema.names)
+
+
+class ComputedColumn:
+    """One resolved expression over the columns of a frame, computed without looking for rows that fail.
+
+    Attributes:
+        type: of the values.
+
+    Example:
+        >>> from thalweg.base.types import INT64
+        >>> column = ComputedColumn("b", Column("a"), Schema.of({"a": INT64}))
+        >>> column.values(pl.DataFrame({"a": [1, 2]})).to_list()
+        [1, 2]
+    """
+
+    def __init__(self, name: str, expr: Expr, schema: Schema) -> None:
+        part = compile_expr(expr, schema)
+        self._name, self._value, self.type = name, part.value.alias(name), part.type
+        self._by_columns = few_rows(expr, schema)
+
+    def values(self, frame: pl.DataFrame) -> pl.Series:
+        """The value of each row."""
+        if 0 < frame.height <= _FEW and self._by_columns is not None:
+            found = self._by_columns(frame)
+            if found is not None and found.len() == frame.height:
+                return found.alias(self._name)
+        return compute(frame, [self._value]).to_series()
+
+
+class _FewRows:
+    """One expression for a few rows: by whole columns where that is known, else as a query of its own."""
+
+    def __init__(self, expr: Expr, part: Compiled | None, schema: Schema) -> None:
+        self._by_columns = few_rows(expr, schema)
+        self._value = None if part is None else part.value
+        masks = [] if part is None else [c.mask for c in part.checks]
+        self._fails = pl.any_horizontal(masks).any() if masks else None
+
+    def compute(self, frame: pl.DataFrame) -> pl.Series | None:
+        """The value of each row, or one for all of them; None if a row fails."""
+        found = None if self._by_columns is None else self._by_columns(frame)
+        if found is not None:
+            return found
+        if self._fails is not None and compute(frame, [self._fails]).item():
+            return None
+        assert self._value is not None, "a column is handed on as it is"
+        return compute(frame, [self._value]).to_series()
 
 
 class Predicate:
@@ -162,7 +208,7 @@ class Predicate:
     def mask(self, frame: pl.DataFrame) -> pl.Series:
         """True for the rows that fulfil the condition; never NULL."""
         found = self._projection.apply(frame).to_series()
-        return found.fill_null(value=False) if found.null_count() else found
+        return found.zip_with(found, _FALSE) if found.null_count() else found
 
     def lazy(self, frame: pl.LazyFrame) -> pl.LazyFrame:
         """The rows that fulfil the condition, as a step of a lazy plan."""
@@ -208,7 +254,7 @@ def _failure(
     row, which = min((int(r[0]), i) for i, r in enumerate(rows) if len(r))
     check = checks[which]
     names = sorted(n for n in set(check.mask.meta.root_names()) if n in columns)
-    sample = ", ".join(f"{n} = {_show(columns[n], row)}" for n in names)
+    sample = ", ".join(f"{check.names.get(n, n)} = {_show(columns[n], row)}" for n in names)
     return DataError(
         f"{check.message}: {check.text}",
         code=check.code,

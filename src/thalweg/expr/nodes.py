@@ -37,9 +37,13 @@ class Expr:
 
 @dataclass(frozen=True)
 class Column(Expr):
-    """A column of the input, by name."""
+    """A column of the input, by name.
+
+    A column that the engine made for itself remembers in `written` what the user wrote in its place.
+    """
 
     name: str
+    written: str | None = field(default=None, compare=False, repr=False, kw_only=True)
 
     def __str__(self) -> str:
         return self.name

@@ -84,6 +84,7 @@ class Function:
         constants: the arguments (by position) that must be literals, e.g. the name of a field.
         aliases: other names for the same function.
         operator: how it prints in SQL when it is an operator, e.g. `+`.
+        few: the same for a few rows, from columns (few.py); None where there is no such way.
     """
 
     name: str
@@ -98,6 +99,7 @@ class Function:
     constants: tuple[int, ...] = ()
     aliases: tuple[str, ...] = ()
     operator: str | None = None
+    few: Callable[[Sequence[pl.Series], Sequence[DataType]], pl.Series | None] | None = None
     notes: str = field(default="", compare=False)
 
 

@@ -15,8 +15,9 @@ import numpy as np
 import polars as pl
 
 from thalweg.base.types import DataType
+from thalweg.columnar.arrow import to_frame
 from thalweg.columnar.batch import FIRST, PANE, Batch
-from thalweg.columnar.eager import pick
+from thalweg.columnar.eager import compute, pick
 from thalweg.errors import DataError
 from thalweg.expr import aggregates
 from thalweg.expr.nodes import Aggregate, Column
@@ -217,12 +218,12 @@ class Layout:
         ready = {name: made[plain] for name, plain in self._plain.items()}
         computed = [self._finish(name, call) for name, call in self._spec.calls if name not in ready]
         if computed:
-            frame = pl.DataFrame([s.alias(n) for n, s in made.items()])
+            frame = to_frame([s.alias(n) for n, s in made.items()])
             try:
-                ready |= {s.name: s for s in frame.select(computed).get_columns()}
+                ready |= {s.name: s for s in compute(frame, computed).get_columns()}
             except pl.exceptions.InvalidOperationError as error:
                 raise _overflow(self._spec) from error
-        return pl.DataFrame([ready[name].alias(name) for name, _ in self._spec.calls])
+        return to_frame([ready[name].alias(name) for name, _ in self._spec.calls])
 
     @cached_property
     def _plain(self) -> dict[str, str]:

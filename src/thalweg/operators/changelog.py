@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
+import numpy as np
 import polars as pl
 
+from thalweg.columnar.arrow import to_frame
 from thalweg.columnar.batch import WEIGHT, Batch, consolidate, join_batches
-from thalweg.columnar.eager import pick
+from thalweg.columnar.eager import gather_rows, pick
 from thalweg.protocols.operator import Context, Output, Step
 from thalweg.protocols.state import RowsSpec, RowStore, StateSpec
 
@@ -120,13 +122,13 @@ def _few_with_ops(batch: Batch, names: list[str], keys: list[str]) -> pl.DataFra
         )
         ops += [op] * abs(weight)
         numbers += [first[row]] * abs(weight)
-    kept = frame if numbers == list(range(frame.height)) else frame[numbers]
+    kept = frame if numbers == list(range(frame.height)) else gather_rows(frame, np.array(numbers))
     return _with_first(kept, ops)
 
 
 def _with_first(frame: pl.DataFrame, ops: list[str]) -> pl.DataFrame:
     """The rows with `op` as the first column."""
-    return pl.DataFrame([pl.Series("op", ops, dtype=pl.String), *frame.get_columns()])
+    return to_frame([pl.Series("op", ops, dtype=pl.String), *frame.get_columns()])
 
 
 @dataclass(frozen=True)

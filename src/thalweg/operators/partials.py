@@ -8,18 +8,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
+import numpy as np
 import polars as pl
 
-from thalweg.columnar.arrow import to_frame
 from thalweg.columnar.batch import FIRST, PANE, Batch
-from thalweg.columnar.eager import gather_rows
+from thalweg.columnar.eager import beside, gather_rows, numbers
 from thalweg.operators.accumulators import Accumulators
 from thalweg.operators.aggregation import GroupingSpec, key_frame
 from thalweg.protocols.operator import Context, Output, Step
 from thalweg.protocols.state import StateSpec
 
+Array = np.ndarray[Any, Any]
 _COMPACT_AFTER = 64
+_FEW = 16
 
 
 @dataclass(frozen=True)
@@ -69,12 +72,19 @@ class PartialsOp(Step):
 
         del port
         keys = key_frame(batch.frame, self._keys)
+        if len(batch) <= _FEW:
+            # one partial result per row: finding equal keys costs more than it saves
+            yield self._partials(keys, np.arange(len(batch)), batch)
+            return
         words = self._codec.encode(keys)
         groups = group_rows(words)
-        made = Accumulators(self._columns, groups.height)
-        self._layout.update(made, groups.ids, batch)
         self._batches += 1
         if self._batches % _COMPACT_AFTER == 0:
             self._codec.compact(words)
-        columns = [pl.Series(n, a) for n, a in made.arrays.items()]
-        yield Batch(to_frame([*gather_rows(keys, groups.firsts).get_columns(), *columns]))
+        yield self._partials(gather_rows(keys, groups.firsts), groups.ids, batch)
+
+    def _partials(self, keys: pl.DataFrame, ids: Array, batch: Batch) -> Batch:
+        """The rows of a batch added up by group, beside the key of each group."""
+        made = Accumulators(self._columns, keys.height)
+        self._layout.update(made, ids, batch)
+        return Batch(beside(keys, [numbers(n, a) for n, a in made.arrays.items()]))

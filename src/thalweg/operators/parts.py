@@ -17,6 +17,7 @@ import numpy as np
 import polars as pl
 
 from thalweg.base.types import BINARY, STRING, DataType, Decimal, Float
+from thalweg.columnar.eager import numbers
 from thalweg.protocols.state import Columns, ColumnSpec
 
 Array = np.ndarray[Any, Any]
@@ -82,7 +83,7 @@ class CountPart:
         add_counts(slots, NO_FLAGS, made[name], state.column(name))
 
     def value(self, taken: Mapping[str, Array], state: Columns) -> pl.Series:
-        return pl.Series(taken[f"{self.prefix}n"])
+        return numbers("n", taken[f"{self.prefix}n"])
 
 
 @dataclass(frozen=True)
@@ -103,7 +104,7 @@ class RowsPart:
         pass
 
     def value(self, taken: Mapping[str, Array], state: Columns) -> pl.Series:
-        return pl.Series(taken[ROWS])
+        return numbers("n", taken[ROWS])
 
 
 @dataclass(frozen=True)
@@ -309,7 +310,7 @@ def make_part(kind: str, held: DataType | None, prefix: str) -> Part:
 
 
 def _nullable(values: Array, some: Array) -> pl.Series:
-    series = pl.Series(values)
+    series = numbers("v", values)
     return series if some.all() else series.set(pl.Series(~some), None)
 
 

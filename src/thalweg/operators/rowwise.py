@@ -14,7 +14,7 @@ import polars as pl
 from thalweg.base.schema import Schema
 from thalweg.base.types import INT64, Field
 from thalweg.columnar.batch import OFFSET, SPLIT, SYSTEM_COLUMNS, WEIGHT, Batch
-from thalweg.columnar.eager import pick
+from thalweg.columnar.eager import pick, without
 from thalweg.errors import PlanError
 from thalweg.expr.evaluate import Predicate, Projection
 from thalweg.expr.nodes import Expr, Named
@@ -151,7 +151,7 @@ def _compile(step: RowStep) -> Callable[[Batch], Batch]:
         column = step.column
         return lambda b: _through_frame(b, lambda f: explode(f, column))
     if isinstance(step, UnplaceStep):
-        return lambda b: b.with_frame(b.frame.drop(SPLIT, OFFSET, strict=False))
+        return lambda b: b.with_frame(without(b.frame, SPLIT, OFFSET))
     if isinstance(step, StripStep):
         wanted = list(step.columns)
         return lambda b: b if b.frame.columns == wanted else Batch(pick(b.frame, wanted), b.weight)

@@ -12,7 +12,9 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from thalweg.columnar.batch import Batch
+from thalweg.columnar.arrow import to_frame
+from thalweg.columnar.batch import WEIGHT, Batch
+from thalweg.columnar.eager import numbers
 from thalweg.operators.aggregation import DONE, GroupingSpec, key_frame
 from thalweg.operators.multiset import Multiset
 from thalweg.operators.parts import ROWS
@@ -131,10 +133,10 @@ class RunningGroupOp:
         made = layout.outputs(state, found, _by_part(both))
         keys = state.keys(np.concatenate([slots[minus], slots[plus]])) if self._keys else made
         columns = {c.name: c for c in (*keys.get_columns(), *made.get_columns())}
-        frame = pl.DataFrame([columns[n] for n in self._spec.columns])
+        frame = to_frame([columns[n] for n in self._spec.columns])
         weight = np.ones(len(minus) + len(plus), np.int64)
         weight[: len(minus)] = -1
-        batch = Batch(frame, pl.Series(weight) if len(minus) else None)
+        batch = Batch(frame, numbers(WEIGHT, weight) if len(minus) else None)
         yield from batch.slices(self._rows_max) if len(batch) else ()
 
     def on_end(self, port: int) -> Iterator[Output]:

@@ -19,7 +19,7 @@ import numpy as np
 import polars as pl
 
 from thalweg.columnar.batch import BEFORE, FIRST, OFFSET, PANE, SPLIT, Batch
-from thalweg.columnar.eager import compute_with, gather_rows, pick
+from thalweg.columnar.eager import beside, compute_with, gather_rows, numbers, pick, without
 from thalweg.errors import DataError
 from thalweg.plan.nodes import WINDOW_END, WINDOW_START, WINDOW_TIME
 from thalweg.plan.properties import WINDOW_TIME_US
@@ -94,7 +94,7 @@ class WindowsOp(Step):
                     # a row may be late for many windows
                     yield from (Side(spec.port, part, len(part)) for part in late.slices(self._rows_max))
         if spec.shares_panes:
-            batch = Batch(batch.frame.drop(BEFORE, strict=False), batch.weight)
+            batch = Batch(without(batch.frame, BEFORE), batch.weight)
             yield from self._panes(batch, times, verdict)
         else:
             yield from self._repeat(batch, times, verdict)
@@ -155,11 +155,11 @@ class WindowsOp(Step):
                 pl.Series(WINDOW_END, until).cast(held),
                 pl.Series(WINDOW_TIME, until - WINDOW_TIME_US).cast(held),
             ]
-            yield Batch(of.frame.hstack(added), of.weight)
+            yield Batch(beside(of.frame, added), of.weight)
 
 
 def _with(batch: Batch, columns: dict[str, Micros]) -> Batch:
-    return Batch(batch.frame.hstack([pl.Series(n, a) for n, a in columns.items()]), batch.weight)
+    return Batch(beside(batch.frame, [numbers(n, a) for n, a in columns.items()]), batch.weight)
 
 
 def _micros(frame: pl.DataFrame, column: str) -> Micros:

@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 from thalweg.base.schema import Schema
-from thalweg.errors import InternalError
+from thalweg.errors import InternalError, PlanError
 from thalweg.plan.nodes import Plan
 
 Rule = Callable[[Plan], Plan]
@@ -55,6 +55,7 @@ def optimize(roots: Sequence[Plan], rules: Sequence[Rule]) -> tuple[list[Plan], 
     """The plans after all rules, and what each rule did, in order.
 
     Raises:
+        PlanError: a rule returned something else than a plan.
         InternalError: a rule changed the columns of a result, or the rules never come to rest.
     """
     steps: list[Applied] = []
@@ -73,9 +74,29 @@ def optimize(roots: Sequence[Plan], rules: Sequence[Rule]) -> tuple[list[Plan], 
 
 
 def _applied(rule: Rule, plans: tuple[Plan, ...]) -> tuple[Plan, ...]:
-    whole = everywhere(Roots(plans), rule)
-    assert isinstance(whole, Roots), "a rule keeps the roots together"
+    whole = everywhere(Roots(plans), lambda plan: _result(rule, plan))
+    assert isinstance(whole, Roots), "what a rule makes of the roots was looked at"
     return whole.plans
+
+
+def _result(rule: Rule, plan: Plan) -> Plan:
+    """What a rule makes of a step; rules are written by users too, and may return anything."""
+    made: object = rule(plan)
+    if isinstance(made, Roots if isinstance(plan, Roots) else Plan):
+        return made
+    raise PlanError(
+        f'the rule "{name_of(rule)}" returned something else than a plan',
+        code="plan-rule-result",
+        where=_place_of(rule),
+        expected="all plans of the job together (Roots)" if isinstance(plan, Roots) else "a step of a plan",
+        found=f"{type(made).__name__} for {plan.describe()}",
+        hint="a rule returns the step that it was given where it has nothing to say",
+    )
+
+
+def _place_of(rule: Rule) -> str | None:
+    code = getattr(rule, "__code__", None)
+    return None if code is None else f"{code.co_filename}:{code.co_firstlineno}"
 
 
 def everywhere(plan: Plan, rule: Rule) -> Plan:

@@ -93,12 +93,13 @@ def changelog_step(plan: Write, step: str) -> tuple[OperatorSpec, Schema]:
     """The operator before an append-only sink, and the schema that the sink gets."""
     schema = plan.input.schema
     if plan.changelog == "ops":
-        return OpsSpec(step, tuple(schema.names), _group_keys(plan)), Schema(
+        return OpsSpec(step, tuple(schema.names), row_key(plan.input)), Schema(
             (Field("op", STRING), *schema.fields)
         )
     return FoldSpec(step, dict(schema.polars)), schema
 
 
-def _group_keys(plan: Write) -> tuple[str, ...]:
-    keys = sorted(properties(plan.input).keys, key=lambda k: (len(k), sorted(k)))
+def row_key(plan: Plan) -> tuple[str, ...]:
+    """The fewest columns that tell the rows of a plan apart; none if nothing does."""
+    keys = sorted(properties(plan).keys, key=lambda k: (len(k), sorted(k)))
     return tuple(sorted(keys[0])) if keys else ()

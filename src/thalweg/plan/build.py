@@ -197,7 +197,7 @@ def _lift(item: Named, plan: Plan, keys: dict[Expr, str], found: dict[Aggregate,
             resolved, _ = resolve(e, plan.schema)
             assert isinstance(resolved, Aggregate), "an aggregate resolves to an aggregate"
             name = found.setdefault(resolved, found.get(resolved) or name_for(e))
-            return Column(name, span=e.span)
+            return Column(name, span=e.span, written=str(e))
         return e.with_children(tuple(visit(c) for c in e.children)) if e.children else e
 
     return visit(item.expr)

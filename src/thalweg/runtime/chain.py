@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from thalweg.columnar.batch import Batch
+from thalweg.columnar.eager import count_negative
 from thalweg.errors import ThalwegError
 from thalweg.protocols.operator import Operator, Output, Side
 
@@ -41,18 +42,18 @@ class Chain:
 
     def on_watermark(self, time: int) -> Iterator[Output]:
         """Event time moves, operator by operator."""
-        for i, (name, operator) in enumerate(self._operators):
-            yield from self._pass_on(i, _named(name, operator.on_watermark(time)))
+        for i, (_, operator) in enumerate(self._operators):
+            yield from self._pass_on(i, operator.on_watermark(time))
 
     def on_cut(self, number: int) -> Iterator[Output]:
         """A cut passes, operator by operator."""
-        for i, (name, operator) in enumerate(self._operators):
-            yield from self._pass_on(i, _named(name, operator.on_cut(number)))
+        for i, (_, operator) in enumerate(self._operators):
+            yield from self._pass_on(i, operator.on_cut(number))
 
     def on_end(self, port: int, *, last: bool) -> Iterator[Output]:
         """A port of the first operator ends; with its last port, the whole chain."""
-        for i, (name, operator) in enumerate(self._operators):
-            yield from self._pass_on(i, _named(name, operator.on_end(port if i == 0 else 0)))
+        for i, (_, operator) in enumerate(self._operators):
+            yield from self._pass_on(i, operator.on_end(port if i == 0 else 0))
             if not last:
                 return
 
@@ -66,25 +67,23 @@ class Chain:
         counts.batches += 1
         counts.empty += len(batch) == 0
         if batch.weight is not None:
-            counts.retractions += int((batch.weight < 0).sum())
-        yield from self._pass_on(i, _named(name, operator.on_batch(port, batch)))
+            counts.retractions += count_negative(batch.weight)
+        yield from self._pass_on(i, operator.on_batch(port, batch))
 
     def _pass_on(self, i: int, outputs: Iterable[Output]) -> Iterator[Output]:
-        counts = self.counts[self._operators[i][0]]
-        for out in outputs:
-            if isinstance(out, Side):
-                counts.late += out.pairs
-                yield out
-            else:
-                counts.rows_out += len(out)
-                yield from self._batch(i + 1, 0, out)
-
-
-def _named(name: str, outputs: Iterator[Output]) -> Iterator[Output]:
-    """The outputs; an error on the way is noted with the step's name."""
-    try:
-        yield from outputs
-    except ThalwegError as error:
-        if not any(n.startswith("step ") for n in getattr(error, "__notes__", ())):
-            error.add_note(f"step {name}")
-        raise
+        """What an operator emits, through the operators behind it; an error is noted with the step's name."""
+        name = self._operators[i][0]
+        counts = self.counts[name]
+        try:
+            for out in outputs:
+                if isinstance(out, Side):
+                    counts.late += out.pairs
+                    yield out
+                else:
+                    counts.rows_out += len(out)
+                    yield from self._batch(i + 1, 0, out)
+        except ThalwegError as error:
+            # what failed first, at the innermost, has noted itself
+            if not any(n.startswith("step ") for n in getattr(error, "__notes__", ())):
+                error.add_note(f"step {name}")
+            raise

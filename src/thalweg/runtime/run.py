@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from thalweg.checkpoint.snapshot import JobSnapshot, TaskSnapshot, gather
 from thalweg.job.job import Job
@@ -53,28 +53,35 @@ class Run:
 
     def after_step(self, task: Task, result: Step) -> None:
         """Look at what a step did: cuts become due when sources read or run dry."""
-        if result is Step.FINISHED:
-            return
-        if task.state == "finished":
+        if isinstance(task, SourceTask):
+            self.after_sources([(task, result)])
+        elif task.state == "finished" and result is not Step.FINISHED:
             with self._lock:
                 self._complete(self._coordinator.finished(task.name))
-        elif isinstance(task, SourceTask):
-            self._after_source(task, result)
 
-    def _after_source(self, task: SourceTask, result: Step) -> None:
-        coordinator = self._coordinator
-        if result is Step.PROGRESS and task.fresh:
-            with self._lock:
-                coordinator.note_batch(self.clock())
-                if task.is_drained:
-                    task.fresh = False
-                    coordinator.note_drained()
-                self._send_due()
-        elif result is Step.IDLE and task.fresh and not task.is_stopping:
-            with self._lock:
-                task.fresh = False
-                coordinator.note_drained()
-                self._send_due()
+    def after_sources(self, results: Sequence[tuple[SourceTask, Step]]) -> None:
+        """Look at what steps of several sources did, before a barrier goes out for all of them."""
+        if not any(self._is_news(task, result) for task, result in results):
+            return
+        with self._lock:
+            for task, result in results:
+                if task.state == "finished":
+                    if result is not Step.FINISHED:
+                        self._complete(self._coordinator.finished(task.name))
+                elif task.fresh:
+                    self._note_read(task, result)
+            self._send_due()
+
+    def _is_news(self, task: SourceTask, result: Step) -> bool:
+        return result is not Step.FINISHED and (task.fresh or task.state == "finished")
+
+    def _note_read(self, task: SourceTask, result: Step) -> None:
+        if result is Step.PROGRESS:
+            self._coordinator.note_batch(self.clock())
+        is_dry = task.is_drained if result is Step.PROGRESS else result is Step.IDLE and not task.is_stopping
+        if is_dry:
+            task.fresh = False
+            self._coordinator.note_drained()
 
     def request_checkpoint(self) -> None:
         """Ask for a checkpoint as soon as possible."""

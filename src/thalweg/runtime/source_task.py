@@ -21,10 +21,11 @@ import polars as pl
 
 from thalweg.base.schema import Schema
 from thalweg.base.types import Field
+from thalweg.columnar.arrow import to_frame
 from thalweg.columnar.batch import BEFORE, OFFSET, SPLIT, Batch
-from thalweg.columnar.eager import compute
+from thalweg.columnar.eager import beside
 from thalweg.errors import DataError
-from thalweg.expr.compile import compile_expr
+from thalweg.expr.evaluate import ComputedColumn
 from thalweg.expr.nodes import Column, columns_of, transform
 from thalweg.job.job import ScanSpec
 from thalweg.progress.split_clock import Advance, SplitClock
@@ -89,6 +90,11 @@ class SourceTask(Task):
         """Whether the last read gave fewer rows than asked for, as live input does when all is read."""
         self.wait: float | None = None
         """After an idle step: seconds until it is worth trying again; None: until woken."""
+
+    @property
+    def has_barrier(self) -> bool:
+        """Whether a barrier is to go out before the next batch."""
+        return self._requested is not None and not self.is_working
 
     def request(self, barrier: Barrier) -> None:
         """Ask for a barrier before the next batch."""
@@ -231,7 +237,7 @@ class SourceTask(Task):
             split = (self.scan.number << 32) + current.number
             added.append(pl.repeat(split, frame.height, dtype=pl.Int64, eager=True).alias(SPLIT))
             added.append(offsets.cast(pl.Int64).alias(OFFSET))
-        return frame.hstack(added) if added else frame
+        return beside(frame, added) if added else frame
 
     def progress(self) -> dict[str, Mapping[str, Any]]:
         """Where every split of this task stands, as plain data."""
@@ -290,20 +296,19 @@ class _TimeReader:
     def __init__(self, scan: ScanSpec) -> None:
         assert scan.time is not None, "only for scans with event time"
         self._column = scan.time.column
-        found = compile_expr(scan.time.time, scan.schema)
-        self._time = found.value.alias(_TIME)
-        # mostly it is the time less a constant: then the time, which may be dear, is computed once
         time = scan.time.time
+        self._time = ComputedColumn(_TIME, time, scan.schema)
+        # mostly it is the time less a constant: then the time, which may be dear, is computed once
         mark = transform(scan.time.watermark, lambda e: Column(_TIME) if e == time else e)
-        schema = Schema((*scan.schema.fields, Field(_TIME, found.type)))
-        self._mark = compile_expr(mark, schema).value.to_physical().alias(_MARK)
+        schema = Schema((*scan.schema.fields, Field(_TIME, self._time.type)))
+        self._mark = ComputedColumn(_MARK, mark, schema)
         self._reads_time_alone = columns_of(mark) <= {_TIME}
 
     def without_null(self, chunk: Chunk) -> Chunk:
         """The chunk with rows that have no event time among the bad ones."""
         frame = chunk.frame
         assert frame is not None, "a chunk with rows"
-        missing = compute(frame, [self._time.is_null()]).to_series()
+        missing = self._time.values(frame).is_null()
         if not missing.any():
             return chunk
         offsets = chunk.offsets
@@ -317,9 +322,9 @@ class _TimeReader:
 
     def read(self, frame: pl.DataFrame, *, split: str, chunk: Chunk) -> tuple[Any, Any]:
         """Two int64 arrays in microseconds; a row without event time is a bad row."""
-        found = compute(frame, [self._time])
-        times = found.get_column(_TIME).to_physical()
-        marks = compute(found if self._reads_time_alone else frame.hstack(found), [self._mark]).to_series()
+        times = self._time.values(frame)
+        known = to_frame([times]) if self._reads_time_alone else beside(frame, [times])
+        marks = self._mark.values(known)
         if times.null_count():
             row = int(times.is_null().arg_max() or 0)
             offset = chunk.offset + row if chunk.offsets is None else int(chunk.offsets[row])
@@ -336,4 +341,6 @@ class _TimeReader:
 
 
 def _int64(series: pl.Series) -> np.ndarray[Any, Any]:
-    return series.cast(pl.Int64).rechunk().to_numpy()
+    from thalweg.columnar.buffers import values_and_validity
+
+    return values_and_validity(series)[0]

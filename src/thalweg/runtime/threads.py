@@ -1,71 +1,146 @@
 """Run a job on several threads of this process: task i of every stage on thread i.
 
 Columns are computed with Python's lock released, so the threads run side by side; what is left of
-Python between the calls is short. The switch interval of the lock is lowered while a job runs, so
-that one thread in user code does not delay the others by 5 ms.
+Python between the calls is short. While batches are small the first thread steps the tasks of all, and the
+others stand still (pace.py): no time goes into handing the lock around.
+
+Not here: whether one thread suffices (pace.py), what a step does (task.py).
 """
 
 from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import polars as pl
 
 from thalweg.errors import ThalwegError
+from thalweg.runtime.pace import Pace
+from thalweg.runtime.rounds import Round
 from thalweg.runtime.run import Run
-from thalweg.runtime.source_task import SourceTask
-from thalweg.runtime.task import Step, Task
+from thalweg.runtime.task import Task
 
 _SWITCH_INTERVAL = 0.0005
+_IDLE = 0.05
+
+
+class _Crew:
+    """What the threads of one run share."""
+
+    def __init__(self, run: Run, count: int) -> None:
+        self.run, self.stop = run, threading.Event()
+        self.is_led = False
+        """Whether the first thread holds the tasks of all."""
+        self.workers = [
+            (_Worker if i else _Leader)(i, self, [t for t in run.tasks if t.index % count == i])
+            for i in range(count)
+        ]
+
+    def wake(self, number: int) -> None:
+        """Something happened that a task of this thread may wait for."""
+        self.workers[number].woken.set()
+        if self.is_led:
+            self.workers[0].woken.set()
 
 
 class _Worker:
-    """One thread and the tasks that it steps."""
+    """One thread and the tasks that it steps, unless the first thread does."""
 
-    def __init__(self, number: int, run: Run, tasks: list[Task], stop: threading.Event) -> None:
-        self.number, self._run, self._tasks, self._stop = number, run, tasks, stop
-        self._woken = threading.Event()
+    def __init__(self, number: int, crew: _Crew, tasks: Sequence[Task]) -> None:
+        self.crew = crew
+        self.held = threading.Lock()
+        """Held by whoever steps the tasks of this thread."""
+        self.woken = threading.Event()
+        self.busy = 0.0
+        """Seconds of work so far."""
         self.error: BaseException | None = None
+        self.own = Round(crew.run, tasks)
         for task in tasks:
-            task.wake = self._woken.set
+            task.wake = lambda: crew.wake(number)
         self.thread = threading.Thread(target=self._main, name=f"thalweg-{number}", daemon=True)
-
-    def wake(self) -> None:
-        self._woken.set()
 
     def _main(self) -> None:
         try:
-            self._loop()
+            self.loop()
         except BaseException as error:  # noqa: BLE001 - handed to the thread that started the job
             self.error = error
-            self._stop.set()
+            self.crew.stop.set()
 
-    def _loop(self) -> None:
-        run = self._run
-        while not self._stop.is_set():
-            self._woken.clear()
-            progressed = self._step_tasks()
-            if all(t.state == "finished" for t in self._tasks):
-                return
-            if run.is_quiet:
-                self._stop.set()
-                return
+    def loop(self) -> None:
+        """Go round until there is nothing left to do."""
+        while not self.has_ended(self.own):
+            with self.held:
+                progressed, _ = self.turn(self.own)
             if not progressed:
-                waits = [t.wait for t in self._tasks if isinstance(t, SourceTask) and t.wait is not None]
-                self._woken.wait(min([*waits, 0.05]))
+                self.rest(self.own)
 
-    def _step_tasks(self) -> bool:
-        run, progressed = self._run, False
-        for task in self._tasks:
-            if run.stopping is not None and isinstance(task, SourceTask):
-                run.apply_stop(task)
-            result = task.step()
-            run.after_step(task, result)
-            progressed = progressed or result is Step.PROGRESS
-        return progressed
+    def turn(self, round_: Round) -> tuple[bool, float]:
+        """One round: whether there was anything to do, and the seconds that it took."""
+        self.woken.clear()
+        begun = time.perf_counter()
+        progressed = round_.step()
+        seconds = time.perf_counter() - begun
+        self.busy += seconds
+        return progressed, seconds
+
+    def rest(self, round_: Round) -> None:
+        """Wait for something to do."""
+        if not self.has_ended(round_):
+            self.woken.wait(round_.wait(_IDLE))
+
+    def has_ended(self, round_: Round) -> bool:
+        """Whether the tasks are done, or the run has come to a stop."""
+        if self.crew.run.is_quiet:
+            self.crew.stop.set()
+        return self.crew.stop.is_set() or round_.is_finished
+
+
+class _Leader(_Worker):
+    """The first thread: it steps all tasks while that is little work."""
+
+    def loop(self) -> None:
+        """Go round over all tasks or the own ones, as the pace demands."""
+        crew = self.crew
+        every = Round(crew.run, crew.run.tasks)
+        pace = Pace(now=time.monotonic(), threads=len(crew.workers))
+        try:
+            while not self.has_ended(every if crew.is_led else self.own):
+                if pace.is_alone and self._hold_all():
+                    progressed, seconds = self.turn(every)
+                    pace.after_round(seconds)
+                else:
+                    self._let_go()
+                    progressed, _ = self.turn(self.own)
+                    pace.after_sharing(time.monotonic(), sum(w.busy for w in crew.workers))
+                if not progressed:
+                    self.rest(every if crew.is_led else self.own)
+        finally:
+            self._let_go()
+
+    def _hold_all(self) -> bool:
+        """Take the tasks of the other threads, if none of them is being stepped."""
+        if self.crew.is_led:
+            return True
+        others = self.crew.workers[1:]
+        taken: list[_Worker] = []
+        for worker in others:
+            if not worker.held.acquire(blocking=False):
+                for other in taken:
+                    other.held.release()
+                return False
+            taken.append(worker)
+        self.crew.is_led = True
+        return True
+
+    def _let_go(self) -> None:
+        """Give the other threads their tasks back."""
+        if self.crew.is_led:
+            self.crew.is_led = False
+            for worker in self.crew.workers[1:]:
+                worker.held.release()
 
 
 def run_threads(run: Run, *, until: Callable[[], bool] | None = None, poll: float = 0.1) -> None:
@@ -76,25 +151,26 @@ def run_threads(run: Run, *, until: Callable[[], bool] | None = None, poll: floa
     """
     _prepare_polars()
     count = max(s.parallelism for s in run.job.stages)
-    stop = threading.Event()
-    workers = [
-        _Worker(i, run, [t for t in reversed(run.tasks) if t.index % count == i], stop) for i in range(count)
-    ]
+    crew = _Crew(run, count)
     before = sys.getswitchinterval()
     sys.setswitchinterval(min(before, _SWITCH_INTERVAL))
     try:
-        for worker in workers:
+        for worker in crew.workers:
             worker.thread.start()
-        _wait(workers, stop, until, poll)
+        _wait(crew, until, poll)
     finally:
-        stop.set()
-        for worker in workers:
-            worker.wake()
-        for worker in workers:
-            worker.thread.join()
+        _end(crew)
         sys.setswitchinterval(before)
         run.close()
-    _raise([w.error for w in workers if w.error is not None])
+    _raise([w.error for w in crew.workers if w.error is not None])
+
+
+def _end(crew: _Crew) -> None:
+    crew.stop.set()
+    for worker in crew.workers:
+        worker.woken.set()
+    for worker in crew.workers:
+        worker.thread.join()
 
 
 def _prepare_polars() -> None:
@@ -103,12 +179,10 @@ def _prepare_polars() -> None:
     assert frame.get_column("a").to_numpy().shape == (1,), "one number goes in and out"
 
 
-def _wait(
-    workers: list[_Worker], stop: threading.Event, until: Callable[[], bool] | None, poll: float
-) -> None:
-    while any(w.thread.is_alive() for w in workers) and not stop.is_set():
-        for worker in workers:
-            worker.thread.join(poll / len(workers))
+def _wait(crew: _Crew, until: Callable[[], bool] | None, poll: float) -> None:
+    while any(w.thread.is_alive() for w in crew.workers) and not crew.stop.is_set():
+        for worker in crew.workers:
+            worker.thread.join(poll / len(crew.workers))
         if until is not None and until():
             return
 

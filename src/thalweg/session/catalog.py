@@ -6,12 +6,15 @@ when it is written to.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Literal
 
 from thalweg.base.schema import Schema
 from thalweg.base.types import STRING, Field
 from thalweg.connectors import registry
+from thalweg.connectors.connector import Results
 from thalweg.connectors.files.source import file_source
 from thalweg.errors import ConfigError, PlanError, Span, ThalwegError, did_you_mean
 from thalweg.expr.nodes import PythonFunction
@@ -19,7 +22,9 @@ from thalweg.plan.nodes import Plan, Scan
 from thalweg.protocols.sink import Sink
 from thalweg.session.settings import Settings
 from thalweg.sql.binder import Binder
-from thalweg.sql.statements import CreateTable, PhysicalColumn
+from thalweg.sql.statements import CreateTable, CreateView, PhysicalColumn
+
+Kind = Literal["table", "view"]
 
 
 @dataclass
@@ -31,8 +36,9 @@ class SessionCatalog:
     views: dict[str, Plan] = field(default_factory=dict)
     functions: dict[str, PythonFunction] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
-    error_sinks: dict[Plan, str] = field(default_factory=dict)
-    """For tolerant scans the table that takes their bad rows."""
+    error_sinks: dict[Plan, tuple[str, Span | None]] = field(default_factory=dict)
+    """For tolerant scans the table that takes their bad rows, and where that was written."""
+    _view_definitions: dict[str, CreateView] = field(default_factory=dict)
     _read: dict[str, Plan] = field(default_factory=dict)
     _written: dict[str, Schema] = field(default_factory=dict)
     """For tables that name no columns, what was written to them: they may hold no rows to learn that from."""
@@ -54,6 +60,10 @@ class SessionCatalog:
             self._read[name] = self._source_plan(self._definition(name, span))
         return self._read[name]
 
+    def forget_reads(self) -> None:
+        """Look at files anew from now on: between two statements of a long session they may have changed."""
+        self._read.clear()
+
     def path_table(self, path: str, span: Span | None = None) -> Plan:
         """The plan that reads a file, a pattern or a directory."""
         key = f"'{path}'"
@@ -74,39 +84,73 @@ class SessionCatalog:
             return
         if not table.or_replace:
             self._refuse_taken(table.name, table.span)
-        self.views.pop(table.name, None)
-        self._read.pop(table.name, None)
-        self._written.pop(table.name, None)
-        registry.check(table.options, table.option_spans, table.span)
+        self.warnings += registry.check(table.options, table.option_spans, table.span)
+        self._forget(table.name)
         self.tables[table.name] = table
 
-    def add_view(self, name: str, plan: Plan, *, span: Span | None = None, replace: bool = False) -> None:
-        """Name a plan."""
+    def add_view(
+        self, name: str, plan: Plan, *, definition: CreateView | None = None, replace: bool = False
+    ) -> None:
+        """Name a plan; `definition` is the statement that did it, if one did."""
         if not replace:
-            self._refuse_taken(name, span)
-        self.tables.pop(name, None)
+            self._refuse_taken(name, None if definition is None else definition.span)
+        self._forget(name)
         self.views[name] = plan
+        if definition is not None:
+            self._view_definitions[name] = definition
 
-    def drop(self, name: str, *, if_exists: bool, span: Span | None) -> None:
+    def drop(self, kind: Kind, name: str, *, if_exists: bool, span: Span | None) -> None:
         """Forget a table or view."""
+        self._refuse_other_kind(kind, name, span)
         if name not in self.names() and not if_exists:
             raise self._unknown(name, span)
-        self.tables.pop(name, None)
-        self.views.pop(name, None)
-        self._read.pop(name, None)
-        self._written.pop(name, None)
+        self._forget(name)
 
-    def sink(
-        self, name: str, rows: Schema, *, is_bounded: bool, span: Span | None = None
-    ) -> tuple[Sink, str | None]:
+    def _forget(self, name: str) -> None:
+        for kept in (self.tables, self.views, self._view_definitions, self._read, self._written):
+            kept.pop(name, None)
+
+    def definition(self, kind: Kind, name: str, span: Span | None) -> CreateTable | CreateView:
+        """The statement that defined a table or view."""
+        self._refuse_other_kind(kind, name, span)
+        if kind == "table":
+            return self._definition(name, span)
+        if name not in self.views:
+            raise self._unknown(name, span)
+        if name not in self._view_definitions:
+            raise PlanError(
+                f'the view "{name}" was made by the program, not by a statement',
+                code="plan-view-without-sql",
+                where=span,
+                hint=f"DESCRIBE {name} shows its columns",
+            )
+        return self._view_definitions[name]
+
+    @contextmanager
+    def kept_on_error(self) -> Iterator[None]:
+        """What is defined inside the block is taken back if the block goes wrong."""
+        before = [dict(kept) for kept in (self.tables, self.views, self._view_definitions, self._read)]
+        try:
+            yield
+        except ThalwegError:
+            self.tables, self.views, self._view_definitions, self._read = before  # type: ignore[assignment]
+            raise
+
+    def sink(self, name: str, rows: Results, *, where: Span | str | None = None) -> tuple[Sink, str | None]:
         """The sink of a table, and how updating results reach it."""
-        table = self._definition(name, span)
+        table = self._definition(name, where)
+        # a key may name computed columns, which are not written
+        has_key = all(name in rows.schema for name in table.primary_key)
         made = registry.create_sink(
-            table.options, rows, is_bounded=is_bounded, spans=table.option_spans, where=table.span
+            table.options,
+            rows.schema,
+            is_bounded=rows.is_bounded,
+            key=rows.key or (table.primary_key if has_key else ()),
+            spans=table.option_spans,
+            where=table.span,
         )
-        self.warnings += made.warnings
         ops = (Field("op", STRING),) if made.changelog == "ops" else ()
-        self._written[name] = Schema((*ops, *rows.fields))
+        self._written[name] = Schema((*ops, *rows.schema.fields))
         return made.sink, made.changelog
 
     def sink_schema(self, name: str, span: Span | None = None) -> Schema | None:
@@ -115,10 +159,9 @@ class SessionCatalog:
 
     def _source_plan(self, table: CreateTable) -> Plan:
         made = self._source(table, _declared(table))
-        self.warnings += made.warnings
         scan = Scan(made.source, is_tolerant=made.tolerance == "quarantine")
         if made.error_sink is not None:
-            self.error_sinks[scan] = made.error_sink
+            self.error_sinks[scan] = made.error_sink, table.option_spans.get("errors.sink")
         return Binder(self).bind_table(table, scan)
 
     def _source(self, table: CreateTable, declared: Schema | None) -> registry.MadeSource:
@@ -129,20 +172,30 @@ class SessionCatalog:
                 raise
         return self._source(table, self._written[table.name])
 
-    def _definition(self, name: str, span: Span | None) -> CreateTable:
+    def _definition(self, name: str, where: Span | str | None) -> CreateTable:
         found = self.tables.get(name)
         if found is None:
-            raise self._unknown(name, span)
+            raise self._unknown(name, where)
         return found
 
-    def _unknown(self, name: str, span: Span | None) -> PlanError:
+    def _unknown(self, name: str, where: Span | str | None) -> PlanError:
         return PlanError(
             f'there is no table "{name}"',
             code="plan-unknown-table",
-            where=span,
+            where=where,
             choices=self.names(),
             hint=did_you_mean(name, self.names()),
         )
+
+    def _refuse_other_kind(self, kind: Kind, name: str, span: Span | None) -> None:
+        found: Kind = "view" if name in self.views else "table"
+        if found != kind and name in self.names():
+            raise PlanError(
+                f'"{name}" is a {found}, not a {kind}',
+                code="plan-wrong-kind",
+                where=span,
+                hint=f"write {found.upper()} in the place of {kind.upper()}",
+            )
 
     def _refuse_taken(self, name: str, span: Span | None) -> None:
         if name in self.names():

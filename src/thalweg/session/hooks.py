@@ -33,18 +33,21 @@ class Hooks:
         job_name: what a job is called that nobody named.
         watchers: entered when a stream starts, left when it has ended.
         stand_in: called instead of running a job.
+        has_own_warnings: whether ignored options are told by the command line, not by the sessions.
     """
 
     flags: dict[str, str] = field(default_factory=dict)
     job_name: str | None = None
     watchers: list[Watcher] = field(default_factory=list)
     stand_in: StandIn | None = None
+    has_own_warnings: bool = False
 
     def reset(self) -> None:
         """Back to nothing."""
         self.flags.clear()
         self.watchers.clear()
         self.job_name = self.stand_in = None
+        self.has_own_warnings = False
 
 
 HOOKS = Hooks()

@@ -27,6 +27,7 @@ from thalweg.runtime.options import RunOptions
 from thalweg.session.catalog import SessionCatalog
 from thalweg.session.execute import Execution, Mode, Result, execute, explain
 from thalweg.session.hooks import HOOKS
+from thalweg.session.ignored import Notices
 from thalweg.session.settings import Settings
 from thalweg.session.statements import Outcome, run_text
 
@@ -75,6 +76,12 @@ class Session:
         self.sinks: list[Write] = []
         self.on_start: Callable[[Run], None] | None = None
         self.run_options = RunOptions()
+        self._notices = Notices()
+        self._tell_ignored()
+
+    def _tell_ignored(self) -> None:
+        """Warn of the options that mean nothing here."""
+        self._notices.say([*self.settings.warnings, *self.catalog.warnings])
 
     # -- reading -------------------------------------------------------------------------------
 
@@ -151,7 +158,9 @@ class Session:
 
     def execute_sql(self, text: str) -> list[Outcome]:
         """Carry out statements: definitions now, INSERTs with the next run."""
-        return run_text(self, text)
+        outcomes = run_text(self, text)
+        self._tell_ignored()
+        return outcomes
 
     # -- writing -------------------------------------------------------------------------------
 

@@ -1,19 +1,21 @@
 """Know the options of a session: their names, their defaults, and who set them.
 
-Later ones win: defaults, `thalweg.toml`, environment (`THALWEG_…`), the program or `SET`, flags.
+Later ones win: defaults, `thalweg.toml`, environment (`THALWEG_…`), the program or `SET`, flags. The
+variable of an option has its name in capitals with `_` for `.` and `-`: `THALWEG_PARALLELISM_DEFAULT`.
 """
 
 from __future__ import annotations
 
 import os
+import re
 import tomllib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from thalweg.base.durations import microseconds
-from thalweg.errors import ConfigError, Span, did_you_mean
+from thalweg.errors import ConfigError, Span, did_you_mean, near_misses
 from thalweg.session.hooks import HOOKS
 
 LAYERS = ("default", "thalweg.toml", "environment", "program", "flag")
@@ -40,16 +42,26 @@ def _choice(*choices: str) -> Callable[[str], str]:
     return parse
 
 
+class _Given(NamedTuple):
+    """The value of an option as somebody wrote it, and where."""
+
+    text: str
+    where: Span | str | None
+
+
 def _positive(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise ValueError("a number from 1 up")
-    return value
+    if not text.strip().isdecimal() or int(text) < 1:
+        raise ValueError("a whole number from 1 up")
+    return int(text)
 
 
 def _seconds(text: str) -> float:
     # Flink writes "5 s", "100ms" and plain milliseconds
-    return int(text) / 1000 if text.strip().isdigit() else microseconds(text) / 1e6
+    return int(text) / 1000 if text.strip().isdecimal() else microseconds(text) / 1e6
+
+
+def _variable(name: str) -> str:
+    return _PREFIX + re.sub("[.-]", "_", name).upper()
 
 
 _OPTIONS = (
@@ -73,14 +85,24 @@ _OPTIONS = (
     Option("execution.drift-max", _seconds, "0", "how far ahead of the slowest a split may be; 0: any"),
 )
 _BY_NAME = {o.name: o for o in _OPTIONS}
+_BY_VARIABLE = {_variable(o.name): o.name for o in _OPTIONS}
 _IGNORED_PREFIXES = (
-    "table.exec.",
-    "table.optimizer.",
-    "taskmanager.",
-    "jobmanager.",
-    "state.",
-    "execution.",
-    "sql-client.",
+    *("table.exec.", "table.optimizer.", "table.plan.", "table.display.", "table.dml-", "table.rtas-"),
+    *("taskmanager.", "jobmanager.", "jobstore.", "task.", "slotmanager.", "slot.", "cluster.", "process."),
+    *("state.", "execution.", "pipeline.", "restart-strategy.", "high-availability.", "heartbeat."),
+    *(
+        "rest.",
+        "web.",
+        "historyserver.",
+        "sql-client.",
+        "sql-gateway.",
+        "client.",
+        "blob.",
+        "akka.",
+        "pekko.",
+    ),
+    *("metrics.", "traces.", "events.", "env.", "classloader.", "python.", "security.", "io.", "fs.", "s3."),
+    *("kubernetes.", "yarn.", "zookeeper.", "queryable-state.", "$internal."),
 )
 """Flink has many options that mean nothing here; those are accepted with a warning."""
 
@@ -91,14 +113,14 @@ class Settings:
     def __init__(
         self, *, directory: Path | None = None, environment: Mapping[str, str] | None = None
     ) -> None:
-        self._layers: dict[str, dict[str, str]] = {layer: {} for layer in LAYERS}
+        self._layers: dict[str, dict[str, _Given]] = {layer: {} for layer in LAYERS}
         self.warnings: list[str] = []
         self._load_file((directory or Path.cwd()) / FILE)
         self._load_environment(os.environ if environment is None else environment)
         for name, value in HOOKS.flags.items():
             self.set(name, value, layer="flag")
 
-    def set(self, name: str, value: str, *, layer: str = "program", where: Span | None = None) -> None:
+    def set(self, name: str, value: str, *, layer: str = "program", where: Span | str | None = None) -> None:
         """Set an option; the value is read at once, so that a mistake is reported where it stands.
 
         Raises:
@@ -117,12 +139,11 @@ class Settings:
                 where=where,
                 expected=error.expected if isinstance(error, ConfigError) else str(error),
                 hint=option.doc,
-            ) from error
-        self._layers[layer][name] = value
+            ) from None
+        self._layers[layer][name] = _Given(value, where)
 
-    def _unknown(self, name: str, where: Span | None) -> None:
-        near = did_you_mean(name, list(_BY_NAME))
-        if near is None and name.startswith(_IGNORED_PREFIXES):
+    def _unknown(self, name: str, where: Span | str | None) -> None:
+        if _is_ignored(name, list(_BY_NAME), _IGNORED_PREFIXES):
             self.warnings.append(f'the option "{name}" means nothing here and is ignored')
             return
         raise ConfigError(
@@ -130,7 +151,7 @@ class Settings:
             code="config-unknown-option",
             where=where,
             choices=list(_BY_NAME),
-            hint=near,
+            hint=did_you_mean(name, list(_BY_NAME)),
         )
 
     def reset(self, name: str | None = None) -> None:
@@ -142,10 +163,13 @@ class Settings:
 
     def text(self, name: str) -> str | None:
         """The value as it was written, from the strongest layer."""
-        for layer in reversed(LAYERS):
-            if name in self._layers[layer]:
-                return self._layers[layer][name]
-        return _BY_NAME[name].default
+        given = self._layers[self.origin(name)].get(name)
+        return _BY_NAME[name].default if given is None else given.text
+
+    def place(self, name: str) -> Span | str | None:
+        """Where the value was written, if anybody wrote one."""
+        given = self._layers[self.origin(name)].get(name)
+        return None if given is None else given.where
 
     def get(self, name: str) -> Any:
         """The value, read."""
@@ -168,20 +192,61 @@ class Settings:
     def _load_file(self, path: Path) -> None:
         if not path.is_file():
             return
-        try:
-            data = tomllib.loads(path.read_text())
-        except tomllib.TOMLDecodeError as error:
-            raise ConfigError(
-                f"{path} cannot be read: {error}", code="config-file", where=str(path)
-            ) from error
-        for name, value in _flat(data):
-            self.set(name, value, layer="thalweg.toml")
+        for name, value in _flat(_parsed(path)):
+            self.set(name, value, layer=FILE, where=f'{path}, option "{name}"')
 
     def _load_environment(self, environment: Mapping[str, str]) -> None:
-        for key, value in environment.items():
-            if key.startswith(_PREFIX) and key[len(_PREFIX) :]:
-                name = key[len(_PREFIX) :].lower().replace("__", ".").replace("_", "-")
-                self.set(name, value, layer="environment")
+        for variable, value in environment.items():
+            if not variable.startswith(_PREFIX) or variable == _PREFIX:
+                continue
+            name = _BY_VARIABLE.get(variable)
+            if name is None:
+                self._unknown_variable(variable)
+            else:
+                self.set(name, value, layer="environment", where=f"the environment variable {variable}")
+
+    def _unknown_variable(self, variable: str) -> None:
+        known = list(_BY_VARIABLE)
+        if _is_ignored(variable, known, tuple(map(_variable, _IGNORED_PREFIXES))):
+            self.warnings.append(f"the environment variable {variable} means nothing here and is ignored")
+            return
+        raise ConfigError(
+            f'there is no option for the environment variable "{variable}"',
+            code="config-unknown-option",
+            choices=known,
+            hint=did_you_mean(variable, known),
+        )
+
+
+def _is_ignored(name: str, known: Sequence[str], prefixes: tuple[str, ...]) -> bool:
+    """Whether the name looks like an option of Flink's, and not like one of ours, misspelt."""
+    prefix = max((p for p in prefixes if name.startswith(p)), key=len, default=None)
+    if prefix is None:
+        return False
+    own = [k.removeprefix(prefix) for k in known if k.startswith(prefix)]
+    return not near_misses(name.removeprefix(prefix), own)
+
+
+def _parsed(path: Path) -> Mapping[str, Any]:
+    """What a TOML file says.
+
+    Raises:
+        ConfigError: `config-file`, with the line.
+    """
+    text = path.read_text(encoding="utf-8", errors="replace")
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        said, _, place = str(error).partition(" (at ")
+        line = re.match(r"line (\d+), column (\d+)", place)
+        last = text.count("\n") + 1
+        span = Span(text, int(line[1]), int(line[2])) if line else Span(text, last, 1)
+        raise ConfigError(
+            f"{path.name} is not written in TOML",
+            code="config-file",
+            where=f"{path}\n{span.render()}",
+            found=said[:1].lower() + said[1:],
+        ) from None
 
 
 def _flat(data: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:

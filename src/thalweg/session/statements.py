@@ -10,13 +10,16 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from thalweg.errors import SqlError
+from thalweg.connectors.connector import Results
+from thalweg.errors import SqlError, ThalwegError
 from thalweg.expr import aggregates, registry
+from thalweg.physical.results import row_key
 from thalweg.plan.nodes import BadRows, Late, Plan, Scan, Window, Write
 from thalweg.plan.properties import properties
 from thalweg.sql import statements as st
 from thalweg.sql.binder import Binder
 from thalweg.sql.parse import parse
+from thalweg.sql.show import shown
 
 if TYPE_CHECKING:
     from thalweg.errors import Span
@@ -45,14 +48,14 @@ def carry_out(session: Session, statement: st.Statement) -> Outcome:
     if isinstance(statement, st.CreateView):
         if not (statement.if_not_exists and statement.name in catalog.names()):
             plan = binder.bind_view(statement)
-            catalog.add_view(statement.name, plan, span=statement.span, replace=statement.or_replace)
+            catalog.add_view(statement.name, plan, definition=statement, replace=statement.or_replace)
         return Outcome(f'view "{statement.name}" created')
     if isinstance(statement, st.Drop):
-        catalog.drop(statement.name, if_exists=statement.if_exists, span=statement.span)
-        return Outcome(f'{statement.kind} "{statement.name}" dropped')
+        kind, name = statement.kind, statement.name
+        catalog.drop(kind, name, if_exists=statement.if_exists, span=statement.span)
+        return Outcome(f'{kind} "{name}" dropped')
     if isinstance(statement, st.InsertInto):
-        for write in insert(session, statement):
-            session.add_sink(write)
+        _queue(session, insert(session, statement))
         return Outcome(f'INSERT INTO "{statement.target}" waits for the run')
     if isinstance(statement, st.Query):
         return Outcome("", plan=binder.bind_query(statement.query))
@@ -64,13 +67,26 @@ def carry_out(session: Session, statement: st.Statement) -> Outcome:
 def _create_table(session: Session, statement: st.CreateTable) -> Outcome:
     catalog = session.catalog
     taken = statement.if_not_exists and statement.name in catalog.names()
-    catalog.add_table(statement)
-    if statement.query is not None and not taken:
-        plan = Binder(catalog).bind_query(statement.query)
-        for write in _writes(session, plan, statement.name):
+    if statement.query is None or taken:
+        catalog.add_table(statement)
+        return Outcome(f'table "{statement.name}" created')
+    # before the table is there: its query may read the table that it replaces, never itself
+    plan = Binder(catalog).bind_query(statement.query)
+    with catalog.kept_on_error():
+        catalog.add_table(statement)
+        _queue(session, _writes(session, plan, statement.name, statement.span))
+    return Outcome(f'table "{statement.name}" created; its query waits for the run')
+
+
+def _queue(session: Session, writes: list[Write]) -> None:
+    """Add the sinks of one statement to the next job: all of them, or none."""
+    before = list(session.sinks)
+    try:
+        for write in writes:
             session.add_sink(write)
-        return Outcome(f'table "{statement.name}" created; its query waits for the run')
-    return Outcome(f'table "{statement.name}" created')
+    except ThalwegError:
+        session.sinks = before
+        raise
 
 
 def insert(session: Session, statement: st.InsertInto) -> list[Write]:
@@ -82,20 +98,21 @@ def insert(session: Session, statement: st.InsertInto) -> list[Write]:
 
 
 def _writes(session: Session, plan: Plan, target: str, span: Span | None = None) -> list[Write]:
-    made = [replace(_write(session, plan, target), span=span)]
+    made = [replace(_write(session, plan, target, span), span=span)]
     late = session.settings.get("pipeline.late-rows.sink")
     if late is not None:
-        made += [_write(session, Late(w), late) for w in _found(plan, Window)]
+        where = session.settings.place("pipeline.late-rows.sink")
+        made += [_write(session, Late(w), late, where) for w in _found(plan, Window)]
     for scan in _found(plan, Scan):
-        table = session.catalog.error_sinks.get(scan)
-        if table is not None:
-            made.append(_write(session, BadRows(scan), table))
+        error_sink = session.catalog.error_sinks.get(scan)
+        if error_sink is not None:
+            made.append(_write(session, BadRows(scan), *error_sink))
     return made
 
 
-def _write(session: Session, plan: Plan, target: str) -> Write:
-    bounded = properties(plan).is_bounded
-    sink, changelog = session.catalog.sink(target, plan.schema, is_bounded=bounded)
+def _write(session: Session, plan: Plan, target: str, where: Span | str | None) -> Write:
+    rows = Results(plan.schema, properties(plan).is_bounded, row_key(plan))
+    sink, changelog = session.catalog.sink(target, rows, where=where)
     return Write(plan, sink, changelog, name=target)  # type: ignore[arg-type]  # one of the kinds
 
 
@@ -114,9 +131,10 @@ def _explain(session: Session, statement: st.Explain) -> str:
 def _about(session: Session, statement: st.Statement) -> Outcome:
     """Statements that tell or change something about the session."""
     if isinstance(statement, st.Describe):
-        schema = session.catalog.table(statement.name, statement.name_span).schema
-        rows = {"name": list(schema.names), "type": [str(f.type) for f in schema]}
-        return Outcome("", frame=pl.DataFrame(rows))
+        return _describe(session, statement)
+    if isinstance(statement, st.ShowCreate):
+        text = shown(session.catalog.definition(statement.kind, statement.name, statement.name_span))
+        return Outcome(text, frame=pl.DataFrame({"result": [text]}))
     if isinstance(statement, st.ShowTables):
         return _listed("table name", session.catalog.names())
     if isinstance(statement, st.ShowViews):
@@ -131,6 +149,14 @@ def _about(session: Session, statement: st.Statement) -> Outcome:
         session.settings.reset(statement.key)
         return Outcome("session option reset")
     raise SqlError("this statement is not possible yet", code="sql-not-yet", where=statement.span)
+
+
+def _describe(session: Session, statement: st.Describe) -> Outcome:
+    catalog = session.catalog
+    look = catalog.path_table if statement.is_path else catalog.table
+    schema = look(statement.name, statement.name_span).schema
+    rows = {"name": list(schema.names), "type": [str(f.type) for f in schema]}
+    return Outcome("", frame=pl.DataFrame(rows))
 
 
 def _set(session: Session, statement: st.Set) -> Outcome:

@@ -73,6 +73,14 @@ def span_of(node: exp.Expr | None) -> Span | None:
     return None
 
 
+def verbatim(node: exp.Expr) -> str:
+    """The node exactly as the user wrote it, on as many lines as there are."""
+    found = bounds(node)
+    assert found is not None, "what the parser made knows where it was written"
+    source: SourceText = node.meta["source"]
+    return source.text[found[0] : found[1]]
+
+
 def text_of(node: exp.Expr) -> str:
     """The node as the user wrote it, on one line."""
     found = bounds(node)

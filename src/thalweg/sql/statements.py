@@ -149,9 +149,10 @@ class Explain(Statement):
 
 @dataclass(frozen=True)
 class Describe(Statement):
-    """`DESCRIBE name`."""
+    """`DESCRIBE name`, or `DESCRIBE 'path'`, which is a table too."""
 
     name: str
+    is_path: bool = False
     name_span: Span | None = field(default=None, compare=False, repr=False)
 
 
@@ -176,7 +177,9 @@ class ShowFunctions(Statement):
 class ShowCreate(Statement):
     """`SHOW CREATE TABLE name` or `SHOW CREATE VIEW name`."""
 
+    kind: Choice["table", "view"]
     name: str
+    name_span: Span | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True)

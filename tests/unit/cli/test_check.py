@@ -36,6 +36,11 @@ def test_check_lists_what_is_read_and_written_and_writes_nothing(thalweg: Call) 
     assert not Path("out").exists()
 
 
+def test_a_sql_file_names_its_job(thalweg: Call) -> None:
+    Path("copy.sql").write_text(JOB)
+    assert thalweg("check", "copy.sql")[1].startswith('job "copy": stream')
+
+
 def test_check_of_a_program_gives_it_empty_tables(thalweg: Call) -> None:
     Path("job.py").write_text(PROGRAM)
     code, out, _ = thalweg("check", "job.py")

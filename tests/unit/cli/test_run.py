@@ -46,7 +46,7 @@ def test_a_program_finds_the_modules_beside_it(thalweg: Call, tmp_path: Path) ->
 
 
 @pytest.mark.parametrize(
-    ("end", "code"), [("sys.exit(7)", 7), ("sys.exit()", 0), ("sys.exit('no')", 1), ("1 / 0", 3)]
+    ("end", "code"), [("sys.exit(7)", 7), ("sys.exit()", 0), ("sys.exit('no')", 1), ("1 / 0", 1)]
 )
 def test_the_program_s_end_is_the_exit_code(thalweg: Call, end: str, code: int) -> None:
     assert thalweg("run", written(f"import sys\n{end}"))[0] == code
@@ -54,9 +54,34 @@ def test_the_program_s_end_is_the_exit_code(thalweg: Call, end: str, code: int) 
 
 def test_an_exception_shows_the_user_s_frames_only(thalweg: Call) -> None:
     code, _, err = thalweg("run", written("def f():\n    raise KeyError('a')\n\nf()"))
-    assert code == 3
+    assert code == 1
     assert [line.split('"')[1] for line in err.splitlines() if "File" in line] == ["job.py", "job.py"]
     assert err.rstrip().endswith("KeyError: 'a'")
+
+
+@pytest.mark.parametrize("mode", ["batch", "stream"])
+def test_an_exception_out_of_a_job_is_a_job_that_failed(thalweg: Call, mode: str) -> None:
+    text = f"""{RUN_ONE}
+def boom(frame):
+    raise ValueError("cb")
+
+session.write_callback(session.from_polars(pl.DataFrame({{"a": [1]}})).plan, boom, False)
+session.run(mode="{mode}")
+"""
+    code, _, err = thalweg("run", written(text))
+    assert code == 3
+    shown = [line.split('"')[1] for line in err.splitlines() if line.startswith("  File")]
+    assert shown == ["job.py", "job.py"], "what stands between the two is not the user's"
+    assert err.rstrip().endswith("ValueError: cb")
+    assert mode == "batch" or err.startswith("job: failed, ")
+
+
+@pytest.mark.parametrize("command", ["run", "check"])
+def test_a_program_that_cannot_be_read_is_wrong(thalweg: Call, command: str) -> None:
+    code, _, err = thalweg(command, written("x = 1\ndef ("))
+    assert code == 1
+    assert err.splitlines()[0] == '  File "job.py", line 2'
+    assert err.rstrip().endswith("SyntaxError: invalid syntax")
 
 
 def test_an_error_of_ours_names_the_line(thalweg: Call) -> None:

@@ -11,6 +11,9 @@ import polars as pl
 import pytest
 
 from thalweg.cli.entry import run
+from thalweg.plan.nodes import Write
+from thalweg.session.execute import Result
+from thalweg.session.hooks import HOOKS
 
 Call = Callable[..., tuple[int, str, str]]
 
@@ -59,13 +62,13 @@ def test_text_and_file_are_too_much(thalweg: Call) -> None:
     assert thalweg("sql", "SELECT 1", "-f", "q.sql")[0] == 2
 
 
-def test_nothing_on_a_terminal_is_a_usage_error(thalweg: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_shell_shows_no_bytes(thalweg: Call, monkeypatch: pytest.MonkeyPatch) -> None:
     terminal = io.StringIO()
     monkeypatch.setattr(terminal, "isatty", lambda: True)
     monkeypatch.setattr(sys, "stdin", terminal)
-    code, _, err = thalweg("sql")
+    code, _, err = thalweg("sql", "--format", "parquet")
     assert code == 2
-    assert "no shell yet" in err
+    assert "the shell shows rows as" in err
 
 
 def test_a_wrong_query_is_told_without_traceback(thalweg: Call) -> None:
@@ -112,3 +115,43 @@ def test_rows_of_an_endless_query_come_as_they_are_made(thalweg: Call) -> None:
     code, out, _ = thalweg("sql", text, "--format", "json", "--mode", "stream", "--no-progress")
     assert code == 0
     assert sorted(out.splitlines()) == ['{"a":1}', '{"a":2}', '{"a":3}']
+
+
+def test_ignored_options_are_told_once_even_where_something_goes_wrong(thalweg: Call) -> None:
+    text = """SET 'rest.port' = '1';
+        CREATE TABLE t (a INT) WITH ('connector' = 'print', 'sink.parallelism' = '2');
+        INSERT INTO t SELECT 1;"""
+    warned = [
+        'warning: the option "rest.port" means nothing here and is ignored',
+        "warning: 'sink.parallelism' means nothing to the connector 'print' and is ignored",
+    ]
+    for end, expected in (("", 0), ("SELECT nothing", 1), ("\n.timer off\nSELECT 2;", 0)):
+        code, _, err = thalweg("sql", f"{text} {end}")
+        assert code == expected
+        assert [line for line in err.splitlines() if line.startswith("warning")] == warned
+
+
+def test_a_bad_flag_is_named(thalweg: Call) -> None:
+    code, _, err = thalweg("sql", "SELECT 1", "--set", "parallelism.default=many")
+    assert code == 1
+    assert "where:    --set parallelism.default=many" in err
+
+
+def test_show_create_is_text(thalweg: Call) -> None:
+    code, out, _ = thalweg("sql", "CREATE VIEW v AS SELECT 1 AS a; SHOW CREATE VIEW v")
+    assert (code, out) == (0, "CREATE VIEW `v` AS\nSELECT 1 AS a\n")
+
+
+def test_changes_of_a_query_that_never_ends_are_updates(thalweg: Call) -> None:
+    seen: list[object] = []
+
+    def look(roots: list[Write], how: object) -> Result:
+        seen.extend(root.sink.key for root in roots)  # type: ignore[attr-defined]  # a sink that has one
+        return Result("x", "stream", 0, 0.0, is_complete=True)
+
+    text = """CREATE TABLE g (a INT) WITH ('connector' = 'datagen');
+        SELECT a AS k, COUNT(*) AS n FROM g GROUP BY a"""
+    for form in ("table", "json"):
+        HOOKS.stand_in = look  # type: ignore[assignment]  # it is called with these
+        assert thalweg("sql", text, "--format", form)[0] == 0
+    assert seen == [("k",), ("k",)]

@@ -7,7 +7,9 @@ from datetime import date, datetime
 import polars as pl
 import pytest
 
+from thalweg.api.type_text import read_type
 from thalweg.base.schema import Schema
+from thalweg.base.types import Field
 from thalweg.connectors import registry
 from thalweg.connectors.datagen import DatagenReader, DatagenSource
 from thalweg.errors import ConfigError
@@ -135,6 +137,71 @@ def test_refusals(options: dict[str, str]) -> None:
     assert caught.value.code == "connector-option-value"
 
 
-def test_nested_columns_are_refused() -> None:
+NESTED = Schema(
+    tuple(
+        Field(name, read_type(text))
+        for name, text in {
+            "a": "ARRAY<STRING>",
+            "aa": "ARRAY<ARRAY<INT>>",
+            "m": "MAP<INT, DOUBLE>",
+            "r": "ROW<x INT, ts TIMESTAMP(3), inner ARRAY<ROW<q BOOLEAN>>>",
+        }.items()
+    )
+)
+
+
+def test_nested_columns_have_options_for_their_parts() -> None:
+    options = {
+        "fields__a__length": "2",
+        "fields__a__null_rate": "0.3",
+        "fields__a__element__length": "4",
+        "fields__m__key__min": "1",
+        "fields__m__key__max": "2",
+        "fields__r__x__min": "0",
+        "fields__r__x__max": "9",
+        "fields__r__inner__element__q__null_rate": "0.5",
+    }
+    source = source_of(NESTED, number_of_rows="200", **options)
+    made = rows(source, 1000)
+    assert made.schema == NESTED.polars
+    assert made.equals(rows(source, 7), null_equal=True)
+    assert made[50:].equals(rows(source, 64, row=50), null_equal=True)
+    assert 0 < made["a"].null_count() < 200
+    assert set(made["a"].drop_nulls().list.len()) == {2}
+    assert made["a"].explode().drop_nulls().str.contains("^[0-9a-f]{4}$").all()
+    assert set(made["aa"].list.len()) == set(made["aa"].explode().list.len()) == {3}
+    keys = [[entry["key"] for entry in entries] for entries in made["m"]]
+    assert {tuple(sorted(k)) for k in keys} == {(1,), (2,), (1, 2)}, "each key once"
+    assert set(made["r"].struct.field("x")) == set(range(10))
+    assert made["r"].struct.field("ts")[0] == datetime(2001, 9, 9, 1, 46, 40)
+    inner = made["r"].struct.field("inner").explode().struct.field("q")
+    assert set(inner) == {True, False, None}
+
+
+def test_strings_of_any_length() -> None:
+    options = {"fields__s__length": "5", "fields__s__var_len": "true", "fields__y__var_len": "false"}
+    source = source_of(EVERYTHING, number_of_rows="300", fields__y__length="2", **options)
+    made = rows(source, 1000)
+    assert made["s"].str.contains("^[0-9a-f]{1,5}$").all()
+    assert set(made["s"].str.len_bytes()) == {1, 2, 3, 4, 5}
+    assert set(made["y"].bin.size()) == {2}
+    assert made.equals(rows(source, 7), null_equal=True)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"fields__r__x__kind": "sequence"}, "cannot be a sequence"),
+        ({"fields__aa__element__var_len": "true"}, "has no length that could vary"),
+        ({"fields__r__y__min": "1"}, "names no column"),
+        ({"fields__m__element__min": "1"}, "names no column"),
+    ],
+)
+def test_refusals_in_nested_columns(options: dict[str, str], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        source_of(NESTED, **options)
+
+
+def test_intervals_are_refused() -> None:
     with pytest.raises(ConfigError, match="cannot be generated"):
-        source_of(Schema.from_polars({"r": pl.List(pl.Int64)}))
+        source_of(Schema.from_polars({"r": pl.List(pl.Duration)}))

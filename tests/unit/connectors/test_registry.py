@@ -63,13 +63,25 @@ def test_options_of_flink_that_mean_nothing_are_warned_about() -> None:
     assert all("means nothing" in w for w in warnings)
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("sink.parallelism", "csv.escape-character", "csv.array-element-delimiter"),
+        *("parquet.compression", "parquet.utc-timezone", "json.encode.decimal-as-plain-number"),
+    ],
+)
+def test_an_option_of_flink_is_never_taken_for_a_misspelt_one(name: str) -> None:
+    (warning,) = registry.check({"connector": "filesystem", "path": "x", name: "1"})
+    assert f"'{name}' means nothing" in warning
+
+
 def test_files(tmp_path: Path) -> None:
     (tmp_path / "x.csv").write_text("1;2\n")
     options = {"connector": "filesystem", "path": str(tmp_path / "x.csv"), "csv.field-delimiter": ";"}
     schema = Schema.from_polars({"a": pl.Int64(), "b": pl.Int64()})
     made = registry.create_source(options, schema)
     assert isinstance(made.source, FileSource)
-    assert made.tolerance == "fail"
+    assert made.tolerance == "none"
     assert drain(made.source).rows() == [(1, 2)]
     watched = {
         "connector": "filesystem",
@@ -93,10 +105,11 @@ def test_a_missing_file_is_said_to_be_missing(tmp_path: Path) -> None:
 
 def test_what_becomes_of_bad_rows() -> None:
     options = {"connector": "nexmark", "events.num": "10"}
-    assert registry.create_source(options).tolerance == "fail"
+    assert registry.create_source(options).tolerance == "none"
     kept = registry.create_source({**options, "errors.sink": "bad"})
     assert (kept.tolerance, kept.error_sink) == ("quarantine", "bad")
     assert registry.create_source({**options, "errors.tolerance": "quarantine"}).tolerance == "quarantine"
+    assert registry.create_source({**options, "errors.tolerance": "none"}).tolerance == "none"
 
 
 def test_nexmark() -> None:
@@ -119,10 +132,10 @@ def test_nexmark() -> None:
 
 def test_sinks() -> None:
     made = registry.create_sink(
-        {"connector": "print", "print-identifier": "x"}, COLUMNS, is_bounded=True
+        {"connector": "print", "print-identifier": "x"}, COLUMNS, is_bounded=True, key=["a"]
     ).sink
     assert isinstance(made, PrintSink)
-    assert made.identifier == "x"
+    assert (made.identifier, made.key) == ("x", ("a",))
     for name in ("blackhole", "checksum"):
         assert isinstance(registry.create_sink({"connector": name}, COLUMNS, is_bounded=True).sink, Sink)
 

@@ -18,6 +18,7 @@ from thalweg.base.types import STRING, DataType, Field, Struct, Timestamp
 from thalweg.errors import DataError
 from thalweg.expr import infer, registry
 from thalweg.expr.evaluate import Projection
+from thalweg.expr.few import few_rows
 from thalweg.expr.nodes import Call, Column, Expr, Literal, Named
 from thalweg.expr.python import unwrapped
 from thalweg.expr.registry import FAILS, Function, Vector
@@ -81,6 +82,12 @@ def eagerly(plan: Projection, frame: pl.DataFrame) -> list[Any]:
     return found["out"].to_list()
 
 
+def as_one_query(plan: Projection, frame: pl.DataFrame) -> list[Any]:
+    """As for many rows: the way by columns, which a few rows take where it is known, is not tried."""
+    plan._few = []
+    return eagerly(plan, frame)
+
+
 def streaming(plan: Projection, frame: pl.DataFrame) -> list[Any]:
     with unwrapped():
         found = plan.lazy(frame.lazy()).collect(engine="streaming")
@@ -93,7 +100,7 @@ def in_memory(plan: Projection, frame: pl.DataFrame) -> list[Any]:
         return plan.lazy(frame.lazy()).collect()["out"].to_list()
 
 
-ENGINES = {"eager": eagerly, "lazy": in_memory, "streaming": streaming}
+ENGINES = {"eager": eagerly, "query": as_one_query, "lazy": in_memory, "streaming": streaming}
 
 
 @pytest.mark.parametrize("function", FUNCTIONS, ids=IDS)
@@ -196,7 +203,23 @@ def test_a_failing_row_raises_among_others(function: Function, engine: str) -> N
         with pytest.raises(DataError) as caught:
             ENGINES[engine](plan, frame)
         assert caught.value.code in {f.code for f in function.failures}
-        assert caught.value.offset == (len(good) if engine == "eager" else None)
+        assert caught.value.offset == (len(good) if engine in ("eager", "query") else None)
+
+
+@pytest.mark.parametrize("function", [f for f in FUNCTIONS if f.few], ids=lambda f: f.name)
+def test_what_few_rows_are_computed_by_is_used(function: Function) -> None:
+    """A second way that always declines would be held to nothing."""
+    used = 0
+    for vector in function.vectors:
+        schema = schema_of(vector)
+        by_columns = few_rows(infer.resolve(call_of(function, vector), schema)[0], schema)
+        found = None if by_columns is None else by_columns(frame_of(vector))
+        if found is not None:
+            used += 1
+            value = found.to_list()[0]
+            assert vector.expected is not FAILS, f"{vector.args} gave {value!r} without a check"
+            assert same(value, vector.expected), f"{vector.args} gave {value!r}, not {vector.expected!r}"
+    assert used, f"no vector of {function.name} was computed by columns"
 
 
 @pytest.mark.parametrize("function", FUNCTIONS, ids=IDS)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from thalweg.errors import InternalError
+from thalweg.errors import InternalError, PlanError
 from thalweg.expr.nodes import Column, Named
 from thalweg.optimizer.explain import explain_plan, explain_steps
 from thalweg.optimizer.optimize import Roots, everywhere, optimize
@@ -71,6 +71,19 @@ def test_a_rule_that_changes_the_columns_is_found_out() -> None:
         optimize([Limit(TABLE, 1)], [lose])
     assert caught.value.code == "internal-rule-schema"
     assert '"lose"' in str(caught.value)
+
+
+@pytest.mark.parametrize("kind", [Project, Roots])
+def test_a_rule_that_returns_no_plan_is_found_out(kind: type[Plan]) -> None:
+    def forgetful(plan: Plan) -> Plan:
+        return None if isinstance(plan, kind) else plan  # type: ignore[return-value]
+
+    with pytest.raises(PlanError) as caught:
+        optimize([pick(TABLE, "a")], [forgetful])
+    error = caught.value
+    assert error.code == "plan-rule-result"
+    assert '"forgetful"' in error.message
+    assert str(error.where).startswith(f"{__file__}:")
 
 
 def test_rules_that_never_come_to_rest_are_stopped() -> None:

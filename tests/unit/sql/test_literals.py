@@ -18,6 +18,8 @@ from thalweg.sql.binder import Binder
 from thalweg.sql.parse import parse
 from thalweg.sql.statements import Query
 
+SPAN = "INTERVAL DAY TO SECOND"
+
 
 def value(text: str) -> Expr:
     (statement,) = parse(f"SELECT {text}")
@@ -51,13 +53,13 @@ def literal(text: str) -> tuple[Any, str]:
         ("TIME '01:02:03.5'", (time(1, 2, 3, 500000), "TIME")),
         ("TIMESTAMP '2026-01-02 03:04:05.678'", (datetime(2026, 1, 2, 3, 4, 5, 678000), "TIMESTAMP(3)")),
         ("TIMESTAMP '2026-01-02'", (datetime(2026, 1, 2), "TIMESTAMP(3)")),
-        ("INTERVAL '10' SECOND", (timedelta(seconds=10), "INTERVAL")),
-        ("INTERVAL '1.5' SECONDS", (timedelta(seconds=1.5), "INTERVAL")),
-        ("INTERVAL '1:30' MINUTE TO SECOND", (timedelta(seconds=90), "INTERVAL")),
-        ("INTERVAL '-1 02:03:04.5' DAY TO SECOND(3)", (-timedelta(1, 4.5, 0, 0, 3, 2), "INTERVAL")),
-        ("INTERVAL -'2' HOUR", (-timedelta(hours=2), "INTERVAL")),
-        ("INTERVAL '36' HOUR", (timedelta(hours=36), "INTERVAL")),
-        ("INTERVAL '2' WEEK", (timedelta(weeks=2), "INTERVAL")),
+        ("INTERVAL '10' SECOND", (timedelta(seconds=10), SPAN)),
+        ("INTERVAL '1.5' SECONDS", (timedelta(seconds=1.5), SPAN)),
+        ("INTERVAL '1:30' MINUTE TO SECOND", (timedelta(seconds=90), SPAN)),
+        ("INTERVAL '-1 02:03:04.5' DAY TO SECOND(3)", (-timedelta(1, 4.5, 0, 0, 3, 2), SPAN)),
+        ("INTERVAL -'2' HOUR", (-timedelta(hours=2), SPAN)),
+        ("INTERVAL '36' HOUR", (timedelta(hours=36), SPAN)),
+        ("INTERVAL '2' WEEK", (timedelta(weeks=2), SPAN)),
         ("INTERVAL '3' MONTH", (3, "INTERVAL MONTH")),
         ("INTERVAL '2' YEAR", (24, "INTERVAL MONTH")),
         ("INTERVAL '-1-6' YEAR TO MONTH", (-18, "INTERVAL MONTH")),

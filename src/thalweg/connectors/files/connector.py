@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from thalweg.base.schema import Schema
-from thalweg.connectors.connector import Connector
+from thalweg.connectors.connector import Connector, Results
 from thalweg.connectors.files.format import ALIASES, EXTENSIONS
 from thalweg.connectors.files.sink import FileSink
 from thalweg.connectors.files.source import FileSource, file_source
@@ -62,11 +62,11 @@ def _source(values: Values, schema: Schema | None) -> FileSource:
         raise
 
 
-def _sink(values: Values, rows: Schema, is_bounded: bool) -> FileSink:
+def _sink(values: Values, rows: Results) -> FileSink:
     return FileSink(
         values["path"],
         values["format"] or "parquet",
-        is_bounded=is_bounded,
+        is_bounded=rows.is_bounded,
         part_rows=values["sink.part-rows"],
     )
 

@@ -15,7 +15,7 @@ from thalweg.expr.functions import (
     time_units,
 )
 
-__all__ = [
+__all__: list[str] = [
     "arithmetic",
     "codes",
     "comparison",

@@ -36,6 +36,7 @@ from thalweg.expr import decimals
 from thalweg.expr.common_type import as_decimal, common_type
 from thalweg.expr.functions import time_arithmetic as times
 from thalweg.expr.functions.comparison import compare
+from thalweg.expr.functions.few import arithmetic_few
 from thalweg.expr.functions.kit import constant, failing_as_null, vecs
 from thalweg.expr.registry import FAILS, UNKNOWN, Failure, Function, Mask, Signature, Vector, register
 
@@ -320,6 +321,7 @@ def _register(word: _Word) -> None:
             infer_values=_infer_values(operator),
             aliases=word.aliases,
             operator=operator,
+            few=arithmetic_few(operator) if operator in "+-*" else None,
         )
     )
     register(

@@ -33,6 +33,7 @@ from thalweg.base.types import (
     Map,
     Struct,
 )
+from thalweg.expr.functions.few import compare_few
 from thalweg.expr.functions.kit import comparable, constant, vec, vecs
 from thalweg.expr.registry import UNKNOWN, Function, Signature, Vector, register
 
@@ -149,6 +150,10 @@ def _vectors(operator: str) -> tuple[Vector, ...]:
     )
 
 
+_METHODS = {"=": "eq", "<>": "neq", "<": "lt", "<=": "lt_eq", ">": "gt", ">=": "gt_eq"}
+"""The methods of Polars' columns."""
+
+
 def _register(operator: str) -> None:
     name, build = _COMPARISONS[operator]
     register(
@@ -160,6 +165,7 @@ def _register(operator: str) -> None:
             vectors=_vectors(operator),
             aliases=(name, *(("!=",) if operator == "<>" else ())),
             operator=operator,
+            few=compare_few(_METHODS[operator]),
         )
     )
 

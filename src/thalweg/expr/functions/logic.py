@@ -19,6 +19,7 @@ import polars as pl
 from thalweg.base.types import BOOLEAN, FLOAT64, INT32, INT64, NULL, STRING, DataType
 from thalweg.expr.common_type import common_type
 from thalweg.expr.functions.comparison import equal
+from thalweg.expr.functions.few import case_few, logic_few, not_few, null_few
 from thalweg.expr.functions.kit import CONDITION, comparable, same, vec, vecs
 from thalweg.expr.registry import Function, Signature, Vector, register
 
@@ -60,6 +61,7 @@ register(
         strict=False,
         guards=_undecided(by=False),
         operator="AND",
+        few=logic_few("bitand"),
         vectors=(
             *_table(True, False, False, False, None, False, None, False, None),
             *vecs(BOOLEAN, (True, True, None, None), (None, None, False, False)),
@@ -76,6 +78,7 @@ register(
         strict=False,
         guards=_undecided(by=True),
         operator="OR",
+        few=logic_few("bitor"),
         vectors=(
             *_table(True, True, True, False, True, None, True, None, None),
             *vecs(BOOLEAN, (False, None, True, True), (False, False, None, None)),
@@ -90,6 +93,7 @@ register(
         lambda args, types: ~args[0],
         "one condition",
         operator="NOT",
+        few=not_few,
         vectors=vecs(BOOLEAN, (True, False), (False, True), (None, None)),
     )
 )
@@ -136,6 +140,7 @@ for _name, _on_null in (("is_null", True), ("is_not_null", False)):
             else (lambda args, types: args[0].is_not_null()),
             "one value",
             strict=False,
+            few=null_few(is_null=_on_null),
             vectors=(
                 *vecs(INT64, (None, _on_null), (0, not _on_null)),
                 *vecs(STRING, ("", not _on_null), (None, _on_null)),
@@ -226,6 +231,7 @@ register(
         _case,
         "pairs of a condition and a value, then possibly a value for the rest",
         strict=False,
+        few=case_few,
         guards=_reached,
         vectors=(
             *vecs(

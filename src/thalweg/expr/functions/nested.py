@@ -29,6 +29,7 @@ from thalweg.base.types import (
 from thalweg.errors import PlanError, did_you_mean
 from thalweg.expr.common_type import common_type
 from thalweg.expr.functions.comparison import equal
+from thalweg.expr.functions.few import field_few
 from thalweg.expr.functions.kit import accepts, bad_constant, by_value, constant, vecs
 from thalweg.expr.registry import UNKNOWN, Function, Signature, register
 
@@ -62,6 +63,7 @@ register(
         "a row and the name of one of its fields",
         infer_values=_infer_field,
         constants=(1,),
+        few=field_few,
         vectors=(
             *vecs(
                 (_PAIR, STRING),

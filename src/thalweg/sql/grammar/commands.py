@@ -100,22 +100,25 @@ class StatementGrammar(DdlGrammar):
         return word
 
     def describe(self, base: dict[str, Any]) -> Describe:
-        """`DESCRIBE name`, also `DESC name`."""
+        """`DESCRIBE name` or `DESCRIBE 'path'`, also with `DESC`."""
         self._advance()
         place = self.place()
-        return Describe(self.table_name(), place, **base)
+        is_path = self._curr is not None and self._curr.token_type == TokenType.STRING
+        return Describe(self.string() if is_path else self.table_name(), is_path, place, **base)
 
     def show(self, base: dict[str, Any]) -> Statement:
-        """`SHOW TABLES`, `VIEWS`, `FUNCTIONS`, `CREATE TABLE name`."""
+        """`SHOW TABLES`, `VIEWS`, `FUNCTIONS`, `CREATE TABLE name`, `CREATE VIEW name`."""
         self.expect("SHOW")
         if self.take("TABLES"):
             return ShowTables(**base)
         if self.take("VIEWS"):
             return ShowViews(**base)
         if self.take("CREATE"):
-            if not self.take("VIEW"):
+            is_view = self.take("VIEW")
+            if not is_view:
                 self.expect("TABLE")
-            return ShowCreate(self.table_name(), **base)
+            place = self.place()
+            return ShowCreate("view" if is_view else "table", self.table_name(), place, **base)
         only_user = self.take("USER")
         if self.take("FUNCTIONS"):
             return ShowFunctions(only_user, **base)

@@ -70,7 +70,10 @@ def _base(cursor: Cursor, may_cut: bool) -> t.DataType:
     word = token.text.upper() if token and token.token_type != TokenType.IDENTIFIER else ""
     if word in _PLAIN:
         cursor._advance()
-        return _PLAIN[word]
+        made = _PLAIN[word]
+        if isinstance(made, t.Integer) and cursor.take("UNSIGNED"):
+            return t.Integer(made.bits, signed=False)
+        return made
     if word in _SIZED:
         cursor._advance()
         return _sized(cursor, token, may_cut)

@@ -1,0 +1,152 @@
+"""Give numbered events on a fixed schedule, and find out how late each of them reached a callback.
+
+Event n of the stream is due `n / rate` seconds after the origin, whether or not the job keeps up (an open
+loop): waiting in queues counts. Each result names its event, so that its latency is its own and exact.
+
+Not here: the queries (delays.py).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from thalweg.base.schema import Schema
+from thalweg.base.types import INT64, TIMESTAMP
+from thalweg.connectors.schedule import Schedule
+from thalweg.protocols.source import Chunk, Fields, Position, Replay, Split
+
+KEYS = 10_000
+_STEP = 7919
+"""Neighbouring events have keys far apart; all keys come once in `KEYS` events."""
+_BEGIN_US = 1_700_000_000_000_000
+SCHEMA = Schema.of({"id": INT64, "key": INT64, "v": INT64, "ts": TIMESTAMP})
+
+
+@dataclass(frozen=True)
+class Ticks:
+    """Numbered events in two splits, odd and even, each row handed out as soon as it is due.
+
+    Attributes:
+        count: how many events.
+        rate: events per second of the clock.
+        origin: when event 0 is due, on the monotonic clock.
+    """
+
+    count: int
+    rate: float
+    origin: float
+    schema: Schema = SCHEMA
+    is_bounded: bool = True
+    replay: Replay = "exact"
+    is_ordered: bool = False
+    is_live: bool = True
+
+    def describe(self) -> str:
+        """Its name."""
+        return "ticks"
+
+    def splits(self) -> list[Split]:
+        """The even and the odd events."""
+        return [Split("0"), Split("1")]
+
+    def open(self, split: Split, position: Position, fields: Fields | None) -> TickReader:
+        """A reader of one split."""
+        names = [n for n, _ in fields] if fields is not None else list(SCHEMA.names)
+        return TickReader(self, int(split.id), int(position.get("row", 0)), names)
+
+
+class TickReader:
+    """Hands out what is due of one split."""
+
+    def __init__(self, ticks: Ticks, phase: int, row: int, names: list[str]) -> None:
+        self._ticks, self._phase, self._row, self._names = ticks, phase, row, names
+        self._schedule = Schedule(ticks.origin, ticks.rate, stride=2, phase=phase)
+        self._rows = (ticks.count - phase + 1) // 2
+
+    def read(self, rows_max: int) -> Chunk:
+        """The rows that are due by now."""
+        first, now = self._row, time.monotonic()
+        count = min(self._schedule.count_due(now), self._rows, first + rows_max) - first
+        ended = first + max(count, 0) >= self._rows
+        if count <= 0:
+            return Chunk(None, first, ended=ended, wait=self._schedule.due_at(first) - now)
+        self._row += count
+        return Chunk(self._frame(first, count), first, ended=ended)
+
+    def _frame(self, first: int, count: int) -> pl.DataFrame:
+        ids = np.arange(first, first + count) * 2 + self._phase
+        made = {
+            "id": lambda: pl.Series("id", ids),
+            "key": lambda: pl.Series("key", ids * _STEP % KEYS),
+            "v": lambda: pl.Series("v", ids % 1000),
+            "ts": lambda: pl.Series("ts", _BEGIN_US + ids * 1_000_000 // int(self._ticks.rate)).cast(
+                pl.Datetime("us")
+            ),
+        }
+        return pl.DataFrame([made[n]() for n in self._names])
+
+    @property
+    def position(self) -> Position:
+        """The next row."""
+        return {"row": self._row}
+
+    def close(self) -> None:
+        """Nothing is held open."""
+
+
+class Arrivals:
+    """A callback that notes when which events came."""
+
+    def __init__(self, column: str, clock: Callable[[], float] = time.monotonic) -> None:
+        self._column, self._clock = column, clock
+        self.noted: list[tuple[float, pl.Series]] = []
+
+    def __call__(self, frame: pl.DataFrame) -> None:
+        self.noted.append((self._clock(), frame.get_column(self._column)))
+
+
+def first_arrivals(noted: list[tuple[float, pl.Series]], count: int) -> np.ndarray[Any, Any]:
+    """When each event came first; NaN for those that never came.
+
+    Example:
+        >>> first_arrivals([(1.0, pl.Series([0])), (2.0, pl.Series([0, 2]))], 3).tolist()
+        [1.0, nan, 2.0]
+    """
+    found = np.full(count, np.nan)
+    for at, ids in reversed(noted):
+        found[ids.to_numpy()] = at
+    return found
+
+
+@dataclass(frozen=True)
+class Latencies:
+    """Milliseconds from due to done, over the events that have a result."""
+
+    count: int
+    p50: float
+    p99: float
+    p999: float
+    max: float
+
+
+def latencies(arrived: np.ndarray[Any, Any], origin: float, rate: float, skip: int) -> Latencies:
+    """The distribution of latencies.
+
+    Args:
+        arrived: when each event came, NaN where it did not.
+        origin: when event 0 was due.
+        rate: events per second.
+        skip: leave out so many events of the beginning.
+    """
+    every = (arrived - (origin + np.arange(len(arrived)) / rate))[skip:] * 1000
+    every = every[~np.isnan(every)]
+    if not len(every):
+        return Latencies(0, *[float("nan")] * 4)
+    p50, p99, p999, most = (float(v) for v in np.quantile(every, (0.5, 0.99, 0.999, 1.0)))
+    return Latencies(len(every), p50, p99, p999, most)

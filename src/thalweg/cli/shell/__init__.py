@@ -1,0 +1,1 @@
+"""The interactive shell of `thalweg sql`: loop.py reads lines, statements.py carries them out."""

@@ -1,0 +1,60 @@
+"""Step some tasks of a run once around: sources first, then what they feed, sinks last.
+
+What a source read at the beginning of a round is published at its end, if no edge is full and all tasks
+are in one round.
+
+Not here: which thread goes round over which tasks (threads.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from thalweg.runtime.run import Run
+from thalweg.runtime.source_task import SourceTask
+from thalweg.runtime.task import Step, Task
+
+
+class Round:
+    """Tasks of one run, in the order of its stages."""
+
+    def __init__(self, run: Run, tasks: Sequence[Task]) -> None:
+        self._run, self._tasks = run, tasks
+        self._sources = [t for t in tasks if isinstance(t, SourceTask)]
+        self._others = [t for t in tasks if not isinstance(t, SourceTask)]
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether every task has passed on its end."""
+        return all(t.state == "finished" for t in self._tasks)
+
+    def wait(self, longest: float) -> float:
+        """After a round without progress: the seconds until it is worth trying again, if nobody wakes."""
+        return min([longest, *(t.wait for t in self._sources if t.wait is not None)])
+
+    def step(self) -> bool:
+        """Step every task; returns whether there was anything to do."""
+        progressed = self._read()
+        for task in self._others:
+            # one step takes the messages of one input
+            for _ in range(len(task.inputs) + 1):
+                result = task.step()
+                self._run.after_step(task, result)
+                if result is not Step.PROGRESS:
+                    break
+                progressed = True
+        return progressed
+
+    def _read(self) -> bool:
+        run = self._run
+        results = []
+        for task in self._sources:
+            if run.stopping is not None:
+                run.apply_stop(task)
+            results.append((task, task.step()))
+        # one cut for what all of them read, not one each
+        run.after_sources(results)
+        for task in self._sources:
+            if task.has_barrier:
+                run.after_step(task, task.step())
+        return any(result is Step.PROGRESS for _, result in results)
