@@ -23,7 +23,7 @@ from thalweg.columnar.outside import handed_out
 from thalweg.connectors.changes import visible
 from thalweg.connectors.files.format import named_format
 from thalweg.connectors.files.paths import local_path
-from thalweg.connectors.text.written import csv_lines, json_lines
+from thalweg.connectors.text.written import spelled
 from thalweg.errors import ConfigError, ConnectorError
 from thalweg.protocols.sink import Delivery
 
@@ -148,9 +148,9 @@ def _write(frame: pl.DataFrame, handle: IO[bytes], form: str) -> None:
     elif form == "arrow":
         frame.write_ipc(handle, record_batch_size=65_536)
     elif form == "csv":
-        handle.write(csv_lines(frame).encode())
+        spelled(frame).write_csv(handle)
     else:
-        handle.write(json_lines(frame).encode())
+        spelled(frame).write_ndjson(handle)
 
 
 def _check_nested(schema: Schema, form: str) -> None:

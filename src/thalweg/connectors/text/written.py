@@ -23,7 +23,7 @@ def json_lines(frame: pl.DataFrame) -> str:
         >>> json_lines(pl.DataFrame({"a": [b"\x00\xff"]}))
         '{"a":"AP8="}\n'
     """
-    return _spelled(frame).write_ndjson()
+    return spelled(frame).write_ndjson()
 
 
 def csv_lines(frame: pl.DataFrame, *, has_header: bool = True) -> str:
@@ -33,7 +33,7 @@ def csv_lines(frame: pl.DataFrame, *, has_header: bool = True) -> str:
         >>> csv_lines(pl.DataFrame({"a": [b"\x00\xff"], "b": [None]}))
         'a,b\nAP8=,\n'
     """
-    ready = _spelled(frame)
+    ready = spelled(frame)
     nested = [name for name, held in ready.schema.items() if held.is_nested()]
     flat = ready.with_columns(
         pl.struct(pl.col(n).alias("v")).struct.json_encode().str.slice(5).str.strip_suffix("}").alias(n)
@@ -42,8 +42,8 @@ def csv_lines(frame: pl.DataFrame, *, has_header: bool = True) -> str:
     return flat.write_csv(include_header=has_header)
 
 
-def _spelled(frame: pl.DataFrame) -> pl.DataFrame:
-    """The frame with texts in place of values that have no form of their own."""
+def spelled(frame: pl.DataFrame) -> pl.DataFrame:
+    """The frame with texts in place of values that have no form of their own, for Polars to write."""
     held = {n: t for n, t in frame.schema.items() if _spelled_type(t) != t}
     return frame.with_columns(_spell(pl.col(n), t).alias(n) for n, t in held.items()) if held else frame
 
