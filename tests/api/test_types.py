@@ -37,3 +37,12 @@ def test_the_checker_sees_mistakes(tmp_path: Path) -> None:
     assert code == 1
     assert "arg-type" in found
     assert "attr-defined" in found
+
+
+@pytest.mark.slow
+def test_the_checker_knows_what_a_session_reads(tmp_path: Path) -> None:
+    program = tmp_path / "program.py"
+    program.write_text("import thalweg as tw\n\ntw.Session().read_nexmark(events=10).bid.fliter('x')\n")
+    found, code = _check(program)
+    assert code == 1
+    assert '"Dataset" has no attribute "fliter"' in found

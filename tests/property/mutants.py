@@ -20,6 +20,7 @@ from tests.property import laws
 from tests.property.laws import Law
 from tests.property.worlds import SECOND
 from thalweg.checkpoint import snapshot as snapshots
+from thalweg.columnar import buffers
 from thalweg.columnar.batch import OFFSET, Batch
 from thalweg.operators import (
     aggregation,
@@ -354,7 +355,7 @@ MUTANTS = (
         "forgets groups of later batches", running.RunningGroupOp, "_remember", _first_batch_only, _TABLES
     ),
     _mutant("no result for no rows", running.RunningGroupOp, "on_cut", _only_with_rows, _TABLES),
-    _mutant("counts NULL", parts, "_present", _all_present, _TABLES),
+    _mutant("counts NULL", buffers, "presence", _all_present, _TABLES),
     _mutant("count ignores weights", parts.CountPart, "update", _without_weights, _TABLES),
     _mutant("sum ignores weights", parts.SumPart, "update", _without_weights, _TABLES),
     _mutant("extremes are not undone", multiset.Multiset, "update", _weightless, _TABLES),

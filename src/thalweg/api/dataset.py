@@ -32,7 +32,7 @@ from thalweg.expr.literals import literal_of
 from thalweg.expr.nodes import Call, Column, Named
 from thalweg.plan import build
 from thalweg.plan.nodes import GroupBy, MapBatches, Plan, Project, Rank
-from thalweg.plan.properties import properties
+from thalweg.plan.properties import properties, ranks_windows
 from thalweg.progress.windows import WindowSpec
 
 _NUMBER = f"{SYSTEM_PREFIX}number"
@@ -160,7 +160,7 @@ class Dataset(Results):
         return self._step(lambda: build.union_all([self.plan, *plans]), *plans)
 
     def limit(self, n: int, offset: int = 0) -> Dataset:
-        """The first rows by position in the input."""
+        """The first rows by position in the input; with them, input that never ends is done with."""
         return self._step(lambda: build.limit(self.plan, n, offset))
 
     def distinct(self) -> Dataset:
@@ -184,20 +184,22 @@ class Dataset(Results):
     def rank(
         self, name: str = "rank", *, by: OrderBy, descending: bool = False, partition: Names = ()
     ) -> Dataset:
-        """Number rows in an order; those that tie share a number, and leave a gap behind them.
+        """Number the rows of each window in an order; those that tie share a number, and leave a gap.
+
+        The rows must be in windows: those of `window(…).rows()`, or of a grouping by window.
 
         Args:
             name: of the new column.
             by: columns to order by.
             descending: greatest first, for those columns that do not say it themselves.
-            partition: number the rows with equal values of these columns apart; `WINDOW` is a window.
+            partition: number the rows with equal values of these columns apart; one of them is `WINDOW`.
         """
         return self._step(lambda: self._numbered("rank", name, by, descending, partition))
 
     def row_number(
         self, name: str = "row_number", *, by: OrderBy, descending: bool = False, partition: Names = ()
     ) -> Dataset:
-        """Number rows in an order, each differently: their position breaks ties. See `rank`."""
+        """Number the rows of each window, each differently: their position breaks ties. See `rank`."""
         return self._step(lambda: self._numbered("row_number", name, by, descending, partition))
 
     def top(
@@ -209,13 +211,15 @@ class Dataset(Results):
         partition: Names = (),
         with_ties: bool = False,
     ) -> Dataset:
-        """The first rows in an order: by default those with the greatest values.
+        """The first rows of each window in an order: by default those with the greatest values.
+
+        The rows must be in windows, as for `rank`.
 
         Args:
             n: how many, for each partition.
             by: columns to order by.
             descending: greatest first, for those columns that do not say it themselves.
-            partition: take the first rows for each value of these columns; `WINDOW` is a window.
+            partition: take the first rows for each value of these columns; one of them is `WINDOW`.
             with_ties: also the rows that tie with the last one. Else the position decides.
         """
 
@@ -234,6 +238,13 @@ class Dataset(Results):
         order = sort_keys(by, descending=descending)
         made = build.rank(self.plan, column_names(partition), order, kind=kind, output=name)
         assert isinstance(made, Rank), "numbering makes a rank step"
+        if not ranks_windows(made):
+            raise PlanError(
+                "rows are numbered within windows only, as yet",
+                code="plan-rank-window",
+                expected="a partition that holds WINDOW, of rows whose windows close",
+                hint="window(tumbling(…)).rank(…), or rank(…, partition=WINDOW) after a grouping by window",
+            )
         return made
 
     # Time --------------------------------------------------------------------------------------

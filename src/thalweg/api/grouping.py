@@ -23,12 +23,16 @@ if TYPE_CHECKING:
     from thalweg.api.dataset import Dataset
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class GroupedDataset:
     """Rows with the keys to group them by; made with `Dataset.group_by`."""
 
     _rows: Dataset
     _keys: tuple[Named, ...]
+
+    def __repr__(self) -> str:
+        keys = ", ".join(map(str, self._keys)) or "nothing"
+        return f"rows of ({self._rows.schema}) grouped by {keys}; agg(…) follows"
 
     def agg(self, *aggregates: Expression, **by_name: Expression) -> Dataset:
         """One row per group: the keys, then the aggregates.
@@ -42,11 +46,14 @@ class GroupedDataset:
         )
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class WindowedDataset:
     """Rows with the windows that they fall into; made with `Dataset.window`."""
 
     _rows: Dataset
+
+    def __repr__(self) -> str:
+        return f"rows of ({self._rows.schema}) in windows; group_by(…), agg(…) or rank(…) follows"
 
     def rows(self) -> Dataset:
         """The rows, once for each of their windows, with `window_start`, `window_end` and `window_time`."""

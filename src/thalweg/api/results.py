@@ -23,7 +23,7 @@ from thalweg.base.types import DataType
 from thalweg.expr.nodes import Aggregate, Named
 from thalweg.plan import build
 from thalweg.plan.nodes import Plan
-from thalweg.plan.properties import properties
+from thalweg.plan.properties import can_replay, properties
 from thalweg.protocols.sink import Sink
 
 Changelog: TypeAlias = Literal["append", "ops", "fold"]
@@ -80,8 +80,12 @@ class Results:
         return as_text(self.schema, is_bounded=self.is_bounded, is_updating=self.is_updating)
 
     def _repr_html_(self) -> str:
-        """The schema and, if the rows end, those that come at once: at most ten, within a second."""
-        sample = self.peek(_SAMPLE_ROWS, _SAMPLE_SECONDS) if self.is_bounded else None
+        """The schema and, if the rows end, those that come at once: at most ten, within a second.
+
+        Rows that can be read only once are left alone.
+        """
+        may_look = self.is_bounded and can_replay(self.plan)
+        sample = self.peek(_SAMPLE_ROWS, _SAMPLE_SECONDS) if may_look else None
         head = as_text(Schema(()), is_bounded=self.is_bounded, is_updating=self.is_updating)
         return as_html(head, self.schema, sample, f"{_SAMPLE_SECONDS:g} s")
 

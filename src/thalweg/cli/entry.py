@@ -13,8 +13,9 @@ from importlib import import_module
 
 import click
 
-from thalweg.cli.failures import DONE, INTERRUPTED, USAGE, report
+from thalweg.cli.failures import DONE, USAGE, report
 from thalweg.cli.startup import collector_paused
+from thalweg.session.interrupts import INTERRUPTED
 
 COMMANDS = {
     "run": "run a program or a SQL file as a job",

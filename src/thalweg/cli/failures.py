@@ -16,7 +16,7 @@ from pathlib import Path
 import thalweg
 from thalweg.errors import CheckpointError, InternalError, ThalwegError, UserError
 
-DONE, WRONG, USAGE, FAILED, CHECKPOINT, RUNNING, INTERRUPTED = 0, 1, 2, 3, 4, 5, 130
+DONE, WRONG, USAGE, FAILED, CHECKPOINT, RUNNING = 0, 1, 2, 3, 4, 5
 ALREADY_RUNNING = "job-already-running"
 _REPORT = "this is a defect in Thalweg; please report it together with the text above"
 _INSIDE = str(Path(thalweg.__path__[0]))

@@ -10,11 +10,11 @@ from typing import Any
 import click
 
 from thalweg.cli.choices import execution_options, raise_flags
-from thalweg.cli.failures import DONE, INTERRUPTED, report
-from thalweg.cli.interrupts import Interrupts
+from thalweg.cli.failures import DONE, report
 from thalweg.cli.programs import run_program, run_sql, sql_session
 from thalweg.cli.progress import Progress
 from thalweg.session.hooks import HOOKS
+from thalweg.session.interrupts import INTERRUPTED, Interrupts
 
 _KINDS = (".py", ".sql")
 
@@ -49,6 +49,7 @@ def watched(
     """Signals stop the jobs in here, and progress is shown, with the names of the jobs or without."""
     HOOKS.job_name = name
     HOOKS.watchers.append(interrupts.watch)
+    HOOKS.handles_signals = True
     progress = Progress(has_names=has_names)
     if not no_progress:
         HOOKS.watchers.append(progress.watch)

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from thalweg.cli.choices import execution_options, raise_flags
-from thalweg.cli.failures import DONE, INTERRUPTED
-from thalweg.cli.interrupts import Interrupts
+from thalweg.cli.failures import DONE
 from thalweg.cli.output import FORMATS, SHELL_FORMATS, write_rows
 from thalweg.cli.programs import Show, run_script, run_sql, sql_session
 from thalweg.cli.results import show_query
 from thalweg.cli.startup import collector_paused
+from thalweg.session.interrupts import INTERRUPTED, Interrupts
 
 if TYPE_CHECKING:
     import polars as pl

@@ -1,7 +1,8 @@
 """Read rows from Python: iterables, generators, asynchronous generators.
 
 A row is a mapping, a tuple or a dataclass; a whole frame may stand in place of rows. Something that can
-be iterated again (a list) can be read again from any row; a generator cannot.
+be iterated again (a list) can be read again from any row; a generator gives its rows once, and who asks
+again gets an error instead of no rows.
 
 Reads:    the iterable (feeds.py), and the clock for the time at which rows arrived.
 Not here: sources that are frames from the start (memory.py).
@@ -10,17 +11,17 @@ Not here: sources that are frames from the start (memory.py).
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields, is_dataclass
+from collections.abc import AsyncIterable, AsyncIterator, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, fields, is_dataclass
 from itertools import chain, islice
 from typing import Any
 
 import polars as pl
 
 from thalweg.base.schema import Schema
-from thalweg.connectors.feeds import POLL_SECONDS, Direct, Queued
+from thalweg.connectors.feeds import POLL_SECONDS, Direct, Feed, Pulled, Queued
 from thalweg.connectors.files.select import check_file, expressions, pruned
-from thalweg.errors import ConfigError
+from thalweg.errors import ConfigError, PlanError
 from thalweg.protocols.source import BadRow, Chunk, Fields, Position, Reader, Replay, Split
 
 _SAMPLE_ROWS = 100
@@ -41,6 +42,7 @@ class IteratorSource:
     schema: Schema
     name: str = "iterator"
     is_bounded: bool = True
+    _once: list[_Stand] = field(default_factory=list, init=False, repr=False)
 
     @property
     def replay(self) -> Replay:
@@ -66,11 +68,54 @@ class IteratorSource:
         return [Split("0")]
 
     def open(self, split: Split, position: Position, fields: Fields | None) -> Reader:
-        """A reader; of a generator there can be only one."""
+        """A reader; one of a generator goes on where the last one stopped, and nowhere else.
+
+        Raises:
+            PlanError: `source-read-once`.
+        """
         done = int(position.get("row", 0))
-        if isinstance(self.rows, AsyncIterable):
-            return IteratorReader(Queued(self.rows), self, fields, done)
-        return IteratorReader(Direct(iter(self.rows)), self, fields, done)
+        if not self._is_once:
+            return IteratorReader(
+                _Stand(_feed(self.rows), 0 if self.replay == "exact" else done), self, fields, done
+            )
+        if not self._once:
+            self._once.append(_Stand(_feed(self.rows)))
+        stand = self._once[0]
+        if not stand.feed.is_started:
+            stand.row = done
+        elif stand.row != done or isinstance(self.rows, AsyncIterable):
+            raise _read_before(self.name, stand.row)
+        return IteratorReader(stand, self, fields, done)
+
+    @property
+    def _is_once(self) -> bool:
+        """Whether there is one iterator, which ends for good."""
+        rows = self.rows
+        return isinstance(rows, AsyncIterator) if isinstance(rows, AsyncIterable) else _is_once(rows)
+
+
+@dataclass
+class _Stand:
+    """How far an iterator has been read: where rows come from, the next one's number, a frame's rest."""
+
+    feed: Feed
+    row: int = 0
+    rest: pl.DataFrame | None = None
+
+
+def _feed(rows: Iterable[Any] | AsyncIterable[Any]) -> Feed:
+    if isinstance(rows, AsyncIterable):
+        return Queued(rows)
+    return Direct(iter(rows)) if isinstance(rows, Collection) else Pulled(iter(rows))
+
+
+def _read_before(name: str, rows: int) -> PlanError:
+    return PlanError(
+        f'the rows of "{name}" have been read, and a generator gives them only once',
+        code="source-read-once",
+        found=f"{rows} row{'' if rows == 1 else 's'} read before",
+        hint="hand in what can be iterated again, such as a list; or collect once and use the frame",
+    )
 
 
 def from_iter(
@@ -157,53 +202,55 @@ def _as_mapping(row: Any) -> Mapping[str, Any] | None:
 class IteratorReader:
     """Makes frames of rows."""
 
-    def __init__(
-        self, rows: Direct | Queued, source: IteratorSource, fields: Fields | None, done: int
-    ) -> None:
-        self._rows, self._source = rows, source
+    def __init__(self, stand: _Stand, source: IteratorSource, fields: Fields | None, done: int) -> None:
+        self._stand, self._source = stand, source
         self._target = pruned(source.schema, fields)
-        self._row, self._skipped = 0, done if source.replay == "exact" else 0
-        if source.replay != "exact":
-            self._row = done
-        self._rest: pl.DataFrame | None = None
+        self._skipped = done
+        self._is_closed = False
 
     @property
     def position(self) -> Position:
         """The number of the next row."""
-        return {"row": self._row}
+        return {"row": max(self._stand.row, self._skipped)}
 
     def read(self, rows_max: int) -> Chunk:
         """The next rows."""
-        while self._row < self._skipped and not self._rows.is_ended:
-            self._read(min(rows_max, self._skipped - self._row))
+        if self._is_closed:
+            return Chunk(None, offset=self._stand.row, ended=True)
+        while self._stand.row < self._skipped:
+            skipped = self._read(min(rows_max, self._skipped - self._stand.row))
+            if skipped.ended or skipped.wait is not None:
+                return skipped
         return self._read(rows_max)
 
     def close(self) -> None:
         """Stop reading; a generator that runs is left alone."""
-        self._rows.close()
-        self._rest = None
+        if not self._is_closed:
+            self._is_closed = True
+            self._stand.feed.close()
 
     def _read(self, rows_max: int) -> Chunk:
-        start = self._row
-        if self._rest is not None:
-            return self._cut(self._rest, rows_max)
-        taken = self._rows.take(rows_max)
+        stand, start = self._stand, self._stand.row
+        if stand.rest is not None:
+            return self._cut(stand.rest, rows_max)
+        taken = stand.feed.take(rows_max)
         if not taken:
-            return Chunk(None, offset=start, ended=self._rows.is_ended, wait=POLL_SECONDS)
+            return Chunk(None, offset=start, ended=stand.feed.is_ended, wait=POLL_SECONDS)
         last = taken.pop() if isinstance(taken[-1], pl.DataFrame) else None
         if last is not None:
             check_file(self._source.schema, last.schema, self._source.name)
-            self._rest = last.select(expressions(self._target, last.schema))
+            stand.rest = last
             if not taken:
-                return self._cut(self._rest, rows_max)
-        self._row += len(taken)
+                return self._cut(last, rows_max)
+        stand.row += len(taken)
         return self._chunk(taken, start)
 
     def _cut(self, frame: pl.DataFrame, rows_max: int) -> Chunk:
-        start, given = self._row, frame[:rows_max]
-        self._row += given.height
-        self._rest = frame[rows_max:] if frame.height > rows_max else None
-        return Chunk(given, offset=start, arrived=self._arrived())
+        start, given = self._stand.row, frame[:rows_max]
+        self._stand.row += given.height
+        self._stand.rest = frame[rows_max:] if frame.height > rows_max else None
+        chosen = given.select(expressions(self._target, frame.schema))
+        return Chunk(chosen, offset=start, arrived=self._arrived())
 
     def _chunk(self, rows: list[Any], start: int) -> Chunk:
         try:

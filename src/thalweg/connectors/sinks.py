@@ -177,6 +177,11 @@ class CallbackSink:
         """Whether the function wants changes."""
         return self.has_ops
 
+    @property
+    def alternative(self) -> str:
+        """How the function gets results that change, for the message that refuses them."""
+        return "changes=True (every change, with a column op)"
+
     def describe(self) -> str:
         """The function's name."""
         return f"callback {getattr(self.function, '__qualname__', repr(self.function))}"

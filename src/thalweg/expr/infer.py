@@ -19,6 +19,7 @@ from thalweg.errors import TypeMismatch, UserError
 from thalweg.expr import aggregates, functions, registry
 from thalweg.expr.casts import can_cast
 from thalweg.expr.nodes import Aggregate, Call, Cast, Column, Expr, Literal, PythonCall
+from thalweg.expr.python import check_arguments
 
 assert functions.__all__, "importing the functions registers them"
 
@@ -46,6 +47,7 @@ def resolve(expr: Expr, schema: Schema, *, table: str | None = None) -> tuple[Ex
     if isinstance(expr, Cast):
         return _resolve_cast(expr, args[0], types[0])
     if isinstance(expr, PythonCall):
+        check_arguments(expr)
         return expr.with_children(args), expr.function.result
     assert isinstance(expr, Aggregate), f"unknown kind of expression {type(expr).__name__}"
     return _resolve_aggregate(expr, args, types)

@@ -12,6 +12,7 @@ Not here: which rows are evaluated (compile.py), where functions come from (sess
 
 from __future__ import annotations
 
+import inspect
 import re
 import sys
 from collections import OrderedDict
@@ -24,7 +25,7 @@ from typing import Any
 import polars as pl
 
 from thalweg.base.types import DataType, outer_type
-from thalweg.errors import DataError, ThalwegError
+from thalweg.errors import DataError, ThalwegError, TypeMismatch
 from thalweg.expr.nodes import PythonCall, PythonFunction
 
 _KEPT_MAX = 256
@@ -67,6 +68,29 @@ def unwrapped() -> Iterator[None]:
         if inner is error:
             raise
         raise inner from inner.__cause__
+
+
+def check_arguments(call: PythonCall) -> None:
+    """Refuse a call that the function cannot be called with; one that does not say what it takes is believed.
+
+    Raises:
+        TypeMismatch: `expr-python-arguments`.
+    """
+    try:
+        signature = inspect.signature(call.function.call)
+    except (TypeError, ValueError):  # a callable without a signature, as some builtins are
+        return
+    try:
+        signature.bind(*call.args)
+    except TypeError as error:
+        count = len(call.args)
+        raise TypeMismatch(
+            f'the Python function "{call.function.name}" cannot be called so: {error}',
+            code="expr-python-arguments",
+            where=call.span,
+            expected=f"{call.function.name}({', '.join(map(str, signature.parameters.values()))})",
+            found=f"{call} with {count} argument{'' if count == 1 else 's'}",
+        ) from None
 
 
 def build_python_call(

@@ -1,7 +1,8 @@
 """Keep the first rows by position.
 
 Which rows are first does not depend on when they arrive: a row of an earlier split displaces one
-of a later split, so the result may change until the input has ended.
+of a later split, so the result may change until enough rows of splits have come before which no
+other split is still open. Then the operator needs no more, and an endless job ends.
 """
 
 from __future__ import annotations
@@ -92,6 +93,14 @@ class LimitOp:
             plus = consolidate(join_batches([undone, plus]))
         if len(plus):
             yield from plus.slices(self._rows_max)
+
+    def is_final(self, first_open: int) -> bool:
+        """Whether the rows that are kept all come before any that may follow."""
+        wanted = self._spec.count and self._spec.count + self._spec.offset
+        if not wanted:
+            return True
+        rows = self._rows.rows(0)
+        return rows.height >= wanted and bool((rows.get_column(SPLIT) <= first_open).all())
 
     def on_end(self, port: int) -> Iterator[Output]:
         """The result is final."""

@@ -6,13 +6,37 @@ an `op` column; `fold` waits for the end of bounded input and writes the table.
 
 from __future__ import annotations
 
+from typing import Literal, TypeAlias
+
 from thalweg.base.schema import SYSTEM_PREFIX, Schema
 from thalweg.base.types import STRING, Field
-from thalweg.errors import PlanError
+from thalweg.errors import PlanError, did_you_mean
 from thalweg.operators.changelog import FoldSpec, OpsSpec
 from thalweg.plan.nodes import WINDOW_END, WINDOW_START, GroupBy, Plan, Window, Write
 from thalweg.plan.properties import properties
 from thalweg.protocols.operator import OperatorSpec
+
+Changelog: TypeAlias = Literal["append", "ops", "fold"]
+CHANGELOGS: tuple[Changelog, ...] = ("append", "ops", "fold")
+
+
+def checked_changelog(name: str | None) -> Changelog | None:
+    """The way that a program names, if it names one.
+
+    Raises:
+        PlanError: `plan-changelog`.
+    """
+    for known in CHANGELOGS:
+        if name == known:
+            return known
+    if name is None:
+        return None
+    raise PlanError(
+        f'there is no way "{name}" to write a result that changes',
+        code="plan-changelog",
+        choices=list(CHANGELOGS),
+        hint=did_you_mean(name, list(CHANGELOGS)),
+    )
 
 
 def check_sink(plan: Write, *, batch: bool = False) -> None:
@@ -42,12 +66,13 @@ def check_sink(plan: Write, *, batch: bool = False) -> None:
     choices = ["'changelog' = 'ops' (every change, with a column op)"]
     if found.is_bounded:
         choices.append("'changelog' = 'fold' (the final table)")
+    own = getattr(plan.sink, "alternative", None)
     raise PlanError(
         f"the result of {_in_words(updater)} changes as rows arrive, "
         f"and the sink {plan.sink.describe()} only takes rows that stay",
         code="plan-updating-sink",
         where=plan.span or plan.place,
-        choices=choices,
+        choices=choices if own is None else [own],
         hint=_way_to_final(updater),
     )
 

@@ -78,6 +78,20 @@ def properties(plan: Plan) -> Properties:
     return _unary(plan, below[0])
 
 
+def reads_endless(plan: Plan) -> bool:
+    """Whether some source below never ends; the plan may end all the same, after a LIMIT."""
+    if isinstance(plan, Scan):
+        return not plan.source.is_bounded
+    return any(reads_endless(below) for below in plan.inputs)
+
+
+def can_replay(plan: Plan) -> bool:
+    """Whether the plan's rows can be read more than once."""
+    if isinstance(plan, Scan):
+        return plan.source.replay != "none"
+    return all(can_replay(below) for below in plan.inputs)
+
+
 def _unary(plan: Plan, below: Properties) -> Properties:
     if isinstance(plan, AssignWatermark):
         return _with(below, times={**below.times, plan.column: 0})
@@ -90,8 +104,8 @@ def _unary(plan: Plan, below: Properties) -> Properties:
     if isinstance(plan, Rank):
         return _rank(plan, below)
     if isinstance(plan, Limit):
-        # a row of an earlier split displaces one of a later split, whenever it comes
-        return Properties(below.is_bounded, True, below.times)
+        # a row of an earlier split displaces one of a later split, whenever it comes, until there are enough
+        return Properties(is_bounded=True, is_updating=True, times=below.times)
     if isinstance(plan, MapBatches):
         return Properties(below.is_bounded, below.is_updating)
     if isinstance(plan, (Late, BadRows)):

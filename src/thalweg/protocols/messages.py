@@ -21,10 +21,14 @@ class Watermark:
 
 @dataclass(frozen=True, slots=True)
 class Barrier:
-    """The mark of cut `number`; a `checkpoint` is a cut whose state is saved."""
+    """The mark of cut `number`; a `checkpoint` is a cut whose state is saved.
+
+    Behind it no row follows of a split before `first_open`, as the SPLIT column numbers them.
+    """
 
     number: int
     kind: Literal["cut", "checkpoint"] = "cut"
+    first_open: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -83,6 +83,15 @@ class Operator(Protocol):
         ...
 
 
+@runtime_checkable
+class Finishing(Protocol):
+    """An operator that may have had enough before its input ends, as LIMIT has."""
+
+    def is_final(self, first_open: int) -> bool:
+        """Asked right after a cut: whether rows that follow, of split `first_open` on, change nothing."""
+        ...
+
+
 class Context(Protocol):
     """What the runtime hands to an operator when it is built."""
 

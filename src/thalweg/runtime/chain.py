@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from thalweg.columnar.batch import Batch
 from thalweg.columnar.eager import count_negative
 from thalweg.errors import ThalwegError
-from thalweg.protocols.operator import Operator, Output, Side
+from thalweg.protocols.operator import Finishing, Operator, Output, Side
 
 
 @dataclass
@@ -35,6 +35,7 @@ class Chain:
     def __init__(self, operators: Sequence[tuple[str, Operator]]) -> None:
         self._operators = operators
         self.counts = {name: Counts() for name, _ in operators}
+        self._finishing = [o for _, o in operators if isinstance(o, Finishing)]
 
     def on_batch(self, port: int, batch: Batch) -> Iterator[Output]:
         """Rows for the first operator."""
@@ -49,6 +50,10 @@ class Chain:
         """A cut passes, operator by operator."""
         for i, (_, operator) in enumerate(self._operators):
             yield from self._pass_on(i, operator.on_cut(number))
+
+    def is_final(self, first_open: int) -> bool:
+        """Whether no row that may follow changes what the chain gives."""
+        return any(o.is_final(first_open) for o in self._finishing)
 
     def on_end(self, port: int, *, last: bool) -> Iterator[Output]:
         """A port of the first operator ends; with its last port, the whole chain."""

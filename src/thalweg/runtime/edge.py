@@ -27,6 +27,8 @@ class Channel:
         self._bytes_in = self._bytes_out = 0
         self._wake_consumer = wake
         self.wake_producer: Callable[[], None] = _nothing
+        self.is_closed = False
+        """Whether the consumer wants no more; what is put then is dropped."""
 
     @property
     def rows(self) -> int:
@@ -36,15 +38,25 @@ class Channel:
     @property
     def is_full(self) -> bool:
         """Whether the producer must stop."""
+        if self.is_closed:
+            return False
         return self.rows >= self._rows_max or self._bytes_in - self._bytes_out >= self._bytes_max
 
     @property
     def is_empty(self) -> bool:
         """Whether nothing waits."""
-        return not self._queue
+        return self.is_closed or not self._queue
+
+    def close(self) -> None:
+        """Take no more messages; the producer learns of it."""
+        self.is_closed = True
+        self._queue.clear()
+        self.wake_producer()
 
     def put(self, message: Message) -> None:
         """Add a message; the producer has looked at `is_full` before."""
+        if self.is_closed:
+            return
         rows = size = 0
         if isinstance(message, Batch):
             rows = len(message)

@@ -34,6 +34,11 @@ class OutputEdge:
         """Whether one of the receivers cannot take more."""
         return any(c.is_full for c in self.channels)
 
+    @property
+    def is_closed(self) -> bool:
+        """Whether no receiver wants more."""
+        return all(c.is_closed for c in self.channels)
+
     def broadcast(self, message: Message) -> None:
         """Send a message that every receiver needs."""
         for channel in self.channels:

@@ -104,7 +104,7 @@ class SourceTask(Task):
         if self._requested is not None:
             barrier, self._requested = self._requested, None
             self.fresh = False
-            self._emitting = self.pass_barrier(barrier)
+            self._emitting = self.pass_barrier(replace(barrier, first_open=self._first_open()))
             return True
         if self.is_stopping:
             return False
@@ -114,6 +114,19 @@ class SourceTask(Task):
             self._emitting = self._end_all()
             return True
         return self._read_next()
+
+    def _first_open(self) -> int:
+        """The first split that a row may still come from, numbered as in the SPLIT column."""
+        numbers = [s.number for s in self.splits] + [number for number, _, _ in self.pending]
+        if not self.owner.is_complete:
+            numbers.append(self.share[2])
+        return _split_number(self.scan, min(numbers)) if numbers else _split_number(self.scan) + (1 << 32)
+
+    def finish(self) -> Iterator[Output | Message]:
+        """As any task; what is still open was read for nobody."""
+        for current in self.splits:
+            current.reader.close()
+        yield from super().finish()
 
     def _discover(self) -> None:
         """Look for new splits from time to time, and take those that fall to this task."""
@@ -234,7 +247,7 @@ class SourceTask(Task):
             offsets = chunk.offsets
             if offsets is None:
                 offsets = pl.int_range(chunk.offset, chunk.offset + frame.height, eager=True)
-            split = (self.scan.number << 32) + current.number
+            split = _split_number(self.scan, current.number)
             added.append(pl.repeat(split, frame.height, dtype=pl.Int64, eager=True).alias(SPLIT))
             added.append(offsets.cast(pl.Int64).alias(OFFSET))
         return beside(frame, added) if added else frame
@@ -280,6 +293,11 @@ class SourceTask(Task):
             return "waits for a split to read"
         names = ", ".join(s.split.id for s in self.splits)
         return f"waits for rows from {names}; {self.owner.why()}"
+
+
+def _split_number(scan: ScanSpec, number: int = 0) -> int:
+    """What orders a split among all splits of the job."""
+    return (scan.number << 32) + number
 
 
 def _before(advance: Advance) -> pl.Series:

@@ -16,13 +16,13 @@ Not here: sources (source_task.py), who calls `step` (inline.py, threads.py).
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 
 from thalweg.columnar.batch import Batch, join_batches
 from thalweg.progress.merge import IDLE, Idle, Progress, WatermarkMerge
 from thalweg.protocols.messages import Barrier, End, Message, Watermark
-from thalweg.protocols.operator import MAIN, Output, Side
+from thalweg.protocols.operator import BAD, MAIN, Output, Side
 from thalweg.protocols.sink import Writer
 from thalweg.runtime.chain import Chain
 from thalweg.runtime.edge import Channel
@@ -46,6 +46,7 @@ class Input:
     port: int
     ended: bool = False
     aligned: bool = False
+    first_open: int = 0
 
 
 @dataclass
@@ -100,6 +101,9 @@ class Task:
         if self.state == "finished":
             return Step.FINISHED
         if self._emitting is not None:
+            return self._emit()
+        if self._is_unwanted:
+            self._emitting = self.finish()
             return self._emit()
         started = self._start_next()
         if not started:
@@ -163,7 +167,7 @@ class Task:
             for time in self._merge.update(number, IDLE if last.time is None else last.time):
                 yield from self._advance(time)
         elif isinstance(last, Barrier):
-            input_.aligned, self._barrier = True, last
+            input_.aligned, input_.first_open, self._barrier = True, last.first_open, last
             yield from self._align(last)
         elif isinstance(last, End):
             yield from self._end(number, input_)
@@ -186,9 +190,12 @@ class Task:
         if not all(i.aligned or i.ended for i in self.inputs):
             return
         self._barrier = None
-        yield from self.pass_barrier(barrier)
+        first_open = min(i.first_open for i in self.inputs if i.aligned)
+        yield from self.pass_barrier(replace(barrier, first_open=first_open))
         for input_ in self.inputs:
             input_.aligned = False
+        if self.chain.is_final(first_open):
+            yield from self._end_early()
 
     def pass_barrier(self, barrier: Barrier) -> Iterator[Output | Message]:
         """Emit what is owed, publish, let the runtime look at the state, pass the barrier on."""
@@ -213,13 +220,29 @@ class Task:
         if self._barrier is not None:
             yield from self._align(self._barrier)
 
+    def _end_early(self) -> Iterator[Output | Message]:
+        """The end of a task that needs no more of its input."""
+        ports = sorted({i.port for i in self.inputs if not i.ended})
+        for port in ports:
+            yield from self.chain.on_end(port, last=port == ports[-1])
+        yield from self.finish()
+
+    @property
+    def _is_unwanted(self) -> bool:
+        """Whether nobody takes what the task makes; rows that could not be read are by-catch."""
+        wanted = [o for o in self.outputs if o.edge.output != BAD]
+        return self.writer is None and bool(wanted) and all(o.is_closed for o in wanted)
+
     def _end_all(self) -> Iterator[Output | Message]:
         """The end of a task that nothing was sent to."""
         yield from self.chain.on_end(0, last=True)
         yield from self.finish()
 
     def finish(self) -> Iterator[Output | Message]:
-        """Publish the rest and pass on the end."""
+        """Publish the rest and pass on the end; whoever still sends learns that it is not wanted."""
+        for input_ in self.inputs:
+            input_.ended = True
+            input_.channel.close()
         if self.writer is not None:
             self.writer.end()
         self.state = "finished"

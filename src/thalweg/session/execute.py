@@ -24,7 +24,7 @@ from thalweg.physical.lazy import LazyBuilder
 from thalweg.physical.possible import check_possible
 from thalweg.physical.results import changelog_step, check_sink
 from thalweg.plan.nodes import Plan, Write
-from thalweg.plan.properties import properties
+from thalweg.plan.properties import reads_endless
 from thalweg.runtime.options import RunOptions
 from thalweg.session.hooks import HOOKS
 from thalweg.session.reading import read_bad_rows, read_splits
@@ -122,7 +122,7 @@ def choose_mode(plans: Sequence[Plan], wanted: Mode) -> str:
     Raises:
         PlanError: `plan-batch-unbounded`.
     """
-    unbounded = [p for p in plans if not properties(p).is_bounded]
+    unbounded = [p for p in plans if reads_endless(p)]
     if wanted == "stream":
         return "stream"
     if not unbounded:

@@ -33,6 +33,7 @@ class Hooks:
         job_name: what a job is called that nobody named.
         watchers: entered when a stream starts, left when it has ended.
         stand_in: called instead of running a job.
+        handles_signals: whether signals stop the jobs already.
         has_own_warnings: whether ignored options are told by the command line, not by the sessions.
     """
 
@@ -40,6 +41,7 @@ class Hooks:
     job_name: str | None = None
     watchers: list[Watcher] = field(default_factory=list)
     stand_in: StandIn | None = None
+    handles_signals: bool = False
     has_own_warnings: bool = False
 
     def reset(self) -> None:
@@ -47,6 +49,7 @@ class Hooks:
         self.flags.clear()
         self.watchers.clear()
         self.job_name = self.stand_in = None
+        self.handles_signals = False
         self.has_own_warnings = False
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, fields
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,7 @@ from thalweg.api.dataset import Dataset
 from thalweg.base.types import Struct
 from thalweg.connectors.nexmark import NexmarkConfig
 from thalweg.connectors.nexmark_source import NexmarkSource
+from thalweg.errors import ConfigError, did_you_mean
 from thalweg.expr.literals import literal_of
 from thalweg.expr.nodes import Call, Column, Expr, Named
 from thalweg.plan import build
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
 
 KINDS = ("person", "auction", "bid")
 DELAY = timedelta(seconds=4)
+_OWN = ("events_num", "first_event_rate")
+"""What `events` and `rate` say."""
 
 
 @dataclass(frozen=True)
@@ -56,13 +60,31 @@ def nexmark_tables(
         rate_limit: events per second of the clock; None: as fast as they are read.
         splits: into how many splits each generator's events are dealt.
         config: further fields of `NexmarkConfig`, such as `seed` or `generators`.
+
+    Raises:
+        ConfigError: an option does not exist, or its value is out of range.
     """
+    _check_names(config)
     source = NexmarkSource(
         NexmarkConfig(events_num=events, first_event_rate=rate, **config),
         rate_limit=rate_limit,
         splits_per_generator=splits,
     )
     return tables_of(session, source)
+
+
+def _check_names(config: Iterable[str]) -> None:
+    """Refuse options that the stream does not have."""
+    known = [f.name for f in fields(NexmarkConfig) if f.name not in _OWN]
+    names = ["events", "rate", "rate_limit", "splits", *known]
+    for name in config:
+        if name not in known:
+            raise ConfigError(
+                f'the Nexmark stream has no option "{name}"',
+                code="nexmark-config",
+                choices=names,
+                hint=did_you_mean(name, names),
+            )
 
 
 def tables_of(session: Session, source: Source) -> NexmarkTables:

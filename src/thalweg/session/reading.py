@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 
 import polars as pl
@@ -43,5 +44,7 @@ def _chunks(plan: Scan, split: Split) -> Iterator[Chunk]:
             yield chunk
             if chunk.ended:
                 return
+            if chunk.frame is None and not chunk.bad:
+                time.sleep(chunk.wait or 0)
     finally:
         reader.close()

@@ -1,6 +1,8 @@
 """The one place where all parts meet.
 
 A session knows tables, functions and options; it collects sinks, and runs them as one job.
+
+Not here: what it reads (inputs.py), how plans run (execute.py).
 """
 
 from __future__ import annotations
@@ -14,20 +16,23 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from thalweg.connectors.memory import MemorySink, frame_source
+from thalweg.connectors.memory import MemorySink
 from thalweg.connectors.sinks import CallbackSink
 from thalweg.errors import ConfigError, PlanError
 from thalweg.expr import functions as _functions
 from thalweg.optimizer.optimize import Rule
 from thalweg.optimizer.standard import RULES
-from thalweg.plan.nodes import Plan, Scan, Write
-from thalweg.plan.properties import properties
+from thalweg.physical.results import check_sink, checked_changelog
+from thalweg.plan.nodes import Plan, Write
+from thalweg.plan.properties import properties, reads_endless
 from thalweg.protocols.sink import Sink
 from thalweg.runtime.options import RunOptions
 from thalweg.session.catalog import SessionCatalog
-from thalweg.session.execute import Execution, Mode, Result, execute, explain
+from thalweg.session.execute import Execution, Mode, Result, choose_mode, execute, explain
 from thalweg.session.hooks import HOOKS
 from thalweg.session.ignored import Notices
+from thalweg.session.inputs import Inputs
+from thalweg.session.interrupts import interruptible
 from thalweg.session.settings import Settings
 from thalweg.session.statements import Outcome, run_text
 
@@ -46,7 +51,7 @@ _MODES: dict[str, Mode] = {
 _UNNAMED = "job"
 
 
-class Session:
+class Session(Inputs):
     """Tables, options, and the jobs made from them.
 
     Args:
@@ -83,46 +88,7 @@ class Session:
         """Warn of the options that mean nothing here."""
         self._notices.say([*self.settings.warnings, *self.catalog.warnings])
 
-    # -- reading -------------------------------------------------------------------------------
-
-    def from_source(self, source: Any, name: str | None = None) -> Dataset:
-        """The rows of a source that keeps the contract of `thalweg.protocols.source`."""
-        return self._dataset(Scan(source, name=name))
-
-    def read_parquet(self, path: str | Sequence[str], **options: Any) -> Dataset:
-        """The rows of Parquet files: a file, a pattern, a directory, or several of these."""
-        return self._read(path, "parquet", options)
-
-    def read_ipc(self, path: str | Sequence[str], **options: Any) -> Dataset:
-        """The rows of Arrow IPC files."""
-        return self._read(path, "arrow", options)
-
-    def read_csv(self, path: str | Sequence[str], **options: Any) -> Dataset:
-        """The rows of CSV files."""
-        return self._read(path, "csv", options)
-
-    def read_json(self, path: str | Sequence[str], **options: Any) -> Dataset:
-        """The rows of JSON-lines files."""
-        return self._read(path, "json", options)
-
-    def _read(self, path: str | Sequence[str], form: str, options: dict[str, Any]) -> Dataset:
-        from thalweg.connectors.files.source import file_source
-
-        return self.from_source(file_source(path, form, **options))
-
-    def from_polars(self, frame: Any, name: str = "frame") -> Dataset:
-        """The rows of a frame: Polars, pandas, PyArrow, or anything with the Arrow PyCapsule interface."""
-        from thalweg.api.frames import to_frame
-
-        return self.from_source(frame_source(to_frame(frame), name=name))
-
-    from_pandas = from_arrow = from_frame = from_polars
-
-    def read_nexmark(self, events: int | None = None, **options: Any) -> Any:
-        """The Nexmark stream, with its views `person`, `auction` and `bid` (see `session/nexmark.py`)."""
-        from thalweg.session.nexmark import nexmark_tables
-
-        return nexmark_tables(self, events, **options)
+    # -- names ---------------------------------------------------------------------------------
 
     def _dataset(self, plan: Plan) -> Dataset:
         # imported here: SQL alone does not need the fluent interface
@@ -166,25 +132,27 @@ class Session:
 
     def add_sink(self, write: Write) -> None:
         """Add a sink to the job that `run` will start; what cannot work is said here."""
-        from thalweg.physical.results import check_sink
-
         check_sink(write, batch=self._is_batch(write))
         self.sinks.append(write)
 
     def _is_batch(self, write: Write) -> bool:
         mode = _MODES[self.settings.get("execution.runtime-mode")]
-        return mode == "batch" or (mode == "automatic" and properties(write).is_bounded)
+        return mode == "batch" or (mode == "automatic" and not reads_endless(write))
 
     def write(self, plan: Plan, target: str, form: str, changelog: str | None) -> None:
         """Queue a directory of files as a sink."""
         from thalweg.connectors.files.sink import FileSink
 
-        sink = FileSink(target, form, is_bounded=properties(plan).is_bounded)
-        self.sinks.append(Write(plan, sink, changelog))  # type: ignore[arg-type]
+        self.write_sink(plan, FileSink(target, form, is_bounded=properties(plan).is_bounded), changelog)
 
     def write_sink(self, plan: Plan, sink: Sink, changelog: str | None = None) -> None:
-        """Queue any sink."""
-        self.sinks.append(Write(plan, sink, changelog))  # type: ignore[arg-type]
+        """Queue any sink; what cannot work in any mode is said here."""
+        from thalweg.api.place import caller
+
+        write = Write(plan, sink, checked_changelog(changelog), place=caller())
+        # bounded input may yet be run as a batch, whose results never change
+        check_sink(write, batch=not reads_endless(plan))
+        self.sinks.append(write)
 
     def write_callback(self, plan: Plan, function: Callable[[pl.DataFrame], object], changes: bool) -> None:
         """Queue a function that is called with results at cuts."""
@@ -210,11 +178,14 @@ class Session:
                 code="plan-no-sink",
                 hint="add a sink first: write_parquet, write_callback, INSERT INTO …",
             )
-        sinks, self.sinks = self.sinks, []
         name = self._settled("pipeline.name", name)
         how = self._execution(name, self._settled("execution.runtime-mode", mode), options)
-        has_name = name is not None or how.name != _UNNAMED
-        return execute(sinks, replace(how, watchers=(partial(_listening, has_name=has_name),)))
+        # what is wrong with the call is said before the sinks are taken, so that another call finds them
+        choose_mode(self.sinks, how.mode)
+        sinks, self.sinks = self.sinks, []
+        listening = partial(_listening, has_name=name is not None or how.name != _UNNAMED)
+        with interruptible() as watchers:
+            return execute(sinks, replace(how, watchers=(listening, *watchers)))
 
     def _settled(self, option: str, given: str | None) -> str | None:
         """What the program says, unless a flag says otherwise."""

@@ -102,12 +102,16 @@ def _writes(session: Session, plan: Plan, target: str, span: Span | None = None)
     late = session.settings.get("pipeline.late-rows.sink")
     if late is not None:
         where = session.settings.place("pipeline.late-rows.sink")
-        made += [_write(session, Late(w), late, where) for w in _found(plan, Window)]
-    for scan in _found(plan, Scan):
-        error_sink = session.catalog.error_sinks.get(scan)
-        if error_sink is not None:
-            made.append(_write(session, BadRows(scan), *error_sink))
-    return made
+        made += _sides(session, {(Late(w), late): where for w in _found(plan, Window)})
+    sinks = session.catalog.error_sinks
+    tables = {s: sinks[s] for s in _found(plan, Scan) if s in sinks}
+    return [*made, *_sides(session, {(BadRows(s), name): where for s, (name, where) in tables.items()})]
+
+
+def _sides(session: Session, wanted: dict[tuple[Plan, str], Span | str | None]) -> list[Write]:
+    """The sinks of late and bad rows; a table gets those of one step once, however many INSERTs read it."""
+    there = {(w.input, w.name) for w in session.sinks}
+    return [_write(session, *side, where) for side, where in wanted.items() if side not in there]
 
 
 def _write(session: Session, plan: Plan, target: str, where: Span | str | None) -> Write:

@@ -1,8 +1,9 @@
 """What goes wrong with a program, its files and its rows is told in exactly the words of its golden file.
 
 A golden file holds small files (`=== name`; one that ends in `.parquet` is written from CSV), a SQL program
-(`=== program`), a line of dashes, and the whole message. Running this file as a program writes the messages
-anew, for review. It runs in the folder of the files, which messages show as `$DIR`.
+(`=== program`) or one in Python (`=== program.py`), a line of dashes, and the whole message. Running this
+file as a program writes the messages anew, for review. It runs in the folder of the files, which messages
+show as `$DIR`.
 
 Not here: mistakes in the text of one statement (tests/errors/sql).
 """
@@ -17,6 +18,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+import thalweg
 from thalweg.errors import ThalwegError
 from thalweg.session.session import Session
 
@@ -29,13 +31,16 @@ def message(text: str, folder: Path) -> str:
     """The error that a program gives, as the command line prints it."""
     _, *parts = HEAD.split(text)
     files = dict(zip(parts[::2], parts[1::2], strict=True))
-    program = files.pop("program")
+    program = files.pop("program", None)
+    python = files.pop("program.py", "")
     # from within the folder, so that no message is longer where the folder has a long name
     with chdir(folder):
         for name, held in files.items():
             write(Path(name), held)
         try:
-            run(program)
+            exec(compile(python, "program.py", "exec"), {"tw": thalweg})
+            if program is not None:
+                run(program)
         except ThalwegError as error:
             return error.render().replace(str(folder.resolve()), "$DIR")
     return "no error"

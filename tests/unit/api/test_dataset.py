@@ -231,6 +231,9 @@ LIST = ["k", "v"]
         (lambda d: d.rank("k", by="v"), "plan-name-taken"),
         (lambda d: d.rank("r", by="w"), "plan-unknown-column"),
         (lambda d: d.rank("r", by="v", partition=[3]), "plan-no-column"),
+        (lambda d: d.rank("r", by="v", partition="k"), "plan-rank-window"),
+        (lambda d: d.row_number("r", by="v"), "plan-rank-window"),
+        (lambda d: d.top(3, by="v"), "plan-rank-window"),
         (lambda d: d.group_by("w").agg(n=tw.count()), "plan-unknown-column"),
         (lambda d: d.group_by(LIST), "plan-no-column"),
         (lambda d: d.group_by("k").agg(tw.col("v")), "plan-not-grouped"),
@@ -283,3 +286,9 @@ def test_mistakes_in_the_rows_of_a_function(mode: str, function: Any, code: str)
     assert caught.value.code == code
     if mode == "batch":  # a stream names the split and the row instead
         assert str(caught.value.where).startswith(f"{__file__}:")
+
+
+def test_half_a_step_says_what_is_missing() -> None:
+    grouped = two_splits().group_by("k", odd=tw.col("v") % 2)
+    assert repr(grouped).endswith("grouped by k, (v % 2) AS odd; agg(…) follows")
+    assert "group_by(…), agg(…) or rank(…) follows" in repr(two_splits().window(tw.tumbling("1s"), on="t"))

@@ -93,3 +93,17 @@ def test_a_function_that_raises_names_its_line() -> None:
         dataset(ROWS).select(x=tw.udf(lambda p: p / 0, returns=float)(tw.col("price"))).collect()
     assert caught.value.code == "data-python-function"
     assert str(caught.value.where).startswith(f"{__file__}:")
+
+
+def test_a_call_with_too_many_arguments_is_refused_where_it_stands() -> None:
+    with pytest.raises(ThalwegError) as caught:
+        dataset(ROWS).select(greeting(tw.col("city"), tw.col("price")))
+    assert caught.value.code == "expr-python-arguments"
+    assert caught.value.found == "greeting(city, price) with 2 arguments"
+    assert str(caught.value.where).startswith(f"{__file__}:")
+
+
+def test_defaults_and_any_number_of_arguments_are_taken() -> None:
+    rest = tw.udf(lambda first, second=2, *more: first, returns="BIGINT", name="rest")
+    for count in (1, 2, 4):
+        dataset(ROWS).select(x=rest(*[tw.col("price")] * count))

@@ -134,6 +134,23 @@ def test_progress_sums_up_a_stream(thalweg: Call) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_python_does_the_same_on_a_signal(number: signal.Signals) -> None:
+    text = f"{ENDLESS}import atexit\natexit.register(print, 'at exit')\n"
+    file = written(f"{text}print('before', flush=True)\nr = session.run()\nprint('after', r.is_complete)")
+    process = subprocess.Popen(
+        [sys.executable, file], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "before\n"
+    time.sleep(0.6)
+    process.send_signal(number)
+    out, err = process.communicate(timeout=30)
+    assert (process.returncode, out) == (130, "after False\nat exit\n"), err
+    assert "stopping; once more leaves at once" in err
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize(("flags", "state"), [((), "stopped"), (("--drain",), "done")])
 def test_ctrl_c_stops_the_job_and_the_program_goes_on(flags: tuple[str, ...], state: str) -> None:
     file = written(f"{ENDLESS}print('before', flush=True)\nsession.run(mode='stream')\nprint('after')")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -13,8 +14,8 @@ import pytest
 from tests.unit.connectors.reading import check_positions
 from thalweg.base.schema import Schema
 from thalweg.connectors.iterators import IteratorSource, from_iter
-from thalweg.errors import ConfigError
-from thalweg.protocols.source import Source
+from thalweg.errors import ConfigError, PlanError
+from thalweg.protocols.source import Reader, Source
 
 SCHEMA = Schema.from_polars({"a": pl.Int64(), "s": pl.String()})
 
@@ -43,6 +44,17 @@ def read_all(source: IteratorSource, rows_max: int = 2) -> tuple[list[Any], list
         if chunk.ended:
             reader.close()
             return rows, bad
+
+
+def read_some(reader: Reader, count: int) -> list[Any]:
+    """The next rows, as many as asked for, whenever they come."""
+    rows: list[Any] = []
+    while len(rows) < count:
+        chunk = reader.read(count - len(rows))
+        assert not chunk.ended, f"only {len(rows)} rows"
+        if chunk.frame is not None:
+            rows += chunk.frame.rows()
+    return rows
 
 
 @pytest.mark.parametrize(
@@ -74,10 +86,7 @@ def test_columns_follow_from_rows() -> None:
     source = from_iter(endless())
     assert seen == [0]
     assert source.replay == "none"
-    reader = source.open(source.splits()[0], {}, None)
-    frame = reader.read(3).frame
-    assert frame is not None
-    assert frame["a"].to_list() == [0, 1, 2]
+    assert read_some(source.open(source.splits()[0], {}, None), 3) == [(0,), (1,), (2,)]
     assert seen == [0, 1, 2]
 
 
@@ -105,8 +114,49 @@ def test_a_generator_is_asked_no_further_than_needed() -> None:
             yield n, "x"
 
     source = from_iter(slow(), SCHEMA)
-    source.open(source.splits()[0], {}, None).read(5)
+    read_some(source.open(source.splits()[0], {}, None), 5)
     assert made == [0, 1, 2, 3, 4]
+
+
+def test_a_generator_gives_its_rows_once() -> None:
+    source = from_iter(({"a": n} for n in range(6)), name="numbers")
+    split = source.splits()[0]
+    source.open(split, {}, None).close()  # nothing was read yet
+    reader = source.open(split, {}, None)
+    assert read_some(reader, 4) == [(0,), (1,), (2,), (3,)]
+    position = reader.position
+    reader.close()
+    with pytest.raises(PlanError, match='"numbers" have been read') as caught:
+        source.open(split, {}, None)
+    assert caught.value.code == "source-read-once"
+    # whoever knows where it stands may go on: nothing is lost between two readers
+    assert read_some(source.open(split, position, None), 2) == [(4,), (5,)]
+
+
+def test_frames_of_a_generator_are_read_on_in_their_middle() -> None:
+    source = from_iter(iter([pl.DataFrame({"a": range(5), "s": ["x"] * 5})]))
+    reader = source.open(source.splits()[0], {}, None)
+    assert read_some(reader, 2) == [(0, "x"), (1, "x")]
+    rest = source.open(source.splits()[0], reader.position, [("a", None)])
+    assert read_some(rest, 3) == [(2,), (3,), (4,)]
+
+
+def test_a_generator_that_thinks_keeps_nobody_waiting() -> None:
+    goes_on = threading.Event()
+
+    def thinks() -> Iterator[dict[str, int]]:
+        yield {"a": 1}
+        goes_on.wait(10)
+        yield {"a": 2}
+
+    reader = (source := from_iter(thinks())).open(source.splits()[0], {}, None)
+    assert read_some(reader, 1) == [(1,)]
+    nothing = reader.read(10)
+    assert nothing.frame is None
+    assert not nothing.ended
+    assert nothing.wait
+    goes_on.set()
+    assert read_some(reader, 1) == [(2,)]
 
 
 def test_asynchronous_rows() -> None:
@@ -142,13 +192,15 @@ def test_an_asynchronous_source_stops_when_it_is_closed() -> None:
             n += 1
             yield {"a": n, "s": "x"}
 
+    others = set(threading.enumerate())
     source = from_iter(endless(), SCHEMA, is_bounded=False)
     reader = source.open(source.splits()[0], {}, None)
     while reader.read(10).frame is None:
         pass
     reader.close()
-    reader._rows._thread.join(5)  # type: ignore[attr-defined]
-    assert not reader._rows._thread.is_alive()  # type: ignore[attr-defined]
+    for thread in set(threading.enumerate()) - others:
+        thread.join(5)
+        assert not thread.is_alive()
 
 
 @pytest.mark.parametrize("rows", [[], [(1, 2)], [5]])

@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from thalweg.cli.failures import DONE, INTERRUPTED, report
-from thalweg.cli.interrupts import Interrupts
+from thalweg.cli.failures import DONE, report
 from thalweg.cli.run import watched
 from thalweg.cli.shell.completion import complete
 from thalweg.cli.shell.dots import Leave, run_dot
@@ -25,6 +24,7 @@ from thalweg.cli.shell.names import names_of
 from thalweg.cli.shell.scan import cut, is_blank, open_sign
 from thalweg.cli.shell.statements import Shell
 from thalweg.cli.shell.work import Work
+from thalweg.session.interrupts import INTERRUPTED, Interrupts
 
 if TYPE_CHECKING:
     from thalweg.session.session import Session

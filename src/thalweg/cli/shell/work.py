@@ -16,7 +16,7 @@ import signal
 import threading
 from collections.abc import Callable
 
-from thalweg.cli.interrupts import SIGNALS, Interrupts
+from thalweg.session.interrupts import SIGNALS, Interrupts
 
 _PATIENCE = 0.5
 _LOOK_EVERY = 0.1

@@ -8,9 +8,9 @@ import threading
 
 import pytest
 
-from thalweg.cli.interrupts import Interrupts
 from thalweg.cli.shell import work as module
 from thalweg.cli.shell.work import Work
+from thalweg.session.interrupts import Interrupts
 
 
 def press_when(ready: threading.Event) -> threading.Thread:

@@ -1,0 +1,133 @@
+"""Make datasets of whatever a program has: files, frames, rows from Python, generated events.
+
+Reads:    files and rows, as far as their columns must be known.
+Not here: tables with a name (catalog.py), when the rows are read (execute.py).
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterable, Iterable, Sequence
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
+
+from thalweg.connectors.memory import frame_source
+from thalweg.plan.nodes import Plan, Scan
+
+if TYPE_CHECKING:
+    from thalweg.api.dataset import Dataset
+    from thalweg.api.types import SchemaLike
+    from thalweg.session.nexmark import NexmarkTables
+    from thalweg.session.session import Session
+
+PathLike: TypeAlias = "str | os.PathLike[str]"
+
+
+class Inputs:
+    """The ways to read; a session has them all."""
+
+    def _dataset(self, plan: Plan) -> Dataset:
+        raise NotImplementedError
+
+    def from_source(self, source: Any, name: str | None = None) -> Dataset:
+        """The rows of a source that keeps the contract of `thalweg.protocols.source`."""
+        return self._dataset(Scan(source, name=name))
+
+    # Files -------------------------------------------------------------------------------------
+
+    def read_parquet(
+        self, path: PathLike | Sequence[PathLike], *, schema: SchemaLike | None = None, **options: Any
+    ) -> Dataset:
+        """The rows of Parquet files.
+
+        Args:
+            path: a file, a pattern, a directory, or several of these.
+            schema: columns and types, such as `{"id": int}` or `"id BIGINT"`; by default those of the
+                first file.
+            options: `order` and `interval`, as `file_source` explains them.
+        """
+        return self._read(path, "parquet", schema, options)
+
+    def read_ipc(
+        self, path: PathLike | Sequence[PathLike], *, schema: SchemaLike | None = None, **options: Any
+    ) -> Dataset:
+        """The rows of Arrow IPC files; see `read_parquet`."""
+        return self._read(path, "arrow", schema, options)
+
+    def read_csv(
+        self, path: PathLike | Sequence[PathLike], *, schema: SchemaLike | None = None, **options: Any
+    ) -> Dataset:
+        """The rows of CSV files; see `read_parquet`. Further options are those of `CsvOptions`."""
+        return self._read(path, "csv", schema, options)
+
+    def read_json(
+        self, path: PathLike | Sequence[PathLike], *, schema: SchemaLike | None = None, **options: Any
+    ) -> Dataset:
+        """The rows of files with one JSON object per line; see `read_parquet`."""
+        return self._read(path, "json", schema, options)
+
+    def _read(
+        self,
+        path: PathLike | Sequence[PathLike],
+        form: str,
+        schema: SchemaLike | None,
+        options: dict[str, Any],
+    ) -> Dataset:
+        from thalweg.api.place import caller, located
+        from thalweg.api.types import schema_of
+        from thalweg.connectors.files.source import file_source
+
+        is_one = isinstance(path, (str, os.PathLike))
+        paths = os.fspath(path) if is_one else [os.fspath(p) for p in path]  # type: ignore[union-attr,arg-type]
+        with located(caller()):
+            known = None if schema is None else schema_of(schema)
+            return self.from_source(file_source(paths, form, known, **options))
+
+    # Rows in the program -----------------------------------------------------------------------
+
+    def from_polars(self, frame: Any, name: str = "frame") -> Dataset:
+        """The rows of a frame: Polars, pandas, PyArrow, or anything with the Arrow PyCapsule interface."""
+        from thalweg.api.frames import to_frame
+
+        return self.from_source(frame_source(to_frame(frame), name=name))
+
+    from_pandas = from_arrow = from_frame = from_polars
+
+    def from_iter(
+        self,
+        rows: Iterable[Any] | AsyncIterable[Any],
+        schema: SchemaLike | None = None,
+        *,
+        name: str = "iterator",
+        is_bounded: bool = True,
+    ) -> Dataset:
+        """The rows that Python makes: mappings, tuples, dataclasses or frames.
+
+        A generator, also an asynchronous one, is read while it makes rows, and gives them once.
+
+        Args:
+            rows: an iterable or an asynchronous one.
+            schema: columns and types, such as `{"id": int}` or `"id BIGINT"`; by default what the first
+                rows have. Asynchronous rows need it.
+            name: what messages call it.
+            is_bounded: whether the rows end.
+        """
+        from thalweg.api.place import caller, located
+        from thalweg.api.types import schema_of
+        from thalweg.connectors.iterators import from_iter
+
+        with located(caller()):
+            known = None if schema is None else schema_of(schema)
+            return self.from_source(from_iter(rows, known, name=name, is_bounded=is_bounded))
+
+    # Generated events --------------------------------------------------------------------------
+
+    def read_nexmark(self, events: int | None = None, **options: Any) -> NexmarkTables:
+        """The Nexmark stream, with its views `person`, `auction` and `bid` (see `session/nexmark.py`)."""
+        from thalweg.api.place import caller, located
+        from thalweg.session.nexmark import nexmark_tables
+
+        with located(caller()):
+            return nexmark_tables(cast("Session", self), events, **options)
+
+
+__all__ = ["Inputs", "PathLike"]
