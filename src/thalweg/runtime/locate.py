@@ -32,13 +32,13 @@ def locate(error: DataError, chain: Chain, batch: Batch, *, split: str, chunk: C
     error.offset = chunk.offset + low if chunk.offsets is None else chunk.offsets[low]
     error.sample = str(shown)[:200]
     error.found = error.found or (error.sample if shown else None)
-    error.where = _place(error)
+    error.where = _place(error, chunk)
     return error
 
 
-def _place(error: DataError) -> str:
+def _place(error: DataError, chunk: Chunk) -> str:
     """The row, and the place in the program if that is known."""
-    row = f"{error.split}, row {error.offset}"
+    row = f"{error.split}, {chunk.unit} {error.offset}"
     written = error.where.render() if isinstance(error.where, Span) else error.where
     return row if written is None else f"{row}\n{written}"
 

@@ -236,7 +236,7 @@ class SourceTask(Task):
     def _with_system_columns(self, current: OpenSplit, chunk: Chunk, frame: pl.DataFrame) -> pl.DataFrame:
         added: list[pl.Series] = []
         if self._times is not None:
-            times, marks = self._times.read(frame, split=current.split.id, first=chunk.offset)
+            times, marks = self._times.read(frame, split=current.split.id, chunk=chunk)
             self.owner.had_rows(current.split.id, current.clock)
             advance = current.clock.advance(marks, times, chunk.arrived)
             self.owner.report(current.split.id, advance.after)
@@ -334,23 +334,24 @@ class _TimeReader:
             offsets = pl.int_range(chunk.offset, chunk.offset + frame.height, eager=True)
         text = f'the event time "{self._column}" is NULL'
         lost = zip(offsets.filter(missing), frame.filter(missing).iter_rows(named=True), strict=True)
-        bad = [BadRow(offset, text, str(row)[:200]) for offset, row in lost]
+        bad = [BadRow(offset, text, str(row)[:200], unit=chunk.unit) for offset, row in lost]
         kept = offsets.filter(~missing)
         return replace(chunk, frame=frame.filter(~missing), offsets=kept, bad=(*chunk.bad, *bad))
 
-    def read(self, frame: pl.DataFrame, *, split: str, first: int) -> tuple[Any, Any]:
+    def read(self, frame: pl.DataFrame, *, split: str, chunk: Chunk) -> tuple[Any, Any]:
         """Two int64 arrays in microseconds; a row without event time is a bad row."""
         times = self._time.values(frame)
         known = to_frame([times]) if self._reads_time_alone else beside(frame, [times])
         marks = self._mark.values(known)
         if times.null_count():
             row = int(times.is_null().arg_max() or 0)
+            offset = chunk.offset + row if chunk.offsets is None else int(chunk.offsets[row])
             raise DataError(
                 f'the event time "{self._column}" is NULL',
                 code="data-null-time",
                 split=split,
-                offset=first + row,
-                where=f"{split}, row {first + row}",
+                offset=offset,
+                where=f"{split}, {chunk.unit} {offset}",
                 sample=str(frame.row(row, named=True)),
             )
         filled = marks.fill_null(_NEVER) if marks.null_count() else marks
