@@ -23,6 +23,7 @@ from thalweg.plan.nodes import (
     WINDOW_END,
     WINDOW_START,
     FrameFunction,
+    Late,
     Limit,
     MapBatches,
     Plan,
@@ -102,6 +103,14 @@ def test_frame_function() -> None:
     plan = MapBatches(scan(), function, scan().schema)
     expected = pl.concat([ROWS, ROWS.filter(pl.col("v") > 2)])
     check_operator(operators(plan), timed(ROWS), expected=expected)
+
+
+def test_split_names() -> None:
+    windows = build.window(scan(), "t", WindowSpec.tumbling(2 * SECOND))
+    named = only(operators(Late(windows)), "Windows", "SplitNames")[1]
+    late = ROWS.select("k").with_columns(split=pl.Series([None, 1, 7] * ROWS.height)[: ROWS.height])
+    expected = late.with_columns(pl.format("split {}", "split"))
+    check_operator([named], batches(late), expected=expected)
 
 
 # Running groups ---------------------------------------------------------------------------------------

@@ -147,8 +147,8 @@ class Reference:
         return found
 
     def _late(self, row: R, start: datetime, end: datetime) -> R:
-        place = (None, None) if row.place is None else ((row.place[0] << 32) + row.place[1], row.place[2])
-        return row.having(window_start=start, window_end=end, split=place[0], position=place[1])
+        split, position = (None, None) if row.place is None else (str(row.place[1]), row.place[2])
+        return row.having(window_start=start, window_end=end, split=split, position=position)
 
 
 def _key(plan: Scan | Values) -> int:

@@ -101,7 +101,7 @@ def _has_map(held: DataType) -> bool:
 
 
 def plain(value: Any, held: DataType) -> Any:
-    """A value with its maps, which frames keep as lists of pairs, as dictionaries."""
+    """A value with its maps, which may be lists of pairs, as dictionaries."""
     if value is None:
         return None
     if isinstance(held, List):
@@ -109,7 +109,8 @@ def plain(value: Any, held: DataType) -> Any:
     if isinstance(held, Struct):
         return {f.name: plain(value[f.name], f.type) for f in held.fields}
     if isinstance(held, Map):
-        return {pair["key"]: plain(pair["value"], held.value) for pair in value}
+        pairs = value.items() if isinstance(value, dict) else ((p["key"], p["value"]) for p in value)
+        return {key: plain(inner, held.value) for key, inner in pairs}
     return value
 
 

@@ -134,7 +134,7 @@ class Dataset(Results):
 
         def make() -> Plan:
             result = self.schema if schema is None else schema_of(schema)
-            return MapBatches(self.plan, frame_function(function), result)
+            return MapBatches(self.plan, frame_function(function, self.plan.schema, result), result)
 
         return self._step(make)
 
@@ -148,7 +148,7 @@ class Dataset(Results):
 
         def make() -> Plan:
             result = schema_of(schema)
-            return MapBatches(self.plan, row_function(function, result), result)
+            return MapBatches(self.plan, row_function(function, self.plan.schema, result), result)
 
         return self._step(make)
 

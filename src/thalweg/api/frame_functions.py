@@ -15,6 +15,7 @@ import polars as pl
 
 from thalweg.api.place import place_of
 from thalweg.base.schema import Schema
+from thalweg.columnar.outside import handed_out, taken_in
 from thalweg.errors import DataError, did_you_mean
 from thalweg.expr.python import carry
 from thalweg.plan.nodes import FrameFunction
@@ -24,18 +25,36 @@ Row: TypeAlias = Mapping[str, Any] | Sequence[Any]
 """What a row function gives: values by name, or in the order of the declared schema."""
 
 
-def frame_function(call: Callable[[pl.DataFrame], pl.DataFrame]) -> FrameFunction:
+def frame_function(
+    call: Callable[[pl.DataFrame], pl.DataFrame], given: Schema, result: Schema
+) -> FrameFunction:
     """The user's function of frames."""
-    return FrameFunction(_name(call), call, place_of(call))
+    return FrameFunction(_name(call), Outside(call, given, result), place_of(call))
 
 
-def row_function(call: Callable[[dict[str, Any]], Iterable[Row]], result: Schema) -> FrameFunction:
+def row_function(
+    call: Callable[[dict[str, Any]], Iterable[Row]], given: Schema, result: Schema
+) -> FrameFunction:
     """The user's function of rows, as one of frames."""
-    return FrameFunction(_name(call), EachRow(call, result), place_of(call))
+    return FrameFunction(_name(call), Outside(EachRow(call, result), given, result), place_of(call))
 
 
 def _name(call: Callable[..., object]) -> str:
     return getattr(call, "__name__", type(call).__name__)
+
+
+@dataclass(frozen=True)
+class Outside:
+    """Calls a function of frames with frames as programs see them."""
+
+    call: Callable[[pl.DataFrame], pl.DataFrame]
+    given: Schema
+    result: Schema
+
+    def __call__(self, frame: pl.DataFrame) -> pl.DataFrame:
+        made = self.call(handed_out(frame, self.given))
+        # what is no frame is refused where the columns are checked
+        return taken_in(made, self.result) if isinstance(made, pl.DataFrame) else made
 
 
 @dataclass(frozen=True)
@@ -72,7 +91,7 @@ class EachRow:
         return row
 
     def _column(self, name: str, values: list[Any]) -> pl.Series:
-        wanted = self.result.polars[name]
+        wanted = self.result.outer[name]
         try:
             return pl.Series(name, values, dtype=wanted, strict=True)
         except (TypeError, ValueError, OverflowError, pl.exceptions.PolarsError) as error:

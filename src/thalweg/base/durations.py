@@ -1,4 +1,4 @@
-"""Read spans of time such as `10s` or `1h30m`."""
+"""Read spans of time: `10s` or `1h30m` in programs, ISO 8601's `PT1H30M` in data."""
 
 from __future__ import annotations
 
@@ -26,6 +26,11 @@ _UNITS = {
     "days": 86_400_000_000,
 }
 _PART = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([a-z]+)\s*")
+_ISO = re.compile(
+    r"([+-])?P(?=.)(?:(\d+)W)?(?:(\d+)D)?(?:T(?=.)(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)(?:[.,](\d{1,9}))?S)?)?",
+    re.ASCII,
+)
+_ISO_UNITS = (604_800_000_000, 86_400_000_000, 3_600_000_000, 60_000_000, 1_000_000)
 
 
 def microseconds(value: str | timedelta) -> int:
@@ -59,6 +64,24 @@ def microseconds(value: str | timedelta) -> int:
             choices=["us", "ms", "s", "m", "h", "d"],
         )
     return round(total)
+
+
+def from_iso(text: str) -> int | None:
+    """The microseconds of a span as ISO 8601 writes it, digits beyond them cut off; None if it is none.
+
+    Years and months have no fixed length, so that a text with them is none.
+
+    Example:
+        >>> from_iso("P1DT1.5S"), from_iso("-PT1M"), from_iso("1 day")
+        (86401500000, -60000000, None)
+    """
+    found = _ISO.fullmatch(text)
+    if found is None:
+        return None
+    sign, *numbers, fraction = found.groups()
+    total = sum(int(n) * unit for n, unit in zip(numbers, _ISO_UNITS, strict=True) if n is not None)
+    total += int((fraction or "").ljust(6, "0")[:6])
+    return None if total >= 1 << 63 else -total if sign == "-" else total
 
 
 def shown(value: int) -> str:

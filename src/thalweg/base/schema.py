@@ -8,7 +8,7 @@ from functools import cached_property
 
 import polars as pl
 
-from thalweg.base.types import DataType, Field, from_polars
+from thalweg.base.types import DataType, Field, from_polars, outer_type
 from thalweg.errors import PlanError, Span, did_you_mean
 
 SYSTEM_PREFIX = "__"
@@ -72,6 +72,11 @@ class Schema:
     def polars(self) -> pl.Schema:
         """The same columns as a Polars schema."""
         return pl.Schema({f.name: f.type.polars for f in self.fields})
+
+    @cached_property
+    def outer(self) -> pl.Schema:
+        """The same columns as they leave the engine: maps as maps (inside they are lists of entries)."""
+        return pl.Schema({f.name: outer_type(f.type) for f in self.fields})
 
     def get(self, name: str) -> DataType | None:
         """The type of a column, or None."""

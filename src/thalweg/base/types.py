@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import polars as pl
 
@@ -223,19 +224,42 @@ def from_polars(held: pl.DataType) -> DataType | None:
 
 def _nested_from_polars(held: pl.DataType) -> DataType | None:
     if isinstance(held, (pl.List, pl.Array)):
-        inner = held.inner
-        item = from_polars(inner if isinstance(inner, pl.DataType) else inner())
+        item = from_polars(instance(held.inner))
         return None if item is None else List(item)
+    if isinstance(held, pl.Map):
+        key, value = from_polars(instance(held.key)), from_polars(instance(held.value))
+        return None if key is None or value is None else Map(key, value)
     if isinstance(held, pl.Struct):
         fields = []
         for f in held.fields:
-            dtype = f.dtype if isinstance(f.dtype, pl.DataType) else f.dtype()
-            item = from_polars(dtype)
+            item = from_polars(instance(f.dtype))
             if item is None:
                 return None
             fields.append(Field(f.name, item))
         return Struct(tuple(fields))
     return None
+
+
+def instance(held: Any) -> pl.DataType:
+    """A Polars type written as a class (`pl.Int64`) as an object (`pl.Int64()`)."""
+    made: pl.DataType = held() if isinstance(held, type) else held
+    return made
+
+
+def outer_type(held: DataType) -> pl.DataType:
+    """The Polars type in which values leave the engine: that in which it holds them, but maps as maps.
+
+    Example:
+        >>> outer_type(List(Map(STRING, INT64)))
+        List(Map(String, Int64))
+    """
+    if isinstance(held, Map):
+        return pl.Map(outer_type(held.key), outer_type(held.value))
+    if isinstance(held, List):
+        return pl.List(outer_type(held.item))
+    if isinstance(held, Struct):
+        return pl.Struct({f.name: outer_type(f.type) for f in held.fields})
+    return held.polars
 
 
 def is_numeric(t: DataType) -> bool:

@@ -26,10 +26,8 @@ def write_rows(frame: pl.DataFrame, form: str) -> None:
     """Write a frame in one of `FORMATS`."""
     if form == "table":
         click.echo(as_table(frame))
-    elif form == "csv":
-        click.echo(flat(frame).write_csv(), nl=False)
-    elif form == "json":
-        click.echo(frame.write_ndjson(), nl=False)
+    elif form in ("csv", "json"):
+        click.echo(as_lines(frame, form), nl=False)
     else:
         _write_binary(frame, form)
 
@@ -74,15 +72,11 @@ def _printable(text: str | None) -> str | None:
     return None if text is None else printable(text)
 
 
-def flat(frame: pl.DataFrame) -> pl.DataFrame:
-    """The frame with nested columns as JSON text, since CSV knows none."""
-    import polars as pl
+def as_lines(frame: pl.DataFrame, form: str, *, has_header: bool = True) -> str:
+    """The rows as CSV or as JSON lines."""
+    from thalweg.connectors.text.written import csv_lines, json_lines
 
-    nested = [name for name, kind in frame.schema.items() if kind.is_nested()]
-    return frame.with_columns(
-        pl.struct(pl.col(n).alias("v")).struct.json_encode().str.slice(5).str.strip_suffix("}").alias(n)
-        for n in nested
-    )
+    return csv_lines(frame, has_header=has_header) if form == "csv" else json_lines(frame)
 
 
 def check_binary(form: str) -> None:

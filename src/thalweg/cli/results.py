@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from thalweg.cli.output import check_binary, flat, write_rows
+from thalweg.cli.output import as_lines, check_binary, write_rows
 from thalweg.errors import PlanError
 
 if TYPE_CHECKING:
@@ -60,9 +60,6 @@ class Lines:
         self._form, self._is_first = form, True
 
     def __call__(self, frame: pl.DataFrame) -> None:
-        if self._form == "csv":
-            text = flat(frame).write_csv(include_header=self._is_first)
-        else:
-            text = frame.write_ndjson()
+        text = as_lines(frame, self._form, has_header=self._is_first)
         self._is_first = False
         click.echo(text, nl=False)

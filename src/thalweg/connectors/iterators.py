@@ -270,11 +270,14 @@ class IteratorReader:
         return Chunk(frame, start, pl.Series(offsets, dtype=pl.Int64), tuple(bad), arrived=self._arrived())
 
     def _frame(self, rows: list[Any]) -> pl.DataFrame:
-        whole = self._source.schema.polars
+        whole = self._source.schema.outer
         if isinstance(rows[0], (tuple, list)) and _as_mapping(rows[0]) is None:
             if any(len(row) != len(whole) for row in rows):
                 raise ValueError(f"a row does not have {len(whole)} values")
-            frame = pl.DataFrame(rows, schema=whole, orient="row")
+            if whole == self._source.schema.polars:
+                frame = pl.DataFrame(rows, schema=whole, orient="row")
+            else:  # of tuples, Polars makes NULL of a dict for a map
+                frame = pl.DataFrame([dict(zip(whole, r, strict=True)) for r in rows], schema=whole)
         else:
             frame = pl.DataFrame([_checked_mapping(r) for r in rows], schema=whole)
         return frame.select(expressions(self._target, frame.schema))

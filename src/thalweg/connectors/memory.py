@@ -14,6 +14,7 @@ import polars as pl
 
 from thalweg.base.schema import Schema
 from thalweg.columnar.batch import Batch, consolidate, join_batches
+from thalweg.columnar.outside import handed_out
 from thalweg.connectors.changes import visible
 from thalweg.connectors.files.select import check_file, expressions, pruned
 from thalweg.connectors.frames import FrameReader
@@ -123,6 +124,11 @@ class Collected:
             self._batches = [whole]
             return whole
 
+    @property
+    def schema(self) -> Schema:
+        """The columns that the writers said."""
+        return self._schema
+
 
 @dataclass(frozen=True, eq=False)
 class MemorySink:
@@ -155,7 +161,7 @@ class MemorySink:
 
     def changes(self) -> pl.DataFrame:
         """Every change published so far, with its weight in the last column."""
-        return self.collected.batch().packed()
+        return handed_out(self.collected.batch().packed(), self.collected.schema)
 
     def table(self) -> pl.DataFrame:
         """All changes added up: the rows that are there now.
@@ -163,7 +169,7 @@ class MemorySink:
         Raises:
             DataError: more of a row was retracted than was ever there.
         """
-        return folded(self.collected.batch())
+        return handed_out(folded(self.collected.batch()), self.collected.schema)
 
 
 class MemoryWriter:

@@ -16,7 +16,9 @@ import numpy as np
 import polars as pl
 
 from thalweg.base.schema import Schema
+from thalweg.base.types import instance
 from thalweg.columnar.batch import Batch
+from thalweg.columnar.outside import handed_out
 from thalweg.connectors.changes import between_cuts, visible
 from thalweg.protocols.sink import Delivery, Writer
 
@@ -189,10 +191,10 @@ class CallbackSink:
 
         def publish(batches: list[Batch]) -> None:
             if self.has_ops:
-                self.function(between_cuts(batches, self.key))
+                self.function(handed_out(between_cuts(batches, self.key), schema))
                 return
             for batch in batches:
-                self.function(batch.frame)
+                self.function(handed_out(batch.frame, schema))
 
         return HoldingWriter(schema, publish, self.emit)
 
@@ -226,7 +228,8 @@ class PrintSink:
         prefix = f"{self.identifier}> " if self.identifier else ""
 
         def publish(batches: list[Batch]) -> None:
-            lines = [f"{prefix}{line}\n" for line in change_lines(between_cuts(batches, self.key))]
+            changes = handed_out(between_cuts(batches, self.key), schema)
+            lines = [f"{prefix}{line}\n" for line in change_lines(changes)]
             stream.write("".join(lines))
             stream.flush()
 
@@ -241,11 +244,12 @@ def change_lines(changes: pl.DataFrame) -> Iterator[str]:
         ['+I[1, null]']
     """
     assert changes.columns[0] == "op", "the operation comes first"
+    types = changes.dtypes[1:]
     for op, *values in changes.iter_rows():
-        yield f"{op}[{', '.join(_text(v) for v in values)}]"
+        yield f"{op}[{', '.join(_text(v, t) for v, t in zip(values, types, strict=True))}]"
 
 
-def _text(value: object) -> str:
+def _text(value: object, held: pl.DataType) -> str:
     if value is None:
         return "null"
     if isinstance(value, bool):
@@ -254,10 +258,14 @@ def _text(value: object) -> str:
         return value.isoformat().replace("+00:00", "Z")
     if isinstance(value, (date, time)):
         return value.isoformat()
-    if isinstance(value, Mapping):
-        return f"({', '.join(_text(v) for v in value.values())})"
-    if isinstance(value, (list, tuple, pl.Series)):
-        return f"[{', '.join(_text(v) for v in value)}]"
+    if isinstance(held, pl.Map) and isinstance(value, Mapping):
+        key, item = instance(held.key), instance(held.value)
+        return f"{{{', '.join(f'{_text(k, key)}={_text(v, item)}' for k, v in value.items())}}}"
+    if isinstance(held, pl.Struct) and isinstance(value, Mapping):
+        types = [instance(f.dtype) for f in held.fields]
+        return f"({', '.join(_text(v, t) for v, t in zip(value.values(), types, strict=True))})"
+    if isinstance(held, pl.List) and isinstance(value, (list, tuple, pl.Series)):
+        return f"[{', '.join(_text(v, instance(held.inner)) for v in value)}]"
     return str(value)
 
 

@@ -130,7 +130,9 @@ class SocketReader:
         self._frame, self._lines = self._frame[rows_max:], self._lines[rows_max:]
         self._line = int(self._lines[0]) if len(self._lines) else self._next_line
         chunk = rows_chunk(frame, lines, bad)
-        return Chunk(chunk.frame, chunk.offset, chunk.offsets, bad, arrived=time.time_ns() // 1000)
+        return Chunk(
+            chunk.frame, chunk.offset, chunk.offsets, bad, arrived=time.time_ns() // 1000, unit=chunk.unit
+        )
 
     def close(self) -> None:
         """Close the connection."""

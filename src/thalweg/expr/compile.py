@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from thalweg.base.schema import Schema
-from thalweg.base.types import DataType
+from thalweg.base.types import DataType, outer_type
 from thalweg.errors import Span
 from thalweg.expr import registry
 from thalweg.expr.casts import build_cast, cast_failure
@@ -101,12 +101,17 @@ class _Compiler:
         return self._python(expr, guard)
 
     def _python(self, expr: PythonCall, guard: pl.Expr | None) -> pl.Expr:
-        args = [self.value(a, guard) for a in expr.args]
+        args = [self._handed_out(a, guard) for a in expr.args]
         height = pl.col(self._schema.names[0]) if len(self._schema) else None
         value = build_python_call(expr, args, guard, height)
         if self._hoisted is None:
             return value
         return self._hoisted.column(expr, value, shared=guard is None and not expr.function.volatile)
+
+    def _handed_out(self, expr: Expr, guard: pl.Expr | None) -> pl.Expr:
+        """An argument as the user's function sees it."""
+        held, value = type_of(expr, self._schema), self.value(expr, guard)
+        return value if outer_type(held) == held.polars else value.cast(outer_type(held))
 
     def _call(self, expr: Call, guard: pl.Expr | None) -> pl.Expr:
         function = registry.lookup(expr.function)

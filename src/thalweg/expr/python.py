@@ -24,7 +24,7 @@ from typing import Any
 
 import polars as pl
 
-from thalweg.base.types import DataType
+from thalweg.base.types import DataType, outer_type
 from thalweg.errors import DataError, ThalwegError, TypeMismatch
 from thalweg.expr.nodes import PythonCall, PythonFunction
 
@@ -145,7 +145,7 @@ def _rows(call: PythonCall, args: Sequence[pl.Series], length: int) -> pl.Series
         except Exception as error:
             raise _raised(call, error, row) from error
     try:
-        return pl.Series(values, dtype=function.result.polars, strict=True)
+        return _series(values, function.result)
     except (TypeError, ValueError, OverflowError, pl.exceptions.PolarsError):
         raise _misfit(call, args, values) from None
 
@@ -185,8 +185,8 @@ def _fails(function: PythonFunction, args: Sequence[pl.Series], low: int, high: 
 
 def _converted(function: PythonFunction, found: pl.Series) -> pl.Series:
     wanted = function.result.polars
-    if found.dtype == wanted:
-        return found
+    if found.dtype in (wanted, outer_type(function.result)):
+        return found.cast(wanted)
     same_kind = found.dtype == pl.Null or (found.dtype.is_numeric() and wanted.is_numeric())
     same_kind = same_kind or type(found.dtype) is type(wanted)
     if not same_kind or (found.dtype.is_float() and wanted.is_integer()):
@@ -198,10 +198,15 @@ def _converted(function: PythonFunction, found: pl.Series) -> pl.Series:
     return result
 
 
+def _series(values: Sequence[Any], held: DataType) -> pl.Series:
+    """Python values as a column; maps are dicts."""
+    return pl.Series(values, dtype=outer_type(held), strict=True).cast(held.polars)
+
+
 def _misfit(call: PythonCall, args: Sequence[pl.Series], values: Sequence[Any]) -> DataError:
     for i, value in enumerate(values):
         try:
-            pl.Series([value], dtype=call.function.result.polars, strict=True)
+            _series([value], call.function.result)
         except (TypeError, ValueError, OverflowError, pl.exceptions.PolarsError):
             text = f"{value!r} of Python type {type(value).__name__}"
             row = tuple(a[i] for a in args)

@@ -25,6 +25,7 @@ from thalweg.operators.rowwise import (
     RowwiseSpec,
     UnplaceStep,
 )
+from thalweg.operators.split_names import SplitNamesSpec
 from thalweg.physical import grouping, needs
 from thalweg.plan.nodes import (
     AssignWatermark,
@@ -257,6 +258,7 @@ class Planner:
         source, port = self.window_ports[window]
         stage = self.new_stage("late")
         self.edges.append(Edge(source.id, stage.id, output=port))
+        stage.add(SplitNamesSpec(f"{stage.id}.splits", "split"))
         return stage
 
     def _write(self, plan: Write) -> OpenStage:

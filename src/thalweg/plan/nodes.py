@@ -366,7 +366,7 @@ class Late(_Unary):
     def schema(self) -> Schema:
         below = self.input.inputs[0].schema
         held = self.input.schema.get(WINDOW_START) or TIMESTAMP
-        extra = (Field(WINDOW_START, held), Field(WINDOW_END, held), Field("split", INT64))
+        extra = (Field(WINDOW_START, held), Field(WINDOW_END, held), Field("split", STRING))
         return Schema((*below.fields, *extra, Field("position", INT64)))
 
     def describe(self) -> str:

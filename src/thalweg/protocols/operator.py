@@ -119,6 +119,10 @@ class Context(Protocol):
         """How many ports the operator has."""
         ...
 
+    def split_name(self, number: int) -> str:
+        """What the split is called that has this number in the engine's column of splits."""
+        ...
+
 
 @runtime_checkable
 class OperatorSpec(Protocol):

@@ -18,6 +18,8 @@ from thalweg.errors import DataError
 Replay = Literal["exact", "ack", "none"]
 Fields = Sequence[tuple[str, tuple[str, ...] | None]]
 """Columns to read; for struct columns which members (None: all)."""
+Unit = Literal["row", "line"]
+"""What an offset counts: rows, or lines of a text."""
 Position = Mapping[str, Any]
 """Where a reader stands, as plain JSON values; `{}` is the beginning."""
 
@@ -43,6 +45,7 @@ class BadRow:
     message: str
     sample: str
     raw: bytes = b""
+    unit: Unit = "row"
 
 
 @dataclass(frozen=True)
@@ -58,6 +61,7 @@ class Chunk:
         ended: whether the split has no more rows.
         wait: with nothing to read: seconds until it is worth asking again; None: until woken.
         arrived: for live sources, the clock when the rows arrived (microseconds since the epoch).
+        unit: what the offsets count, for messages.
     """
 
     frame: pl.DataFrame | None
@@ -67,6 +71,7 @@ class Chunk:
     ended: bool = False
     wait: float | None = None
     arrived: int | None = None
+    unit: Unit = "row"
 
 
 class Reader(Protocol):
@@ -195,7 +200,7 @@ def bad_row(split: str, row: BadRow, name: str | None = None) -> DataError:
         split=split,
         offset=row.offset,
         sample=row.sample,
-        where=f"{name or split}, row {row.offset}",
+        where=f"{name or split}, {row.unit} {row.offset}",
         found=row.sample or None,
         hint="'errors.tolerance' = 'quarantine' keeps such rows apart and goes on",
     )

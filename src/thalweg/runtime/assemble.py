@@ -61,6 +61,7 @@ class _Context:
     states: Mapping[str, Any]
     rows_max: int
     inputs: int
+    split_name: Callable[[int], str]
 
     def state(self, name: str) -> Any:
         """The state declared under the name."""
@@ -103,7 +104,8 @@ class _Assembler:
         for spec in stage.operators:
             own = self._states(stage, spec, index)
             states.update({(spec.id, n): s for n, s in own.items()})
-            operators.append((spec.id, spec.build(_Context(own, self.options.rows_max, max(1, inputs)))))
+            context = _Context(own, self.options.rows_max, max(1, inputs), self._split_name)
+            operators.append((spec.id, spec.build(context)))
         self.result.states[name] = states
         writer = None if stage.write is None else stage.write.sink.open(stage.write.schema, index)
         sink = "" if stage.write is None else stage.write.sink.describe()
@@ -113,6 +115,12 @@ class _Assembler:
         if stage.scan is None or owner is None:
             return Task(parts, self.on_barrier)
         return SourceTask(parts, self.on_barrier, scan=stage.scan, owner=owner, clock=self.clock)
+
+    def _split_name(self, number: int) -> str:
+        """The name of a split, whose number says the source and which split of it."""
+        source, place = number >> 32, number & ((1 << 32) - 1)
+        scan = next(s.scan for s in self.job.stages if s.scan is not None and s.scan.number == source)
+        return self.result.owners[scan.id].splits[place].id
 
     def _states(self, stage: Stage, spec: OperatorSpec, index: int) -> dict[str, Any]:
         made = {}

@@ -42,13 +42,13 @@ def locate(
     error.offset = chunk.offset + low if chunk.offsets is None else chunk.offsets[low]
     error.sample = str(shown)[:200]
     error.found = error.found or (error.sample if shown else None)
-    error.where = _place(error, name)
+    error.where = _place(error, f"{name}, {chunk.unit}")
     return error
 
 
-def _place(error: DataError, name: str) -> str:
+def _place(error: DataError, unit: str) -> str:
     """The row, and the place in the program if that is known."""
-    row = f"{name}, row {error.offset}"
+    row = f"{unit} {error.offset}"
     written = error.where.render() if isinstance(error.where, Span) else error.where
     return row if written is None else f"{row}\n{written}"
 

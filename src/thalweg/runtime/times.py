@@ -56,7 +56,7 @@ class TimeReader:
             return chunk
         offsets = offsets_of(chunk, frame)
         lost = zip(offsets.filter(missing), frame.filter(missing).iter_rows(named=True), strict=True)
-        bad = [BadRow(offset, self._message, str(row)[:200]) for offset, row in lost]
+        bad = [BadRow(offset, self._message, str(row)[:200], unit=chunk.unit) for offset, row in lost]
         kept = offsets.filter(~missing)
         return replace(chunk, frame=frame.filter(~missing), offsets=kept, bad=(*chunk.bad, *bad))
 
@@ -73,7 +73,7 @@ class TimeReader:
                 code="data-null-time",
                 split=split,
                 offset=offset,
-                where=f"{name}, row {offset}",
+                where=f"{name}, {chunk.unit} {offset}",
                 sample=str(frame.row(row, named=True)),
             )
         known = to_frame([times]) if self._reads_time_alone else beside(frame, [times])

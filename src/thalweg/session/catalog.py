@@ -12,11 +12,11 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from thalweg.base.schema import Schema
-from thalweg.base.types import Field
+from thalweg.base.types import STRING, Field
 from thalweg.connectors import registry
 from thalweg.connectors.connector import Results
 from thalweg.connectors.files.source import file_source
-from thalweg.errors import PlanError, Span, ThalwegError, did_you_mean
+from thalweg.errors import ConfigError, PlanError, Span, ThalwegError, did_you_mean
 from thalweg.expr.nodes import PythonFunction
 from thalweg.plan.nodes import Plan, Scan
 from thalweg.protocols.sink import Sink
@@ -40,6 +40,8 @@ class SessionCatalog:
     """For tolerant scans the table that takes their bad rows, and where that was written."""
     _view_definitions: dict[str, CreateView] = field(default_factory=dict)
     _read: dict[str, Plan] = field(default_factory=dict)
+    _written: dict[str, Schema] = field(default_factory=dict)
+    """For tables that name no columns, what was written to them: they may hold no rows to learn that from."""
 
     @property
     def settings(self) -> Mapping[str, str]:
@@ -105,7 +107,7 @@ class SessionCatalog:
         self._forget(name)
 
     def _forget(self, name: str) -> None:
-        for kept in (self.tables, self.views, self._view_definitions, self._read):
+        for kept in (self.tables, self.views, self._view_definitions, self._read, self._written):
             kept.pop(name, None)
 
     def definition(self, kind: Kind, name: str, span: Span | None) -> CreateTable | CreateView:
@@ -147,6 +149,8 @@ class SessionCatalog:
             spans=table.option_spans,
             where=table.span,
         )
+        ops = (Field("op", STRING),) if made.changelog == "ops" else ()
+        self._written[name] = Schema((*ops, *rows.schema.fields))
         return made.sink, made.changelog
 
     def sink_schema(self, name: str, span: Span | None = None) -> Schema | None:
@@ -154,13 +158,19 @@ class SessionCatalog:
         return _declared(self._definition(name, span))
 
     def _source_plan(self, table: CreateTable) -> Plan:
-        made = registry.create_source(
-            table.options, _declared(table), spans=table.option_spans, where=table.span
-        )
+        made = self._source(table, _declared(table))
         scan = Scan(made.source, is_tolerant=made.tolerance == "quarantine")
         if made.error_sink is not None:
             self.error_sinks[scan] = made.error_sink, table.option_spans.get("errors.sink")
         return Binder(self).bind_table(table, scan)
+
+    def _source(self, table: CreateTable, declared: Schema | None) -> registry.MadeSource:
+        try:
+            return registry.create_source(table.options, declared, spans=table.option_spans, where=table.span)
+        except ConfigError as error:
+            if error.code != "source-no-schema" or declared is not None or table.name not in self._written:
+                raise
+        return self._source(table, self._written[table.name])
 
     def _definition(self, name: str, where: Span | str | None) -> CreateTable:
         found = self.tables.get(name)

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import polars as pl
 
-from thalweg.connectors.memory import MemorySink, folded
+from thalweg.connectors.memory import MemorySink
 from thalweg.plan.nodes import Plan, Write
 from thalweg.runtime.run import Run
 from thalweg.session.execute import Execution, execute
@@ -21,7 +21,7 @@ def peek(plan: Plan, rows: int, seconds: float, how: Execution) -> pl.DataFrame:
     done = threading.Event()
     execute([Write(plan, sink)], replace(how, on_start=_stopper(sink, rows, seconds, done)))
     done.set()
-    return folded(sink.collected.batch()).head(rows)
+    return sink.table().head(rows)
 
 
 def _stopper(sink: MemorySink, rows: int, seconds: float, done: threading.Event) -> Callable[[Run], None]:

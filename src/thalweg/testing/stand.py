@@ -101,6 +101,9 @@ class _Context:
     def state(self, name: str) -> Any:
         return self.states[name]
 
+    def split_name(self, number: int) -> str:
+        return f"split {number}"
+
 
 class _Run:
     def __init__(self, bench: Bench, how: How, rows_max: int) -> None:

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from thalweg.base.schema import Schema
+from thalweg.base.types import INT64, STRING, Map
 from thalweg.columnar.batch import Batch
 from thalweg.connectors.changes import between_cuts
 from thalweg.connectors.sinks import BlackholeSink, CallbackSink, ChecksumSink, PrintSink, change_lines
@@ -80,6 +81,15 @@ def test_lines() -> None:
     assert list(change_lines(frame)) == [
         "+I[true, 2026-01-02T03:04:05, 2026-01-02T00:00:00Z, 2026-01-02, 03:04:00, 1.50, (1, null), [1, 2]]"
     ]
+
+
+def test_maps_are_printed_as_maps(capsys: pytest.CaptureFixture[str]) -> None:
+    schema = Schema.of({"m": Map(STRING, Map(INT64, STRING))})
+    held = [{"key": "a", "value": [{"key": 1, "value": None}, {"key": 2, "value": "x"}]}]
+    writer = PrintSink().open(schema, 0)
+    writer.write(Batch(pl.DataFrame({"m": [held]}, schema=schema.polars)))
+    writer.end()
+    assert capsys.readouterr().out == "+I[{a={1=null, 2=x}}]\n"
 
 
 def test_printing(capsys: pytest.CaptureFixture[str]) -> None:

@@ -46,7 +46,7 @@ def test_what_a_grouping_computes_first_has_a_place(mode: Literal["batch", "stre
         (tmp_path / f"{name}.json").write_text(f'{{"v": 2}}\n{{"v": {value}}}\n')
     rows = Session(parallelism=1).read_json(str(tmp_path))
     error = failed(rows.group_by().agg(s=(1 / tw.col("v")).sum()), mode)
-    assert str(error.where).splitlines()[0] == f"{tmp_path}/b.json, row 2"
+    assert str(error.where).splitlines()[0] == f"{tmp_path}/b.json, line 2"
 
 
 def test_rows_of_a_union_are_found_in_their_source(tmp_path: Path) -> None:
@@ -54,7 +54,7 @@ def test_rows_of_a_union_are_found_in_their_source(tmp_path: Path) -> None:
     session = Session(parallelism=1)
     rows = session.from_polars(pl.DataFrame({"v": [3]})).union(session.read_json(str(tmp_path / "a.json")))
     error = failed(rows.select(x=1 / tw.col("v")).limit(3), "batch")
-    assert str(error.where).splitlines()[0] == f"{tmp_path}/a.json, row 1"
+    assert str(error.where).splitlines()[0] == f"{tmp_path}/a.json, line 1"
 
 
 def test_what_can_be_read_once_only_is_not_read_again() -> None:

@@ -1,7 +1,7 @@
 """Finish in Python what the kernels only cut out.
 
-Decimals, binary values, lists and maps arrive as text; one value per distinct text is made, and the
-column is put together from these. Numbers that are rare or hard to read are read again by Python.
+Decimals, binary values, intervals, lists and maps arrive as text; one value per distinct text is made,
+and the column is put together from these. Numbers that are rare or hard to read are read again by Python.
 
 Not here: which values are slow (numbers.py), lists and maps (lists.py).
 """
@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from thalweg.base.durations import from_iso
 from thalweg.columnar.json.lists import NUMBER, decode_lists
 from thalweg.columnar.json.numbers import FAULT, GOOD, SLOW
 from thalweg.columnar.json.program import integer_range
@@ -83,6 +84,10 @@ def _finish_distinct(raw: pl.Series, dtype: pl.DataType) -> pl.Series:
         return pl.Series([_decimal(text, dtype) for text in raw], dtype=dtype)
     if isinstance(dtype, pl.Binary):
         return pl.Series([_binary(text) for text in raw], dtype=dtype)
+    if isinstance(dtype, pl.Duration):
+        return (
+            pl.Series([_interval(text) for text in raw], dtype=pl.Int64).cast(pl.Duration("us")).cast(dtype)
+        )
     assert isinstance(dtype, pl.List), "only these types are cut out as text"
     return decode_lists(raw, dtype)
 
@@ -97,6 +102,10 @@ def _decimal(text: str, dtype: pl.Decimal) -> decimal.Decimal | None:
         return decimal.Decimal(text).quantize(decimal.Decimal(1).scaleb(-dtype.scale), context=exact)
     except decimal.InvalidOperation:
         return None
+
+
+def _interval(text: str) -> int | None:
+    return from_iso(json.loads(text)) if text.startswith('"') else None
 
 
 def _binary(text: str) -> bytes | None:

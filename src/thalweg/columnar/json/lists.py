@@ -16,10 +16,10 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from thalweg.columnar.json.program import instance
+from thalweg.base.types import instance
 
 NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?")
-_TEXTUAL = (pl.String, pl.Binary, pl.Decimal, pl.Date, pl.Time, pl.Datetime)
+_TEXTUAL = (pl.String, pl.Binary, pl.Decimal, pl.Date, pl.Time, pl.Datetime, pl.Duration)
 # Numbers stay text: only where they end matters, and Python limits the length of those it converts.
 _scan = json.JSONDecoder(parse_int=str, parse_float=str).raw_decode
 

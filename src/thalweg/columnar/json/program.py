@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from thalweg.base.types import instance
 from thalweg.errors import TypeMismatch
 
 # Columns of `Program.nodes`.
@@ -55,10 +56,11 @@ _KINDS: dict[type[pl.DataType], int] = {
     pl.String: STRING,
     pl.Binary: STRING,
     pl.Decimal: RAW,
+    pl.Duration: RAW,
     pl.List: RAW,
     **dict.fromkeys(_INTEGERS, INTEGER),
 }
-_PYTHON = (pl.Binary, pl.Decimal, pl.List)
+_PYTHON = (pl.Binary, pl.Decimal, pl.Duration, pl.List)
 _DIGITS = {"ms": 3, "us": 6, "ns": 9}
 
 
@@ -150,12 +152,6 @@ def _members(dtype: pl.DataType) -> Iterator[tuple[str, pl.DataType]]:
     if isinstance(dtype, pl.Struct):
         for field in dtype.fields:
             yield field.name, instance(field.dtype)
-
-
-def instance(dtype: Any) -> pl.DataType:
-    """A type written as a class (`pl.Int64`) as an object (`pl.Int64()`)."""
-    made: pl.DataType = dtype() if isinstance(dtype, type) else dtype
-    return made
 
 
 def _kind(path: tuple[str, ...], dtype: pl.DataType) -> int:

@@ -47,8 +47,12 @@ def local_path(path: str) -> str:
 def find_files(path: str | Sequence[str], *, may_be_empty: bool = False) -> Found:
     """The files of a path, a glob, a directory (by name, hidden names left out) or a list of these.
 
+    Args:
+        may_be_empty: whether files may still come: then a directory may be empty or missing. The one that
+            it is in must be there, since a misspelt path would be waited for in vain.
+
     Raises:
-        ConfigError: nothing is there, unless `may_be_empty` (then only a missing file is an error).
+        ConfigError: nothing is there.
     """
     if not isinstance(path, str):
         parts = [find_files(p, may_be_empty=may_be_empty) for p in path]
@@ -60,6 +64,8 @@ def find_files(path: str | Sequence[str], *, may_be_empty: bool = False) -> Foun
         found = Found((place,), "file")
     elif any(mark in place for mark in _GLOB):
         found = Found(tuple(sorted(f for f in glob.glob(place, recursive=True) if _is_data(f))), "glob")
+    elif may_be_empty and os.path.isdir(os.path.dirname(place.rstrip("/")) or "."):
+        found = Found((), "directory")
     else:
         raise _missing(path, place)
     if not found.files and not may_be_empty:

@@ -19,9 +19,11 @@ import polars as pl
 
 from thalweg.base.schema import Schema
 from thalweg.columnar.batch import Batch
+from thalweg.columnar.outside import handed_out
 from thalweg.connectors.changes import visible
 from thalweg.connectors.files.format import named_format
 from thalweg.connectors.files.paths import local_path
+from thalweg.connectors.text.written import spelled
 from thalweg.errors import ConfigError, ConnectorError
 from thalweg.protocols.sink import Delivery
 
@@ -115,7 +117,7 @@ class FileWriter:
 
     def _stage(self) -> None:
         empty = pl.DataFrame(schema=self._schema.polars)
-        frame = pl.concat([empty, *self._pending])
+        frame = handed_out(pl.concat([empty, *self._pending]), self._schema)
         name = f"part-{self._task}-{self._number}-{self._run}{_ENDINGS[self._form]}"
         try:
             with open(self._hidden(name), "xb") as handle:
@@ -146,9 +148,9 @@ def _write(frame: pl.DataFrame, handle: IO[bytes], form: str) -> None:
     elif form == "arrow":
         frame.write_ipc(handle, record_batch_size=65_536)
     elif form == "csv":
-        frame.write_csv(handle)
+        spelled(frame).write_csv(handle)
     else:
-        frame.write_ndjson(handle)
+        spelled(frame).write_ndjson(handle)
 
 
 def _check_nested(schema: Schema, form: str) -> None:

@@ -32,6 +32,10 @@ from thalweg.protocols.figures import Meter
 from thalweg.protocols.source import Fields, Position, Reader, Replay, Split
 
 Order = Literal["ordered", "parallel"]
+_DECLARED = {
+    "the format": "'format' = 'json' (or csv, parquet, arrow)",
+    "the columns": "CREATE TABLE name (column TYPE, …)",
+}
 
 
 @dataclass(frozen=True)
@@ -120,7 +124,7 @@ def file_source(
     Args:
         path: a file, a pattern, a directory (hidden names are left out), or several of these.
         format: parquet, arrow, csv or json; None: what the extension says.
-        schema: the columns and types; None: those of the first file.
+        schema: the columns and types; None: those of the first file that has rows.
         order: `ordered` if files follow one another in time, by name; `parallel` if each has a
             time of its own. None: `ordered` for a directory, `parallel` otherwise.
         interval: seconds between two looks for new files; makes the source unbounded.
@@ -131,11 +135,13 @@ def file_source(
         PlanError: a file does not have the columns declared, or those of the first one.
     """
     given = path if isinstance(path, str) else tuple(path)
-    found = find_files(given, may_be_empty=interval is not None and schema is not None and format is not None)
+    found = find_files(given, may_be_empty=interval is not None)
+    if not found.files:
+        _check_declared(given, format, schema)
     name = named_format(format) if format else format_of_files(found.files)
     reads = make_format(name, schema, options)
     if schema is None:
-        schema = Schema.from_polars(dict(reads.held(found.files[0])))
+        schema = Schema.from_polars(dict(reads.held(_telling(reads, found.files))))
         if name == "csv":
             options = {"has_header": True} | options
         reads = make_format(name, schema, options)
@@ -148,6 +154,25 @@ def file_source(
         is_ordered=found.kind == "directory" if order is None else order == "ordered",
         interval=interval,
     )
+
+
+def _check_declared(path: str | Sequence[str], format: str | None, schema: Schema | None) -> None:
+    """Raise unless everything is declared that does not follow from files while there are none."""
+    missing = [what for what, given in (("the format", format), ("the columns", schema)) if given is None]
+    if missing:
+        raise ConfigError(
+            f"there are no files yet, so that {' and '.join(missing)} must be declared",
+            code="source-no-schema",
+            where=path if isinstance(path, str) else ", ".join(path),
+            hint=f"{' and '.join(_DECLARED[what] for what in missing)}; or put a first file there",
+        )
+
+
+def _telling(reads: Format, files: Sequence[str]) -> str:
+    """The first file that says what the columns are: text without rows says nothing of their types."""
+    if isinstance(reads, (CsvFormat, JsonFormat)):
+        return next((f for f in files if reads.has_rows(f)), files[0])
+    return files[0]
 
 
 def make_format(name: str, schema: Schema | None, options: dict[str, Any]) -> Format:

@@ -48,7 +48,7 @@ class TextDecoder(Protocol):
 def bad_record(line: int, message: str, raw: bytes) -> BadRow:
     """A record that gives no row."""
     text = raw[: 4 * SAMPLE_MAX].decode(errors="replace").rstrip("\r\n")
-    return BadRow(line, message, text[:SAMPLE_MAX], raw[:RECORD_MAX])
+    return BadRow(line, message, text[:SAMPLE_MAX], raw[:RECORD_MAX], "line")
 
 
 def too_long(line: int, raw: bytes) -> BadRow:

@@ -2,16 +2,16 @@
 
 Records are found and counted here (csv_records.py); Polars reads the values of those that have the right
 number of fields. An unquoted empty field is NULL and a quoted one is the empty string, unless there is a
-NULL literal: then only that is NULL in a column of strings. Blank lines are skipped.
+NULL literal: then only that is NULL in a column of strings. A blank line is skipped where records have
+several fields; where they have one, it is a record whose field is empty.
 
-Not here: what text the types take (csv_values.py), reading files (reader.py).
+Not here: headers (csv_header.py), what text the types take (csv_values.py), reading files (reader.py).
 """
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -23,8 +23,6 @@ from thalweg.connectors.text.csv_records import Array, Records, find_records
 from thalweg.connectors.text.csv_values import converted, parsed_by_polars, read_as
 from thalweg.protocols.source import BadRow
 
-_BOM = b"\xef\xbb\xbf"
-
 
 @dataclass(frozen=True)
 class CsvOptions:
@@ -35,8 +33,8 @@ class CsvOptions:
         quote: one byte around fields; None: quotes are ordinary text.
         null_literal: what stands for NULL; None: nothing, unquoted.
         comment: lines that start so are skipped; None: there are none.
-        has_header: whether the first record names the columns; None: it does if its fields are the
-            declared names (without a declaration it always does).
+        has_header: whether the first record names the columns; None: it does if all declared names are
+            among its fields (without a declaration it always does).
         is_lenient: a field that is not of its type becomes NULL instead of making the row bad.
     """
 
@@ -54,9 +52,13 @@ class CsvTextDecoder:
     Args:
         columns: the name of every field of a record, in order.
         target: the wanted columns and their types.
+        hint: what to add to the fault of a record on the first line, which may be a header.
     """
 
-    def __init__(self, columns: Sequence[str], target: Schema, options: CsvOptions) -> None:
+    def __init__(
+        self, columns: Sequence[str], target: Schema, options: CsvOptions, *, hint: str | None = None
+    ) -> None:
+        self._hint = hint
         self._width, self._target, self._options = len(columns), target, options
         self._indexes = [list(columns).index(f.name) for f in target]
         self._separator = ord(options.separator)
@@ -75,9 +77,10 @@ class CsvTextDecoder:
             bad = self._bad_shapes(data, text, records, lines, np.flatnonzero(~is_good))
         frame, kept, faults = self._values(data, text, records, lines, is_good)
         assert frame.height == len(kept), "every good record is one row"
-        return Block(
-            frame, lines[kept], tuple(sorted([*bad, *faults], key=lambda b: b.offset)), records.taken
-        )
+        merged = sorted([*bad, *faults], key=lambda b: b.offset)
+        if self._hint is not None and merged and merged[0].offset == 1:
+            merged[0] = replace(merged[0], message=f"{merged[0].message}; {self._hint}")
+        return Block(frame, lines[kept], tuple(merged), records.taken)
 
     def _bad_shapes(
         self, data: bytes, text: Array, records: Records, lines: Array, numbers: Array
@@ -120,13 +123,14 @@ class CsvTextDecoder:
             return self._with_faults(data, records, lines, numbers)
 
     def _is_row(self, text: Array, records: Records) -> Array:
-        """Which records are neither blank nor a comment, of those with the right number of separators."""
+        """Which records are rows, neither a comment nor blank between rows of several fields."""
         sizes = records.ends - records.starts
         first = text[np.minimum(records.starts, len(text) - 1)]
-        is_blank = (first == ord("\n")) | ((first == ord("\r")) & (sizes <= 2))
+        is_skipped = (first == ord("\n")) | ((first == ord("\r")) & (sizes <= 2))
+        is_skipped &= self._width > 1
         if self._options.comment is not None:
-            is_blank |= first == ord(self._options.comment)
-        rows: Array = ~is_blank
+            is_skipped |= first == ord(self._options.comment)
+        rows: Array = ~is_skipped
         return rows
 
     def _read(self, clean: bytes, is_typed: Sequence[bool], *, is_lenient: bool = False) -> pl.DataFrame:
@@ -192,59 +196,14 @@ def _is_utf8(raw: bytes) -> bool:
     return True
 
 
-def split_record(record: bytes, options: CsvOptions) -> list[str]:
-    """The fields of one record, as text.
+def well_formed(data: bytes, width: int, options: CsvOptions) -> bytes:
+    r"""The records that have the right number of fields.
 
     Example:
-        >>> split_record(b'a,"b,c"', CsvOptions())
-        ['a', 'b,c']
+        >>> well_formed(b'1,2\n"3,4\n5,6\n', 2, CsvOptions())
+        b'1,2\n5,6\n'
     """
-    if options.quote is None:
-        return record.decode(errors="replace").rstrip("\r\n").split(options.separator)
-    text = record.decode(errors="replace")
-    fields = next(csv.reader([text], delimiter=options.separator, quotechar=options.quote), [])
-    return [f.rstrip("\r\n") for f in fields]
-
-
-@dataclass(frozen=True)
-class Header:
-    """How a CSV text begins: its columns, and the byte and line of its first row."""
-
-    columns: tuple[str, ...]
-    byte: int
-    line: int
-
-
-def read_header(sample: bytes, declared: Sequence[str] | None, options: CsvOptions) -> Header:
-    r"""The columns of a CSV text, from its first lines.
-
-    Args:
-        sample: the first lines of the text.
-        declared: the declared names; None: the header has to name them.
-
-    Example:
-        >>> read_header(b"b,a\n1,2\n", ["a", "b"], CsvOptions())
-        Header(columns=('b', 'a'), byte=4, line=2)
-        >>> read_header(b"1,2\n", ["a", "b"], CsvOptions())
-        Header(columns=('a', 'b'), byte=0, line=1)
-    """
-    start = len(_BOM) if sample.startswith(_BOM) else 0
-    end = _first_record_end(sample, start, options)
-    fields = tuple(split_record(sample[start:end], options))
-    if options.has_header is not None:
-        is_header = options.has_header
-    else:
-        is_header = declared is None or sorted(fields) == sorted(declared)
-    if is_header and end > start:
-        return Header(fields, end, 1 + sample.count(b"\n", 0, end))
-    if declared is not None:
-        return Header(tuple(declared), start, 1)
-    return Header(tuple(f"f{number}" for number in range(len(fields))), start, 1)
-
-
-def _first_record_end(sample: bytes, start: int, options: CsvOptions) -> int:
-    """The end of the first record; it may hold line ends within quotes."""
+    text = np.frombuffer(data, dtype=np.uint8)
     quote = None if options.quote is None else ord(options.quote)
-    text = np.frombuffer(sample, dtype=np.uint8)[start:]
     records = find_records(text, ord(options.separator), quote, is_last=True)
-    return start + int(records.ends[0]) if len(records.ends) else start
+    return _chosen(text, records, ~records.is_broken & (records.separators == width - 1))

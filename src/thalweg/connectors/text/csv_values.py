@@ -5,6 +5,7 @@
 - dates `2026-01-31`; times `23:59:59.5`; timestamps `2026-01-31 23:59:59.5` or with a `T`, and with `Z` or
   an offset for those on the universal time line
 - bytes: base64
+- intervals: ISO 8601, `P1DT2H3.5S`; those of months: their number
 
 Fixed forms, never guessed from the data: what a field means must not depend on its neighbours.
 
@@ -15,8 +16,20 @@ from __future__ import annotations
 
 import polars as pl
 
+from thalweg.base.durations import from_iso
 from thalweg.base.schema import Schema
-from thalweg.base.types import BOOLEAN, STRING, DataType, Decimal, Field, Float, Integer, Timestamp
+from thalweg.base.types import (
+    BOOLEAN,
+    INTERVAL,
+    INTERVAL_MONTH,
+    STRING,
+    DataType,
+    Decimal,
+    Field,
+    Float,
+    Integer,
+    Timestamp,
+)
 from thalweg.errors import ConfigError
 
 _SECONDS = "%Y-%m-%dT%H:%M:%S%.f"
@@ -24,7 +37,7 @@ _SECONDS = "%Y-%m-%dT%H:%M:%S%.f"
 
 def parsed_by_polars(held: DataType) -> bool:
     """Whether Polars' own reader takes exactly the right text for a type."""
-    return isinstance(held, (Integer, Float)) or held in (BOOLEAN, STRING)
+    return isinstance(held, (Integer, Float)) or held in (BOOLEAN, INTERVAL_MONTH, STRING)
 
 
 def check_types(schema: Schema, *, where: str) -> None:
@@ -32,7 +45,7 @@ def check_types(schema: Schema, *, where: str) -> None:
     for field in schema:
         if parsed_by_polars(field.type) or isinstance(field.type, (Decimal, Timestamp)):
             continue
-        if field.type.polars not in (pl.Date(), pl.Time(), pl.Binary()):
+        if field.type != INTERVAL and field.type.polars not in (pl.Date(), pl.Time(), pl.Binary()):
             raise ConfigError(
                 f'column "{field.name}" cannot be read from CSV',
                 code="source-format-type",
@@ -74,8 +87,15 @@ def _value(field: Field) -> pl.Expr:
         return iso.str.strptime(pl.Datetime("us", held.zone), form, strict=False)
     if held.polars == pl.Binary():
         return text.str.decode("base64", strict=False)
+    if held == INTERVAL:
+        return text.map_batches(_intervals, return_dtype=held.polars, is_elementwise=True)
     form = "%Y-%m-%d" if held.polars == pl.Date() else "%H:%M:%S%.f"
     return text.str.strptime(pl.Date if held.polars == pl.Date() else pl.Time, form, strict=False)
+
+
+def _intervals(text: pl.Series) -> pl.Series:
+    spans = [None if t is None else from_iso(t) for t in text]
+    return pl.Series(text.name, spans, dtype=pl.Int64).cast(INTERVAL.polars)
 
 
 def read_as(texts: pl.DataFrame, frame: pl.DataFrame, target: Schema) -> dict[int, str]:

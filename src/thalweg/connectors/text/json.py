@@ -26,7 +26,7 @@ class JsonTextDecoder:
         whole = data[:taken] if taken < len(data) else data
         kept, long = _without_long_lines(whole, first_line)
         decoded = self._decoder.decode(kept, first_line=first_line)
-        bad = [BadRow(b.line, b.message, b.sample, _line(kept, b.offset)) for b in decoded.bad]
+        bad = [BadRow(b.line, b.message, b.sample, _line(kept, b.offset), "line") for b in decoded.bad]
         merged = sorted([*bad, *long], key=lambda b: b.offset) if long else bad
         return Block(decoded.frame, decoded.lines, tuple(merged), taken)
 
@@ -51,6 +51,19 @@ def _without_long_lines(data: bytes, first_line: int) -> tuple[bytes, list[BadRo
         parts.append(data[done:start])
         done = stop
     return (b"".join([*parts, data[done:]]) if bad else data), bad
+
+
+def split_lines(sample: bytes) -> tuple[bytes, tuple[BadRow, ...]]:
+    r"""The lines that are JSON objects, and what the others are instead.
+
+    Example:
+        >>> lines, bad = split_lines(b'{"a": 1}\n[2]\n')
+        >>> lines, bad[0].offset, bad[0].message
+        (b'{"a": 1}', 2, 'the line is not a JSON object, at byte 1')
+    """
+    block = JsonTextDecoder(Schema(())).decode(sample, 1, is_last=True)
+    lines = sample.split(b"\n")
+    return b"\n".join(lines[number - 1] for number in block.lines.tolist()), block.bad
 
 
 def infer_json(sample: bytes) -> pl.Schema:

@@ -60,7 +60,7 @@ class TextReader:
         while self._is_used_up() and not (self._is_closed or (self._is_last and not self._carry)):
             self._load()
         if self._is_used_up():
-            return Chunk(None, offset=self._next_line, ended=True)
+            return Chunk(None, offset=self._next_line, ended=True, unit="line")
         frame, lines = self._frame[:rows_max], self._lines[:rows_max]
         self._frame, self._lines = self._frame[rows_max:], self._lines[rows_max:]
         bad = self._bad_before(int(self._lines[0]) if len(self._lines) else None)
@@ -129,8 +129,8 @@ def rows_chunk(
 ) -> Chunk:
     """A chunk whose offsets are line numbers."""
     if not len(lines):
-        return Chunk(None, offset=bad[0].offset if bad else 0, bad=bad)
+        return Chunk(None, offset=bad[0].offset if bad else 0, bad=bad, unit="line")
     first, count = int(lines[0]), len(lines)
     if int(lines[-1]) - first == count - 1:
-        return Chunk(frame, offset=first, bad=bad)
-    return Chunk(frame, offset=first, offsets=pl.Series(lines), bad=bad)
+        return Chunk(frame, offset=first, bad=bad, unit="line")
+    return Chunk(frame, offset=first, offsets=pl.Series(lines), bad=bad, unit="line")

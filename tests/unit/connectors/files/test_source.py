@@ -84,6 +84,47 @@ def test_a_watched_directory_may_start_empty_and_lists_what_comes(tmp_path: Path
     assert drain(source).rows() == [(1,), (2,)]
 
 
+def test_a_watched_directory_may_come_later(tmp_path: Path) -> None:
+    schema = Schema.from_polars({"n": pl.Int64()})
+    source = file_source(str(tmp_path / "later"), "json", schema, interval=1.0)
+    assert source.is_ordered
+    assert source.splits() == []
+    (tmp_path / "later").mkdir()
+    assert source.splits() == []
+    (tmp_path / "later" / "a.json").write_text('{"n": 1}\n')
+    assert drain(source).rows() == [(1,)]
+    with pytest.raises(ConfigError) as deep:
+        file_source(str(tmp_path / "nowhere" / "later"), "json", schema, interval=1.0)
+    assert deep.value.code == "source-missing-path"
+
+
+@pytest.mark.parametrize(
+    ("form", "schema", "what"),
+    [
+        (None, None, "the format and the columns"),
+        ("csv", None, "the columns"),
+        (None, Schema(()), "the format"),
+    ],
+)
+def test_without_files_everything_is_declared(
+    form: str | None, schema: Schema | None, what: str, tmp_path: Path
+) -> None:
+    for path in (tmp_path, tmp_path / "later"):
+        with pytest.raises(ConfigError) as caught:
+            file_source(str(path), form, schema, interval=1.0)
+        assert caught.value.code == "source-no-schema"
+        assert f"{what} must be declared" in str(caught.value)
+
+
+@pytest.mark.parametrize(("form", "empty"), [("csv", "n,s\n"), ("json", "")])
+def test_columns_follow_from_the_first_file_with_rows(form: str, empty: str, tmp_path: Path) -> None:
+    (tmp_path / f"a.{form}").write_text(empty)
+    (tmp_path / f"b.{form}").write_text("n,s\n1,x\n" if form == "csv" else '{"n":1,"s":"x"}\n')
+    source = file_source(str(tmp_path))
+    assert str(source.schema) == "n BIGINT, s STRING"
+    assert source.lazy(None).collect().rows() == [(1, "x")]
+
+
 def test_a_missing_file_names_its_neighbours(tmp_path: Path) -> None:
     (tmp_path / "events.parquet").write_bytes(b"")
     with pytest.raises(ConfigError) as caught:
@@ -172,7 +213,7 @@ def test_every_error_names_the_file(tmp_path: Path) -> None:
     (tmp_path / "x.json").write_text("{]\n")
     with pytest.raises(ThalwegError) as caught:
         file_source(str(tmp_path / "x.json"))
-    assert str(caught.value.where).endswith("x.json")
+    assert str(caught.value.where).endswith("x.json, line 1")
 
 
 def test_empty_files(tmp_path: Path) -> None:

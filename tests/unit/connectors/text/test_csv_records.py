@@ -6,11 +6,14 @@ import csv
 import io
 
 import numpy as np
+import polars as pl
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from thalweg.connectors.text.csv import CsvOptions, read_header, split_record
+from thalweg.base.schema import Schema
+from thalweg.connectors.text.csv import CsvOptions
+from thalweg.connectors.text.csv_header import read_header, split_record
 from thalweg.connectors.text.csv_records import find_records
 
 FIELDS = st.lists(st.lists(st.text('ab,"\n', max_size=4), min_size=2, max_size=3), max_size=5)
@@ -111,7 +114,7 @@ def test_without_quotes_every_line_is_a_record() -> None:
 
 
 def test_headers() -> None:
-    declared = ["a", "b"]
+    declared = Schema.from_polars({"a": pl.Int64(), "b": pl.Int64()})
     assert read_header(b"\xef\xbb\xbfb,a\n1,2\n", declared, CsvOptions()).byte == 7
     assert read_header(b"", declared, CsvOptions()).columns == ("a", "b")
     assert read_header(b"x,y\n", declared, CsvOptions(has_header=True)).columns == ("x", "y")

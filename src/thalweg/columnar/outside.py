@@ -1,0 +1,57 @@
+"""Turn frames of the engine into those that programs see, and back.
+
+They differ in one type: a map is a list of entries inside, and a map outside.
+
+Not here: which Polars types these are (base/types.py).
+"""
+
+from __future__ import annotations
+
+import polars as pl
+
+from thalweg.base.schema import Schema
+from thalweg.errors import DataError
+
+
+def handed_out(frame: pl.DataFrame, schema: Schema) -> pl.DataFrame:
+    """The frame as it leaves the engine: maps, which are lists of entries inside, as maps.
+
+    Args:
+        schema: the types of columns; those that it lacks stay as they are.
+
+    Raises:
+        DataError: `data-null-key`: a map outside has no NULL among its keys.
+
+    Example:
+        >>> from thalweg.base.types import INT64, STRING, Map
+        >>> held = pl.DataFrame({"m": [[{"key": "a", "value": 1}]]})
+        >>> handed_out(held, Schema.of({"m": Map(STRING, INT64)})).rows()
+        [({'a': 1},)]
+    """
+    outer = {n: t for n, t in schema.outer.items() if t != schema.polars[n] and n in frame.columns}
+    if not outer:
+        return frame
+    try:
+        return frame.with_columns(pl.col(name).cast(held) for name, held in outer.items())
+    except pl.exceptions.InvalidOperationError as error:
+        if "Map keys cannot be null" not in str(error):
+            raise
+        raise DataError(
+            "a map has NULL among its keys",
+            code="data-null-key",
+            found=", ".join(f"{name} {schema.get(name)}" for name in outer),
+            hint="COALESCE(key, …) gives such entries a key",
+        ) from error
+
+
+def taken_in(frame: pl.DataFrame, schema: Schema) -> pl.DataFrame:
+    """The frame as the engine holds it; a column that is of another type stays as it is.
+
+    Example:
+        >>> from thalweg.base.types import INT64, STRING, Map
+        >>> held = pl.DataFrame({"m": [{"a": 1}]}, schema={"m": pl.Map(pl.String, pl.Int64)})
+        >>> taken_in(held, Schema.of({"m": Map(STRING, INT64)})).rows()
+        [([{'key': 'a', 'value': 1}],)]
+    """
+    outer = [n for n, t in schema.outer.items() if t != schema.polars[n] and frame.schema.get(n) == t]
+    return frame.with_columns(pl.col(n).cast(schema.polars[n]) for n in outer) if outer else frame
