@@ -17,7 +17,7 @@ import numpy as np
 import polars as pl
 
 from thalweg.columnar.arrow import Column, packed, to_series, words_to_series
-from thalweg.columnar.places import array_at, layout_of, locate
+from thalweg.columnar.places import FLAT, array_at, layout_of, locate
 
 Array = np.ndarray[Any, Any]
 
@@ -66,8 +66,10 @@ def presence(series: pl.Series) -> Array:
     """
     if series.null_count() == 0:
         return NO_FLAGS
-    found = locate(series.is_not_null()).booleans
-    assert found is not None, "a boolean column has values"
+    # asking a flat column for its own bits is cheaper than making a column of them
+    flat = type(series.dtype) in FLAT
+    found = locate(series).validity if flat else locate(series.is_not_null()).booleans
+    assert found is not None, "a column with NULL says where"
     return found
 
 

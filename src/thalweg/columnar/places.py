@@ -49,6 +49,10 @@ _WORDS: dict[type[pl.DataType], tuple[str, int, int]] = {
 """For each flat type numpy's name of its words, the bytes and the words per row."""
 
 
+FLAT = frozenset(_WORDS)
+"""The types whose columns `locate` takes."""
+
+
 class Place(NamedTuple):
     """Where a flat column lies in memory.
 

@@ -108,6 +108,28 @@ class RowsPart:
 
 
 @dataclass(frozen=True)
+class SummedPart:
+    """How many values that are not NULL, where a sum of them counts them anyway."""
+
+    prefix: str
+    of: Part
+    can_merge: bool = True
+
+    @property
+    def columns(self) -> dict[str, ColumnSpec]:
+        return {}
+
+    def update(self, state: Columns, slots: Array, values: pl.Series | None, weights: Array) -> None:
+        pass
+
+    def merge(self, state: Columns, slots: Array, made: Mapping[str, Array]) -> None:
+        pass
+
+    def value(self, taken: Mapping[str, Array], state: Columns) -> pl.Series:
+        return numbers("n", taken[f"{self.of.prefix}n"])
+
+
+@dataclass(frozen=True)
 class SumPart:
     """The sum of integers or decimals, exact in 128 bits."""
 

@@ -47,6 +47,7 @@ class RunningGroupOp:
         self._is_touched = np.zeros(0, np.bool_)
         self._marks = np.zeros(0, np.bool_)
         self._touched: list[Array] = []
+        self._had: list[Array] = []
         self._before: list[Mapping[str, Array]] = []
         self._extremes_before: list[pl.DataFrame] = []
 
@@ -77,10 +78,11 @@ class RunningGroupOp:
         fresh = unique_slots(np.ascontiguousarray(fresh), self._marks)
         self._is_touched[fresh] = True
         self._touched.append(fresh)
-        before = dict(self._layout.take(self._state, fresh))
-        if not self._keys:
-            before[DONE] = self._state.column(DONE)[fresh]
-        self._before.append(before)
+        # what a group without rows was like matters to nobody, and most groups may be new
+        had = self._state.column(ROWS if self._keys else DONE)[fresh] != 0
+        self._had.append(had)
+        known = fresh if self._values or had.all() else fresh[had]
+        self._before.append(self._layout.take(self._state, known))
         if self._values:
             self._extremes_before.append(self._extremes(fresh))
 
@@ -101,12 +103,12 @@ class RunningGroupOp:
             self._remember(self._state.slots(pl.DataFrame(height=1)))
         if not self._touched:
             return
-        slots = np.concatenate(self._touched)
+        slots, had = np.concatenate(self._touched), np.concatenate(self._had)
         before = {n: np.concatenate([b[n] for b in self._before]) for n in self._before[0]}
         extremes = pl.concat(self._extremes_before) if self._values else pl.DataFrame()
-        self._touched, self._before, self._extremes_before = [], [], []
+        self._touched, self._had, self._before, self._extremes_before = [], [], [], []
         self._is_touched[slots] = False
-        yield from self._changes(slots, before, extremes)
+        yield from self._changes(slots, had, before, extremes)
         if self._keys:
             gone = slots[self._state.column(ROWS)[slots] == 0]
             if len(gone):
@@ -114,29 +116,40 @@ class RunningGroupOp:
         for values in self._values.values():
             values.forget_gone()
 
-    def _changes(self, slots: Array, before: dict[str, Array], extremes: pl.DataFrame) -> Iterator[Output]:
+    def _changes(
+        self, slots: Array, had: Array, before: dict[str, Array], extremes: pl.DataFrame
+    ) -> Iterator[Output]:
+        """The old row of each group that had one and has another now, and the new row."""
         layout, state = self._layout, self._state
         now = layout.take(state, slots)
         if self._keys:
-            had, has = before[ROWS] != 0, now[ROWS] != 0
+            has = now[ROWS] != 0
         else:
             # a group of all rows has one result from the first row on, also when all rows are gone again
-            had, has = before.pop(DONE), np.ones(len(slots), np.bool_)
+            has = np.ones(len(slots), np.bool_)
             state.column(DONE)[slots] = True
-        changed = ~(had & has) | _differs(before, now, layout.shown)
+        # what was kept of before: of all groups, or of those alone that had a row
+        kept = np.arange(len(slots)) if len(before[ROWS]) == len(slots) else np.cumsum(had) - 1
+        changed = ~(had & has)
+        both = np.flatnonzero(had & has)
+        changed[both] = _differs(before, kept[both], now, both, layout.shown)
         latest = self._extremes(slots) if self._values else extremes
         for name in extremes.columns:
             changed |= extremes.get_column(name).ne_missing(latest.get_column(name)).to_numpy()
         minus, plus = np.flatnonzero(had & changed), np.flatnonzero(has & changed)
-        found = {n: np.concatenate([before[n][minus], now[n][plus]]) for n in now}
-        both = pl.concat([extremes[minus], latest[plus]]) if self._values else extremes
-        made = layout.outputs(state, found, _by_part(both))
+        found = {n: np.concatenate([before[n][kept[minus]], now[n][plus]]) for n in now}
+        ends = pl.concat([extremes[minus], latest[plus]]) if self._values else extremes
+        made = layout.outputs(state, found, _by_part(ends))
         keys = state.keys(np.concatenate([slots[minus], slots[plus]])) if self._keys else made
+        yield from self._emitted(keys, made, len(minus))
+
+    def _emitted(self, keys: pl.DataFrame, made: pl.DataFrame, minus: int) -> Iterator[Output]:
+        """Rows of keys and results as changes: so many removals, then insertions."""
         columns = {c.name: c for c in (*keys.get_columns(), *made.get_columns())}
         frame = to_frame([columns[n] for n in self._spec.columns])
-        weight = np.ones(len(minus) + len(plus), np.int64)
-        weight[: len(minus)] = -1
-        batch = Batch(frame, numbers(WEIGHT, weight) if len(minus) else None)
+        weight = np.ones(frame.height, np.int64)
+        weight[:minus] = -1
+        batch = Batch(frame, numbers(WEIGHT, weight) if minus else None)
         yield from batch.slices(self._rows_max) if len(batch) else ()
 
     def on_end(self, port: int) -> Iterator[Output]:
@@ -145,11 +158,13 @@ class RunningGroupOp:
         yield from self.on_cut(0)
 
 
-def _differs(before: Mapping[str, Array], now: Mapping[str, Array], names: Iterable[str]) -> Array:
-    """Which groups have other parts than before."""
-    found = np.zeros(len(now[ROWS]), np.bool_)
-    for name in names:
-        found |= before[name] != now[name]
+def _differs(
+    before: Mapping[str, Array], old: Array, now: Mapping[str, Array], new: Array, names: Iterable[str]
+) -> Array:
+    """Which groups have other parts than before; `old` and `new` are their places in both."""
+    found = np.zeros(len(new), np.bool_)
+    for name in names if len(new) else ():
+        found |= before[name][old] != now[name][new]
     return found
 
 

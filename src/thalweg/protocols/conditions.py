@@ -149,6 +149,14 @@ def _may(condition: Condition, known: Known) -> bool:
 
 
 def _may_compare(operator: Comparator, low: Any, high: Any, value: Any) -> bool:
+    try:
+        return _compares(operator, low, high, value)
+    except TypeError:
+        # the bounds are of another kind than the value, as those of lengths of time are: nothing is known
+        return True
+
+
+def _compares(operator: Comparator, low: Any, high: Any, value: Any) -> bool:
     fits_low = low is None or (low < value if operator == "<" else low <= value)
     fits_high = high is None or (high > value if operator == ">" else high >= value)
     if operator in ("<", "<="):

@@ -9,7 +9,6 @@ Not here: what the fields mean (ipc_footer.py).
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
 
 
 class Table:
@@ -49,16 +48,19 @@ class Table:
 
     def structs(self, field: int, layout: str, size: int) -> list[tuple[int, ...]]:
         """A field with a list of plain structures of `size` bytes."""
-        return [struct.unpack_from(layout, self._data, p) for p in self._items(field, size)]
+        places = self._items(field, size)
+        if struct.calcsize(layout) != size:
+            return [struct.unpack_from(layout, self._data, p) for p in places]
+        return list(struct.iter_unpack(layout, self._data[places.start : places.stop]))
 
-    def _items(self, field: int, size: int) -> Iterator[int]:
+    def _items(self, field: int, size: int) -> range:
         place = self._target(field)
         if place is None:
-            return iter(())
+            return range(0)
         count = _at("<I", self._data, place)
         if place + 4 + count * size > len(self._data):
             raise ValueError("a list is longer than the metadata")
-        return iter(range(place + 4, place + 4 + count * size, size))
+        return range(place + 4, place + 4 + count * size, size)
 
     def _of(self, field: int) -> int | None:
         entry = 4 + 2 * field

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 import polars as pl
 
 from thalweg.base.schema import Schema
+from thalweg.columnar.eager import compute
 from thalweg.connectors.files.format import UNREADABLE
 from thalweg.connectors.files.ipc_footer import DAMAGED, UnknownLayout
 from thalweg.connectors.files.ipc_mapped import MappedFile
@@ -77,7 +78,7 @@ def _mapped(file: str, mapped: MappedFile, target: Schema, row: int) -> Iterator
     try:
         for frame in mapped.frames(row):
             held = frame.schema
-            yield frame if held == target.polars else frame.select(expressions(target, held))
+            yield frame if held == target.polars else compute(frame, expressions(target, held))
     except (*DAMAGED, *UNREADABLE) as error:
         raise not_arrow(file, error) from error
 

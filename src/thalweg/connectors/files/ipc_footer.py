@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import struct
 from dataclasses import dataclass
+from functools import cached_property
 from typing import IO
 
 from thalweg.connectors.files.flatbuffer import Table
@@ -37,6 +38,19 @@ class Column:
     format: str
     buffer_count: int
     children: tuple[Column, ...] = ()
+
+    @cached_property
+    def totals(self) -> tuple[int, int, int]:
+        """The nodes, the buffers and the columns of views that it and its children have."""
+        below = [c.totals for c in self.children]
+        own = (1, self.buffer_count, int(self.has_views))
+        nodes, buffers, views = (sum(t) for t in zip(own, *below, strict=True))
+        return nodes, buffers, views
+
+    @property
+    def has_views(self) -> bool:
+        """Whether it has data buffers of a number that changes from one record batch to the next."""
+        return self.format in ("vu", "vz")
 
 
 @dataclass(frozen=True)

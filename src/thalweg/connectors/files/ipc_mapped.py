@@ -11,7 +11,7 @@ Not here: where the buffers are (ipc_footer.py); packed files (ipc.py).
 from __future__ import annotations
 
 import mmap
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import IO, Any
 
 import numpy as np
@@ -61,10 +61,12 @@ class MappedFile:
         """The rows from `row` on, a frame per record batch; strings are still binary."""
         with open(self._file, "rb") as handle:
             for block in self._layout.blocks:
-                rows = read_row_count(handle, block)
-                if rows > row:
-                    yield self._frame(handle, read_record_batch(handle, block))[row:]
-                row = max(0, row - rows)
+                if row and (rows := read_row_count(handle, block)) <= row:
+                    row -= rows
+                    continue
+                frame = self._frame(handle, read_record_batch(handle, block))
+                yield frame[row:] if row else frame
+                row = 0
 
     def _frame(self, handle: IO[bytes], batch: RecordBatch) -> pl.DataFrame:
         cursor = _Cursor(batch, _mapped(handle, batch))
@@ -77,7 +79,7 @@ class MappedFile:
                 taken[column.name] = cursor.take(column, wanted, batch.rows)
         self._meter.add_bytes(cursor.taken_bytes)
         self._meter.add_parts(read=1)
-        return pl.DataFrame([arrow.to_series(name, taken[name]) for name in self._target.names])
+        return arrow.to_frame([arrow.to_series(name, taken[name]) for name in self._target.names])
 
 
 def _check_known(column: Column, wanted: DataType | None) -> None:
@@ -104,22 +106,22 @@ class _Cursor:
     """Goes through the nodes and buffers of a record batch in the order of the schema."""
 
     def __init__(self, batch: RecordBatch, body: Array) -> None:
-        self._body = body
-        self._nodes, self._buffers = iter(batch.nodes), iter(batch.buffers)
-        self._views = iter([(count,) for count in batch.views])
+        self._body, self._batch = body, batch
+        self._node = self._at = self._view = 0
+        """The next node, buffer and column of views."""
         self.taken_bytes = 0
 
     def skip(self, column: Column) -> None:
         """Go past a column and its children."""
-        _next(self._nodes)
-        for _ in range(self._buffer_count(column)):
-            _next(self._buffers)
-        for child in column.children:
-            self.skip(child)
+        nodes, buffers, views = column.totals
+        self._node += nodes
+        self._at += buffers + sum(self._batch.views[self._view : self._view + views])
+        self._view += views
 
     def take(self, column: Column, wanted: DataType | None, rows: int | None = None) -> arrow.Column:
         """A column over the mapped memory, a struct with the wanted members in the wanted order."""
-        length, nulls = _next(self._nodes)
+        length, nulls = _nth(self._batch.nodes, self._node)
+        self._node += 1
         if rows is not None and length != rows:
             raise ValueError(f'column "{column.name}" has {length} rows of {rows}')
         validity, *buffers = [self._buffer() for _ in range(self._buffer_count(column))]
@@ -149,21 +151,22 @@ class _Cursor:
         return [(name, taken[name]) for name in order]
 
     def _buffer_count(self, column: Column) -> int:
-        if column.format not in ("vu", "vz"):
+        if not column.has_views:
             return column.buffer_count
-        return column.buffer_count + _next(self._views)[0]
+        self._view += 1
+        return column.buffer_count + int(_nth(self._batch.views, self._view - 1))
 
     def _buffer(self) -> Array:
-        offset, length = _next(self._buffers)
+        offset, length = _nth(self._batch.buffers, self._at)
+        self._at += 1
         self.taken_bytes += length
         return self._body[offset : offset + length]
 
 
-def _next(parts: Iterator[tuple[int, ...]]) -> tuple[int, ...]:
-    part = next(parts, None)
-    if part is None:
+def _nth(parts: Sequence[Any], number: int) -> Any:
+    if number >= len(parts):
         raise ValueError("a record batch has fewer buffers than its columns need")
-    return part
+    return parts[number]
 
 
 def _values(form: str, buffers: list[Array], length: int, validity: Array | None) -> list[Array]:
