@@ -50,10 +50,20 @@ def from_ordered_words(words: Array) -> Array:
 @kernel("void(int64[::1], boolean[::1], int64[::1], int64[::1])")
 def add_counts(slots: Array, validity: Array, weights: Array, counts: Array) -> None:
     """Add the weights of rows that are not NULL to `counts`."""
-    all_valid, all_one = len(validity) == 0, len(weights) == 0
-    for i in range(len(slots)):
-        if all_valid or validity[i]:
-            counts[slots[i]] += 1 if all_one else weights[i]
+    # No branch per row: which rows count is rarely foreseeable.
+    if len(weights) == 0:
+        if len(validity) == 0:
+            for i in range(len(slots)):
+                counts[slots[i]] += 1
+        else:
+            for i in range(len(slots)):
+                counts[slots[i]] += np.int64(validity[i])
+    elif len(validity) == 0:
+        for i in range(len(slots)):
+            counts[slots[i]] += weights[i]
+    else:
+        for i in range(len(slots)):
+            counts[slots[i]] += weights[i] * np.int64(validity[i])
 
 
 @helper

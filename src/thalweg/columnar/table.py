@@ -37,7 +37,13 @@ def new_table(capacity: int) -> Array:
 
 def grown(array: Array, capacity: int, fill: int | float = 0) -> Array:
     """The same rows in a longer array."""
-    longer = np.full((capacity, *array.shape[1:]), fill, dtype=array.dtype)
+    shape = (capacity, *array.shape[1:])
+    if not fill:
+        # memory that the system has zeroed is not touched before it is used
+        longer = np.zeros(shape, dtype=array.dtype)
+    else:
+        longer = np.empty(shape, dtype=array.dtype)
+        longer[len(array) :] = fill
     longer[: len(array)] = array
     return longer
 
