@@ -209,9 +209,12 @@ def _keeps_empty_lists(_: Any) -> Any:
 
 
 def _loses_last_batch(original: Any) -> Any:
-    def drain(channel: Any, rows_max: int) -> Any:
-        batches, last = original(channel, rows_max)
-        return ([] if isinstance(last, End) else batches), last
+    def drain(self: Any, channel: Any) -> Any:
+        before = list(self.batches)
+        last = original(self, channel)
+        if isinstance(last, End):
+            self.batches = before
+        return last
 
     return drain
 
@@ -388,7 +391,7 @@ MUTANTS = (
     _mutant("rank keeps a row per batch", window_rank.WindowRankOp, "_best", _first_row, _TABLES),
     _mutant("empty lists give a row", rowwise, "explode", _keeps_empty_lists, _TABLES),
     # tasks, cuts, checkpoints
-    _mutant("loses the batch before the end", task, "_drain", _loses_last_batch, _TABLES),
+    _mutant("loses the batch before the end", task._Waiting, "drain", _loses_last_batch, _TABLES),
     _mutant("does not align barriers", task.Task, "_align", _unaligned, _ORDER + _RESTORE),
     _mutant("publishes before the flush", task.Task, "pass_barrier", _publishes_first, _ORDER),
     _mutant("splits keys between tasks", outputs, "owner_of", _by_place, _ORDER),

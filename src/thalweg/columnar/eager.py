@@ -62,7 +62,7 @@ def gather_rows(frame: pl.DataFrame, rows: Array) -> pl.DataFrame:
     """
     if frame.width == 0:
         return pl.DataFrame(height=len(rows))
-    places = pl.Series(rows.astype(np.uint32, copy=False))._s
+    places = PySeries.new_u32("", rows.astype(np.uint32), False)
     return to_frame([wrap_s(c.gather_with_series(places)) for c in frame._df.get_columns()])
 
 
@@ -116,6 +116,11 @@ def numbers(name: str, values: Array) -> pl.Series:
     if make is None or not values.flags.c_contiguous:
         return pl.Series(name, values)
     return wrap_s(make(name, values, False))
+
+
+def texts(name: str, values: list[str]) -> pl.Series:
+    """A column of strings."""
+    return wrap_s(PySeries.new_str(name, values, False))
 
 
 def count_negative(weights: pl.Series) -> int:

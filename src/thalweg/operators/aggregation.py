@@ -21,7 +21,7 @@ from thalweg.columnar.eager import compute, pick
 from thalweg.errors import DataError
 from thalweg.expr import aggregates
 from thalweg.expr.nodes import Aggregate, Column
-from thalweg.operators.parts import NO_WEIGHTS, ROWS, Part, SummedPart, TextExtremePart, make_part, taken
+from thalweg.operators.parts import NO_WEIGHTS, ROWS, Part, SummedPart, TextExtremePart, make_part
 from thalweg.progress.windows import WindowSpec
 from thalweg.protocols.operator import Context, Operator
 from thalweg.protocols.state import Columns, ColumnSpec, ColumnsSpec, StateSpec
@@ -156,7 +156,7 @@ class Layout:
         """The columns of all parts."""
         return {n: c for part in self.parts.values() for n, c in part.columns.items()}
 
-    @property
+    @cached_property
     def stored(self) -> dict[str, ColumnSpec]:
         """The number of rows, and the columns of all parts."""
         return {ROWS: ColumnSpec("int64")} | self.columns
@@ -202,7 +202,7 @@ class Layout:
 
     def take(self, state: Columns, slots: Array) -> dict[str, Array]:
         """The columns of all parts, and the number of rows, at some slots."""
-        return {ROWS: state.column(ROWS)[slots]} | taken(list(self.parts.values()), state, slots)
+        return {name: state.column(name)[slots] for name in self.stored}
 
     def outputs(
         self,

@@ -10,7 +10,7 @@ import polars as pl
 
 from thalweg.columnar.arrow import to_frame
 from thalweg.columnar.batch import WEIGHT, Batch, consolidate, join_batches
-from thalweg.columnar.eager import gather_rows, pick
+from thalweg.columnar.eager import gather_rows, pick, texts
 from thalweg.protocols.operator import Context, Output, Step
 from thalweg.protocols.state import RowsSpec, RowStore, StateSpec
 
@@ -128,7 +128,7 @@ def _few_with_ops(batch: Batch, names: list[str], keys: list[str]) -> pl.DataFra
 
 def _with_first(frame: pl.DataFrame, ops: list[str]) -> pl.DataFrame:
     """The rows with `op` as the first column."""
-    return to_frame([pl.Series("op", ops, dtype=pl.String), *frame.get_columns()])
+    return to_frame([texts("op", ops), *frame.get_columns()])
 
 
 @dataclass(frozen=True)

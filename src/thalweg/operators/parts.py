@@ -9,8 +9,9 @@ Not here: which parts an aggregate needs (expr/aggregates.py), grouping (aggrega
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Protocol
 
 import numpy as np
@@ -64,7 +65,7 @@ class CountPart:
     prefix: str
     can_merge: bool = True
 
-    @property
+    @cached_property
     def columns(self) -> dict[str, ColumnSpec]:
         return {f"{self.prefix}n": ColumnSpec("int64")}
 
@@ -93,7 +94,7 @@ class RowsPart:
     prefix: str
     can_merge: bool = True
 
-    @property
+    @cached_property
     def columns(self) -> dict[str, ColumnSpec]:
         return {}
 
@@ -115,7 +116,7 @@ class SummedPart:
     of: Part
     can_merge: bool = True
 
-    @property
+    @cached_property
     def columns(self) -> dict[str, ColumnSpec]:
         return {}
 
@@ -138,7 +139,7 @@ class SumPart:
     """For decimals: the digits after the point."""
     can_merge: bool = True
 
-    @property
+    @cached_property
     def columns(self) -> dict[str, ColumnSpec]:
         return {f"{self.prefix}{c}": ColumnSpec("int64") for c in ("high", "low", "n")}
 
@@ -183,7 +184,7 @@ class FloatSumPart:
     prefix: str
     can_merge: bool = True
 
-    @property
+    @cached_property
     def columns(self) -> dict[str, ColumnSpec]:
         sums = {f"{self.prefix}{c}": ColumnSpec("float64", 0.0) for c in ("high", "low")}
         return sums | {f"{self.prefix}{c}": ColumnSpec("int64") for c in ("nan", "plus", "minus", "n")}
@@ -226,7 +227,7 @@ class ExtremePart:
     held: DataType
     can_merge: bool = True
 
-    @property
+    @cached_property
     def columns(self) -> dict[str, ColumnSpec]:
         return {
             f"{self.prefix}v": ColumnSpec("int64"),
@@ -272,7 +273,7 @@ class TextExtremePart:
     held: DataType
     can_merge: bool = False
 
-    @property
+    @cached_property
     def columns(self) -> dict[str, ColumnSpec]:
         return {f"{self.prefix}v": ColumnSpec("bytes", None)}
 
@@ -334,8 +335,3 @@ def make_part(kind: str, held: DataType | None, prefix: str) -> Part:
 def _nullable(values: Array, some: Array) -> pl.Series:
     series = numbers("v", values)
     return series if some.all() else series.set(pl.Series(~some), None)
-
-
-def taken(parts: Sequence[Part], state: Columns, slots: Array) -> dict[str, Array]:
-    """The columns of all parts at some slots, copied."""
-    return {name: state.column(name)[slots] for part in parts for name in part.columns}

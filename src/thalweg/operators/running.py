@@ -22,6 +22,7 @@ from thalweg.protocols.operator import Context, Output
 from thalweg.protocols.state import KeyedColumns
 
 Array = np.ndarray[Any, Any]
+_NOTHING = pl.DataFrame()
 
 
 class RunningGroupOp:
@@ -105,7 +106,7 @@ class RunningGroupOp:
             return
         slots, had = np.concatenate(self._touched), np.concatenate(self._had)
         before = {n: np.concatenate([b[n] for b in self._before]) for n in self._before[0]}
-        extremes = pl.concat(self._extremes_before) if self._values else pl.DataFrame()
+        extremes = pl.concat(self._extremes_before) if self._values else _NOTHING
         self._touched, self._had, self._before, self._extremes_before = [], [], [], []
         self._is_touched[slots] = False
         yield from self._changes(slots, had, before, extremes)
@@ -129,14 +130,14 @@ class RunningGroupOp:
             has = np.ones(len(slots), np.bool_)
             state.column(DONE)[slots] = True
         # what was kept of before: of all groups, or of those alone that had a row
-        kept = np.arange(len(slots)) if len(before[ROWS]) == len(slots) else np.cumsum(had) - 1
+        kept = np.arange(len(slots)) if len(before[ROWS]) == len(slots) else had.cumsum() - 1
         changed = ~(had & has)
-        both = np.flatnonzero(had & has)
+        both = (had & has).nonzero()[0]
         changed[both] = _differs(before, kept[both], now, both, layout.shown)
         latest = self._extremes(slots) if self._values else extremes
         for name in extremes.columns:
             changed |= extremes.get_column(name).ne_missing(latest.get_column(name)).to_numpy()
-        minus, plus = np.flatnonzero(had & changed), np.flatnonzero(has & changed)
+        minus, plus = (had & changed).nonzero()[0], (has & changed).nonzero()[0]
         found = {n: np.concatenate([before[n][kept[minus]], now[n][plus]]) for n in now}
         ends = pl.concat([extremes[minus], latest[plus]]) if self._values else extremes
         made = layout.outputs(state, found, _by_part(ends))

@@ -199,7 +199,7 @@ class _Assembler:
                 )
                 channel.wake_producer = _waker(tasks[f"{source.id}[{i}]"])
                 made[i, j] = channel
-                consumer.add_input(Input(channel, edge.port))
+                consumer.add_input(Input(channel, edge.port, source=f"{edge.source}.{edge.output}"))
         for i in range(source.parallelism):
             mine = [c for (a, _), c in sorted(made.items()) if a == i]
             producer = tasks[f"{source.id}[{i}]"]

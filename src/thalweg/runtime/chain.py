@@ -73,9 +73,10 @@ class Chain:
             return
         name, operator = self._operators[i]
         counts = self.counts[name]
-        counts.rows_in += len(batch)
+        rows = len(batch)
+        counts.rows_in += rows
         counts.batches += 1
-        counts.empty += len(batch) == 0
+        counts.empty += rows == 0
         if batch.weight is not None:
             counts.retractions += count_negative(batch.weight)
         yield from self._pass_on(i, operator.on_batch(port, batch))
@@ -84,13 +85,17 @@ class Chain:
         """What an operator emits, through the operators behind it; an error is noted with the step's name."""
         name = self._operators[i][0]
         counts = self.counts[name]
+        is_last = i + 1 == len(self._operators)
         try:
             for out in outputs:
                 if isinstance(out, Side):
                     counts.late += out.pairs
                     yield out
+                    continue
+                counts.rows_out += len(out)
+                if is_last:
+                    yield out
                 else:
-                    counts.rows_out += len(out)
                     yield from self._batch(i + 1, 0, out)
         except ThalwegError as error:
             # what failed first, at the innermost, has noted itself

@@ -38,9 +38,11 @@ class Channel:
     @property
     def is_full(self) -> bool:
         """Whether the producer must stop."""
-        if self.is_closed:
-            return False
-        return self.rows >= self._rows_max or self._bytes_in - self._bytes_out >= self._bytes_max
+        is_full = (
+            self._rows_in - self._rows_out >= self._rows_max
+            or self._bytes_in - self._bytes_out >= self._bytes_max
+        )
+        return is_full and not self.is_closed
 
     @property
     def is_empty(self) -> bool:

@@ -30,14 +30,9 @@ class OutputEdge:
         self._task, self._partitions = task, partitions
 
     @property
-    def is_full(self) -> bool:
-        """Whether one of the receivers cannot take more."""
-        return any(c.is_full for c in self.channels)
-
-    @property
     def is_closed(self) -> bool:
         """Whether no receiver wants more."""
-        return all(c.is_closed for c in self.channels)
+        return all(channel.is_closed for channel in self.channels)
 
     def broadcast(self, message: Message) -> None:
         """Send a message that every receiver needs."""

@@ -28,6 +28,11 @@ class Round:
         """Whether every task has passed on its end."""
         return all(t.state == "finished" for t in self._tasks)
 
+    @property
+    def rows(self) -> int:
+        """How many rows the tasks have taken so far."""
+        return sum([t.rows_taken for t in self._tasks])
+
     def wait(self, longest: float) -> float:
         """After a round without progress: the seconds until it is worth trying again, if nobody wakes."""
         return min([longest, *(t.wait for t in self._sources if t.wait is not None)])

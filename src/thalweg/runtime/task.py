@@ -15,7 +15,7 @@ Not here: sources (source_task.py), who calls `step` (inline.py, threads.py).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from enum import Enum
@@ -45,9 +45,16 @@ class Input:
 
     channel: Channel
     port: int
+    source: str = ""
+    """What sends: the output of a stage, whose batches have the same columns."""
     ended: bool = False
     aligned: bool = False
     first_open: int = 0
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether a message waits that may be taken."""
+        return not (self.ended or self.aligned or self.channel.is_empty)
 
 
 @dataclass
@@ -84,6 +91,7 @@ class Task:
         self._barrier: Barrier | None = None
         self._next_input = 0
         self.batch_rows: dict[int, int] = {}
+        self.rows_taken = 0
 
     def add_input(self, input_: Input) -> None:
         """Connect a channel; before the first step."""
@@ -117,7 +125,7 @@ class Task:
     def _emit(self) -> Step:
         """Pass on outputs until they are used up or an edge is full."""
         assert self._emitting is not None, "there is something to emit"
-        while not any(o.is_full for o in self.outputs):
+        while not self._is_blocked():
             out = next(self._emitting, None)
             if out is None:
                 self._emitting = None
@@ -127,6 +135,14 @@ class Task:
             self._send(out)
         self.state = "blocked"
         return Step.BLOCKED
+
+    def _is_blocked(self) -> bool:
+        """Whether one of the receivers cannot take more."""
+        for output in self.outputs:
+            for channel in output.channels:
+                if channel.is_full:
+                    return True
+        return False
 
     def _send(self, out: Output | Message) -> None:
         if isinstance(out, Batch):
@@ -156,23 +172,31 @@ class Task:
         if count == 0:
             self._emitting = self._end_all()
             return True
-        for i in range(count):
-            number = (self._next_input + i) % count
-            input_ = self.inputs[number]
-            if input_.ended or input_.aligned or input_.channel.is_empty:
-                continue
-            self._next_input = (number + 1) % count
-            self._emitting = self._work(number, input_)
-            return True
-        return False
+        first = self._next_input
+        ready = [n for n in (*range(first, count), *range(first)) if self.inputs[n].is_ready]
+        if not ready:
+            return False
+        self._next_input = (ready[0] + 1) % count
+        source, port = self.inputs[ready[0]].source, self.inputs[ready[0]].port
+        alike = [n for n in ready if self.inputs[n].source == source and self.inputs[n].port == port]
+        self._emitting = self._work(port, alike)
+        return True
 
-    def _work(self, number: int, input_: Input) -> Iterator[Output | Message]:
-        """Everything that follows from the messages that wait on one channel."""
-        batches, last = _drain(input_.channel, self._rows_max)
-        if batches:
-            batch = join_batches(batches)
-            self.note_batch(len(batch))
-            yield from self.chain.on_batch(input_.port, batch)
+    def _work(self, port: int, numbers: Sequence[int]) -> Iterator[Output | Message]:
+        """Everything that follows from the messages that wait on channels of one port and one sender."""
+        waiting = _Waiting(self._rows_max)
+        lasts = [(n, waiting.drain(self.inputs[n].channel)) for n in numbers]
+        if waiting.batches:
+            batch = join_batches(waiting.batches)
+            self.note_batch(waiting.rows)
+            yield from self.chain.on_batch(port, batch)
+        for number, last in lasts:
+            if last is not None and self.state != "finished":
+                yield from self._after(number, last)
+
+    def _after(self, number: int, last: Message) -> Iterator[Output | Message]:
+        """What follows from a message that is no batch."""
+        input_ = self.inputs[number]
         if isinstance(last, Watermark):
             assert self._merge is not None, "a task with inputs merges their watermarks"
             for time in self._merge.update(number, IDLE if last.time is None else last.time):
@@ -185,6 +209,7 @@ class Task:
 
     def note_batch(self, rows: int) -> None:
         """Count a batch in the histogram of batch sizes, by powers of two."""
+        self.rows_taken += rows
         bucket = rows.bit_length()
         self.batch_rows[bucket] = self.batch_rows.get(bucket, 0) + 1
 
@@ -202,7 +227,9 @@ class Task:
             return
         self._barrier = None
         first_open = min(i.first_open for i in self.inputs if i.aligned)
-        yield from self.pass_barrier(replace(barrier, first_open=first_open))
+        if first_open != barrier.first_open:
+            barrier = replace(barrier, first_open=first_open)
+        yield from self.pass_barrier(barrier)
         for input_ in self.inputs:
             input_.aligned = False
         if self.chain.is_final(first_open):
@@ -242,8 +269,15 @@ class Task:
     @property
     def _is_unwanted(self) -> bool:
         """Whether nobody takes what the task makes; rows that could not be read are by-catch."""
-        wanted = [o for o in self.outputs if o.edge.output != BAD]
-        return self.writer is None and bool(wanted) and all(o.is_closed for o in wanted)
+        if self.writer is not None or not self.outputs:
+            return False
+        is_closed = False
+        for output in self.outputs:
+            if output.edge.output != BAD:
+                if not output.is_closed:
+                    return False
+                is_closed = True
+        return is_closed
 
     def _end_all(self) -> Iterator[Output | Message]:
         """The end of a task that nothing was sent to."""
@@ -276,29 +310,36 @@ class Task:
         return [] if self._merge is None else [self.inputs[i] for i in self._merge.held_by()]
 
 
-def _drain(channel: Channel, rows_max: int) -> tuple[list[Batch], Message | None]:
-    """Batches that wait, joined up to a size, and the first message that must follow them.
+class _Waiting:
+    """Batches that wait on some channels, up to a number of rows."""
 
-    A watermark is held back behind rows that follow it, as long as rows follow.
-    """
-    batches: list[Batch] = []
-    rows = 0
-    last: Message | None = None
-    while (message := channel.peek()) is not None:
-        if isinstance(message, Batch):
-            if batches and rows + len(message) > rows_max:
+    def __init__(self, rows_max: int) -> None:
+        self._rows_max = rows_max
+        self.batches: list[Batch] = []
+        self.rows = 0
+
+    def drain(self, channel: Channel) -> Message | None:
+        """Take the batches of a channel, and return the first message that must follow them.
+
+        A watermark is held back behind rows that follow it, as long as rows follow.
+        """
+        last: Message | None = None
+        while (message := channel.peek()) is not None:
+            if isinstance(message, Batch):
+                rows = len(message)
+                if self.batches and self.rows + rows > self._rows_max:
+                    break
+                self.batches.append(message)
+                self.rows += rows
+            elif isinstance(message, Watermark):
+                last = message
+            elif last is not None:
                 break
-            batches.append(message)
-            rows += len(message)
-        elif isinstance(message, Watermark):
-            last = message
-        elif last is not None:
-            break
-        else:
-            last = channel.take()
-            break
-        channel.take()
-    return batches, last
+            else:
+                last = channel.take()
+                break
+            channel.take()
+        return last
 
 
 def _nothing() -> None:

@@ -18,6 +18,8 @@ import polars as pl
 
 from thalweg.base.schema import Schema
 from thalweg.base.types import INT64, TIMESTAMP
+from thalweg.columnar.arrow import to_frame
+from thalweg.columnar.eager import numbers
 from thalweg.connectors.schedule import Schedule
 from thalweg.protocols.source import Chunk, Fields, Position, Replay, Split
 
@@ -82,14 +84,14 @@ class TickReader:
     def _frame(self, first: int, count: int) -> pl.DataFrame:
         ids = np.arange(first, first + count) * 2 + self._phase
         made = {
-            "id": lambda: pl.Series("id", ids),
-            "key": lambda: pl.Series("key", ids * _STEP % KEYS),
-            "v": lambda: pl.Series("v", ids % 1000),
-            "ts": lambda: pl.Series("ts", _BEGIN_US + ids * 1_000_000 // int(self._ticks.rate)).cast(
+            "id": lambda: numbers("id", ids),
+            "key": lambda: numbers("key", ids * _STEP % KEYS),
+            "v": lambda: numbers("v", ids % 1000),
+            "ts": lambda: numbers("ts", _BEGIN_US + ids * 1_000_000 // int(self._ticks.rate)).cast(
                 pl.Datetime("us")
             ),
         }
-        return pl.DataFrame([made[n]() for n in self._names])
+        return to_frame([made[n]() for n in self._names])
 
     @property
     def position(self) -> Position:
