@@ -128,19 +128,16 @@ def keep_extremes(
                 seen[slot] = True
 
 
-@kernel("int64[::1](int64[::1], boolean[::1])")
-def unique_slots(slots: Array, marks: Array) -> Array:
-    """The different slots of a batch in the order of first appearance.
+@kernel("int64(int64[::1], boolean[::1], int64[::1])")
+def touch(slots: Array, is_touched: Array, fresh: Array) -> int:
+    """Mark slots as touched; those that were not before go to `fresh`, in the order of first appearance.
 
-    `marks` covers every slot, is all false, and is so again afterwards.
+    Returns how many there are.
     """
-    found = np.empty(len(slots), dtype=np.int64)
     count = np.int64(0)
     for i in range(len(slots)):
         slot = slots[i]
-        found[count] = slot
-        count += np.int64(not marks[slot])
-        marks[slot] = True
-    for i in range(count):
-        marks[found[i]] = False
-    return found[:count].copy()
+        fresh[count] = slot
+        count += np.int64(not is_touched[slot])
+        is_touched[slot] = True
+    return count  # type: ignore[return-value]

@@ -99,7 +99,7 @@ def join_batches(batches: Sequence[Batch]) -> Batch:
     frame = below(frames)
     if all(b.weight is None for b in batches):
         return Batch(frame)
-    return Batch(frame, pl.concat([b.weights().alias(WEIGHT) for b in batches]))
+    return Batch(frame, below([b.weights().alias(WEIGHT).to_frame() for b in batches]).to_series())
 
 
 def _aligned(frames: Sequence[pl.DataFrame]) -> Sequence[pl.DataFrame]:

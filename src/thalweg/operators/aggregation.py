@@ -194,11 +194,14 @@ class Layout:
         """The partial results that a frame carries."""
         from thalweg.columnar.buffers import values_and_validity
 
-        found = {n: values_and_validity(frame.get_column(n))[0] for n in (ROWS, *self.columns)}
-        return {n: a.astype(np.bool_) if self._is_flag(n) else a for n, a in found.items()}
+        found = {n: values_and_validity(frame.get_column(n))[0] for n in self.stored}
+        for name in self._flags:
+            found[name] = found[name].astype(np.bool_)
+        return found
 
-    def _is_flag(self, name: str) -> bool:
-        return name in self.columns and self.columns[name].kind == "bool"
+    @cached_property
+    def _flags(self) -> tuple[str, ...]:
+        return tuple(n for n, c in self.columns.items() if c.kind == "bool")
 
     def take(self, state: Columns, slots: Array) -> dict[str, Array]:
         """The columns of all parts, and the number of rows, at some slots."""

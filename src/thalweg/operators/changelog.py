@@ -99,7 +99,7 @@ def _few_with_ops(batch: Batch, names: list[str], keys: list[str]) -> pl.DataFra
     frame = pick(batch.frame, names) if batch.frame.columns != names else batch.frame
     sums: dict[tuple[object, ...], int] = {}
     first: dict[tuple[object, ...], int] = {}
-    for number, (row, weight) in enumerate(zip(frame.iter_rows(), batch.weight, strict=True)):
+    for number, (row, weight) in enumerate(zip(frame.rows(), batch.weight.to_list(), strict=True)):
         sums[row] = sums.get(row, 0) + weight
         first.setdefault(row, number)
     places = [names.index(k) for k in keys]

@@ -46,7 +46,6 @@ class RunningGroupOp:
         self._rows_max = context.rows_max
         self._keys = list(spec.keys)
         self._is_touched = np.zeros(0, np.bool_)
-        self._marks = np.zeros(0, np.bool_)
         self._touched: list[Array] = []
         self._had: list[Array] = []
         self._before: list[Mapping[str, Array]] = []
@@ -68,17 +67,17 @@ class RunningGroupOp:
 
     def _remember(self, slots: Array) -> None:
         """Keep what the groups touched for the first time since the cut were like before."""
-        from thalweg.columnar.accumulate import unique_slots
+        from thalweg.columnar.accumulate import touch
+        from thalweg.columnar.table import grown
 
         if len(self._is_touched) < self._state.capacity:
-            self._is_touched = _longer(self._is_touched, self._state.capacity)
-            self._marks = _longer(self._marks, self._state.capacity)
-        fresh = slots[~self._is_touched[slots]]
+            self._is_touched = grown(self._is_touched, self._state.capacity)
+        # one place more than there are slots: the kernel writes before it knows whether the slot counts
+        fresh = np.empty(len(slots) + 1, np.int64)
+        fresh = fresh[: touch(slots, self._is_touched, fresh)]
         if not len(fresh):
             return
-        fresh = unique_slots(np.ascontiguousarray(fresh), self._marks)
-        self._is_touched[fresh] = True
-        self._touched.append(fresh)
+        self._touched.append(fresh.copy() if 2 * len(fresh) < len(slots) else fresh)
         # what a group without rows was like matters to nobody, and most groups may be new
         had = self._state.column(ROWS if self._keys else DONE)[fresh] != 0
         self._had.append(had)
@@ -172,9 +171,3 @@ def _differs(
 def _by_part(frame: pl.DataFrame) -> dict[tuple[str, str], pl.Series]:
     """Extremes as `outputs` takes them; their columns are named `min argument`, `max argument`."""
     return {(n[:3], n[4:]): frame.get_column(n) for n in frame.columns}
-
-
-def _longer(flags: Array, length: int) -> Array:
-    grown = np.zeros(length, np.bool_)
-    grown[: len(flags)] = flags
-    return grown
