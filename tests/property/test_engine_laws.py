@@ -18,13 +18,13 @@ from tests.property.plans import random_case
 from tests.property.recording import same
 from thalweg.plan.nodes import Late
 
-RANDOM = st.randoms(use_true_random=False)
 UNHURRIED = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.large_base_example]
 CENSUS_SEEDS = range(120)
 
 MET = (
     *("Limit", "Partials", "running group", "running group, updating", "window group"),
     *("project", "filter", "explode", "map_batches", "strip system columns", "forget positions"),
+    "SplitNames",
     *("Python function by row", "Python function by column", "quarantined rows"),
     *(
         "pane group, tumbling",
@@ -42,9 +42,11 @@ MET = (
 @pytest.mark.slow
 @pytest.mark.parametrize("law", laws.LAWS, ids=lambda law: law.__name__)
 @settings(max_examples=20, suppress_health_check=UNHURRIED)
-@given(r=RANDOM)
-def test_law(law: Law, r: Random) -> None:
-    law(r)
+@given(seed=st.integers(0, 2**32 - 1))
+def test_law(law: Law, seed: int) -> None:
+    # What a law chooses may depend on how many cuts a run came to, and so on the clock: Hypothesis must not
+    # see these choices, or it takes them for a test that contradicts itself.
+    law(Random(seed))
 
 
 @pytest.mark.slow

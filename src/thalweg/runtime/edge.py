@@ -32,7 +32,7 @@ class Channel:
 
     @property
     def rows(self) -> int:
-        """How many rows wait."""
+        """How many rows wait; of a closed channel, how many were never taken."""
         return self._rows_in - self._rows_out
 
     @property
@@ -57,8 +57,6 @@ class Channel:
 
     def put(self, message: Message) -> None:
         """Add a message; the producer has looked at `is_full` before."""
-        if self.is_closed:
-            return
         rows = size = 0
         if isinstance(message, Batch):
             rows = len(message)
@@ -66,6 +64,8 @@ class Channel:
             size = int(message.frame.estimated_size()) if rows > 4096 else rows * 64
         self._rows_in += rows
         self._bytes_in += size
+        if self.is_closed:
+            return
         self._queue.append((message, rows, size))
         self._wake_consumer()
 

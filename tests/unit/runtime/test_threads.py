@@ -68,4 +68,4 @@ def test_an_error_on_one_thread_ends_all(monkeypatch: pytest.MonkeyPatch) -> Non
     data = session.from_polars(ROWS).select(w=tw.udf(fails)(tw.col("v")))
     with pytest.raises(tw.ThalwegError, match="not this one"):
         data.collect(mode="stream")
-    assert not [t for t in threading.enumerate() if t.name.startswith("thalweg-")]
+    assert not [t for t in threading.enumerate() if t.name in ("thalweg-0", "thalweg-1", "thalweg-2")]
