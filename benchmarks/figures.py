@@ -24,14 +24,26 @@ WHAT = {
 }
 
 
+DELAYS = {
+    "latency-filter": "filter and projection, two tasks",
+    "latency-count": "count of 10 000 keys, two tasks",
+}
+FLINK = {"q0": 0.72, "q2": 0.70, "q5": 0.35, "q17": 0.42, "q1-json": 0.12}
+"""Measured before on a machine of this kind, both cores, with the in-process generator (q1-json: its own)."""
+
+
 def table() -> str:
     """The figures as Markdown."""
     found = {p.stem: json.loads(p.read_text()) for p in sorted(RESULTS.glob("*.json"))}
     lines = [
-        "| stream, 10 M Nexmark events | M events/s | at parallelism 1 | of the limit |",
-        "|---|---|---|---|",
+        "| stream, 10 M Nexmark events | M events/s | one task | from Parquet | of the limit | Flink 2.3 |",
+        "|---|---|---|---|---|---|",
     ]
-    lines += [_stream(WHAT[n], found[n], found.get(f"{n}-p1")) for n in WHAT if n in found]
+    lines += [_stream(n, found) for n in WHAT if n in found]
+    delays = [r for n, r in found.items() if n.startswith("latency")]
+    if delays:
+        lines += ["", "| latency, 10 000 events/s, ms | p50 | p99 | p99.9 | most |", "|---|---|---|---|---|"]
+        lines += [_delay(r) for r in delays]
     batches = [n for n in ("q1", "q5", "q17") if f"batch-{n}" in found]
     if batches:
         lines += [
@@ -43,7 +55,7 @@ def table() -> str:
     rest = [
         r
         for n, r in found.items()
-        if n not in WHAT and not n.endswith(("-p1", "-parquet")) and n[:5] != "batch"
+        if n not in WHAT and not n.endswith(("-p1", "-parquet")) and not n.startswith(("batch", "latency"))
     ]
     if rest:
         lines += ["", "| also measured | median | least to most |", "|---|---|---|"]
@@ -55,10 +67,19 @@ def _millions(value: float) -> str:
     return f"{value / 1e6:.1f}"
 
 
-def _stream(what: str, result: dict[str, Any], single: dict[str, Any] | None) -> str:
+def _stream(name: str, found: dict[str, Any]) -> str:
+    result = found[name]
     spread = f"{_millions(result['median'])} ({_millions(result['min'])} to {_millions(result['max'])})"
-    one = "" if single is None else _millions(single["median"])
-    return f"| {what} | {spread} | {one} | {result['percent_of_limit']:.0f} % |"
+    one, parquet = (
+        _millions(found[n]["median"]) if n in found else "" for n in (f"{name}-p1", f"{name}-parquet")
+    )
+    flink = f"{FLINK[name]:.2f}" if name in FLINK else ""
+    return f"| {WHAT[name]} | {spread} | {one} | {parquet} | {result['percent_of_limit']:.0f} % | {flink} |"
+
+
+def _delay(result: dict[str, Any]) -> str:
+    values = " | ".join(f"{result['details'][k]:.2f}" for k in ("p50", "p99", "p999", "max"))
+    return f"| {DELAYS[result['name']]} | {values} |"
 
 
 def _batch(name: str, result: dict[str, Any]) -> str:

@@ -164,7 +164,8 @@ class Layout:
     @cached_property
     def shown(self) -> tuple[str, ...]:
         """The columns that a result is made from."""
-        return (*self.columns, *((ROWS,) if ("count", None) in self.parts else ()))
+        # the number of rows comes first: where it is shown and only grows, nothing else need be compared
+        return (*((ROWS,) if ("count", None) in self.parts else ()), *self.columns)
 
     @property
     def can_merge(self) -> bool:

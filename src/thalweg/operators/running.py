@@ -137,7 +137,12 @@ class RunningGroupOp:
         for name in extremes.columns:
             changed |= extremes.get_column(name).ne_missing(latest.get_column(name)).to_numpy()
         minus, plus = (had & changed).nonzero()[0], (has & changed).nonzero()[0]
-        found = {n: np.concatenate([before[n][kept[minus]], now[n][plus]]) for n in now}
+        old = kept[minus]
+        if len(old) == len(before[ROWS]) and len(plus) == len(slots):
+            # every group that had a row has another one: the most common case takes everything as it is
+            found = {n: np.concatenate([before[n], now[n]]) for n in now}
+        else:
+            found = {n: np.concatenate([before[n][old], now[n][plus]]) for n in now}
         ends = pl.concat([extremes[minus], latest[plus]]) if self._values else extremes
         made = layout.outputs(state, found, _by_part(ends))
         keys = state.keys(np.concatenate([slots[minus], slots[plus]])) if self._keys else made
@@ -165,6 +170,8 @@ def _differs(
     found = np.zeros(len(new), np.bool_)
     for name in names if len(new) else ():
         found |= before[name][old] != now[name][new]
+        if found.all():
+            break
     return found
 
 
