@@ -17,7 +17,7 @@ from thalweg.columnar.batch import OFFSET, SPLIT, SYSTEM_COLUMNS, WEIGHT, Batch
 from thalweg.columnar.eager import pick, without
 from thalweg.errors import PlanError
 from thalweg.expr.evaluate import Predicate, Projection
-from thalweg.expr.nodes import Expr, Named
+from thalweg.expr.nodes import Expr, Named, PythonCall, columns_of, walk
 from thalweg.expr.python import unwrap
 from thalweg.plan.nodes import FrameFunction
 from thalweg.protocols.operator import Context, Output, Step
@@ -108,7 +108,9 @@ class RowwiseSpec:
 
     def build(self, context: Context) -> RowwiseOp:
         """The operator."""
-        return RowwiseOp([_compile(s) for s in self.steps], context.rows_max)
+        wanted = _wanted_behind(self.steps)
+        compiled = [_compile(s, w) for s, w in zip(self.steps, wanted, strict=True)]
+        return RowwiseOp(compiled, context.rows_max)
 
     def describe(self) -> str:
         """One line per step."""
@@ -141,23 +143,58 @@ class RowwiseOp(Step):
         yield from batch.slices(self._rows_max)
 
 
-def _compile(step: RowStep) -> Callable[[Batch], Batch]:
+def _wanted_behind(steps: Sequence[RowStep]) -> list[frozenset[str] | None]:
+    """The columns that the steps behind each step read; None for all of them."""
+    found: list[frozenset[str] | None] = []
+    wanted: frozenset[str] | None = None
+    for step in reversed(steps):
+        found.append(wanted)
+        if isinstance(step, ProjectStep):
+            wanted = _read([i.expr for i in step.items], step.schema)
+        elif isinstance(step, FilterStep):
+            wanted = None if wanted is None else wanted | _read([step.condition], step.schema)
+        elif isinstance(step, StripStep):
+            wanted = frozenset(step.columns)
+        elif isinstance(step, ExplodeStep):
+            wanted = None if wanted is None else wanted | {step.column}
+        elif isinstance(step, MapStep):
+            wanted = frozenset(step.schema.names)
+    return found[::-1]
+
+
+def _read(exprs: Sequence[Expr], schema: Schema) -> frozenset[str]:
+    """The columns that expressions read; a user's function also how many rows there are."""
+    read = {n for e in exprs for n in columns_of(e)}
+    if any(isinstance(part, PythonCall) for e in exprs for part in walk(e)):
+        read.update(schema.names[:1])
+    return frozenset(read)
+
+
+def _compile(step: RowStep, wanted: frozenset[str] | None) -> Callable[[Batch], Batch]:
     if isinstance(step, ProjectStep):
         return _projector(step)
     if isinstance(step, FilterStep):
         predicate = Predicate(step.condition, step.schema)
-        return lambda b: b.filter(predicate.mask(b.frame))
+        return lambda b: Batch(_narrowed(b.frame, wanted), b.weight).filter(predicate.mask(b.frame))
     if isinstance(step, ExplodeStep):
         column = step.column
         return lambda b: _through_frame(b, lambda f: explode(f, column))
     if isinstance(step, UnplaceStep):
         return lambda b: b.with_frame(without(b.frame, SPLIT, OFFSET))
     if isinstance(step, StripStep):
-        wanted = list(step.columns)
-        return lambda b: b if b.frame.columns == wanted else Batch(pick(b.frame, wanted), b.weight)
+        kept = list(step.columns)
+        return lambda b: b if b.frame.columns == kept else Batch(pick(b.frame, kept), b.weight)
     function, result = step.function, step.result
     names = list(step.schema.names)
     return lambda b: _through_frame(b, lambda f: apply_frame_function(f, function, result, names))
+
+
+def _narrowed(frame: pl.DataFrame, wanted: frozenset[str] | None) -> pl.DataFrame:
+    """The columns that are still read, and the engine's own; one at least, which holds the number of rows."""
+    if wanted is None:
+        return frame
+    kept = [n for n in frame.columns if n in wanted or n in SYSTEM_COLUMNS]
+    return frame if len(kept) == frame.width else pick(frame, kept or frame.columns[:1])
 
 
 def _projector(step: ProjectStep) -> Callable[[Batch], Batch]:
