@@ -16,16 +16,22 @@ from pathlib import Path
 
 import pytest
 
+from thalweg.cli.entry import COMMANDS
+from thalweg.cli.shell.dots import COMMANDS as DOTS
+from thalweg.connectors.registry import CONNECTORS
 from thalweg.optimizer.standard import RULES
 from thalweg.plan.nodes import Plan
 from thalweg.session.session import Session
+from thalweg.session.settings import Settings
 
 DOCS = Path(__file__).resolve().parent.parent.parent / "docs"
 GUIDES = sorted(DOCS.glob("*.md"))
 BLOCKS = [
     (kind, text, f"{guide.stem}-{number}")
     for guide in GUIDES
-    for number, (kind, text) in enumerate(re.findall(r"```([a-z ]+)\n(.*?)```", guide.read_text(), re.DOTALL), 1)
+    for number, (kind, text) in enumerate(
+        re.findall(r"```([a-z ]+)\n(.*?)```", guide.read_text(), re.DOTALL), 1
+    )
 ]
 KINDS = {"python", "sql", "sql endless", "console", "toml"}
 
@@ -96,3 +102,24 @@ def test_every_block_is_executed() -> None:
 def test_every_rule_is_listed() -> None:
     listed = re.findall(r"`(\w+)`", (DOCS / "optimizer.md").read_text())
     assert {rule.__name__ for rule in RULES} <= set(listed)
+
+
+def listed_in(guide: str) -> set[str]:
+    """What stands in the first column of the tables of a guide, in backticks."""
+    heads = re.findall(r"^\| (.*?[^\\]) \|", (DOCS / guide).read_text(), re.MULTILINE)
+    return {name for head in heads for name in re.findall(r"`\.?([\w.\- #]+)", head)}
+
+
+def test_every_connector_and_option_is_listed() -> None:
+    listed = listed_in("connectors.md")
+    assert {c.name for c in CONNECTORS} <= listed
+    options = {o.name.replace("#", "NAME") for c in CONNECTORS for o in c.known} - {"next-event.rate"}
+    assert options <= listed
+    assert "`next-event.rate`" in (DOCS / "connectors.md").read_text()
+
+
+def test_every_command_and_option_of_a_session_is_listed() -> None:
+    listed = {name.strip() for name in listed_in("command-line.md")}
+    assert {name for name, _, _ in Settings().listed()} <= listed
+    assert {f"thalweg {name}" for name in COMMANDS} <= {" ".join(n.split()[:2]) for n in listed}
+    assert set(DOTS) <= {name.split()[0] for name in listed}
