@@ -37,7 +37,7 @@ def test_both_splits_give_every_event_once() -> None:
 
 
 def test_the_latency_of_an_event_is_that_of_its_first_arrival() -> None:
-    arrived = first_arrivals([(10.002, pl.Series([0, 1])), (10.005, pl.Series([1, 2]))], 4)
+    arrived = first_arrivals([(10.002, np.array([0, 1])), (10.005, np.array([1, 2]))], 4)
     found = latencies(arrived, origin=10.0, rate=1000, skip=0)
     assert found.count == 3
     assert found.max == pytest.approx(3.0)  # event 2, due at 10.002
@@ -55,4 +55,4 @@ def test_nothing_arrived() -> None:
 def test_arrivals_note_when_which_came() -> None:
     arrivals = Arrivals("id", clock=lambda: 5.0)
     arrivals(pl.DataFrame({"x": [0], "id": [7]}))
-    assert [(at, ids.to_list()) for at, ids in arrivals.noted] == [(5.0, [7])]
+    assert [(at, ids.tolist()) for at, ids in arrivals.noted] == [(5.0, [7])]

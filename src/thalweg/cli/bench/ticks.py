@@ -107,22 +107,23 @@ class Arrivals:
 
     def __init__(self, column: str, clock: Callable[[], float] = time.monotonic) -> None:
         self._column, self._clock = column, clock
-        self.noted: list[tuple[float, pl.Series]] = []
+        # arrays: Python's collector does not go through them, however many there are in the end
+        self.noted: list[tuple[float, np.ndarray[Any, Any]]] = []
 
     def __call__(self, frame: pl.DataFrame) -> None:
-        self.noted.append((self._clock(), frame.get_column(self._column)))
+        self.noted.append((self._clock(), frame.get_column(self._column).to_numpy()))
 
 
-def first_arrivals(noted: list[tuple[float, pl.Series]], count: int) -> np.ndarray[Any, Any]:
+def first_arrivals(noted: list[tuple[float, np.ndarray[Any, Any]]], count: int) -> np.ndarray[Any, Any]:
     """When each event came first; NaN for those that never came.
 
     Example:
-        >>> first_arrivals([(1.0, pl.Series([0])), (2.0, pl.Series([0, 2]))], 3).tolist()
+        >>> first_arrivals([(1.0, np.array([0])), (2.0, np.array([0, 2]))], 3).tolist()
         [1.0, nan, 2.0]
     """
     found = np.full(count, np.nan)
     for at, ids in reversed(noted):
-        found[ids.to_numpy()] = at
+        found[ids] = at
     return found
 
 
