@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from thalweg.cli.demo import checks, entry
+from thalweg.cli.demo import checks, play
 from thalweg.cli.demo.flood import free_directory
 
 Call = Callable[..., tuple[int, str, str]]
@@ -60,4 +60,4 @@ def test_the_answers_of_the_files_are_compared(monkeypatch: pytest.MonkeyPatch, 
 
 
 def test_the_demo_uses_these_checks() -> None:
-    assert entry.flood_problems is checks.flood_problems
+    assert play.flood_problems is checks.flood_problems

@@ -79,6 +79,7 @@ DELAYS = [
         "How long does an event take through a filter and a projection to a callback, at 10 000 events/s?",
         "one poll, one small batch, one cut: half a millisecond",
         _delay("filter"),
+        target=0.7,
     ),
     Benchmark(
         "latency-count",
@@ -86,5 +87,6 @@ DELAYS = [
         "How long does an event take through a count of 10 000 keys on two tasks, at 10 000 events/s?",
         "as the filter, and an exchange with its barrier: less than a millisecond",
         _delay("count"),
+        target=0.7,
     ),
 ]

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from thalweg.cli.bench.delays import DELAYS
+from thalweg.cli.bench.demos import DEMOS
 from thalweg.cli.bench.model import Benchmark
 from thalweg.cli.bench.stalls import STALLS
 from thalweg.cli.bench.starts import STARTS
 from thalweg.cli.bench.throughput import BATCHES, JSON, STREAMS
 
-BENCHMARKS: tuple[Benchmark, ...] = (*STREAMS, JSON, *BATCHES, *DELAYS, *STARTS, *STALLS)
+BENCHMARKS: tuple[Benchmark, ...] = (*STREAMS, JSON, *BATCHES, *DELAYS, *STARTS, *STALLS, *DEMOS)
 BY_NAME = {b.name: b for b in BENCHMARKS}
