@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from thalweg.base.schema import Schema
 from thalweg.connectors.connector import Connector, Results
 from thalweg.connectors.datagen import DATAGEN
-from thalweg.connectors.files.connector import FILESYSTEM
+from thalweg.connectors.files.connector import FILESYSTEM, check_format
 from thalweg.connectors.nexmark_connector import NEXMARK
 from thalweg.connectors.options import Given, Values, read_options
 from thalweg.connectors.sink_connectors import BLACKHOLE, CHECKSUM, PRINT
@@ -145,7 +145,10 @@ def _read(given: Given) -> tuple[Connector, Values]:
             hint=did_you_mean(name, list(_BY_NAME)),
         )
     rest = {key: text for key, text in given.options.items() if key != _NAME}
-    return connector, read_options(connector.known, Given(rest, given.spans, given.where), connector=name)
+    values = read_options(connector.known, Given(rest, given.spans, given.where), connector=name)
+    if "format" in values:
+        check_format(values["format"], rest, given.place)
+    return connector, values
 
 
 def _one_sided(connector: Connector, values: Values, side: str) -> ConfigError:

@@ -19,7 +19,7 @@ import polars as pl
 from thalweg.base.schema import Schema
 from thalweg.base.types import STRING
 from thalweg.connectors.connector import Connector, needed_columns
-from thalweg.connectors.files.connector import CSV_OPTIONS, csv_options
+from thalweg.connectors.files.connector import CSV_OPTIONS, check_format, csv_options
 from thalweg.connectors.files.select import pruned
 from thalweg.connectors.options import Option, Values, choice, flag, whole
 from thalweg.connectors.text.block import RECORD_MAX, Block, TextDecoder, bad_record, too_long
@@ -216,6 +216,7 @@ def _source(values: Values, schema: Schema | None) -> SocketSource:
     columns = needed_columns(schema, "socket", values)
     is_text = [f.type for f in columns] == [STRING]
     form = values["format"] or ("raw" if is_text else "csv")
+    check_format(form, values.given, lambda _: values.where)
     if form == "raw" and not is_text:
         raise ConfigError(
             "the format 'raw' needs exactly one column of type STRING",

@@ -92,7 +92,8 @@ def test_files(tmp_path: Path) -> None:
     source = registry.create_source({**watched, "csv.header": "false"}, schema).source
     assert isinstance(source, FileSource)
     assert (source.interval, source.is_bounded, source.is_ordered) == (1.0, False, True)
-    sink = registry.create_sink({**options, "format": "json", "changelog": "fold"}, COLUMNS, is_bounded=False)
+    folded = {"connector": "filesystem", "path": str(tmp_path), "format": "json", "changelog": "fold"}
+    sink = registry.create_sink(folded, COLUMNS, is_bounded=False)
     assert isinstance(sink.sink, FileSink)
     assert (sink.sink.format, sink.sink.is_bounded, sink.changelog) == ("json", False, "fold")
 

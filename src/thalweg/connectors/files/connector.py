@@ -5,15 +5,18 @@ Not here: reading (source.py) and writing (sink.py).
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from thalweg.base.schema import Schema
 from thalweg.connectors.connector import Connector, Results
-from thalweg.connectors.files.format import ALIASES, EXTENSIONS
+from thalweg.connectors.files.format import ALIASES, EXTENSIONS, format_of_files
+from thalweg.connectors.files.paths import find_files
 from thalweg.connectors.files.sink import FileSink
 from thalweg.connectors.files.source import FileSource, file_source
 from thalweg.connectors.options import Option, Values, choice, flag, one_byte, seconds, whole
-from thalweg.errors import ConfigError
+from thalweg.connectors.text.csv import CsvOptions
+from thalweg.errors import ConfigError, Span
 
 _FORMATS = tuple(sorted({*EXTENSIONS.values(), *ALIASES}))
 CSV_OPTIONS = (
@@ -48,6 +51,8 @@ def csv_options(values: Values) -> dict[str, Any]:
 
 def _source(values: Values, schema: Schema | None) -> FileSource:
     try:
+        if values["format"] is None:
+            _check_found(values)
         return file_source(
             values["path"],
             values["format"],
@@ -63,12 +68,52 @@ def _source(values: Values, schema: Schema | None) -> FileSource:
 
 
 def _sink(values: Values, rows: Results) -> FileSink:
+    form = values["format"] or "parquet"
+    check_format(form, values.given, lambda _: values.where)
+    _check_null(values)
     return FileSink(
         values["path"],
-        values["format"] or "parquet",
+        form,
         is_bounded=rows.is_bounded,
         part_rows=values["sink.part-rows"],
+        csv=CsvOptions(**csv_options(values)),
     )
+
+
+def check_format(
+    form: str, names: Iterable[str], place: Callable[[str], Span | str | None] = lambda _: None
+) -> None:
+    """Raise if one of the options belongs to another format; `place` says where an option stands."""
+    known = ALIASES.get(form, form)
+    for name in names:
+        other = name.partition(".")[0]
+        if other in _FORMATS and other != known:
+            raise ConfigError(
+                f"'{name}' is an option of the format '{other}', and the format is '{known}'",
+                code="connector-other-format",
+                where=place(name),
+                hint=f"leave the option out, or set 'format' = '{other}'",
+            )
+
+
+def _check_found(values: Values) -> None:
+    """Check the options against the format that the names of the files say."""
+    if any(name.startswith(("csv.", "json.")) for name in values.given):
+        found = find_files(values["path"], may_be_empty=values["source.monitor-interval"] is not None)
+        if found.files:
+            check_format(format_of_files(found.files), values.given)
+
+
+def _check_null(values: Values) -> None:
+    """Raise if the text for NULL would not be one field."""
+    literal, options = values["csv.null-literal"] or "", CsvOptions(**csv_options(values))
+    if any(c in literal for c in (options.separator, options.quote or "\n", "\r", "\n")):
+        raise ConfigError(
+            f"'{literal}' cannot be written for NULL",
+            code="connector-option-value",
+            where=values.where,
+            expected="a text without delimiters, quotes and line breaks",
+        )
 
 
 FILESYSTEM = Connector(

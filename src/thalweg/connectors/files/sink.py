@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import os
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import IO, Literal
 
 import polars as pl
@@ -23,7 +23,8 @@ from thalweg.columnar.outside import handed_out
 from thalweg.connectors.changes import visible
 from thalweg.connectors.files.format import named_format
 from thalweg.connectors.files.paths import local_path
-from thalweg.connectors.text.written import spelled
+from thalweg.connectors.text.csv import CsvOptions
+from thalweg.connectors.text.written import spelled, write_csv
 from thalweg.errors import ConfigError, ConnectorError
 from thalweg.protocols.sink import Delivery
 
@@ -42,12 +43,14 @@ class FileSink:
         is_bounded: whether the input ends. Then parts appear when they are full or the input has
             ended; otherwise at every cut.
         part_rows: how many rows make a part full.
+        csv: how CSV is written; what only reading needs is not looked at.
     """
 
     path: str
     format: str = "parquet"
     is_bounded: bool = True
     part_rows: int = PART_ROWS
+    csv: CsvOptions = field(default_factory=CsvOptions)
     takes_updates: bool = False
     delivery: Delivery = "at_least_once"
     emit: Literal["cut", "now"] = "cut"
@@ -121,7 +124,7 @@ class FileWriter:
         name = f"part-{self._task}-{self._number}-{self._run}{_ENDINGS[self._form]}"
         try:
             with open(self._hidden(name), "xb") as handle:
-                _write(frame, handle, self._form)
+                _write(frame, handle, self._form, self._sink.csv)
                 handle.flush()
                 os.fsync(handle.fileno())
         except OSError as error:
@@ -142,13 +145,13 @@ class FileWriter:
         return f"{self._directory}.{name}.writing"
 
 
-def _write(frame: pl.DataFrame, handle: IO[bytes], form: str) -> None:
+def _write(frame: pl.DataFrame, handle: IO[bytes], form: str, csv: CsvOptions) -> None:
     if form == "parquet":
         frame.write_parquet(handle)
     elif form == "arrow":
         frame.write_ipc(handle, record_batch_size=65_536)
     elif form == "csv":
-        spelled(frame).write_csv(handle)
+        write_csv(frame, handle, csv)
     else:
         spelled(frame).write_ndjson(handle)
 

@@ -11,9 +11,16 @@ Not here: reading (csv_values.py, columnar/json).
 
 from __future__ import annotations
 
+from typing import IO
+
 import polars as pl
 
 from thalweg.base.types import instance
+from thalweg.connectors.text.csv import CsvOptions
+from thalweg.errors import ConnectorError
+
+_IN_VALUES = "0123456789+-.: TZaefilnrstuINPDHMS"
+"""What numbers, times and booleans are written with."""
 
 
 def json_lines(frame: pl.DataFrame) -> str:
@@ -40,6 +47,42 @@ def csv_lines(frame: pl.DataFrame, *, has_header: bool = True) -> str:
         for n in nested
     )
     return flat.write_csv(include_header=has_header)
+
+
+def write_csv(frame: pl.DataFrame, handle: IO[bytes], options: CsvOptions) -> None:
+    """Write CSV with these delimiters, quotes and NULLs; a header unless it is said that there is none.
+
+    Raises:
+        ConnectorError: fields have no quotes, and a text has a character that ends a field.
+    """
+    ready = spelled(frame)
+    if options.separator in _IN_VALUES:
+        # Polars puts quotes around texts only
+        ready = ready.cast(dict.fromkeys(ready.columns, pl.String))
+    if options.quote is None:
+        _check_unquoted(ready, options.separator)
+    ready.write_csv(
+        handle,
+        include_header=options.has_header is not False,
+        separator=options.separator,
+        quote_char=options.quote or '"',
+        quote_style="never" if options.quote is None else "necessary",
+        null_value=options.null_literal,
+    )
+
+
+def _check_unquoted(frame: pl.DataFrame, separator: str) -> None:
+    ends = [separator, "\n", "\r"]
+    for column in frame.select(pl.col(pl.String)):
+        split = column.filter(column.str.contains_any(ends))
+        if len(split):
+            raise ConnectorError(
+                f'a text of the column "{column.name}" cannot be written as CSV without quotes',
+                code="sink-csv-quotes",
+                found=repr(split[0][:40]),
+                expected="no delimiter and no line break",
+                hint="allow quotes, or choose another 'csv.field-delimiter'",
+            )
 
 
 def spelled(frame: pl.DataFrame) -> pl.DataFrame:

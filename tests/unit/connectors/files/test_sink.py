@@ -11,6 +11,7 @@ from tests.unit.connectors.reading import drain
 from thalweg.base.schema import Schema
 from thalweg.columnar.batch import Batch
 from thalweg.connectors.files import FileSink, file_source
+from thalweg.connectors.registry import create_sink, create_source
 from thalweg.errors import ConfigError, ConnectorError
 from thalweg.protocols.sink import Sink
 
@@ -112,3 +113,52 @@ def test_an_unknown_format_is_refused_before_anything_is_made(tmp_path: Path) ->
     with pytest.raises(ConfigError):
         FileSink(str(tmp_path / "out"), "orc").open(SCHEMA, 0)
     assert names(tmp_path) == []
+
+
+CSV = {"connector": "filesystem", "format": "csv", "csv.field-delimiter": ";", "csv.null-literal": "NULL"}
+
+
+def written(options: dict[str, str], frame: pl.DataFrame, path: Path) -> str:
+    schema = Schema.from_polars(dict(frame.schema))
+    sink = create_sink(CSV | options | {"path": str(path)}, schema, is_bounded=True).sink
+    writer = sink.open(schema, 0)
+    writer.write(Batch(frame))
+    writer.end()
+    writer.close()
+    (file,) = path.iterdir()
+    return file.read_text()
+
+
+def test_csv_is_written_as_the_options_say(tmp_path: Path) -> None:
+    text = written({"csv.header": "false", "csv.quote-character": "'"}, FRAME, tmp_path)
+    assert text == "1;x\n2;NULL\n3;'a \"b\", c\nd'\n"
+
+
+@pytest.mark.parametrize("delimiter", [";", "\\t", ".", "-", ":", "1", "e"])
+@pytest.mark.parametrize("header", ["true", "false", "auto"])
+def test_csv_of_any_options_can_be_read(delimiter: str, header: str, tmp_path: Path) -> None:
+    frame = FRAME.with_columns(
+        f=pl.Series([1.5, -0.1, None]),
+        t=pl.Series([1, None, 3]).cast(pl.Datetime("us")),
+        b=pl.Series([True, None, False]),
+    )
+    options = {"csv.field-delimiter": delimiter, "csv.header": header}
+    written(options, frame, tmp_path)
+    schema = Schema.from_polars(dict(frame.schema))
+    source = create_source(CSV | options | {"path": str(tmp_path)}, schema).source
+    assert drain(source).frame.equals(frame, null_equal=True)
+
+
+def test_csv_without_quotes(tmp_path: Path) -> None:
+    bare = {"csv.disable-quote-character": "true"}
+    assert written(bare, FRAME.head(2), tmp_path) == "n;s\n1;x\n2;NULL\n"
+    with pytest.raises(ConnectorError) as caught:
+        written(bare, FRAME, tmp_path)
+    assert caught.value.code == "sink-csv-quotes"
+
+
+@pytest.mark.parametrize("literal", ["a;b", 'a"', "a\nb"])
+def test_a_null_literal_is_one_field(literal: str, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError) as caught:
+        written({"csv.null-literal": literal}, FRAME, tmp_path)
+    assert caught.value.code == "connector-option-value"
