@@ -19,7 +19,7 @@ from thalweg.sql.bind.select import bind_select
 from thalweg.sql.bind.tables import renamed
 from thalweg.sql.source import span_of
 
-_TOP = "SELECT * FROM (SELECT *, ROW_NUMBER() OVER (ORDER BY …) AS rn FROM …) WHERE rn <= n keeps the first n"
+_TOP = "LIMIT keeps the first rows by position; within windows ROW_NUMBER() OVER (… ORDER BY …) ranks rows"
 
 
 def bind_query(node: exp.Expr, context: Context) -> Plan:
