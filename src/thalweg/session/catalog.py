@@ -80,8 +80,6 @@ class SessionCatalog:
 
     def add_table(self, table: CreateTable) -> None:
         """Define a table; its connector and options are looked at now."""
-        if table.if_not_exists and table.name in self.names():
-            return
         if not table.or_replace:
             self._refuse_taken(table.name, table.span)
         self.warnings += registry.check(table.options, table.option_spans, table.span)

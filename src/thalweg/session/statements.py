@@ -46,14 +46,13 @@ def carry_out(session: Session, statement: st.Statement) -> Outcome:
     if isinstance(statement, st.CreateTable):
         return _create_table(session, statement)
     if isinstance(statement, st.CreateView):
-        if not (statement.if_not_exists and statement.name in catalog.names()):
-            plan = binder.bind_view(statement)
-            catalog.add_view(statement.name, plan, definition=statement, replace=statement.or_replace)
+        if statement.if_not_exists and statement.name in catalog.names():
+            return _there_already(statement.name)
+        plan = binder.bind_view(statement)
+        catalog.add_view(statement.name, plan, definition=statement, replace=statement.or_replace)
         return Outcome(f'view "{statement.name}" created')
     if isinstance(statement, st.Drop):
-        kind, name = statement.kind, statement.name
-        catalog.drop(kind, name, if_exists=statement.if_exists, span=statement.span)
-        return Outcome(f'{kind} "{name}" dropped')
+        return _drop(session, statement)
     if isinstance(statement, st.InsertInto):
         _queue(session, insert(session, statement))
         return Outcome(f'INSERT INTO "{statement.target}" waits for the run')
@@ -66,8 +65,9 @@ def carry_out(session: Session, statement: st.Statement) -> Outcome:
 
 def _create_table(session: Session, statement: st.CreateTable) -> Outcome:
     catalog = session.catalog
-    taken = statement.if_not_exists and statement.name in catalog.names()
-    if statement.query is None or taken:
+    if statement.if_not_exists and statement.name in catalog.names():
+        return _there_already(statement.name)
+    if statement.query is None:
         catalog.add_table(statement)
         return Outcome(f'table "{statement.name}" created')
     # before the table is there: its query may read the table that it replaces, never itself
@@ -76,6 +76,19 @@ def _create_table(session: Session, statement: st.CreateTable) -> Outcome:
         catalog.add_table(statement)
         _queue(session, _writes(session, plan, statement.name, statement.span))
     return Outcome(f'table "{statement.name}" created; its query waits for the run')
+
+
+def _there_already(name: str) -> Outcome:
+    return Outcome(f'"{name}" is there already; nothing was created')
+
+
+def _drop(session: Session, statement: st.Drop) -> Outcome:
+    catalog, kind, name = session.catalog, statement.kind, statement.name
+    was_there = name in catalog.names()
+    catalog.drop(kind, name, if_exists=statement.if_exists, span=statement.span)
+    return Outcome(
+        f'{kind} "{name}" dropped' if was_there else f'there is no {kind} "{name}"; nothing was dropped'
+    )
 
 
 def _queue(session: Session, writes: list[Write]) -> None:

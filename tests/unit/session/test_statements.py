@@ -123,3 +123,22 @@ def test_print_tells_updates_from_inserts(key: str, capsys: pytest.CaptureFixtur
         writer.write(Batch(pl.DataFrame(rows, schema=list(names), orient="row"), pl.Series(weights)))
         writer.cut(0)
     assert capsys.readouterr().out == "+I[x, 1]\n-U[x, 1]\n+U[x, 2]\n"
+
+
+def test_what_changes_nothing_does_not_say_that_it_did() -> None:
+    session = Session(parallelism=1)
+    said = session.execute_sql(f"""
+        DROP TABLE IF EXISTS t; DROP VIEW IF EXISTS v; {TABLE}; CREATE VIEW v AS SELECT 1 AS a;
+        CREATE TABLE IF NOT EXISTS t WITH ('connector' = 'print') AS SELECT 1 AS a;
+        CREATE VIEW IF NOT EXISTS v AS SELECT 2 AS a; DROP TABLE IF EXISTS t""")
+    assert [outcome.text for outcome in said] == [
+        'there is no table "t"; nothing was dropped',
+        'there is no view "v"; nothing was dropped',
+        'table "t" created',
+        'view "v" created',
+        '"t" is there already; nothing was created',
+        '"v" is there already; nothing was created',
+        'table "t" dropped',
+    ]
+    assert session.sinks == []
+    assert result(session, "SELECT * FROM v") == [(1,)]
