@@ -82,7 +82,7 @@ class Binder:
 
         Args:
             table: the definition.
-            scan: a plan with the physical and metadata columns.
+            scan: a plan with the physical columns.
         """
 
         def bind() -> Plan:

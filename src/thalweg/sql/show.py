@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 from thalweg.base import types as t
 from thalweg.sql.source import verbatim
-from thalweg.sql.statements import Column, ComputedColumn, CreateTable, CreateView, MetadataColumn
+from thalweg.sql.statements import Column, ComputedColumn, CreateTable, CreateView
 
 
 def shown(definition: CreateTable | CreateView) -> str:
@@ -41,8 +41,6 @@ def _table(table: CreateTable) -> str:
     if body:
         parts.append(f" {_wrapped(body)}")
     parts.append(_comment(table.comment))
-    if table.partitioned_by:
-        parts.append(f" PARTITIONED BY ({_names(table.partitioned_by)})")
     if table.options:
         parts.append(f" WITH {_wrapped([f'{_text(k)} = {_text(v)}' for k, v in table.options.items()])}")
     return "".join(parts)
@@ -65,10 +63,6 @@ def _column(column: Column) -> str:
     name, comment = _name(column.name), _comment(column.comment)
     if isinstance(column, ComputedColumn):
         return f"{name} AS {verbatim(column.expression)}{comment}"
-    if isinstance(column, MetadataColumn):
-        key = "" if column.key == column.name else f" FROM {_text(column.key)}"
-        virtual = " VIRTUAL" if column.is_virtual else ""
-        return f"{name} {type_name(column.type)} METADATA{key}{virtual}{comment}"
     return f"{name} {type_name(column.type)}{'' if column.is_nullable else ' NOT NULL'}{comment}"
 
 

@@ -44,24 +44,13 @@ class PhysicalColumn(ColumnDefinition):
 
 
 @dataclass(frozen=True)
-class MetadataColumn(ColumnDefinition):
-    """A column that the connector fills from what it knows besides the row."""
-
-    type: DataType
-    key: str
-    """The connector's name for it; the column's own name if none is given."""
-    is_virtual: bool = False
-    """Whether the column is only read, and left out when the table is written to."""
-
-
-@dataclass(frozen=True)
 class ComputedColumn(ColumnDefinition):
     """A column computed from the columns before it; never written."""
 
     expression: exp.Expr = field(hash=False)
 
 
-Column = PhysicalColumn | MetadataColumn | ComputedColumn
+Column = PhysicalColumn | ComputedColumn
 
 
 @dataclass(frozen=True)
@@ -89,7 +78,6 @@ class CreateTable(Statement):
     watermark: Watermark | None = None
     options: Mapping[str, str] = field(default_factory=dict, hash=False)
     option_spans: Mapping[str, Span] = field(default_factory=dict, compare=False, repr=False)
-    partitioned_by: tuple[str, ...] = ()
     primary_key: tuple[str, ...] = ()
     comment: str | None = None
     is_temporary: bool = False
@@ -141,10 +129,9 @@ class Query(Statement):
 
 @dataclass(frozen=True)
 class Explain(Statement):
-    """`EXPLAIN [PLAN FOR | details] statement`."""
+    """`EXPLAIN [PLAN FOR] statement`."""
 
     statement: InsertInto | Query
-    details: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -14,11 +14,10 @@ from thalweg.sql.statements import CreateTable, CreateView
     [
         "CREATE TABLE t WITH ('connector' = 'print')",
         "CREATE TEMPORARY TABLE `my ``t` (`a b` INT NOT NULL COMMENT 'it''s') COMMENT 'c'",
-        "CREATE TABLE t (id BIGINT, PRIMARY KEY (id) NOT ENFORCED) PARTITIONED BY (id) WITH ('a' = '''')",
+        "CREATE TABLE t (id BIGINT, PRIMARY KEY (id) NOT ENFORCED) WITH ('a' = '''')",
         "CREATE TABLE t (r ROW<`select` INT, m MAP<STRING, ARRAY<INTERVAL DAY TO SECOND>>>)",
         "CREATE TABLE t (i INTERVAL MONTH)",
         "CREATE TABLE t (u INT UNSIGNED, d DECIMAL(10, 2), f DOUBLE, b BYTES, z TIMESTAMP_LTZ(3))",
-        "CREATE TABLE t (ts TIMESTAMP(3) METADATA FROM 'x' VIRTUAL, ts2 TIMESTAMP(3) METADATA)",
         """CREATE TABLE t (ts TIMESTAMP(3), x AS CONCAT('a  b', -- two blanks
            'c') COMMENT 'y', WATERMARK FOR ts AS ts - INTERVAL '5' SECOND)""",
         "CREATE VIEW v AS SELECT 'a  b' AS x -- why\n FROM t",

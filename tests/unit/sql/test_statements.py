@@ -15,7 +15,6 @@ from thalweg.sql.statements import (
     Drop,
     Explain,
     InsertInto,
-    MetadataColumn,
     PhysicalColumn,
     Query,
     Reset,
@@ -63,14 +62,13 @@ def test_create_table_with_every_kind_of_column() -> None:
         CREATE TEMPORARY TABLE IF NOT EXISTS `my table` (
           id BIGINT NOT NULL COMMENT 'key',
           price DECIMAL(10, 2),
-          ts TIMESTAMP_LTZ(3) METADATA FROM 'timestamp' VIRTUAL,
-          part INT METADATA,
+          ts TIMESTAMP_LTZ(3),
           twice AS price * 2 COMMENT 'computed',
           WATERMARK FOR ts AS ts - INTERVAL '5' SECOND,
           CONSTRAINT pk PRIMARY KEY (id) NOT ENFORCED
-        ) COMMENT 'c' PARTITIONED BY (id) WITH ('connector' = 'x', 'a.b' = 'it''s')
+        ) COMMENT 'c' WITH ('connector' = 'x', 'a.b' = 'it''s')
     """)
-    id_, price, ts, part, twice = found.columns
+    id_, price, ts, twice = found.columns
     assert (found.name, found.is_temporary, found.if_not_exists, found.comment) == (
         "my table",
         True,
@@ -81,17 +79,15 @@ def test_create_table_with_every_kind_of_column() -> None:
     assert (id_.name, id_.type, id_.is_nullable, id_.comment) == ("id", INT64, False, "key")
     assert isinstance(price, PhysicalColumn)
     assert (price.type, price.is_nullable) == (Decimal(10, 2), True)
-    assert isinstance(ts, MetadataColumn)
-    assert (ts.type, ts.key, ts.is_virtual) == (Timestamp("UTC"), "timestamp", True)
-    assert isinstance(part, MetadataColumn)
-    assert (part.key, part.is_virtual) == ("part", False)
+    assert isinstance(ts, PhysicalColumn)
+    assert ts.type == Timestamp("UTC")
     assert isinstance(twice, ComputedColumn)
     assert twice.comment == "computed"
     assert found.watermark is not None
     assert found.watermark.column == "ts"
-    assert (found.primary_key, found.partitioned_by) == (("id",), ("id",))
+    assert found.primary_key == ("id",)
     assert found.options == {"connector": "x", "a.b": "it's"}
-    assert found.option_spans["a.b"].line == 10
+    assert found.option_spans["a.b"].line == 9
 
 
 def test_primary_key_beside_its_column() -> None:
@@ -155,16 +151,11 @@ def test_small_statements(text: str, kind: type[Statement], expected: dict[str, 
 
 
 def test_explain_holds_the_statement_that_it_explains() -> None:
-    plain, planned, detailed = parse(
-        "EXPLAIN SELECT 1; EXPLAIN PLAN FOR INSERT INTO t SELECT 1;"
-        "EXPLAIN CHANGELOG_MODE, PLAN_ADVICE SELECT 1"
-    )
+    plain, planned = parse("EXPLAIN SELECT 1; EXPLAIN PLAN FOR INSERT INTO t SELECT 1")
     assert isinstance(plain, Explain)
     assert plain.statement.text == "SELECT 1"
     assert isinstance(planned, Explain)
     assert isinstance(planned.statement, InsertInto)
-    assert isinstance(detailed, Explain)
-    assert detailed.details == ("CHANGELOG_MODE", "PLAN_ADVICE")
 
 
 def test_words_that_flink_reserves_lightly_are_names() -> None:

@@ -39,7 +39,7 @@ _WORDS = (
     *("IN", "IS", "NULL", "TRUE", "FALSE", "LIKE", "BETWEEN", "EXISTS", "OVER", "PARTITION BY", "FILTER"),
     *("INTERVAL", "TABLE", "TUMBLE", "HOP", "CUMULATE", "DESCRIPTOR", "ASC", "DESC", "VALUES", "CAST"),
     *("BIGINT", "INT", "DOUBLE", "DECIMAL", "STRING", "BOOLEAN", "DATE", "TIMESTAMP", "ARRAY", "ROW"),
-    *("WATERMARK FOR", "PRIMARY KEY", "NOT ENFORCED", "METADATA"),
+    *("WATERMARK FOR", "PRIMARY KEY", "NOT ENFORCED"),
 )
 _TOKEN = re.compile(r"'[^']*'|`[^`]*`|[\w.]+|[^\w\s]")
 _SOURCE = re.compile(

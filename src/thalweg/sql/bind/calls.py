@@ -15,6 +15,7 @@ from thalweg.errors import SqlError, near_misses
 from thalweg.expr import aggregates, registry
 from thalweg.expr.nodes import Aggregate, Call, Expr, Literal, PythonCall
 from thalweg.sql import problems
+from thalweg.sql.bind.later import AGGREGATES_LATER, FUNCTIONS_LATER
 from thalweg.sql.source import span_of
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ _GROUP_WINDOWS = ("tumble", "hop", "session", "cumulate")
 _WINDOW_TABLE = (
     "FROM TABLE(TUMBLE(TABLE t, DESCRIPTOR(time), INTERVAL '10' SECOND)) GROUP BY window_start, window_end"
 )
+_OWN = "Python functions are registered with the session"
 _TIMES_NEED = "compute with a time column of the rows instead"
 
 
@@ -107,10 +109,14 @@ def _unknown(node: exp.Expr, name: str) -> SqlError:
     kind, _, suffix = lower.partition("_")
     if kind in _GROUP_WINDOWS and suffix in ("", "start", "end", "rowtime", "proctime"):
         return problems.not_yet(f"{kind.upper()} in GROUP BY is", span_of(node), hint=_WINDOW_TABLE)
+    if lower in AGGREGATES_LATER:
+        return problems.not_yet(f"{name.upper()} is", span_of(node))
+    if lower in FUNCTIONS_LATER:
+        return problems.not_yet(f"{name.upper()} is", span_of(node), hint=_OWN)
     near = near_misses(lower, [*registry.names(), *aggregates.names()])
     return SqlError(
         f'there is no function "{name}"',
         code="sql-unknown-function",
         where=span_of(node),
-        hint=f'did you mean "{near[0]}"?' if near else "Python functions are registered with the session",
+        hint=f'did you mean "{near[0]}"?' if near else _OWN,
     )

@@ -25,6 +25,13 @@ from thalweg.sql.statements import (
 )
 
 _DETAILS = ("ESTIMATED_COST", "CHANGELOG_MODE", "JSON_EXECUTION_PLAN", "PLAN_ADVICE")
+_SHOWN_LATER = {
+    **dict.fromkeys(("DATABASES", "CATALOGS", "CURRENT"), "tables live in the session: SHOW TABLES"),
+    **dict.fromkeys(("COLUMNS",), "DESCRIBE name lists the columns"),
+    **dict.fromkeys(("JOBS",), "the command line has thalweg jobs"),
+    **dict.fromkeys(("FULL", "JARS", "MATERIALIZED", "MODELS", "MODULES", "PARTITIONS", "PROCEDURES"), None),
+}
+_CREATIONS_LATER = ("CATALOG", "DATABASE", "FUNCTION", "MATERIALIZED", "MODEL")
 _OTHERS = {
     **dict.fromkeys(("ALTER", "ANALYZE", "CALL", "LOAD", "UNLOAD", "TRUNCATE", "USE", "COMPILE"), None),
     **dict.fromkeys(("UPDATE", "DELETE", "MERGE"), "INSERT INTO writes the rows of a query"),
@@ -80,24 +87,17 @@ class StatementGrammar(DdlGrammar):
         return InsertInto(target, self.query(), columns, place, **base)
 
     def explain(self, base: dict[str, Any]) -> Explain:
-        """`EXPLAIN [PLAN FOR | details] query or INSERT`."""
+        """`EXPLAIN [PLAN FOR] query or INSERT`."""
         self.expect("EXPLAIN")
-        details: tuple[str, ...] = ()
         if self.take("PLAN"):
             self.expect("FOR")
         elif self._curr and self._curr.text.upper() in _DETAILS:
-            details = tuple(self.items(self._detail))
+            hint = "EXPLAIN alone shows every stage"
+            raise problems.not_yet(f"EXPLAIN {self._curr.text.upper()} is", self.place(), hint=hint)
         inner = self._base() if self._curr else base
         if self.at("INSERT"):
-            return Explain(self.insert(inner), details, **base)
-        return Explain(self._show_query(inner), details, **base)
-
-    def _detail(self) -> str:
-        word = self._curr.text.upper() if self._curr else ""
-        if word not in _DETAILS:
-            raise self.unexpected(expected=", ".join(_DETAILS))
-        self._advance()
-        return word
+            return Explain(self.insert(inner), **base)
+        return Explain(self._show_query(inner), **base)
 
     def describe(self, base: dict[str, Any]) -> Describe:
         """`DESCRIBE name` or `DESCRIBE 'path'`, also with `DESC`."""
@@ -110,19 +110,36 @@ class StatementGrammar(DdlGrammar):
         """`SHOW TABLES`, `VIEWS`, `FUNCTIONS`, `CREATE TABLE name`, `CREATE VIEW name`."""
         self.expect("SHOW")
         if self.take("TABLES"):
-            return ShowTables(**base)
+            return self._whole(ShowTables(**base), "TABLES")
         if self.take("VIEWS"):
-            return ShowViews(**base)
+            return self._whole(ShowViews(**base), "VIEWS")
         if self.take("CREATE"):
-            is_view = self.take("VIEW")
-            if not is_view:
-                self.expect("TABLE")
-            place = self.place()
-            return ShowCreate("view" if is_view else "table", self.table_name(), place, **base)
+            return self._show_create(base)
         only_user = self.take("USER")
         if self.take("FUNCTIONS"):
-            return ShowFunctions(only_user, **base)
+            return self._whole(ShowFunctions(only_user, **base), "FUNCTIONS")
+        self._refuse_shown(_SHOWN_LATER, "SHOW")
         raise self.unexpected(expected="TABLES, VIEWS, FUNCTIONS or CREATE TABLE")
+
+    def _show_create(self, base: dict[str, Any]) -> ShowCreate:
+        self._refuse_shown(dict.fromkeys(_CREATIONS_LATER), "SHOW CREATE")
+        is_view = self.take("VIEW")
+        if not is_view:
+            self.expect("TABLE")
+        place = self.place()
+        return ShowCreate("view" if is_view else "table", self.table_name(), place, **base)
+
+    def _whole(self, statement: Statement, what: str) -> Statement:
+        """The statement, which names no part of the list."""
+        for word in ("FROM", "IN", "LIKE", "ILIKE", "NOT"):
+            if self.at(word):
+                raise problems.not_yet(f"SHOW {what} {word} is", self.place())
+        return statement
+
+    def _refuse_shown(self, later: dict[str, str | None], verb: str) -> None:
+        word = self._curr.text.upper() if self._curr else ""
+        if word in later:
+            raise problems.not_yet(f"{verb} {word} is", self.place(), hint=later[word])
 
     def set_option(self, base: dict[str, Any]) -> Set:
         """`SET 'key' = 'value'`; without quotes both are taken as they are written."""

@@ -6,7 +6,6 @@ types is left to the binder.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -25,7 +24,6 @@ from thalweg.sql.statements import (
     CreateTable,
     CreateView,
     Drop,
-    MetadataColumn,
     PhysicalColumn,
     Watermark,
 )
@@ -143,22 +141,19 @@ class DdlGrammar(QueryGrammar):
         comment = self._comment()
         if self.at("DISTRIBUTED"):
             raise problems.not_yet("DISTRIBUTED is", self.place())
-        partitioned = []
-        if self.take("PARTITIONED"):
-            self.expect("BY")
-            partitioned = self._names()
+        if self.at("PARTITIONED"):
+            raise problems.not_yet("PARTITIONED BY is", self.place())
         options = self._options() if self.take("WITH") else {}
         if self.at("LIKE"):
             raise problems.not_yet("CREATE TABLE … LIKE is", self.place())
         query = self.query() if self.take("AS") else None
-        self._check_names(body, partitioned)
+        self._check_names(body)
         return CreateTable(
             name,
             tuple(body.columns),
             body.watermark,
             {k: v[0] for k, v in options.items()},
             {k: v[1] for k, v in options.items()},
-            tuple(p.name for p in partitioned),
             tuple(k.name for k in body.primary_key),
             comment,
             head.is_temporary,
@@ -168,16 +163,13 @@ class DdlGrammar(QueryGrammar):
             **base,
         )
 
-    def _check_names(self, body: _Body, partitioned: Iterable[exp.Identifier]) -> None:
+    def _check_names(self, body: _Body) -> None:
         known = [c.name for c in body.columns]
         if body.watermark is not None and body.watermark.column not in known:
             raise _no_column("the watermark", body.watermark.column, known, body.watermark.span)
         for key in body.primary_key:
             if key.name not in known:
                 raise _no_column("the primary key", key.name, known, span_of(key))
-        for part in partitioned:
-            if known and part.name not in known:
-                raise _no_column("PARTITIONED BY", part.name, known, span_of(part))
 
     def _definition(self, body: _Body) -> None:
         if self.at("WATERMARK", "FOR"):
@@ -231,15 +223,8 @@ class DdlGrammar(QueryGrammar):
             return
         held = read_type(self)
         is_nullable = not self._was_not_null()
-        if self.take("METADATA"):
-            key = self.string("the key in single quotes") if self.take("FROM") else name.name
-            is_virtual = self.take("VIRTUAL")
-            body.columns.append(
-                MetadataColumn(
-                    name.name, held, key, is_virtual, comment=self._comment(), span=self.place(first)
-                )
-            )
-            return
+        if self.at("METADATA"):
+            raise problems.not_yet("columns with METADATA are", self.place())
         if self.at("PRIMARY", "KEY"):
             self._primary_key(body, name)
         body.columns.append(
