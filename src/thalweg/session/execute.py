@@ -209,7 +209,8 @@ def run_batch(plans: Sequence[Plan]) -> int:
 
 
 def _write_batches(write: Write, query: pl.LazyFrame) -> None:
-    _write_frames(write, query.collect_batches(engine="streaming", maintain_order=False))
+    # rows that only pass keep the order of their files, as everybody expects; it costs about 6 % of q1
+    _write_frames(write, query.collect_batches(engine="streaming", maintain_order=True))
 
 
 def _write_frames(write: Write, frames: object) -> None:
