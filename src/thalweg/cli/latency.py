@@ -23,13 +23,23 @@ _LEAD = 0.3
 
 @dataclass(frozen=True)
 class Latencies:
-    """Milliseconds from due to done, over all events but the first second's."""
+    """Milliseconds from due to done; NaN where no event was done."""
 
     count: int
     p50: float
     p99: float
     p999: float
     max: float
+
+
+def distribution(seconds: np.ndarray[Any, Any]) -> Latencies:
+    """The distribution of how many seconds each event took."""
+    import numpy as np
+
+    if not len(seconds):
+        return Latencies(0, *[float("nan")] * 4)
+    found = np.quantile(seconds * 1000, (0.5, 0.99, 0.999, 1.0))
+    return Latencies(len(seconds), *(float(v) for v in found))
 
 
 class Arrivals:
@@ -67,9 +77,7 @@ def latencies(noted: list[tuple[float, int]], origin: float, rate: float, skip: 
         if upto > done:
             parts.append(at - (origin + np.arange(done, upto) / rate))
             done = upto
-    every = np.concatenate(parts) * 1000 if parts else np.zeros(1)
-    p50, p99, p999, most = (float(v) for v in np.quantile(every, (0.5, 0.99, 0.999, 1.0)))
-    return Latencies(sum(map(len, parts)), p50, p99, p999, most)
+    return distribution(np.concatenate(parts) if parts else np.zeros(0))
 
 
 def measure(name: str, *, rate: int, seconds: float, parallelism: int = 2) -> Latencies:

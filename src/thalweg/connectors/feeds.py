@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import AsyncIterable, Iterator
 from itertools import islice
@@ -73,7 +74,7 @@ class Direct:
         self._rows, self.is_ended = iter(()), True
 
 
-class _Threaded:
+class _Threaded(ABC):
     """Takes rows that a thread gets out of an iterable; it starts with the first row that is asked for.
 
     `_made` is written by that thread alone, the other counts by the thread that takes, so that they
@@ -143,9 +144,9 @@ class _Threaded:
             self._error = error
             self._is_done = True
 
+    @abstractmethod
     def _drained(self) -> bool:
         """Put rows until there are no more (true), or until somebody closes (false)."""
-        raise NotImplementedError
 
 
 class Pulled(_Threaded):

@@ -21,7 +21,7 @@ from thalweg.columnar.eager import compute, pick
 from thalweg.errors import DataError
 from thalweg.expr import aggregates
 from thalweg.expr.nodes import Aggregate, Column
-from thalweg.operators.parts import NO_WEIGHTS, ROWS, Part, SummedPart, TextExtremePart, make_part
+from thalweg.operators.parts import NO_WEIGHTS, ROWS, CountedPart, Part, TextExtremePart, make_part
 from thalweg.progress.windows import WindowSpec
 from thalweg.protocols.operator import Context, Operator
 from thalweg.protocols.state import Columns, ColumnSpec, ColumnsSpec, StateSpec
@@ -140,7 +140,7 @@ class Layout:
                 self._need(kind, _argument(call))
         for kind, argument in self.parts:
             if kind == "count" and (sum_ := self.parts.get(("sum", argument))) is not None:
-                self.parts[kind, argument] = SummedPart(self.parts[kind, argument].prefix, sum_)
+                self.parts[kind, argument] = CountedPart(self.parts[kind, argument].prefix, f"{sum_.prefix}n")
 
     def _need(self, kind: str, argument: str | None) -> None:
         held = None if argument is None else self._spec.argument_types[argument]

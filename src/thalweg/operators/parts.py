@@ -73,7 +73,7 @@ class CountPart:
         from thalweg.columnar.accumulate import add_counts
         from thalweg.columnar.buffers import presence
 
-        assert values is not None, "what counts all rows is RowsPart"
+        assert values is not None, "what counts all rows is CountedPart"
         add_counts(slots, presence(values), weights, state.column(f"{self.prefix}n"))
 
     def merge(self, state: Columns, slots: Array, made: Mapping[str, Array]) -> None:
@@ -88,10 +88,15 @@ class CountPart:
 
 
 @dataclass(frozen=True)
-class RowsPart:
-    """How many rows: what every group counts anyway."""
+class CountedPart:
+    """A count that another column holds anyway: of rows, or of the values that a sum has added.
+
+    Attributes:
+        column: the column that holds it.
+    """
 
     prefix: str
+    column: str = ROWS
     can_merge: bool = True
 
     @cached_property
@@ -105,29 +110,7 @@ class RowsPart:
         pass
 
     def value(self, taken: Mapping[str, Array], state: Columns) -> pl.Series:
-        return numbers("n", taken[ROWS])
-
-
-@dataclass(frozen=True)
-class SummedPart:
-    """How many values that are not NULL, where a sum of them counts them anyway."""
-
-    prefix: str
-    of: Part
-    can_merge: bool = True
-
-    @cached_property
-    def columns(self) -> dict[str, ColumnSpec]:
-        return {}
-
-    def update(self, state: Columns, slots: Array, values: pl.Series | None, weights: Array) -> None:
-        pass
-
-    def merge(self, state: Columns, slots: Array, made: Mapping[str, Array]) -> None:
-        pass
-
-    def value(self, taken: Mapping[str, Array], state: Columns) -> pl.Series:
-        return numbers("n", taken[f"{self.of.prefix}n"])
+        return numbers("n", taken[self.column])
 
 
 @dataclass(frozen=True)
@@ -320,7 +303,7 @@ class TextExtremePart:
 def make_part(kind: str, held: DataType | None, prefix: str) -> Part:
     """The part of that kind for an argument of that type."""
     if kind == "count":
-        return RowsPart(prefix) if held is None else CountPart(prefix)
+        return CountedPart(prefix) if held is None else CountPart(prefix)
     assert held is not None, f"{kind} has an argument"
     if kind == "sum":
         if isinstance(held, Float):

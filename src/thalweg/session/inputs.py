@@ -7,6 +7,7 @@ Not here: tables with a name (catalog.py), when the rows are read (execute.py).
 from __future__ import annotations
 
 import os
+from abc import ABC, abstractmethod
 from collections.abc import AsyncIterable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
@@ -22,11 +23,12 @@ if TYPE_CHECKING:
 PathLike: TypeAlias = "str | os.PathLike[str]"
 
 
-class Inputs:
+class Inputs(ABC):
     """The ways to read; a session has them all."""
 
+    @abstractmethod
     def _dataset(self, plan: Plan) -> Dataset:
-        raise NotImplementedError
+        """A dataset of this session."""
 
     def from_source(self, source: Any, name: str | None = None) -> Dataset:
         """The rows of a source that keeps the contract of `thalweg.protocols.source`."""

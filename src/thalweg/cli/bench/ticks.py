@@ -18,6 +18,7 @@ import polars as pl
 
 from thalweg.base.schema import Schema
 from thalweg.base.types import INT64, TIMESTAMP
+from thalweg.cli.latency import Latencies, distribution
 from thalweg.columnar.arrow import to_frame
 from thalweg.columnar.eager import numbers
 from thalweg.connectors.schedule import Schedule
@@ -127,17 +128,6 @@ def first_arrivals(noted: list[tuple[float, np.ndarray[Any, Any]]], count: int) 
     return found
 
 
-@dataclass(frozen=True)
-class Latencies:
-    """Milliseconds from due to done, over the events that have a result."""
-
-    count: int
-    p50: float
-    p99: float
-    p999: float
-    max: float
-
-
 def latencies(arrived: np.ndarray[Any, Any], origin: float, rate: float, skip: int) -> Latencies:
     """The distribution of latencies.
 
@@ -147,9 +137,5 @@ def latencies(arrived: np.ndarray[Any, Any], origin: float, rate: float, skip: i
         rate: events per second.
         skip: leave out so many events of the beginning.
     """
-    every = (arrived - (origin + np.arange(len(arrived)) / rate))[skip:] * 1000
-    every = every[~np.isnan(every)]
-    if not len(every):
-        return Latencies(0, *[float("nan")] * 4)
-    p50, p99, p999, most = (float(v) for v in np.quantile(every, (0.5, 0.99, 0.999, 1.0)))
-    return Latencies(len(every), p50, p99, p999, most)
+    every = (arrived - (origin + np.arange(len(arrived)) / rate))[skip:]
+    return distribution(every[~np.isnan(every)])
