@@ -20,6 +20,7 @@ from tests.property.census import CENSUS
 from tests.property.plans import Case
 from tests.property.recording import Log, RecordingSink, Table
 from tests.property.worlds import PacedSource
+from tests.restless import restless
 from thalweg.checkpoint.snapshot import JobSnapshot
 from thalweg.job.job import Job
 from thalweg.optimizer.optimize import Rule, optimize
@@ -218,7 +219,9 @@ def _drive(run: Run, way: Way, until: Callable[[], bool]) -> None:
     if way.runtime == "inline":
         run_inline(run, until=stop)
     else:
-        run_threads(run, until=stop, poll=0.002)
+        # else the first thread would go alone through so few rows
+        with restless(way.rows_max):
+            run_threads(run, until=stop, poll=0.002)
     assert run.is_finished or until(), f"the job stopped before its end: {run.why()}"
 
 
