@@ -16,7 +16,7 @@ from __future__ import annotations
 ROUND_MAX = 0.002
 """Seconds of work in one round from which on it is worth sharing out."""
 ROWS_MANY = 2048
-"""Rows in one round from which on its calls spend more time without Python's lock than with it."""
+"""Rows in one round below which sharing gains nothing: its calls are short, and mostly hold Python's lock."""
 _LOOK_EVERY = 0.05
 _LIGHT, _HEAVY = 0.5, 2
 """The share of one core below which one thread suffices; how many long rounds it takes to let others in."""
