@@ -114,30 +114,15 @@ def add_sums(
         high[slot], low[slot] = add_wide(high[slot], low[slot], more_high, more_low)
 
 
-@kernel("void(int64[::1], int64[::1], boolean[::1], int64, int64[::1], boolean[::1])")
+@kernel("void(int64[::1], int64[::1], boolean[::1], int64, int64[::1], int64[::1])")
 def keep_extremes(
     slots: Array, values: Array, validity: Array, mask: np.int64, extremes: Array, seen: Array
 ) -> None:
-    """Keep the least or the greatest value (see `order_mask`) per slot; `seen` says that there is one."""
+    """Keep the least or the greatest value (see `order_mask`) per slot; `seen` is 1 where there is one."""
     all_valid = len(validity) == 0
     for i in range(len(slots)):
         if all_valid or validity[i]:
             slot, value = slots[i], values[i]
-            if not seen[slot] or (value ^ mask) < (extremes[slot] ^ mask):
+            if seen[slot] == 0 or (value ^ mask) < (extremes[slot] ^ mask):
                 extremes[slot] = value
-                seen[slot] = True
-
-
-@kernel("int64(int64[::1], boolean[::1], int64[::1])")
-def touch(slots: Array, is_touched: Array, fresh: Array) -> int:
-    """Mark slots as touched; those that were not before go to `fresh`, in the order of first appearance.
-
-    Returns how many there are.
-    """
-    count = np.int64(0)
-    for i in range(len(slots)):
-        slot = slots[i]
-        fresh[count] = slot
-        count += np.int64(not is_touched[slot])
-        is_touched[slot] = True
-    return count  # type: ignore[return-value]
+                seen[slot] = 1

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from thalweg.columnar.eager import below, beside, compute_with, filter_rows, gather_rows, pick, without
+from thalweg.columnar.eager import below, beside, compute_with, empty, filter_rows, gather_rows, pick, without
 
 Array = np.ndarray[Any, Any]
 
@@ -36,10 +36,13 @@ class Batch:
     Attributes:
         frame: the rows.
         weight: Int64 per row, never null; None means that every row has weight +1.
+        parts: what rows that were added up before an exchange stand for, as cells of accumulators
+            (int64[columns, rows]); None for plain rows. Only the grouping behind the exchange looks at them.
     """
 
     frame: pl.DataFrame
     weight: pl.Series | None = None
+    parts: Array | None = None
 
     def __len__(self) -> int:
         return self.frame.height
@@ -68,7 +71,13 @@ class Batch:
     def gather(self, rows: Array) -> Batch:
         """The rows of these numbers, in this order."""
         kept = None if self.weight is None else self.weight.gather(rows)
-        return Batch(gather_rows(self.frame, rows), kept)
+        parts = None if self.parts is None else self.parts.take(rows, axis=1)
+        return Batch(gather_rows(self.frame, rows), kept, parts)
+
+    def empty(self) -> Batch:
+        """No rows of the same columns, without a hold on the others' memory."""
+        weight = None if self.weight is None else self.weight.clear()
+        return Batch(empty(self.frame), weight, None if self.parts is None else self.parts[:, :0].copy())
 
     def slices(self, rows_max: int) -> Iterable[Batch]:
         """The same rows in batches of at most `rows_max`."""
@@ -98,7 +107,8 @@ def join_batches(batches: Sequence[Batch]) -> Batch:
     frames = _aligned([b.frame for b in batches])
     frame = below(frames)
     if all(b.weight is None for b in batches):
-        return Batch(frame)
+        parts = [b.parts for b in batches if b.parts is not None]
+        return Batch(frame, parts=np.concatenate(parts, axis=1) if parts else None)
     return Batch(frame, below([b.weights().alias(WEIGHT).to_frame() for b in batches]).to_series())
 
 

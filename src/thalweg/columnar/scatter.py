@@ -1,45 +1,54 @@
-"""Divide the rows of a frame over several targets in one pass, keeping their order.
+"""Divide the rows of a batch over several tasks in one pass, keeping their order.
 
-Not here: how a row finds its target (hash.py), the edges that carry the parts (runtime/).
+A task owns a fixed share of the partitions: contiguous ranges of equal length.
+
+Not here: the hash of a row (hash.py), the edges that carry the parts (runtime/).
 """
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
-import polars as pl
 
+from thalweg.columnar.batch import Batch
 from thalweg.columnar.compiled import helper, kernel
-from thalweg.columnar.eager import empty, gather_rows
 
 Array = np.ndarray[Any, Any]
 
 
-def scatter(frame: pl.DataFrame, targets: Array, count: int) -> list[pl.DataFrame]:
-    """The rows of each target (0 to `count` - 1), in their order. No part shares memory with the frame.
+def scatter(batch: Batch, hashes: Array, partitions: int, count: int) -> list[Batch]:
+    """The rows of each task (0 to `count` - 1), in their order. No part shares memory with the batch.
 
-    Only when all rows have one target is the frame itself that target's part.
+    Only when all rows go to one task is the batch itself that task's part.
+
+    Args:
+        batch: the rows.
+        hashes: of the key of each row (uint64).
+        partitions: how many there are; a row is in partition `hash % partitions`.
+        count: how many tasks.
 
     Example:
-        >>> frame = pl.DataFrame({"a": [1, 2, 3]})
-        >>> [part["a"].to_list() for part in scatter(frame, np.array([1, 0, 1]), 2)]
+        >>> batch, hashes = Batch(pl.DataFrame({"a": [1, 2, 3]})), np.array([255, 0, 128], np.uint64)
+        >>> [part.frame["a"].to_list() for part in scatter(batch, hashes, 256, 2)]
         [[2], [1, 3]]
     """
-    targets = np.ascontiguousarray(targets, dtype=np.int64)
-    assert frame.height < 2**32, "row numbers fit in 32 bits"
-    assert len(targets) == frame.height, "one target per row"
+    assert len(batch) < 2**32, "row numbers fit in 32 bits"
+    assert len(hashes) == len(batch), "one hash per row"
     starts = np.zeros(count + 1, dtype=np.int64)
-    order = _order(targets, starts)
+    # one place more than there are rows: `_select` writes before it knows whether the row counts
+    order = np.empty(len(hashes) + 1, dtype=np.uint32)
+    _order(hashes, partitions, starts, order)
     parts = []
-    for target in range(count):
-        first, end = int(starts[target]), int(starts[target + 1])
-        if end - first == frame.height:
-            parts.append(frame)
+    bounds = starts.tolist()
+    for first, end in pairwise(bounds):
+        if end - first == len(batch):
+            parts.append(batch)
         elif end == first:
-            parts.append(empty(frame))
+            parts.append(batch.empty())
         else:
-            parts.append(gather_rows(frame, order[first:end]))
+            parts.append(batch.gather(order[first:end]))
     return parts
 
 
@@ -69,14 +78,15 @@ def _count_and_place(targets, starts, order):  # type: ignore[no-untyped-def]
         cursor[targets[i]] += 1
 
 
-@kernel("uint32[::1](int64[::1], int64[::1])")
-def _order(targets: Array, starts: Array) -> Array:
-    """Row numbers by target, stable; `starts[t]` to `starts[t + 1]` are those of target t."""
-    # One place more than there are rows: `_select` writes before it knows whether the row counts.
-    order = np.empty(len(targets) + 1, dtype=np.uint32)
-    # A pass per target without a branch beats counters in memory while there are few targets.
-    if len(starts) - 1 <= _FEW:
+@kernel("void(uint64[::1], int64, int64[::1], uint32[::1])")
+def _order(hashes: Array, partitions: int, starts: Array, order: Array) -> None:
+    """Row numbers by task, stable; `starts[t]` to `starts[t + 1]` are those of task t."""
+    count = len(starts) - 1
+    targets = np.empty(len(hashes), np.int64)
+    for i in range(len(hashes)):
+        targets[i] = np.int64(hashes[i] % np.uint64(partitions)) * count // partitions
+    # A pass per task without a branch beats counters in memory while there are few tasks.
+    if count <= _FEW:
         _select(targets, starts, order)
     else:
         _count_and_place(targets, starts, order)
-    return order

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from thalweg.columnar.dictionary import Dictionary
 
 Array = np.ndarray[Any, Any]
-_NUMPY: dict[str, Any] = {"int64": np.int64, "float64": np.float64, "bool": np.bool_, "bytes": np.int64}
 
 
 class Accumulators:
@@ -29,29 +28,28 @@ class Accumulators:
     """
 
     def __init__(self, columns: Mapping[str, ColumnSpec], groups: int) -> None:
+        from thalweg.columnar.cells import columns_of, new_cells
+
         self._dictionaries: dict[str, Dictionary] = {}
-        self._arrays = {name: self._filled(name, spec, groups) for name, spec in columns.items()}
+        initials = [self._initial(name, spec) for name, spec in columns.items()]
+        self.cells: Array = new_cells(initials, groups)
+        self.arrays: Mapping[str, Array] = columns_of(self.cells, {n: c.kind for n, c in columns.items()})
+        """Every column."""
 
     def column(self, name: str) -> Array:
         """The array of a column."""
-        return self._arrays[name]
+        return self.arrays[name]
 
     def dictionary(self, name: str) -> Dictionary:
         """The dictionary of a `bytes` column."""
         return self._dictionaries[name]
 
-    @property
-    def arrays(self) -> Mapping[str, Array]:
-        """Every column."""
-        return self._arrays
+    def _initial(self, name: str, spec: ColumnSpec) -> int | float | bool:
+        if spec.kind != "bytes":
+            assert isinstance(spec.initial, (int, float)), "only a bytes column begins with bytes or NULL"
+            return float(spec.initial) if spec.kind == "float64" else spec.initial
+        from thalweg.columnar.dictionary import NULL_CODE, Dictionary
 
-    def _filled(self, name: str, spec: ColumnSpec, groups: int) -> Array:
-        if spec.kind == "bytes":
-            from thalweg.columnar.dictionary import NULL_CODE, Dictionary
-
-            assert spec.initial is None, "accumulators of one call begin with NULL"
-            self._dictionaries[name] = Dictionary()
-            return np.full(groups, NULL_CODE, np.int64)
-        if not spec.initial:
-            return np.zeros(groups, _NUMPY[spec.kind])
-        return np.full(groups, spec.initial, _NUMPY[spec.kind])
+        assert spec.initial is None, "accumulators of one call begin with NULL"
+        self._dictionaries[name] = Dictionary()
+        return NULL_CODE

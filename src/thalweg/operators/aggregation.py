@@ -186,27 +186,36 @@ class Layout:
         for part in self.parts.values():
             part.merge(state, slots, made)
 
+    def merge_parts(self, state: Columns, slots: Array, batch: Batch) -> None:
+        """Take rows that were added up before the exchange."""
+        assert batch.parts is not None, "partial results carry their parts"
+        self.merge(state, slots, self.named(batch.parts))
+
     def carried(self, state: Columns, found: Mapping[str, Array]) -> dict[str, Any]:
         """What `take` gave, as another table of this process can merge it."""
         texts = [p for p in self.parts.values() if isinstance(p, TextExtremePart)]
         return {**found, **{n: s for part in texts for n, s in part.carried(found, state).items()}}
 
-    def made(self, frame: pl.DataFrame) -> dict[str, Array]:
-        """The partial results that a frame carries."""
-        from thalweg.columnar.buffers import values_and_validity
+    def named(self, cells: Array) -> dict[str, Array]:
+        """Cells that hold the number of rows and the columns of all parts first, by name."""
+        from thalweg.columnar.cells import columns_of
 
-        found = {n: values_and_validity(frame.get_column(n))[0] for n in self.stored}
-        for name in self._flags:
-            found[name] = found[name].astype(np.bool_)
-        return found
+        return columns_of(cells, self._kinds)
 
     @cached_property
-    def _flags(self) -> tuple[str, ...]:
-        return tuple(n for n, c in self.columns.items() if c.kind == "bool")
+    def _kinds(self) -> dict[str, str]:
+        return {n: c.kind for n, c in self.stored.items()}
 
     def take(self, state: Columns, slots: Array) -> dict[str, Array]:
         """The columns of all parts, and the number of rows, at some slots."""
-        return {name: state.column(name)[slots] for name in self.stored}
+        from thalweg.columnar.cells import take
+
+        return self.named(take(state.cells[: len(self.stored)], slots))
+
+    @cached_property
+    def shown_places(self) -> tuple[int, ...]:
+        """The places of the `shown` columns among the stored."""
+        return tuple(list(self.stored).index(n) for n in self.shown)
 
     def outputs(
         self,

@@ -58,7 +58,7 @@ class PaneGroupOp:
         frame = batch.frame
         slots = self._state.slots(key_frame(frame, [*self._keys, PANE, FIRST]))
         if self._spec.partials:
-            self._layout.merge(self._state, slots, self._layout.made(frame))
+            self._layout.merge_parts(self._state, slots, batch)
         else:
             self._layout.update(self._state, slots, batch)
         least = frame.get_column(FIRST).min()

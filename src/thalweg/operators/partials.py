@@ -14,7 +14,7 @@ import numpy as np
 import polars as pl
 
 from thalweg.columnar.batch import FIRST, PANE, Batch
-from thalweg.columnar.eager import beside, gather_rows, numbers
+from thalweg.columnar.eager import gather_rows
 from thalweg.operators.accumulators import Accumulators
 from thalweg.operators.aggregation import GroupingSpec, key_frame
 from thalweg.protocols.operator import Context, Output, Step
@@ -49,7 +49,7 @@ class PartialsSpec:
 class PartialsOp(Step):
     """Turn rows into one partial result per key.
 
-    Emits:      for each batch one row per key: the parts of its aggregates.
+    Emits:      for each batch one row per key, with the parts of its aggregates beside it.
     State:      none; what is added up goes out at once.
     Late rows:  were turned away before.
     Batch mode: Polars does the same by itself.
@@ -87,4 +87,4 @@ class PartialsOp(Step):
         """The rows of a batch added up by group, beside the key of each group."""
         made = Accumulators(self._columns, keys.height)
         self._layout.update(made, ids, batch)
-        return Batch(beside(keys, [numbers(n, a) for n, a in made.arrays.items()]))
+        return Batch(keys, parts=made.cells)

@@ -84,7 +84,7 @@ class CountPart:
         add_counts(slots, NO_FLAGS, made[name], state.column(name))
 
     def value(self, taken: Mapping[str, Array], state: Columns) -> pl.Series:
-        return numbers("n", taken[f"{self.prefix}n"])
+        return numbers("n", taken[f"{self.prefix}n"].copy())
 
 
 @dataclass(frozen=True)
@@ -110,7 +110,7 @@ class CountedPart:
         pass
 
     def value(self, taken: Mapping[str, Array], state: Columns) -> pl.Series:
-        return numbers("n", taken[self.column])
+        return numbers("n", taken[self.column].copy())
 
 
 @dataclass(frozen=True)
@@ -214,7 +214,7 @@ class ExtremePart:
     def columns(self) -> dict[str, ColumnSpec]:
         return {
             f"{self.prefix}v": ColumnSpec("int64"),
-            f"{self.prefix}seen": ColumnSpec("bool", initial=False),
+            f"{self.prefix}seen": ColumnSpec("int64"),
         }
 
     def update(self, state: Columns, slots: Array, values: pl.Series | None, weights: Array) -> None:
@@ -228,7 +228,7 @@ class ExtremePart:
         self._keep(state, slots, numbers, buffers.flags(validity))
 
     def merge(self, state: Columns, slots: Array, made: Mapping[str, Array]) -> None:
-        self._keep(state, slots, made[f"{self.prefix}v"], made[f"{self.prefix}seen"])
+        self._keep(state, slots, made[f"{self.prefix}v"], made[f"{self.prefix}seen"] != 0)
 
     def _keep(self, state: Columns, slots: Array, words: Array, seen: Array) -> None:
         from thalweg.columnar.accumulate import keep_extremes, order_mask
@@ -241,7 +241,7 @@ class ExtremePart:
         from thalweg.columnar.accumulate import from_ordered_words
         from thalweg.columnar.buffers import to_polars
 
-        words, seen = (taken[c] for c in self.columns)
+        words, seen = taken[f"{self.prefix}v"], taken[f"{self.prefix}seen"] != 0
         if isinstance(self.held, Float):
             return _nullable(from_ordered_words(words), seen).cast(self.held.polars)
         return to_polars("v", self.held.polars, words, seen)

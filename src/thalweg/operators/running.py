@@ -6,7 +6,8 @@ its new row comes once.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator
+from functools import reduce
 from typing import Any
 
 import numpy as np
@@ -14,10 +15,10 @@ import polars as pl
 
 from thalweg.columnar.arrow import to_frame
 from thalweg.columnar.batch import WEIGHT, Batch
+from thalweg.columnar.cells import Changes, Touched
 from thalweg.columnar.eager import numbers
 from thalweg.operators.aggregation import DONE, GroupingSpec, key_frame
 from thalweg.operators.multiset import Multiset
-from thalweg.operators.parts import ROWS
 from thalweg.protocols.operator import Context, Output
 from thalweg.protocols.state import KeyedColumns
 
@@ -45,20 +46,19 @@ class RunningGroupOp:
         }
         self._rows_max = context.rows_max
         self._keys = list(spec.keys)
-        self._is_touched = np.zeros(0, np.bool_)
-        self._touched: list[Array] = []
-        self._had: list[Array] = []
-        self._before: list[Mapping[str, Array]] = []
+        # the number of rows comes first, DONE last; a group of all rows has one result from the first row on,
+        # also when all rows are gone again
+        mark = 0 if self._keys else len(self._layout.stored)
+        self._touched = Touched(mark, self._layout.shown_places)
         self._extremes_before: list[pl.DataFrame] = []
 
     def on_batch(self, port: int, batch: Batch) -> Iterator[Output]:
         """Take rows; what they change is emitted at the cut."""
         del port
-        keys = key_frame(batch.frame, self._keys)
-        slots = self._state.slots(keys)
+        slots = self._state.slots(key_frame(batch.frame, self._keys))
         self._remember(slots)
         if self._spec.partials:
-            self._layout.merge(self._state, slots, self._layout.made(batch.frame))
+            self._layout.merge_parts(self._state, slots, batch)
         else:
             self._layout.update(self._state, slots, batch)
             for values in self._values.values():
@@ -67,24 +67,10 @@ class RunningGroupOp:
 
     def _remember(self, slots: Array) -> None:
         """Keep what the groups touched for the first time since the cut were like before."""
-        from thalweg.columnar.accumulate import touch
-        from thalweg.columnar.table import grown
-
-        if len(self._is_touched) < self._state.capacity:
-            self._is_touched = grown(self._is_touched, self._state.capacity)
-        # one place more than there are slots: the kernel writes before it knows whether the slot counts
-        fresh = np.empty(len(slots) + 1, np.int64)
-        fresh = fresh[: touch(slots, self._is_touched, fresh)]
-        if not len(fresh):
-            return
-        self._touched.append(fresh.copy() if 2 * len(fresh) < len(slots) else fresh)
-        # what a group without rows was like matters to nobody, and most groups may be new
-        had = self._state.column(ROWS if self._keys else DONE)[fresh] != 0
-        self._had.append(had)
-        known = fresh if self._values or had.all() else fresh[had]
-        self._before.append(self._layout.take(self._state, known))
+        known = self._touched.count
+        self._touched.note(slots, self._state.cells)
         if self._values:
-            self._extremes_before.append(self._extremes(fresh))
+            self._extremes_before.append(self._extremes(self._touched.places[known:]))
 
     def _extremes(self, slots: Array) -> pl.DataFrame:
         keys = self._state.keys(slots) if self._keys else pl.DataFrame(height=len(slots))
@@ -98,81 +84,49 @@ class RunningGroupOp:
     def on_cut(self, number: int) -> Iterator[Output]:
         """The changes since the last cut."""
         del number
-        if not self._keys and self._state.count == 0:
-            # without rows there is a result too: a count of 0 (law 9 holds from the first cut on)
-            self._remember(self._state.slots(pl.DataFrame(height=1)))
-        if not self._touched:
+        state = self._state
+        if not self._keys:
+            if state.count == 0:
+                # without rows there is a result too: a count of 0 (law 9 holds from the first cut on)
+                self._remember(state.slots(pl.DataFrame(height=1)))
+            state.column(DONE)[self._touched.places] = True
+        if not self._touched.count:
             return
-        slots, had = np.concatenate(self._touched), np.concatenate(self._had)
-        before = {n: np.concatenate([b[n] for b in self._before]) for n in self._before[0]}
-        extremes = pl.concat(self._extremes_before) if self._values else _NOTHING
-        self._touched, self._had, self._before, self._extremes_before = [], [], [], []
-        self._is_touched[slots] = False
-        yield from self._changes(slots, had, before, extremes)
-        if self._keys:
-            gone = slots[self._state.column(ROWS)[slots] == 0]
-            if len(gone):
-                self._state.free(gone)
+        changes, extremes = self._changes()
+        if len(changes.places):
+            yield from self._emitted(changes, extremes)
+        if len(changes.gone):
+            state.free(changes.gone)
         for values in self._values.values():
             values.forget_gone()
 
-    def _changes(
-        self, slots: Array, had: Array, before: dict[str, Array], extremes: pl.DataFrame
-    ) -> Iterator[Output]:
-        """The old row of each group that had one and has another now, and the new row."""
-        layout, state = self._layout, self._state
-        now = layout.take(state, slots)
-        if self._keys:
-            has = now[ROWS] != 0
-        else:
-            # a group of all rows has one result from the first row on, also when all rows are gone again
-            has = np.ones(len(slots), np.bool_)
-            state.column(DONE)[slots] = True
-        # what was kept of before: of all groups, or of those alone that had a row
-        kept = np.arange(len(slots)) if len(before[ROWS]) == len(slots) else had.cumsum() - 1
-        changed = ~(had & has)
-        both = (had & has).nonzero()[0]
-        changed[both] = _differs(before, kept[both], now, both, layout.shown)
-        latest = self._extremes(slots) if self._values else extremes
-        for name in extremes.columns:
-            changed |= extremes.get_column(name).ne_missing(latest.get_column(name)).to_numpy()
-        minus, plus = (had & changed).nonzero()[0], (has & changed).nonzero()[0]
-        old = kept[minus]
-        if len(old) == len(before[ROWS]) and len(plus) == len(slots):
-            # every group that had a row has another one: the most common case takes everything as it is
-            found = {n: np.concatenate([before[n], now[n]]) for n in now}
-        else:
-            found = {n: np.concatenate([before[n][old], now[n][plus]]) for n in now}
-        ends = pl.concat([extremes[minus], latest[plus]]) if self._values else extremes
-        made = layout.outputs(state, found, _by_part(ends))
-        keys = state.keys(np.concatenate([slots[minus], slots[plus]])) if self._keys else made
-        yield from self._emitted(keys, made, len(minus))
+    def _changes(self) -> tuple[Changes, pl.DataFrame]:
+        """The old row of each group that had one and has another now, then the new rows."""
+        if not self._values:
+            return self._touched.net(self._state.cells), _NOTHING
+        before, self._extremes_before = pl.concat(self._extremes_before), []
+        latest = self._extremes(self._touched.places)
+        pairs = zip(before.get_columns(), latest.get_columns(), strict=True)
+        differs = reduce(pl.Series.__or__, [old.ne_missing(new) for old, new in pairs])
+        changes = self._touched.net(self._state.cells, differs.to_numpy())
+        minus = changes.minus
+        return changes, pl.concat([before[changes.numbers[:minus]], latest[changes.numbers[minus:]]])
 
-    def _emitted(self, keys: pl.DataFrame, made: pl.DataFrame, minus: int) -> Iterator[Output]:
-        """Rows of keys and results as changes: so many removals, then insertions."""
-        columns = {c.name: c for c in (*keys.get_columns(), *made.get_columns())}
+    def _emitted(self, changes: Changes, extremes: pl.DataFrame) -> Iterator[Output]:
+        """Changes as rows: so many removals, then insertions."""
+        state, layout = self._state, self._layout
+        made = layout.outputs(state, layout.named(changes.cells), _by_part(extremes))
+        columns = {c.name: c for c in made.get_columns()}
+        if self._keys:
+            columns |= {c.name: c for c in state.keys(changes.places).get_columns()}
         frame = to_frame([columns[n] for n in self._spec.columns])
-        weight = np.ones(frame.height, np.int64)
-        weight[:minus] = -1
-        batch = Batch(frame, numbers(WEIGHT, weight) if minus else None)
-        yield from batch.slices(self._rows_max) if len(batch) else ()
+        weight = numbers(WEIGHT, changes.weights.copy()) if changes.minus else None
+        yield from Batch(frame, weight).slices(self._rows_max)
 
     def on_end(self, port: int) -> Iterator[Output]:
         """The last changes."""
         del port
         yield from self.on_cut(0)
-
-
-def _differs(
-    before: Mapping[str, Array], old: Array, now: Mapping[str, Array], new: Array, names: Iterable[str]
-) -> Array:
-    """Which groups have other parts than before; `old` and `new` are their places in both."""
-    found = np.zeros(len(new), np.bool_)
-    for name in names if len(new) else ():
-        found |= before[name][old] != now[name][new]
-        if found.all():
-            break
-    return found
 
 
 def _by_part(frame: pl.DataFrame) -> dict[tuple[str, str], pl.Series]:

@@ -41,7 +41,7 @@ class WindowGroupOp:
         keys = key_frame(batch.frame, self._spec.keys)
         slots = self._state.slots(keys)
         if self._spec.partials:
-            self._layout.merge(self._state, slots, self._layout.made(batch.frame))
+            self._layout.merge_parts(self._state, slots, batch)
         else:
             self._layout.update(self._state, slots, batch)
         least = _least_end(keys)

@@ -138,6 +138,11 @@ class Columns(Protocol):
         """The array of a column."""
         ...
 
+    @property
+    def cells(self) -> Array:
+        """All columns as they lie in memory: int64[columns, places], floats and booleans as 64-bit words."""
+        ...
+
     def dictionary(self, name: str) -> Dictionary:
         """The dictionary of a `bytes` column."""
         ...
@@ -160,6 +165,8 @@ class KeyedColumns(Columns, Protocol):
         S9 memory of keys that have gone is given back by `compact`.
         S10 the order of a dump depends on its rows alone, not on their history.
         S15 `words` are equal where those key columns are, and an Int64 that is not NULL is its own word.
+        S16 `cells` are the columns, in the order of their declaration: what is written to one is seen in the
+           other.
 
     Checked by: `thalweg.testing.check_state`, with S6 and S7.
     """

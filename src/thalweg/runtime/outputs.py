@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from thalweg.columnar.batch import WEIGHT, Batch
+from thalweg.columnar.batch import Batch
 from thalweg.job.job import Edge
 from thalweg.protocols.messages import Message
 from thalweg.runtime.edge import Channel
@@ -53,13 +53,11 @@ class OutputEdge:
             self.channels[self._task % len(self.channels)].put(batch)
 
     def _scatter(self, batch: Batch) -> None:
-        from thalweg.columnar.hash import partitions
+        from thalweg.columnar.hash import hash_rows
         from thalweg.columnar.scatter import scatter
 
-        count = len(self.channels)
-        found = partitions(batch.frame, list(self.edge.keys), self._partitions)
-        targets = owner_of(found, count, self._partitions)
-        frame = batch.frame if batch.weight is None else batch.packed()
-        for channel, part in zip(self.channels, scatter(frame, targets, count), strict=True):
-            if part.height:
-                channel.put(Batch(part) if WEIGHT not in part.columns else Batch.unpacked(part))
+        hashes = hash_rows(batch.frame, self.edge.keys)
+        parts = scatter(batch, hashes, self._partitions, len(self.channels))
+        for channel, part in zip(self.channels, parts, strict=True):
+            if len(part):
+                channel.put(part)

@@ -15,16 +15,15 @@ import polars as pl
 
 from thalweg.columnar.buffers import to_polars, values_and_validity
 from thalweg.columnar.canonical import canonical_bytes
+from thalweg.columnar.cells import columns_of, grown_cells, new_cells
 from thalweg.columnar.dictionary import NULL_CODE, Dictionary
 from thalweg.columnar.hash import hash_rows
 from thalweg.columnar.index import KeyIndex
 from thalweg.columnar.keys import KeyCodec
-from thalweg.columnar.table import grown
 from thalweg.protocols.state import ColumnSpec, ColumnsSpec
 
 Array = np.ndarray[Any, Any]
 
-_NUMPY: dict[str, Any] = {"int64": np.int64, "float64": np.float64, "bool": np.bool_, "bytes": np.int64}
 _POLARS: dict[str, pl.DataType] = {
     "int64": pl.Int64(),
     "float64": pl.Float64(),
@@ -50,8 +49,9 @@ class KeyedColumns:
         self._codec = KeyCodec(spec.key)
         self._index = KeyIndex(self._codec.width)
         self._dictionaries = {n: Dictionary() for n, c in spec.columns.items() if c.kind == "bytes"}
+        self._kinds = {n: c.kind for n, c in spec.columns.items()}
         self._initials = {n: self._initial(n, c) for n, c in spec.columns.items()}
-        self._columns = {n: self._filled(n, self.capacity) for n in spec.columns}
+        self._hold(new_cells(self._initials.values(), self.capacity))
 
     @property
     def capacity(self) -> int:
@@ -71,23 +71,27 @@ class KeyedColumns:
     @property
     def nbytes(self) -> int:
         """The memory held."""
-        arrays = sum(column.nbytes for column in self._columns.values())
         dictionaries = sum(d.nbytes for d in self._dictionaries.values())
-        return arrays + dictionaries + self._index.nbytes + self._codec.nbytes
+        return self._cells.nbytes + dictionaries + self._index.nbytes + self._codec.nbytes
 
     def slots(self, frame: pl.DataFrame) -> Array:
-        before = self.capacity
         slots = self._index.insert(self._codec.encode(frame))
-        if self.capacity > before:
-            for name, column in self._columns.items():
-                self._columns[name] = grown(column, self.capacity, self._initials[name])
+        if self.capacity > self._cells.shape[1]:
+            self._hold(grown_cells(self._cells, self._initials.values(), self.capacity))
         return slots
+
+    def _hold(self, cells: Array) -> None:
+        self._cells, self._columns = cells, columns_of(cells, self._kinds)
 
     def find(self, frame: pl.DataFrame) -> Array:
         return self._index.find(self._codec.lookup(frame))
 
     def column(self, name: str) -> Array:
         return self._columns[name]
+
+    @property
+    def cells(self) -> Array:
+        return self._cells
 
     def dictionary(self, name: str) -> Dictionary:
         return self._dictionaries[name]
@@ -135,13 +139,10 @@ class KeyedColumns:
         initial = spec.initial
         if spec.kind != "bytes":
             assert isinstance(initial, (int, float)), "only a bytes column begins with bytes or NULL"
-            return initial
+            return float(initial) if spec.kind == "float64" else initial
         if not isinstance(initial, bytes):
             return NULL_CODE
         return int(self._dictionaries[name].encode(pl.Series([initial], dtype=pl.Binary))[0])
-
-    def _filled(self, name: str, length: int) -> Array:
-        return np.full(length, self._initials[name], dtype=_NUMPY[self.spec.columns[name].kind])
 
     def _decoded(self, name: str, slots: Array) -> pl.Series:
         kind, stored = self.spec.columns[name].kind, self.spec.stored(name)
