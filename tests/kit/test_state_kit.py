@@ -67,7 +67,7 @@ class ForgetsWhenItGrows(KeyedColumns):
         before = self.capacity
         found = super().slots(frame)
         if self.capacity > before and "n" in self.spec.columns:
-            self.column("n")[:] = self._initials["n"]
+            self.column("n")[:] = self._layout.initials["n"]
         return found
 
 
@@ -101,7 +101,7 @@ class LoadForgetsText(KeyedColumns):
     def load(self, frame: pl.DataFrame) -> None:
         super().load(frame)
         if "o" in self.spec.columns:
-            self.column("o")[self.live()] = self._initials["o"]
+            self.column("o")[self.live()] = self._layout.initials["o"]
 
 
 @breaks("S6")
@@ -178,6 +178,29 @@ class WordsForgetNull(KeyedColumns):
 class WordsAreNotTheNumbers(KeyedColumns):
     def words(self, slots: Any, names: Any) -> Any:
         return super().words(slots, names) + 1
+
+
+@breaks("S16")
+class CellsAreACopy(KeyedColumns):
+    @property
+    def cells(self) -> Any:
+        return super().cells.copy()
+
+
+@breaks("S16")
+class CellsInAnotherOrder(KeyedColumns):
+    @property
+    def cells(self) -> Any:
+        return super().cells[::-1]
+
+
+@breaks("S17")
+class SlotsOfWordsForgetNull(KeyedColumns):
+    def slots(self, frame: pl.DataFrame) -> Any:
+        return super().slots_of(self._codec.encode(frame))
+
+    def slots_of(self, words: Any) -> Any:
+        return super().slots_of(words[:, : len(self.spec.key)])
 
 
 # Row stores --------------------------------------------------------------------------------------

@@ -20,10 +20,9 @@ from tests.property import laws
 from tests.property.laws import Law
 from tests.property.worlds import SECOND
 from thalweg.checkpoint import snapshot as snapshots
-from thalweg.columnar import buffers
+from thalweg.columnar import buffers, cells
 from thalweg.columnar.batch import OFFSET, Batch
 from thalweg.operators import (
-    aggregation,
     limit,
     multiset,
     pane_group,
@@ -35,7 +34,6 @@ from thalweg.operators import (
 )
 from thalweg.operators import windows as windowing
 from thalweg.operators.aggregation import DONE, NEVER
-from thalweg.operators.parts import ROWS
 from thalweg.progress import merge
 from thalweg.progress.owner import WatermarkOwner
 from thalweg.progress.split_clock import Advance, SplitClock
@@ -82,7 +80,7 @@ def _first_batch_only(original: Any) -> Any:
 
     def remember(self: running.RunningGroupOp, slots: Any) -> None:
         original(self, slots)
-        self._is_touched[:] = True
+        self._touched._is_touched[:] = True
 
     return remember
 
@@ -90,10 +88,10 @@ def _first_batch_only(original: Any) -> Any:
 def _no_group_is_new(original: Any) -> Any:
     """Groups seem to have had a row before their first one."""
 
-    def take(self: Any, state: Any, slots: Any) -> Any:
-        return {n: np.maximum(a, 1) if n == ROWS else a for n, a in original(self, state, slots).items()}
+    def note(self: Any, places: Any, cells: Any) -> None:
+        original(self, places, np.concatenate([np.maximum(cells[:1], 1), cells[1:]]))
 
-    return take
+    return note
 
 
 def _only_with_rows(original: Callable[..., Any]) -> Callable[..., Any]:
@@ -310,7 +308,7 @@ def _complete_at_once(original: Any) -> Any:
 
 
 def _by_place(_: Any) -> Any:
-    return lambda found, tasks, total: np.arange(len(found)) % tasks
+    return lambda batch, keys: np.arange(len(batch)).astype(np.uint64) * np.uint64(97)
 
 
 # The mutants ---------------------------------------------------------------------------------------------
@@ -357,8 +355,8 @@ FIRST_SEEDS = {
 
 MUTANTS = (
     # changes and weights
-    _mutant("drops retractions", running.RunningGroupOp, "_changes", _inserts_only, _TABLES),
-    _mutant("retracts rows that were not there", aggregation.Layout, "take", _no_group_is_new, _TABLES),
+    _mutant("drops retractions", running.RunningGroupOp, "_emitted", _inserts_only, _TABLES),
+    _mutant("retracts rows that were not there", cells.Touched, "note", _no_group_is_new, _TABLES),
     _mutant(
         "forgets groups of later batches", running.RunningGroupOp, "_remember", _first_batch_only, _TABLES
     ),
@@ -394,7 +392,7 @@ MUTANTS = (
     _mutant("loses the batch before the end", task._Waiting, "drain", _loses_last_batch, _TABLES),
     _mutant("does not align barriers", task.Task, "_align", _unaligned, _ORDER + _RESTORE),
     _mutant("publishes before the flush", task.Task, "pass_barrier", _publishes_first, _ORDER),
-    _mutant("splits keys between tasks", outputs, "owner_of", _by_place, _ORDER),
+    _mutant("splits keys between tasks", outputs, "key_hashes", _by_place, _ORDER),
     _mutant("does not save what was emitted", assemble.Assembled, "snapshot", _saved_without(DONE), _RESTORE),
     _mutant("restores keys in another task", assemble._Assembler, "_share", _next_share, _RESTORE),
     _mutant("restores every key everywhere", assemble._Assembler, "_share", _whole_share, _RESTORE),

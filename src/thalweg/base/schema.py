@@ -78,6 +78,11 @@ class Schema:
         """The same columns as they leave the engine: maps as maps (inside they are lists of entries)."""
         return pl.Schema({f.name: outer_type(f.type) for f in self.fields})
 
+    @cached_property
+    def differing(self) -> tuple[str, ...]:
+        """The columns whose type differs between inside and outside."""
+        return tuple(n for n, t in self.outer.items() if t != self.polars[n])
+
     def get(self, name: str) -> DataType | None:
         """The type of a column, or None."""
         return self._by_name.get(name)

@@ -13,7 +13,17 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from thalweg.columnar.eager import below, beside, compute_with, empty, filter_rows, gather_rows, pick, without
+from thalweg.columnar.eager import (
+    below,
+    beside,
+    compute_with,
+    empty,
+    filter_rows,
+    gather_rows,
+    pick,
+    stacked,
+    without,
+)
 
 Array = np.ndarray[Any, Any]
 
@@ -36,8 +46,9 @@ class Batch:
     Attributes:
         frame: the rows.
         weight: Int64 per row, never null; None means that every row has weight +1.
-        parts: what rows that were added up before an exchange stand for, as cells of accumulators
-            (int64[columns, rows]); None for plain rows. Only the grouping behind the exchange looks at them.
+        parts: of rows that were added up before an exchange, their accumulators as cells (int64[columns,
+            rows]), and before them the keys where no column of the frame holds them (see `KeyCells`); None
+            for plain rows. Only the grouping behind the exchange looks at them.
     """
 
     frame: pl.DataFrame
@@ -45,7 +56,13 @@ class Batch:
     parts: Array | None = None
 
     def __len__(self) -> int:
-        return self.frame.height
+        return self.frame.height if self.parts is None else int(self.parts.shape[1])
+
+    @property
+    def nbytes(self) -> int:
+        """The memory held."""
+        parts = 0 if self.parts is None else self.parts.nbytes
+        return int(self.frame.estimated_size()) + parts
 
     @property
     def is_append(self) -> bool:
@@ -69,10 +86,14 @@ class Batch:
         return Batch(frame, self.weight)
 
     def gather(self, rows: Array) -> Batch:
-        """The rows of these numbers, in this order."""
+        """The rows of these numbers (int64 or uint32), in this order."""
         kept = None if self.weight is None else self.weight.gather(rows)
-        parts = None if self.parts is None else self.parts.take(rows, axis=1)
-        return Batch(gather_rows(self.frame, rows), kept, parts)
+        if self.parts is None:
+            return Batch(gather_rows(self.frame, rows), kept)
+        from thalweg.columnar.cells import take
+
+        frame = gather_rows(self.frame, rows) if self.frame.width else self.frame
+        return Batch(frame, kept, take(self.parts, rows))
 
     def empty(self) -> Batch:
         """No rows of the same columns, without a hold on the others' memory."""
@@ -104,12 +125,20 @@ def join_batches(batches: Sequence[Batch]) -> Batch:
     """Several batches of one schema as one (laws 2 and 10 allow it)."""
     if len(batches) == 1:
         return batches[0]
+    if batches[0].parts is not None:
+        return _joined_parts(batches)
     frames = _aligned([b.frame for b in batches])
     frame = below(frames)
     if all(b.weight is None for b in batches):
-        parts = [b.parts for b in batches if b.parts is not None]
-        return Batch(frame, parts=np.concatenate(parts, axis=1) if parts else None)
-    return Batch(frame, below([b.weights().alias(WEIGHT).to_frame() for b in batches]).to_series())
+        return Batch(frame)
+    return Batch(frame, stacked([b.weights() for b in batches]))
+
+
+def _joined_parts(batches: Sequence[Batch]) -> Batch:
+    frame = batches[0].frame
+    if frame.width:
+        frame = below([b.frame for b in batches])
+    return Batch(frame, parts=np.concatenate([b.parts for b in batches if b.parts is not None], axis=1))
 
 
 def _aligned(frames: Sequence[pl.DataFrame]) -> Sequence[pl.DataFrame]:

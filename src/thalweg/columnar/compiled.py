@@ -18,9 +18,9 @@ from numba.extending import intrinsic
 Kernel = TypeVar("Kernel", bound=Callable[..., Any])
 
 
-def kernel(signature: str) -> Callable[[Kernel], Kernel]:
-    """Compile a function for one signature, without Python's lock and without bounds checks."""
-    return numba.njit(signature, cache=True, nogil=True, boundscheck=False, error_model="numpy")
+def kernel(*signatures: str) -> Callable[[Kernel], Kernel]:
+    """Compile a function for its signatures (one, as a rule), without Python's lock and bounds checks."""
+    return numba.njit(list(signatures), cache=True, nogil=True, boundscheck=False, error_model="numpy")
 
 
 def helper(function: Kernel) -> Kernel:

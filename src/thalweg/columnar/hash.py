@@ -27,13 +27,13 @@ Array = np.ndarray[Any, Any]
 
 VERSION = 1
 
-_SEED = np.uint64(0x9E3779B97F4A7C15)
+SEED = np.uint64(0x9E3779B97F4A7C15)
 _FIRST, _SECOND = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
 _S29, _S32, _EIGHT, _TWELVE = np.uint64(29), np.uint64(32), np.uint64(8), np.uint64(12)
 _LOW = np.uint64(0xFFFFFFFF)
 _ZERO = np.uint64(0)
-_WORD_TAG, _FLOAT_TAG, _DECIMAL_TAG = np.uint64(1), np.uint64(2), np.uint64(3)
-_BYTES_TAG, _NESTED_TAG, _NULL_TAG = np.uint64(4), np.uint64(5), np.uint64(6)
+WORD_TAG, FLOAT_TAG, DECIMAL_TAG = np.uint64(1), np.uint64(2), np.uint64(3)
+_BYTES_TAG, _NESTED_TAG, NULL_TAG = np.uint64(4), np.uint64(5), np.uint64(6)
 
 
 def hash_rows(frame: pl.DataFrame, columns: Sequence[str]) -> Array:
@@ -45,7 +45,7 @@ def hash_rows(frame: pl.DataFrame, columns: Sequence[str]) -> Array:
         >>> a.tolist() == b.tolist()
         True
     """
-    hashes = np.full(frame.height, _SEED, dtype=np.uint64)
+    hashes = np.full(frame.height, SEED, dtype=np.uint64)
     for name in columns:
         _add_column(hashes, frame.get_column(name))
     return hashes
@@ -67,11 +67,11 @@ def _add_column(hashes: Array, series: pl.Series) -> None:
         _add_views(hashes, series, _BYTES_TAG)
     elif isinstance(dtype, pl.Decimal):
         high, low, validity = limbs(series)
-        _add_words(hashes, low.view(np.uint64), flags(validity), _DECIMAL_TAG)
-        _add_words(hashes, high.view(np.uint64), flags(validity), _DECIMAL_TAG)
+        _add_words(hashes, low.view(np.uint64), flags(validity), DECIMAL_TAG)
+        _add_words(hashes, high.view(np.uint64), flags(validity), DECIMAL_TAG)
     elif is_plain(dtype):
         values, validity = values_and_validity(series)
-        tag = _FLOAT_TAG if values.dtype == np.float64 else _WORD_TAG
+        tag = FLOAT_TAG if values.dtype == np.float64 else WORD_TAG
         _add_words(hashes, canonical_words(values).view(np.uint64), flags(validity), tag)
     else:
         _add_views(hashes, canonical_bytes(series), _NESTED_TAG)
@@ -83,7 +83,8 @@ def _add_views(hashes: Array, series: pl.Series, tag: np.uint64) -> None:
 
 
 @helper
-def _round(state, word):  # type: ignore[no-untyped-def]
+def mix(state, word):  # type: ignore[no-untyped-def]
+    """The hash of what came before, and one word more."""
     mixed = (state ^ word) * _FIRST
     mixed ^= mixed >> _S29
     mixed *= _SECOND
@@ -95,9 +96,9 @@ def _add_words(hashes: Array, words: Array, validity: Array, tag: np.uint64) -> 
     all_valid = len(validity) == 0
     for i in range(len(words)):
         if all_valid or validity[i]:
-            hashes[i] = _round(hashes[i] + tag, words[i])
+            hashes[i] = mix(hashes[i] + tag, words[i])
         else:
-            hashes[i] = _round(hashes[i] + _NULL_TAG, _ZERO)
+            hashes[i] = mix(hashes[i] + NULL_TAG, _ZERO)
 
 
 @kernel("void(uint64[::1], uint64[:, ::1], uint64[::1], boolean[::1], uint64)")
@@ -106,18 +107,18 @@ def hash_views(hashes: Array, words: Array, addresses: Array, validity: Array, t
     all_valid = len(validity) == 0
     for i in range(len(words)):
         if not (all_valid or validity[i]):
-            hashes[i] = _round(hashes[i] + _NULL_TAG, _ZERO)
+            hashes[i] = mix(hashes[i] + NULL_TAG, _ZERO)
             continue
         first, second = words[i, 0], words[i, 1]
-        state = _round(hashes[i] + tag, first)
+        state = mix(hashes[i] + tag, first)
         length = first & _LOW
         if length <= _TWELVE:
-            hashes[i] = _round(state, second)
+            hashes[i] = mix(state, second)
             continue
         start = addresses[second & _LOW] + (second >> _S32)
         # Whole words from the start; the last one ends at the end of the value and may overlap.
         end = start + length - _EIGHT
         while start < end:
-            state = _round(state, load_word(start))
+            state = mix(state, load_word(start))
             start += _EIGHT
-        hashes[i] = _round(state, load_word(end))
+        hashes[i] = mix(state, load_word(end))

@@ -28,9 +28,9 @@ def handed_out(frame: pl.DataFrame, schema: Schema) -> pl.DataFrame:
         >>> handed_out(held, Schema.of({"m": Map(STRING, INT64)})).rows()
         [({'a': 1},)]
     """
-    outer = {n: t for n, t in schema.outer.items() if t != schema.polars[n] and n in frame.columns}
-    if not outer:
+    if not schema.differing:
         return frame
+    outer = {n: schema.outer[n] for n in schema.differing if n in frame.columns}
     try:
         return frame.with_columns(pl.col(name).cast(held) for name, held in outer.items())
     except pl.exceptions.InvalidOperationError as error:
@@ -53,5 +53,5 @@ def taken_in(frame: pl.DataFrame, schema: Schema) -> pl.DataFrame:
         >>> taken_in(held, Schema.of({"m": Map(STRING, INT64)})).rows()
         [([{'key': 'a', 'value': 1}],)]
     """
-    outer = [n for n, t in schema.outer.items() if t != schema.polars[n] and frame.schema.get(n) == t]
+    outer = [n for n in schema.differing if frame.schema.get(n) == schema.outer[n]]
     return frame.with_columns(pl.col(n).cast(schema.polars[n]) for n in outer) if outer else frame

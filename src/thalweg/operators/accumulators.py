@@ -5,16 +5,14 @@ Not here: state that outlives a call (protocols/state.py).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 import numpy as np
 
+from thalweg.columnar.cells import Cells
+from thalweg.columnar.dictionary import NULL_CODE, Dictionary
 from thalweg.protocols.state import ColumnSpec
-
-if TYPE_CHECKING:
-    # The dictionary's module loads the compiler.
-    from thalweg.columnar.dictionary import Dictionary
 
 Array = np.ndarray[Any, Any]
 
@@ -22,19 +20,21 @@ Array = np.ndarray[Any, Any]
 class Accumulators:
     """Columns with initial values for a known number of groups; see `thalweg.protocols.state.Columns`.
 
+    Attributes:
+        whole: the columns, below as many rows of words as the caller wants for something else.
+        cells: the columns.
+
     Example:
-        >>> Accumulators({"n": ColumnSpec("int64")}, 3).column("n").tolist()
+        >>> Accumulators(cells_of({"n": ColumnSpec("int64")}), 3).column("n").tolist()
         [0, 0, 0]
     """
 
-    def __init__(self, columns: Mapping[str, ColumnSpec], groups: int) -> None:
-        from thalweg.columnar.cells import columns_of, new_cells
-
-        self._dictionaries: dict[str, Dictionary] = {}
-        initials = [self._initial(name, spec) for name, spec in columns.items()]
-        self.cells: Array = new_cells(initials, groups)
-        self.arrays: Mapping[str, Array] = columns_of(self.cells, {n: c.kind for n, c in columns.items()})
-        """Every column."""
+    def __init__(self, layout: Cells, groups: int, *, above: int = 0, coded: Iterable[str] = ()) -> None:
+        """`coded`: the columns that hold codes of a dictionary."""
+        self.whole = layout.new(groups, above=above)
+        self.cells: Array = self.whole[above:] if above else self.whole
+        self.arrays: Mapping[str, Array] = layout.named(self.cells)
+        self._dictionaries = {name: Dictionary() for name in coded}
 
     def column(self, name: str) -> Array:
         """The array of a column."""
@@ -44,12 +44,15 @@ class Accumulators:
         """The dictionary of a `bytes` column."""
         return self._dictionaries[name]
 
-    def _initial(self, name: str, spec: ColumnSpec) -> int | float | bool:
-        if spec.kind != "bytes":
-            assert isinstance(spec.initial, (int, float)), "only a bytes column begins with bytes or NULL"
-            return float(spec.initial) if spec.kind == "float64" else spec.initial
-        from thalweg.columnar.dictionary import NULL_CODE, Dictionary
 
+def cells_of(columns: Mapping[str, ColumnSpec]) -> Cells:
+    """How the columns of accumulators lie; those of codes begin with NULL."""
+    return Cells({name: (spec.kind, _initial(spec)) for name, spec in columns.items()})
+
+
+def _initial(spec: ColumnSpec) -> int | float | bool:
+    if spec.kind == "bytes":
         assert spec.initial is None, "accumulators of one call begin with NULL"
-        self._dictionaries[name] = Dictionary()
         return NULL_CODE
+    assert isinstance(spec.initial, (int, float)), "only a bytes column begins with bytes or NULL"
+    return spec.initial

@@ -6,7 +6,7 @@ panes), partials.py (adding up before the exchange).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -15,16 +15,21 @@ import numpy as np
 import polars as pl
 
 from thalweg.base.types import DataType
+from thalweg.columnar.accumulate import add_counts
 from thalweg.columnar.arrow import to_frame
 from thalweg.columnar.batch import FIRST, PANE, Batch
-from thalweg.columnar.eager import compute, pick
+from thalweg.columnar.buffers import NO_FLAGS, values_and_validity
+from thalweg.columnar.cells import Cells, take
+from thalweg.columnar.eager import compute, pick, renamed
+from thalweg.columnar.key_cells import KeyCells
 from thalweg.errors import DataError
 from thalweg.expr import aggregates
 from thalweg.expr.nodes import Aggregate, Column
+from thalweg.operators.accumulators import Accumulators, cells_of
 from thalweg.operators.parts import NO_WEIGHTS, ROWS, CountedPart, Part, TextExtremePart, make_part
 from thalweg.progress.windows import WindowSpec
 from thalweg.protocols.operator import Context, Operator
-from thalweg.protocols.state import Columns, ColumnSpec, ColumnsSpec, StateSpec
+from thalweg.protocols.state import Columns, ColumnSpec, ColumnsSpec, KeyedColumns, StateSpec
 
 Array = np.ndarray[Any, Any]
 DONE = "__done"
@@ -82,14 +87,12 @@ class GroupingSpec:
 
     def states(self) -> Iterable[StateSpec]:
         """The groups; and for extremes that must be undone, the values of each group."""
-        key = dict(self.keys)
         columns = dict(self.layout.stored)
         if self.has_panes:
-            key |= {PANE: pl.Int64(), FIRST: pl.Int64()}
             columns |= {DONE: ColumnSpec("int64", NEVER)}
         if self.window is None and not self.keys:
             columns |= {DONE: ColumnSpec("bool", initial=False)}
-        yield ColumnsSpec("groups", key, columns, partition=self.partition)
+        yield ColumnsSpec("groups", self.row_keys, columns, partition=self.partition)
         if self.is_updating:
             for name, held in self.layout.undone.items():
                 values = {**self.keys, name: held.polars}
@@ -104,6 +107,32 @@ class GroupingSpec:
             return tuple(self.keys)
         own = tuple(k for k in self.keys if k not in ("window_start", "window_end", "window_time"))
         return own or ("window_end",)
+
+    @cached_property
+    def row_keys(self) -> dict[str, pl.DataType]:
+        """The key columns of the rows, and where there are panes those too."""
+        own = dict(self.keys)
+        return own | {PANE: pl.Int64(), FIRST: pl.Int64()} if self.has_panes else own
+
+    @cached_property
+    def key_cells(self) -> KeyCells | None:
+        """Where rows that were added up hold their key; None if columns of a frame hold it."""
+        return KeyCells(self.row_keys, self.partition) if KeyCells.can_hold(self.row_keys) else None
+
+    def take(self, state: KeyedColumns, batch: Batch, note: Callable[[Array], None] | None = None) -> None:
+        """Add rows to their groups; `note` sees the slots before anything changes."""
+        parts, cells = batch.parts, self.key_cells
+        if parts is None or cells is None:
+            slots = state.slots(key_frame(batch.frame, self.row_keys))
+        else:
+            slots = state.slots_of(cells.words(parts))
+        if note is not None:
+            note(slots)
+        if parts is None:
+            self.layout.update(state, slots, batch)
+        else:
+            own = parts if cells is None else parts[cells.height :]
+            self.layout.merge(state, slots, self.layout.cells.named(own))
 
     def build(self, context: Context) -> Operator:
         """The operator that fits the windows."""
@@ -186,31 +215,27 @@ class Layout:
         for part in self.parts.values():
             part.merge(state, slots, made)
 
-    def merge_parts(self, state: Columns, slots: Array, batch: Batch) -> None:
-        """Take rows that were added up before the exchange."""
-        assert batch.parts is not None, "partial results carry their parts"
-        self.merge(state, slots, self.named(batch.parts))
-
     def carried(self, state: Columns, found: Mapping[str, Array]) -> dict[str, Any]:
         """What `take` gave, as another table of this process can merge it."""
         texts = [p for p in self.parts.values() if isinstance(p, TextExtremePart)]
         return {**found, **{n: s for part in texts for n, s in part.carried(found, state).items()}}
 
-    def named(self, cells: Array) -> dict[str, Array]:
-        """Cells that hold the number of rows and the columns of all parts first, by name."""
-        from thalweg.columnar.cells import columns_of
+    @cached_property
+    def cells(self) -> Cells:
+        """How the stored columns lie."""
+        return cells_of(self.stored)
 
-        return columns_of(cells, self._kinds)
+    def accumulators(self, groups: int, *, above: int = 0) -> Accumulators:
+        """Empty groups, below rows for something else."""
+        return Accumulators(self.cells, groups, above=above, coded=self._coded)
 
     @cached_property
-    def _kinds(self) -> dict[str, str]:
-        return {n: c.kind for n, c in self.stored.items()}
+    def _coded(self) -> tuple[str, ...]:
+        return tuple(n for n, c in self.stored.items() if c.kind == "bytes")
 
     def take(self, state: Columns, slots: Array) -> dict[str, Array]:
         """The columns of all parts, and the number of rows, at some slots."""
-        from thalweg.columnar.cells import take
-
-        return self.named(take(state.cells[: len(self.stored)], slots))
+        return self.cells.named(take(state.cells[: len(self.stored)], slots))
 
     @cached_property
     def shown_places(self) -> tuple[int, ...]:
@@ -226,20 +251,30 @@ class Layout:
         """The aggregates' values from columns that were taken."""
         if not self._spec.calls:
             return pl.DataFrame(height=len(found[ROWS]))
-        made = {
-            f"{kind} {argument}": part.value(found, state) for (kind, argument), part in self.parts.items()
-        }
+        made = {name: part.value(found, state) for name, part in self._named_parts}
         for (kind, argument), series in (extremes or {}).items():
             made[f"{kind} {argument}"] = series
-        ready = {name: made[plain] for name, plain in self._plain.items()}
-        computed = [self._finish(name, call) for name, call in self._spec.calls if name not in ready]
-        if computed:
-            frame = to_frame([s.alias(n) for n, s in made.items()])
+        if self._computed:
+            frame = to_frame([renamed(s, n) for n, s in made.items()])
             try:
-                ready |= {s.name: s for s in compute(frame, computed).get_columns()}
+                made |= {s.name: s for s in compute(frame, self._computed).get_columns()}
             except pl.exceptions.InvalidOperationError as error:
                 raise _overflow(self._spec) from error
-        return to_frame([ready[name].alias(name) for name, _ in self._spec.calls])
+        return to_frame([renamed(made[source], name) for name, source in self._sources])
+
+    @cached_property
+    def _named_parts(self) -> list[tuple[str, Part]]:
+        return [(f"{kind} {argument}", part) for (kind, argument), part in self.parts.items()]
+
+    @cached_property
+    def _computed(self) -> list[pl.Expr]:
+        """The aggregates that are more than the value of one part, each under a name that no part has."""
+        return [self._finish(name, call) for name, call in self._spec.calls if name not in self._plain]
+
+    @cached_property
+    def _sources(self) -> list[tuple[str, str]]:
+        """For each output its name, and that of the part or the computed column that it is."""
+        return [(name, self._plain.get(name, f"= {name}")) for name, _ in self._spec.calls]
 
     @cached_property
     def _plain(self) -> dict[str, str]:
@@ -258,7 +293,7 @@ class Layout:
         signature = entry.infer(types)
         assert signature is not None, "the plan was resolved"
         columns = {kind: pl.col(f"{kind} {argument}") for kind in entry.parts}
-        return entry.finish(columns, signature.result).alias(name)
+        return entry.finish(columns, signature.result).alias(f"= {name}")
 
 
 def _overflow(spec: GroupingSpec) -> DataError:
@@ -272,15 +307,10 @@ def _overflow(spec: GroupingSpec) -> DataError:
 
 def weight_array(weight: pl.Series) -> Array:
     """Weights as kernels take them."""
-    from thalweg.columnar.buffers import values_and_validity
-
     return values_and_validity(weight)[0]
 
 
 def _add_rows(state: Columns, slots: Array, weights: Array) -> None:
-    from thalweg.columnar.accumulate import add_counts
-    from thalweg.columnar.buffers import NO_FLAGS
-
     add_counts(slots, NO_FLAGS, weights, state.column(ROWS))
 
 
@@ -295,6 +325,17 @@ def _argument(call: Aggregate) -> str | None:
 def can_split(spec: GroupingSpec) -> bool:
     """Whether rows can be added up before the exchange."""
     return spec.layout.can_merge
+
+
+def least_key(spec: GroupingSpec, batch: Batch, name: str) -> int | None:
+    """The least value of a key column of numbers or times; None without rows."""
+    if not len(batch):
+        return None
+    if batch.parts is not None and spec.key_cells is not None:
+        return int(spec.key_cells.column(batch.parts, name).min())
+    least = batch.frame.get_column(name).to_physical().min()
+    assert isinstance(least, int), "it is never null"
+    return least
 
 
 def key_frame(frame: pl.DataFrame, names: Iterable[str]) -> pl.DataFrame:

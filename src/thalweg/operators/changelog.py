@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from operator import itemgetter
 
 import numpy as np
 import polars as pl
@@ -65,7 +66,16 @@ def with_ops(batch: Batch, columns: tuple[str, ...], keys: tuple[str, ...]) -> p
     if batch.weight is None:
         return _with_first(pick(batch.frame, names), [INSERT] * len(batch))
     if len(batch) <= _SMALL and not any(t.is_float() or t.is_nested() for t in batch.frame.dtypes):
-        return _few_with_ops(batch, names, list(keys))
+        frame = pick(batch.frame, names) if batch.frame.columns != names else batch.frame
+        rows, weights = frame.rows(), batch.weight.to_list()
+        places = [names.index(k) for k in keys]
+        found = _pairs(rows, weights, places) if keys else None
+        if found is None:
+            found = _summed(rows, weights, places)
+        numbers, ops = found
+        if numbers != list(range(frame.height)):
+            frame = gather_rows(frame, np.array(numbers))
+        return _with_first(frame, ops)
     changes = consolidate(batch).packed()
     removal = pl.col(WEIGHT) < 0
     if keys:
@@ -93,18 +103,43 @@ def with_ops(batch: Batch, columns: tuple[str, ...], keys: tuple[str, ...]) -> p
     return made.select("op", *names)
 
 
-def _few_with_ops(batch: Batch, names: list[str], keys: list[str]) -> pl.DataFrame:
-    """The same for a few rows, row by row: a query would cost more than all of them."""
-    assert batch.weight is not None, "changes have weights"
-    frame = pick(batch.frame, names) if batch.frame.columns != names else batch.frame
+_Rows = list[tuple[object, ...]]
+
+
+def _pairs(rows: _Rows, weights: list[int], places: list[int]) -> tuple[list[int], list[str]] | None:
+    """Which rows stay and their operations, if every key has one removal and one insertion at most."""
+    gone: dict[object, int] = {}
+    come: dict[object, int] = {}
+    key_of = itemgetter(*places)
+    for number, (row, weight) in enumerate(zip(rows, weights, strict=True)):
+        side = come if weight == 1 else gone
+        key = key_of(row)
+        if key in side or weight not in (1, -1):
+            return None
+        side[key] = number
+    numbers: list[int] = []
+    ops: list[str] = []
+    # by the first row of each key, as `_summed` orders them
+    for key in dict.fromkeys(map(key_of, rows)):
+        old, new = gone.get(key), come.get(key)
+        if old is None or new is None:
+            numbers.append(new if old is None else old)  # type: ignore[arg-type]  # the key has a row
+            ops.append(INSERT if old is None else DELETE)
+        elif rows[old] != rows[new]:
+            numbers += (old, new)
+            ops += (BEFORE_UPDATE, AFTER_UPDATE)
+    return numbers, ops
+
+
+def _summed(rows: _Rows, weights: list[int], places: list[int]) -> tuple[list[int], list[str]]:
+    """Which rows stay, each as often as its weight says, and their operations."""
     sums: dict[tuple[object, ...], int] = {}
     first: dict[tuple[object, ...], int] = {}
-    for number, (row, weight) in enumerate(zip(frame.rows(), batch.weight.to_list(), strict=True)):
+    for number, (row, weight) in enumerate(zip(rows, weights, strict=True)):
         sums[row] = sums.get(row, 0) + weight
         first.setdefault(row, number)
-    places = [names.index(k) for k in keys]
-    gone = {tuple(r[i] for i in places) for r, w in sums.items() if w < 0} if keys else set()
-    come = {tuple(r[i] for i in places) for r, w in sums.items() if w > 0} if keys else set()
+    gone = {tuple(r[i] for i in places) for r, w in sums.items() if w < 0} if places else set()
+    come = {tuple(r[i] for i in places) for r, w in sums.items() if w > 0} if places else set()
     paired = gone & come
     order: dict[tuple[object, ...], int] = {}
     for row in sums:
@@ -112,18 +147,13 @@ def _few_with_ops(batch: Batch, names: list[str], keys: list[str]) -> pl.DataFra
     ops: list[str] = []
     numbers: list[int] = []
     changed = [(r, w) for r, w in sums.items() if w]
-    changed.sort(key=lambda c: (order[tuple(c[0][i] for i in places)] if keys else 0, c[1] > 0))
+    changed.sort(key=lambda c: (order[tuple(c[0][i] for i in places)] if places else 0, c[1] > 0))
     for row, weight in changed:
         is_update = tuple(row[i] for i in places) in paired
-        op = (
-            (BEFORE_UPDATE if is_update else DELETE)
-            if weight < 0
-            else (AFTER_UPDATE if is_update else INSERT)
-        )
-        ops += [op] * abs(weight)
+        removal, insertion = (BEFORE_UPDATE, AFTER_UPDATE) if is_update else (DELETE, INSERT)
+        ops += [removal if weight < 0 else insertion] * abs(weight)
         numbers += [first[row]] * abs(weight)
-    kept = frame if numbers == list(range(frame.height)) else gather_rows(frame, np.array(numbers))
-    return _with_first(kept, ops)
+    return numbers, ops
 
 
 def _with_first(frame: pl.DataFrame, ops: list[str]) -> pl.DataFrame:

@@ -7,7 +7,9 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from thalweg.columnar.accumulate import add_counts
 from thalweg.columnar.batch import Batch
+from thalweg.columnar.buffers import NO_FLAGS
 from thalweg.operators.aggregation import weight_array
 from thalweg.operators.parts import NO_WEIGHTS, ROWS
 from thalweg.protocols.state import KeyedColumns
@@ -24,9 +26,6 @@ class Multiset:
 
     def update(self, batch: Batch) -> None:
         """Take rows; NULL is not a value."""
-        from thalweg.columnar.accumulate import add_counts
-        from thalweg.columnar.buffers import NO_FLAGS
-
         some = batch.frame.get_column(self._argument).is_not_null()
         batch = batch if some.all() else batch.filter(some)
         slots = self._state.slots(batch.frame.select([*self._keys, self._argument]))

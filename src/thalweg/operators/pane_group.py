@@ -15,8 +15,8 @@ import polars as pl
 
 from thalweg.columnar.batch import FIRST, PANE, Batch
 from thalweg.columnar.eager import compute_with, pick
-from thalweg.operators.accumulators import Accumulators
-from thalweg.operators.aggregation import DONE, GroupingSpec, key_frame
+from thalweg.columnar.groups import group_rows
+from thalweg.operators.aggregation import DONE, GroupingSpec, least_key
 from thalweg.plan.nodes import WINDOW_END, WINDOW_START, WINDOW_TIME
 from thalweg.plan.properties import WINDOW_TIME_US
 from thalweg.progress.windows import WindowSpec
@@ -55,14 +55,9 @@ class PaneGroupOp:
     def on_batch(self, port: int, batch: Batch) -> Iterator[Output]:
         """Take rows."""
         del port
-        frame = batch.frame
-        slots = self._state.slots(key_frame(frame, [*self._keys, PANE, FIRST]))
-        if self._spec.partials:
-            self._layout.merge_parts(self._state, slots, batch)
-        else:
-            self._layout.update(self._state, slots, batch)
-        least = frame.get_column(FIRST).min()
-        if isinstance(least, int) and (self._next_end is None or least < self._next_end):
+        self._spec.take(self._state, batch)
+        least = least_key(self._spec, batch, FIRST)
+        if least is not None and (self._next_end is None or least < self._next_end):
             self._next_end = least
         return iter(())
 
@@ -106,15 +101,13 @@ class PaneGroupOp:
 
     def _emit(self, slots: Array, end: int) -> Iterator[Output]:
         """One window from its panes."""
-        from thalweg.columnar.groups import group_rows
-
         layout, state = self._layout, self._state
         found = layout.take(state, slots)
         groups = group_rows(state.words(slots, self._keys))
         if groups.height == len(slots):
             outputs = layout.outputs(state, found)
         else:
-            sums = Accumulators(layout.stored, groups.height)
+            sums = layout.accumulators(groups.height)
             layout.merge(sums, groups.ids, layout.carried(state, found))
             outputs = layout.outputs(sums, sums.arrays)
             slots = slots[groups.firsts]

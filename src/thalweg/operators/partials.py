@@ -13,9 +13,10 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from thalweg.columnar.batch import FIRST, PANE, Batch
+from thalweg.columnar.batch import Batch
 from thalweg.columnar.eager import gather_rows
-from thalweg.operators.accumulators import Accumulators
+from thalweg.columnar.groups import group_rows
+from thalweg.columnar.keys import KeyCodec
 from thalweg.operators.aggregation import GroupingSpec, key_frame
 from thalweg.protocols.operator import Context, Output, Step
 from thalweg.protocols.state import StateSpec
@@ -23,6 +24,8 @@ from thalweg.protocols.state import StateSpec
 Array = np.ndarray[Any, Any]
 _COMPACT_AFTER = 64
 _FEW = 16
+_NO_WORDS = np.empty((0, 1), np.int64)
+_NO_COLUMNS = pl.DataFrame()
 
 
 @dataclass(frozen=True)
@@ -56,35 +59,37 @@ class PartialsOp(Step):
     """
 
     def __init__(self, spec: GroupingSpec) -> None:
-        from thalweg.columnar.keys import KeyCodec
-
-        self._layout = spec.layout
-        key = dict(spec.keys)
-        if spec.has_panes:
-            key |= {PANE: pl.Int64(), FIRST: pl.Int64()}
-        self._keys, self._columns = list(key), self._layout.stored
-        self._codec = KeyCodec(key)
+        self._layout, self._cells = spec.layout, spec.key_cells
+        self._keys = list(spec.row_keys)
+        self._codec = KeyCodec(spec.row_keys)
         self._batches = 0
 
     def on_batch(self, port: int, batch: Batch) -> Iterator[Output]:
         """The partial results of the batch."""
-        from thalweg.columnar.groups import group_rows
-
         del port
         keys = key_frame(batch.frame, self._keys)
         if len(batch) <= _FEW:
             # one partial result per row: finding equal keys costs more than it saves
-            yield self._partials(keys, np.arange(len(batch)), batch)
+            words = self._codec.encode(keys) if self._cells is not None else _NO_WORDS
+            yield self._partials(keys, words, np.arange(len(batch)), batch)
             return
         words = self._codec.encode(keys)
         groups = group_rows(words)
         self._batches += 1
         if self._batches % _COMPACT_AFTER == 0:
             self._codec.compact(words)
-        yield self._partials(gather_rows(keys, groups.firsts), groups.ids, batch)
+        if self._cells is not None:
+            yield self._partials(keys, words[groups.firsts], groups.ids, batch)
+        else:
+            yield self._partials(gather_rows(keys, groups.firsts), _NO_WORDS, groups.ids, batch)
 
-    def _partials(self, keys: pl.DataFrame, ids: Array, batch: Batch) -> Batch:
+    def _partials(self, keys: pl.DataFrame, words: Array, ids: Array, batch: Batch) -> Batch:
         """The rows of a batch added up by group, beside the key of each group."""
-        made = Accumulators(self._columns, keys.height)
+        if self._cells is None:
+            made = self._layout.accumulators(keys.height)
+            self._layout.update(made, ids, batch)
+            return Batch(keys, parts=made.cells)
+        made = self._layout.accumulators(len(words), above=self._cells.height)
+        self._cells.fill(words, made.whole)
         self._layout.update(made, ids, batch)
-        return Batch(keys, parts=made.cells)
+        return Batch(_NO_COLUMNS, parts=made.whole)

@@ -18,7 +18,20 @@ import numpy as np
 import polars as pl
 
 from thalweg.base.types import BINARY, STRING, DataType, Decimal, Float
+from thalweg.columnar import buffers
+from thalweg.columnar.accumulate import (
+    add_counts,
+    add_sums,
+    from_ordered_words,
+    keep_extremes,
+    order_mask,
+    ordered_words,
+)
+from thalweg.columnar.accumulate_decimals import add_decimals
+from thalweg.columnar.accumulate_floats import add_floats, float_sums
+from thalweg.columnar.buffers import NO_FLAGS, limbs_to_polars, to_polars
 from thalweg.columnar.eager import numbers
+from thalweg.columnar.merge import merge_sums
 from thalweg.protocols.state import Columns, ColumnSpec
 
 Array = np.ndarray[Any, Any]
@@ -70,16 +83,10 @@ class CountPart:
         return {f"{self.prefix}n": ColumnSpec("int64")}
 
     def update(self, state: Columns, slots: Array, values: pl.Series | None, weights: Array) -> None:
-        from thalweg.columnar.accumulate import add_counts
-        from thalweg.columnar.buffers import presence
-
         assert values is not None, "what counts all rows is CountedPart"
-        add_counts(slots, presence(values), weights, state.column(f"{self.prefix}n"))
+        add_counts(slots, buffers.presence(values), weights, state.column(f"{self.prefix}n"))
 
     def merge(self, state: Columns, slots: Array, made: Mapping[str, Array]) -> None:
-        from thalweg.columnar.accumulate import add_counts
-        from thalweg.columnar.buffers import NO_FLAGS
-
         name = f"{self.prefix}n"
         add_counts(slots, NO_FLAGS, made[name], state.column(name))
 
@@ -127,23 +134,16 @@ class SumPart:
         return {f"{self.prefix}{c}": ColumnSpec("int64") for c in ("high", "low", "n")}
 
     def update(self, state: Columns, slots: Array, values: pl.Series | None, weights: Array) -> None:
-        from thalweg.columnar import buffers
-        from thalweg.columnar.accumulate import add_sums
-
         assert values is not None, "a sum has an argument"
         high, low, counts = self._arrays(state)
         if self.scale is None:
             numbers, validity = buffers.values_and_validity(values)
             add_sums(slots, numbers, buffers.flags(validity), weights, high, low, counts)
             return
-        from thalweg.columnar.accumulate_decimals import add_decimals
-
         highs, lows, validity = buffers.limbs(values)
         add_decimals(slots, (highs, lows), buffers.flags(validity), weights, (high, low), counts)
 
     def merge(self, state: Columns, slots: Array, made: Mapping[str, Array]) -> None:
-        from thalweg.columnar.merge import merge_sums
-
         highs, lows, adds = (made[f"{self.prefix}{c}"] for c in ("high", "low", "n"))
         merge_sums(slots, highs, lows, adds, *self._arrays(state))
 
@@ -152,8 +152,6 @@ class SumPart:
         return high, low, counts
 
     def value(self, taken: Mapping[str, Array], state: Columns) -> pl.Series:
-        from thalweg.columnar.buffers import limbs_to_polars
-
         high, low = taken[f"{self.prefix}high"], taken[f"{self.prefix}low"]
         some = taken[f"{self.prefix}n"] != 0
         made = limbs_to_polars("sum", pl.Decimal(38, self.scale or 0), high, low, some)
@@ -173,19 +171,12 @@ class FloatSumPart:
         return sums | {f"{self.prefix}{c}": ColumnSpec("int64") for c in ("nan", "plus", "minus", "n")}
 
     def update(self, state: Columns, slots: Array, values: pl.Series | None, weights: Array) -> None:
-        from thalweg.columnar import buffers
-        from thalweg.columnar.accumulate_floats import add_floats
-
         assert values is not None, "a sum has an argument"
         numbers, validity = buffers.values_and_validity(values)
         high, low, nan, plus, minus, counts = (state.column(c) for c in self.columns)
         add_floats(slots, numbers, buffers.flags(validity), weights, (high, low), (nan, plus, minus), counts)
 
     def merge(self, state: Columns, slots: Array, made: Mapping[str, Array]) -> None:
-        from thalweg.columnar.accumulate import add_counts
-        from thalweg.columnar.accumulate_floats import add_floats
-        from thalweg.columnar.buffers import NO_FLAGS
-
         high, low, nan, plus, minus, counts = (state.column(c) for c in self.columns)
         scratch = np.zeros(len(counts), np.int64)
         for name in ("high", "low"):
@@ -195,8 +186,6 @@ class FloatSumPart:
             add_counts(slots, NO_FLAGS, made[f"{self.prefix}{name}"], column)
 
     def value(self, taken: Mapping[str, Array], state: Columns) -> pl.Series:
-        from thalweg.columnar.accumulate_floats import float_sums
-
         high, low, nan, plus, minus, counts = (taken[c] for c in self.columns)
         return _nullable(float_sums((high, low), (nan, plus, minus)), counts != 0)
 
@@ -218,9 +207,6 @@ class ExtremePart:
         }
 
     def update(self, state: Columns, slots: Array, values: pl.Series | None, weights: Array) -> None:
-        from thalweg.columnar import buffers
-        from thalweg.columnar.accumulate import ordered_words
-
         assert values is not None, "an extreme has an argument"
         numbers, validity = buffers.values_and_validity(values)
         if isinstance(self.held, Float):
@@ -231,16 +217,13 @@ class ExtremePart:
         self._keep(state, slots, made[f"{self.prefix}v"], made[f"{self.prefix}seen"] != 0)
 
     def _keep(self, state: Columns, slots: Array, words: Array, seen: Array) -> None:
-        from thalweg.columnar.accumulate import keep_extremes, order_mask
+        keep_extremes(slots, words, seen, self._mask, *(state.column(c) for c in self.columns))
 
-        unsigned = self.held.polars == pl.UInt64
-        mask = order_mask(greatest=self.greatest, unsigned=unsigned)
-        keep_extremes(slots, words, seen, mask, *(state.column(c) for c in self.columns))
+    @cached_property
+    def _mask(self) -> np.int64:
+        return order_mask(greatest=self.greatest, unsigned=self.held.polars == pl.UInt64)
 
     def value(self, taken: Mapping[str, Array], state: Columns) -> pl.Series:
-        from thalweg.columnar.accumulate import from_ordered_words
-        from thalweg.columnar.buffers import to_polars
-
         words, seen = taken[f"{self.prefix}v"], taken[f"{self.prefix}seen"] != 0
         if isinstance(self.held, Float):
             return _nullable(from_ordered_words(words), seen).cast(self.held.polars)

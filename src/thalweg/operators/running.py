@@ -17,7 +17,7 @@ from thalweg.columnar.arrow import to_frame
 from thalweg.columnar.batch import WEIGHT, Batch
 from thalweg.columnar.cells import Changes, Touched
 from thalweg.columnar.eager import numbers
-from thalweg.operators.aggregation import DONE, GroupingSpec, key_frame
+from thalweg.operators.aggregation import DONE, GroupingSpec
 from thalweg.operators.multiset import Multiset
 from thalweg.protocols.operator import Context, Output
 from thalweg.protocols.state import KeyedColumns
@@ -55,14 +55,9 @@ class RunningGroupOp:
     def on_batch(self, port: int, batch: Batch) -> Iterator[Output]:
         """Take rows; what they change is emitted at the cut."""
         del port
-        slots = self._state.slots(key_frame(batch.frame, self._keys))
-        self._remember(slots)
-        if self._spec.partials:
-            self._layout.merge_parts(self._state, slots, batch)
-        else:
-            self._layout.update(self._state, slots, batch)
-            for values in self._values.values():
-                values.update(batch)
+        self._spec.take(self._state, batch, self._remember)
+        for values in self._values.values():
+            values.update(batch)
         return iter(())
 
     def _remember(self, slots: Array) -> None:
@@ -115,7 +110,7 @@ class RunningGroupOp:
     def _emitted(self, changes: Changes, extremes: pl.DataFrame) -> Iterator[Output]:
         """Changes as rows: so many removals, then insertions."""
         state, layout = self._state, self._layout
-        made = layout.outputs(state, layout.named(changes.cells), _by_part(extremes))
+        made = layout.outputs(state, layout.cells.named(changes.cells), _by_part(extremes))
         columns = {c.name: c for c in made.get_columns()}
         if self._keys:
             columns |= {c.name: c for c in state.keys(changes.places).get_columns()}

@@ -8,7 +8,7 @@ import polars as pl
 
 from thalweg.columnar.batch import Batch
 from thalweg.columnar.eager import pick
-from thalweg.operators.aggregation import GroupingSpec, key_frame
+from thalweg.operators.aggregation import GroupingSpec, least_key
 from thalweg.plan.nodes import WINDOW_END
 from thalweg.protocols.operator import Context, Output
 from thalweg.protocols.state import KeyedColumns
@@ -38,13 +38,8 @@ class WindowGroupOp:
     def on_batch(self, port: int, batch: Batch) -> Iterator[Output]:
         """Take rows."""
         del port
-        keys = key_frame(batch.frame, self._spec.keys)
-        slots = self._state.slots(keys)
-        if self._spec.partials:
-            self._layout.merge_parts(self._state, slots, batch)
-        else:
-            self._layout.update(self._state, slots, batch)
-        least = _least_end(keys)
+        self._spec.take(self._state, batch)
+        least = least_key(self._spec, batch, WINDOW_END)
         if least is not None and (self._next_end is None or least < self._next_end):
             self._next_end = least
         return iter(())

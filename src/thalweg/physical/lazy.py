@@ -149,7 +149,7 @@ class LazyBuilder:
         return below.select(names).map_batches(call, schema=plan.result.polars, streamable=True)
 
     def _group_by(self, plan: GroupBy) -> pl.LazyFrame:
-        from thalweg.physical.grouping import over_columns
+        from thalweg.physical.arguments import over_columns
 
         plan = over_columns(plan)
         below = self.build(plan.input)

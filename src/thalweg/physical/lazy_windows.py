@@ -75,8 +75,8 @@ def _start_of(end: pl.Expr, window: WindowSpec) -> pl.Expr:
 
 def group_panes(builder: LazyBuilder, plan: GroupBy) -> pl.LazyFrame | None:
     """A grouping by overlapping windows from panes; None where panes cannot stand for windows."""
-    from thalweg.physical.grouping import pane_window
     from thalweg.physical.lazy import checked_time, lazy_call
+    from thalweg.physical.panes import pane_window
 
     found = pane_window(plan)
     if found is None or found.window.window.kind == "tumbling" or not _merge(plan):

@@ -167,12 +167,17 @@ class KeyedColumns(Columns, Protocol):
         S15 `words` are equal where those key columns are, and an Int64 that is not NULL is its own word.
         S16 `cells` are the columns, in the order of their declaration: what is written to one is seen in the
            other.
+        S17 `slots_of` words is `slots` of the keys that they stand for.
 
     Checked by: `thalweg.testing.check_state`, with S6 and S7.
     """
 
     def slots(self, frame: pl.DataFrame) -> Array:
         """The slot (int64) of the key of each row; a key without one gets a slot with initial values."""
+        ...
+
+    def slots_of(self, words: Array) -> Array:
+        """As `slots`, for keys as `KeyCodec.encode` gives them; without texts, `KeyCells.can_hold` them."""
         ...
 
     def find(self, frame: pl.DataFrame) -> Array:

@@ -61,7 +61,7 @@ class Channel:
         if isinstance(message, Batch):
             rows = len(message)
             # the size of a small batch does not matter, and finding it costs more than sending it
-            size = int(message.frame.estimated_size()) if rows > 4096 else rows * 64
+            size = message.nbytes if rows > 4096 else rows * 64
         self._rows_in += rows
         self._bytes_in += size
         if self.is_closed:

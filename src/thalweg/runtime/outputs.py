@@ -11,6 +11,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from thalweg.columnar.batch import Batch
+from thalweg.columnar.hash import hash_rows
+from thalweg.columnar.scatter import scatter
 from thalweg.job.job import Edge
 from thalweg.protocols.messages import Message
 from thalweg.runtime.edge import Channel
@@ -53,11 +55,18 @@ class OutputEdge:
             self.channels[self._task % len(self.channels)].put(batch)
 
     def _scatter(self, batch: Batch) -> None:
-        from thalweg.columnar.hash import hash_rows
-        from thalweg.columnar.scatter import scatter
-
-        hashes = hash_rows(batch.frame, self.edge.keys)
+        hashes = key_hashes(batch, self.edge.keys)
         parts = scatter(batch, hashes, self._partitions, len(self.channels))
         for channel, part in zip(self.channels, parts, strict=True):
             if len(part):
                 channel.put(part)
+
+
+def key_hashes(batch: Batch, keys: Sequence[str]) -> np.ndarray:
+    """The hash (uint64) of each row's key, by which rows meet."""
+    if batch.parts is not None and not batch.frame.width:
+        # they come first, see `KeyCells`
+        hashes: np.ndarray = batch.parts[0].view(np.uint64)
+        return hashes
+
+    return hash_rows(batch.frame, keys)

@@ -14,7 +14,7 @@ from dataclasses import replace
 
 from thalweg.connectors.sinks import BlackholeSink
 from thalweg.errors import DataError, ThalwegError
-from thalweg.physical.grouping import over_columns
+from thalweg.physical.arguments import over_columns
 from thalweg.plan.nodes import (
     AssignWatermark,
     Explode,

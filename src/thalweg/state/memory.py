@@ -15,7 +15,7 @@ import polars as pl
 
 from thalweg.columnar.buffers import to_polars, values_and_validity
 from thalweg.columnar.canonical import canonical_bytes
-from thalweg.columnar.cells import columns_of, grown_cells, new_cells
+from thalweg.columnar.cells import Cells
 from thalweg.columnar.dictionary import NULL_CODE, Dictionary
 from thalweg.columnar.hash import hash_rows
 from thalweg.columnar.index import KeyIndex
@@ -49,9 +49,8 @@ class KeyedColumns:
         self._codec = KeyCodec(spec.key)
         self._index = KeyIndex(self._codec.width)
         self._dictionaries = {n: Dictionary() for n, c in spec.columns.items() if c.kind == "bytes"}
-        self._kinds = {n: c.kind for n, c in spec.columns.items()}
-        self._initials = {n: self._initial(n, c) for n, c in spec.columns.items()}
-        self._hold(new_cells(self._initials.values(), self.capacity))
+        self._layout = Cells({n: (c.kind, self._initial(n, c)) for n, c in spec.columns.items()})
+        self._hold(self._layout.new(self.capacity))
 
     @property
     def capacity(self) -> int:
@@ -75,13 +74,16 @@ class KeyedColumns:
         return self._cells.nbytes + dictionaries + self._index.nbytes + self._codec.nbytes
 
     def slots(self, frame: pl.DataFrame) -> Array:
-        slots = self._index.insert(self._codec.encode(frame))
+        return self.slots_of(self._codec.encode(frame))
+
+    def slots_of(self, words: Array) -> Array:
+        slots = self._index.insert(words)
         if self.capacity > self._cells.shape[1]:
-            self._hold(grown_cells(self._cells, self._initials.values(), self.capacity))
+            self._hold(self._layout.grown(self._cells, self.capacity))
         return slots
 
     def _hold(self, cells: Array) -> None:
-        self._cells, self._columns = cells, columns_of(cells, self._kinds)
+        self._cells, self._columns = cells, self._layout.named(cells)
 
     def find(self, frame: pl.DataFrame) -> Array:
         return self._index.find(self._codec.lookup(frame))
@@ -98,8 +100,8 @@ class KeyedColumns:
 
     def free(self, slots: Array) -> None:
         self._index.free(slots)
-        for name, column in self._columns.items():
-            column[slots] = self._initials[name]
+        for column, initial in zip(self._cells, self._layout.initials.values(), strict=True):
+            column[slots] = initial
 
     def keys(self, slots: Array) -> pl.DataFrame:
         return self._codec.decode(self._index.rows(slots))
@@ -132,14 +134,14 @@ class KeyedColumns:
         self._codec.compact(self._index.rows(live))
         for name, dictionary in self._dictionaries.items():
             if dictionary.count > 2 * self.count:
-                initial = np.array([self._initials[name]], dtype=np.int64)
+                initial = np.array([self._layout.initials[name]], dtype=np.int64)
                 dictionary.retain(np.append(self._columns[name][live], initial))
 
     def _initial(self, name: str, spec: ColumnSpec) -> int | float | bool:
         initial = spec.initial
         if spec.kind != "bytes":
             assert isinstance(initial, (int, float)), "only a bytes column begins with bytes or NULL"
-            return float(initial) if spec.kind == "float64" else initial
+            return initial
         if not isinstance(initial, bytes):
             return NULL_CODE
         return int(self._dictionaries[name].encode(pl.Series([initial], dtype=pl.Binary))[0])

@@ -15,6 +15,8 @@ from typing import Any, Literal
 import numpy as np
 import polars as pl
 
+from thalweg.columnar.key_cells import KeyCells
+from thalweg.columnar.keys import KeyCodec
 from thalweg.protocols.state import ColumnSpec, ColumnsSpec, StateSpec
 from thalweg.testing.contract import check
 from thalweg.testing.row_states import check_rows
@@ -43,7 +45,7 @@ _ROUNDS = 12
 
 
 def check_state(make_state: MakeState, kinds: Sequence[Kind] = ("columns", "rows"), *, seed: int = 0) -> None:
-    """Run the kinds of state of a backend against S1 to S15.
+    """Run the kinds of state of a backend against S1 to S17.
 
     Args:
         make_state: makes empty state as declared.
@@ -123,6 +125,9 @@ class _Script:
         check(values == [_INITIAL] * len(new), "S3", what, expected=_INITIAL, found=values)
         found, made = ([int(s) for s in a] for a in (self._state.find(frame), slots))
         check(found == made, "S2", f"{self._what}: find after slots", expected=made, found=found)
+        if KeyCells.can_hold(self._spec.key):
+            found = self._state.slots_of(KeyCodec(self._spec.key).encode(frame)).tolist()
+            check(found == made, "S17", f"{self._what}: slots_of", expected=made, found=found)
         return slots
 
     def _write(self, frame: pl.DataFrame, slots: Any, number: int) -> None:
@@ -131,10 +136,24 @@ class _Script:
             return
         slot, text = int(slots[0]), f"value number {number}".encode()
         code = self._state.dictionary("o").encode(pl.Series([text]))[0]
-        made = {"n": number, "f": number / 2, "b": number % 2 == 0, "o": code}
-        for name, value in made.items():
+        is_even, half = number % 2 == 0, number / 2
+        for name, value in {"n": number, "f": half, "b": is_even, "o": code}.items():
             self._state.column(name)[slot] = value
-        self._model[next(iter(rows_of(frame)))] = (number, number / 2, number % 2 == 0, b"start", text)
+        self._check_cells(slot)
+        # through the cells it must reach the column
+        cells, place = self._state.cells, list(self._spec.columns).index("n")
+        cells[place, slot] = number = number + 100
+        found = int(self._state.column("n")[slot])
+        check(found == number, "S16", f'{self._what}: column("n")', expected=number, found=found)
+        self._model[next(iter(rows_of(frame)))] = (number, half, is_even, b"start", text)
+
+    def _check_cells(self, slot: int) -> None:
+        """Each cell is the value of its column, as 64 bits."""
+        cells = self._state.cells[:, slot]
+        for cell, (name, column) in zip(cells, self._spec.columns.items(), strict=True):
+            value = self._state.column(name)[slot]
+            word = value.view(np.int64) if column.kind == "float64" else int(value)
+            check(cell == word, "S16", f"{self._what}: cells, {name}", expected=int(word), found=int(cell))
 
     def _forget(self) -> None:
         gone = [k for k in self._model if self._r.random() < 0.3]

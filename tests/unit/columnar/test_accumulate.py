@@ -83,7 +83,7 @@ def test_sums_and_counts_are_exact(rows: list[Row]) -> None:
 @RULES
 @given(table(INT, st.just(1)), st.booleans())
 def test_extremes(rows: list[Row], greatest: bool) -> None:
-    extremes, seen = ints(), np.zeros(SLOTS, dtype=np.bool_)
+    extremes, seen = ints(), ints()
     mask = acc.order_mask(greatest=greatest)
 
     def fold(part: list[Row]) -> None:
@@ -101,7 +101,7 @@ def test_extremes(rows: list[Row], greatest: bool) -> None:
 @pytest.mark.parametrize("greatest", [True, False])
 def test_extremes_of_unsigned(greatest: bool) -> None:
     slots, values, validity, _ = arrays([(0, 2**64 - 1, 1), (0, 1, 1), (0, 2**63, 1)], pl.UInt64)
-    extremes, seen = ints(), np.zeros(SLOTS, dtype=np.bool_)
+    extremes, seen = ints(), ints()
     acc.keep_extremes(
         slots, values, validity, acc.order_mask(greatest=greatest, unsigned=True), extremes, seen
     )
@@ -226,16 +226,6 @@ def test_bounds_of_limbs(numbers: list[int], precision: int) -> None:
     values, overflow = limbs_to_int64(high, low)
     assert overflow.tolist() == [not -(2**63) <= n < 2**63 for n in numbers]
     assert all(int(v) == n for v, n, bad in zip(values, numbers, overflow, strict=True) if not bad)
-
-
-@RULES
-@given(st.lists(st.integers(0, 9), max_size=30), st.sets(st.integers(0, 9)))
-def test_touch(slots: list[int], before: set[int]) -> None:
-    marks = np.array([i in before for i in range(10)])
-    fresh = np.empty(len(slots) + 1, np.int64)
-    count = acc.touch(np.array(slots, dtype=np.int64), marks, fresh)
-    assert fresh[:count].tolist() == [s for s in dict.fromkeys(slots) if s not in before]
-    assert np.flatnonzero(marks).tolist() == sorted(before | set(slots))
 
 
 def test_kernels_never_compile_for_other_types() -> None:
