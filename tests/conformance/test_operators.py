@@ -147,7 +147,7 @@ def test_running_group_over_changes(keys: tuple[str, ...]) -> None:
     # the second grouping alone, with weights of every kind
     second = specs[-2:] if not isinstance(specs[-2], RowwiseSpec) else specs[-3:]
     assert second[0].is_updating  # type: ignore[attr-defined]  # a grouping
-    prepared = pl.DataFrame({"k": ROWS["k"], "__arg sum_v": ROWS["v"], "__arg s": ROWS["s"]})
+    prepared = pl.DataFrame({"k": ROWS["k"], "sum_v": ROWS["v"], "s": ROWS["s"]})
     check_operator(second, changes(prepared))
 
 

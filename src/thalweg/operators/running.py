@@ -64,7 +64,7 @@ class RunningGroupOp:
         """Keep what the groups touched for the first time since the cut were like before."""
         known = self._touched.count
         self._touched.note(slots, self._state.cells)
-        if self._values:
+        if self._values and self._touched.count > known:
             self._extremes_before.append(self._extremes(self._touched.places[known:]))
 
     def _extremes(self, slots: Array) -> pl.DataFrame:
