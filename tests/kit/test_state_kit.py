@@ -12,6 +12,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from thalweg.columnar.cells import addresses_of
 from thalweg.protocols.state import RowsSpec
 from thalweg.state.memory import KeyedColumns
 from thalweg.state.rows import Rows
@@ -181,17 +182,19 @@ class WordsAreNotTheNumbers(KeyedColumns):
 
 
 @breaks("S16")
-class CellsAreACopy(KeyedColumns):
+class AddressesOfACopy(KeyedColumns):
     @property
-    def cells(self) -> Any:
-        return super().cells.copy()
+    def addresses(self) -> Any:
+        if not hasattr(self, "_copy"):
+            self._copy = [c.copy() for c in self._cells]
+        return addresses_of(self._copy)
 
 
 @breaks("S16")
-class CellsInAnotherOrder(KeyedColumns):
+class AddressesInAnotherOrder(KeyedColumns):
     @property
-    def cells(self) -> Any:
-        return super().cells[::-1]
+    def addresses(self) -> Any:
+        return super().addresses[::-1].copy()
 
 
 @breaks("S17")

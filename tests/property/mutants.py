@@ -88,8 +88,9 @@ def _first_batch_only(original: Any) -> Any:
 def _no_group_is_new(original: Any) -> Any:
     """Groups seem to have had a row before their first one."""
 
-    def note(self: Any, places: Any, cells: Any) -> None:
-        original(self, places, np.concatenate([np.maximum(cells[:1], 1), cells[1:]]))
+    def note(self: Any, *args: Any) -> None:
+        original(self, *args)
+        self._before[0, : self.count] |= 1
 
     return note
 

@@ -90,10 +90,10 @@ class Batch:
         kept = None if self.weight is None else self.weight.gather(rows)
         if self.parts is None:
             return Batch(gather_rows(self.frame, rows), kept)
-        from thalweg.columnar.cells import take
+        from thalweg.columnar import cells
 
         frame = gather_rows(self.frame, rows) if self.frame.width else self.frame
-        return Batch(frame, kept, take(self.parts, rows))
+        return Batch(frame, kept, cells.pick(self.parts, rows.astype(np.uint32, copy=False)))
 
     def empty(self) -> Batch:
         """No rows of the same columns, without a hold on the others' memory."""

@@ -1,19 +1,19 @@
-"""Keep columns of 64-bit words in one array, a row of it per column, and net how its places change.
+"""Keep columns of 64-bit words, work on all of them in one call, and net how their places change.
 
-Each row is a plain array to the kernels that know its column; what is done to all columns alike (copy,
-compare) is one call for all of them, whatever their number and type.
+A column is a plain array to the kernels that know it. What is done to all columns alike (copy, compare) is
+one call that takes where each of them begins in memory, whatever their number and type.
 
 Not here: which place belongs to which key (index.py), what the columns mean (operators/).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from thalweg.columnar.compiled import kernel
+from thalweg.columnar.compiled import kernel, load_word
 from thalweg.columnar.table import grown
 
 Array = np.ndarray[Any, Any]
@@ -21,6 +21,10 @@ Array = np.ndarray[Any, Any]
 
 class Cells:
     """How the columns of one kind of rows lie: their names, what they hold, and their initial values.
+
+    Attributes:
+        names: of the columns.
+        initials: the word of each column's initial value.
 
     Example:
         >>> layout = Cells({"n": ("int64", 5), "f": ("float64", 0.5)})
@@ -44,17 +48,13 @@ class Cells:
             cells[above + at] = word
         return cells
 
-    def grown(self, cells: Array, length: int) -> Array:
-        """The same places in a longer array, new ones with initial values."""
-        longer, known = np.zeros((len(cells), length), np.int64), cells.shape[1]
-        longer[:, :known] = cells
-        for at, word in self._filled:
-            longer[at, known:] = word
-        return longer
+    def grown(self, columns: Sequence[Array], length: int) -> list[Array]:
+        """The columns with the same places and more, new ones with initial values."""
+        return [grown(c, length, word) for c, word in zip(columns, self.initials.values(), strict=True)]
 
-    def named(self, cells: Array) -> dict[str, Array]:
-        """Each column as what it holds; the memory is that of the cells."""
-        found = dict(zip(self.names, cells, strict=False))
+    def named(self, columns: Iterable[Array]) -> dict[str, Array]:
+        """Columns of words as what they hold; the memory is the same."""
+        found = dict(zip(self.names, columns, strict=False))
         for name in self._floats:
             found[name] = found[name].view(np.float64)
         for name in self._booleans:
@@ -68,18 +68,29 @@ def _word(kind: str, value: float) -> int:
     return int(np.float64(value).view(np.int64)) if kind == "float64" else int(value)
 
 
-def take(cells: Array, places: Array) -> Array:
-    """The cells at some places (int64 or uint32), all columns: int64[columns, places]."""
-    found = np.empty((len(cells), len(places)), np.int64)
-    _take(cells, places, found)
+def addresses_of(columns: Iterable[Array]) -> Array:
+    """Where each column begins in memory (uint64); it says nothing once a column has gone."""
+    return np.array([c.__array_interface__["data"][0] for c in columns], np.uint64)
+
+
+def take(addresses: Array, places: Array) -> Array:
+    """The cells of all columns at some places: int64[columns, places].
+
+    Example:
+        >>> cells = np.arange(6).reshape(2, 3)
+        >>> take(addresses_of(cells), np.array([2, 0])).tolist()
+        [[2, 0], [5, 3]]
+    """
+    found = np.empty((len(addresses), len(places)), np.int64)
+    _take(addresses, places, found)
     return found
 
 
-@kernel("void(int64[:, ::1], int64[::1], int64[:, ::1])", "void(int64[:, ::1], uint32[::1], int64[:, ::1])")
-def _take(cells: Array, places: Array, found: Array) -> None:
-    for j in range(len(found)):
-        for i in range(len(places)):
-            found[j, i] = cells[j, places[i]]
+def pick(cells: Array, places: Array) -> Array:
+    """The same of columns in one array (int64[columns, rows]), by places that are uint32."""
+    found = np.empty((len(cells), len(places)), np.int64)
+    _pick(cells, places, found)
+    return found
 
 
 class Touched:
@@ -89,11 +100,11 @@ class Touched:
         count: how many places.
 
     Example:
-        >>> cells = np.zeros((2, 4), np.int64)  # rows of a group, and their sum
-        >>> touched = Touched(mark=0, shown=[1])
-        >>> touched.note(np.array([2, 2]), cells)
+        >>> cells = np.zeros((2, 4), np.int64)  # how many rows a group has, and their sum
+        >>> addresses, touched = addresses_of(cells), Touched(mark=0, shown=[1])
+        >>> touched.note(np.array([2, 2]), addresses, 4)
         >>> cells[:, 2] = 1, 7
-        >>> made = touched.net(cells)
+        >>> made = touched.net(addresses)
         >>> made.cells.tolist(), made.places.tolist(), made.weights.tolist()
         ([[1], [7]], [2], [1])
     """
@@ -105,49 +116,63 @@ class Touched:
         self._is_touched = np.zeros(0, np.bool_)
         self._places = np.empty(0, np.int64)
         self._before = np.empty((0, 0), np.int64)
+        self._scratch = np.empty(0, np.int64)
 
     @property
     def places(self) -> Array:
         """The places, in the order in which they were touched."""
         return self._places[: self.count]
 
-    def note(self, places: Array, cells: Array) -> None:
-        """These places are about to change: keep what is there, the first time since the cut."""
-        if len(self._is_touched) < cells.shape[1]:
-            self._is_touched = grown(self._is_touched, cells.shape[1])
+    def note(self, places: Array, addresses: Array, capacity: int) -> None:
+        """These places are about to change: keep what is there, the first time since the cut.
+
+        Args:
+            places: of columns of the given capacity.
+            addresses: where the columns begin.
+            capacity: how long they are.
+        """
+        if len(self._is_touched) < capacity:
+            self._is_touched = grown(self._is_touched, capacity)
         room = self.count + len(places)
-        if room > len(self._places) or len(self._before) != len(cells):
-            self._make_room(2 * room, len(cells))
-        self.count = _note(
-            places, self._is_touched, cells, self._mark, (self._places, self._before), self.count
-        )
+        if room > len(self._places) or len(self._before) != len(addresses):
+            self._make_room(2 * room, len(addresses))
+        store = self._places, self._before
+        self.count = _note(places, self._is_touched, addresses, self._mark, store, self.count)
 
     def _make_room(self, room: int, columns: int) -> None:
         before = np.empty((columns, room), np.int64)
-        before[:, : self.count] = self._before[:columns, : self.count] if self.count else 0
+        if self.count:
+            before[:, : self.count] = self._before[:, : self.count]
         self._places, self._before = grown(self.places, room), before
 
-    def net(self, cells: Array, others: Array | None = None) -> Changes:
+    def net(self, addresses: Array, others: Array | None = None) -> Changes:
         """How the cells differ from before, and begin anew.
 
         Args:
-            cells: the cells now.
+            addresses: where the columns begin now.
             others: per touched place whether something else of its result differs.
+
+        Returns:
+            The changes, in memory that the next call uses again.
         """
-        columns, count = self._before.shape[0], self.count
-        made = np.empty((columns + 4, 2 * count), np.int64)
-        flags = np.empty((1 if others is None else 2, count), np.bool_)
-        if others is not None:
-            flags[1] = others
-        minus, total, gone = _net(
-            self.places, self._before, cells, (self._shown, self._mark), self._is_touched, (flags, made)
+        places = self.places
+        count, height = len(places), len(self._before) + 3
+        if len(self._scratch) < (2 * height + 3) * count:
+            self._scratch = np.empty((2 * height + 3) * count, np.int64)
+        lists = self._scratch[: 3 * count].reshape(3, count)
+        counts = _compare(
+            places, self._before, addresses, (self._shown, self._mark), self._is_touched, others, lists
         )
+        minus, plus, gone = counts
+        total = minus + plus
+        made = self._scratch[3 * count : 3 * count + height * total].reshape(height, total)
+        _collect(places, self._before, addresses, lists, minus, made)
         self.count = 0
-        return Changes(made, minus, total, gone)
+        return Changes(made, minus, lists[2, :gone])
 
 
 class Changes:
-    """What was there before and has changed, then what is there instead.
+    """What was there before and has changed, then what is there instead; valid until the next cut.
 
     Attributes:
         minus: how many were there before; they come first.
@@ -157,16 +182,28 @@ class Changes:
         gone: the places that are no longer in use.
     """
 
-    def __init__(self, made: Array, minus: int, total: int, gone: int) -> None:
-        self.minus = minus
-        self.places, self.weights, self.numbers = made[-4, :total], made[-3, :total], made[-2, :total]
-        self.gone = made[-1, :gone]
-        self.cells = made[:-4, :total]
+    def __init__(self, made: Array, minus: int, gone: Array) -> None:
+        self.minus, self.gone = minus, gone
+        self.cells, self.places, self.weights, self.numbers = made[:-3], made[-3], made[-2], made[-1]
 
 
-@kernel("int64(int64[::1], boolean[::1], int64[:, ::1], int64, Tuple((int64[::1], int64[:, ::1])), int64)")
+@kernel("void(uint64[::1], int64[::1], int64[:, ::1])")
+def _take(addresses: Array, places: Array, found: Array) -> None:
+    for j in range(len(found)):
+        for i in range(len(places)):
+            found[j, i] = np.int64(load_word(addresses[j] + np.uint64(8 * places[i])))
+
+
+@kernel("void(int64[:, ::1], uint32[::1], int64[:, ::1])")
+def _pick(cells: Array, places: Array, found: Array) -> None:
+    for j in range(len(found)):
+        for i in range(len(places)):
+            found[j, i] = cells[j, places[i]]
+
+
+@kernel("int64(int64[::1], boolean[::1], uint64[::1], int64, Tuple((int64[::1], int64[:, ::1])), int64)")
 def _note(
-    places: Array, is_touched: Array, cells: Array, mark: int, store: tuple[Array, Array], count: int
+    places: Array, is_touched: Array, addresses: Array, mark: int, store: tuple[Array, Array], count: int
 ) -> int:
     kept, before = store
     for i in range(len(places)):
@@ -174,56 +211,62 @@ def _note(
         if not is_touched[place]:
             is_touched[place] = True
             kept[count] = place
-            before[mark, count] = cells[mark, place]
+            offset = np.uint64(8 * place)
+            before[mark, count] = np.int64(load_word(addresses[mark] + offset))
             # what a place without a group was like matters to nobody, and most may be new
-            if cells[mark, place] != 0:
-                for j in range(len(cells)):
-                    before[j, count] = cells[j, place]
+            if before[mark, count] != 0:
+                for j in range(len(addresses)):
+                    before[j, count] = np.int64(load_word(addresses[j] + offset))
             count += 1
     return count
 
 
 @kernel(
-    "UniTuple(int64, 3)(int64[::1], int64[:, ::1], int64[:, ::1], Tuple((int64[::1], int64)), "
-    "boolean[::1], Tuple((boolean[:, ::1], int64[:, ::1])))"
+    "UniTuple(int64, 3)(int64[::1], int64[:, ::1], uint64[::1], Tuple((int64[::1], int64)), "
+    "boolean[::1], optional(boolean[::1]), int64[:, ::1])"
 )
-def _net(
+def _compare(
     places: Array,
     before: Array,
-    cells: Array,
+    addresses: Array,
     columns: tuple[Array, int],
     is_touched: Array,
-    outputs: tuple[Array, Array],
+    others: Array | None,
+    lists: Array,
 ) -> tuple[int, int, int]:
-    """Fill `made`: the columns before and now, then place, weight, number, and the places out of use."""
+    """Fill the lists: numbers of places whose row before goes, whose row now comes, and places out of use."""
     shown, mark = columns
-    flags, made = outputs
-    width = len(before)
-    at, gone = np.int64(0), np.int64(0)
+    minus, plus, gone = np.int64(0), np.int64(0), np.int64(0)
     for i in range(len(places)):
         place = places[i]
         is_touched[place] = False
-        had, has = before[mark, i] != 0, cells[mark, place] != 0
+        offset = np.uint64(8 * place)
+        had, has = before[mark, i] != 0, load_word(addresses[mark] + offset) != 0
         differs = had != has
         if had and has:
-            differs = len(flags) > 1 and flags[1, i]
+            if others is not None:
+                differs = others[i]
             for k in range(len(shown)):
-                differs |= before[shown[k], i] != cells[shown[k], place]
-        flags[0, i] = differs and has
-        if not has:
-            made[width + 3, gone] = place
-            gone += 1
-        if differs and had:
-            for j in range(width):
-                made[j, at] = before[j, i]
-            made[width, at], made[width + 1, at], made[width + 2, at] = place, -1, i
-            at += 1
-    minus = at
-    for i in range(len(places)):
-        if flags[0, i]:
-            place = places[i]
-            for j in range(width):
-                made[j, at] = cells[j, place]
-            made[width, at], made[width + 1, at], made[width + 2, at] = place, 1, i
-            at += 1
-    return minus, at, gone  # type: ignore[return-value]
+                j = shown[k]
+                differs |= before[j, i] != np.int64(load_word(addresses[j] + offset))
+        lists[0, minus] = lists[1, plus] = i
+        lists[2, gone] = place
+        minus += np.int64(differs and had)
+        plus += np.int64(differs and has)
+        gone += np.int64(not has)
+    return minus, plus, gone  # type: ignore[return-value]
+
+
+@kernel("void(int64[::1], int64[:, ::1], uint64[::1], int64[:, ::1], int64, int64[:, ::1])")
+def _collect(places: Array, before: Array, addresses: Array, lists: Array, minus: int, made: Array) -> None:
+    """Fill `made`: the columns before and now, then place, weight and number."""
+    width, total = len(addresses), made.shape[1]
+    for i in range(total):
+        number = lists[0, i] if i < minus else lists[1, i - minus]
+        made[width, i], made[width + 2, i] = places[number], number
+        made[width + 1, i] = -1 if i < minus else 1
+    for j in range(width):
+        for i in range(minus):
+            made[j, i] = before[j, made[width + 2, i]]
+        for i in range(minus, total):
+            made[j, i] = np.int64(load_word(addresses[j] + np.uint64(8 * made[width, i])))

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from thalweg.columnar.cells import Cells
+from thalweg.columnar.cells import Cells, addresses_of
 from thalweg.columnar.dictionary import NULL_CODE, Dictionary
 from thalweg.protocols.state import ColumnSpec
 
@@ -22,7 +22,7 @@ class Accumulators:
 
     Attributes:
         whole: the columns, below as many rows of words as the caller wants for something else.
-        cells: the columns.
+        arrays: every column by name.
 
     Example:
         >>> Accumulators(cells_of({"n": ColumnSpec("int64")}), 3).column("n").tolist()
@@ -32,13 +32,18 @@ class Accumulators:
     def __init__(self, layout: Cells, groups: int, *, above: int = 0, coded: Iterable[str] = ()) -> None:
         """`coded`: the columns that hold codes of a dictionary."""
         self.whole = layout.new(groups, above=above)
-        self.cells: Array = self.whole[above:] if above else self.whole
-        self.arrays: Mapping[str, Array] = layout.named(self.cells)
+        cells = self.whole[above:] if above else self.whole
+        self.arrays: Mapping[str, Array] = layout.named(cells)
         self._dictionaries = {name: Dictionary() for name in coded}
 
     def column(self, name: str) -> Array:
         """The array of a column."""
         return self.arrays[name]
+
+    @property
+    def addresses(self) -> Array:
+        """Where each column begins in memory."""
+        return addresses_of(self.whole[-len(self.arrays) :])
 
     def dictionary(self, name: str) -> Dictionary:
         """The dictionary of a `bytes` column."""

@@ -235,7 +235,7 @@ class Layout:
 
     def take(self, state: Columns, slots: Array) -> dict[str, Array]:
         """The columns of all parts, and the number of rows, at some slots."""
-        return self.cells.named(take(state.cells[: len(self.stored)], slots))
+        return self.cells.named(take(state.addresses[: len(self.stored)], slots))
 
     @cached_property
     def shown_places(self) -> tuple[int, ...]:

@@ -88,7 +88,7 @@ class PartialsOp(Step):
         if self._cells is None:
             made = self._layout.accumulators(keys.height)
             self._layout.update(made, ids, batch)
-            return Batch(keys, parts=made.cells)
+            return Batch(keys, parts=made.whole)
         made = self._layout.accumulators(len(words), above=self._cells.height)
         self._cells.fill(words, made.whole)
         self._layout.update(made, ids, batch)

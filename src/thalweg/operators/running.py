@@ -63,7 +63,7 @@ class RunningGroupOp:
     def _remember(self, slots: Array) -> None:
         """Keep what the groups touched for the first time since the cut were like before."""
         known = self._touched.count
-        self._touched.note(slots, self._state.cells)
+        self._touched.note(slots, self._state.addresses, self._state.capacity)
         if self._values and self._touched.count > known:
             self._extremes_before.append(self._extremes(self._touched.places[known:]))
 
@@ -98,12 +98,12 @@ class RunningGroupOp:
     def _changes(self) -> tuple[Changes, pl.DataFrame]:
         """The old row of each group that had one and has another now, then the new rows."""
         if not self._values:
-            return self._touched.net(self._state.cells), _NOTHING
+            return self._touched.net(self._state.addresses), _NOTHING
         before, self._extremes_before = pl.concat(self._extremes_before), []
         latest = self._extremes(self._touched.places)
         pairs = zip(before.get_columns(), latest.get_columns(), strict=True)
         differs = reduce(pl.Series.__or__, [old.ne_missing(new) for old, new in pairs])
-        changes = self._touched.net(self._state.cells, differs.to_numpy())
+        changes = self._touched.net(self._state.addresses, differs.to_numpy())
         minus = changes.minus
         return changes, pl.concat([before[changes.numbers[:minus]], latest[changes.numbers[minus:]]])
 

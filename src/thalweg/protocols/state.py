@@ -139,8 +139,8 @@ class Columns(Protocol):
         ...
 
     @property
-    def cells(self) -> Array:
-        """All columns as they lie in memory: int64[columns, places], floats and booleans as 64-bit words."""
+    def addresses(self) -> Array:
+        """Where each column begins in memory (uint64): one 64-bit word per place, also for booleans."""
         ...
 
     def dictionary(self, name: str) -> Dictionary:
@@ -165,8 +165,7 @@ class KeyedColumns(Columns, Protocol):
         S9 memory of keys that have gone is given back by `compact`.
         S10 the order of a dump depends on its rows alone, not on their history.
         S15 `words` are equal where those key columns are, and an Int64 that is not NULL is its own word.
-        S16 `cells` are the columns, in the order of their declaration: what is written to one is seen in the
-           other.
+        S16 at `addresses` the columns lie, in the order of their declaration, until slots are made.
         S17 `slots_of` words is `slots` of the keys that they stand for.
 
     Checked by: `thalweg.testing.check_state`, with S6 and S7.

@@ -15,7 +15,7 @@ import polars as pl
 
 from thalweg.columnar.buffers import to_polars, values_and_validity
 from thalweg.columnar.canonical import canonical_bytes
-from thalweg.columnar.cells import Cells
+from thalweg.columnar.cells import Cells, addresses_of
 from thalweg.columnar.dictionary import NULL_CODE, Dictionary
 from thalweg.columnar.hash import hash_rows
 from thalweg.columnar.index import KeyIndex
@@ -50,7 +50,7 @@ class KeyedColumns:
         self._index = KeyIndex(self._codec.width)
         self._dictionaries = {n: Dictionary() for n, c in spec.columns.items() if c.kind == "bytes"}
         self._layout = Cells({n: (c.kind, self._initial(n, c)) for n, c in spec.columns.items()})
-        self._hold(self._layout.new(self.capacity))
+        self._hold(list(self._layout.new(self.capacity)))
 
     @property
     def capacity(self) -> int:
@@ -71,19 +71,20 @@ class KeyedColumns:
     def nbytes(self) -> int:
         """The memory held."""
         dictionaries = sum(d.nbytes for d in self._dictionaries.values())
-        return self._cells.nbytes + dictionaries + self._index.nbytes + self._codec.nbytes
+        return sum(c.nbytes for c in self._cells) + dictionaries + self._index.nbytes + self._codec.nbytes
 
     def slots(self, frame: pl.DataFrame) -> Array:
         return self.slots_of(self._codec.encode(frame))
 
     def slots_of(self, words: Array) -> Array:
         slots = self._index.insert(words)
-        if self.capacity > self._cells.shape[1]:
+        if self._cells and self.capacity > len(self._cells[0]):
             self._hold(self._layout.grown(self._cells, self.capacity))
         return slots
 
-    def _hold(self, cells: Array) -> None:
+    def _hold(self, cells: list[Array]) -> None:
         self._cells, self._columns = cells, self._layout.named(cells)
+        self._addresses = addresses_of(cells)
 
     def find(self, frame: pl.DataFrame) -> Array:
         return self._index.find(self._codec.lookup(frame))
@@ -92,8 +93,8 @@ class KeyedColumns:
         return self._columns[name]
 
     @property
-    def cells(self) -> Array:
-        return self._cells
+    def addresses(self) -> Array:
+        return self._addresses
 
     def dictionary(self, name: str) -> Dictionary:
         return self._dictionaries[name]
