@@ -165,7 +165,7 @@ def limbs_to_polars(
 
 def _missing(validity: Array | None) -> Array | None:
     """The validity, or None where it says nothing."""
-    return None if validity is None or validity.all() else validity
+    return None if validity is None or np.count_nonzero(validity) == len(validity) else validity
 
 
 _SHOWN = frozenset(

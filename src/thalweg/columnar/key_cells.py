@@ -68,7 +68,7 @@ class KeyCells:
         keys = cells[self._first : self.height]
         if not len(keys):
             return np.zeros((cells.shape[1], 1), np.int64)
-        if cells[1 : self._first].any():
+        if np.count_nonzero(cells[1 : self._first]):
             return np.ascontiguousarray(np.concatenate([keys, cells[1 : self._first]]).T)
         return keys.reshape(-1, 1) if len(keys) == 1 else np.ascontiguousarray(keys.T)
 

@@ -68,9 +68,10 @@ class TickReader:
     """Hands out what is due of one split."""
 
     def __init__(self, ticks: Ticks, phase: int, row: int, names: list[str]) -> None:
-        self._ticks, self._phase, self._row, self._names = ticks, phase, row, names
+        self._ticks, self._phase, self._row = ticks, phase, row
         self._schedule = Schedule(ticks.origin, ticks.rate, stride=2, phase=phase)
         self._rows = (ticks.count - phase + 1) // 2
+        self._made = [_COLUMNS[n] for n in names]
 
     def read(self, rows_max: int) -> Chunk:
         """The rows that are due by now."""
@@ -83,16 +84,8 @@ class TickReader:
         return Chunk(self._frame(first, count), first, ended=ended)
 
     def _frame(self, first: int, count: int) -> pl.DataFrame:
-        ids = np.arange(first, first + count) * 2 + self._phase
-        made = {
-            "id": lambda: numbers("id", ids),
-            "key": lambda: numbers("key", ids * _STEP % KEYS),
-            "v": lambda: numbers("v", ids % 1000),
-            "ts": lambda: numbers("ts", _BEGIN_US + ids * 1_000_000 // int(self._ticks.rate)).cast(
-                pl.Datetime("us")
-            ),
-        }
-        return to_frame([made[n]() for n in self._names])
+        ids = np.arange(2 * first + self._phase, 2 * (first + count), 2)
+        return to_frame([make(ids, int(self._ticks.rate)) for make in self._made])
 
     @property
     def position(self) -> Position:
@@ -101,6 +94,18 @@ class TickReader:
 
     def close(self) -> None:
         """Nothing is held open."""
+
+
+def _times(ids: np.ndarray[Any, Any], rate: int) -> pl.Series:
+    return numbers("ts", _BEGIN_US + ids * 1_000_000 // rate).cast(pl.Datetime("us"))
+
+
+_COLUMNS: dict[str, Callable[[np.ndarray[Any, Any], int], pl.Series]] = {
+    "id": lambda ids, rate: numbers("id", ids),
+    "key": lambda ids, rate: numbers("key", ids * _STEP % KEYS),
+    "v": lambda ids, rate: numbers("v", ids % 1000),
+    "ts": _times,
+}
 
 
 class Arrivals:
