@@ -7,10 +7,10 @@ States: `running` takes messages; `emitting` has outputs left of the last messag
 for room on an output edge; `finished` has passed on its `End`.
 
 Barriers are aligned: a channel that delivered barrier n is not read until all others have, an
-ended channel counts as aligned. Batches that wait on one channel are joined up to `rows_max`, also
-across watermarks (laws 2 and 10).
+ended channel counts as aligned.
 
-Not here: sources (source_task.py), who calls `step` (inline.py, threads.py).
+Not here: which batches are taken together (waiting.py), sources (source_task.py), who calls `step`
+(inline.py, threads.py).
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from thalweg.protocols.sink import Writer
 from thalweg.runtime.chain import Chain
 from thalweg.runtime.edge import Channel
 from thalweg.runtime.outputs import OutputEdge
+from thalweg.runtime.waiting import Waiting
 
 
 class Step(Enum):
@@ -184,7 +185,7 @@ class Task:
 
     def _work(self, port: int, numbers: Sequence[int]) -> Iterator[Output | Message]:
         """Everything that follows from the messages that wait on channels of one port and one sender."""
-        waiting = _Waiting(self._rows_max)
+        waiting = Waiting(self._rows_max)
         lasts = [(n, waiting.drain(self.inputs[n].channel)) for n in numbers]
         if waiting.batches:
             batch = join_batches(waiting.batches)
@@ -308,38 +309,6 @@ class Task:
     def held_by(self) -> list[Input]:
         """The inputs without which event time would be later."""
         return [] if self._merge is None else [self.inputs[i] for i in self._merge.held_by()]
-
-
-class _Waiting:
-    """Batches that wait on some channels, up to a number of rows."""
-
-    def __init__(self, rows_max: int) -> None:
-        self._rows_max = rows_max
-        self.batches: list[Batch] = []
-        self.rows = 0
-
-    def drain(self, channel: Channel) -> Message | None:
-        """Take the batches of a channel, and return the first message that must follow them.
-
-        A watermark is held back behind rows that follow it, as long as rows follow.
-        """
-        last: Message | None = None
-        while (message := channel.peek()) is not None:
-            if isinstance(message, Batch):
-                rows = len(message)
-                if self.batches and self.rows + rows > self._rows_max:
-                    break
-                self.batches.append(message)
-                self.rows += rows
-            elif isinstance(message, Watermark):
-                last = message
-            elif last is not None:
-                break
-            else:
-                last = channel.take()
-                break
-            channel.take()
-        return last
 
 
 def _nothing() -> None:
