@@ -90,7 +90,8 @@ def _no_group_is_new(original: Any) -> Any:
 
     def note(self: Any, *args: Any) -> None:
         original(self, *args)
-        self._before[0, : self.count] |= 1
+        for block in self._blocks:
+            block.before[0, : block.count] |= 1
 
     return note
 
