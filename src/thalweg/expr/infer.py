@@ -20,6 +20,7 @@ from thalweg.expr import aggregates, functions, registry
 from thalweg.expr.casts import can_cast
 from thalweg.expr.nodes import Aggregate, Call, Cast, Column, Expr, Literal, PythonCall
 from thalweg.expr.python import check_arguments
+from thalweg.expr.subscript import SUBSCRIPTS, meant
 
 assert functions.__all__, "importing the functions registers them"
 
@@ -42,6 +43,8 @@ def resolve(expr: Expr, schema: Schema, *, table: str | None = None) -> tuple[Ex
         return expr, expr.type
     pairs = [resolve(c, schema, table=table) for c in expr.children]
     args, types = tuple(p[0] for p in pairs), tuple(p[1] for p in pairs)
+    if isinstance(expr, Call) and expr.function in SUBSCRIPTS:
+        return resolve(meant(replace(expr, args=args), *types), schema, table=table)
     if isinstance(expr, Call):
         return _resolve_call(expr, args, types)
     if isinstance(expr, Cast):
