@@ -33,6 +33,7 @@ from thalweg.session.hooks import HOOKS
 from thalweg.session.ignored import Notices
 from thalweg.session.inputs import Inputs
 from thalweg.session.interrupts import interruptible
+from thalweg.session.running import Running
 from thalweg.session.settings import Settings
 from thalweg.session.statements import Outcome, run_text
 
@@ -83,6 +84,7 @@ class Session(Inputs):
         self.on_start: Callable[[Run], None] | None = None
         self.run_options = RunOptions()
         self._notices = Notices()
+        self._running = Running()
         self._tell_ignored()
 
     def _tell_ignored(self) -> None:
@@ -194,7 +196,21 @@ class Session(Inputs):
         sinks, self.sinks = self.sinks, []
         listening = partial(_listening, has_name=name is not None or how.name != _UNNAMED)
         with interruptible() as watchers:
-            return execute(sinks, replace(how, watchers=(listening, *watchers)))
+            return execute(sinks, replace(how, watchers=(*how.watchers, listening, *watchers)))
+
+    def why(self, job: str | None = None) -> list[tuple[str, str]]:
+        """For every task of the jobs that this session runs now, what it waits for, sinks first.
+
+        `run` returns when its job has ended, so that this is asked from another thread. A batch has no tasks.
+
+        Args:
+            job: the name of one of the jobs; by default all of them.
+
+        Example:
+            >>> Session().why()
+            []
+        """
+        return self._running.why(job)
 
     def _settled(self, option: str, given: str | None) -> str | None:
         """What the program says, unless a flag says otherwise."""
@@ -221,6 +237,7 @@ class Session(Inputs):
             rules=self.rules,
             options=options or self._run_options(),
             on_start=self.on_start,
+            watchers=(self._running.watch,),
         )
 
     def _run_options(self) -> RunOptions:
