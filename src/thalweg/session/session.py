@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 import polars as pl
 
@@ -38,6 +38,7 @@ from thalweg.session.settings import Settings
 from thalweg.session.statements import Outcome, run_text
 
 if TYPE_CHECKING:
+    from thalweg.api.csv_text import CsvText
     from thalweg.api.dataset import Dataset
     from thalweg.runtime.run import Run
 
@@ -142,11 +143,15 @@ class Session(Inputs):
         mode = _MODES[self.settings.get("execution.runtime-mode")]
         return mode == "batch" or (mode == "automatic" and not reads_endless(write))
 
-    def write(self, plan: Plan, target: str, form: str, changelog: str | None) -> None:
-        """Queue a directory of files as a sink."""
-        from thalweg.connectors.files.sink import FileSink
+    def write(
+        self, plan: Plan, target: str, form: str, changelog: str | None, **options: Unpack[CsvText]
+    ) -> None:
+        """Queue a directory of files as a sink; only CSV has options."""
+        from thalweg.connectors.files.sink import FileSink, csv_to_write
 
-        self.write_sink(plan, FileSink(target, form, is_bounded=properties(plan).is_bounded), changelog)
+        csv = csv_to_write(form, dict(options))
+        sink = FileSink(target, form, is_bounded=properties(plan).is_bounded, csv=csv)
+        self.write_sink(plan, sink, changelog)
 
     def write_sink(self, plan: Plan, sink: Sink, changelog: str | None = None) -> None:
         """Queue any sink; what cannot work in any mode is said here."""

@@ -177,7 +177,17 @@ def _telling(reads: Format, files: Sequence[str]) -> str:
 
 def make_format(name: str, schema: Schema | None, options: dict[str, Any]) -> Format:
     """The format of that name with its options."""
-    known = {"csv": [f.name for f in fields(CsvOptions)]}.get(name, [])
+    csv = csv_of(name, options)
+    if name == "csv":
+        return CsvFormat(schema, csv)
+    if name == "json":
+        return JsonFormat(schema)
+    return ParquetFormat() if name == "parquet" else ArrowFormat()
+
+
+def csv_of(name: str, options: dict[str, Any]) -> CsvOptions:
+    """The options of the format of that name; only CSV has any."""
+    known = [f.name for f in fields(CsvOptions)] if name == "csv" else []
     for option in options:
         if option not in known:
             raise ConfigError(
@@ -186,8 +196,4 @@ def make_format(name: str, schema: Schema | None, options: dict[str, Any]) -> Fo
                 choices=known,
                 hint=did_you_mean(option, known),
             )
-    if name == "csv":
-        return CsvFormat(schema, CsvOptions(**options))
-    if name == "json":
-        return JsonFormat(schema)
-    return ParquetFormat() if name == "parquet" else ArrowFormat()
+    return CsvOptions(**options)

@@ -46,7 +46,7 @@ def own_directory() -> Path:
 
 @contextmanager
 def locked(place: Path) -> Iterator[None]:
-    """One process, and one thread of it, at a time decides in here which sockets of the directory are stale."""
+    """One process, and one thread of it, at a time decides in here which sockets are stale."""
     with (place / ".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
