@@ -8,7 +8,7 @@ Not here: what it reads (inputs.py), how plans run (execute.py).
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from functools import partial
@@ -286,10 +286,10 @@ class Session(Inputs):
         """Every stage on the way from the plan to the job."""
         return self.explain_plans([plan])
 
-    def explain_plans(self, plans: Sequence[Plan]) -> str:
-        """Every stage on the way from several plans to one job."""
+    def explain_plans(self, plans: Sequence[Plan], details: Collection[str] = ()) -> str:
+        """Every stage on the way from several plans to one job, and the details that EXPLAIN can name."""
         roots = [p if isinstance(p, Write) else Write(p, MemorySink(is_parallel=False)) for p in plans]
-        return explain(roots, self._execution(None, None, None))
+        return explain(roots, self._execution(None, None, None), details)
 
 
 def _listening(run: Run, *, has_name: bool) -> AbstractContextManager[object]:
