@@ -17,6 +17,7 @@ from thalweg.connectors.files.format import (
     FilteringFormat,
     Format,
     MeteredFormat,
+    NullKnowingFormat,
     format_of_files,
     named_format,
 )
@@ -100,6 +101,13 @@ class FileSource:
         if not isinstance(self.format, MeteredFormat):
             return self
         return replace(self, format=self.format.metered(meter))
+
+    def may_hold_null(self, columns: Sequence[str]) -> bool:
+        """Whether a file may have a NULL in one of the columns."""
+        reads = self.format
+        if not isinstance(reads, NullKnowingFormat):
+            return True
+        return any(reads.may_hold_null(file, columns) for file in find_files(self.path).files)
 
     def lazy(self, fields: Fields | None) -> pl.LazyFrame:
         """All files one after the other, read by Polars itself."""
