@@ -90,7 +90,7 @@ def _object_aggregate(grammar: ExpressionGrammar) -> exp.Expr:
 
 
 def _array_aggregate(grammar: ExpressionGrammar) -> exp.Expr:
-    args = [grammar.value()]
+    args = grammar._arguments()
     _has_nulls(grammar, usual=False)
     return _call("JSON_ARRAYAGG", args)
 
