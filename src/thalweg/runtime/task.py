@@ -16,8 +16,7 @@ Not here: which batches are taken together (waiting.py), sources (source_task.py
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from enum import Enum
 
 from thalweg.columnar.batch import Batch, join_batches
@@ -80,7 +79,8 @@ class Task:
         self.chain, self.inputs, self.outputs = parts.chain, parts.inputs, parts.outputs
         self.writer, self._sink = parts.writer, parts.sink
         self.writes_to: str | None = None
-        """The sink that the task is busy with just now: one that does not take rows stops the task there."""
+        """The sink that the task is busy with just now: one that does not take rows stops the task there.
+        It stays after an error, which came from there."""
         self.state = "running"
         self._rows_max = parts.rows_max
         self._on_barrier = on_barrier
@@ -109,6 +109,14 @@ class Task:
         """Whether outputs of the last message are left."""
         return self._emitting is not None
 
+    @property
+    def has_input(self) -> bool:
+        """Whether a message waits that may be taken."""
+        for input_ in self.inputs:  # noqa: SIM110 - asked after every step: a generator costs more than the answer
+            if input_.is_ready:
+                return True
+        return False
+
     def step(self) -> Step:
         """Do one bounded piece of work."""
         if self.state == "finished":
@@ -126,14 +134,17 @@ class Task:
     def _emit(self) -> Step:
         """Pass on outputs until they are used up or an edge is full."""
         assert self._emitting is not None, "there is something to emit"
-        while not self._is_blocked():
-            out = next(self._emitting, None)
-            if out is None:
+        if not self._is_blocked():
+            for out in self._emitting:
+                self._send(out)
+                # only what was sent can have filled an edge
+                if self._is_blocked():
+                    break
+            else:
                 self._emitting = None
                 if self.state != "finished":
                     self.state = "running"
                 return Step.PROGRESS
-            self._send(out)
         self.state = "blocked"
         return Step.BLOCKED
 
@@ -148,8 +159,9 @@ class Task:
     def _send(self, out: Output | Message) -> None:
         if isinstance(out, Batch):
             if self.writer is not None:
-                with self._writing():
-                    self.writer.write(out)
+                self.writes_to = self._sink
+                self.writer.write(out)
+                self.writes_to = None
             for edge in self.outputs:
                 if edge.edge.output == MAIN:
                     edge.send(out)
@@ -160,12 +172,6 @@ class Task:
         else:
             for edge in self.outputs:
                 edge.broadcast(out)
-
-    @contextmanager
-    def _writing(self) -> Iterator[None]:
-        self.writes_to = self._sink
-        yield
-        self.writes_to = None
 
     def _start_next(self) -> bool:
         """Begin to work on the next message, if there is one."""
@@ -229,7 +235,7 @@ class Task:
         self._barrier = None
         first_open = min(i.first_open for i in self.inputs if i.aligned)
         if first_open != barrier.first_open:
-            barrier = replace(barrier, first_open=first_open)
+            barrier = Barrier(barrier.number, barrier.kind, first_open)
         yield from self.pass_barrier(barrier)
         for input_ in self.inputs:
             input_.aligned = False
@@ -240,8 +246,9 @@ class Task:
         """Emit what is owed, publish, let the runtime look at the state, pass the barrier on."""
         yield from self.chain.on_cut(barrier.number)
         if self.writer is not None:
-            with self._writing():
-                self.writer.cut(barrier.number)
+            self.writes_to = self._sink
+            self.writer.cut(barrier.number)
+            self.writes_to = None
         self._on_barrier(self, barrier)
         yield barrier
 
@@ -291,8 +298,9 @@ class Task:
             input_.ended = True
             input_.channel.close()
         if self.writer is not None:
-            with self._writing():
-                self.writer.end()
+            self.writes_to = self._sink
+            self.writer.end()
+            self.writes_to = None
         self.state = "finished"
         yield End()
 
