@@ -32,6 +32,7 @@ def scatter(batch: Batch, hashes: Array, partitions: int, count: int) -> list[Ba
         count: how many tasks.
 
     Example:
+        >>> import polars as pl
         >>> batch, hashes = Batch(pl.DataFrame({"a": [1, 2, 3]})), np.array([255, 0, 128], np.uint64)
         >>> [part.frame["a"].to_list() for part in scatter(batch, hashes, 256, 2)]
         [[2], [1, 3]]
