@@ -23,6 +23,7 @@ from thalweg.columnar.keys import KeyCodec
 from thalweg.protocols.state import ColumnSpec, ColumnsSpec
 
 Array = np.ndarray[Any, Any]
+_AHEAD = 4
 
 _POLARS: dict[str, pl.DataType] = {
     "int64": pl.Int64(),
@@ -71,7 +72,7 @@ class KeyedColumns:
     def nbytes(self) -> int:
         """The memory held."""
         dictionaries = sum(d.nbytes for d in self._dictionaries.values())
-        return sum(c.nbytes for c in self._cells) + dictionaries + self._index.nbytes + self._codec.nbytes
+        return self._addresses.nbytes * self.capacity + dictionaries + self._index.nbytes + self._codec.nbytes
 
     def slots(self, frame: pl.DataFrame) -> Array:
         return self.slots_of(self._codec.encode(frame))
@@ -79,7 +80,8 @@ class KeyedColumns:
     def slots_of(self, words: Array) -> Array:
         slots = self._index.insert(words)
         if self._cells and self.capacity > len(self._cells[0]):
-            self._hold(self._layout.grown(self._cells, self.capacity))
+            # longer than needed: what the system has not been asked to touch costs nothing
+            self._hold(self._layout.grown(self._cells, _AHEAD * self.capacity))
         return slots
 
     def _hold(self, cells: list[Array]) -> None:

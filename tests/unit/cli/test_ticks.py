@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from thalweg.cli.bench.ticks import KEYS, Arrivals, Ticks, first_arrivals, latencies
+from thalweg.cli.bench.ticks import KEYS, Arrivals, Ticks, latencies
 
 
 def test_nothing_comes_before_it_is_due() -> None:
@@ -37,11 +37,26 @@ def test_both_splits_give_every_event_once() -> None:
 
 
 def test_the_latency_of_an_event_is_that_of_its_first_arrival() -> None:
-    arrived = first_arrivals([(10.002, np.array([0, 1])), (10.005, np.array([1, 2]))], 4)
-    found = latencies(arrived, origin=10.0, rate=1000, skip=0)
+    times = iter([10.002, 10.005])
+    arrivals = Arrivals("id", clock=lambda: next(times))
+    arrivals(pl.DataFrame({"x": [0, 0], "id": [0, 1]}))
+    arrivals(pl.DataFrame({"x": [0, 0], "id": [1, 2]}))
+    found = latencies(arrivals.first(4), origin=10.0, rate=1000, skip=0)
     assert found.count == 3
     assert found.max == pytest.approx(3.0)  # event 2, due at 10.002
     assert found.p50 == pytest.approx(2.0)  # event 0; event 1 took 1.0
+
+
+def test_arrivals_are_noted_however_many_they_are() -> None:
+    clock = iter(range(100))
+    arrivals = Arrivals("id", clock=lambda: float(next(clock)))
+    for first in range(0, 3_000_000, 300_000):
+        arrivals(pl.DataFrame({"id": np.arange(first, first + 300_000)}))
+    arrivals(pl.DataFrame({"id": [0, 3_000_000]}))
+    found = arrivals.first(3_000_002)
+    assert found[:3_000_000].tolist() == [float(n // 300_000) for n in range(3_000_000)]
+    assert found[3_000_000] == 10.0
+    assert np.isnan(found[3_000_001])
 
 
 def test_the_beginning_is_left_out() -> None:
@@ -50,9 +65,3 @@ def test_the_beginning_is_left_out() -> None:
 
 def test_nothing_arrived() -> None:
     assert latencies(np.full(3, np.nan), origin=0.0, rate=1, skip=0).count == 0
-
-
-def test_arrivals_note_when_which_came() -> None:
-    arrivals = Arrivals("id", clock=lambda: 5.0)
-    arrivals(pl.DataFrame({"x": [0], "id": [7]}))
-    assert [(at, ids.tolist()) for at, ids in arrivals.noted] == [(5.0, [7])]

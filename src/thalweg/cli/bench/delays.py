@@ -8,8 +8,13 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from thalweg.cli.bench.model import Benchmark, Measured, Options, usage
+
+if TYPE_CHECKING:
+    # loads the engine
+    from thalweg.cli.bench.ticks import Arrivals
 
 _RATE = 10_000
 _LEAD = 0.3
@@ -36,15 +41,15 @@ _QUERIES = {
 
 def _delay(name: str) -> Callable[[Options], Measured]:
     def run(options: Options) -> Measured:
-        from thalweg.cli.bench.ticks import first_arrivals, latencies
+        from thalweg.cli.bench.ticks import latencies
 
         query, rate = _QUERIES[name], options.rate or _RATE
         parallelism = options.parallelism or 2
         _measure(query, rate, 1.0, parallelism)
         with usage() as used:
-            origin, noted = _measure(query, rate, options.seconds, parallelism)
+            origin, arrivals = _measure(query, rate, options.seconds, parallelism)
         events = int(rate * options.seconds)
-        found = latencies(first_arrivals(noted, events), origin, rate, skip=rate)
+        found = latencies(arrivals.first(events), origin, rate, skip=rate)
         measured = Measured("ms", [found.p50])
         measured.details = used.as_details() | {k: round(v, 3) for k, v in vars(found).items()}
         expected = round((events - rate) * query.share)
@@ -55,7 +60,7 @@ def _delay(name: str) -> Callable[[Options], Measured]:
     return run
 
 
-def _measure(query: _Query, rate: int, seconds: float, parallelism: int) -> tuple[float, list]:  # type: ignore[type-arg]
+def _measure(query: _Query, rate: int, seconds: float, parallelism: int) -> tuple[float, Arrivals]:
     """Run a query on a schedule: when it began, and what came when."""
     from thalweg.cli.bench.ticks import Arrivals, Ticks
     from thalweg.connectors.sinks import CallbackSink
@@ -69,7 +74,7 @@ def _measure(query: _Query, rate: int, seconds: float, parallelism: int) -> tupl
     arrivals = Arrivals(query.column)
     session.write_sink(plan, CallbackSink(arrivals, has_ops=bool(query.key), key=query.key))
     session.run("latency", mode="stream")
-    return origin, arrivals.noted
+    return origin, arrivals
 
 
 DELAYS = [

@@ -27,6 +27,7 @@ from thalweg.protocols.source import Chunk, Fields, Position, Replay, Split
 KEYS = 10_000
 _STEP = 7919
 """Neighbouring events have keys far apart; all keys come once in `KEYS` events."""
+_ROOM = 1 << 20
 _BEGIN_US = 1_700_000_000_000_000
 SCHEMA = Schema.of({"id": INT64, "key": INT64, "v": INT64, "ts": TIMESTAMP})
 
@@ -109,28 +110,42 @@ _COLUMNS: dict[str, Callable[[np.ndarray[Any, Any], int], pl.Series]] = {
 
 
 class Arrivals:
-    """A callback that notes when which events came."""
+    """A callback that notes when which events came, and holds on to nothing of what it was given.
+
+    Example:
+        >>> arrivals = Arrivals("id", lambda: 2.0)
+        >>> arrivals(pl.DataFrame({"id": [0, 2, 0]}))
+        >>> arrivals.first(3).tolist()
+        [2.0, nan, 2.0]
+    """
 
     def __init__(self, column: str, clock: Callable[[], float] = time.monotonic) -> None:
         self._column, self._clock = column, clock
-        # arrays: Python's collector does not go through them, however many there are in the end
-        self.noted: list[tuple[float, np.ndarray[Any, Any]]] = []
+        self._full: list[tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]] = []
+        self._begin()
+
+    def _begin(self) -> None:
+        self._ids, self._times = np.empty(_ROOM, np.int64), np.empty(_ROOM)
+        self._count = 0
 
     def __call__(self, frame: pl.DataFrame) -> None:
-        self.noted.append((self._clock(), frame.get_column(self._column).to_numpy()))
+        at, end = self._count, self._count + frame.height
+        if end > _ROOM:
+            self._full.append((self._ids[:at], self._times[:at]))
+            self._begin()
+            at, end = 0, frame.height
+        self._times[at:end] = self._clock()
+        self._ids[at:end] = frame.get_column(self._column).to_numpy()
+        self._count = end
 
-
-def first_arrivals(noted: list[tuple[float, np.ndarray[Any, Any]]], count: int) -> np.ndarray[Any, Any]:
-    """When each event came first; NaN for those that never came.
-
-    Example:
-        >>> first_arrivals([(1.0, np.array([0])), (2.0, np.array([0, 2]))], 3).tolist()
-        [1.0, nan, 2.0]
-    """
-    found = np.full(count, np.nan)
-    for at, ids in reversed(noted):
-        found[ids] = at
-    return found
+    def first(self, count: int) -> np.ndarray[Any, Any]:
+        """When each of so many events came first; NaN for those that never came."""
+        found = np.full(count, np.nan)
+        noted = [*self._full, (self._ids[: self._count], self._times[: self._count])]
+        for ids, times in reversed(noted):
+            # of several times for one event the one written last stays
+            found[ids[::-1]] = times[::-1]
+        return found
 
 
 def latencies(arrived: np.ndarray[Any, Any], origin: float, rate: float, skip: int) -> Latencies:
