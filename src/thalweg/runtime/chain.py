@@ -62,6 +62,10 @@ class Chain:
             if not last:
                 return
 
+    def close(self) -> None:
+        """Forget the operators, and with them their state; what was counted stays."""
+        self._operators, self._finishing = (), []
+
     def due(self) -> int | None:
         """The event time at which the next rows that wait for it are emitted."""
         found = [o.due for _, o in self._operators if isinstance(o, WaitsForTime)]

@@ -187,6 +187,7 @@ class Run:
         return explain_waits(self.tasks)
 
     def close(self) -> None:
-        """Give back everything that is held open."""
+        """Give back everything that is held: files, and state, which cycles of tasks would keep for long."""
         for task in self.tasks:
             task.close()
+        self.parts.states.clear()

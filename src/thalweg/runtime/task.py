@@ -305,7 +305,8 @@ class Task:
         yield End()
 
     def close(self) -> None:
-        """Give back what is held open."""
+        """Give back what is held."""
+        self.chain.close()
         if self.writer is not None:
             self.writer.close()
 
