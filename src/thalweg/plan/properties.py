@@ -22,6 +22,7 @@ from thalweg.plan.nodes import (
     Explode,
     Filter,
     GroupBy,
+    Join,
     Late,
     Limit,
     MapBatches,
@@ -74,6 +75,8 @@ def properties(plan: Plan) -> Properties:
         return Properties(is_bounded=True)
     if isinstance(plan, Union):
         return _union(below)
+    if isinstance(plan, Join):
+        return _join(plan, below[0], below[1])
     assert len(below) == 1, "every other node has one input"
     return _unary(plan, below[0])
 
@@ -135,6 +138,13 @@ def _union(below: list[Properties]) -> Properties:
         times=times,
         windows=all(b.windows for b in below),
     )
+
+
+def _join(plan: Join, left: Properties, right: Properties) -> Properties:
+    """A match may come at any time: rows without one may change until the input ends."""
+    changes = left.is_updating or right.is_updating or plan.kind not in ("inner", "semi")
+    keys = left.keys if plan.kind in ("semi", "anti") else frozenset()
+    return Properties(left.is_bounded and right.is_bounded, changes, keys=keys)
 
 
 def _project(plan: Project, below: Properties) -> Properties:

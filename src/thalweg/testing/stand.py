@@ -23,7 +23,7 @@ from thalweg.columnar.batch import BEFORE, Batch
 from thalweg.columnar.hash import partitions
 from thalweg.protocols.messages import Watermark
 from thalweg.protocols.operator import MAIN, Operator, OperatorSpec, Output, Side
-from thalweg.protocols.state import ColumnsSpec, RowsSpec, StateSpec
+from thalweg.protocols.state import ColumnsSpec, MultimapSpec, RowsSpec, StateSpec
 from thalweg.runtime.chain import Chain
 from thalweg.runtime.outputs import owner_of
 from thalweg.testing.contract import check
@@ -274,6 +274,10 @@ def new_state(declared: StateSpec) -> Any:
         from thalweg.state.rows import Rows as Stored
 
         return Stored(declared)
+    if isinstance(declared, MultimapSpec):
+        from thalweg.state.multimap import Multimap
+
+        return Multimap(declared)
     assert isinstance(declared, ColumnsSpec), "the kinds of state are a closed list"
     from thalweg.state.memory import KeyedColumns as Memory
 
@@ -284,7 +288,7 @@ def partition_of(declared: StateSpec) -> tuple[str, ...]:
     """The columns that decide where a row of state belongs."""
     if isinstance(declared, ColumnsSpec) and declared.partition is None:
         return tuple(declared.key)
-    assert isinstance(declared, (ColumnsSpec, RowsSpec)), "the kinds of state are a closed list"
+    assert isinstance(declared, (ColumnsSpec, MultimapSpec, RowsSpec)), "the kinds of state are a closed list"
     return declared.partition or ()
 
 
