@@ -76,10 +76,10 @@ class JoinOp:
             if not len(rows):
                 continue
             if self._counts_pairs:
-                side.count(taken.rows[places], other.weights(rows))
+                side.count(taken.rows[places], other.state.weights(rows))
                 other.count(rows, taken.weights_at(places))
             if self._emits_pairs:
-                weights = taken.weights_at(places) * other.weights(rows) if self._defers else None
+                weights = taken.weights_at(places) * other.state.weights(rows) if self._defers else None
                 yield from self._emitted(_batch(frame, weights))
 
     def _pair(self, port: int, mine: pl.DataFrame, others: pl.DataFrame) -> pl.DataFrame:
@@ -157,4 +157,3 @@ class JoinOp:
 
 def _batch(frame: pl.DataFrame, weights: Array | None) -> Batch:
     return Batch(frame, None if weights is None else numbers(WEIGHT, weights))
-

@@ -203,4 +203,3 @@ class _Marks:
         """Begin anew."""
         self._flags[self.all()] = False
         self._added, self._noted = [], []
-

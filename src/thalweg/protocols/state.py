@@ -110,7 +110,7 @@ class MultimapSpec:
         name: unique within the operator.
         columns: the columns of the rows and their types, key columns included.
         key: the columns by which rows are found, never NULL; none at all: all rows are found together.
-        is_updating: whether equal rows are one row with a weight; otherwise rows are only added, and kept apart.
+        is_updating: whether equal rows are one row with a weight; else rows are only added, and kept apart.
         counters: names of int64 columns that are kept for each row, 0 in a new one.
         partition: the columns that decide the partition, in the order of the exchange.
         scope: moves by the partition of the row.

@@ -129,7 +129,9 @@ class _Assembler:
             if self.restored is not None:
                 frame = self.restored.keyed.get((stage.id, spec.id, declared.name))
                 if frame is not None:
-                    assert isinstance(declared, (ColumnsSpec, MultimapSpec, RowsSpec)), "a known kind of state"
+                    assert isinstance(declared, (ColumnsSpec, MultimapSpec, RowsSpec)), (
+                        "a known kind of state"
+                    )
                     state.load(self._share(frame, declared, stage.parallelism, index))
             made[declared.name] = state
         return made

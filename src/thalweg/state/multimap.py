@@ -53,7 +53,7 @@ class Multimap:
         self._totals = np.zeros(self._index.capacity, np.int64)
         self._columns = dict(spec.columns)
         self._store: _Store = _Distinct(self._columns) if spec.is_updating else _Appended(self._columns)
-        self._links = {name: np.empty(0, np.int64) for name in ("next", "before", "owner")}
+        self._links = _Links()
         self._weights = np.empty(0, np.int64)
         self._counters = {name: np.empty(0, np.int64) for name in spec.counters}
 
@@ -89,7 +89,7 @@ class Multimap:
 
     def owners(self, rows: Array) -> Array:
         """The slots of the keys of rows."""
-        found: Array = self._links["owner"][rows]
+        found: Array = self._links.owners[rows]
         return found
 
     # Rows --------------------------------------------------------------------------------------
@@ -98,7 +98,15 @@ class Multimap:
         """Add rows to keys."""
         rows, fresh, places = self._store.add(pick(frame, list(self._columns)))
         self._make_room()
-        link(fresh, np.ascontiguousarray(slots[places]), self._heads, *self._links.values())
+        links = self._links
+        link(
+            fresh,
+            np.ascontiguousarray(slots[places]),
+            self._heads,
+            links.following,
+            links.before,
+            links.owners,
+        )
         add_at(rows, weights, self._weights)
         add_at(slots, weights, self._totals)
         return rows
@@ -107,7 +115,7 @@ class Multimap:
         wanted = self._store.capacity
         if wanted <= len(self._weights):
             return
-        self._links = {n: grown(a, wanted, -1) for n, a in self._links.items()}
+        self._links.grow(wanted)
         self._counters = {n: grown(a, wanted) for n, a in self._counters.items()}
         self._weights = grown(self._weights, wanted)
 
@@ -116,7 +124,7 @@ class Multimap:
         cursor = np.array([0, NEW], np.int64)
         while cursor[0] < len(slots):
             places, rows = np.empty(rows_max, np.int64), np.empty(rows_max, np.int64)
-            count = follow(slots, self._heads, self._links["next"], cursor, places, rows)
+            count = follow(slots, self._heads, self._links.following, cursor, places, rows)
             if count:
                 yield places[:count], rows[:count]
 
@@ -137,10 +145,11 @@ class Multimap:
         """Forget rows; keys without rows are forgotten too."""
         add_at(self.owners(rows), -self._weights[rows], self._totals)
         emptied = np.empty(len(rows), np.int64)
-        count = unlink(rows, self._heads, *self._links.values(), emptied)
+        links = self._links
+        count = unlink(rows, self._heads, links.following, links.before, links.owners, emptied)
         for array in (self._weights, *self._counters.values()):
             array[rows] = 0
-        self._links["owner"][rows] = -1
+        links.owners[rows] = -1
         if count:
             self._index.free(emptied[:count])
         self._store.free(rows)
@@ -152,12 +161,12 @@ class Multimap:
 
     def live(self) -> Array:
         """The numbers of all rows, ascending."""
-        return np.flatnonzero(self._links["owner"] >= 0)
+        return np.flatnonzero(self._links.owners >= 0)
 
     @property
     def nbytes(self) -> int:
         """The memory held."""
-        arrays = (*self._links.values(), *self._counters.values(), self._weights, self._heads, self._totals)
+        arrays = (*self._links.arrays, *self._counters.values(), self._weights, self._heads, self._totals)
         own = sum(array.nbytes for array in arrays)
         return own + self._index.nbytes + self._codec.nbytes + self._store.nbytes
 
@@ -194,11 +203,29 @@ class Multimap:
         anew = np.full(len(self._weights), -1, np.int64)
         anew[live] = np.arange(len(live))
         renumber(self._heads, anew)
-        self._links = {n: a[live] for n, a in self._links.items()}
-        renumber(self._links["next"], anew)
-        renumber(self._links["before"], anew)
+        self._links.keep(live, anew)
         self._weights = self._weights[live]
         self._counters = {n: a[live] for n, a in self._counters.items()}
+
+
+class _Links:
+    """The chains of rows: the row that follows, the row before, and the slot of the key; by row number."""
+
+    def __init__(self) -> None:
+        self.following, self.before, self.owners = (np.empty(0, np.int64) for _ in range(3))
+
+    @property
+    def arrays(self) -> tuple[Array, Array, Array]:
+        return self.following, self.before, self.owners
+
+    def grow(self, capacity: int) -> None:
+        self.following, self.before, self.owners = (grown(a, capacity, -1) for a in self.arrays)
+
+    def keep(self, live: Array, anew: Array) -> None:
+        """Only some rows, under new numbers."""
+        self.following, self.before, self.owners = (a[live] for a in self.arrays)
+        renumber(self.following, anew)
+        renumber(self.before, anew)
 
 
 def _words(series: pl.Series) -> Array:
@@ -225,7 +252,7 @@ class _Store(Protocol):
     def nbytes(self) -> int: ...
 
     def add(self, frame: pl.DataFrame) -> tuple[Array, Array, Array]:
-        """The number of each row, the numbers that are new, and the first place in the frame of each of those."""
+        """The number of each row, the numbers that are new, and where each of those comes first."""
         ...
 
     def rows(self, numbers: Array) -> pl.DataFrame: ...
@@ -322,4 +349,3 @@ class _Distinct:
     def compact(self, live: Array) -> bool:
         self._codec.compact(self._index.rows(live))
         return False
-
