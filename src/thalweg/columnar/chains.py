@@ -1,7 +1,7 @@
 """Link the rows of each key into a chain, and walk the chains of many keys at once.
 
-Rows are numbers, and so are keys (slots). `heads[slot]` is the first row of a key, `nexts` and `before` are its
-neighbours, -1 ends a chain; `owners[row]` is the key that a row belongs to. All arrays are int64.
+Rows are numbers, and so are keys (slots). `heads[slot]` is the first row of a key, `nexts` and `before` are
+its neighbours, -1 ends a chain; `owners[row]` is the key that a row belongs to. All arrays are int64.
 
 Not here: what a row is, and which number it gets (state/multimap.py).
 """
@@ -56,7 +56,7 @@ def unlink(rows: Array, heads: Array, nexts: Array, before: Array, owners: Array
 def follow(slots: Array, heads: Array, nexts: Array, cursor: Array, places: Array, rows: Array) -> int:
     """Write pairs (place in `slots`, row of that key) from `cursor` on until there is no more room.
 
-    Returns how many were written. `cursor` is the place and the row to go on with; slots below 0 have no rows.
+    Returns how many were written. `cursor`: the place and the row to go on with; slots below 0 have no rows.
     """
     at, row = cursor[0], cursor[1]
     count, room = 0, len(rows)

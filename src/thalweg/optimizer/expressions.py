@@ -21,7 +21,7 @@ from thalweg.errors import ThalwegError
 from thalweg.expr.compile import compile_expr
 from thalweg.expr.infer import resolve, type_of
 from thalweg.expr.nodes import Call, Cast, Column, Expr, Literal, Named, PythonCall, columns_of, walk
-from thalweg.plan.nodes import AssignWatermark, Filter, GroupBy, Plan, Project
+from thalweg.plan.nodes import AssignWatermark, Filter, GroupBy, Join, Plan, Project
 from thalweg.plan.properties import properties
 
 Change = Callable[[Expr, Schema], Expr]
@@ -173,6 +173,9 @@ def with_expressions(plan: Plan, change: Change) -> Plan:
         made = plan if items is plan.items else replace(plan, items=items)
         # CASE WHEN TRUE THEN ts END is no event time; were it made one, rows would be late by it
         return made if properties(made).times == properties(plan).times else plan
+    if isinstance(plan, Join) and plan.residual is not None:
+        residual = change(plan.residual, plan.both)
+        return plan if residual is plan.residual else replace(plan, residual=residual)
     if isinstance(plan, GroupBy):
         aggregates = _changed(plan.aggregates, plan.input.schema, _reading_rows(change))
         return plan if aggregates is plan.aggregates else replace(plan, aggregates=aggregates)

@@ -22,6 +22,7 @@ from thalweg.plan.nodes import (
     Explode,
     Filter,
     GroupBy,
+    Join,
     Limit,
     MapBatches,
     Plan,
@@ -34,7 +35,7 @@ from thalweg.plan.nodes import (
 
 _TIMELESS = (
     *(Scan, Values, AssignWatermark, Project, Filter, Explode, MapBatches),
-    *(Union, GroupBy, Limit, BadRows, Write, Roots),
+    *(Union, GroupBy, Join, Limit, BadRows, Write, Roots),
 )
 
 
