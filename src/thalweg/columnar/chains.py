@@ -32,6 +32,14 @@ def link(rows: Array, slots: Array, heads: Array, nexts: Array, before: Array, o
         heads[slot] = row
 
 
+@kernel("void(int64[::1], int64[::1], int64[::1], int64[::1])")
+def link_forward(rows: Array, slots: Array, heads: Array, nexts: Array) -> None:
+    """The same for rows that are never taken out."""
+    for i in range(len(rows)):
+        nexts[rows[i]] = heads[slots[i]]
+        heads[slots[i]] = rows[i]
+
+
 @kernel("int64(int64[::1], int64[::1], int64[::1], int64[::1], int64[::1], int64[::1])")
 def unlink(rows: Array, heads: Array, nexts: Array, before: Array, owners: Array, emptied: Array) -> int:
     """Take rows out of their chains; returns how many keys have no row any more, listed in `emptied`."""

@@ -40,7 +40,10 @@ class SideSpec:
     def state(self, *, is_judged: bool, counts: bool) -> MultimapSpec:
         """What is kept: for rows that are judged by their partners also what was emitted of them."""
         counters = ("shown", *(("matches",) if counts else ())) if is_judged else ()
-        return MultimapSpec(self.name, self.columns, self.keys, self.merges, counters, self.keys)
+        forgets = is_judged or self.merges
+        return MultimapSpec(
+            self.name, self.columns, self.keys, self.merges, counters, self.keys, forgets=forgets
+        )
 
 
 @dataclass(frozen=True)

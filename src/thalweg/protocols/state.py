@@ -122,6 +122,8 @@ class MultimapSpec:
     is_updating: bool = True
     counters: tuple[str, ...] = ()
     partition: tuple[str, ...] = ()
+    forgets: bool = True
+    """Whether rows are freed; where they never are, there is no weight and no owner of a row to ask for."""
     scope: Scope = "keyed"
 
 

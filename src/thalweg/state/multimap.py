@@ -16,7 +16,7 @@ import numpy as np
 import polars as pl
 
 from thalweg.columnar.buffers import values_and_validity
-from thalweg.columnar.chains import NEW, add_at, first_places, follow, link, renumber, unlink
+from thalweg.columnar.chains import NEW, add_at, first_places, follow, link, link_forward, renumber, unlink
 from thalweg.columnar.eager import numbers, pick
 from thalweg.columnar.index import KeyIndex
 from thalweg.columnar.keys import KeyCodec
@@ -98,26 +98,23 @@ class Multimap:
         """Add rows to keys."""
         rows, fresh, places = self._store.add(pick(frame, list(self._columns)))
         self._make_room()
-        links = self._links
-        link(
-            fresh,
-            np.ascontiguousarray(slots[places]),
-            self._heads,
-            links.following,
-            links.before,
-            links.owners,
-        )
-        add_at(rows, weights, self._weights)
+        links, fresh_slots = self._links, slots if places is None else slots[places]
+        if self.spec.forgets:
+            link(fresh, fresh_slots, self._heads, links.following, links.before, links.owners)
+            add_at(rows, weights, self._weights)
+        else:
+            link_forward(fresh, fresh_slots, self._heads, links.following)
         add_at(slots, weights, self._totals)
         return rows
 
     def _make_room(self) -> None:
         wanted = self._store.capacity
-        if wanted <= len(self._weights):
+        if wanted <= self.capacity:
             return
-        self._links.grow(wanted)
-        self._counters = {n: grown(a, wanted) for n, a in self._counters.items()}
-        self._weights = grown(self._weights, wanted)
+        self._links.grow(wanted, both_ways=self.spec.forgets)
+        if self.spec.forgets:
+            self._counters = {n: grown(a, wanted) for n, a in self._counters.items()}
+            self._weights = grown(self._weights, wanted)
 
     def pairs(self, slots: Array, rows_max: int) -> Iterator[tuple[Array, Array]]:
         """(place in `slots`, row) for each row of each key, in bounded parts."""
@@ -134,7 +131,7 @@ class Multimap:
 
     def weights(self, rows: Array) -> Array:
         """The weights of rows."""
-        found: Array = self._weights[rows]
+        found: Array = self._weights[rows] if self.spec.forgets else np.ones(len(rows), np.int64)
         return found
 
     def counter(self, name: str) -> Array:
@@ -157,10 +154,12 @@ class Multimap:
     @property
     def capacity(self) -> int:
         """More than any row number."""
-        return len(self._weights)
+        return len(self._links.following)
 
     def live(self) -> Array:
         """The numbers of all rows, ascending."""
+        if not self.spec.forgets:
+            return np.arange(self._store.height)
         return np.flatnonzero(self._links.owners >= 0)
 
     @property
@@ -175,8 +174,8 @@ class Multimap:
     def dump(self) -> pl.DataFrame:
         """Every row, its weight and its counters."""
         rows = self.live()
-        held = {_WEIGHT: self._weights, **{_COUNTER + n: a for n, a in self._counters.items()}}
-        return self.frame(rows).hstack([numbers(n, a[rows]) for n, a in held.items()])
+        counters = [numbers(_COUNTER + n, a[rows]) for n, a in self._counters.items()]
+        return self.frame(rows).hstack([numbers(_WEIGHT, self.weights(rows)), *counters])
 
     def load(self, frame: pl.DataFrame) -> None:
         """Add rows that `dump` gave."""
@@ -189,6 +188,8 @@ class Multimap:
 
     def compact(self) -> None:
         """Give back memory; rows that were only added are numbered anew where that pays."""
+        if not self.spec.forgets:
+            return
         live_count = self._store.live_count
         gone = self._store.height - live_count
         if gone < _COMPACT_FROM or gone <= live_count:
@@ -200,7 +201,7 @@ class Multimap:
             self._renumber(live)
 
     def _renumber(self, live: Array) -> None:
-        anew = np.full(len(self._weights), -1, np.int64)
+        anew = np.full(self.capacity, -1, np.int64)
         anew[live] = np.arange(len(live))
         renumber(self._heads, anew)
         self._links.keep(live, anew)
@@ -218,14 +219,24 @@ class _Links:
     def arrays(self) -> tuple[Array, Array, Array]:
         return self.following, self.before, self.owners
 
-    def grow(self, capacity: int) -> None:
-        self.following, self.before, self.owners = (grown(a, capacity, -1) for a in self.arrays)
+    def grow(self, capacity: int, *, both_ways: bool) -> None:
+        self.following = _lengthened(self.following, capacity)
+        if both_ways:
+            self.before = _lengthened(self.before, capacity)
+            self.owners = grown(self.owners, capacity, -1)
 
     def keep(self, live: Array, anew: Array) -> None:
         """Only some rows, under new numbers."""
         self.following, self.before, self.owners = (a[live] for a in self.arrays)
         renumber(self.following, anew)
         renumber(self.before, anew)
+
+
+def _lengthened(array: Array, capacity: int) -> Array:
+    """The same values in a longer array, the rest undefined: not touched, so that it costs nothing yet."""
+    longer = np.empty(capacity, array.dtype)
+    longer[: len(array)] = array
+    return longer
 
 
 def _words(series: pl.Series) -> Array:
@@ -251,8 +262,8 @@ class _Store(Protocol):
     @property
     def nbytes(self) -> int: ...
 
-    def add(self, frame: pl.DataFrame) -> tuple[Array, Array, Array]:
-        """The number of each row, the numbers that are new, and where each of those comes first."""
+    def add(self, frame: pl.DataFrame) -> tuple[Array, Array, Array | None]:
+        """The number of each row, the numbers that are new, and where each of those is first (None: all)."""
         ...
 
     def rows(self, numbers: Array) -> pl.DataFrame: ...
@@ -290,9 +301,9 @@ class _Appended:
     def nbytes(self) -> int:
         return self._segments.nbytes
 
-    def add(self, frame: pl.DataFrame) -> tuple[Array, Array, Array]:
+    def add(self, frame: pl.DataFrame) -> tuple[Array, Array, Array | None]:
         rows = self._segments.append(frame)
-        return rows, rows, np.arange(len(rows))
+        return rows, rows, None
 
     def rows(self, numbers: Array) -> pl.DataFrame:
         return self._segments.rows(numbers)
@@ -329,13 +340,11 @@ class _Distinct:
     def nbytes(self) -> int:
         return self._index.nbytes + self._codec.nbytes
 
-    def add(self, frame: pl.DataFrame) -> tuple[Array, Array, Array]:
+    def add(self, frame: pl.DataFrame) -> tuple[Array, Array, Array | None]:
         rows = self._index.insert(self._codec.encode(frame))
         fresh = np.array(self._index.new_slots)
-        if not len(fresh):
-            return rows, fresh, fresh
         if len(fresh) == len(rows):
-            return rows, fresh, np.arange(len(rows))
+            return rows, fresh, None
         places = np.empty(len(fresh), np.int64)
         first_places(rows, fresh, places)
         return rows, fresh, places

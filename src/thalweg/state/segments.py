@@ -1,7 +1,7 @@
-"""Keep rows that are only added as a few frames, read by number.
+"""Keep rows that are only added as frames, read by number.
 
-Rows are numbered as they come. Frames are joined while there are many, small ones first, so that a row is
-copied a few times at most and Polars can still read from all of them in one pass.
+Rows are numbered as they come. Small frames are joined with their neighbours, so that there are never many
+of them; large ones stay as they are, and a row is never copied again once it is in one.
 """
 
 from __future__ import annotations
@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from thalweg.columnar.eager import gather_rows
+from thalweg.columnar.eager import below, gather_rows
 
 Array = np.ndarray[Any, Any]
 
-_SEGMENTS_MAX = 8
-"""Up to so many, Polars gathers from all of them without joining them first."""
+_LARGE = 16_384
+"""A frame of so many rows stays as it is."""
 _COPY_BELOW = 4096
 
 
@@ -34,7 +34,7 @@ class Segments:
     def __init__(self, columns: dict[str, pl.DataType]) -> None:
         self._schema = pl.Schema(columns)
         self._parts: list[pl.DataFrame] = []
-        self._whole: pl.DataFrame | None = None
+        self._starts: list[int] = []
         self.height = 0
 
     @property
@@ -50,36 +50,47 @@ class Segments:
         # a few rows must not keep the large batch alive that they were cut from
         small = frame.height < _COPY_BELOW
         self._parts.append(gather_rows(frame, np.arange(frame.height)) if small else frame)
+        self._starts.append(self.height)
         self.height += frame.height
-        self._whole = None
-        if len(self._parts) >= _SEGMENTS_MAX:
-            self._join()
+        self._join()
         return numbers
 
     def _join(self) -> None:
-        """Join the last frames: two at least, and every one that is no larger than what follows it."""
-        first = len(self._parts) - 2
-        size = self._parts[first].height + self._parts[first + 1].height
-        while first > 0 and self._parts[first - 1].height <= size:
+        """Join small frames at the end, each with those that are no larger than what follows them."""
+        first, size = len(self._parts) - 1, self._parts[-1].height
+        while first > 0 and self._parts[first - 1].height <= min(size, _LARGE):
             first -= 1
             size += self._parts[first].height
-        self._parts[first:] = [_joined(self._parts[first:])]
+        if first < len(self._parts) - 1:
+            self._parts[first:] = [pl.concat(self._parts[first:], rechunk=True)]
+            del self._starts[first + 1 :]
 
     def rows(self, numbers: Array) -> pl.DataFrame:
         """The rows of these numbers, in this order."""
-        if not self._parts:
+        if not len(numbers):
             return self._schema.to_frame()
-        if self._whole is None:
-            self._whole = self._parts[0] if len(self._parts) == 1 else pl.concat(self._parts, rechunk=False)
-        return gather_rows(self._whole, numbers)
+        if len(self._parts) == 1:
+            return gather_rows(self._parts[0], numbers)
+        if bool((numbers[1:] >= numbers[:-1]).all()):
+            return self._sorted_rows(numbers)
+        order = np.argsort(numbers)
+        back = np.empty_like(order)
+        back[order] = np.arange(len(order))
+        return gather_rows(self._sorted_rows(numbers[order]), back)
+
+    def _sorted_rows(self, numbers: Array) -> pl.DataFrame:
+        ends = np.searchsorted(numbers, [*self._starts[1:], self.height]).tolist()
+        begins = [0, *ends[:-1]]
+        found = [
+            gather_rows(part, numbers[begin:end] - start)
+            for part, start, begin, end in zip(self._parts, self._starts, begins, ends, strict=True)
+            if begin < end
+        ]
+        return below(found) if len(found) > 1 else found[0]
 
     def keep(self, numbers: Array) -> None:
         """Forget all rows but these (ascending), which are numbered anew from 0."""
         frame = self.rows(numbers)
         self._parts = [frame] if frame.height else []
-        self._whole = None
+        self._starts = [0] if frame.height else []
         self.height = frame.height
-
-
-def _joined(frames: list[pl.DataFrame]) -> pl.DataFrame:
-    return pl.concat(frames, rechunk=True)
