@@ -9,9 +9,8 @@ Not here: rewriting (rules/).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import replace
-from functools import reduce
 
 import polars as pl
 
@@ -35,21 +34,6 @@ _CHEAP = frozenset(
         *("is_distinct_from", "is_not_distinct_from"),
     ]
 )
-
-
-# -- conditions --------------------------------------------------------------------------------
-
-
-def conjuncts(condition: Expr) -> list[Expr]:
-    """The parts of a condition that must all be true, in order."""
-    if isinstance(condition, Call) and condition.function == "and":
-        return [part for arg in condition.args for part in conjuncts(arg)]
-    return [condition]
-
-
-def conjunction(parts: Sequence[Expr]) -> Expr:
-    """One condition from its parts; equal ones count once."""
-    return reduce(lambda a, b: Call("and", (a, b)), dict.fromkeys(parts))
 
 
 # -- properties --------------------------------------------------------------------------------

@@ -7,15 +7,26 @@ Not here: pushing conditions to where they cost least (optimizer/), the other st
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import reduce
 
 from thalweg.base.schema import SYSTEM_PREFIX, Schema
 from thalweg.base.types import BOOLEAN, NULL, DataType, Float, List, Map, Struct
 from thalweg.errors import PlanError, Span, TypeMismatch
 from thalweg.expr.infer import resolve, type_of
-from thalweg.expr.nodes import Aggregate, Call, Column, Expr, Literal, Named, PythonCall, columns_of, walk
+from thalweg.expr.nodes import (
+    Aggregate,
+    Call,
+    Column,
+    Expr,
+    Literal,
+    Named,
+    PythonCall,
+    columns_of,
+    conjunction,
+    conjuncts,
+    walk,
+)
 from thalweg.plan.nodes import Join, JoinKind, Plan, Project
 
 
@@ -39,19 +50,12 @@ def join(
     parts = [] if condition is None else conjuncts(_checked(condition, both, clause))
     keys = KeyFinder(left, right)
     rest = [p for p in parts if not keys.take(p)]
-    residual = reduce(lambda a, b: Call("and", (a, b)), rest) if rest else None
+    residual = conjunction(rest) if rest else None
     made = Join(keys.left.plan, keys.right.plan, kind, tuple(keys.pairs), residual)
     wanted = left.schema.names if kind in ("semi", "anti") else both.names
     if made.schema.names == wanted:
         return made
     return Project(made, tuple(Named(n, Column(n)) for n in wanted))
-
-
-def conjuncts(condition: Expr) -> list[Expr]:
-    """The parts of a condition that must all be true, in order."""
-    if isinstance(condition, Call) and condition.function == "and":
-        return [part for arg in condition.args for part in conjuncts(arg)]
-    return [condition]
 
 
 def _checked(condition: Expr, both: Schema, clause: str) -> Expr:
@@ -155,13 +159,13 @@ def _can_be_key(held: DataType) -> bool:
 # Names ---------------------------------------------------------------------------------------------
 
 
-def apart(left: Plan, right: Plan, owner: str | None = None) -> tuple[Plan, dict[str, str]]:
+def apart(left: Plan, right: Plan, rename: Callable[[str], str]) -> tuple[Plan, dict[str, str]]:
     """The right input with columns that the left one does not have, and what each is called now.
 
     Args:
         left: the left input.
-        right: the right input; a column with a name of the left one becomes `owner.name`.
-        owner: what the right input is called.
+        right: the right input.
+        rename: another name for a column whose name the left one has; if that is taken too, it gets a number.
     """
     taken = {*left.schema.names, *right.schema.names}
     called: dict[str, str] = {}
@@ -170,7 +174,7 @@ def apart(left: Plan, right: Plan, owner: str | None = None) -> tuple[Plan, dict
             called[name] = name
             continue
         prefix = SYSTEM_PREFIX if name.startswith(SYSTEM_PREFIX) else ""
-        wanted = base = f"{prefix}{owner or 'right'}.{name}"
+        wanted = base = f"{prefix}{rename(name)}"
         number = 2
         while wanted in taken:
             wanted, number = f"{base}{number}", number + 1
@@ -188,5 +192,4 @@ def renamed(plan: Plan, called: Mapping[str, str]) -> Plan:
 
 def equal(pairs: Sequence[tuple[Expr, Expr]], where: Span | None = None) -> Expr:
     """The condition that all pairs are equal."""
-    parts: list[Expr] = [Call("=", pair, span=where) for pair in pairs]
-    return reduce(lambda a, b: Call("and", (a, b)), parts)
+    return conjunction([Call("=", pair, span=where) for pair in pairs])

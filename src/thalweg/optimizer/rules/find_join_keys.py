@@ -19,8 +19,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from thalweg.expr.nodes import Column, Expr, Named, columns_of
-from thalweg.optimizer.expressions import conjunction, conjuncts, is_movable, is_sure
+from thalweg.expr.nodes import Column, Expr, Named, columns_of, conjunction, conjuncts
+from thalweg.optimizer.expressions import is_movable, is_sure
 from thalweg.plan.join import KeyFinder
 from thalweg.plan.nodes import Filter, Join, Plan, Project
 

@@ -17,8 +17,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from thalweg.expr.nodes import Expr, columns_of
-from thalweg.optimizer.expressions import conjunction, conjuncts, is_sure
+from thalweg.expr.nodes import Expr, columns_of, conjunction, conjuncts
+from thalweg.optimizer.expressions import is_sure
 from thalweg.plan.nodes import Filter, Join, Plan
 
 _LOSES = {

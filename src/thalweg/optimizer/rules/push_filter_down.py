@@ -29,10 +29,8 @@ from dataclasses import replace
 from typing import Any
 
 from thalweg.base.types import BOOLEAN
-from thalweg.expr.nodes import Expr, columns_of, substitute
+from thalweg.expr.nodes import Expr, columns_of, conjunction, conjuncts, substitute
 from thalweg.optimizer.expressions import (
-    conjunction,
-    conjuncts,
     has_floats,
     is_cheap,
     is_member,

@@ -62,7 +62,7 @@ def _is_cross(node: exp.Expr) -> bool:
 def beside(scope: Scope, other: Scope) -> Scope:
     """The other tables over columns whose names the scope's plan does not have."""
     owner = next((r.alias for r in other.relations if r.alias is not None), None)
-    plan, called = apart(scope.plan, other.plan, owner)
+    plan, called = apart(scope.plan, other.plan, lambda name: f"{owner or 'right'}.{name}")
     names: dict[str, Expr] = {old: Column(new) for old, new in called.items() if old != new}
     moved = [
         Relation(r.alias, {n: substitute(e, names) for n, e in r.columns.items()}) for r in other.relations

@@ -10,13 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import reduce
 
 from sqlglot import exp
 
 from thalweg.base.types import INT32
 from thalweg.errors import PlanError, SqlError
-from thalweg.expr.nodes import Call, Expr, Literal, columns_of
+from thalweg.expr.nodes import Call, Expr, Literal, columns_of, conjunction
 from thalweg.plan import build
 from thalweg.plan.join import join
 from thalweg.plan.nodes import Join, Plan
@@ -108,7 +107,7 @@ def _zero(value: Expr) -> Expr:
 
 
 def _all(parts: Sequence[Expr]) -> Expr | None:
-    return reduce(lambda a, b: Call("and", (a, b)), parts) if parts else None
+    return conjunction(parts) if parts else None
 
 
 @dataclass(frozen=True)
