@@ -28,6 +28,7 @@ from thalweg.plan.nodes import (
     Explode,
     Filter,
     GroupBy,
+    Join,
     Late,
     Limit,
     MapBatches,
@@ -120,6 +121,8 @@ class Reference:
         if isinstance(plan, Window):
             pairs = self._pairs(plan)
             return [_windowed(r, s, e) for r, s, e, late in pairs if not late]
+        if isinstance(plan, Join):
+            return _join(plan, self.rows(plan.left), self.rows(plan.right))
         below = self.rows(plan.inputs[0])
         if isinstance(plan, GroupBy) and not plan.keys and not below and not self._has_ended:
             return []
@@ -161,7 +164,7 @@ def _reads_late(plan: Plan) -> bool:
 
 def _is_placed(plan: Plan) -> bool:
     """Whether all rows of a plan have the position of a source row."""
-    if isinstance(plan, (GroupBy, MapBatches)):
+    if isinstance(plan, (GroupBy, Join, MapBatches)):
         return False
     return all(_is_placed(p) for p in plan.inputs)
 
@@ -257,6 +260,31 @@ def _passes_map(plan: MapBatches, row: R) -> bool:
     return not numbers or row.values[numbers[0]] is None or row.values[numbers[0]] % 3 != 0
 
 
+def _join(plan: Join, left: list[R], right: list[R]) -> list[R]:
+    """Every pair tried, but for those whose keys differ."""
+    found, matched = [], (set[int](), set[int]())
+    by_key: dict[tuple[Any, ...], list[tuple[int, R]]] = {}
+    for j, other in enumerate(right):
+        by_key.setdefault(tuple(other.values[b] for _, b in plan.keys), []).append((j, other))
+    for i, row in enumerate(left):
+        key = tuple(row.values[a] for a, _ in plan.keys)
+        for j, other in [] if None in key else by_key.get(key, []):
+            pair = R({**row.values, **other.values})
+            if plan.residual is None or value(plan.residual, pair) is True:
+                found.append(pair)
+                matched[0].add(i)
+                matched[1].add(j)
+    if plan.kind in ("semi", "anti"):
+        kept = [r for i, r in enumerate(left) if (i in matched[0]) == (plan.kind == "semi")]
+        return [R(r.values) for r in kept]
+    missing = [dict.fromkeys(p.schema.names) for p in plan.inputs]
+    if plan.kind in ("left", "full"):
+        found += [R({**r.values, **missing[1]}) for i, r in enumerate(left) if i not in matched[0]]
+    if plan.kind in ("right", "full"):
+        found += [R({**missing[0], **r.values}) for j, r in enumerate(right) if j not in matched[1]]
+    return found
+
+
 # Expressions and aggregates ------------------------------------------------------------------------------
 
 
@@ -272,6 +300,8 @@ def value(expr: Expr, row: R) -> Any:
     args = [value(a, row) for a in expr.args]
     if expr.function == "is_null":
         return args[0] is None
+    if expr.function == "and":
+        return False if False in args else None if None in args else True
     if expr.function == "or":
         return True if True in args else None if None in args else False
     if None in args:
