@@ -43,13 +43,17 @@ class How:
         what: a few words for messages.
         after_cut: `keep` the operators, `rebuild` them over the same state, or `restore` the state too.
         tasks: how many tasks there are after each cut, by turns.
-        route: the columns by which rows are shared out; none: by turns.
+        routes: the columns by which rows are shared out, those that a batch has; none: by turns.
     """
 
     what: str
     after_cut: Literal["keep", "rebuild", "restore"] = "keep"
     tasks: tuple[int, ...] = (1,)
-    route: tuple[str, ...] = ()
+    routes: tuple[tuple[str, ...], ...] = ()
+
+    def route(self, columns: Sequence[str]) -> tuple[str, ...]:
+        """The columns by which rows with these columns are shared out."""
+        return next((r for r in self.routes if set(r) <= set(columns)), ())
 
 
 @dataclass
@@ -180,8 +184,9 @@ class _Run:
         if tasks == 1:
             yield 0, batch
             return
-        if self._how.route:
-            found = partitions(batch.frame, list(self._how.route), PARTITIONS)
+        route = self._how.route(batch.frame.columns)
+        if route:
+            found = partitions(batch.frame, list(route), PARTITIONS)
             owners = pl.Series(owner_of(found, tasks, PARTITIONS))
         else:
             owners = pl.int_range(len(batch), eager=True) % tasks
