@@ -19,10 +19,11 @@ from thalweg.columnar.batch import WEIGHT, Batch, consolidate, join_batches
 from thalweg.columnar.eager import beside, filter_rows, gather_rows, numbers
 from thalweg.expr.evaluate import Predicate
 from thalweg.operators.join_side import JoinSide, Taken
-from thalweg.operators.join_spec import JoinSpec
-from thalweg.protocols.operator import Context, Output
+from thalweg.operators.join_spec import MATCHES, SHOWN, JoinSpec
+from thalweg.protocols.operator import Context, Output, Side
 
 Array = np.ndarray[Any, Any]
+LATE = "late"
 
 
 class JoinOp:
@@ -30,8 +31,9 @@ class JoinOp:
 
     Emits:      pairs as they are found, at once if no row can be taken back, else netted at the cut; at the
                 cut the rows that lost or found their partners, with the weights that undo and do.
-    State:      the rows of both inputs by key; of a semi or anti join's right input what is looked at only.
-    Late rows:  are rows like any other.
+    State:      the rows of both inputs by key, as long as they can find partners; of a semi or anti join's
+                right input what is looked at only.
+    Late rows:  where time bounds the state, go to a port of their input; else they are rows like any other.
     Batch mode: one join.
     """
 
@@ -45,12 +47,17 @@ class JoinOp:
         self._emits_pairs = spec.kind not in ("semi", "anti")
         self._counts_pairs = self._residual is not None and (spec.keeps_left or spec.keeps_right)
         self._defers = spec.left.is_updating or spec.right.is_updating
+        self._watermark: int | None = None
         self._waiting: list[Batch] = []
         self._waiting_rows = 0
 
     def on_batch(self, port: int, batch: Batch) -> Iterator[Output]:
         """Take rows, and look them up in the other input."""
         side, other = self._sides[port], self._sides[1 - port]
+        late = side.late(batch)
+        if late is not None:
+            yield Side(f"{LATE} {port + 1}", batch.filter(late), int(late.sum()))
+            batch = batch.filter(~late)
         taken = side.take(batch)
         if taken.without_key is not None and side.is_judged and self._spec.kind != "semi":
             yield from self._emitted(self._padded(port, taken.without_key))
@@ -112,7 +119,8 @@ class JoinOp:
             yield from batch.slices(self._rows_max)
 
     def on_watermark(self, time: int) -> Iterator[Output]:
-        """Time does not matter."""
+        """At the next cut, rows are forgotten that can find no partner any more."""
+        self._watermark = time
         return iter(())
 
     def on_cut(self, number: int) -> Iterator[Output]:
@@ -124,7 +132,7 @@ class JoinOp:
                     yield from self._emitted(change)
         yield from self._released()
         for side in self._sides:
-            side.settle()
+            side.settle(self._watermark)
 
     def _judged(self, port: int, side: JoinSide) -> Iterator[Batch]:
         """The rows of a side whose partners came or went, or that changed themselves."""
@@ -137,9 +145,9 @@ class JoinOp:
         if self._residual is None:
             has_partner = other.present(side.keys_of_rows(rows))
         else:
-            has_partner = side.state.counter("matches")[rows] > 0
+            has_partner = side.state.counter(MATCHES)[rows] > 0
         wanted = np.where(has_partner == (self._spec.kind == "semi"), side.state.weights(rows), 0)
-        shown = side.state.counter("shown")
+        shown = side.state.counter(SHOWN)
         change = wanted - shown[rows]
         shown[rows] = wanted
         places = change.nonzero()[0]

@@ -12,16 +12,19 @@ import numpy as np
 import polars as pl
 
 from thalweg.columnar.accumulate import touch
-from thalweg.columnar.batch import Batch
+from thalweg.columnar.batch import BEFORE, Batch
 from thalweg.columnar.buffers import NO_WORDS, values_and_validity
 from thalweg.columnar.chains import add_at
 from thalweg.columnar.eager import pick
 from thalweg.columnar.table import grown
-from thalweg.operators.join_spec import SideSpec
+from thalweg.operators.join_spec import MATCHES, UNTIL, SideSpec
 from thalweg.protocols.state import Multimap
 
 Array = np.ndarray[Any, Any]
 _NO_ROWS = np.empty(0, np.int64)
+_NEVER = np.iinfo(np.int64).min
+_LOOKS = 8
+"""How often a row may be looked at in vain: more often keeps fewer rows that are of no use any more."""
 
 
 @dataclass
@@ -63,8 +66,18 @@ class JoinSide:
         self._spec = spec
         self._names, self._keys = list(spec.columns), list(spec.keys)
         self._rows, self._slots = _Marks(), _Marks()
+        self._added = 0
 
     # Taking rows -------------------------------------------------------------------------------
+
+    def late(self, batch: Batch) -> pl.Series | None:
+        """Which rows are behind their split's watermark, where that matters; None if none is."""
+        late = self._spec.bound.late
+        if late is None or BEFORE not in batch.frame.columns:
+            return None
+        time = batch.frame.get_column(late.column).to_physical() + late.shift_us
+        found = (time < batch.frame.get_column(BEFORE)).fill_null(value=False)
+        return found if found.any() else None
 
     def take(self, batch: Batch) -> Taken:
         """The rows of a batch with the slots of their keys; nothing is kept yet."""
@@ -99,6 +112,15 @@ class JoinSide:
     def keep(self, taken: Taken) -> Taken:
         """Add the rows to the state; returns those that are left once equal ones are added up."""
         taken.rows = self.state.add(taken.frame, taken.slots, taken.weights)
+        until = self._spec.bound.until
+        if until is not None:
+            times, validity = values_and_validity(taken.frame.get_column(until.column))
+            times = times + until.shift_us
+            if validity is not None:
+                # without a time a row has no partner
+                times = np.where(validity, times, _NEVER)
+            self.state.counter(UNTIL)[taken.rows] = times
+            self._added += len(times)
         if self.is_judged or self._spec.is_updating:
             self._touch(taken.rows)
         return self._netted(taken) if self._spec.is_updating else taken
@@ -127,7 +149,7 @@ class JoinSide:
     def count(self, rows: Array, amounts: Array) -> None:
         """Add to the partners of rows."""
         if self.is_judged:
-            add_at(rows, amounts, self.state.counter("matches"))
+            add_at(rows, amounts, self.state.counter(MATCHES))
             self._touch(rows)
 
     def flipped_keys(self) -> pl.DataFrame:
@@ -151,15 +173,25 @@ class JoinSide:
         """The rows to look at again."""
         return self._rows.all()
 
-    def settle(self) -> None:
-        """The end of a cut: forget rows that have gone."""
+    def settle(self, watermark: int | None) -> None:
+        """The end of a cut: forget rows that have gone, and those that can find no partner any more."""
         rows = self._rows.all()
         gone = rows[self.state.weights(rows) == 0]
         self._rows.clear()
         self._slots.clear()
         if len(gone):
             self.state.free(gone)
+        if self._spec.bound.until is not None and watermark is not None:
+            self._expire(watermark)
         self.state.compact()
+
+    def _expire(self, watermark: int) -> None:
+        """Look at all rows, but only when many have come since the last time."""
+        if self._added <= self.state.count // _LOOKS:
+            return
+        rows = self.state.live()
+        self.state.free(rows[self.state.counter(UNTIL)[rows] < watermark])
+        self._added = 0
 
     def nulls(self, height: int) -> pl.DataFrame:
         """This side's columns of rows without a partner."""

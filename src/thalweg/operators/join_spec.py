@@ -11,12 +11,16 @@ import polars as pl
 from thalweg.base.schema import Schema
 from thalweg.expr.nodes import Expr
 from thalweg.plan.nodes import JoinKind
+from thalweg.plan.time_bounds import SideBound
 from thalweg.protocols.operator import Context
 from thalweg.protocols.state import MultimapSpec, StateSpec
 
 if TYPE_CHECKING:
     # the operator's module loads the compiler, which a description must not
     from thalweg.operators.join import JoinOp
+
+SHOWN, MATCHES, UNTIL = "shown", "matches", "until"
+"""What is counted of a row: with which weight it is in the output, its partners, when it can be forgotten."""
 
 
 @dataclass(frozen=True)
@@ -29,6 +33,7 @@ class SideSpec:
         keys: the columns that its rows are found by.
         is_updating: whether rows may be taken back.
         merges: whether equal rows may be kept as one; they must be where rows can be taken back.
+        bound: until when its rows can find partners, and which of them are late.
     """
 
     name: str
@@ -36,11 +41,14 @@ class SideSpec:
     keys: tuple[str, ...]
     is_updating: bool
     merges: bool
+    bound: SideBound
 
     def state(self, *, is_judged: bool, counts: bool) -> MultimapSpec:
         """What is kept: for rows that are judged by their partners also what was emitted of them."""
-        counters = ("shown", *(("matches",) if counts else ())) if is_judged else ()
-        forgets = is_judged or self.merges
+        counters: tuple[str, ...] = (SHOWN, *((MATCHES,) if counts else ())) if is_judged else ()
+        if self.bound.until is not None:
+            counters += (UNTIL,)
+        forgets = is_judged or self.merges or self.bound.until is not None
         return MultimapSpec(
             self.name, self.columns, self.keys, self.merges, counters, self.keys, forgets=forgets
         )
@@ -91,4 +99,5 @@ class JoinSpec:
         pairs = zip(self.left.keys, self.right.keys, strict=True)
         parts = [f"{a} = {b}" for a, b in pairs]
         parts += [] if self.residual is None else [str(self.residual)]
-        return f"{self.kind} join on {' AND '.join(parts) or 'everything'}"
+        until = [f"; {s.name} rows until {s.bound.until}" for s in (self.left, self.right) if s.bound.until]
+        return f"{self.kind} join on {' AND '.join(parts) or 'everything'}{''.join(until)}"

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 from thalweg.job.job import Edge
 from thalweg.operators.join_spec import JoinSpec, SideSpec
 from thalweg.plan.nodes import Join, Plan
-from thalweg.plan.properties import properties
+from thalweg.plan.properties import join_bounds, properties
+from thalweg.plan.time_bounds import SideBound
 
 if TYPE_CHECKING:
     from thalweg.physical.planner import OpenStage, Planner
@@ -32,11 +33,12 @@ def join_spec(plan: Join, id: str) -> JoinSpec:
     """The description of the operator."""
     # of the right input of a semi or anti join nobody sees the rows: equal ones may be one
     merges = plan.kind in ("semi", "anti")
-    left = _side("left", plan.left, tuple(k for k, _ in plan.keys), merges=False)
-    right = _side("right", plan.right, tuple(k for _, k in plan.keys), merges=merges)
+    bounds = join_bounds(plan)
+    left = _side("left", plan.left, tuple(k for k, _ in plan.keys), bounds[0], merges=False)
+    right = _side("right", plan.right, tuple(k for _, k in plan.keys), bounds[1], merges=merges)
     return JoinSpec(id, plan.kind, left, right, plan.residual, plan.both)
 
 
-def _side(name: str, plan: Plan, keys: tuple[str, ...], *, merges: bool) -> SideSpec:
+def _side(name: str, plan: Plan, keys: tuple[str, ...], bound: SideBound, *, merges: bool) -> SideSpec:
     is_updating = properties(plan).is_updating
-    return SideSpec(name, dict(plan.schema.polars), keys, is_updating, merges or is_updating)
+    return SideSpec(name, dict(plan.schema.polars), keys, is_updating, merges or is_updating, bound)

@@ -20,6 +20,7 @@ from thalweg.plan.nodes import (
     Values,
     Window,
 )
+from thalweg.plan.properties import join_bounds
 
 
 @dataclass
@@ -65,6 +66,10 @@ def _visit(plan: Plan, needs: Needs, seen: set[Plan]) -> None:
         _mark_positions(plan.inputs[0], needs)
     if isinstance(plan, Window):
         _mark_verdicts(plan.input, needs)
+    if isinstance(plan, Join):
+        for below, bound in zip(plan.inputs, join_bounds(plan), strict=True):
+            if bound.late is not None:
+                _mark_verdicts(below, needs)
 
 
 def _mark_positions(plan: Plan, needs: Needs) -> None:

@@ -35,6 +35,7 @@ from thalweg.plan.nodes import (
     Window,
     Write,
 )
+from thalweg.plan.time_bounds import SideBound, output_times, side_bounds
 
 WINDOW_TIME_US = 1000
 """`window_time` is one millisecond before the window's end, as in Flink."""
@@ -140,11 +141,23 @@ def _union(below: list[Properties]) -> Properties:
     )
 
 
+def join_bounds(plan: Join) -> tuple[SideBound, SideBound]:
+    """For how long the rows of both inputs can find partners; for ever, if rows can be taken back."""
+    left, right = (properties(p) for p in plan.inputs)
+    if left.is_updating or right.is_updating:
+        return SideBound(), SideBound()
+    return side_bounds(plan, left.times, right.times)
+
+
 def _join(plan: Join, left: Properties, right: Properties) -> Properties:
-    """A match may come at any time: rows without one may change until the input ends."""
+    """A partner may come at any time: rows without one may change until then."""
     changes = left.is_updating or right.is_updating or plan.kind not in ("inner", "semi")
     keys = left.keys if plan.kind in ("semi", "anti") else frozenset()
-    return Properties(left.is_bounded and right.is_bounded, changes, keys=keys)
+    # pairs are emitted when their second row comes; everything else waits for a cut, behind the watermark
+    is_timed = plan.kind == "inner" and not changes
+    times = output_times(plan, left.times, right.times) if is_timed else {}
+    windows = left.windows and {WINDOW_START, WINDOW_END} <= times.keys()
+    return Properties(left.is_bounded and right.is_bounded, changes, times, keys, windows)
 
 
 def _project(plan: Project, below: Properties) -> Properties:

@@ -176,6 +176,11 @@ class Multimap(Protocol):
         ...
 
     @property
+    def count(self) -> int:
+        """How many rows there are."""
+        ...
+
+    @property
     def totals(self) -> Array:
         """The sum of weights by slot."""
         ...

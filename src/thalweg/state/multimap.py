@@ -28,7 +28,7 @@ Array = np.ndarray[Any, Any]
 
 _WEIGHT, _COUNTER = "__state_weight", "__state_counter "
 _COMPACT_FROM = 4096
-"""Rows that have gone are left where they are until there are so many, and more of them than others."""
+"""Rows that have gone are left where they are until there are so many, and half as many as others."""
 
 
 class Multimap:
@@ -81,6 +81,11 @@ class Multimap:
         named = keys.clone()
         named.columns = [str(i) for i in range(keys.width)]
         return named
+
+    @property
+    def count(self) -> int:
+        """How many rows there are."""
+        return self._store.live_count
 
     @property
     def totals(self) -> Array:
@@ -192,7 +197,7 @@ class Multimap:
             return
         live_count = self._store.live_count
         gone = self._store.height - live_count
-        if gone < _COMPACT_FROM or gone <= live_count:
+        if gone < _COMPACT_FROM or 2 * gone <= live_count:
             return
         slots = self._index.live()
         self._codec.compact(self._index.rows(slots))

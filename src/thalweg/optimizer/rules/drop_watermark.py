@@ -15,6 +15,7 @@ keeps its watermark, so that the same rows are kept apart.
 
 from __future__ import annotations
 
+from thalweg.expr.nodes import Call, conjuncts
 from thalweg.optimizer.optimize import Roots, everywhere
 from thalweg.plan.nodes import (
     AssignWatermark,
@@ -32,6 +33,8 @@ from thalweg.plan.nodes import (
     Values,
     Write,
 )
+from thalweg.plan.properties import join_bounds
+from thalweg.plan.time_bounds import shifted
 
 _TIMELESS = (
     *(Scan, Values, AssignWatermark, Project, Filter, Explode, MapBatches),
@@ -60,9 +63,20 @@ def _find(plan: Plan, is_timed: bool, used: set[Plan], found: set[Plan], seen: s
         found.add(plan)
         if is_timed or _is_tolerant(plan):
             used.add(plan)
-    is_timed = is_timed or not isinstance(plan, _TIMELESS)
+    is_timed = is_timed or not isinstance(plan, _TIMELESS) or _compares_times(plan)
     for below in plan.inputs:
         _find(below, is_timed, used, found, seen)
+
+
+def _compares_times(plan: Plan) -> bool:
+    """Whether a condition bounds in time how long a join keeps rows, or may do so after further rules."""
+    if isinstance(plan, Join):
+        return any(bound.until is not None for bound in join_bounds(plan))
+    if not isinstance(plan, Filter):
+        return False
+    pairs = [p.args for p in conjuncts(plan.condition) if isinstance(p, Call) and len(p.args) == 2]
+    schema = plan.schema
+    return any(shifted(a, schema) is not None and shifted(b, schema) is not None for a, b in pairs)
 
 
 def _is_tolerant(plan: Plan) -> bool:
