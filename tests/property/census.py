@@ -57,7 +57,12 @@ def kinds_of(operator: object) -> list[str]:
     """The kinds of step that an operator stands for: neighbouring row-wise steps are one operator."""
     if isinstance(operator, JoinSpec):
         changes = operator.left.is_updating or operator.right.is_updating
-        return [f"{operator.kind} join", "join of changes" if changes else "join of rows that stay"]
+        kept = "rows kept for a while" if operator.left.bound.until or operator.right.bound.until else ""
+        return [
+            f"{operator.kind} join",
+            *filter(None, [kept]),
+            "join of changes" if changes else "join of rows that stay",
+        ]
     if not isinstance(operator, RowwiseSpec):
         return [kind_of(operator)]
     return [kind for step in operator.steps for kind in _kinds_of_step(step)]

@@ -378,6 +378,31 @@ def _join(r: Random, plan: Plan) -> Plan | None:
     return None if other is None else join_of(r, plan, other, on, kind)
 
 
+def _interval_join(r: Random, plan: Plan) -> Plan | None:
+    """A join whose rows must be near each other in time, so that they are kept for a while only."""
+    known = sorted(properties(plan).times)
+    keys = [n for n in ("k", "s") if n in plan.schema]
+    if properties(plan).is_updating or not known or not keys:
+        return None
+    depth = sum(isinstance(n, Join) for n in every_node(plan))
+    other, called = apart(plan, _filter(r, plan) or plan, lambda name: f"{name}_{depth}")
+    if "inexact" in "".join(plan.schema.names):
+        return None
+    mine, others = Column(r.choice(known)), Column(called[r.choice(known)])
+    near = [Call(">=", (mine, minus(others, timedelta(seconds=r.choice([0, 2, 7])))))]
+    if r.random() < 0.8:
+        near.append(Call("<=", (mine, minus(others, timedelta(seconds=-r.choice([0, 1, 5]))))))
+    key = r.choice(keys)
+    condition = equal([(Column(key), Column(called[key]))])
+    for part in near:
+        condition = Call("and", (condition, part))
+    kind: JoinKind = r.choice(["inner", "inner", "inner", "left", "right", "full", "semi", "anti"])
+    made = join(plan, other, kind, condition)
+    padded = {"left": (other,), "right": (plan,), "full": (plan, other)}.get(kind, ())
+    gone = {f.name for p in padded for f in p.schema if isinstance(f.type, Timestamp)}
+    return build.select_names(made, [n for n in made.schema.names if n not in gone])
+
+
 def join_of(r: Random, left: Plan, right: Plan, on: Sequence[str], kind: JoinKind) -> Plan:
     """A join by columns of both, every third with another condition."""
     depth = sum(isinstance(n, Join) for n in every_node(left))
@@ -422,6 +447,12 @@ SHAPES: tuple[tuple[Step, ...], ...] = (
     *((_window, _rank), (_window, _window_group), (_window_group, _rank, _window_group), (_window, _window)),
     *((_counts_and_extremes,), (random_step, random_step, random_step)),
     *((_join,), (_join, _group), (_group, _join), (_join, _join), (_window_group, _join), (_join, _filter)),
+    *(
+        (_interval_join,),
+        (_interval_join, _window_group),
+        (_interval_join, _group),
+        (_filter, _interval_join),
+    ),
 )
 """What the middle of a plan is like: shapes that take different ways through the engine."""
 

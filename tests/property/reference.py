@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 import operator as op
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal
@@ -22,7 +22,7 @@ from typing import Any
 import polars as pl
 
 from tests.property.recording import Table, canonical
-from thalweg.expr.nodes import Aggregate, Call, Column, Expr, Literal, PythonCall
+from thalweg.expr.nodes import Aggregate, Call, Column, Expr, Literal, PythonCall, walk
 from thalweg.plan.nodes import (
     AssignWatermark,
     Explode,
@@ -41,10 +41,20 @@ from thalweg.plan.nodes import (
     Values,
     Window,
 )
+from thalweg.plan.properties import properties
 from thalweg.progress.windows import WindowSpec
 
 EPOCH = datetime(1970, 1, 1)
-_BINARY = {"<": op.lt, ">": op.gt, "=": op.eq, "<>": op.ne, "+": op.add, "-": op.sub}
+_BINARY = {
+    "<": op.lt,
+    ">": op.gt,
+    "<=": op.le,
+    ">=": op.ge,
+    "=": op.eq,
+    "<>": op.ne,
+    "+": op.add,
+    "-": op.sub,
+}
 _BEHIND = {"window_start": timedelta(0), "window_end": timedelta(0), "window_time": timedelta(milliseconds=1)}
 Place = tuple[int, int, int]
 Frames = Sequence[pl.DataFrame]
@@ -122,7 +132,7 @@ class Reference:
             pairs = self._pairs(plan)
             return [_windowed(r, s, e) for r, s, e, late in pairs if not late]
         if isinstance(plan, Join):
-            return _join(plan, self.rows(plan.left), self.rows(plan.right))
+            return _join(plan, *(self._on_time(plan, p, self.rows(p)) for p in plan.inputs))
         below = self.rows(plan.inputs[0])
         if isinstance(plan, GroupBy) and not plan.keys and not below and not self._has_ended:
             return []
@@ -149,6 +159,16 @@ class Reference:
                 found.append((row, start, end, late))
         return found
 
+    def _on_time(self, plan: Join, side: Plan, below: list[R]) -> list[R]:
+        """The rows of one side that are not late, where they must be near rows of the other one in time."""
+        if not self._judges or any(properties(p).is_updating for p in plan.inputs):
+            return below
+        for x, y in _orders(plan.residual):
+            slack = _slack(side, x) if x in side.schema and y not in side.schema else None
+            if slack is not None:
+                return [r for r in below if r.before is None or r.values[x] >= r.before - slack]
+        return below
+
     def _late(self, row: R, start: datetime, end: datetime) -> R:
         split, position = (None, None) if row.place is None else (str(row.place[1]), row.place[2])
         return row.having(window_start=start, window_end=end, split=split, position=position)
@@ -167,6 +187,18 @@ def _is_placed(plan: Plan) -> bool:
     if isinstance(plan, (GroupBy, Join, MapBatches)):
         return False
     return all(_is_placed(p) for p in plan.inputs)
+
+
+def _orders(expr: Expr | None) -> Iterator[tuple[str, str]]:
+    """Which columns a condition says to be less than, or equal to, which others but for a constant."""
+    if not isinstance(expr, Call) or expr.function not in ("and", "<=", ">="):
+        return
+    if expr.function == "and":
+        for part in expr.args:
+            yield from _orders(part)
+        return
+    names = [next(e.name for e in walk(a) if isinstance(e, Column)) for a in expr.args]
+    yield (names[0], names[1]) if expr.function == "<=" else (names[1], names[0])
 
 
 def _unary(plan: Plan, below: list[R]) -> list[R]:

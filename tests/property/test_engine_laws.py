@@ -35,7 +35,7 @@ MET = (
         "window row_number",
     ),
     *(f"{kind} join" for kind in get_args(JoinKind)),
-    *("join of changes", "join of rows that stay"),
+    *("join of changes", "join of rows that stay", "rows kept for a while"),
     *("windows, tumbling", "windows, hopping", "windows, cumulating"),
     *("batches", "empty batches", "empty splits", "late rows", "retractions", "runs"),
 )
