@@ -202,4 +202,5 @@ class _Nested(Scope):
             try:
                 return self.outer.resolve(parts)
             except (PlanError, SqlError) as other:
-                raise (other if other.code == "sql-ambiguous" else error) from None
+                is_outer = other.code == "sql-ambiguous" or self.outer.has_relation(parts[0].name)
+                raise (other if is_outer else error) from None
