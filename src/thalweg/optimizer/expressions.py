@@ -21,7 +21,7 @@ from thalweg.expr.compile import compile_expr
 from thalweg.expr.infer import resolve, type_of
 from thalweg.expr.nodes import Call, Cast, Column, Expr, Literal, Named, PythonCall, columns_of, walk
 from thalweg.plan.nodes import AssignWatermark, Filter, GroupBy, Join, Plan, Project
-from thalweg.plan.properties import properties
+from thalweg.plan.properties import join_bounds, properties
 
 Change = Callable[[Expr, Schema], Expr]
 """From an expression and the columns that it reads to an expression of the same type."""
@@ -159,7 +159,9 @@ def with_expressions(plan: Plan, change: Change) -> Plan:
         return made if properties(made).times == properties(plan).times else plan
     if isinstance(plan, Join) and plan.residual is not None:
         residual = change(plan.residual, plan.both)
-        return plan if residual is plan.residual else replace(plan, residual=residual)
+        joined = plan if residual is plan.residual else replace(plan, residual=residual)
+        # were a bound in time lost or found, other rows would be late
+        return joined if join_bounds(joined) == join_bounds(plan) else plan
     if isinstance(plan, GroupBy):
         aggregates = _changed(plan.aggregates, plan.input.schema, _reading_rows(change))
         return plan if aggregates is plan.aggregates else replace(plan, aggregates=aggregates)

@@ -8,7 +8,7 @@ Not here: pushing conditions to where they cost least (optimizer/), the other st
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from thalweg.base.schema import SYSTEM_PREFIX, Schema
 from thalweg.base.types import BOOLEAN, NULL, DataType, Float, List, Map, Struct
@@ -27,7 +27,8 @@ from thalweg.expr.nodes import (
     conjuncts,
     walk,
 )
-from thalweg.plan.nodes import Join, JoinKind, Plan, Project
+from thalweg.plan.nodes import Filter, Join, JoinKind, Plan, Project
+from thalweg.plan.time_bounds import shifted
 
 
 def join(
@@ -79,6 +80,49 @@ def _checked(condition: Expr, both: Schema, clause: str) -> Expr:
             found=str(condition),
         )
     return resolved
+
+
+def into_joins(plan: Plan) -> Plan:
+    """A filter over inner joins, as part of the joins' conditions where it compares columns of both inputs.
+
+    In SQL, `FROM a, b WHERE a.x = b.x` and `FROM a JOIN b ON a.x = b.x` are one: rows are paired, kept for as
+    long as time allows, and late, in the same way.
+    """
+    if not isinstance(plan, Filter):
+        return plan
+    kept: list[Expr] = []
+    below = plan.input
+    for part in conjuncts(plan.condition):
+        made = _with_condition(below, part)
+        if made is None:
+            kept.append(part)
+        else:
+            below = made
+    if below is plan.input:
+        return plan
+    return replace(plan, input=below, condition=conjunction(kept)) if kept else below
+
+
+def _with_condition(plan: Plan, part: Expr) -> Plan | None:
+    """The join with one more condition; None if that is none of this join or of an inner join below it."""
+    if not isinstance(plan, Join) or plan.kind != "inner" or not _compares_columns(part, plan.schema):
+        return None
+    for number, side in enumerate(plan.inputs):
+        if columns_of(part) <= set(side.schema.names):
+            made = _with_condition(side, part)
+            if made is None:
+                return None
+            return replace(plan, left=made) if number == 0 else replace(plan, right=made)
+    keys = KeyFinder(plan.left, plan.right, plan.keys)
+    rest = [] if keys.take(part) else [part]
+    residual = [*([] if plan.residual is None else [plan.residual]), *rest]
+    return replace(plan, keys=tuple(keys.pairs), residual=conjunction(residual) if residual else None)
+
+
+def _compares_columns(part: Expr, schema: Schema) -> bool:
+    if not isinstance(part, Call) or part.function not in ("=", "<", "<=", ">", ">="):
+        return False
+    return all(isinstance(a, Column) or shifted(a, schema) is not None for a in part.args)
 
 
 # Keys ----------------------------------------------------------------------------------------------

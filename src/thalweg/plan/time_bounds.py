@@ -94,6 +94,11 @@ def orders(join: Join) -> Iterator[Order]:
         yield from _orders_of(part, join)
 
 
+def says_order(part: Expr, join: Join) -> bool:
+    """Whether a condition compares a time of one input with one of the other."""
+    return any(_orders_of(part, join))
+
+
 def _orders_of(part: Expr, join: Join) -> Iterator[Order]:
     if not isinstance(part, Call) or part.function not in ("<", "<=", ">", ">=", "="):
         return

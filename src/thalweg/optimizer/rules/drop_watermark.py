@@ -6,8 +6,8 @@
     Project price
 
 Then the columns that event time is computed from need not be read either. A watermark is used by windows,
-and by any step that this rule does not know to be without time. All plans of the job are looked at: a
-watermark belongs to its scan, and a scan that two plans read must stay one.
+by joins in time, and by any step that this rule does not know to be without time. All plans of the job are
+looked at: a watermark belongs to its scan, and a scan that two plans read must stay one.
 
 A row without event time is a bad row only where its time is asked for; but a scan that keeps bad rows apart
 keeps its watermark, so that the same rows are kept apart.
@@ -15,7 +15,6 @@ keeps its watermark, so that the same rows are kept apart.
 
 from __future__ import annotations
 
-from thalweg.expr.nodes import Call, conjuncts
 from thalweg.optimizer.optimize import Roots, everywhere
 from thalweg.plan.nodes import (
     AssignWatermark,
@@ -34,7 +33,6 @@ from thalweg.plan.nodes import (
     Write,
 )
 from thalweg.plan.properties import join_bounds
-from thalweg.plan.time_bounds import shifted
 
 _TIMELESS = (
     *(Scan, Values, AssignWatermark, Project, Filter, Explode, MapBatches),
@@ -63,20 +61,14 @@ def _find(plan: Plan, is_timed: bool, used: set[Plan], found: set[Plan], seen: s
         found.add(plan)
         if is_timed or _is_tolerant(plan):
             used.add(plan)
-    is_timed = is_timed or not isinstance(plan, _TIMELESS) or _compares_times(plan)
+    is_timed = is_timed or not isinstance(plan, _TIMELESS) or _is_bounded(plan)
     for below in plan.inputs:
         _find(below, is_timed, used, found, seen)
 
 
-def _compares_times(plan: Plan) -> bool:
-    """Whether a condition bounds in time how long a join keeps rows, or may do so after further rules."""
-    if isinstance(plan, Join):
-        return any(bound.until is not None for bound in join_bounds(plan))
-    if not isinstance(plan, Filter):
-        return False
-    pairs = [p.args for p in conjuncts(plan.condition) if isinstance(p, Call) and len(p.args) == 2]
-    schema = plan.schema
-    return any(shifted(a, schema) is not None and shifted(b, schema) is not None for a, b in pairs)
+def _is_bounded(plan: Plan) -> bool:
+    """Whether a join keeps rows only for as long as time allows."""
+    return isinstance(plan, Join) and any(bound.until is not None for bound in join_bounds(plan))
 
 
 def _is_tolerant(plan: Plan) -> bool:

@@ -12,7 +12,8 @@
 An equality becomes a pair of keys, by which rows are looked up instead of being tried in pairs; any other
 condition on both inputs is tested when a pair is found. Sides of equalities that are no columns are computed
 below. Only conditions that are sure (no error, no user's code) move: the others go on seeing only the pairs
-that fulfil what stands before them.
+that fulfil what stands before them. Comparisons of times do not move either: by them the join would keep rows
+for a while only, and some would be late (SQL's binder puts those where they belong, see plan/join.py).
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from thalweg.expr.nodes import Column, Expr, Named, columns_of, conjunction, con
 from thalweg.optimizer.expressions import is_movable, is_sure
 from thalweg.plan.join import KeyFinder
 from thalweg.plan.nodes import Filter, Join, Plan, Project
+from thalweg.plan.time_bounds import says_order
 
 
 def find_join_keys(plan: Plan) -> Plan:
@@ -34,7 +36,7 @@ def find_join_keys(plan: Plan) -> Plan:
     kept: list[Expr] = []
     residual = [] if join.residual is None else conjuncts(join.residual)
     for part in conjuncts(plan.condition):
-        if not _reads_both(part, join) or not is_sure(part, join.schema):
+        if not _reads_both(part, join) or not is_sure(part, join.schema) or says_order(part, join):
             kept.append(part)
         elif not (_is_equality(part, keys, join) and keys.take(part)):
             residual.append(part)

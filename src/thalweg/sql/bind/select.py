@@ -15,6 +15,7 @@ from thalweg.base.types import BOOLEAN, NULL
 from thalweg.errors import PlanError, TypeMismatch
 from thalweg.expr.nodes import Column, Expr, Named
 from thalweg.plan import build
+from thalweg.plan.join import into_joins
 from thalweg.plan.nodes import Plan
 from thalweg.sql import problems
 from thalweg.sql.bind import subqueries
@@ -51,7 +52,7 @@ def _filtered(scope: Scope, where: exp.Expr, node: exp.Expr, context: Context) -
     binder = ExpressionBinder(scope, context.catalog, "WHERE")
     for part in plain:
         condition = _without_aliases(binder, part, node)
-        scope = scope.over(placed(build.filter_rows(scope.plan, condition), where))
+        scope = scope.over(into_joins(placed(build.filter_rows(scope.plan, condition), where)))
     for query in queries:
         scope = scope.over(subqueries.kept(scope, query, context))
     return scope
