@@ -101,6 +101,7 @@ class Multimap:
 
     def add(self, frame: pl.DataFrame, slots: Array, weights: Array) -> Array:
         """Add rows to keys."""
+        assert len(slots) == frame.height, "each row has a key"
         rows, fresh, places = self._store.add(pick(frame, list(self._columns)))
         self._make_room()
         links, fresh_slots = self._links, slots if places is None else slots[places]
