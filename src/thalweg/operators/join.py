@@ -30,7 +30,8 @@ class JoinOp:
     """Put rows of two inputs together by key, and keep the result up to date.
 
     Emits:      pairs as they are found, at once if no row can be taken back, else netted at the cut; at the
-                cut the rows that lost or found their partners, with the weights that undo and do.
+                cut the rows that lost or found their partners, with the weights that undo and do; where time
+                says when a row can find none any more, only then, and for good.
     State:      the rows of both inputs by key, as long as they can find partners; of a semi or anti join's
                 right input what is looked at only.
     Late rows:  where time bounds the state, go to a port of their input; else they are rows like any other.
@@ -45,9 +46,10 @@ class JoinOp:
             JoinSide(context.state(spec.right.name), spec.right, is_judged=spec.keeps_right),
         ]
         self._emits_pairs = spec.kind not in ("semi", "anti")
-        self._counts_pairs = self._residual is not None and (spec.keeps_left or spec.keeps_right)
+        self._counts_pairs = spec.counts_pairs and (spec.keeps_left or spec.keeps_right)
         self._defers = spec.left.is_updating or spec.right.is_updating
         self._watermark: int | None = None
+        self._ended: set[int] = set()
         self._waiting: list[Batch] = []
         self._waiting_rows = 0
 
@@ -63,7 +65,7 @@ class JoinOp:
             yield from self._emitted(self._padded(port, taken.without_key))
         if not taken.frame.height:
             return
-        if other.is_judged and self._residual is None:
+        if other.is_judged and not self._counts_pairs:
             side.note_keys(taken)
         taken = side.keep(taken)
         if self._emits_pairs or self._counts_pairs:
@@ -128,7 +130,8 @@ class JoinOp:
         del number
         for port, side in enumerate(self._sides):
             if side.is_judged:
-                for change in self._judged(port, side):
+                judge = self._due if self._spec.emits_once else self._judged
+                for change in judge(port, side):
                     yield from self._emitted(change)
         yield from self._released()
         for side in self._sides:
@@ -137,12 +140,12 @@ class JoinOp:
     def _judged(self, port: int, side: JoinSide) -> Iterator[Batch]:
         """The rows of a side whose partners came or went, or that changed themselves."""
         other = self._sides[1 - port]
-        if self._residual is None:
+        if not self._counts_pairs:
             side.note_chains(other.flipped_keys(), self._rows_max)
         rows = side.touched()
         if not len(rows):
             return
-        if self._residual is None:
+        if not self._counts_pairs:
             has_partner = other.present(side.keys_of_rows(rows))
         else:
             has_partner = side.state.counter(MATCHES)[rows] > 0
@@ -151,15 +154,24 @@ class JoinOp:
         change = wanted - shown[rows]
         shown[rows] = wanted
         places = change.nonzero()[0]
-        for start in range(0, len(places), self._rows_max):
-            some = places[start : start + self._rows_max]
-            weights = change[some]
-            made = _batch(side.state.frame(rows[some]), None if (weights == 1).all() else weights)
-            yield self._padded(port, made)
+        yield from self._changes(port, rows[places], change[places])
+
+    def _due(self, port: int, side: JoinSide) -> Iterator[Batch]:
+        """The rows of a side that had no partner and can find none any more."""
+        rows = side.due(self._watermark, is_end=len(self._ended) == len(self._sides))
+        alone = rows[side.state.counter(MATCHES)[rows] == 0]
+        yield from self._changes(port, alone, side.state.weights(alone))
+
+    def _changes(self, port: int, rows: Array, weights: Array) -> Iterator[Batch]:
+        """Rows of a side with weights, in bounded batches."""
+        for start in range(0, len(rows), self._rows_max):
+            some = slice(start, start + self._rows_max)
+            held = None if (weights[some] == 1).all() else weights[some]
+            yield self._padded(port, _batch(self._sides[port].state.frame(rows[some]), held))
 
     def on_end(self, port: int) -> Iterator[Output]:
         """The last changes."""
-        del port
+        self._ended.add(port)
         yield from self.on_cut(0)
 
 

@@ -67,6 +67,7 @@ class JoinSide:
         self._names, self._keys = list(spec.columns), list(spec.keys)
         self._rows, self._slots = _Marks(), _Marks()
         self._added = 0
+        self._due: Array | None = None
 
     # Taking rows -------------------------------------------------------------------------------
 
@@ -173,6 +174,15 @@ class JoinSide:
         """The rows to look at again."""
         return self._rows.all()
 
+    def due(self, watermark: int | None, *, is_end: bool) -> Array:
+        """The rows that can find no partner any more; they are forgotten when the cut is settled."""
+        rows = self.state.live()
+        if not is_end:
+            until = self.state.counter(UNTIL)[rows]
+            rows = rows[until < watermark] if watermark is not None else rows[:0]
+        self._due = rows
+        return rows
+
     def settle(self, watermark: int | None) -> None:
         """The end of a cut: forget rows that have gone, and those that can find no partner any more."""
         rows = self._rows.all()
@@ -181,7 +191,9 @@ class JoinSide:
         self._slots.clear()
         if len(gone):
             self.state.free(gone)
-        if self._spec.bound.until is not None and watermark is not None:
+        if self._due is not None:
+            self.state.free(self._due)
+        elif self._spec.bound.until is not None and watermark is not None:
             self._expire(watermark)
         self.state.compact()
 

@@ -60,6 +60,8 @@ class JoinSpec:
 
     Attributes:
         both: the columns of a pair of rows, which the residual reads.
+        emits_once: whether a row without a partner is emitted when it can find none any more, and stays; else
+            at the next cut, and is taken back when one comes.
     """
 
     id: str
@@ -68,6 +70,7 @@ class JoinSpec:
     right: SideSpec
     residual: Expr | None
     both: Schema
+    emits_once: bool = False
 
     def __hash__(self) -> int:
         return hash(self.id)
@@ -82,9 +85,14 @@ class JoinSpec:
         """Whether the output depends on which right rows have no partner."""
         return self.kind in ("right", "full")
 
+    @property
+    def counts_pairs(self) -> bool:
+        """Whether a row has a partner is counted row by row, not asked of its key."""
+        return self.residual is not None or self.emits_once
+
     def states(self) -> Iterable[StateSpec]:
         """The rows of both inputs."""
-        counts = self.residual is not None
+        counts = self.counts_pairs
         left = self.left.state(is_judged=self.keeps_left, counts=counts)
         return [left, self.right.state(is_judged=self.keeps_right, counts=counts)]
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from thalweg.job.job import Edge
 from thalweg.operators.join_spec import JoinSpec, SideSpec
 from thalweg.plan.nodes import Join, Plan
-from thalweg.plan.properties import join_bounds, properties
+from thalweg.plan.properties import emits_once, join_bounds, properties
 from thalweg.plan.time_bounds import SideBound
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def join_spec(plan: Join, id: str) -> JoinSpec:
     bounds = join_bounds(plan)
     left = _side("left", plan.left, tuple(k for k, _ in plan.keys), bounds[0], merges=False)
     right = _side("right", plan.right, tuple(k for _, k in plan.keys), bounds[1], merges=merges)
-    return JoinSpec(id, plan.kind, left, right, plan.residual, plan.both)
+    return JoinSpec(id, plan.kind, left, right, plan.residual, plan.both, emits_once(plan))
 
 
 def _side(name: str, plan: Plan, keys: tuple[str, ...], bound: SideBound, *, merges: bool) -> SideSpec:

@@ -149,9 +149,19 @@ def join_bounds(plan: Join) -> tuple[SideBound, SideBound]:
     return side_bounds(plan, left.times, right.times)
 
 
+def emits_once(plan: Join) -> bool:
+    """Whether rows without a partner are emitted when time says that they never get one, and stay."""
+    if any(properties(p).is_updating for p in plan.inputs) or plan.kind in ("inner", "semi"):
+        return False
+    bounds = join_bounds(plan)
+    judged = {"left": bounds[:1], "anti": bounds[:1], "right": bounds[1:]}.get(plan.kind, bounds)
+    return all(bound.until is not None for bound in judged)
+
+
 def _join(plan: Join, left: Properties, right: Properties) -> Properties:
     """A partner may come at any time: rows without one may change until then."""
-    changes = left.is_updating or right.is_updating or plan.kind not in ("inner", "semi")
+    stays = plan.kind in ("inner", "semi") or emits_once(plan)
+    changes = left.is_updating or right.is_updating or not stays
     keys = left.keys if plan.kind in ("semi", "anti") else frozenset()
     # pairs are emitted when their second row comes; everything else waits for a cut, behind the watermark
     is_timed = plan.kind == "inner" and not changes
