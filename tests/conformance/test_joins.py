@@ -2,26 +2,31 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from itertools import chain, zip_longest
 from typing import Any, get_args
 
 import polars as pl
 import pytest
 
-from tests.conformance.feeds import batches, changes, rows
-from thalweg.columnar.batch import Batch
+from tests.conformance.feeds import SECOND, batches, changes, rows
+from thalweg.columnar.batch import BEFORE, Batch
 from thalweg.connectors.memory import frame_source
-from thalweg.expr.nodes import Aggregate, Call, Column, Expr, Named
+from thalweg.expr.literals import literal_of
+from thalweg.expr.nodes import Aggregate, Call, Column, Expr, Named, conjunction
 from thalweg.physical.joining import join_spec
 from thalweg.plan import build
 from thalweg.plan.join import apart, join
 from thalweg.plan.nodes import Join, JoinKind, Plan, Scan
+from thalweg.protocols.messages import Watermark
 from thalweg.testing import check_operator
 from thalweg.testing.scripts import Rows
 
 pytestmark = pytest.mark.slow
 
 COLUMNS = ["k", "s", "v", "f"]
+TIMED = rows(15, 3).select("k", "v", "t")
+TIMED_R = rows(15, 4).select(pl.col("k", "v", "t").name.suffix("_r"))
 LEFT, RIGHT = rows(9, 1).select(COLUMNS), rows(9, 2).select(pl.col(COLUMNS).name.suffix("_r"))
 KINDS = get_args(JoinKind)
 SMALLER = Call("<", (Column("v"), Column("v_r")))
@@ -92,6 +97,46 @@ def test_changes_of_one_side(kind: JoinKind, left: bool) -> None:
     others = batches(RIGHT, 4) if left else changes(RIGHT)
     # other weights would come to the side that takes none
     check_operator(made, feed(mine, others), takes_updates=False)
+
+
+T, T_R = Column("t"), Column("t_r")
+NEAR = conjunction(
+    [
+        CONDITIONS["key"] or T,
+        Call(">=", (T, T_R)),
+        Call("<=", (T, Call("+", (T_R, literal_of(timedelta(seconds=2)))))),
+    ]
+)
+
+
+def in_time(kind: JoinKind) -> Any:
+    """The operator of a join whose rows must be near in time."""
+    left, right = (
+        build.assign_watermark(Scan(frame_source(f)), n, Column(n))
+        for f, n in ((TIMED, "t"), (TIMED_R, "t_r"))
+    )
+    plan = join(left, right, kind, NEAR)
+    assert isinstance(plan, Join)
+    return join_spec(plan, "join")
+
+
+def timed_feed() -> list[Any]:
+    """Batches of both sides by turns, each row with the watermark before it, and the watermarks of both."""
+    marks = [f.get_column(n).to_physical().cum_max() - SECOND for f, n in ((TIMED, "t"), (TIMED_R, "t_r"))]
+    sides = [f.with_columns(m.shift(1).alias(BEFORE)) for f, m in zip((TIMED, TIMED_R), marks, strict=True)]
+    made: list[Any] = []
+    for at in range(0, TIMED.height, 3):
+        made += [_rows(port, side[at : at + 3]) for port, side in enumerate(sides)]
+        made.append(Watermark(min(m[min(at + 3, TIMED.height) - 1] for m in marks)))
+    return made
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_rows_that_are_near_in_time(kind: JoinKind) -> None:
+    spec = in_time(kind)
+    assert spec.left.bound.until and spec.right.bound.until  # noqa: PT018 - one fact: both are bounded
+    assert spec.emits_once == (kind not in ("inner", "semi"))
+    check_operator(spec, timed_feed(), time="t" if kind == "inner" else None, slack_us=2 * SECOND)
 
 
 def test_sides_with_the_same_names_are_kept_apart() -> None:
