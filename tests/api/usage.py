@@ -57,6 +57,8 @@ def steps(data: tw.Dataset, other: tw.Dataset) -> None:
     assert_type(data.select("a", tw.col("b") + 1, c="a", d=3).with_columns(e=None), tw.Dataset)
     assert_type(data.group_by("a", b=tw.col("c")).agg(tw.count(), m=tw.avg("d")), tw.Dataset)
     assert_type(data.union(other, other).distinct().limit(3), tw.Dataset)
+    assert_type(data.join(other, on="k", how="left").join(other, on=tw.col("a") == tw.col("b")), tw.Dataset)
+    data.join(other, on="k", how="outer")  # type: ignore[arg-type]
     assert_type(data.assign_watermark("at", delay="4s").window(tw.tumbling("1m")), tw.WindowedDataset)
     assert_type(
         data.map_batches(lambda f: f.head(1), schema={"a": int, "b": "STRING", "c": pl.Int8}), tw.Dataset

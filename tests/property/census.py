@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 
 from thalweg.expr.nodes import PythonCall, walk
+from thalweg.operators.join_spec import JoinSpec
 from thalweg.operators.rowwise import (
     ExplodeStep,
     FilterStep,
@@ -54,6 +55,14 @@ class Census:
 
 def kinds_of(operator: object) -> list[str]:
     """The kinds of step that an operator stands for: neighbouring row-wise steps are one operator."""
+    if isinstance(operator, JoinSpec):
+        changes = operator.left.is_updating or operator.right.is_updating
+        kept = "rows kept for a while" if operator.left.bound.until or operator.right.bound.until else ""
+        return [
+            f"{operator.kind} join",
+            *filter(None, [kept]),
+            "join of changes" if changes else "join of rows that stay",
+        ]
     if not isinstance(operator, RowwiseSpec):
         return [kind_of(operator)]
     return [kind for step in operator.steps for kind in _kinds_of_step(step)]

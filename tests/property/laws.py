@@ -38,8 +38,18 @@ from tests.property.worlds import PacedSource, random_world
 from thalweg.checkpoint.snapshot import JobSnapshot
 from thalweg.expr.nodes import Aggregate, Call, Column, Expr, Named
 from thalweg.plan import build
-from thalweg.plan.nodes import WINDOW_END, WINDOW_START, AssignWatermark, BadRows, Late, Plan, Values, Window
-from thalweg.plan.properties import properties
+from thalweg.plan.nodes import (
+    WINDOW_END,
+    WINDOW_START,
+    AssignWatermark,
+    BadRows,
+    Join,
+    Late,
+    Plan,
+    Values,
+    Window,
+)
+from thalweg.plan.properties import emits_once, properties
 
 CHANGELOGS: tuple[Changelog | None, ...] = (None, None, None, "ops", "fold")
 Law = Callable[[Random], None]
@@ -177,7 +187,7 @@ def cuts_are_consistent(r: Random) -> None:
         ended = Reference(case.roots, judges=True, frames=frames)
         for root, log, end in zip(case.roots, outcome.logs, final, strict=True):
             found = log.at([snapshot.number])[0]
-            if not any(isinstance(n, Window) for n in every_node(root)):
+            if not any(_waits_for_time(n) for n in every_node(root)):
                 # a step behind another has seen its first cut when the first rows come, or not yet
                 right = ended if found == ended.table(root) else going
                 same(found, right.table(root), f"cut {snapshot.number} of {root!r}")
@@ -270,6 +280,11 @@ def counting_case(r: Random) -> Case:
     outputs = [*(Named(n, Column(n)) for n in names), Named("n", Aggregate("count"))]
     counted = build.group_by(windowed, [Named(n, Column(n)) for n in names], outputs)
     return Case((world,), (counted, Late(windowed), *others))
+
+
+def _waits_for_time(plan: Plan) -> bool:
+    """Whether a step holds rows back until event time has passed them."""
+    return isinstance(plan, Window) or (isinstance(plan, Join) and emits_once(plan))
 
 
 def _not_null(column: str) -> Expr:

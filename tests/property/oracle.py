@@ -21,6 +21,7 @@ from thalweg.plan.nodes import (
     Explode,
     Filter,
     GroupBy,
+    Join,
     MapBatches,
     Plan,
     Project,
@@ -82,6 +83,11 @@ class _Translation:
             return self._table(plan)
         if isinstance(plan, Union):
             return " UNION ALL ".join(f"SELECT {_names(p)} FROM ({self.sql(p)})" for p in plan.parts)
+        if isinstance(plan, Join):
+            on = " AND ".join(f"{_quoted(a)} = {_quoted(b)}" for a, b in plan.keys) or "TRUE"
+            on += "" if plan.residual is None else f" AND {_expr(plan.residual)}"
+            sides = [f"(SELECT {_names(p)} FROM ({self.sql(p)}))" for p in plan.inputs]
+            return f"SELECT * FROM {sides[0]} {plan.kind.upper()} JOIN {sides[1]} ON {on}"
         below = f"({self.sql(plan.inputs[0])})"
         if isinstance(plan, AssignWatermark):
             return below[1:-1]

@@ -27,12 +27,15 @@ from thalweg.expr.nodes import (
     PythonFunction,
 )
 from thalweg.plan import build
+from thalweg.plan.join import apart, equal, join
 from thalweg.plan.nodes import (
     WINDOW_END,
     WINDOW_START,
     WINDOW_TIME,
     FrameFunction,
     GroupBy,
+    Join,
+    JoinKind,
     Late,
     Limit,
     MapBatches,
@@ -239,7 +242,7 @@ def drop_some(frame: pl.DataFrame) -> pl.DataFrame:
 
 def _limit(r: Random, plan: Plan) -> Plan | None:
     """The first rows; only source rows have a place, and neither items nor windows of a row have one."""
-    if any(isinstance(n, (GroupBy, MapBatches, Limit)) for n in every_node(plan)):
+    if any(isinstance(n, (GroupBy, Join, MapBatches, Limit)) for n in every_node(plan)):
         return None
     return build.limit(plan, r.randint(0, 12), r.choice([0, 0, 3]))
 
@@ -356,6 +359,70 @@ def random_call(r: Random, plan: Plan) -> Aggregate:
     return call
 
 
+def _join(r: Random, plan: Plan) -> Plan | None:
+    """A join with some of the same rows, or with groups of them: one side or both may change."""
+    keys = [n for n in ("k", "s", "v", "d") if n in plan.schema]
+    if not keys:
+        return None
+    other: Plan | None
+    if r.random() < 0.6:
+        by = sorted(set(r.choices(keys, k=r.choice([1, 1, 2]))))
+        other, on = group(r, plan, by), by
+        if r.random() < 0.3:
+            plan = group(r, plan, by)
+    elif "id" in plan.schema:
+        other, on = _filter(r, plan), ["id", *r.choices(keys, k=r.choice([0, 1]))]
+    else:
+        other, on = _filter(r, plan), [r.choice(keys)]
+    kind: JoinKind = r.choice(["inner", "left", "right", "full", "semi", "anti"])
+    return None if other is None else join_of(r, plan, other, on, kind)
+
+
+def _interval_join(r: Random, plan: Plan) -> Plan | None:
+    """A join whose rows must be near each other in time, so that they are kept for a while only."""
+    known = sorted(properties(plan).times)
+    keys = [n for n in ("k", "s") if n in plan.schema]
+    if properties(plan).is_updating or not known or not keys:
+        return None
+    depth = sum(isinstance(n, Join) for n in every_node(plan))
+    other, called = apart(plan, _filter(r, plan) or plan, lambda name: f"{name}_{depth}")
+    if "inexact" in "".join(plan.schema.names):
+        return None
+    mine, others = Column(r.choice(known)), Column(called[r.choice(known)])
+    near = [Call(">=", (mine, minus(others, timedelta(seconds=r.choice([0, 2, 7])))))]
+    if r.random() < 0.8:
+        near.append(Call("<=", (mine, minus(others, timedelta(seconds=-r.choice([0, 1, 5]))))))
+    key = r.choice(keys)
+    condition = equal([(Column(key), Column(called[key]))])
+    for part in near:
+        condition = Call("and", (condition, part))
+    kind: JoinKind = r.choice(["inner", "inner", "inner", "left", "right", "full", "semi", "anti"])
+    made = join(plan, other, kind, condition)
+    padded = {"left": (other,), "right": (plan,), "full": (plan, other)}.get(kind, ())
+    gone = {f.name for p in padded for f in p.schema if isinstance(f.type, Timestamp)}
+    return build.select_names(made, [n for n in made.schema.names if n not in gone])
+
+
+def join_of(r: Random, left: Plan, right: Plan, on: Sequence[str], kind: JoinKind) -> Plan:
+    """A join by columns of both, every third with another condition."""
+    depth = sum(isinstance(n, Join) for n in every_node(left))
+    left, right = _without_times(left, kind in ("right", "full")), _without_times(right, kind != "right")
+    right, called = apart(left, right, lambda name: f"{name}_{depth}")
+    on = [n for n in dict.fromkeys(on) if n in left.schema and n in called]
+    condition = equal([(Column(n), Column(called[n])) for n in on])
+    numbers = [_columns(p, Integer) for p in (left, right)]
+    if r.random() < 0.35 and all(numbers):
+        pair = tuple(Column(r.choice(names)) for names in numbers)
+        condition = Call("and", (condition, Call(r.choice(["<", ">", "<>"]), pair)))
+    return join(left, right, kind, condition)
+
+
+def _without_times(plan: Plan, is_padded: bool) -> Plan:
+    """The plan without times, where they may become NULL: a row without one falls into no window."""
+    kept = [f.name for f in plan.schema if not (is_padded and isinstance(f.type, Timestamp))]
+    return build.select_names(plan, kept)
+
+
 def _rank(r: Random, plan: Plan) -> Plan | None:
     """The first rows of each window, by one or two columns that tie."""
     found = properties(plan)
@@ -379,6 +446,13 @@ SHAPES: tuple[tuple[Step, ...], ...] = (
     *((_window_group,), (_window_group, _window_group), (_window_group, _group), (_window_group, _rank)),
     *((_window, _rank), (_window, _window_group), (_window_group, _rank, _window_group), (_window, _window)),
     *((_counts_and_extremes,), (random_step, random_step, random_step)),
+    *((_join,), (_join, _group), (_group, _join), (_join, _join), (_window_group, _join), (_join, _filter)),
+    *(
+        (_interval_join,),
+        (_interval_join, _window_group),
+        (_interval_join, _group),
+        (_filter, _interval_join),
+    ),
 )
 """What the middle of a plan is like: shapes that take different ways through the engine."""
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 import operator as op
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal
@@ -22,12 +22,13 @@ from typing import Any
 import polars as pl
 
 from tests.property.recording import Table, canonical
-from thalweg.expr.nodes import Aggregate, Call, Column, Expr, Literal, PythonCall
+from thalweg.expr.nodes import Aggregate, Call, Column, Expr, Literal, PythonCall, walk
 from thalweg.plan.nodes import (
     AssignWatermark,
     Explode,
     Filter,
     GroupBy,
+    Join,
     Late,
     Limit,
     MapBatches,
@@ -40,10 +41,20 @@ from thalweg.plan.nodes import (
     Values,
     Window,
 )
+from thalweg.plan.properties import properties
 from thalweg.progress.windows import WindowSpec
 
 EPOCH = datetime(1970, 1, 1)
-_BINARY = {"<": op.lt, ">": op.gt, "=": op.eq, "<>": op.ne, "+": op.add, "-": op.sub}
+_BINARY = {
+    "<": op.lt,
+    ">": op.gt,
+    "<=": op.le,
+    ">=": op.ge,
+    "=": op.eq,
+    "<>": op.ne,
+    "+": op.add,
+    "-": op.sub,
+}
 _BEHIND = {"window_start": timedelta(0), "window_end": timedelta(0), "window_time": timedelta(milliseconds=1)}
 Place = tuple[int, int, int]
 Frames = Sequence[pl.DataFrame]
@@ -120,6 +131,8 @@ class Reference:
         if isinstance(plan, Window):
             pairs = self._pairs(plan)
             return [_windowed(r, s, e) for r, s, e, late in pairs if not late]
+        if isinstance(plan, Join):
+            return _join(plan, *(self._on_time(plan, p, self.rows(p)) for p in plan.inputs))
         below = self.rows(plan.inputs[0])
         if isinstance(plan, GroupBy) and not plan.keys and not below and not self._has_ended:
             return []
@@ -146,6 +159,16 @@ class Reference:
                 found.append((row, start, end, late))
         return found
 
+    def _on_time(self, plan: Join, side: Plan, below: list[R]) -> list[R]:
+        """The rows of one side that are not late, where they must be near rows of the other one in time."""
+        if not self._judges or any(properties(p).is_updating for p in plan.inputs):
+            return below
+        for x, y in _orders(plan.residual):
+            slack = _slack(side, x) if x in side.schema and y not in side.schema else None
+            if slack is not None:
+                return [r for r in below if r.before is None or r.values[x] >= r.before - slack]
+        return below
+
     def _late(self, row: R, start: datetime, end: datetime) -> R:
         split, position = (None, None) if row.place is None else (str(row.place[1]), row.place[2])
         return row.having(window_start=start, window_end=end, split=split, position=position)
@@ -161,9 +184,21 @@ def _reads_late(plan: Plan) -> bool:
 
 def _is_placed(plan: Plan) -> bool:
     """Whether all rows of a plan have the position of a source row."""
-    if isinstance(plan, (GroupBy, MapBatches)):
+    if isinstance(plan, (GroupBy, Join, MapBatches)):
         return False
     return all(_is_placed(p) for p in plan.inputs)
+
+
+def _orders(expr: Expr | None) -> Iterator[tuple[str, str]]:
+    """Which columns a condition says to be less than, or equal to, which others but for a constant."""
+    if not isinstance(expr, Call) or expr.function not in ("and", "<=", ">="):
+        return
+    if expr.function == "and":
+        for part in expr.args:
+            yield from _orders(part)
+        return
+    names = [next(e.name for e in walk(a) if isinstance(e, Column)) for a in expr.args]
+    yield (names[0], names[1]) if expr.function == "<=" else (names[1], names[0])
 
 
 def _unary(plan: Plan, below: list[R]) -> list[R]:
@@ -257,6 +292,31 @@ def _passes_map(plan: MapBatches, row: R) -> bool:
     return not numbers or row.values[numbers[0]] is None or row.values[numbers[0]] % 3 != 0
 
 
+def _join(plan: Join, left: list[R], right: list[R]) -> list[R]:
+    """Every pair tried, but for those whose keys differ."""
+    found, matched = [], (set[int](), set[int]())
+    by_key: dict[tuple[Any, ...], list[tuple[int, R]]] = {}
+    for j, other in enumerate(right):
+        by_key.setdefault(tuple(other.values[b] for _, b in plan.keys), []).append((j, other))
+    for i, row in enumerate(left):
+        key = tuple(row.values[a] for a, _ in plan.keys)
+        for j, other in [] if None in key else by_key.get(key, []):
+            pair = R({**row.values, **other.values})
+            if plan.residual is None or value(plan.residual, pair) is True:
+                found.append(pair)
+                matched[0].add(i)
+                matched[1].add(j)
+    if plan.kind in ("semi", "anti"):
+        kept = [r for i, r in enumerate(left) if (i in matched[0]) == (plan.kind == "semi")]
+        return [R(r.values) for r in kept]
+    missing = [dict.fromkeys(p.schema.names) for p in plan.inputs]
+    if plan.kind in ("left", "full"):
+        found += [R({**r.values, **missing[1]}) for i, r in enumerate(left) if i not in matched[0]]
+    if plan.kind in ("right", "full"):
+        found += [R({**missing[0], **r.values}) for j, r in enumerate(right) if j not in matched[1]]
+    return found
+
+
 # Expressions and aggregates ------------------------------------------------------------------------------
 
 
@@ -272,6 +332,8 @@ def value(expr: Expr, row: R) -> Any:
     args = [value(a, row) for a in expr.args]
     if expr.function == "is_null":
         return args[0] is None
+    if expr.function == "and":
+        return False if False in args else None if None in args else True
     if expr.function == "or":
         return True if True in args else None if None in args else False
     if None in args:

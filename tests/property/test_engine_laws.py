@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from random import Random
+from typing import get_args
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -16,7 +17,7 @@ from tests.property.laws import Law
 from tests.property.oracle import REWRITES, Unspeakable, ask
 from tests.property.plans import random_case
 from tests.property.recording import same
-from thalweg.plan.nodes import Late
+from thalweg.plan.nodes import JoinKind, Late
 
 UNHURRIED = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.large_base_example]
 CENSUS_SEEDS = range(120)
@@ -33,6 +34,8 @@ MET = (
         "window rank",
         "window row_number",
     ),
+    *(f"{kind} join" for kind in get_args(JoinKind)),
+    *("join of changes", "join of rows that stay", "rows kept for a while"),
     *("windows, tumbling", "windows, hopping", "windows, cumulating"),
     *("batches", "empty batches", "empty splits", "late rows", "retractions", "runs"),
 )

@@ -7,6 +7,7 @@ A file `<rule>.test` holds cases of the rule of that name:
     FROM t                                  the plan, one step per line:
     WHERE a > 1                             a filter
     SELECT a, b FROM input                  any query; `input` is what the lines above made
+    FILTER a > 1                            a filter as the fluent API makes it, whatever is below
     WATERMARK ts - INTERVAL '5' SECOND      the event time ts
     TUMBLE 10                               windows on ts, in seconds; HOP 10 2
     EXPLODE tags    LIMIT 3    MAP odd      further steps
@@ -149,6 +150,11 @@ class Builder:
         (item,) = self.query(f"SELECT {rest} AS mark FROM input").items  # type: ignore[attr-defined]
         return build.assign_watermark(plan, "ts", item.expr)
 
+    def filter(self, plan: Plan, rest: str) -> Plan:
+        """The rows for which a condition is true."""
+        (item,) = self.query(f"SELECT {rest} AS found FROM input").items  # type: ignore[attr-defined]
+        return build.filter_rows(plan, item.expr)
+
 
 def _window(plan: Plan, rest: str) -> Plan:
     sizes = [int(n) * SECOND for n in rest.split()]
@@ -157,6 +163,7 @@ def _window(plan: Plan, rest: str) -> Plan:
 
 
 _STEPS: dict[str, Callable[[Builder, Plan, str], Plan]] = {
+    "FILTER": Builder.filter,
     "WATERMARK": Builder.watermark,
     "TUMBLE": lambda _, plan, rest: _window(plan, rest),
     "HOP": lambda _, plan, rest: _window(plan, rest),

@@ -21,6 +21,7 @@ from thalweg.api.columns import Names, column, column_name, column_names, column
 from thalweg.api.expressions import Expression, IntoColumn, Value, all_of
 from thalweg.api.frame_functions import Row, frame_function, row_function
 from thalweg.api.grouping import GroupedDataset, WindowedDataset
+from thalweg.api.joining import How, join_plans
 from thalweg.api.ordering import OrderBy, sort_keys
 from thalweg.api.place import caller, located, stamped
 from thalweg.api.results import Results
@@ -158,6 +159,30 @@ class Dataset(Results):
         """All rows of this and others; columns are matched by their order."""
         plans = [o.plan for o in others]
         return self._step(lambda: build.union_all([self.plan, *plans]), *plans)
+
+    def join(self, other: Dataset, on: Names = (), how: How = "inner", *, suffix: str = "_right") -> Dataset:
+        """Rows of this and another dataset put together where they belong together.
+
+        On streams the result is kept up to date: a row that has lost or found its partner changes.
+
+        Args:
+            other: the right side.
+            on: columns that both have, by name; they must be equal, and come once in the result. Or a
+                condition over the columns of both, such as `col("seller") == col("id")`. NULL equals nothing.
+            how: `inner`; `left`, `right` and `full` also keep rows without a partner; `semi` keeps the rows
+                of this side that have a partner, `anti` those that have none; `cross` gives all pairs.
+            suffix: what is added to the name of a column of `other` whose name this side has too.
+
+        Example:
+            >>> import thalweg
+            >>> session = thalweg.Session()
+            >>> people = session.from_polars(pl.DataFrame({"id": [1, 2], "name": ["Ada", "Bob"]}))
+            >>> sales = session.from_polars(pl.DataFrame({"seller": [2, 2, 3], "item": ["a", "b", "c"]}))
+            >>> found = sales.join(people, on=thalweg.col("seller") == thalweg.col("id"), how="left")
+            >>> found.select("item", "name").to_polars().sort("item").rows()
+            [('a', 'Bob'), ('b', 'Bob'), ('c', None)]
+        """
+        return self._step(lambda: join_plans(self.plan, other.plan, on, how, suffix), other.plan)
 
     def limit(self, n: int, offset: int = 0) -> Dataset:
         """The first rows by position in the input; with them, input that never ends is done with."""

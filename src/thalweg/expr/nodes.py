@@ -9,8 +9,9 @@ Not here: what functions mean (registry.py, functions/), types (infer.py), execu
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import reduce
 from typing import Any
 from typing import Literal as Choice
 
@@ -219,3 +220,15 @@ def substitute(expr: Expr, columns: dict[str, Expr]) -> Expr:
         return columns.get(e.name, e) if isinstance(e, Column) else e
 
     return transform(expr, change)
+
+
+def conjuncts(condition: Expr) -> list[Expr]:
+    """The parts of a condition that must all be true, in order."""
+    if isinstance(condition, Call) and condition.function == "and":
+        return [part for arg in condition.args for part in conjuncts(arg)]
+    return [condition]
+
+
+def conjunction(parts: Sequence[Expr]) -> Expr:
+    """One condition from its parts; equal ones count once."""
+    return reduce(lambda a, b: Call("and", (a, b)), dict.fromkeys(parts))

@@ -22,6 +22,7 @@ from thalweg.plan.nodes import (
     Explode,
     Filter,
     GroupBy,
+    Join,
     Late,
     Limit,
     MapBatches,
@@ -188,7 +189,7 @@ def _rank(step: Rank, need: Need) -> list[Need]:
 
 def _have_positions(plan: Plan) -> bool:
     """Whether rows come from a source one by one, so that their places there break ties."""
-    if isinstance(plan, (GroupBy, MapBatches, Late, BadRows)):
+    if isinstance(plan, (GroupBy, Join, MapBatches, Late, BadRows)):
         return False
     return isinstance(plan, (Scan, Values)) or all(_have_positions(p) for p in plan.inputs)
 
@@ -196,6 +197,16 @@ def _have_positions(plan: Plan) -> bool:
 def _union(step: Union, need: Need) -> list[Need]:
     # the parts must agree in their types, so that no part gives up members
     return [whole(need) for _ in step.parts]
+
+
+def _join(step: Join, need: Need) -> list[Need]:
+    read = dict(need)
+    for pair in step.keys:
+        for name in pair:
+            add(read, name, None)
+    if step.residual is not None:
+        add_expression(read, step.residual)
+    return [{n: m for n, m in read.items() if n in p.schema} for p in step.inputs]
 
 
 def _late(step: Late, need: Need) -> list[Need]:
@@ -212,6 +223,7 @@ _RULES: dict[type[Plan], Callable[[Any, Need], list[Need]]] = {
     GroupBy: _group_by,
     Rank: _rank,
     Union: _union,
+    Join: _join,
     Late: _late,
     Limit: lambda step, need: [_passed(step, need)],
 }

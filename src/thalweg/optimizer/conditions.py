@@ -14,8 +14,8 @@ from typing import Any
 from thalweg.base.schema import Schema
 from thalweg.base.types import BOOLEAN, DATE, STRING, TIME, DataType, Decimal, Float, Integer, Timestamp
 from thalweg.expr.infer import type_of
-from thalweg.expr.nodes import Call, Cast, Column, Expr, Literal
-from thalweg.optimizer.expressions import conjuncts, is_sure
+from thalweg.expr.nodes import Call, Cast, Column, Expr, Literal, conjuncts
+from thalweg.optimizer.expressions import is_sure
 from thalweg.protocols.conditions import AnyOf, Comparator, Comparison, Condition, Conditions, Path
 
 _FLIPPED: dict[str, Comparator] = {"=": "=", "<": ">", "<=": ">=", ">": "<", ">=": "<="}

@@ -9,9 +9,8 @@ Not here: rewriting (rules/).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import replace
-from functools import reduce
 
 import polars as pl
 
@@ -21,8 +20,8 @@ from thalweg.errors import ThalwegError
 from thalweg.expr.compile import compile_expr
 from thalweg.expr.infer import resolve, type_of
 from thalweg.expr.nodes import Call, Cast, Column, Expr, Literal, Named, PythonCall, columns_of, walk
-from thalweg.plan.nodes import AssignWatermark, Filter, GroupBy, Plan, Project
-from thalweg.plan.properties import properties
+from thalweg.plan.nodes import AssignWatermark, Filter, GroupBy, Join, Plan, Project
+from thalweg.plan.properties import join_bounds, properties
 
 Change = Callable[[Expr, Schema], Expr]
 """From an expression and the columns that it reads to an expression of the same type."""
@@ -35,21 +34,6 @@ _CHEAP = frozenset(
         *("is_distinct_from", "is_not_distinct_from"),
     ]
 )
-
-
-# -- conditions --------------------------------------------------------------------------------
-
-
-def conjuncts(condition: Expr) -> list[Expr]:
-    """The parts of a condition that must all be true, in order."""
-    if isinstance(condition, Call) and condition.function == "and":
-        return [part for arg in condition.args for part in conjuncts(arg)]
-    return [condition]
-
-
-def conjunction(parts: Sequence[Expr]) -> Expr:
-    """One condition from its parts; equal ones count once."""
-    return reduce(lambda a, b: Call("and", (a, b)), dict.fromkeys(parts))
 
 
 # -- properties --------------------------------------------------------------------------------
@@ -173,6 +157,11 @@ def with_expressions(plan: Plan, change: Change) -> Plan:
         made = plan if items is plan.items else replace(plan, items=items)
         # CASE WHEN TRUE THEN ts END is no event time; were it made one, rows would be late by it
         return made if properties(made).times == properties(plan).times else plan
+    if isinstance(plan, Join) and plan.residual is not None:
+        residual = change(plan.residual, plan.both)
+        joined = plan if residual is plan.residual else replace(plan, residual=residual)
+        # were a bound in time lost or found, other rows would be late
+        return joined if join_bounds(joined) == join_bounds(plan) else plan
     if isinstance(plan, GroupBy):
         aggregates = _changed(plan.aggregates, plan.input.schema, _reading_rows(change))
         return plan if aggregates is plan.aggregates else replace(plan, aggregates=aggregates)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from thalweg.optimizer.optimize import Rule
 from thalweg.optimizer.rules.drop_trivial_projection import drop_trivial_projection
 from thalweg.optimizer.rules.drop_watermark import drop_watermark
+from thalweg.optimizer.rules.find_join_keys import find_join_keys
 from thalweg.optimizer.rules.fold_constants import fold_constants
 from thalweg.optimizer.rules.group_by_day import group_by_day
 from thalweg.optimizer.rules.merge_filters import merge_filters
@@ -18,6 +19,7 @@ from thalweg.optimizer.rules.project_before_filter import project_before_filter
 from thalweg.optimizer.rules.project_before_union import project_before_union
 from thalweg.optimizer.rules.propagate_constants import propagate_constants
 from thalweg.optimizer.rules.prune_columns import prune_columns
+from thalweg.optimizer.rules.push_condition_into_join import push_condition_into_join
 from thalweg.optimizer.rules.push_filter_down import push_filter_down
 from thalweg.optimizer.rules.push_filter_into_source import push_filter_into_source
 from thalweg.optimizer.rules.simplify import simplify
@@ -26,6 +28,8 @@ RULES: tuple[Rule, ...] = (
     fold_constants,
     simplify,
     push_filter_down,
+    find_join_keys,
+    push_condition_into_join,
     merge_filters,
     merge_rank_filter,
     merge_projections,

@@ -23,6 +23,7 @@ from thalweg.operators.limit import position_order
 from thalweg.operators.rowwise import apply_frame_function, projection_with
 from thalweg.operators.window_rank import WindowRankSpec, number_rows
 from thalweg.physical import needs
+from thalweg.physical.lazy_joins import join_frames
 from thalweg.physical.lazy_windows import group_panes, window_rows
 from thalweg.plan.nodes import (
     AssignWatermark,
@@ -30,6 +31,7 @@ from thalweg.plan.nodes import (
     Explode,
     Filter,
     GroupBy,
+    Join,
     Late,
     Limit,
     MapBatches,
@@ -101,6 +103,8 @@ class LazyBuilder:
             return plan.schema.polars.to_frame().lazy()
         if isinstance(plan, GroupBy):
             return self._group_by(plan)
+        if isinstance(plan, Join):
+            return join_frames(plan, self.result(plan.left), self.result(plan.right))
         below = self.build(plan.inputs[0])
         if isinstance(plan, Project):
             return projection_with(plan.items, plan.input.schema, self._kept(plan.input)).lazy(below)

@@ -10,6 +10,7 @@ from thalweg.plan.nodes import (
     AssignWatermark,
     BadRows,
     GroupBy,
+    Join,
     Late,
     Limit,
     MapBatches,
@@ -19,6 +20,7 @@ from thalweg.plan.nodes import (
     Values,
     Window,
 )
+from thalweg.plan.properties import join_bounds
 
 
 @dataclass
@@ -64,13 +66,17 @@ def _visit(plan: Plan, needs: Needs, seen: set[Plan]) -> None:
         _mark_positions(plan.inputs[0], needs)
     if isinstance(plan, Window):
         _mark_verdicts(plan.input, needs)
+    if isinstance(plan, Join):
+        for below, bound in zip(plan.inputs, join_bounds(plan), strict=True):
+            if bound.late is not None:
+                _mark_verdicts(below, needs)
 
 
 def _mark_positions(plan: Plan, needs: Needs) -> None:
     """Scans whose rows reach the step one by one."""
     if isinstance(plan, (Scan, Values)):
         needs.positions.add(plan)
-    if isinstance(plan, (GroupBy, MapBatches)):
+    if isinstance(plan, (GroupBy, Join, MapBatches)):
         return
     for below in plan.inputs:
         _mark_positions(below, needs)
@@ -80,7 +86,7 @@ def _mark_verdicts(plan: Plan, needs: Needs) -> None:
     """The watermark is used up by the first stateful step."""
     if isinstance(plan, AssignWatermark):
         needs.verdicts.add(plan)
-    if isinstance(plan, (GroupBy, Rank, Limit, Window)):
+    if isinstance(plan, (GroupBy, Join, Rank, Limit, Window)):
         return
     for below in plan.inputs:
         _mark_verdicts(below, needs)
@@ -90,7 +96,7 @@ def has_positions(plan: Plan, needs: Needs) -> bool:
     """Whether the plan's rows carry their position."""
     if isinstance(plan, (Scan, Values)):
         return plan in needs.positions
-    if isinstance(plan, (GroupBy, MapBatches)):
+    if isinstance(plan, (GroupBy, Join, MapBatches)):
         return False
     return bool(plan.inputs) and all(has_positions(p, needs) for p in plan.inputs)
 

@@ -26,13 +26,14 @@ from thalweg.operators.rowwise import (
     UnplaceStep,
 )
 from thalweg.operators.split_names import SplitNamesSpec
-from thalweg.physical import grouping, needs
+from thalweg.physical import grouping, joining, needs
 from thalweg.plan.nodes import (
     AssignWatermark,
     BadRows,
     Explode,
     Filter,
     GroupBy,
+    Join,
     Late,
     Limit,
     MapBatches,
@@ -127,6 +128,8 @@ class Planner:
             return grouping.place_window(self, plan, shares_panes=False)
         if isinstance(plan, GroupBy):
             return grouping.place_group_by(self, plan)
+        if isinstance(plan, Join):
+            return joining.place_join(self, plan)
         if isinstance(plan, Rank):
             return grouping.place_rank(self, plan)
         if isinstance(plan, Limit):

@@ -254,6 +254,50 @@ class Union(Plan):
         return f"Union of {len(self.parts)}"
 
 
+JoinKind = Choice["inner", "left", "right", "full", "semi", "anti"]
+
+
+@dataclass(frozen=True)
+class Join(Plan):
+    """Rows of two inputs put together where they belong together.
+
+    The inputs have no column name in common. NULL in a key column matches nothing.
+
+    Attributes:
+        kind: `left`, `right` and `full` also keep rows without a partner, the other columns NULL; `semi`
+            keeps the rows of the left input that have a partner, `anti` those that have none.
+        keys: pairs of columns, of the left and of the right input, that must be equal; each pair of one type.
+        residual: what else must be true of a pair of rows.
+    """
+
+    left: Plan
+    right: Plan
+    kind: JoinKind
+    keys: tuple[tuple[str, str], ...] = ()
+    residual: Expr | None = None
+
+    @property
+    def inputs(self) -> tuple[Plan, ...]:
+        return (self.left, self.right)
+
+    def with_inputs(self, inputs: tuple[Plan, ...]) -> Plan:
+        return replace(self, left=inputs[0], right=inputs[1])
+
+    @cached_property
+    def both(self) -> Schema:
+        """The columns of a pair of rows."""
+        return Schema((*self.left.schema.fields, *self.right.schema.fields))
+
+    @cached_property
+    def schema(self) -> Schema:
+        return self.left.schema if self.kind in ("semi", "anti") else self.both
+
+    def describe(self) -> str:
+        parts = [f"{a} = {b}" for a, b in self.keys]
+        parts += [] if self.residual is None else [str(self.residual)]
+        return f"Join {self.kind} on {' AND '.join(parts) or 'everything'}"
+
+
 @dataclass(frozen=True)
 class Window(_Unary):
     """Give each row the windows that it falls into, as columns; one output row per (row, window)."""

@@ -22,6 +22,7 @@ from thalweg.plan.nodes import (
     Explode,
     Filter,
     GroupBy,
+    Join,
     Late,
     Limit,
     MapBatches,
@@ -34,6 +35,7 @@ from thalweg.plan.nodes import (
     Window,
     Write,
 )
+from thalweg.plan.time_bounds import SideBound, output_times, side_bounds
 
 WINDOW_TIME_US = 1000
 """`window_time` is one millisecond before the window's end, as in Flink."""
@@ -74,6 +76,8 @@ def properties(plan: Plan) -> Properties:
         return Properties(is_bounded=True)
     if isinstance(plan, Union):
         return _union(below)
+    if isinstance(plan, Join):
+        return _join(plan, below[0], below[1])
     assert len(below) == 1, "every other node has one input"
     return _unary(plan, below[0])
 
@@ -135,6 +139,35 @@ def _union(below: list[Properties]) -> Properties:
         times=times,
         windows=all(b.windows for b in below),
     )
+
+
+def join_bounds(plan: Join) -> tuple[SideBound, SideBound]:
+    """For how long the rows of both inputs can find partners; for ever, if rows can be taken back."""
+    left, right = (properties(p) for p in plan.inputs)
+    if left.is_updating or right.is_updating:
+        return SideBound(), SideBound()
+    return side_bounds(plan, left.times, right.times)
+
+
+def emits_once(plan: Join) -> bool:
+    """Whether rows without a partner are emitted when time says that they never get one, and stay."""
+    if any(properties(p).is_updating for p in plan.inputs) or plan.kind in ("inner", "semi"):
+        return False
+    bounds = join_bounds(plan)
+    judged = {"left": bounds[:1], "anti": bounds[:1], "right": bounds[1:]}.get(plan.kind, bounds)
+    return all(bound.until is not None for bound in judged)
+
+
+def _join(plan: Join, left: Properties, right: Properties) -> Properties:
+    """A partner may come at any time: rows without one may change until then."""
+    stays = plan.kind in ("inner", "semi") or emits_once(plan)
+    changes = left.is_updating or right.is_updating or not stays
+    keys = left.keys if plan.kind in ("semi", "anti") else frozenset()
+    # pairs are emitted when their second row comes; everything else waits for a cut, behind the watermark
+    is_timed = plan.kind == "inner" and not changes
+    times = output_times(plan, left.times, right.times) if is_timed else {}
+    windows = left.windows and {WINDOW_START, WINDOW_END} <= times.keys()
+    return Properties(left.is_bounded and right.is_bounded, changes, times, keys, windows)
 
 
 def _project(plan: Project, below: Properties) -> Properties:

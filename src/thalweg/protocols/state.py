@@ -8,7 +8,7 @@ Not here: how a kind is kept (state/), how it reaches a checkpoint (checkpoint/)
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
@@ -100,6 +100,102 @@ class RowsSpec:
     group: str
     partition: tuple[str, ...] = ()
     scope: Scope = "keyed"
+
+
+@dataclass(frozen=True)
+class MultimapSpec:
+    """Whole rows, found by key; a key may have many.
+
+    Attributes:
+        name: unique within the operator.
+        columns: the columns of the rows and their types, key columns included.
+        key: the columns by which rows are found, never NULL; none at all: all rows are found together.
+        is_updating: whether equal rows are one row with a weight; else rows are only added, and kept apart.
+        counters: names of int64 columns that are kept for each row, 0 in a new one.
+        partition: the columns that decide the partition, in the order of the exchange.
+        scope: moves by the partition of the row.
+    """
+
+    name: str
+    columns: Mapping[str, pl.DataType]
+    key: tuple[str, ...]
+    is_updating: bool = True
+    counters: tuple[str, ...] = ()
+    partition: tuple[str, ...] = ()
+    forgets: bool = True
+    """Whether rows are freed; where they never are, there is no weight and no owner of a row to ask for."""
+    scope: Scope = "keyed"
+
+
+class Multimap(Protocol):
+    """Rows by key, each with a number, a weight and counters.
+
+    Arrays may be replaced whenever rows are added: fetch them afterwards, never keep them. Row numbers hold
+    until `compact`; those of freed rows may be given again.
+    """
+
+    def slots(self, keys: pl.DataFrame) -> Array:
+        """The slot of each key, given as columns in the order of `key`; a key without one gets one."""
+        ...
+
+    def find(self, keys: pl.DataFrame) -> Array:
+        """The slot of each key, or -1."""
+        ...
+
+    def add(self, frame: pl.DataFrame, slots: Array, weights: Array) -> Array:
+        """Add rows to keys (no weights: all 1), and give their numbers; equal rows may share one."""
+        ...
+
+    def pairs(self, slots: Array, rows_max: int) -> Iterator[tuple[Array, Array]]:
+        """(place in `slots`, row) for each row of each key, in bounded parts; -1 has no rows."""
+        ...
+
+    def frame(self, rows: Array) -> pl.DataFrame:
+        """The columns of rows, in this order."""
+        ...
+
+    def weights(self, rows: Array) -> Array:
+        """The weights of rows."""
+        ...
+
+    def counter(self, name: str) -> Array:
+        """A counter by row number."""
+        ...
+
+    def owners(self, rows: Array) -> Array:
+        """The slots of the keys of rows."""
+        ...
+
+    def keys(self, slots: Array) -> pl.DataFrame:
+        """The keys of slots, as columns in the order of `key`."""
+        ...
+
+    @property
+    def capacity(self) -> int:
+        """More than any row number."""
+        ...
+
+    @property
+    def count(self) -> int:
+        """How many rows there are."""
+        ...
+
+    @property
+    def totals(self) -> Array:
+        """The sum of weights by slot."""
+        ...
+
+    def free(self, rows: Array) -> None:
+        """Forget rows, each named once; a key without rows is forgotten too."""
+        ...
+
+    def live(self) -> Array:
+        """The numbers of all rows, ascending."""
+        ...
+
+    def compact(self) -> None:
+        """Give back memory of rows that have gone; where that pays, rows are numbered anew."""
+        ...
 
 
 class RowStore(Protocol):

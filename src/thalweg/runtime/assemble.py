@@ -19,7 +19,7 @@ from thalweg.progress.owner import WatermarkOwner
 from thalweg.protocols.messages import Barrier
 from thalweg.protocols.operator import OperatorSpec
 from thalweg.protocols.source import Split, discovery_interval
-from thalweg.protocols.state import ColumnsSpec, RowsSpec, StateSpec
+from thalweg.protocols.state import ColumnsSpec, MultimapSpec, RowsSpec, StateSpec
 from thalweg.runtime.chain import Chain
 from thalweg.runtime.edge import Channel
 from thalweg.runtime.meetings import join_meetings
@@ -129,13 +129,15 @@ class _Assembler:
             if self.restored is not None:
                 frame = self.restored.keyed.get((stage.id, spec.id, declared.name))
                 if frame is not None:
-                    assert isinstance(declared, (ColumnsSpec, RowsSpec)), "a known kind of state"
+                    assert isinstance(declared, (ColumnsSpec, MultimapSpec, RowsSpec)), (
+                        "a known kind of state"
+                    )
                     state.load(self._share(frame, declared, stage.parallelism, index))
             made[declared.name] = state
         return made
 
     def _share(
-        self, frame: pl.DataFrame, spec: ColumnsSpec | RowsSpec, tasks: int, index: int
+        self, frame: pl.DataFrame, spec: ColumnsSpec | MultimapSpec | RowsSpec, tasks: int, index: int
     ) -> pl.DataFrame:
         if tasks == 1:
             return frame
@@ -218,6 +220,10 @@ def _new_state(declared: StateSpec) -> Any:
         from thalweg.state.rows import Rows
 
         return Rows(declared)
+    if isinstance(declared, MultimapSpec):
+        from thalweg.state.multimap import Multimap
+
+        return Multimap(declared)
     assert isinstance(declared, ColumnsSpec), "the kinds of state are a closed list"
     # imported here: only jobs with state load the compiler
     from thalweg.state.memory import KeyedColumns as Memory

@@ -116,26 +116,26 @@ class _Kit:
 
     def check_tasks(self) -> None:
         """Rows shared out over tasks, and state moved between them."""
-        route = self._route()
-        if route is None:
+        routes = self._routes()
+        if routes is None:
             return
         for tasks in ((2,), (5,), (1, 3, 2)):
             numbers = ", ".join(map(str, tasks))
-            how = How(f"{numbers} tasks", "restore" if len(tasks) > 1 else "keep", tasks, route)
+            how = How(f"{numbers} tasks", "restore" if len(tasks) > 1 else "keep", tasks, routes)
             self._same("O5", with_cuts(self._feed), how)
 
-    def _route(self) -> tuple[str, ...] | None:
-        """The columns to share rows out by; None if one task must have them all."""
+    def _routes(self) -> tuple[tuple[str, ...], ...] | None:
+        """The columns to share rows out by, for each port; None if one task must have them all."""
         declared = [d for s in self._bench.specs for d in s.states()]
         if any(d.scope != "keyed" or not partition_of(d) for d in declared):
             return None
-        routes = {partition_of(d) for d in declared}
-        if len(routes) > 1:
+        routes = tuple(dict.fromkeys(partition_of(d) for d in declared))
+        if len(routes) > max(1, self._bench.inputs):
             # rows change places between the operators of such a chain
             return None
-        route = routes.pop() if routes else ()
-        frames = [i.batch.frame for i in self._feed if isinstance(i, Rows)]
-        return route if all(set(route) <= set(f.columns) for f in frames) else None
+        columns = [set(i.batch.frame.columns) for i in self._feed if isinstance(i, Rows)]
+        fits = all(any(set(route) <= held for route in routes) for held in columns)
+        return routes if fits or not routes else None
 
     def check_weights(self) -> None:
         """The same changes with other weights."""

@@ -23,7 +23,7 @@ from thalweg.columnar.batch import BEFORE, Batch
 from thalweg.columnar.hash import partitions
 from thalweg.protocols.messages import Watermark
 from thalweg.protocols.operator import MAIN, Operator, OperatorSpec, Output, Side
-from thalweg.protocols.state import ColumnsSpec, RowsSpec, StateSpec
+from thalweg.protocols.state import ColumnsSpec, MultimapSpec, RowsSpec, StateSpec
 from thalweg.runtime.chain import Chain
 from thalweg.runtime.outputs import owner_of
 from thalweg.testing.contract import check
@@ -43,13 +43,17 @@ class How:
         what: a few words for messages.
         after_cut: `keep` the operators, `rebuild` them over the same state, or `restore` the state too.
         tasks: how many tasks there are after each cut, by turns.
-        route: the columns by which rows are shared out; none: by turns.
+        routes: the columns by which rows are shared out, those that a batch has; none: by turns.
     """
 
     what: str
     after_cut: Literal["keep", "rebuild", "restore"] = "keep"
     tasks: tuple[int, ...] = (1,)
-    route: tuple[str, ...] = ()
+    routes: tuple[tuple[str, ...], ...] = ()
+
+    def route(self, columns: Sequence[str]) -> tuple[str, ...]:
+        """The columns by which rows with these columns are shared out."""
+        return next((r for r in self.routes if set(r) <= set(columns)), ())
 
 
 @dataclass
@@ -180,8 +184,9 @@ class _Run:
         if tasks == 1:
             yield 0, batch
             return
-        if self._how.route:
-            found = partitions(batch.frame, list(self._how.route), PARTITIONS)
+        route = self._how.route(batch.frame.columns)
+        if route:
+            found = partitions(batch.frame, list(route), PARTITIONS)
             owners = pl.Series(owner_of(found, tasks, PARTITIONS))
         else:
             owners = pl.int_range(len(batch), eager=True) % tasks
@@ -274,6 +279,10 @@ def new_state(declared: StateSpec) -> Any:
         from thalweg.state.rows import Rows as Stored
 
         return Stored(declared)
+    if isinstance(declared, MultimapSpec):
+        from thalweg.state.multimap import Multimap
+
+        return Multimap(declared)
     assert isinstance(declared, ColumnsSpec), "the kinds of state are a closed list"
     from thalweg.state.memory import KeyedColumns as Memory
 
@@ -284,7 +293,7 @@ def partition_of(declared: StateSpec) -> tuple[str, ...]:
     """The columns that decide where a row of state belongs."""
     if isinstance(declared, ColumnsSpec) and declared.partition is None:
         return tuple(declared.key)
-    assert isinstance(declared, (ColumnsSpec, RowsSpec)), "the kinds of state are a closed list"
+    assert isinstance(declared, (ColumnsSpec, MultimapSpec, RowsSpec)), "the kinds of state are a closed list"
     return declared.partition or ()
 
 

@@ -6,8 +6,8 @@
     Project price
 
 Then the columns that event time is computed from need not be read either. A watermark is used by windows,
-and by any step that this rule does not know to be without time. All plans of the job are looked at: a
-watermark belongs to its scan, and a scan that two plans read must stay one.
+by joins in time, and by any step that this rule does not know to be without time. All plans of the job are
+looked at: a watermark belongs to its scan, and a scan that two plans read must stay one.
 
 A row without event time is a bad row only where its time is asked for; but a scan that keeps bad rows apart
 keeps its watermark, so that the same rows are kept apart.
@@ -22,6 +22,7 @@ from thalweg.plan.nodes import (
     Explode,
     Filter,
     GroupBy,
+    Join,
     Limit,
     MapBatches,
     Plan,
@@ -31,10 +32,11 @@ from thalweg.plan.nodes import (
     Values,
     Write,
 )
+from thalweg.plan.properties import join_bounds
 
 _TIMELESS = (
     *(Scan, Values, AssignWatermark, Project, Filter, Explode, MapBatches),
-    *(Union, GroupBy, Limit, BadRows, Write, Roots),
+    *(Union, GroupBy, Join, Limit, BadRows, Write, Roots),
 )
 
 
@@ -59,9 +61,14 @@ def _find(plan: Plan, is_timed: bool, used: set[Plan], found: set[Plan], seen: s
         found.add(plan)
         if is_timed or _is_tolerant(plan):
             used.add(plan)
-    is_timed = is_timed or not isinstance(plan, _TIMELESS)
+    is_timed = is_timed or not isinstance(plan, _TIMELESS) or _is_bounded(plan)
     for below in plan.inputs:
         _find(below, is_timed, used, found, seen)
+
+
+def _is_bounded(plan: Plan) -> bool:
+    """Whether a join keeps rows only for as long as time allows."""
+    return isinstance(plan, Join) and any(bound.until is not None for bound in join_bounds(plan))
 
 
 def _is_tolerant(plan: Plan) -> bool:

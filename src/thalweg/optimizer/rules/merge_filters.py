@@ -13,7 +13,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from thalweg.optimizer.expressions import conjunction, conjuncts, is_movable
+from thalweg.expr.nodes import conjunction, conjuncts
+from thalweg.optimizer.expressions import is_movable
 from thalweg.plan.nodes import Filter, Plan
 
 

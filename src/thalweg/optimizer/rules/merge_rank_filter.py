@@ -13,8 +13,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from thalweg.expr.nodes import Call, Column, Expr, Literal
-from thalweg.optimizer.expressions import conjunction, conjuncts
+from thalweg.expr.nodes import Call, Column, Expr, Literal, conjunction, conjuncts
 from thalweg.plan.nodes import Filter, Plan, Rank
 
 _MIRRORED = {"<": ">", "<=": ">=", ">": "<", ">=": "<=", "=": "="}

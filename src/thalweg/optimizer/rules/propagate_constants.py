@@ -14,9 +14,8 @@ from __future__ import annotations
 
 from thalweg.base.types import BOOLEAN, DATE, STRING, DataType, Integer
 from thalweg.expr.infer import type_of
-from thalweg.expr.nodes import Call, Column, Expr, Literal
+from thalweg.expr.nodes import Call, Column, Expr, Literal, conjuncts
 from thalweg.optimizer.expressions import (
-    conjuncts,
     is_member,
     is_plain,
     is_same_type,

@@ -7,8 +7,8 @@
       Scan events [bid{price}]
 
 All plans of the job are looked at together: what one of them needs, a shared step makes for all. Steps that
-keep or repeat rows (windows, numberings) get a projection below them where their input makes more. A scan
-that keeps bad rows apart reads everything, since a row may be bad by a column that nobody needs.
+keep or repeat rows (windows, numberings, joins) get a projection below them where their input makes more. A
+scan that keeps bad rows apart reads everything, since a row may be bad by a column that nobody needs.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from thalweg.base.types import Struct
 from thalweg.expr.nodes import Column, Named
 from thalweg.optimizer.columns import Members, Need, needs_of, read_below
 from thalweg.optimizer.optimize import Roots, over
-from thalweg.plan.nodes import GroupBy, Plan, Project, Rank, Scan, Union, Window
+from thalweg.plan.nodes import GroupBy, Join, Plan, Project, Rank, Scan, Union, Window
 
 
 def prune_columns(plan: Plan) -> Plan:
@@ -32,6 +32,9 @@ def prune_columns(plan: Plan) -> Plan:
         inputs = [done[p] for p in step.inputs]
         if isinstance(step, (Rank, Window)):
             inputs = [_narrowed(inputs[0], read_below(step, needs[step])[0])]
+        elif isinstance(step, Join):
+            read = read_below(step, needs[step])
+            inputs = [_narrowed(p, r) for p, r in zip(inputs, read, strict=True)]
         elif isinstance(step, Union):
             inputs = [_narrowed(p, needs[step]) for p in inputs]
         done[step] = _pruned(over(step, inputs), needs[step])

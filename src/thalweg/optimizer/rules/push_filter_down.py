@@ -15,6 +15,7 @@ below it sees rows that never came up: those of empty lists, of closed windows, 
   Keys with floats stay: 0.0 and -0.0 are one key and two values. Bounds of windows stay above the grouping,
   which else could not share panes.
 - Below a filter that is costly or can fail, and into each part of a union.
+- Into the input of a join that it speaks of, unless rows of that input are padded with NULL.
 - Never below AssignWatermark. Lateness would not change, since the watermark is found on the rows of the
   source (and a missing event time is an error there, whatever is filtered). But nothing would be gained
   either, and the scans of two queries that filter differently would no longer be one.
@@ -28,10 +29,8 @@ from dataclasses import replace
 from typing import Any
 
 from thalweg.base.types import BOOLEAN
-from thalweg.expr.nodes import Expr, columns_of, substitute
+from thalweg.expr.nodes import Expr, columns_of, conjunction, conjuncts, substitute
 from thalweg.optimizer.expressions import (
-    conjunction,
-    conjuncts,
     has_floats,
     is_cheap,
     is_member,
@@ -47,6 +46,7 @@ from thalweg.plan.nodes import (
     Explode,
     Filter,
     GroupBy,
+    Join,
     Plan,
     Project,
     Rank,
@@ -145,12 +145,27 @@ def _union(plan: Union, part: Expr, like: Filter) -> Plan | None:
     return plan.with_inputs(tuple(_settled(p, part, like) for p in plan.parts))
 
 
+_KEEPS = {"inner": (True, True), "left": (True, False), "right": (False, True), "full": (False, False)}
+"""Of which inputs a join may lose rows that no pair would get past the condition."""
+
+
+def _join(plan: Join, part: Expr, like: Filter) -> Plan | None:
+    used = columns_of(part)
+    left, right = _KEEPS.get(plan.kind, (True, False))
+    if left and used and used <= set(plan.left.schema.names):
+        return replace(plan, left=_settled(plan.left, part, like))
+    if right and used and used <= set(plan.right.schema.names):
+        return replace(plan, right=_settled(plan.right, part, like))
+    return None
+
+
 _STEPS: dict[type[Plan], Callable[[Any, Expr, Filter], Plan | None]] = {
     Project: _project,
     Filter: _filter,
     Explode: _explode,
     Window: _window,
     GroupBy: _group_by,
+    Join: _join,
     Rank: _rank,
     Union: _union,
 }

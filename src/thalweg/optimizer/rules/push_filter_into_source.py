@@ -21,9 +21,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from thalweg.expr.nodes import Expr, columns_of, substitute
+from thalweg.expr.nodes import Expr, columns_of, conjuncts, substitute
 from thalweg.optimizer.conditions import any_of, conditions_of
-from thalweg.optimizer.expressions import conjuncts
 from thalweg.optimizer.optimize import Roots, everywhere
 from thalweg.plan.nodes import AssignWatermark, Filter, Plan, Project, Scan, Union
 from thalweg.protocols.conditions import Conditions, FilteringSource

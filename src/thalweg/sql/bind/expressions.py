@@ -46,6 +46,8 @@ _BINARY: dict[type[exp.Expr], str] = {
 
 _SUB_QUERY = "aggregate or filter in a sub-query in FROM instead"
 
+_CONDITION = "a condition with a query stands in WHERE by itself or next to AND"
+
 
 @dataclass(frozen=True)
 class ExpressionBinder:
@@ -152,7 +154,7 @@ class ExpressionBinder:
 
     def _in(self, node: exp.Expr) -> Expr:
         if node.args.get("query") is not None:
-            raise problems.not_yet("IN with a query is", span_of(node), hint="IN takes a list of values")
+            raise problems.not_yet("IN with a query here is", span_of(node), hint=_CONDITION)
         items = [self.bind(e) for e in node.expressions]
         return self.call("in", node, self.bind(node.this), *items)
 
@@ -207,6 +209,9 @@ class ExpressionBinder:
     def _sub_query(self, node: exp.Expr) -> Expr:
         raise problems.not_yet("a query as a value is", span_of(node), hint=_SUB_QUERY)
 
+    def _exists(self, node: exp.Expr) -> Expr:
+        raise problems.not_yet("EXISTS here is", span_of(node), hint=_CONDITION)
+
     def _tuple(self, node: exp.Expr) -> Expr:
         shown = text_of(node)[:40]
         raise problems.not_yet(
@@ -242,6 +247,7 @@ _READERS: dict[type[exp.Expr], Callable[[ExpressionBinder, exp.Expr], Expr]] = {
     exp.Filter: ExpressionBinder._filtered,
     exp.Window: ExpressionBinder._window,
     exp.Subquery: ExpressionBinder._sub_query,
+    exp.Exists: ExpressionBinder._exists,
     exp.Tuple: ExpressionBinder._tuple,
     exp.AtTimeZone: ExpressionBinder._at_zone,
 }

@@ -7,7 +7,7 @@ column `a`.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from sqlglot import exp
 
@@ -41,6 +41,8 @@ class Scope:
 
     plan: Plan
     relations: tuple[Relation, ...]
+    merged: Mapping[str, Expr] = field(default_factory=dict)
+    """Columns that several tables share by USING, and what each is without the name of a table."""
 
     @property
     def schema(self) -> Schema:
@@ -49,13 +51,17 @@ class Scope:
 
     def over(self, plan: Plan) -> Scope:
         """The same names over another plan that still has the columns."""
-        return Scope(plan, self.relations)
+        return replace(self, plan=plan)
 
     def visible(self, alias: str | None = None) -> Iterator[tuple[str, Expr]]:
         """What `*`, or `alias.*`, stands for."""
+        if alias is None:
+            yield from self.merged.items()
         for relation in self.relations:
-            if alias is None or relation.alias == alias:
+            if relation.alias == alias:
                 yield from relation.columns.items()
+            elif alias is None:
+                yield from ((n, e) for n, e in relation.columns.items() if n not in self.merged)
 
     def has_relation(self, alias: str) -> bool:
         """Whether a table goes by that alias."""
@@ -75,6 +81,8 @@ class Scope:
                 return self._fields(owner.columns[parts[1].name], parts[:2], parts[2:])
             if owner is not None and not self._holding(head.name):
                 raise unknown_column(parts[1].name, owner.columns, table=head.name, where=span_of(parts[1]))
+        if head.name in self.merged:
+            return self._fields(self.merged[head.name], parts[:1], parts[1:])
         found = self._holding(head.name)
         if len(found) > 1:
             owners = ", ".join(f"{r.alias}.{head.name}" for r in found)
@@ -120,9 +128,9 @@ class Scope:
 
     def _fields(self, start: Expr, named: Sequence[exp.Identifier], fields: Sequence[exp.Identifier]) -> Expr:
         found = spanned(start, span_of_all(named))
-        for i, field in enumerate(fields):
+        for i, name in enumerate(fields):
             place = span_of_all([*named, *fields[: i + 1]])
-            found = self.field(found, field, place)
+            found = self.field(found, name, place)
         return found
 
     def field(self, owner: Expr, name: exp.Identifier, place: Span | None) -> Expr:

@@ -15,8 +15,10 @@ from thalweg.base.types import BOOLEAN, NULL
 from thalweg.errors import PlanError, TypeMismatch
 from thalweg.expr.nodes import Column, Expr, Named
 from thalweg.plan import build
+from thalweg.plan.join import into_joins
 from thalweg.plan.nodes import Plan
 from thalweg.sql import problems
+from thalweg.sql.bind import subqueries
 from thalweg.sql.bind.context import Context, placed
 from thalweg.sql.bind.expressions import ExpressionBinder
 from thalweg.sql.bind.items import Item, is_identity, read_items
@@ -33,14 +35,27 @@ def bind_select(node: exp.Expr, context: Context) -> Plan:
     scope = bind_from(node, context)
     where = node.args.get("where")
     if where is not None:
-        condition = _without_aliases(ExpressionBinder(scope, context.catalog, "WHERE"), where.this, node)
-        scope = scope.over(placed(build.filter_rows(scope.plan, condition), where))
+        scope = _filtered(scope, where, node, context)
     plan = _Select(node, scope, context).bind()
     distinct = node.args.get("distinct")
     if distinct is None:
         return plan
     columns = [Named(n, Column(n)) for n in plan.schema.names]
     return placed(build.group_by(plan, columns, columns), distinct)
+
+
+def _filtered(scope: Scope, where: exp.Expr, node: exp.Expr, context: Context) -> Scope:
+    """The rows for which WHERE is true: its parts of one row first, then those with a query."""
+    plain, queries = subqueries.split(where.this)
+    if not queries:
+        plain = [where.this]
+    binder = ExpressionBinder(scope, context.catalog, "WHERE")
+    for part in plain:
+        condition = _without_aliases(binder, part, node)
+        scope = scope.over(into_joins(placed(build.filter_rows(scope.plan, condition), where)))
+    for query in queries:
+        scope = scope.over(subqueries.kept(scope, query, context))
+    return scope
 
 
 def _without_aliases(binder: ExpressionBinder, node: exp.Expr, select: exp.Expr) -> Expr:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from sqlglot import exp
 
@@ -16,15 +17,13 @@ from thalweg.sql import problems
 from thalweg.sql.bind import windows
 from thalweg.sql.bind.context import Context
 from thalweg.sql.bind.expressions import ExpressionBinder
+from thalweg.sql.bind.joins import check_aliases, joined
 from thalweg.sql.bind.rows import one_row
 from thalweg.sql.bind.scope import Relation, Scope
 from thalweg.sql.grammar.tree import PathTable, TableFunction
 from thalweg.sql.source import SourceText, bounds, span_of
 
-_POSSIBLE = (
-    "possible now: one table, sub-query or window function in FROM, UNION ALL, CROSS JOIN UNNEST(list), "
-    "and RANK() or ROW_NUMBER() OVER for the top rows of a group"
-)
+_POSSIBLE = "CROSS JOIN UNNEST(list) takes lists apart"
 
 
 def bind_from(select: exp.Expr, context: Context) -> Scope:
@@ -52,6 +51,10 @@ def table_plan(node: exp.Expr, context: Context) -> tuple[Plan, str | None]:
     reader = _READERS.get(type(node))
     if reader is None:
         raise problems.not_yet("this in FROM is", span_of(node))
+    if node.args.get("joins"):
+        raise problems.not_yet(
+            "a join inside a join is", span_of(node), hint="each JOIN is followed by its own ON"
+        )
     return reader(node, context)
 
 
@@ -106,14 +109,21 @@ def renamed(plan: Plan, alias: exp.Expr) -> Plan:
     )
 
 
-# UNNEST ------------------------------------------------------------------------------------------
+# Joins -------------------------------------------------------------------------------------------
 
 
 def _joined(scope: Scope, join: exp.Expr, context: Context) -> Scope:
     other = join.this
-    is_cross = (join.args.get("kind") or "CROSS") == "CROSS" and not join.args.get("side")
-    if not (isinstance(other, exp.Unnest) and is_cross and join.args.get("on") is None):
-        raise problems.not_yet("joins are", _head(join), hint=_POSSIBLE)
+    if isinstance(other, exp.Unnest):
+        is_cross = (join.args.get("kind") or "CROSS") == "CROSS" and not join.args.get("side")
+        if not is_cross or join.args.get("on") is not None:
+            raise problems.not_yet("UNNEST in such a join is", _head(join), hint=_POSSIBLE)
+        return _with_items(scope, other, context)
+    return joined(scope, _scope_of(other, context), join, context)
+
+
+def _with_items(scope: Scope, other: exp.Expr, context: Context) -> Scope:
+    """The rows, each with every item of a list."""
     binder = ExpressionBinder(scope, context.catalog, "UNNEST")
     item = f"{SYSTEM_PREFIX}item{len(scope.relations)}"
     added = build.with_columns(scope.plan, [Named(item, binder.bind(other.expressions[0]))])
@@ -124,11 +134,8 @@ def _joined(scope: Scope, join: exp.Expr, context: Context) -> Scope:
         )
     exploded = build.explode(added, item, where=span_of(other))
     relation = _unnested(other, item, held)
-    if any(r.alias == relation.alias for r in scope.relations if r.alias is not None):
-        raise problems.meaning(
-            f'two tables are called "{relation.alias}"', span_of(other), code="sql-alias-taken"
-        )
-    return Scope(exploded, (*scope.relations, relation))
+    check_aliases(scope.relations, relation, other)
+    return replace(scope, plan=exploded, relations=(*scope.relations, relation))
 
 
 def _head(join: exp.Expr) -> Span | None:

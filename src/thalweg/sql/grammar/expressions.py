@@ -216,7 +216,12 @@ class ExpressionGrammar(Cursor):
         return self.expression(exp.Anonymous(this=word, expressions=items))
 
     def _exists(self) -> exp.Expr:
-        raise problems.not_yet("EXISTS is", self.place())
+        first = self._curr
+        self._advance()
+        self.expect("(")
+        made = exp.Exists(this=self.query())
+        self.expect(")")
+        return self.since(first, made)
 
     def case(self) -> exp.Expr:
         """CASE with or without an operand."""

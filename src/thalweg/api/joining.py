@@ -1,0 +1,93 @@
+"""Read what `Dataset.join` is given, and build the step.
+
+Not here: joins of plans as such (plan/join.py).
+"""
+
+from __future__ import annotations
+
+from typing import Literal, TypeAlias, get_args
+
+from thalweg.api.columns import Names, column
+from thalweg.api.expressions import Expression, all_of
+from thalweg.base.schema import unknown_column
+from thalweg.errors import PlanError, did_you_mean
+from thalweg.expr.nodes import Call, Column, Expr, Named
+from thalweg.plan import build
+from thalweg.plan.join import apart, equal, join
+from thalweg.plan.nodes import JoinKind, Plan
+
+How: TypeAlias = Literal["inner", "left", "right", "full", "semi", "anti", "cross"]
+"""Which rows a join gives."""
+
+
+def join_plans(left: Plan, right: Plan, on: Names, how: How, suffix: str) -> Plan:
+    """The join of two plans by the names of columns that both have, by conditions, or by both."""
+    kind = _kind(how)
+    names, conditions = _split(on)
+    _check_on(how, names, conditions)
+    for name in names:
+        for side, word in ((left, "left"), (right, "right")):
+            if name not in side.schema:
+                raise _missing(name, side, word)
+    other, called = apart(left, right, lambda name: f"{name}{suffix}")
+    parts = list(conditions)
+    if names:
+        parts.insert(0, equal([(Column(n), Column(called[n])) for n in names]))
+    made = join(left, other, kind, all_of(parts) if parts else None, clause="join")
+    if kind in ("semi", "anti"):
+        return made
+    hidden = {called[n] for n in names}
+    items = [Named(n, _shared(n, called[n], kind) if n in names else Column(n)) for n in left.schema.names]
+    items += [Named(n, Column(n)) for n in other.schema.names if n not in hidden]
+    if all(i.expr == Column(i.name) for i in items) and len(items) == len(made.schema):
+        return made
+    return build.project(made, items)
+
+
+def _kind(how: str) -> JoinKind:
+    known = get_args(How)
+    if how not in known:
+        raise PlanError(
+            f'there is no join "{how}"', code="plan-join-kind", choices=known, hint=did_you_mean(how, known)
+        )
+    return "inner" if how == "cross" else how  # type: ignore[return-value]  # one of `How`
+
+
+def _split(on: Names) -> tuple[list[str], list[Expr]]:
+    names: list[str] = []
+    conditions: list[Expr] = []
+    for each in [on] if isinstance(on, (str, Expression)) else on:
+        found = column(each).expr
+        if isinstance(found, Column):
+            names.append(found.name)
+        else:
+            conditions.append(found)
+    return names, conditions
+
+
+def _check_on(how: str, names: list[str], conditions: list[Expr]) -> None:
+    if how == "cross" and (names or conditions):
+        raise PlanError(
+            "a cross join gives all pairs, and takes no condition",
+            code="plan-join-condition",
+            hint='how="inner" takes one',
+        )
+    if how != "cross" and not names and not conditions:
+        raise PlanError(
+            "a join needs to know which rows belong together",
+            code="plan-join-condition",
+            hint='on="column" or on=col("a") == col("b"); how="cross" gives all pairs',
+        )
+
+
+def _missing(name: str, side: Plan, word: str) -> PlanError:
+    error = unknown_column(name, side.schema.names)
+    error.message = f'the {word} side of the join has no column "{name}"'
+    return error
+
+
+def _shared(mine: str, others: str, kind: JoinKind) -> Expr:
+    """The one column that stands for both."""
+    if kind == "full":
+        return Call("coalesce", (Column(mine), Column(others)))
+    return Column(others if kind == "right" else mine)

@@ -1,0 +1,44 @@
+"""Place joins: both inputs meet by key in one stage.
+
+Called by: planner.py.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from thalweg.job.job import Edge
+from thalweg.operators.join_spec import JoinSpec, SideSpec
+from thalweg.plan.nodes import Join, Plan
+from thalweg.plan.properties import emits_once, join_bounds, properties
+from thalweg.plan.time_bounds import SideBound
+
+if TYPE_CHECKING:
+    from thalweg.physical.planner import OpenStage, Planner
+
+
+def place_join(planner: Planner, plan: Join) -> OpenStage:
+    """Both inputs by key to the tasks that join them; without keys one task gets them all."""
+    stages = [planner.place(p) for p in plan.inputs]
+    keys = tuple(zip(*plan.keys, strict=True)) or ((), ())
+    target = planner.new_stage("join", parallelism=planner.parallelism if plan.keys else 1)
+    for port, stage in enumerate(stages):
+        how = "hash" if plan.keys else "gather"
+        planner.edges.append(Edge(stage.id, target.id, how, keys[port], port=port))  # type: ignore[arg-type]
+    target.add(join_spec(plan, f"{target.id}.join"))
+    return target
+
+
+def join_spec(plan: Join, id: str) -> JoinSpec:
+    """The description of the operator."""
+    # of the right input of a semi or anti join nobody sees the rows: equal ones may be one
+    merges = plan.kind in ("semi", "anti")
+    bounds = join_bounds(plan)
+    left = _side("left", plan.left, tuple(k for k, _ in plan.keys), bounds[0], merges=False)
+    right = _side("right", plan.right, tuple(k for _, k in plan.keys), bounds[1], merges=merges)
+    return JoinSpec(id, plan.kind, left, right, plan.residual, plan.both, emits_once(plan))
+
+
+def _side(name: str, plan: Plan, keys: tuple[str, ...], bound: SideBound, *, merges: bool) -> SideSpec:
+    is_updating = properties(plan).is_updating
+    return SideSpec(name, dict(plan.schema.polars), keys, is_updating, merges or is_updating, bound)

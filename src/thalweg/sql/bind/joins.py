@@ -1,0 +1,109 @@
+"""Bind joins in FROM: which columns there are afterwards, and what ON or USING says.
+
+Not here: UNNEST (tables.py), IN and EXISTS with a query (subqueries.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from sqlglot import exp
+
+from thalweg.base.schema import unknown_column
+from thalweg.errors import SqlError
+from thalweg.expr.nodes import Call, Column, Expr, substitute
+from thalweg.plan.join import apart, equal, join
+from thalweg.plan.nodes import Join, JoinKind
+from thalweg.sql import problems
+from thalweg.sql.bind.context import Context, placed
+from thalweg.sql.bind.expressions import ExpressionBinder
+from thalweg.sql.bind.scope import Relation, Scope
+from thalweg.sql.source import span_of, text_of
+
+_SIDES: dict[str, JoinKind] = {"LEFT": "left", "RIGHT": "right", "FULL": "full"}
+
+
+def joined(scope: Scope, other: Scope, node: exp.Expr, context: Context) -> Scope:
+    """The tables on both sides of a join, over their pairs of rows."""
+    kind = _kind(node)
+    for relation in other.relations:
+        check_aliases(scope.relations, relation, node.this)
+    other = beside(scope, other)
+    relations = (*scope.relations, *other.relations)
+    both = Scope(Join(scope.plan, other.plan, "inner"), relations, scope.merged)
+    condition: Expr | None = None
+    if node.args.get("on") is not None:
+        condition = ExpressionBinder(both, context.catalog, "ON").bind(node.args["on"])
+    elif node.args.get("using"):
+        both, condition = _using(scope, other, node, kind)
+    elif not _is_cross(node):
+        raise problems.meaning(
+            "a join needs a condition",
+            span_of(node),
+            hint="… JOIN t ON a.x = t.x, or CROSS JOIN for all pairs",
+        )
+    plan = placed(join(scope.plan, other.plan, kind, condition), node)
+    return replace(both, plan=plan, relations=relations)
+
+
+def _kind(node: exp.Expr) -> JoinKind:
+    method, side = node.args.get("method"), node.args.get("side") or ""
+    kind = node.args.get("kind") or ""
+    if method or kind not in ("", "INNER", "OUTER", "CROSS"):
+        raise problems.not_yet(f"{method or kind} JOIN is", span_of(node), hint="USING (…) names the columns")
+    return _SIDES.get(side, "inner")
+
+
+def _is_cross(node: exp.Expr) -> bool:
+    return node.args.get("kind") == "CROSS" or text_of(node).startswith(",")
+
+
+def beside(scope: Scope, other: Scope) -> Scope:
+    """The other tables over columns whose names the scope's plan does not have."""
+    owner = next((r.alias for r in other.relations if r.alias is not None), None)
+    plan, called = apart(scope.plan, other.plan, lambda name: f"{owner or 'right'}.{name}")
+    names: dict[str, Expr] = {old: Column(new) for old, new in called.items() if old != new}
+    moved = [
+        Relation(r.alias, {n: substitute(e, names) for n, e in r.columns.items()}) for r in other.relations
+    ]
+    merged = {n: substitute(e, names) for n, e in other.merged.items()}
+    return Scope(plan, tuple(moved), merged)
+
+
+def check_aliases(relations: Iterable[Relation], added: Relation, node: exp.Expr) -> None:
+    """Refuse a second table of one name."""
+    if added.alias is not None and any(r.alias == added.alias for r in relations):
+        raise problems.meaning(
+            f'two tables are called "{added.alias}"', span_of(node), code="sql-alias-taken"
+        )
+
+
+def _using(scope: Scope, other: Scope, node: exp.Expr, kind: JoinKind) -> tuple[Scope, Expr]:
+    """The scope in which the named columns are one, and the condition that they are equal."""
+    merged = dict(scope.merged)
+    pairs: list[tuple[Expr, Expr]] = []
+    for name in node.args["using"]:
+        mine, others = _named(scope, name), _named(other, name)
+        pairs.append((mine, others))
+        if kind == "full":
+            merged[name.name] = Call("coalesce", (mine, others), span=span_of(name))
+        else:
+            merged[name.name] = others if kind == "right" else mine
+    return Scope(scope.plan, (), merged), equal(pairs, span_of(node.args["using"][0]))
+
+
+def _named(scope: Scope, name: exp.Expr) -> Expr:
+    """A column that USING names, on one side."""
+    columns = dict(scope.visible())
+    if name.name not in columns:
+        owners = [r.alias for r in scope.relations if r.alias is not None]
+        table = owners[0] if len(owners) == 1 else None
+        raise unknown_column(name.name, columns, table=table, where=span_of(name))
+    assert isinstance(name, exp.Identifier), "USING names columns"
+    found = scope.resolve([name])
+    if sum(n == name.name for n, _ in scope.visible()) > 1:
+        raise SqlError(
+            f'column "{name.name}" is in several tables', code="sql-ambiguous", where=span_of(name)
+        )
+    return found

@@ -1,0 +1,96 @@
+"""Keep rows that are only added as frames, read by number.
+
+Rows are numbered as they come. Small frames are joined with their neighbours, so that there are never many
+of them; large ones stay as they are, and a row is never copied again once it is in one.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from thalweg.columnar.eager import below, gather_rows
+
+Array = np.ndarray[Any, Any]
+
+_LARGE = 16_384
+"""A frame of so many rows stays as it is."""
+_COPY_BELOW = 4096
+
+
+class Segments:
+    """Rows by number.
+
+    Example:
+        >>> kept = Segments({"a": pl.Int64()})
+        >>> kept.append(pl.DataFrame({"a": [5, 6]})).tolist(), kept.append(pl.DataFrame({"a": [7]})).tolist()
+        ([0, 1], [2])
+        >>> kept.rows(np.array([2, 0]))["a"].to_list()
+        [7, 5]
+    """
+
+    def __init__(self, columns: dict[str, pl.DataType]) -> None:
+        self._schema = pl.Schema(columns)
+        self._parts: list[pl.DataFrame] = []
+        self._starts: list[int] = []
+        self.height = 0
+
+    @property
+    def nbytes(self) -> int:
+        """The memory held."""
+        return sum(int(part.estimated_size()) for part in self._parts)
+
+    def append(self, frame: pl.DataFrame) -> Array:
+        """Keep rows; returns their numbers."""
+        numbers = np.arange(self.height, self.height + frame.height)
+        if not frame.height:
+            return numbers
+        # a few rows must not keep the large batch alive that they were cut from
+        small = frame.height < _COPY_BELOW
+        self._parts.append(gather_rows(frame, np.arange(frame.height)) if small else frame)
+        self._starts.append(self.height)
+        self.height += frame.height
+        self._join()
+        return numbers
+
+    def _join(self) -> None:
+        """Join small frames at the end, each with those that are no larger than what follows them."""
+        first, size = len(self._parts) - 1, self._parts[-1].height
+        while first > 0 and self._parts[first - 1].height <= min(size, _LARGE):
+            first -= 1
+            size += self._parts[first].height
+        if first < len(self._parts) - 1:
+            self._parts[first:] = [pl.concat(self._parts[first:], rechunk=True)]
+            del self._starts[first + 1 :]
+
+    def rows(self, numbers: Array) -> pl.DataFrame:
+        """The rows of these numbers, in this order."""
+        if not len(numbers):
+            return self._schema.to_frame()
+        if len(self._parts) == 1:
+            return gather_rows(self._parts[0], numbers)
+        if bool((numbers[1:] >= numbers[:-1]).all()):
+            return self._sorted_rows(numbers)
+        order = np.argsort(numbers)
+        back = np.empty_like(order)
+        back[order] = np.arange(len(order))
+        return gather_rows(self._sorted_rows(numbers[order]), back)
+
+    def _sorted_rows(self, numbers: Array) -> pl.DataFrame:
+        ends = np.searchsorted(numbers, [*self._starts[1:], self.height]).tolist()
+        begins = [0, *ends[:-1]]
+        found = [
+            gather_rows(part, numbers[begin:end] - start)
+            for part, start, begin, end in zip(self._parts, self._starts, begins, ends, strict=True)
+            if begin < end
+        ]
+        return below(found) if len(found) > 1 else found[0]
+
+    def keep(self, numbers: Array) -> None:
+        """Forget all rows but these (ascending), which are numbered anew from 0."""
+        frame = self.rows(numbers)
+        self._parts = [frame] if frame.height else []
+        self._starts = [0] if frame.height else []
+        self.height = frame.height
