@@ -16,6 +16,7 @@ from thalweg.plan.nodes import (
     Plan,
     Rank,
     Scan,
+    Session,
     Values,
     Window,
 )
@@ -62,7 +63,7 @@ def _visit(plan: Plan, needs: Needs, seen: set[Plan]) -> None:
         _mark_positions(plan.input, needs)
     if isinstance(plan, Limit) or (isinstance(plan, Rank) and plan.kind == "row_number"):
         _mark_positions(plan.inputs[0], needs)
-    if isinstance(plan, Window):
+    if isinstance(plan, (Window, Session)):
         _mark_verdicts(plan.input, needs)
 
 
@@ -80,7 +81,7 @@ def _mark_verdicts(plan: Plan, needs: Needs) -> None:
     """The watermark is used up by the first stateful step."""
     if isinstance(plan, AssignWatermark):
         needs.verdicts.add(plan)
-    if isinstance(plan, (GroupBy, Rank, Limit, Window)):
+    if isinstance(plan, (GroupBy, Rank, Limit, Window, Session)):
         return
     for below in plan.inputs:
         _mark_verdicts(below, needs)

@@ -26,7 +26,7 @@ from thalweg.operators.rowwise import (
     UnplaceStep,
 )
 from thalweg.operators.split_names import SplitNamesSpec
-from thalweg.physical import grouping, needs
+from thalweg.physical import grouping, needs, sessions
 from thalweg.plan.nodes import (
     AssignWatermark,
     BadRows,
@@ -40,6 +40,7 @@ from thalweg.plan.nodes import (
     Project,
     Rank,
     Scan,
+    Session,
     Union,
     Values,
     Window,
@@ -125,6 +126,8 @@ class Planner:
             return self._union(plan)
         if isinstance(plan, Window):
             return grouping.place_window(self, plan, shares_panes=False)
+        if isinstance(plan, Session):
+            return sessions.place_session(self, plan)
         if isinstance(plan, GroupBy):
             return grouping.place_group_by(self, plan)
         if isinstance(plan, Rank):
