@@ -5,10 +5,12 @@ Not here: fixed windows (lazy_windows.py).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import polars as pl
 
+from thalweg.physical.lazy_windows import can_merge, merged_call
 from thalweg.plan.nodes import WINDOW_END, WINDOW_START, WINDOW_TIME, GroupBy, Session
 from thalweg.plan.properties import WINDOW_TIME_US
 
@@ -16,14 +18,16 @@ if TYPE_CHECKING:
     from thalweg.physical.lazy import LazyBuilder
 
 _BOUNDS = (WINDOW_START, WINDOW_END, WINDOW_TIME)
-_NUMBER, _TIME = "__session", "__moment"
+_NUMBER, _STRETCH = "__session", "__stretch"
+_FIRST, _LAST = "__first", "__last"
 
 
 def session_rows(builder: LazyBuilder, plan: Session) -> pl.LazyFrame:
     """Each row with the session that it belongs to."""
-    time = pl.col(_TIME)
-    start, end = time.min().over(_NUMBER), time.max().over(_NUMBER)
-    return _with_bounds(_numbered(builder, plan), plan, start, end).drop(_NUMBER, _TIME)
+    first, last = pl.col(_FIRST), pl.col(_LAST)
+    rows = _numbered(_timed(builder, plan), plan.window.partition, plan.window.gap_us)
+    whole = _with_bounds(rows, plan, first.min().over(_NUMBER), last.max().over(_NUMBER))
+    return whole.drop(_NUMBER, _FIRST, _LAST)
 
 
 def group_sessions(builder: LazyBuilder, plan: GroupBy) -> pl.LazyFrame | None:
@@ -35,28 +39,39 @@ def group_sessions(builder: LazyBuilder, plan: GroupBy) -> pl.LazyFrame | None:
     found = grouped_sessions(plan)
     if found is None:
         return None
-    frame = _numbered(builder, found.window)
+    keys, gap = found.keys, found.window.window.gap_us
+    frame = _timed(builder, found.window)
     for step in found.steps:
         items = tuple(i for i in step.items if i.name not in _BOUNDS)
-        frame = projection_with(items, step.input.schema, [_NUMBER, _TIME]).lazy(frame)
+        frame = projection_with(items, step.input.schema, [_FIRST, _LAST]).lazy(frame)
+    ends = [pl.col(_FIRST).min(), pl.col(_LAST).max()]
     calls = [lazy_call(a.expr, plan.input).alias(a.name) for a in plan.aggregates]
-    keys = [pl.col(k).first() for k in found.keys]
-    ends = [pl.col(_TIME).min(), pl.col(_TIME).max().alias(WINDOW_END)]
-    sessions = frame.group_by(_NUMBER).agg([*keys, *ends, *calls])
-    made = _with_bounds(sessions, found.window, pl.col(_TIME), pl.col(WINDOW_END))
+    if can_merge(plan):
+        # rows of one key that fall into the same stretch of one gap are in the same session
+        stretch = (pl.col(_FIRST) // gap).alias(_STRETCH)
+        frame = frame.group_by([*keys, stretch]).agg([*ends, *calls])
+        calls = [merged_call(a.expr, a.name) for a in plan.aggregates]
+    numbered = _numbered(frame, keys, gap)
+    sessions = numbered.group_by(_NUMBER).agg([*(pl.col(k).first() for k in keys), *ends, *calls])
+    made = _with_bounds(sessions, found.window, pl.col(_FIRST), pl.col(_LAST))
     return made.select(list(plan.schema.names))
 
 
-def _numbered(builder: LazyBuilder, plan: Session) -> pl.LazyFrame:
-    """The rows in the order of key and time, with their time and the number of their session."""
+def _timed(builder: LazyBuilder, plan: Session) -> pl.LazyFrame:
+    """The rows, each with its time as that of a first and a last one."""
     from thalweg.physical.lazy import checked_time
 
     frame = checked_time(builder.build(plan.input), plan.column)
-    keys, time = list(plan.window.partition), pl.col(_TIME)
-    ordered = frame.with_columns(pl.col(plan.column).to_physical().alias(_TIME)).sort([*keys, _TIME])
-    is_first = time - time.shift(1) > plan.window.gap_us
+    time = pl.col(plan.column).to_physical()
+    return frame.with_columns(time.alias(_FIRST), time.alias(_LAST))
+
+
+def _numbered(frame: pl.LazyFrame, keys: Sequence[str], gap_us: int) -> pl.LazyFrame:
+    """What lies in a session of a key has the same number."""
+    is_first = pl.col(_FIRST) - pl.col(_LAST).shift(1) > gap_us
     for key in keys:
         is_first |= pl.col(key).ne_missing(pl.col(key).shift(1))
+    ordered = frame.sort([*keys, _FIRST])
     return ordered.with_columns(is_first.fill_null(value=True).cum_sum().alias(_NUMBER))
 
 
