@@ -11,6 +11,7 @@ from collections.abc import Callable
 from tests.property.harness import Outcome
 from thalweg.job.job import Edge, Stage
 from thalweg.operators.rowwise import ExplodeStep, MapStep, RowwiseSpec
+from thalweg.operators.sessions import SessionsSpec
 from thalweg.operators.windows import WindowsSpec
 from thalweg.protocols.operator import MAIN
 from thalweg.runtime.chain import Counts
@@ -40,7 +41,9 @@ def _check_chain(outcome: Outcome, stage: Stage) -> None:
         if i:
             given = _total(outcome, stage, i - 1, lambda c: c.rows_out)
             assert given == rows_in, f"{operator.id} was given {given} rows and took {rows_in}"
-        if isinstance(operator, WindowsSpec):
+        if isinstance(operator, SessionsSpec):
+            assert rows_in == rows_out + late, f"{operator.id}: {rows_in} in, {rows_out} out, {late} late"
+        elif isinstance(operator, WindowsSpec):
             window = operator.window
             if window.kind == "tumbling":
                 assert rows_in == rows_out + late, f"{operator.id}: {rows_in} in, {rows_out} out, {late} late"

@@ -33,6 +33,7 @@ MET = (
         "window rank",
         "window row_number",
     ),
+    *("Sessions", "SessionPartials", "SessionGroup", "SessionRows"),
     *("windows, tumbling", "windows, hopping", "windows, cumulating"),
     *("batches", "empty batches", "empty splits", "late rows", "retractions", "runs"),
 )

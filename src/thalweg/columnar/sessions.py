@@ -54,7 +54,7 @@ class Merged(NamedTuple):
 
     Attributes:
         targets: the session that each stretch now belongs to.
-        new: sessions that were made, and are still there.
+        new: sessions that are there now and have no slot.
         gone: sessions that have a slot and were taken in by others, and which these are.
     """
 
@@ -102,9 +102,15 @@ class OpenSessions:
         runs = (keys, firsts, lasts)
         _merge(runs, self._gap, self._heads, self.cells, self._heap, self._meta, found)
         targets, new, gone = found[0], found[1, : self._meta[_NEW]], found[2, : self._meta[_GONE]]
-        new = new[self.cells[new, INTO] == new]
+        new = new[(self.cells[new, INTO] == new) & (self.cells[new, SLOT] < 0)]
         gone = gone[self.cells[gone, SLOT] >= 0]
         return Merged(targets, new, (gone, _resolved(gone, self.cells)))
+
+    def find(self, keys: Array, times: Array) -> Array:
+        """The session that holds each time of a key; there is one."""
+        found = np.empty(len(keys), np.int64)
+        _find(keys, times, self._heads, self.cells, found)
+        return found
 
     def close(self, until: int | None, count_max: int) -> tuple[Array, Array]:
         """Take out sessions that end before `until`; None: all. The same again, until there are no more.
@@ -115,7 +121,9 @@ class OpenSessions:
         room = min(count_max, int(self._meta[_COUNT]))
         closed, emptied = np.empty((room, _WIDTH), np.int64), np.empty(room, np.int64)
         limit = _LATEST if until is None else until
-        count, keys = _close(limit, self._gap, self._heads, self.cells, self._heap, self._meta, closed, emptied)
+        count, keys = _close(
+            limit, self._gap, self._heads, self.cells, self._heap, self._meta, closed, emptied
+        )
         return closed[:count], emptied[:keys]
 
     @property
@@ -236,6 +244,9 @@ def _take_in(target, first, last, gap, cells, meta, gone):  # type: ignore[no-un
     while other >= 0 and cells[other, LAST] + gap >= first:
         least = min(least, cells[other, FIRST])
         cells[other, INTO] = target
+        if cells[target, SLOT] < 0:
+            # what is kept of the other one goes on as that of the new one
+            cells[target, SLOT], cells[other, SLOT] = cells[other, SLOT], -1
         gone[meta[_GONE]] = other
         meta[_GONE] += 1
         other = cells[other, NEXT]
@@ -245,7 +256,8 @@ def _take_in(target, first, last, gap, cells, meta, gone):  # type: ignore[no-un
 
 
 @kernel(
-    "void(UniTuple(int64[::1], 3), int64, int64[::1], int64[:, ::1], int64[:, ::1], int64[::1], int64[:, ::1])"
+    "void(UniTuple(int64[::1], 3), int64, int64[::1], int64[:, ::1], int64[:, ::1], "
+    "int64[::1], int64[:, ::1])"
 )
 def _merge(
     runs: tuple[Array, Array, Array],
@@ -288,6 +300,15 @@ def _resolved(numbers: Array, cells: Array) -> Array:
     while len(into) and (cells[into, INTO] != into).any():
         into = cells[into, INTO]
     return into
+
+
+@kernel("void(int64[::1], int64[::1], int64[::1], int64[:, ::1], int64[::1])")
+def _find(keys: Array, times: Array, heads: Array, cells: Array, found: Array) -> None:
+    for i in range(len(keys)):
+        at = heads[keys[i]]
+        while cells[at, FIRST] > times[i]:
+            at = cells[at, NEXT]
+        found[i] = at
 
 
 @helper

@@ -20,19 +20,19 @@ import polars as pl
 
 from thalweg.columnar.batch import MOMENT, Batch
 from thalweg.columnar.buffers import values_and_validity
-from thalweg.columnar.eager import beside, gather_rows, numbers, pick
+from thalweg.columnar.eager import gather_rows, numbers, pick
 from thalweg.columnar.groups import group_rows
 from thalweg.columnar.keys import KeyCodec
-from thalweg.columnar.sessions import FIRST, KEY, LAST, SLOT, Merged, OpenSessions, find_runs
+from thalweg.columnar.sessions import find_runs
 from thalweg.operators.aggregation import GroupingSpec, key_frame
+from thalweg.operators.session_table import SessionTable, session_states
 from thalweg.plan.nodes import WINDOW_END, WINDOW_START, WINDOW_TIME
 from thalweg.plan.properties import WINDOW_TIME_US
 from thalweg.protocols.operator import Context, Output, Step
-from thalweg.protocols.state import ColumnSpec, ColumnsSpec, KeyedColumns, StateSpec
+from thalweg.protocols.state import StateSpec
 
 Array = np.ndarray[Any, Any]
 
-_ANCHOR, _FIRST, _LAST = "__anchor", "__session_first", "__session_last"
 _COMPACT_AFTER = 64
 _NO_WORDS = np.empty((0, 1), np.int64)
 _NO_COLUMNS = pl.DataFrame()
@@ -119,12 +119,8 @@ class SessionGroupSpec:
     time: pl.DataType
 
     def states(self) -> Iterable[StateSpec]:
-        """Sessions by key and a time within them; and the keys that have any."""
-        keys = dict(self.grouping.keys)
-        bounds = {_FIRST: ColumnSpec("int64"), _LAST: ColumnSpec("int64")}
-        columns = {**self.grouping.layout.stored, **bounds}
-        yield ColumnsSpec("sessions", {**keys, _ANCHOR: pl.Int64()}, columns, partition=tuple(keys))
-        yield ColumnsSpec("keys", keys, {}, partition=tuple(keys))
+        """Open sessions with the parts of their aggregates."""
+        return session_states(self.grouping.keys, self.grouping.layout.stored)
 
     def build(self, context: Context) -> SessionGroupOp:
         """The operator."""
@@ -148,35 +144,19 @@ class SessionGroupOp:
     def __init__(self, spec: SessionGroupSpec, context: Context) -> None:
         self._spec, self._grouping, self._layout = spec, spec.grouping, spec.grouping.layout
         self._rows_max = context.rows_max
-        self._state: KeyedColumns = context.state("sessions")
-        self._keys: KeyedColumns = context.state("keys")
-        # the lists and the heap follow from the state
-        self._sessions = OpenSessions(spec.gap_us)
-        live = self._state.live()
-        if len(live):
-            owners = self._keys.slots(self._own(live))
-            firsts, lasts = (self._state.column(n)[live] for n in (_FIRST, _LAST))
-            found = self._sessions.merge(owners, firsts, lasts, keys_max=self._keys.capacity)
-            self._sessions.cells[found.targets, SLOT] = live
-
-    def _own(self, slots: Array) -> pl.DataFrame:
-        """The keys of sessions."""
-        return key_frame(self._state.keys(slots), self._grouping.keys)
+        self._table = SessionTable(context, spec.grouping.keys, spec.gap_us)
 
     @property
     def due(self) -> int | None:
         """The watermark that closes the next session."""
-        end = self._sessions.first_end
+        end = self._table.open.first_end
         return None if end is None else end + self._spec.slack_us + 1
 
     def on_batch(self, port: int, batch: Batch) -> Iterator[Output]:
         """Take rows, or stretches of them."""
         del port
         if len(batch):
-            owners, firsts, lasts = self._stretches(batch)
-            merged = self._sessions.merge(owners, firsts, lasts, keys_max=self._keys.capacity)
-            self._make(merged.new)
-            self._add(batch, merged)
+            self._add(batch, *self._table.take(*self._stretches(batch)))
         return iter(())
 
     @cached_property
@@ -188,61 +168,39 @@ class SessionGroupOp:
         """Keys, first and last times."""
         parts, cells = batch.parts, self._grouping.key_cells
         if parts is None or cells is None:
-            owners = self._keys.slots(key_frame(batch.frame, self._grouping.keys))
+            owners = self._table.keys.slots(key_frame(batch.frame, self._grouping.keys))
         else:
-            owners = self._keys.slots_of(cells.words(parts))
+            owners = self._table.keys.slots_of(cells.words(parts))
         if parts is None:
             times = _times(batch)
             return owners, times, times
         return owners, parts[self._height], parts[self._height + 1]
 
-    def _make(self, new: Array) -> None:
-        """Give new sessions a place in the state. A time within the session tells it from others of its key."""
-        if not len(new):
-            return
-        cells = self._sessions.cells[new]
-        keys = self._keys.keys(np.ascontiguousarray(cells[:, KEY]))
-        anchors = numbers(_ANCHOR, np.ascontiguousarray(cells[:, FIRST]))
-        frame = beside(keys, [anchors]) if keys.width else anchors.to_frame()
-        self._sessions.cells[new, SLOT] = self._state.slots(frame)
-
-    def _add(self, batch: Batch, merged: Merged) -> None:
-        cells, state = self._sessions.cells, self._state
-        touched = cells[merged.targets]
-        slots = np.ascontiguousarray(touched[:, SLOT])
-        state.column(_FIRST)[slots], state.column(_LAST)[slots] = touched[:, FIRST], touched[:, LAST]
+    def _add(self, batch: Batch, slots: Array, gone: Array, into: Array) -> None:
+        state = self._table.state
         if batch.parts is None:
             self._layout.update(state, slots, batch)
         else:
             self._layout.merge(state, slots, self._layout.cells.named(batch.parts[self._height + 2 :]))
-        gone, into = merged.gone
         if len(gone):
-            old, new = (np.ascontiguousarray(cells[n, SLOT]) for n in (gone, into))
-            found = self._layout.take(state, old)
-            self._layout.merge(state, new, self._layout.carried(state, found))
-            state.free(old)
+            found = self._layout.take(state, gone)
+            self._layout.merge(state, into, self._layout.carried(state, found))
+            state.free(gone)
 
     def on_watermark(self, time: int) -> Iterator[Output]:
         """Emit the sessions that are over."""
         until = time - self._spec.slack_us
-        return self._close(until) if self._sessions.is_due(until) else iter(())
+        return self._close(until) if self._table.open.is_due(until) else iter(())
 
     def _close(self, until: int | None) -> Iterator[Output]:
-        while True:
-            closed, emptied = self._sessions.close(until, self._rows_max)
-            if not len(closed):
-                return
-            made = self._rows(closed)
-            self._state.free(np.ascontiguousarray(closed[:, SLOT]))
-            self._keys.free(emptied)
-            yield Batch(made)
+        for slots, firsts, lasts in self._table.closed(until, self._rows_max):
+            yield Batch(self._rows(slots, firsts, lasts + self._spec.gap_us))
 
-    def _rows(self, closed: Array) -> pl.DataFrame:
-        slots = np.ascontiguousarray(closed[:, SLOT])
-        outputs = self._layout.outputs(self._state, self._layout.take(self._state, slots))
-        start, end = closed[:, FIRST], closed[:, LAST] + self._spec.gap_us
+    def _rows(self, slots: Array, start: Array, end: Array) -> pl.DataFrame:
+        state = self._table.state
+        outputs = self._layout.outputs(state, self._layout.take(state, slots))
         bounds = {WINDOW_START: start, WINDOW_END: end, WINDOW_TIME: end - WINDOW_TIME_US}
-        made = {s.name: s for s in (*self._own(slots).get_columns(), *outputs.get_columns())}
+        made = {s.name: s for s in (*self._table.own(slots).get_columns(), *outputs.get_columns())}
         made |= {n: numbers(n, b.copy()).cast(self._spec.time) for n, b in bounds.items()}
         return pick(pl.DataFrame(list(made.values())), self._grouping.columns)
 

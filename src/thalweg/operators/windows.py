@@ -163,7 +163,9 @@ def late_pairs(
     """
     frame = gather_rows(batch.frame, rows)
     held = frame.schema[column]
-    starts, ends = (pl.Series(n, b).cast(held) for n, b in zip((WINDOW_START, WINDOW_END), bounds, strict=True))
+    starts, ends = (
+        pl.Series(n, b).cast(held) for n, b in zip((WINDOW_START, WINDOW_END), bounds, strict=True)
+    )
     missing = pl.lit(None, dtype=pl.Int64)
     position = [
         (pl.col(SPLIT) if SPLIT in frame.columns else missing).alias("split"),

@@ -29,7 +29,7 @@ from thalweg.plan.nodes import (
     Project,
     Rank,
     Scan,
-    Session,
+    SessionWindow,
     Union,
     Values,
     Window,
@@ -169,7 +169,7 @@ def _column(step: Explode | Window, need: Need) -> list[Need]:
     return [read]
 
 
-def _session(step: Session, need: Need) -> list[Need]:
+def _session(step: SessionWindow, need: Need) -> list[Need]:
     read = _passed(step, need)
     for name in (step.column, *step.window.partition):
         add(read, name, None)
@@ -217,7 +217,7 @@ _RULES: dict[type[Plan], Callable[[Any, Need], list[Need]]] = {
     AssignWatermark: _watermark,
     Explode: _column,
     Window: _column,
-    Session: _session,
+    SessionWindow: _session,
     GroupBy: _group_by,
     Rank: _rank,
     Union: _union,

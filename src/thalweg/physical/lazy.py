@@ -38,7 +38,7 @@ from thalweg.plan.nodes import (
     Project,
     Rank,
     Scan,
-    Session,
+    SessionWindow,
     Union,
     Values,
     Window,
@@ -103,7 +103,7 @@ class LazyBuilder:
             return plan.schema.polars.to_frame().lazy()
         if isinstance(plan, GroupBy):
             return self._group_by(plan)
-        if isinstance(plan, Session):
+        if isinstance(plan, SessionWindow):
             return session_rows(self, plan)
         below = self.build(plan.inputs[0])
         if isinstance(plan, Project):

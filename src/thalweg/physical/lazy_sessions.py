@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from thalweg.physical.lazy_windows import can_merge, merged_call
-from thalweg.plan.nodes import WINDOW_END, WINDOW_START, WINDOW_TIME, GroupBy, Session
+from thalweg.plan.nodes import WINDOW_END, WINDOW_START, WINDOW_TIME, GroupBy, SessionWindow
 from thalweg.plan.properties import WINDOW_TIME_US
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ _NUMBER, _STRETCH = "__session", "__stretch"
 _FIRST, _LAST = "__first", "__last"
 
 
-def session_rows(builder: LazyBuilder, plan: Session) -> pl.LazyFrame:
+def session_rows(builder: LazyBuilder, plan: SessionWindow) -> pl.LazyFrame:
     """Each row with the session that it belongs to."""
     first, last = pl.col(_FIRST), pl.col(_LAST)
     rows = _numbered(_timed(builder, plan), plan.window.partition, plan.window.gap_us)
@@ -57,7 +57,7 @@ def group_sessions(builder: LazyBuilder, plan: GroupBy) -> pl.LazyFrame | None:
     return made.select(list(plan.schema.names))
 
 
-def _timed(builder: LazyBuilder, plan: Session) -> pl.LazyFrame:
+def _timed(builder: LazyBuilder, plan: SessionWindow) -> pl.LazyFrame:
     """The rows, each with its time as that of a first and a last one."""
     from thalweg.physical.lazy import checked_time
 
@@ -75,7 +75,7 @@ def _numbered(frame: pl.LazyFrame, keys: Sequence[str], gap_us: int) -> pl.LazyF
     return ordered.with_columns(is_first.fill_null(value=True).cum_sum().alias(_NUMBER))
 
 
-def _with_bounds(frame: pl.LazyFrame, plan: Session, first: pl.Expr, last: pl.Expr) -> pl.LazyFrame:
+def _with_bounds(frame: pl.LazyFrame, plan: SessionWindow, first: pl.Expr, last: pl.Expr) -> pl.LazyFrame:
     """The bounds as times, from those of the first and the last row in microseconds."""
     held = plan.schema.type_of(WINDOW_END).polars
     end = last + plan.window.gap_us

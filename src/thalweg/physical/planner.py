@@ -40,7 +40,7 @@ from thalweg.plan.nodes import (
     Project,
     Rank,
     Scan,
-    Session,
+    SessionWindow,
     Union,
     Values,
     Window,
@@ -126,7 +126,7 @@ class Planner:
             return self._union(plan)
         if isinstance(plan, Window):
             return grouping.place_window(self, plan, shares_panes=False)
-        if isinstance(plan, Session):
+        if isinstance(plan, SessionWindow):
             return sessions.place_session(self, plan)
         if isinstance(plan, GroupBy):
             return grouping.place_group_by(self, plan)

@@ -12,15 +12,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+import polars as pl
+
+from thalweg.columnar.batch import OFFSET, SPLIT
 from thalweg.errors import PlanError
 from thalweg.expr.nodes import Column, Expr, columns_of
 from thalweg.operators.aggregation import can_split
 from thalweg.operators.rowwise import ProjectStep
 from thalweg.operators.session_group import SessionGroupSpec, SessionPartialsSpec
+from thalweg.operators.session_rows import SessionRowsSpec
 from thalweg.operators.sessions import SessionsSpec
 from thalweg.operators.windows import LATE, WindowsSpec
+from thalweg.physical import needs
 from thalweg.physical.panes import BOUNDS
-from thalweg.plan.nodes import WINDOW_END, WINDOW_START, GroupBy, Plan, Project, Session, Window
+from thalweg.plan.nodes import WINDOW_END, WINDOW_START, GroupBy, Plan, Project, SessionWindow, Window
 from thalweg.plan.properties import UNTIL_END, properties
 
 if TYPE_CHECKING:
@@ -31,7 +36,7 @@ if TYPE_CHECKING:
 class GroupedSessions:
     """Sessions whose rows reach a grouping by their own key, through projections only."""
 
-    window: Session
+    window: SessionWindow
     steps: Sequence[Project]
     keys: tuple[str, ...]
 
@@ -53,7 +58,9 @@ def grouped_sessions(plan: GroupBy) -> GroupedSessions | None:
         origin = {k: _column(made, name) for k, name in origin.items()}
         steps.append(below)
         below = below.input
-    if not isinstance(below, Session) or sorted(map(str, origin.values())) != sorted(below.window.partition):
+    if not isinstance(below, SessionWindow) or sorted(map(str, origin.values())) != sorted(
+        below.window.partition
+    ):
         return None
     return GroupedSessions(below, list(reversed(steps)), keys)
 
@@ -69,7 +76,7 @@ def _column(made: dict[str, Expr], name: str | None) -> str | None:
     return expr.name if isinstance(expr, Column) else None
 
 
-def slack_of(plan: Window | Session) -> int | None:
+def slack_of(plan: Window | SessionWindow) -> int | None:
     """How far the time of windows may lag; None where they close at the end of the input only.
 
     Raises:
@@ -94,7 +101,7 @@ def late_port(stage: OpenStage) -> str:
     return f"{LATE}{before + 1}" if before else LATE
 
 
-def _judged(planner: Planner, plan: Session) -> OpenStage:
+def _judged(planner: Planner, plan: SessionWindow) -> OpenStage:
     """Rows that are in time, with their time."""
     slack = slack_of(plan)
     if properties(plan.input).is_updating:
@@ -132,11 +139,15 @@ def place_group_by(planner: Planner, plan: GroupBy, found: GroupedSessions) -> O
     return target
 
 
-def place_session(planner: Planner, plan: Session) -> OpenStage:
+def place_session(planner: Planner, plan: SessionWindow) -> OpenStage:
     """Rows with their session, once it is complete."""
-    raise PlanError(
-        "the rows of sessions can only be grouped by the key of the sessions and their bounds",
-        code="sql-not-yet",
-        where=plan.span or plan.place,
-        hint="GROUP BY the columns of PARTITION BY, window_start and window_end",
-    )
+    stage = _judged(planner, plan)
+    columns = {f.name: f.type.polars for f in plan.input.schema}
+    if needs.has_positions(plan.input, planner.needs):
+        columns |= {SPLIT: pl.Int64(), OFFSET: pl.Int64()}
+    keys = plan.window.partition
+    target = planner.exchanged(stage, keys, "session")
+    slack = properties(plan.input).times.get(plan.column, UNTIL_END)
+    held = plan.schema.type_of(WINDOW_START).polars
+    target.add(SessionRowsSpec(f"{target.id}.session", columns, keys, plan.window.gap_us, slack, held))
+    return target

@@ -30,7 +30,7 @@ from thalweg.plan.nodes import (
     Plan,
     Project,
     Rank,
-    Session,
+    SessionWindow,
     SortKey,
     Union,
     Window,
@@ -111,7 +111,7 @@ def session(plan: Plan, column: str, spec: SessionSpec, *, where: Span | None = 
     _check_window(plan, column, where)
     for name in spec.partition:
         plan.schema.type_of(name, where=where)
-    return Session(plan, column, spec)
+    return SessionWindow(plan, column, spec)
 
 
 def _check_window(plan: Plan, column: str, where: Span | None) -> None:

@@ -274,7 +274,7 @@ class Window(_Unary):
 
 
 @dataclass(frozen=True)
-class Session(_Unary):
+class SessionWindow(_Unary):
     """Give each row the session that it belongs to, as columns, once the session is complete."""
 
     input: Plan

@@ -29,7 +29,7 @@ from thalweg.plan.nodes import (
     Project,
     Rank,
     Scan,
-    Session,
+    SessionWindow,
     Union,
     Values,
     Window,
@@ -100,7 +100,7 @@ def _unary(plan: Plan, below: Properties) -> Properties:
         return _project(plan, below)
     if isinstance(plan, Window):
         return _window(plan, below)
-    if isinstance(plan, Session):
+    if isinstance(plan, SessionWindow):
         return _session(plan, below)
     if isinstance(plan, GroupBy):
         return _group_by(plan, below)
@@ -187,7 +187,7 @@ def _window(plan: Window, below: Properties) -> Properties:
     return Properties(below.is_bounded, below.is_updating, times, windows=closed)
 
 
-def _session(plan: Session, below: Properties) -> Properties:
+def _session(plan: SessionWindow, below: Properties) -> Properties:
     # a session closes at `w - d > end`, so that rows of one that ends at `w - d` may still follow; when
     # the rows of a session began, nothing says
     slack = below.times.get(plan.column)

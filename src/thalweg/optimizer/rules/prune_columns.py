@@ -19,7 +19,7 @@ from thalweg.base.types import Struct
 from thalweg.expr.nodes import Column, Named
 from thalweg.optimizer.columns import Members, Need, needs_of, read_below
 from thalweg.optimizer.optimize import Roots, over
-from thalweg.plan.nodes import GroupBy, Plan, Project, Rank, Scan, Session, Union, Window
+from thalweg.plan.nodes import GroupBy, Plan, Project, Rank, Scan, SessionWindow, Union, Window
 
 
 def prune_columns(plan: Plan) -> Plan:
@@ -30,7 +30,7 @@ def prune_columns(plan: Plan) -> Plan:
     done: dict[Plan, Plan] = {}
     for step in reversed(needs):
         inputs = [done[p] for p in step.inputs]
-        if isinstance(step, (Rank, Window, Session)):
+        if isinstance(step, (Rank, Window, SessionWindow)):
             inputs = [_narrowed(inputs[0], read_below(step, needs[step])[0])]
         elif isinstance(step, Union):
             inputs = [_narrowed(p, needs[step]) for p in inputs]

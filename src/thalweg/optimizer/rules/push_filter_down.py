@@ -50,7 +50,7 @@ from thalweg.plan.nodes import (
     Plan,
     Project,
     Rank,
-    Session,
+    SessionWindow,
     Union,
     Window,
 )
@@ -122,7 +122,7 @@ def _window(plan: Window, part: Expr, like: Filter) -> Plan | None:
     return None if _BOUNDS & columns_of(part) else _over(plan, part, like)
 
 
-def _session(plan: Session, part: Expr, like: Filter) -> Plan | None:
+def _session(plan: SessionWindow, part: Expr, like: Filter) -> Plan | None:
     # the rows that a filter drops may be what holds a session together
     return _over(plan, part, like) if _reads_keys(plan, part, plan.window.partition) else None
 
@@ -156,7 +156,7 @@ _STEPS: dict[type[Plan], Callable[[Any, Expr, Filter], Plan | None]] = {
     Filter: _filter,
     Explode: _explode,
     Window: _window,
-    Session: _session,
+    SessionWindow: _session,
     GroupBy: _group_by,
     Rank: _rank,
     Union: _union,
