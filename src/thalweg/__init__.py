@@ -33,6 +33,7 @@ if TYPE_CHECKING:
         udf,
         when,
     )
+    from thalweg.base.schema import Schema
     from thalweg.errors import (
         CheckpointError,
         ConfigError,
@@ -61,6 +62,7 @@ __all__ = [
     "IgnoredOptionWarning",
     "InternalError",
     "PlanError",
+    "Schema",
     "Session",
     "SqlError",
     "ThalwegError",
@@ -88,18 +90,20 @@ __all__ = [
 ]
 
 
+_HOMES = {"Schema": "thalweg.base.schema", "Session": "thalweg.session.session"}
+"""Where the names are that are neither errors nor of the fluent API."""
+
+
 def __getattr__(name: str) -> Any:  # the type of each name is in the imports above
     """Load a public name on first use (PEP 562)."""
     from importlib import import_module
 
-    if name not in __all__:
-        raise AttributeError(f"module 'thalweg' has no attribute {name!r}")
-    for home in ("thalweg.errors", "thalweg.session.session", "thalweg.api"):
-        if name == "Session" or home != "thalweg.session.session":
-            module = import_module(home)
-            if hasattr(module, name):
-                globals()[name] = found = getattr(module, name)
-                return found
+    homes = (_HOMES[name],) if name in _HOMES else ("thalweg.errors", "thalweg.api")
+    for home in homes if name in __all__ else ():
+        module = import_module(home)
+        if hasattr(module, name):
+            globals()[name] = found = getattr(module, name)
+            return found
     raise AttributeError(f"module 'thalweg' has no attribute {name!r}")
 
 

@@ -7,6 +7,7 @@ import sys
 
 import pytest
 
+import thalweg
 import thalweg.api as api
 from tests.api import surface
 
@@ -22,6 +23,21 @@ def test_every_public_name_is_there_and_explained() -> None:
     for name in api.__all__:
         value = getattr(api, name)
         assert isinstance(value, tuple) or value.__doc__, name
+
+
+def test_every_name_of_the_package_is_there() -> None:
+    assert len(set(thalweg.__all__)) == len(thalweg.__all__)
+    assert [n for n in thalweg.__all__ if getattr(thalweg, n, None) is None] == []
+    assert set(thalweg.__all__) <= set(dir(thalweg))
+    with pytest.raises(AttributeError, match="no attribute 'Sesion'"):
+        _ = thalweg.Sesion
+
+
+def test_the_type_of_a_schema_is_public() -> None:
+    data = thalweg.Session(parallelism=1).from_iter([(1, "x")], "id BIGINT, name STRING")
+    assert isinstance(data.schema, thalweg.Schema)
+    again = thalweg.Session(parallelism=1).from_iter([(2, "y")], data.schema)
+    assert again.schema == data.schema
 
 
 @pytest.mark.slow

@@ -26,6 +26,9 @@ def hot_auctions(bids: tw.Dataset) -> tw.Dataset:
     )
     assert_type(hot, tw.Dataset)
     hot.write_parquet("out/hot")
+    hot.write_csv("out/hot", changelog="fold", separator=";", quote=None, has_header=False)
+    hot.write_csv("out/hot", separtor=";")  # type: ignore[call-arg]
+    hot.write_csv("out/hot", separator=3)  # type: ignore[arg-type]
     return hot.rank("place", by=tw.desc("num"), partition=tw.WINDOW).filter(tw.col("place") <= 3)
 
 
@@ -38,6 +41,7 @@ def expressions() -> None:
     assert_type(price != None, tw.Expression)  # noqa: E711 - operators of SQL
     assert_type((price > 1) & ~(price < 3), tw.Expression)
     assert_type(price["net"].cast("BIGINT").alias("x"), tw.Expression)
+    assert_type(tw.col("labels")["colour"] + tw.col("labels")[price] + tw.col("tags")[0], tw.Expression)
     assert_type(tw.col("url").str.split_index("/", 3), tw.Expression)
     assert_type(tw.when(price > 1).then("many").when(price == 1).then("one").otherwise("none"), tw.Expression)
     assert_type(tw.sum("price").filter(price > 1), tw.AggregateExpression)

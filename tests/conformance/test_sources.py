@@ -22,6 +22,7 @@ from thalweg.connectors.iterators import IteratorSource, from_iter
 from thalweg.connectors.memory import frame_source
 from thalweg.connectors.nexmark import NexmarkConfig
 from thalweg.connectors.nexmark_source import NexmarkSource
+from thalweg.connectors.required import required
 from thalweg.connectors.socket_source import SocketSource
 from thalweg.physical.values import ValuesSource
 from thalweg.testing import check_source
@@ -63,6 +64,19 @@ def test_files_of_a_directory(tmp_path: Path, ordered: Any) -> None:
 def test_files_that_are_looked_for_again(tmp_path: Path) -> None:
     FRAME.write_ipc(tmp_path / "1.arrow")
     check_source(lambda: file_source(str(tmp_path), interval=1.0), rows=100)
+
+
+def test_columns_that_are_not_null(tmp_path: Path) -> None:
+    FRAME.write_parquet(tmp_path / "1.parquet", row_group_size=3)
+    check_source(lambda: required(file_source(str(tmp_path)), ("id", "at")), FRAME)
+    check_source(lambda: required(frame_source([FRAME, FRAME[:4]]), ("id",)), TWICE)
+
+
+def test_rows_that_lack_a_column_that_is_not_null(tmp_path: Path) -> None:
+    FRAME.write_parquet(tmp_path / "1.parquet", row_group_size=3)
+    named = FRAME.filter(pl.col("name").is_not_null())
+    check_source(lambda: required(file_source(str(tmp_path)), ("name",)), named, bad_count=2)
+    check_source(lambda: required(frame_source([FRAME]), ("pair", "name")), named, bad_count=2)
 
 
 @pytest.mark.slow

@@ -39,7 +39,7 @@ from thalweg.progress.owner import WatermarkOwner
 from thalweg.progress.split_clock import Advance, SplitClock
 from thalweg.progress.windows import WindowSpec
 from thalweg.protocols.messages import End
-from thalweg.runtime import assemble, outputs, run, source_task, task, times
+from thalweg.runtime import assemble, outputs, run, source_task, task, times, waiting
 from thalweg.runtime.coordinator import Coordinator
 
 
@@ -90,7 +90,8 @@ def _no_group_is_new(original: Any) -> Any:
 
     def note(self: Any, *args: Any) -> None:
         original(self, *args)
-        self._before[0, : self.count] |= 1
+        for block in self._blocks:
+            block.before[0, : block.count] |= 1
 
     return note
 
@@ -390,7 +391,7 @@ MUTANTS = (
     _mutant("rank keeps a row per batch", window_rank.WindowRankOp, "_best", _first_row, _TABLES),
     _mutant("empty lists give a row", rowwise, "explode", _keeps_empty_lists, _TABLES),
     # tasks, cuts, checkpoints
-    _mutant("loses the batch before the end", task._Waiting, "drain", _loses_last_batch, _TABLES),
+    _mutant("loses the batch before the end", waiting.Waiting, "drain", _loses_last_batch, _TABLES),
     _mutant("does not align barriers", task.Task, "_align", _unaligned, _ORDER + _RESTORE),
     _mutant("publishes before the flush", task.Task, "pass_barrier", _publishes_first, _ORDER),
     _mutant("splits keys between tasks", outputs, "key_hashes", _by_place, _ORDER),

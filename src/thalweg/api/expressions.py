@@ -26,6 +26,7 @@ from thalweg.api.types import TypeLike, check_name, data_type
 from thalweg.errors import PlanError
 from thalweg.expr.literals import literal_of
 from thalweg.expr.nodes import Aggregate, Call, Cast, Column, Expr, Literal
+from thalweg.expr.subscript import FROM_0
 
 Value: TypeAlias = bool | int | float | str | bytes | Decimal | date | time | timedelta | None
 """The Python values that can stand in an expression."""
@@ -220,8 +221,17 @@ class Expression:
         """A member of a row: `col("bid").field("price")` or `col("bid")["price"]`."""
         return self.call("field", name)
 
-    def __getitem__(self, key: str | int) -> Expression:
-        return self.list.get(key) if isinstance(key, int) else self.field(key)
+    def __getitem__(self, key: Operand) -> Expression:
+        """A member of a row by its name, an item of a list by its number from 0, or a map's value by its key.
+
+        What is not there is NULL; a member that no row can have is an error.
+
+        Example:
+            >>> from thalweg.api import col
+            >>> col("bid")["price"], col("tags")[0], col("labels")["colour"]
+            (bid['price'], tags[0], labels['colour'])
+        """
+        return self.call(FROM_0, key)
 
     # Aggregates --------------------------------------------------------------------------------
 
@@ -324,6 +334,7 @@ def default_name(expr: Expr) -> str:
         return expr.name
     if isinstance(expr, Cast):
         return default_name(expr.arg)
-    if isinstance(expr, Call) and expr.function == "field" and isinstance(expr.args[1], Literal):
-        return str(expr.args[1].value)
+    if isinstance(expr, Call) and expr.function in ("field", FROM_0) and isinstance(expr.args[1], Literal):
+        part = expr.args[1].value
+        return part if isinstance(part, str) else str(expr)
     return str(expr)

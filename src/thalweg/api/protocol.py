@@ -9,10 +9,11 @@ Not here: the session itself (session/).
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, Unpack
 
 import polars as pl
 
+from thalweg.api.csv_text import CsvText
 from thalweg.plan.nodes import Plan
 from thalweg.protocols.sink import Sink
 
@@ -31,8 +32,10 @@ class SessionLike(Protocol):
         """Some rows of any plan: what comes within the time, at most so many."""
         ...
 
-    def write(self, plan: Plan, target: str, format: str, changelog: str | None, /) -> None:
-        """Queue a directory of files as a sink of the next run."""
+    def write(
+        self, plan: Plan, target: str, format: str, changelog: str | None, /, **options: Unpack[CsvText]
+    ) -> None:
+        """Queue a directory of files as a sink of the next run; only CSV has options."""
         ...
 
     def write_sink(self, plan: Plan, sink: Sink, changelog: str | None, /) -> None:

@@ -10,10 +10,11 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias, Unpack
 
 import polars as pl
 
+from thalweg.api.csv_text import CsvText
 from thalweg.api.display import as_html, as_text
 from thalweg.api.frames import missing_library
 from thalweg.api.place import caller, located
@@ -168,9 +169,17 @@ class Results:
         """
         self._write(path, "parquet", changelog)
 
-    def write_csv(self, path: str | os.PathLike[str], *, changelog: Changelog | None = None) -> None:
-        """Queue a directory of CSV files; see `write_parquet`."""
-        self._write(path, "csv", changelog)
+    def write_csv(
+        self, path: str | os.PathLike[str], *, changelog: Changelog | None = None, **options: Unpack[CsvText]
+    ) -> None:
+        """Queue a directory of CSV files; see `write_parquet`. Options are those of `CsvText`.
+
+        Example:
+            >>> import thalweg as tw
+            >>> prices = tw.Session().from_iter([(1, None)], "id INT, price DOUBLE")
+            >>> prices.write_csv("out/prices", separator=";", null_literal="-")
+        """
+        self._write(path, "csv", changelog, **options)
 
     def write_json(self, path: str | os.PathLike[str], *, changelog: Changelog | None = None) -> None:
         """Queue a directory of files with one JSON object per line; see `write_parquet`."""
@@ -180,9 +189,15 @@ class Results:
         """Queue a directory of Arrow IPC files; see `write_parquet`."""
         self._write(path, "arrow", changelog)
 
-    def _write(self, path: str | os.PathLike[str], format: str, changelog: Changelog | None) -> None:
+    def _write(
+        self,
+        path: str | os.PathLike[str],
+        format: str,
+        changelog: Changelog | None,
+        **options: Unpack[CsvText],
+    ) -> None:
         with located(caller()):
-            self.session.write(self.plan, os.fspath(path), format, changelog)
+            self.session.write(self.plan, os.fspath(path), format, changelog, **options)
 
     def write_sink(self, sink: Sink, *, changelog: Changelog | None = None) -> None:
         """Queue any sink that keeps the contract of `thalweg.protocols.sink`."""

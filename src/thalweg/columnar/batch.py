@@ -90,12 +90,8 @@ class Batch:
     def gather(self, rows: Array) -> Batch:
         """The rows of these numbers (int64 or uint32), in this order."""
         kept = None if self.weight is None else self.weight.gather(rows)
-        if self.parts is None:
-            return Batch(gather_rows(self.frame, rows), kept)
-        from thalweg.columnar import cells
-
-        frame = gather_rows(self.frame, rows) if self.frame.width else self.frame
-        return Batch(frame, kept, cells.pick(self.parts, rows.astype(np.uint32, copy=False)))
+        assert self.parts is None, "only an exchange divides rows that were added up"
+        return Batch(gather_rows(self.frame, rows), kept)
 
     def empty(self) -> Batch:
         """No rows of the same columns, without a hold on the others' memory."""

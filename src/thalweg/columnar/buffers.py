@@ -17,6 +17,7 @@ import numpy as np
 import polars as pl
 
 from thalweg.columnar.arrow import Column, packed, to_series, words_to_series
+from thalweg.columnar.eager import numbers
 from thalweg.columnar.places import FLAT, array_at, layout_of, locate
 
 Array = np.ndarray[Any, Any]
@@ -139,13 +140,16 @@ def to_polars(name: str, dtype: pl.DataType, values: Array, validity: Array | No
         >>> to_polars("day", pl.Date(), np.array([0, 1]), np.array([True, False])).null_count()
         1
     """
+    validity = _missing(validity)
+    if validity is None and type(dtype) is pl.Int64:
+        return numbers(name, values if values.base is None else values.copy())
     if isinstance(dtype, pl.Null):
         return pl.Series(name, [None] * len(values), dtype=pl.Null)
     _, kind = layout_of(dtype)
     held = values.view(kind) if kind == np.uint64 else values.astype(kind, copy=False)
     if held.base is not None:
         held = held.copy()
-    return words_to_series(name, dtype, held, _missing(validity))
+    return words_to_series(name, dtype, held, validity)
 
 
 def limbs_to_polars(

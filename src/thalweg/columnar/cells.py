@@ -8,7 +8,7 @@ Not here: which place belongs to which key (index.py), what the columns mean (op
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -101,27 +101,28 @@ class Touched:
 
     Example:
         >>> cells = np.zeros((2, 4), np.int64)  # how many rows a group has, and their sum
-        >>> addresses, touched = addresses_of(cells), Touched(mark=0, shown=[1])
+        >>> addresses, touched = addresses_of(cells), Touched(columns=2, mark=0, shown=[1])
         >>> touched.note(np.array([2, 2]), addresses, 4)
         >>> cells[:, 2] = 1, 7
-        >>> made = touched.net(addresses)
+        >>> made = next(touched.net(addresses))
         >>> made.cells.tolist(), made.places.tolist(), made.weights.tolist()
         ([[1], [7]], [2], [1])
     """
 
-    def __init__(self, mark: int, shown: Iterable[int]) -> None:
+    def __init__(self, *, columns: int, mark: int, shown: Iterable[int]) -> None:
         """`mark`: the column that is 0 where there is no group; `shown`: those that make a result differ."""
+        self._columns = columns
         self._mark, self._shown = mark, np.array(list(shown), np.int64)
         self.count = 0
         self._is_touched = np.zeros(0, np.bool_)
-        self._places = np.empty(0, np.int64)
-        self._before = np.empty((0, 0), np.int64)
-        self._scratch = np.empty(0, np.int64)
+        self._blocks = [_Block(columns)]
+        self._lists = np.empty((3, BLOCK), np.int64)
+        self._made = np.empty(2 * BLOCK * (columns + 3), np.int64)
 
     @property
     def places(self) -> Array:
         """The places, in the order in which they were touched."""
-        return self._places[: self.count]
+        return np.concatenate([b.places[: b.count] for b in self._blocks])
 
     def note(self, places: Array, addresses: Array, capacity: int) -> None:
         """These places are about to change: keep what is there, the first time since the cut.
@@ -133,58 +134,74 @@ class Touched:
         """
         if len(self._is_touched) < capacity:
             self._is_touched = grown(self._is_touched, capacity)
-        room = self.count + len(places)
-        if room > len(self._places) or len(self._before) != len(addresses):
-            self._make_room(2 * room, len(addresses))
-        store = self._places, self._before
-        self.count = _note(places, self._is_touched, addresses, self._mark, store, self.count)
+        done = 0
+        while True:
+            block = self._blocks[-1]
+            store = block.places, block.before
+            now, count = _note(places, done, self._is_touched, addresses, self._mark, store, block.count)
+            self.count += count - block.count
+            done, block.count = now, count
+            if done == len(places):
+                return
+            self._blocks.append(_Block(self._columns))
 
-    def _make_room(self, room: int, columns: int) -> None:
-        before = np.empty((columns, room), np.int64)
-        if self.count:
-            before[:, : self.count] = self._before[:, : self.count]
-        self._places, self._before = grown(self.places, room), before
-
-    def net(self, addresses: Array, others: Array | None = None) -> Changes:
-        """How the cells differ from before, and begin anew.
+    def net(self, addresses: Array, others: Array | None = None) -> Iterator[Changes]:
+        """How the cells differ from before, some thousands at a time, and begin anew.
 
         Args:
             addresses: where the columns begin now.
             others: per touched place whether something else of its result differs.
 
-        Returns:
-            The changes, in memory that the next call uses again.
+        Yields:
+            Changes in memory that the next ones use again.
         """
-        places = self.places
-        count, height = len(places), len(self._before) + 3
-        if len(self._scratch) < (2 * height + 3) * count:
-            self._scratch = np.empty((2 * height + 3) * count, np.int64)
-        lists = self._scratch[: 3 * count].reshape(3, count)
-        counts = _compare(
-            places, self._before, addresses, (self._shown, self._mark), self._is_touched, others, lists
-        )
-        minus, plus, gone = counts
-        total = minus + plus
-        made = self._scratch[3 * count : 3 * count + height * total].reshape(height, total)
-        _collect(places, self._before, addresses, lists, minus, made)
+        blocks, self._blocks, self.count, first = self._blocks, self._blocks[:1], 0, 0
+        height = self._columns + 3
+        for block in blocks:
+            count, block.count = block.count, 0
+            places, lists = block.places[:count], self._lists
+            odd = None if others is None else others[first : first + count]
+            minus, plus, gone = _compare(
+                places, block.before, addresses, (self._shown, self._mark), self._is_touched, odd, lists
+            )
+            made = self._made[: height * (minus + plus)].reshape(height, minus + plus)
+            _collect(places, block.before, addresses, lists, minus, made)
+            yield Changes(made, minus, lists[2, :gone], first)
+            first += count
+
+
+BLOCK = 1 << 15
+"""How many places are netted at a time: memory for all of a cut might be as much as that of the state."""
+
+
+class _Block:
+    """Places, and what their cells were before."""
+
+    def __init__(self, columns: int) -> None:
+        self.places = np.empty(BLOCK, np.int64)
+        self.before = np.empty((columns, BLOCK), np.int64)
         self.count = 0
-        return Changes(made, minus, lists[2, :gone])
 
 
 class Changes:
-    """What was there before and has changed, then what is there instead; valid until the next cut.
+    """What was there before and has changed, then what is there instead; valid until the next ones.
 
     Attributes:
         minus: how many were there before; they come first.
         cells: of both, int64[columns, changes].
         places, weights: of each change; -1 where it goes, +1 where it comes.
-        numbers: which of the touched places it is.
+        numbers: which of all places touched since the last cut it is.
         gone: the places that are no longer in use.
     """
 
-    def __init__(self, made: Array, minus: int, gone: Array) -> None:
-        self.minus, self.gone = minus, gone
-        self.cells, self.places, self.weights, self.numbers = made[:-3], made[-3], made[-2], made[-1]
+    def __init__(self, made: Array, minus: int, gone: Array, first: int) -> None:
+        self.minus, self.gone, self._first = minus, gone, first
+        self.cells, self.places, self.weights = made[:-3], made[-3], made[-2]
+        self._numbers = made[-1]
+
+    @property
+    def numbers(self) -> Array:
+        return self._numbers + self._first
 
 
 @kernel("void(uint64[::1], int64[::1], int64[:, ::1])")
@@ -201,14 +218,26 @@ def _pick(cells: Array, places: Array, found: Array) -> None:
             found[j, i] = cells[j, places[i]]
 
 
-@kernel("int64(int64[::1], boolean[::1], uint64[::1], int64, Tuple((int64[::1], int64[:, ::1])), int64)")
+@kernel(
+    "UniTuple(int64, 2)(int64[::1], int64, boolean[::1], uint64[::1], int64, "
+    "Tuple((int64[::1], int64[:, ::1])), int64)"
+)
 def _note(
-    places: Array, is_touched: Array, addresses: Array, mark: int, store: tuple[Array, Array], count: int
-) -> int:
+    places: Array,
+    first: int,
+    is_touched: Array,
+    addresses: Array,
+    mark: int,
+    store: tuple[Array, Array],
+    count: int,
+) -> tuple[int, int]:
+    """Note places from the first on; returns which one did not fit any more, and how many are noted."""
     kept, before = store
-    for i in range(len(places)):
+    for i in range(first, len(places)):
         place = places[i]
         if not is_touched[place]:
+            if count == len(kept):
+                return i, count
             is_touched[place] = True
             kept[count] = place
             offset = np.uint64(8 * place)
@@ -218,7 +247,7 @@ def _note(
                 for j in range(len(addresses)):
                     before[j, count] = np.int64(load_word(addresses[j] + offset))
             count += 1
-    return count
+    return len(places), count
 
 
 @kernel(
@@ -249,6 +278,7 @@ def _compare(
             for k in range(len(shown)):
                 j = shown[k]
                 differs |= before[j, i] != np.int64(load_word(addresses[j] + offset))
+        # written before it is known whether it counts
         lists[0, minus] = lists[1, plus] = i
         lists[2, gone] = place
         minus += np.int64(differs and had)

@@ -172,15 +172,15 @@ class _Plain:
     width = 1
 
     def __init__(self, dtype: pl.DataType) -> None:
-        self._dtype = dtype
+        self._dtype, self._is_float = dtype, dtype.is_float()
 
     def encode(self, series: pl.Series, *, find: bool) -> tuple[list[Array], Array | None]:
         values, validity = values_and_validity(series)
         return [_zeroed(canonical_words(values), validity)], validity
 
     def decode(self, name: str, words: Array, valid: Array | None) -> pl.Series:
-        values = np.ascontiguousarray(words[:, 0])
-        if self._dtype.is_float():
+        values = words[:, 0].copy()
+        if self._is_float:
             values = values.view(np.float64)
         return to_polars(name, self._dtype, values, valid)
 

@@ -13,7 +13,9 @@ from typing import Any
 import numpy as np
 
 from thalweg.columnar.batch import Batch
+from thalweg.columnar.cells import pick
 from thalweg.columnar.compiled import helper, kernel
+from thalweg.columnar.eager import gather_rows
 
 Array = np.ndarray[Any, Any]
 
@@ -40,15 +42,18 @@ def scatter(batch: Batch, hashes: Array, partitions: int, count: int) -> list[Ba
     # one place more than there are rows: `_select` writes before it knows whether the row counts
     order = np.empty(len(hashes) + 1, dtype=np.uint32)
     _order(hashes, partitions, starts, order)
+    has_columns = batch.frame.width > 0
     parts = []
-    bounds = starts.tolist()
-    for first, end in pairwise(bounds):
+    for first, end in pairwise(starts.tolist()):
         if end - first == len(batch):
             parts.append(batch)
         elif end == first:
             parts.append(batch.empty())
-        else:
+        elif batch.parts is None:
             parts.append(batch.gather(order[first:end]))
+        else:
+            frame = gather_rows(batch.frame, order[first:end]) if has_columns else batch.frame
+            parts.append(Batch(frame, parts=pick(batch.parts, order[first:end])))
     return parts
 
 

@@ -19,7 +19,7 @@ import polars as pl
 from thalweg.base.schema import Schema
 from thalweg.base.types import STRING
 from thalweg.connectors.connector import Connector, needed_columns
-from thalweg.connectors.files.connector import CSV_OPTIONS, check_format, csv_options
+from thalweg.connectors.files.connector import CSV_OPTIONS, check_format, csv_text
 from thalweg.connectors.files.select import pruned
 from thalweg.connectors.options import Option, Values, choice, flag, whole
 from thalweg.connectors.text.block import RECORD_MAX, Block, TextDecoder, bad_record, too_long
@@ -227,7 +227,7 @@ def _source(values: Values, schema: Schema | None) -> SocketSource:
         )
     if form == "csv":
         check_types(columns, where="socket")
-    options = CsvOptions(**csv_options(values))
+    options = csv_text(values)
     return SocketSource(values["hostname"], values["port"], columns, form, values["byte-delimiter"], options)
 
 

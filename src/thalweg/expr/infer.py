@@ -14,12 +14,13 @@ from dataclasses import replace
 from typing import Any
 
 from thalweg.base.schema import Schema
-from thalweg.base.types import BOOLEAN, NULL, DataType, Integer
+from thalweg.base.types import BOOLEAN, INT32, NULL, DataType, Integer
 from thalweg.errors import TypeMismatch, UserError
 from thalweg.expr import aggregates, functions, registry
 from thalweg.expr.casts import can_cast
 from thalweg.expr.nodes import Aggregate, Call, Cast, Column, Expr, Literal, PythonCall
 from thalweg.expr.python import check_arguments
+from thalweg.expr.subscript import SUBSCRIPTS, meant
 
 assert functions.__all__, "importing the functions registers them"
 
@@ -42,6 +43,8 @@ def resolve(expr: Expr, schema: Schema, *, table: str | None = None) -> tuple[Ex
         return expr, expr.type
     pairs = [resolve(c, schema, table=table) for c in expr.children]
     args, types = tuple(p[0] for p in pairs), tuple(p[1] for p in pairs)
+    if isinstance(expr, Call) and expr.function in SUBSCRIPTS:
+        return _resolve_subscript(replace(expr, args=args), types)
     if isinstance(expr, Call):
         return _resolve_call(expr, args, types)
     if isinstance(expr, Cast):
@@ -56,6 +59,16 @@ def resolve(expr: Expr, schema: Schema, *, table: str | None = None) -> tuple[Ex
 def type_of(expr: Expr, schema: Schema) -> DataType:
     """The type of an expression over the schema."""
     return resolve(expr, schema)[1]
+
+
+def _resolve_subscript(expr: Call, types: tuple[DataType, ...]) -> tuple[Expr, DataType]:
+    held, key_type = types
+    call = meant(expr, held, key_type)
+    owner, key = call.args
+    if isinstance(key, Call) and key is not expr.args[1]:
+        # the number of an item, counted from 1
+        key, key_type = _resolve_call(key, key.args, (key_type, INT32))
+    return _resolve_call(call, (owner, key), (held, key_type))
 
 
 def _resolve_call(expr: Call, args: tuple[Expr, ...], types: tuple[DataType, ...]) -> tuple[Expr, DataType]:

@@ -83,6 +83,8 @@ class Call(Expr):
     args: tuple[Expr, ...]
 
     def __str__(self) -> str:
+        if self.function.startswith("["):
+            return f"{self.args[0]}[{self.args[1]}]"
         if len(self.args) == 2 and (self.function in ("and", "or") or not self.function[0].isalpha()):
             return f"({self.args[0]} {self.function.upper()} {self.args[1]})"
         return f"{self.function}({', '.join(map(str, self.args))})"

@@ -14,7 +14,7 @@ from functools import cached_property
 from typing import Literal
 
 from thalweg.base.schema import Schema
-from thalweg.expr.nodes import Expr, Named
+from thalweg.expr.nodes import Expr
 from thalweg.protocols.conditions import Conditions
 from thalweg.protocols.operator import MAIN, OperatorSpec
 from thalweg.protocols.sink import Sink
@@ -135,18 +135,23 @@ def _stage_lines(job: Job, stage: Stage) -> Iterable[str]:
     for edge in job.inputs_of(stage.id):
         output = "" if edge.output == MAIN else f".{edge.output}"
         yield f"  from {edge.source}{output} by {edge.describe()}"
+    yield from (f"  {line}" for line in stage_contents(stage))
+
+
+def stage_contents(stage: Stage) -> Iterable[str]:
+    """What a stage does, one line for each thing, in order."""
     if stage.scan is not None:
         fields = stage.scan.fields
         names = "*" if fields is None else ", ".join(_field(f) for f in fields)
-        yield f"  read {stage.scan.source.describe()} [{names}]"
+        yield f"read {stage.scan.source.describe()} [{names}]"
         if stage.scan.filter:
-            yield f"  taken over by the source: {' AND '.join(map(str, stage.scan.filter))}"
+            yield f"taken over by the source: {' AND '.join(map(str, stage.scan.filter))}"
         if stage.scan.time is not None:
-            yield f"  watermark for {stage.scan.time.column} as {stage.scan.time.watermark}"
+            yield f"watermark for {stage.scan.time.column} as {stage.scan.time.watermark}"
     for operator in stage.operators:
-        yield f"  {operator.describe()}"
+        yield operator.describe()
     if stage.write is not None:
-        yield f"  write {stage.write.sink.describe()}  ({stage.write.sink.delivery})"
+        yield f"write {stage.write.sink.describe()}  ({stage.write.sink.delivery})"
 
 
 def _field(field: tuple[str, tuple[str, ...] | None]) -> str:
@@ -154,4 +159,7 @@ def _field(field: tuple[str, tuple[str, ...] | None]) -> str:
     return name if members is None else f"{name}{{{', '.join(members)}}}"
 
 
-__all__ = ["PARTITIONS", "Edge", "EventTime", "Job", "Named", "ScanSpec", "Stage", "WriteSpec", "describe"]
+__all__ = [
+    *("PARTITIONS", "Edge", "EventTime", "Job", "Named", "ScanSpec", "Stage", "WriteSpec"),
+    *("describe", "stage_contents"),
+]

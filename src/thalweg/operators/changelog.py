@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from operator import itemgetter
 
 import numpy as np
@@ -65,8 +66,8 @@ def with_ops(batch: Batch, columns: tuple[str, ...], keys: tuple[str, ...]) -> p
     names = list(columns)
     if batch.weight is None:
         return _with_first(pick(batch.frame, names), [INSERT] * len(batch))
-    if len(batch) <= _SMALL and not any(t.is_float() or t.is_nested() for t in batch.frame.dtypes):
-        frame = pick(batch.frame, names) if batch.frame.columns != names else batch.frame
+    frame = batch.frame if batch.frame.columns == names else pick(batch.frame, names)
+    if len(batch) <= _SMALL and _can_be_keys(tuple(frame.dtypes)):
         rows, weights = frame.rows(), batch.weight.to_list()
         places = [names.index(k) for k in keys]
         found = _pairs(rows, weights, places) if keys else None
@@ -104,6 +105,12 @@ def with_ops(batch: Batch, columns: tuple[str, ...], keys: tuple[str, ...]) -> p
 
 
 _Rows = list[tuple[object, ...]]
+
+
+@lru_cache(maxsize=256)
+def _can_be_keys(types: tuple[pl.DataType, ...]) -> bool:
+    """Whether Python's equality of the values is ours: NaN differs from itself, lists cannot be looked up."""
+    return not any(t.is_float() or t.is_nested() for t in types)
 
 
 def _pairs(rows: _Rows, weights: list[int], places: list[int]) -> tuple[list[int], list[str]] | None:

@@ -15,7 +15,7 @@ import polars as pl
 
 from thalweg.columnar.batch import Batch
 from thalweg.columnar.eager import gather_rows
-from thalweg.columnar.groups import group_rows
+from thalweg.columnar.groups import Groups, group_rows
 from thalweg.columnar.keys import KeyCodec
 from thalweg.operators.aggregation import GroupingSpec, key_frame
 from thalweg.protocols.operator import Context, Output, Step
@@ -24,6 +24,7 @@ from thalweg.protocols.state import StateSpec
 Array = np.ndarray[Any, Any]
 _COMPACT_AFTER = 64
 _FEW = 16
+_EACH = np.arange(_FEW)
 _NO_WORDS = np.empty((0, 1), np.int64)
 _NO_COLUMNS = pl.DataFrame()
 
@@ -67,29 +68,29 @@ class PartialsOp(Step):
     def on_batch(self, port: int, batch: Batch) -> Iterator[Output]:
         """The partial results of the batch."""
         del port
-        keys = key_frame(batch.frame, self._keys)
         if len(batch) <= _FEW:
             # one partial result per row: finding equal keys costs more than it saves
-            words = self._codec.encode(keys) if self._cells is not None else _NO_WORDS
-            yield self._partials(keys, words, np.arange(len(batch)), batch)
-            return
-        words = self._codec.encode(keys)
-        groups = group_rows(words)
-        self._batches += 1
-        if self._batches % _COMPACT_AFTER == 0:
-            self._codec.compact(words)
-        if self._cells is not None:
-            yield self._partials(keys, words[groups.firsts], groups.ids, batch)
+            groups = Groups(_EACH[: len(batch)], _EACH[: len(batch)])
+            words = self._codec.encode(batch.frame) if self._cells is not None else _NO_WORDS
         else:
-            yield self._partials(gather_rows(keys, groups.firsts), _NO_WORDS, groups.ids, batch)
+            words = self._codec.encode(batch.frame)
+            groups = group_rows(words)
+            self._batches += 1
+            if self._batches % _COMPACT_AFTER == 0:
+                self._codec.compact(words)
+            words = words[groups.firsts]
+        if self._cells is not None:
+            yield self._with_words(words, groups, batch)
+            return
+        keys = gather_rows(key_frame(batch.frame, self._keys), groups.firsts)
+        made = self._layout.accumulators(groups.height)
+        self._layout.update(made, groups.ids, batch)
+        yield Batch(keys, parts=made.whole)
 
-    def _partials(self, keys: pl.DataFrame, words: Array, ids: Array, batch: Batch) -> Batch:
-        """The rows of a batch added up by group, beside the key of each group."""
-        if self._cells is None:
-            made = self._layout.accumulators(keys.height)
-            self._layout.update(made, ids, batch)
-            return Batch(keys, parts=made.whole)
-        made = self._layout.accumulators(len(words), above=self._cells.height)
+    def _with_words(self, words: Array, groups: Groups, batch: Batch) -> Batch:
+        """The rows of a batch added up by group, below the words of each group's key."""
+        assert self._cells is not None, "keys without texts"
+        made = self._layout.accumulators(groups.height, above=self._cells.height)
         self._cells.fill(words, made.whole)
-        self._layout.update(made, ids, batch)
+        self._layout.update(made, groups.ids, batch)
         return Batch(_NO_COLUMNS, parts=made.whole)

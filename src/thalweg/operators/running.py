@@ -16,7 +16,7 @@ import polars as pl
 from thalweg.columnar.arrow import to_frame
 from thalweg.columnar.batch import WEIGHT, Batch
 from thalweg.columnar.cells import Changes, Touched
-from thalweg.columnar.eager import numbers
+from thalweg.columnar.eager import below, gather_rows, numbers
 from thalweg.operators.aggregation import DONE, GroupingSpec
 from thalweg.operators.multiset import Multiset
 from thalweg.protocols.operator import Context, Output
@@ -49,7 +49,8 @@ class RunningGroupOp:
         # the number of rows comes first, DONE last; a group of all rows has one result from the first row on,
         # also when all rows are gone again
         mark = 0 if self._keys else len(self._layout.stored)
-        self._touched = Touched(mark, self._layout.shown_places)
+        columns = len(self._layout.stored) + (0 if self._keys else 1)
+        self._touched = Touched(columns=columns, mark=mark, shown=self._layout.shown_places)
         self._extremes_before: list[pl.DataFrame] = []
 
     def on_batch(self, port: int, batch: Batch) -> Iterator[Output]:
@@ -87,29 +88,30 @@ class RunningGroupOp:
             state.column(DONE)[self._touched.places] = True
         if not self._touched.count:
             return
-        changes, extremes = self._changes()
-        if len(changes.places):
-            yield from self._emitted(changes, extremes)
-        if len(changes.gone):
-            state.free(changes.gone)
+        before, latest = self._extremes_of_touched()
+        odd = None if not before.width else _differs(before, latest)
+        for changes in self._touched.net(state.addresses, odd):
+            if len(changes.places):
+                yield from self._emitted(changes, before, latest)
+            if len(changes.gone):
+                state.free(changes.gone)
         for values in self._values.values():
             values.forget_gone()
 
-    def _changes(self) -> tuple[Changes, pl.DataFrame]:
-        """The old row of each group that had one and has another now, then the new rows."""
+    def _extremes_of_touched(self) -> tuple[pl.DataFrame, pl.DataFrame]:
+        """The extremes of the groups that were touched, before and now; no columns if none are kept."""
         if not self._values:
-            return self._touched.net(self._state.addresses), _NOTHING
+            return _NOTHING, _NOTHING
         before, self._extremes_before = pl.concat(self._extremes_before), []
-        latest = self._extremes(self._touched.places)
-        pairs = zip(before.get_columns(), latest.get_columns(), strict=True)
-        differs = reduce(pl.Series.__or__, [old.ne_missing(new) for old, new in pairs])
-        changes = self._touched.net(self._state.addresses, differs.to_numpy())
-        minus = changes.minus
-        return changes, pl.concat([before[changes.numbers[:minus]], latest[changes.numbers[minus:]]])
+        return before, self._extremes(self._touched.places)
 
-    def _emitted(self, changes: Changes, extremes: pl.DataFrame) -> Iterator[Output]:
+    def _emitted(self, changes: Changes, before: pl.DataFrame, latest: pl.DataFrame) -> Iterator[Output]:
         """Changes as rows: so many removals, then insertions."""
         state, layout = self._state, self._layout
+        extremes = _NOTHING
+        if before.width:
+            old, new = changes.numbers[: changes.minus], changes.numbers[changes.minus :]
+            extremes = below([gather_rows(before, old), gather_rows(latest, new)])
         made = layout.outputs(state, layout.cells.named(changes.cells), _by_part(extremes))
         columns = {c.name: c for c in made.get_columns()}
         if self._keys:
@@ -122,6 +124,12 @@ class RunningGroupOp:
         """The last changes."""
         del port
         yield from self.on_cut(0)
+
+
+def _differs(before: pl.DataFrame, latest: pl.DataFrame) -> Array:
+    """In which rows some column differs, NULL from NULL not."""
+    pairs = zip(before.get_columns(), latest.get_columns(), strict=True)
+    return reduce(pl.Series.__or__, [old.ne_missing(new) for old, new in pairs]).to_numpy()
 
 
 def _by_part(frame: pl.DataFrame) -> dict[tuple[str, str], pl.Series]:

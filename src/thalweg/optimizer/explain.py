@@ -7,10 +7,11 @@ numbered; elsewhere its number stands for it.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from thalweg.optimizer.optimize import Applied
-from thalweg.plan.nodes import Plan
+from thalweg.plan.changes import changes_of
+from thalweg.plan.nodes import Plan, Write
 
 _SAME = "same as above"
 
@@ -23,6 +24,17 @@ def explain_plan(plan: Plan) -> str:
 def explain_plans(plans: Sequence[Plan]) -> str:
     """Several plans, one after the other."""
     return "\n".join(_Printer(plans).trees())
+
+
+def explain_changes(plans: Sequence[Plan]) -> str:
+    """Several plans, with the kinds of changes that each step has as a stream."""
+    return "\n".join(_Printer(plans, _changelog_mode).trees())
+
+
+def _changelog_mode(plan: Plan) -> str:
+    # a sink has no output, as in Flink
+    kinds = ("NONE",) if isinstance(plan, Write) else changes_of(plan)
+    return f"  changelogMode=[{','.join(kinds)}]"
 
 
 def explain_steps(plans: Sequence[Plan], steps: Sequence[Applied]) -> str:
@@ -46,8 +58,8 @@ def _changes(before: Sequence[Plan], after: Sequence[Plan]) -> str:
 class _Printer:
     """Trees of plans, in which a shared part is printed once."""
 
-    def __init__(self, plans: Sequence[Plan]) -> None:
-        self._plans = plans
+    def __init__(self, plans: Sequence[Plan], note: Callable[[Plan], str] = lambda plan: "") -> None:
+        self._plans, self._note = plans, note
         self._reads: Counter[Plan] = Counter()
         self._numbers: dict[Plan, int] = {}
         for plan in plans:
@@ -73,6 +85,6 @@ class _Printer:
             self._numbers[plan] = len(self._numbers) + 1
             label = f"[{self._numbers[plan]}] "
         name = "" if plan.name is None else f'  "{plan.name}"'
-        yield f"{indent}{label}{plan.describe()}{name}"
+        yield f"{indent}{label}{plan.describe()}{name}{self._note(plan)}"
         for below in plan.inputs:
             yield from self._lines(below, depth + 1)

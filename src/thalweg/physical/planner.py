@@ -279,7 +279,8 @@ class Planner:
         if plan.changelog in ("ops", "fold"):
             operator, schema = changelog_step(plan, f"{stage.id}.{plan.changelog}")
             stage.add(operator)
-        else:
+        elif not isinstance(plan.input, GroupBy):
+            # a grouping has no system columns
             self._strip(stage, schema)
         stage.write = WriteSpec(stage.id, plan.sink, schema)
         return stage

@@ -27,6 +27,7 @@ class Channel:
         self._bytes_in = self._bytes_out = 0
         self._wake_consumer = wake
         self.wake_producer: Callable[[], None] = _nothing
+        self.when_closed: Callable[[], None] = _nothing
         self.is_closed = False
         """Whether the consumer wants no more; what is put then is dropped."""
 
@@ -38,11 +39,10 @@ class Channel:
     @property
     def is_full(self) -> bool:
         """Whether the producer must stop."""
-        is_full = (
+        return (
             self._rows_in - self._rows_out >= self._rows_max
             or self._bytes_in - self._bytes_out >= self._bytes_max
-        )
-        return is_full and not self.is_closed
+        ) and not self.is_closed
 
     @property
     def is_empty(self) -> bool:
@@ -53,6 +53,7 @@ class Channel:
         """Take no more messages; the producer learns of it."""
         self.is_closed = True
         self._queue.clear()
+        self.when_closed()
         self.wake_producer()
 
     def put(self, message: Message) -> None:

@@ -1,6 +1,8 @@
-"""Run a job on the calling thread: every task in turn, the last stage first.
+"""Run a job on the calling thread: rounds over all tasks, sources first.
 
 Deterministic as long as the sources are: tests and `breakpoint()` use it.
+
+Not here: what a round is (rounds.py).
 """
 
 from __future__ import annotations
@@ -8,9 +10,10 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 
+from thalweg.runtime.rounds import Round
 from thalweg.runtime.run import Run
-from thalweg.runtime.source_task import SourceTask
-from thalweg.runtime.task import Step
+
+_IDLE = 0.05
 
 
 def run_inline(run: Run, *, until: Callable[[], bool] | None = None) -> None:
@@ -19,27 +22,19 @@ def run_inline(run: Run, *, until: Callable[[], bool] | None = None) -> None:
     Errors of a step close everything and are raised as they are.
     """
     woken = threading.Event()
-    tasks = list(reversed(run.tasks))
-    for task in tasks:
+    for task in run.tasks:
         task.wake = woken.set
+    every = Round(run, run.tasks)
     try:
-        while not run.is_finished and not run.is_quiet:
+        while not _has_ended(run):
             woken.clear()
-            if not _step_all(run) and not run.is_finished and not run.is_quiet:
-                waits = [t.wait for t in run.parts.sources if t.wait is not None]
-                woken.wait(min(waits) if waits else 0.05)
+            if not every.step() and not _has_ended(run):
+                woken.wait(every.wait(_IDLE))
             if until is not None and until():
                 return
     finally:
         run.close()
 
 
-def _step_all(run: Run) -> bool:
-    progressed = False
-    for task in reversed(run.tasks):
-        if run.stopping is not None and isinstance(task, SourceTask):
-            run.apply_stop(task)
-        result = task.step()
-        run.after_step(task, result)
-        progressed = progressed or result is Step.PROGRESS
-    return progressed
+def _has_ended(run: Run) -> bool:
+    return run.is_finished or run.is_quiet

@@ -30,11 +30,13 @@ class OutputEdge:
         self.edge = edge
         self.channels = list(channels)
         self._task, self._partitions = task, partitions
-
-    @property
-    def is_closed(self) -> bool:
+        self.is_closed = False
         """Whether no receiver wants more."""
-        return all(channel.is_closed for channel in self.channels)
+        for channel in self.channels:
+            channel.when_closed = self._look
+
+    def _look(self) -> None:
+        self.is_closed = all(channel.is_closed for channel in self.channels)
 
     def broadcast(self, message: Message) -> None:
         """Send a message that every receiver needs."""

@@ -48,6 +48,8 @@ class Round:
                 if result is not Step.PROGRESS:
                     break
                 progressed = True
+                if not task.has_input:
+                    break
         return progressed
 
     def _read(self) -> bool:

@@ -13,7 +13,7 @@ source), the decision when to cut (coordinator.py).
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import polars as pl
@@ -96,7 +96,7 @@ class SourceTask(Task):
         if self._requested is not None:
             barrier, self._requested = self._requested, None
             self.fresh = False
-            self._emitting = self.pass_barrier(replace(barrier, first_open=self._first_open()))
+            self._emitting = self.pass_barrier(Barrier(barrier.number, barrier.kind, self._first_open()))
             return True
         if self.is_stopping:
             return False

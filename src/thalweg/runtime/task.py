@@ -7,17 +7,16 @@ States: `running` takes messages; `emitting` has outputs left of the last messag
 for room on an output edge; `finished` has passed on its `End`.
 
 Barriers are aligned: a channel that delivered barrier n is not read until all others have, an
-ended channel counts as aligned. Batches that wait on one channel are joined up to `rows_max`, also
-across watermarks (laws 2 and 10).
+ended channel counts as aligned.
 
-Not here: sources (source_task.py), who calls `step` (inline.py, threads.py).
+Not here: which batches are taken together (waiting.py), sources (source_task.py), who calls `step`
+(inline.py, threads.py).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from enum import Enum
 
 from thalweg.columnar.batch import Batch, join_batches
@@ -28,6 +27,7 @@ from thalweg.protocols.sink import Writer
 from thalweg.runtime.chain import Chain
 from thalweg.runtime.edge import Channel
 from thalweg.runtime.outputs import OutputEdge
+from thalweg.runtime.waiting import Waiting
 
 
 class Step(Enum):
@@ -79,7 +79,8 @@ class Task:
         self.chain, self.inputs, self.outputs = parts.chain, parts.inputs, parts.outputs
         self.writer, self._sink = parts.writer, parts.sink
         self.writes_to: str | None = None
-        """The sink that the task is busy with just now: one that does not take rows stops the task there."""
+        """The sink that the task is busy with just now: one that does not take rows stops the task there.
+        It stays after an error, which came from there."""
         self.state = "running"
         self._rows_max = parts.rows_max
         self._on_barrier = on_barrier
@@ -108,6 +109,14 @@ class Task:
         """Whether outputs of the last message are left."""
         return self._emitting is not None
 
+    @property
+    def has_input(self) -> bool:
+        """Whether a message waits that may be taken."""
+        for input_ in self.inputs:  # noqa: SIM110 - asked after every step: a generator costs more than the answer
+            if input_.is_ready:
+                return True
+        return False
+
     def step(self) -> Step:
         """Do one bounded piece of work."""
         if self.state == "finished":
@@ -125,14 +134,17 @@ class Task:
     def _emit(self) -> Step:
         """Pass on outputs until they are used up or an edge is full."""
         assert self._emitting is not None, "there is something to emit"
-        while not self._is_blocked():
-            out = next(self._emitting, None)
-            if out is None:
+        if not self._is_blocked():
+            for out in self._emitting:
+                self._send(out)
+                # only what was sent can have filled an edge
+                if self._is_blocked():
+                    break
+            else:
                 self._emitting = None
                 if self.state != "finished":
                     self.state = "running"
                 return Step.PROGRESS
-            self._send(out)
         self.state = "blocked"
         return Step.BLOCKED
 
@@ -147,8 +159,9 @@ class Task:
     def _send(self, out: Output | Message) -> None:
         if isinstance(out, Batch):
             if self.writer is not None:
-                with self._writing():
-                    self.writer.write(out)
+                self.writes_to = self._sink
+                self.writer.write(out)
+                self.writes_to = None
             for edge in self.outputs:
                 if edge.edge.output == MAIN:
                     edge.send(out)
@@ -159,12 +172,6 @@ class Task:
         else:
             for edge in self.outputs:
                 edge.broadcast(out)
-
-    @contextmanager
-    def _writing(self) -> Iterator[None]:
-        self.writes_to = self._sink
-        yield
-        self.writes_to = None
 
     def _start_next(self) -> bool:
         """Begin to work on the next message, if there is one."""
@@ -184,7 +191,7 @@ class Task:
 
     def _work(self, port: int, numbers: Sequence[int]) -> Iterator[Output | Message]:
         """Everything that follows from the messages that wait on channels of one port and one sender."""
-        waiting = _Waiting(self._rows_max)
+        waiting = Waiting(self._rows_max)
         lasts = [(n, waiting.drain(self.inputs[n].channel)) for n in numbers]
         if waiting.batches:
             batch = join_batches(waiting.batches)
@@ -228,7 +235,7 @@ class Task:
         self._barrier = None
         first_open = min(i.first_open for i in self.inputs if i.aligned)
         if first_open != barrier.first_open:
-            barrier = replace(barrier, first_open=first_open)
+            barrier = Barrier(barrier.number, barrier.kind, first_open)
         yield from self.pass_barrier(barrier)
         for input_ in self.inputs:
             input_.aligned = False
@@ -239,8 +246,9 @@ class Task:
         """Emit what is owed, publish, let the runtime look at the state, pass the barrier on."""
         yield from self.chain.on_cut(barrier.number)
         if self.writer is not None:
-            with self._writing():
-                self.writer.cut(barrier.number)
+            self.writes_to = self._sink
+            self.writer.cut(barrier.number)
+            self.writes_to = None
         self._on_barrier(self, barrier)
         yield barrier
 
@@ -290,8 +298,9 @@ class Task:
             input_.ended = True
             input_.channel.close()
         if self.writer is not None:
-            with self._writing():
-                self.writer.end()
+            self.writes_to = self._sink
+            self.writer.end()
+            self.writes_to = None
         self.state = "finished"
         yield End()
 
@@ -308,38 +317,6 @@ class Task:
     def held_by(self) -> list[Input]:
         """The inputs without which event time would be later."""
         return [] if self._merge is None else [self.inputs[i] for i in self._merge.held_by()]
-
-
-class _Waiting:
-    """Batches that wait on some channels, up to a number of rows."""
-
-    def __init__(self, rows_max: int) -> None:
-        self._rows_max = rows_max
-        self.batches: list[Batch] = []
-        self.rows = 0
-
-    def drain(self, channel: Channel) -> Message | None:
-        """Take the batches of a channel, and return the first message that must follow them.
-
-        A watermark is held back behind rows that follow it, as long as rows follow.
-        """
-        last: Message | None = None
-        while (message := channel.peek()) is not None:
-            if isinstance(message, Batch):
-                rows = len(message)
-                if self.batches and self.rows + rows > self._rows_max:
-                    break
-                self.batches.append(message)
-                self.rows += rows
-            elif isinstance(message, Watermark):
-                last = message
-            elif last is not None:
-                break
-            else:
-                last = channel.take()
-                break
-            channel.take()
-        return last
 
 
 def _nothing() -> None:

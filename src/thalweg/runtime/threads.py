@@ -44,12 +44,21 @@ class _Crew:
 
     def wake(self, number: int) -> None:
         """Something happened that a task of this thread may wait for."""
-        self.workers[number].woken.set()
+        _set(self.workers[number].woken)
         if self.is_led:
-            self.workers[0].woken.set()
+            _set(self.workers[0].woken)
 
 
-@dataclass(frozen=True)
+def _set(event: threading.Event) -> None:
+    """Set an event unless it is set: that costs as much as sending the message that it tells of.
+
+    Whoever waits clears it first and looks for messages then, so it sees what was put before this question.
+    """
+    if not event.is_set():
+        event.set()
+
+
+@dataclass(slots=True)
 class _Turn:
     """One round: whether there was anything to do, how long it took, how long the processor worked."""
 

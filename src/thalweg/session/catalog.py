@@ -16,6 +16,7 @@ from thalweg.base.types import STRING, Field
 from thalweg.connectors import registry
 from thalweg.connectors.connector import Results
 from thalweg.connectors.files.source import file_source
+from thalweg.connectors.required import required
 from thalweg.errors import ConfigError, PlanError, Span, ThalwegError, did_you_mean
 from thalweg.expr.nodes import PythonFunction
 from thalweg.plan.nodes import Plan, Scan
@@ -157,7 +158,8 @@ class SessionCatalog:
 
     def _source_plan(self, table: CreateTable) -> Plan:
         made = self._source(table, _declared(table))
-        scan = Scan(made.source, is_tolerant=made.tolerance == "quarantine")
+        source = required(made.source, _never_null(table))
+        scan = Scan(source, is_tolerant=made.tolerance == "quarantine")
         if made.error_sink is not None:
             self.error_sinks[scan] = made.error_sink, table.option_spans.get("errors.sink")
         return Binder(self).bind_table(table, scan)
@@ -209,3 +211,8 @@ def _declared(table: CreateTable) -> Schema | None:
     """The physical columns, if the definition names any."""
     fields = tuple(Field(c.name, c.type) for c in table.columns if isinstance(c, PhysicalColumn))
     return Schema(fields) if fields else None
+
+
+def _never_null(table: CreateTable) -> list[str]:
+    """The columns that were declared NOT NULL."""
+    return [c.name for c in table.columns if isinstance(c, PhysicalColumn) and not c.is_nullable]

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
@@ -145,15 +145,22 @@ def _run_stream(plans: Sequence[Plan], how: Execution) -> Run:
     return run
 
 
-def explain(roots: Sequence[Plan], how: Execution) -> str:
-    """Every stage on the way from the plans to the job."""
+def explain(roots: Sequence[Plan], how: Execution, details: Collection[str] = ()) -> str:
+    """Every stage on the way from the plans to the job, and further details."""
+    from thalweg.job.execution_plan import execution_plan
     from thalweg.job.job import describe
-    from thalweg.optimizer.explain import explain_steps
+    from thalweg.optimizer.explain import explain_changes, explain_steps
     from thalweg.physical.planner import plan_job
 
     plans, steps = optimize(roots, how.rules)
     job = plan_job(plans, name=how.name, parallelism=how.parallelism)
-    return f"{explain_steps(roots, steps)}\n\n== job ==\n{describe(job)}"
+    parts = [explain_steps(roots, steps)]
+    if "CHANGELOG_MODE" in details:
+        parts.append(f"== changes, as a stream ==\n{explain_changes(plans)}")
+    parts.append(f"== job ==\n{describe(job)}")
+    if "JSON_EXECUTION_PLAN" in details:
+        parts.append(f"== execution plan ==\n{execution_plan(job)}")
+    return "\n\n".join(parts)
 
 
 def choose_mode(plans: Sequence[Plan], wanted: Mode) -> str:

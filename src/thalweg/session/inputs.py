@@ -9,12 +9,13 @@ from __future__ import annotations
 import os
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterable, Iterable, Sequence
-from typing import TYPE_CHECKING, Any, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, TypeAlias, Unpack, cast
 
 from thalweg.connectors.memory import frame_source
 from thalweg.plan.nodes import Plan, Scan
 
 if TYPE_CHECKING:
+    from thalweg.api.csv_text import CsvFiles
     from thalweg.api.dataset import Dataset
     from thalweg.api.types import SchemaLike
     from thalweg.session.nexmark import NexmarkTables
@@ -56,10 +57,14 @@ class Inputs(ABC):
         return self._read(path, "arrow", schema, options)
 
     def read_csv(
-        self, path: PathLike | Sequence[PathLike], *, schema: SchemaLike | None = None, **options: Any
+        self,
+        path: PathLike | Sequence[PathLike],
+        *,
+        schema: SchemaLike | None = None,
+        **options: Unpack[CsvFiles],
     ) -> Dataset:
-        """The rows of CSV files; see `read_parquet`. Further options are those of `CsvOptions`."""
-        return self._read(path, "csv", schema, options)
+        """The rows of CSV files; see `read_parquet`. Further options are those of `CsvText`."""
+        return self._read(path, "csv", schema, dict(options))
 
     def read_json(
         self, path: PathLike | Sequence[PathLike], *, schema: SchemaLike | None = None, **options: Any

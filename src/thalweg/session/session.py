@@ -8,11 +8,11 @@ Not here: what it reads (inputs.py), how plans run (execute.py).
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 import polars as pl
 
@@ -33,10 +33,12 @@ from thalweg.session.hooks import HOOKS
 from thalweg.session.ignored import Notices
 from thalweg.session.inputs import Inputs
 from thalweg.session.interrupts import interruptible
+from thalweg.session.running import Running
 from thalweg.session.settings import Settings
 from thalweg.session.statements import Outcome, run_text
 
 if TYPE_CHECKING:
+    from thalweg.api.csv_text import CsvText
     from thalweg.api.dataset import Dataset
     from thalweg.runtime.run import Run
 
@@ -83,6 +85,7 @@ class Session(Inputs):
         self.on_start: Callable[[Run], None] | None = None
         self.run_options = RunOptions()
         self._notices = Notices()
+        self._running = Running()
         self._tell_ignored()
 
     def _tell_ignored(self) -> None:
@@ -140,11 +143,15 @@ class Session(Inputs):
         mode = _MODES[self.settings.get("execution.runtime-mode")]
         return mode == "batch" or (mode == "automatic" and not reads_endless(write))
 
-    def write(self, plan: Plan, target: str, form: str, changelog: str | None) -> None:
-        """Queue a directory of files as a sink."""
-        from thalweg.connectors.files.sink import FileSink
+    def write(
+        self, plan: Plan, target: str, form: str, changelog: str | None, **options: Unpack[CsvText]
+    ) -> None:
+        """Queue a directory of files as a sink; only CSV has options."""
+        from thalweg.connectors.files.sink import FileSink, csv_to_write
 
-        self.write_sink(plan, FileSink(target, form, is_bounded=properties(plan).is_bounded), changelog)
+        csv = csv_to_write(form, dict(options))
+        sink = FileSink(target, form, is_bounded=properties(plan).is_bounded, csv=csv)
+        self.write_sink(plan, sink, changelog)
 
     def write_sink(self, plan: Plan, sink: Sink, changelog: str | None = None) -> None:
         """Queue any sink; what cannot work in any mode is said here."""
@@ -194,7 +201,21 @@ class Session(Inputs):
         sinks, self.sinks = self.sinks, []
         listening = partial(_listening, has_name=name is not None or how.name != _UNNAMED)
         with interruptible() as watchers:
-            return execute(sinks, replace(how, watchers=(listening, *watchers)))
+            return execute(sinks, replace(how, watchers=(*how.watchers, listening, *watchers)))
+
+    def why(self, job: str | None = None) -> list[tuple[str, str]]:
+        """For every task of the jobs that this session runs now, what it waits for, sinks first.
+
+        `run` returns when its job has ended, so that this is asked from another thread. A batch has no tasks.
+
+        Args:
+            job: the name of one of the jobs; by default all of them.
+
+        Example:
+            >>> Session().why()
+            []
+        """
+        return self._running.why(job)
 
     def _settled(self, option: str, given: str | None) -> str | None:
         """What the program says, unless a flag says otherwise."""
@@ -221,6 +242,7 @@ class Session(Inputs):
             rules=self.rules,
             options=options or self._run_options(),
             on_start=self.on_start,
+            watchers=(self._running.watch,),
         )
 
     def _run_options(self) -> RunOptions:
@@ -264,10 +286,10 @@ class Session(Inputs):
         """Every stage on the way from the plan to the job."""
         return self.explain_plans([plan])
 
-    def explain_plans(self, plans: Sequence[Plan]) -> str:
-        """Every stage on the way from several plans to one job."""
+    def explain_plans(self, plans: Sequence[Plan], details: Collection[str] = ()) -> str:
+        """Every stage on the way from several plans to one job, and the details that EXPLAIN can name."""
         roots = [p if isinstance(p, Write) else Write(p, MemorySink(is_parallel=False)) for p in plans]
-        return explain(roots, self._execution(None, None, None))
+        return explain(roots, self._execution(None, None, None), details)
 
 
 def _listening(run: Run, *, has_name: bool) -> AbstractContextManager[object]:

@@ -141,10 +141,12 @@ def _found(plan: Plan, kind: type[Plan]) -> list[Plan]:
 
 
 def _explain(session: Session, statement: st.Explain) -> str:
-    inner = statement.statement
+    inner, details = statement.statement, statement.details
+    if "ESTIMATED_COST" in details:
+        session.catalog.warnings.append("EXPLAIN ESTIMATED_COST: there is no estimate of what a step costs")
     if isinstance(inner, st.Query):
-        return session.explain_plans([Binder(session.catalog).bind_query(inner.query)])
-    return session.explain_plans(list(insert(session, inner)))
+        return session.explain_plans([Binder(session.catalog).bind_query(inner.query)], details)
+    return session.explain_plans(list(insert(session, inner)), details)
 
 
 def _about(session: Session, statement: st.Statement) -> Outcome:

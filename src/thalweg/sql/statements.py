@@ -127,11 +127,16 @@ class Query(Statement):
     query: exp.Expr = field(hash=False)
 
 
+Detail = Choice["CHANGELOG_MODE", "JSON_EXECUTION_PLAN", "ESTIMATED_COST"]
+"""What EXPLAIN can say besides."""
+
+
 @dataclass(frozen=True)
 class Explain(Statement):
-    """`EXPLAIN [PLAN FOR] statement`."""
+    """`EXPLAIN [PLAN FOR | details] statement`; `details` are what to say besides, in capitals."""
 
     statement: InsertInto | Query
+    details: tuple[Detail, ...] = ()
 
 
 @dataclass(frozen=True)

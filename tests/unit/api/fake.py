@@ -41,8 +41,8 @@ class FakeSession:
         self.written.append(("peek", rows, seconds))
         return self.collect(plan).head(rows)
 
-    def write(self, plan: Plan, target: str, format: str, changelog: str | None, /) -> None:
-        self.written.append((plan, target, format, changelog))
+    def write(self, plan: Plan, target: str, format: str, changelog: str | None, /, **options: Any) -> None:
+        self.written.append((plan, target, format, changelog, *options.items()))
 
     def write_sink(self, plan: Plan, sink: Sink, changelog: str | None, /) -> None:
         self.written.append((plan, sink, changelog))

@@ -75,6 +75,7 @@ def test_sinks_are_queued() -> None:
     data = dataset(ROWS, session)
     data.write_parquet("out/p", changelog="fold")
     data.write_csv(Path("out") / "c")
+    data.write_csv("out/d", separator=";")
     data.write_json("out/j")
     data.write_ipc("out/i")
     data.write_sink(sink)
@@ -83,6 +84,7 @@ def test_sinks_are_queued() -> None:
     plan = data.plan
     assert session.written == [
         *((plan, "out/p", "parquet", "fold"), (plan, "out/c", "csv", None)),
+        (plan, "out/d", "csv", None, ("separator", ";")),
         *((plan, "out/j", "json", None), (plan, "out/i", "arrow", None)),
         *((plan, sink, None), (plan, print, True), ("show", plan, 4)),
     ]

@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from thalweg.columnar.cells import Cells, Touched, addresses_of, pick, take
+from thalweg.columnar.cells import BLOCK, Cells, Touched, addresses_of, pick, take
 
 LAYOUT = Cells({"n": ("int64", 5), "f": ("float64", 0.5), "z": ("float64", 0), "b": ("bool", True)})
 
@@ -56,7 +56,7 @@ def test_changes_against_two_tables(
 ) -> None:
     """Whatever happens between two cuts, what was there before goes and what is there now comes."""
     cells = np.zeros((3, 10), np.int64)  # rows of the group, a value that shows, one that does not
-    touched = Touched(mark=0, shown=[1])
+    touched = Touched(columns=3, mark=0, shown=[1])
     for step in steps:
         before = cells.copy()
         for place, values in step:
@@ -64,7 +64,9 @@ def test_changes_against_two_tables(
             cells[:, place] = values
         order = list(dict.fromkeys(place for place, _ in step))
         assert touched.places.tolist() == order
-        made = touched.net(addresses_of(cells), np.array([odd[p] for p in order], np.bool_))
+        others = np.array([odd[p] for p in order], np.bool_)
+        made, *rest = touched.net(addresses_of(cells), others)
+        assert not rest
         old = [
             p for p in order if before[0, p] and (not cells[0, p] or before[1, p] != cells[1, p] or odd[p])
         ]
@@ -83,11 +85,32 @@ def test_changes_against_two_tables(
 
 
 def test_changes_while_the_state_grows() -> None:
-    cells, touched = np.zeros((2, 4), np.int64), Touched(mark=0, shown=[1])
+    cells, touched = np.zeros((2, 4), np.int64), Touched(columns=2, mark=0, shown=[1])
     touched.note(np.arange(4), addresses_of(cells), 4)
     cells = np.concatenate([cells, np.zeros((2, 3000), np.int64)], axis=1)
     touched.note(np.arange(3004), addresses_of(cells), 3004)
     cells[0] = 1
-    made = touched.net(addresses_of(cells))
+    (made,) = touched.net(addresses_of(cells))
     assert made.places.tolist() == list(range(3004))
     assert made.weights.tolist() == [1] * 3004
+
+
+def test_more_changes_than_a_block_holds() -> None:
+    height = 2 * BLOCK + 10
+    cells, touched = np.ones((2, height), np.int64), Touched(columns=2, mark=0, shown=[1])
+    for _ in range(2):
+        touched.note(np.arange(height)[::-1].copy(), addresses_of(cells), height)
+        assert touched.count == height
+        assert touched.places.tolist() == list(range(height))[::-1]
+        cells[1] += 1
+        seen: list[int] = []
+        for made in touched.net(addresses_of(cells)):
+            half = made.minus
+            assert half == len(made.places) // 2 <= BLOCK
+            assert set(made.cells[1, :half].tolist()) == {int(cells[1, 0]) - 1}
+            assert set(made.cells[1, half:].tolist()) == {int(cells[1, 0])}
+            assert made.numbers[:half].tolist() == made.numbers[half:].tolist()
+            assert (height - 1 - made.numbers[:half]).tolist() == made.places[:half].tolist()
+            seen += made.places[:half].tolist()
+        assert sorted(seen) == list(range(height))
+        assert touched.count == 0

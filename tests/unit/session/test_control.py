@@ -8,6 +8,7 @@ import socket
 import stat
 import tempfile
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -17,7 +18,7 @@ import pytest
 from thalweg.errors import ConfigError, ExternalError, UserError
 from thalweg.runtime.run import Run
 from thalweg.runtime.tally import Tally
-from thalweg.session.control import ask, listening, running_jobs, wire
+from thalweg.session.control import ask, client, listening, running_jobs, wire
 from thalweg.session.control.place import directory, own_directory, socket_path
 
 
@@ -140,6 +141,50 @@ def test_a_socket_that_nobody_answers_on_is_replaced_or_removed() -> None:
         left.bind(str(socket_path("other")))
     assert running_jobs() == []
     assert not socket_path("other").exists()
+
+
+def test_a_socket_has_no_name_before_it_listens(monkeypatch: pytest.MonkeyPatch) -> None:
+    listen, seen = socket.socket.listen, []
+
+    def look(made: socket.socket, backlog: int) -> None:
+        seen.append(running_jobs())
+        listen(made, backlog)
+
+    monkeypatch.setattr(socket.socket, "listen", look)
+    with listening(cast(Run, FakeRun())):
+        assert [j.name for j in running_jobs()] == ["hot"]
+    assert seen == [[]]
+
+
+def test_a_job_in_the_place_of_a_dead_one_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    own_directory()
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as left:
+        left.bind(str(socket_path("hot")))
+    real = client.ask_socket
+    with ExitStack() as jobs:
+
+        def nobody(path: Path, op: str) -> None:
+            # the socket was dead when it was asked, and is replaced before it can be removed
+            monkeypatch.setattr(client, "ask_socket", real)
+            jobs.enter_context(listening(cast(Run, FakeRun())))
+
+        monkeypatch.setattr(client, "ask_socket", nobody)
+        assert running_jobs() == []
+        assert [j.name for j in running_jobs()] == ["hot"]
+
+
+def test_a_job_that_ends_leaves_the_next_one_of_its_name_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    shutdown = socket.socket.shutdown
+    with ExitStack() as jobs:
+
+        def replaced(closing: socket.socket, how: int) -> None:
+            monkeypatch.setattr(socket.socket, "shutdown", shutdown)
+            jobs.enter_context(listening(cast(Run, FakeRun())))
+            shutdown(closing, how)
+
+        with listening(cast(Run, FakeRun())):
+            monkeypatch.setattr(socket.socket, "shutdown", replaced)
+        assert [j.name for j in running_jobs()] == ["hot"]
 
 
 def test_nothing_is_left_behind() -> None:

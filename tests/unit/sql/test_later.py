@@ -20,6 +20,21 @@ def test_functions(name: str) -> None:
     assert caught.value.code == "sql-not-yet"
 
 
+@pytest.mark.parametrize(
+    "call",
+    [
+        *("JSON_OBJECTAGG(KEY 'a' VALUE a)", "JSON_OBJECTAGG('a' VALUE a ABSENT ON NULL)"),
+        *("JSON_ARRAYAGG(a NULL ON NULL)", "JSON_ARRAYAGG(DISTINCT a)"),
+        *("JSON_VALUE('{}', '$.a' DEFAULT 'x' ON EMPTY)", "JSON_QUERY('{}', '$' WITH ARRAY WRAPPER)"),
+        "JSON_EXISTS('{}', '$' ERROR ON ERROR)",
+    ],
+)
+def test_functions_with_words_between_their_arguments(call: str) -> None:
+    with pytest.raises(SqlError) as caught:
+        FakeCatalog().run(f"SELECT {call} FROM (VALUES (1)) AS t (a)")
+    assert caught.value.code == "sql-not-yet"
+
+
 def test_no_function_is_there_and_still_to_come() -> None:
     assert LATER.isdisjoint((*registry.names(), *aggregates.names()))
 
@@ -39,7 +54,7 @@ def test_show(what: str) -> None:
     assert caught.value.code == "sql-not-yet"
 
 
-@pytest.mark.parametrize("detail", ["ESTIMATED_COST", "CHANGELOG_MODE", "JSON_EXECUTION_PLAN", "PLAN_ADVICE"])
+@pytest.mark.parametrize("detail", ["PLAN_ADVICE", "CHANGELOG_MODE, PLAN_ADVICE"])
 def test_details_of_explain(detail: str) -> None:
     with pytest.raises(SqlError) as caught:
         parse(f"EXPLAIN {detail} SELECT 1")

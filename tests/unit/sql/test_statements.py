@@ -150,6 +150,22 @@ def test_small_statements(text: str, kind: type[Statement], expected: dict[str, 
     assert {k: getattr(found, k) for k in expected} == expected
 
 
+@pytest.mark.parametrize(
+    ("head", "details"),
+    [
+        ("PLAN FOR", ()),
+        ("CHANGELOG_MODE", ("CHANGELOG_MODE",)),
+        ("json_execution_plan for", ("JSON_EXECUTION_PLAN",)),
+        ("ESTIMATED_COST, CHANGELOG_MODE PLAN FOR", ("ESTIMATED_COST", "CHANGELOG_MODE")),
+    ],
+)
+def test_explain_with_details(head: str, details: tuple[str, ...]) -> None:
+    found = one(f"EXPLAIN {head} SELECT 1")
+    assert isinstance(found, Explain)
+    assert found.details == details
+    assert found.statement.text == "SELECT 1"
+
+
 def test_explain_holds_the_statement_that_it_explains() -> None:
     plain, planned = parse("EXPLAIN SELECT 1; EXPLAIN PLAN FOR INSERT INTO t SELECT 1")
     assert isinstance(plain, Explain)

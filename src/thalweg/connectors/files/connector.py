@@ -16,6 +16,7 @@ from thalweg.connectors.files.sink import FileSink
 from thalweg.connectors.files.source import FileSource, file_source
 from thalweg.connectors.options import Option, Values, choice, flag, one_byte, seconds, whole
 from thalweg.connectors.text.csv import CsvOptions
+from thalweg.connectors.text.written import check_null
 from thalweg.errors import ConfigError, Span
 
 _FORMATS = tuple(sorted({*EXTENSIONS.values(), *ALIASES}))
@@ -70,13 +71,14 @@ def _source(values: Values, schema: Schema | None) -> FileSource:
 def _sink(values: Values, rows: Results) -> FileSink:
     form = values["format"] or "parquet"
     check_format(form, values.given, lambda _: values.where)
-    _check_null(values)
+    csv = csv_text(values)
+    check_null(csv, where=values.where)
     return FileSink(
         values["path"],
         form,
         is_bounded=rows.is_bounded,
         part_rows=values["sink.part-rows"],
-        csv=CsvOptions(**csv_options(values)),
+        csv=csv,
     )
 
 
@@ -104,16 +106,12 @@ def _check_found(values: Values) -> None:
             check_format(format_of_files(found.files), values.given)
 
 
-def _check_null(values: Values) -> None:
-    """Raise if the text for NULL would not be one field."""
-    literal, options = values["csv.null-literal"] or "", CsvOptions(**csv_options(values))
-    if any(c in literal for c in (options.separator, options.quote or "\n", "\r", "\n")):
-        raise ConfigError(
-            f"'{literal}' cannot be written for NULL",
-            code="connector-option-value",
-            where=values.where,
-            expected="a text without delimiters, quotes and line breaks",
-        )
+def csv_text(values: Values) -> CsvOptions:
+    """How CSV is written, by the written options."""
+    try:
+        return CsvOptions(**csv_options(values))
+    except ConfigError as error:
+        raise (error if values.where is None else error.located(values.where)) from None
 
 
 FILESYSTEM = Connector(

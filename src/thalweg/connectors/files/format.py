@@ -5,7 +5,7 @@ Not here: the formats themselves (parquet.py, ipc.py, text.py); which files are 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Protocol, runtime_checkable
 
 import polars as pl
@@ -79,6 +79,15 @@ class MeteredFormat(Protocol):
 
     def metered(self, meter: Meter) -> Format:
         """The same format, and a count of what is read."""
+        ...
+
+
+@runtime_checkable
+class NullKnowingFormat(Protocol):
+    """A format whose files may say that columns have no NULLs."""
+
+    def may_hold_null(self, file: str, columns: Sequence[str]) -> bool:
+        """Whether there may be a NULL in one of the columns of a file."""
         ...
 
 

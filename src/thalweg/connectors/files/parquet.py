@@ -53,6 +53,15 @@ class ParquetFormat:
         except UNREADABLE as error:
             raise not_parquet(file, str(error).splitlines()[0]) from error
 
+    def may_hold_null(self, file: str, columns: Sequence[str]) -> bool:
+        """Whether the statistics of a row group leave room for a NULL."""
+        try:
+            footer = read_footer(file)
+        except UNREADABLE:
+            # who reads the file says what is wrong with it
+            return True
+        return any(facts(footer, group, (c,)).has_null for c in columns for group in footer.groups)
+
     def taken(self, schema: Schema, conditions: Conditions) -> Conditions:
         """The conditions on columns, or members of rows, that have statistics."""
         return usable(conditions, lambda path: _has_statistics(schema, path))

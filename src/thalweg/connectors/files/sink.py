@@ -13,7 +13,7 @@ from __future__ import annotations
 import os
 import uuid
 from dataclasses import dataclass, field
-from typing import IO, Literal
+from typing import IO, Any, Literal
 
 import polars as pl
 
@@ -23,8 +23,9 @@ from thalweg.columnar.outside import handed_out
 from thalweg.connectors.changes import visible
 from thalweg.connectors.files.format import named_format
 from thalweg.connectors.files.paths import local_path
+from thalweg.connectors.files.source import csv_of
 from thalweg.connectors.text.csv import CsvOptions
-from thalweg.connectors.text.written import spelled, write_csv
+from thalweg.connectors.text.written import check_null, spelled, write_csv
 from thalweg.errors import ConfigError, ConnectorError
 from thalweg.protocols.sink import Delivery
 
@@ -76,6 +77,17 @@ class FileSink:
         except OSError as error:
             raise _cannot_write(self.path, error) from error
         return FileWriter(self, form, schema, os.path.join(directory, ""), task)
+
+
+def csv_to_write(form: str, options: dict[str, Any]) -> CsvOptions:
+    """How CSV is written, from options by their names.
+
+    Raises:
+        ConfigError: an option is unknown, or cannot have its value.
+    """
+    csv = csv_of(form, options)
+    check_null(csv)
+    return csv
 
 
 class FileWriter:

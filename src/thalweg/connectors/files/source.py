@@ -17,6 +17,7 @@ from thalweg.connectors.files.format import (
     FilteringFormat,
     Format,
     MeteredFormat,
+    NullKnowingFormat,
     format_of_files,
     named_format,
 )
@@ -101,6 +102,13 @@ class FileSource:
             return self
         return replace(self, format=self.format.metered(meter))
 
+    def may_hold_null(self, columns: Sequence[str]) -> bool:
+        """Whether a file may have a NULL in one of the columns."""
+        reads = self.format
+        if not isinstance(reads, NullKnowingFormat):
+            return True
+        return any(reads.may_hold_null(file, columns) for file in find_files(self.path).files)
+
     def lazy(self, fields: Fields | None) -> pl.LazyFrame:
         """All files one after the other, read by Polars itself."""
         target = pruned(self.schema, fields)
@@ -177,7 +185,17 @@ def _telling(reads: Format, files: Sequence[str]) -> str:
 
 def make_format(name: str, schema: Schema | None, options: dict[str, Any]) -> Format:
     """The format of that name with its options."""
-    known = {"csv": [f.name for f in fields(CsvOptions)]}.get(name, [])
+    csv = csv_of(name, options)
+    if name == "csv":
+        return CsvFormat(schema, csv)
+    if name == "json":
+        return JsonFormat(schema)
+    return ParquetFormat() if name == "parquet" else ArrowFormat()
+
+
+def csv_of(name: str, options: dict[str, Any]) -> CsvOptions:
+    """The options of the format of that name; only CSV has any."""
+    known = [f.name for f in fields(CsvOptions)] if name == "csv" else []
     for option in options:
         if option not in known:
             raise ConfigError(
@@ -186,8 +204,4 @@ def make_format(name: str, schema: Schema | None, options: dict[str, Any]) -> Fo
                 choices=known,
                 hint=did_you_mean(option, known),
             )
-    if name == "csv":
-        return CsvFormat(schema, CsvOptions(**options))
-    if name == "json":
-        return JsonFormat(schema)
-    return ParquetFormat() if name == "parquet" else ArrowFormat()
+    return CsvOptions(**options)

@@ -21,6 +21,7 @@ from thalweg.base.schema import Schema
 from thalweg.connectors.text.block import RECORD_MAX, Block, bad_record, too_long
 from thalweg.connectors.text.csv_records import Array, Records, find_records
 from thalweg.connectors.text.csv_values import converted, parsed_by_polars, read_as
+from thalweg.errors import ConfigError
 from thalweg.protocols.source import BadRow
 
 
@@ -44,6 +45,26 @@ class CsvOptions:
     comment: str | None = None
     has_header: bool | None = None
     is_lenient: bool = False
+
+    def __post_init__(self) -> None:
+        for what in ("separator", "quote", "comment"):
+            _check_character(what, getattr(self, what), may_be_none=what != "separator")
+        if self.separator in (self.quote, self.comment):
+            raise ConfigError(
+                f"{self.separator!r} cannot both separate the fields of CSV and mean something else",
+                code="csv-option",
+                expected="separator, quote and comment that differ",
+            )
+
+
+def _check_character(what: str, text: object, *, may_be_none: bool) -> None:
+    is_one = isinstance(text, str) and len(text.encode()) == 1 and text not in "\r\n"
+    if not is_one and not (text is None and may_be_none):
+        raise ConfigError(
+            f"the {what} of CSV cannot be {text!r}",
+            code="csv-option",
+            expected="one character of one byte, no line break" + (", or None" if may_be_none else ""),
+        )
 
 
 class CsvTextDecoder:

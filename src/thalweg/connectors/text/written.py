@@ -17,7 +17,7 @@ import polars as pl
 
 from thalweg.base.types import instance
 from thalweg.connectors.text.csv import CsvOptions
-from thalweg.errors import ConnectorError
+from thalweg.errors import ConfigError, ConnectorError, Span
 
 _IN_VALUES = "0123456789+-.: TZaefilnrstuINPDHMS"
 """What numbers, times and booleans are written with."""
@@ -69,6 +69,18 @@ def write_csv(frame: pl.DataFrame, handle: IO[bytes], options: CsvOptions) -> No
         quote_style="never" if options.quote is None else "necessary",
         null_value=options.null_literal,
     )
+
+
+def check_null(options: CsvOptions, *, where: Span | str | None = None) -> None:
+    """Raise if the text for NULL would not be one field."""
+    literal = options.null_literal or ""
+    if any(c in literal for c in (options.separator, options.quote or "\n", "\r", "\n")):
+        raise ConfigError(
+            f"'{literal}' cannot be written for NULL",
+            code="connector-option-value",
+            where=where,
+            expected="a text without delimiters, quotes and line breaks",
+        )
 
 
 def _check_unquoted(frame: pl.DataFrame, separator: str) -> None:

@@ -22,6 +22,7 @@ from thalweg.base.types import (
     STRING,
     DataType,
     Field,
+    Integer,
     List,
     Map,
     Struct,
@@ -172,6 +173,20 @@ def _infer_item(types: Sequence[DataType]) -> Signature | None:
     return None
 
 
+def _infer_item_values(types: Sequence[DataType], values: Sequence[Any]) -> Signature | None:
+    found = _infer_item(types)
+    if found is None and len(types) == 2 and isinstance(types[0], Map):
+        held, key = types[0], types[0].key
+        if (
+            isinstance(key, Integer)
+            and type(values[1]) is int
+            and key.bounds[0] <= values[1] <= key.bounds[1]
+        ):
+            # a number that is written down is of any type that holds it
+            return Signature((held, key), held.value)
+    return found
+
+
 def _item(args: Sequence[pl.Expr], types: Sequence[DataType]) -> pl.Expr:
     held, index = types[0], args[1]
     if isinstance(held, Map):
@@ -194,7 +209,8 @@ register(
         "element_at",
         _infer_item,
         _item,
-        "an array and a number from 1, or a map and a key",
+        "an array and a number from 1, or a map and a key of its kind",
+        infer_values=_infer_item_values,
         vectors=(
             *vecs(
                 (_INTS, INT32),

@@ -13,7 +13,7 @@ from typing import Any
 
 from thalweg.errors import ConfigError, ExternalError, did_you_mean
 from thalweg.session.control import wire
-from thalweg.session.control.place import directory, socket_path
+from thalweg.session.control.place import directory, locked, socket_path
 
 Answer = dict[str, Any]
 
@@ -51,10 +51,17 @@ def running_jobs() -> list[JobInfo]:
     for path in sorted(directory().glob("*.sock")):
         answer = ask_socket(path, "status")
         if answer is None:
-            path.unlink(missing_ok=True)
+            _remove_stale(path)
         elif answer.get("ok"):
             found.append(JobInfo(**{k: answer[k] for k in JobInfo.__dataclass_fields__}))
     return sorted(found, key=lambda job: job.name)
+
+
+def _remove_stale(path: Path) -> None:
+    """Remove a socket, unless a job has taken its place since nobody answered."""
+    with locked(path.parent):
+        if ask_socket(path, "status") is None:
+            path.unlink(missing_ok=True)
 
 
 def ask(name: str, op: str) -> Answer:

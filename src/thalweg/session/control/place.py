@@ -6,9 +6,12 @@ Changes:  makes the directory, which only the user can enter.
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from thalweg.errors import ConfigError
@@ -39,6 +42,14 @@ def own_directory() -> Path:
     if held.st_mode & 0o077:
         found.chmod(0o700)
     return found
+
+
+@contextmanager
+def locked(place: Path) -> Iterator[None]:
+    """One process, and one thread of it, at a time decides in here which sockets are stale."""
+    with (place / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def socket_path(name: str) -> Path:

@@ -8,7 +8,6 @@ Not here: asking (client.py), what travels (wire.py).
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import socket
 import threading
@@ -23,7 +22,8 @@ from thalweg.errors import UserError
 from thalweg.runtime.run import Run
 from thalweg.session.control import wire
 from thalweg.session.control.client import ask_socket
-from thalweg.session.control.place import own_directory, socket_path
+from thalweg.session.control.place import locked, own_directory, socket_path
+from thalweg.session.running import waits_of
 
 _BACKLOG = 8
 
@@ -64,13 +64,14 @@ class _Server:
         self._thread.start()
 
     def close(self) -> None:
-        """Stop answering, and remove the socket."""
+        """Remove the socket, and stop answering."""
+        # in this order: as long as it answers, no other job takes the name, so that the name is still its own
+        self.path.unlink(missing_ok=True)
         self._closing = True
         with contextlib.suppress(OSError):
             self._socket.shutdown(socket.SHUT_RDWR)
         self._socket.close()
         self._thread.join(wire.TIMEOUT)
-        self.path.unlink(missing_ok=True)
 
     def _serve(self) -> None:
         while not self._closing:
@@ -92,7 +93,7 @@ class _Server:
         if op in ("stop", "drain"):
             self._run.stop(drain=op == "drain")
         if op == "why":
-            return {"ok": True, "name": self._name, "why": _waits(self._run)}
+            return {"ok": True, "name": self._name, "why": waits_of(self._run)}
         return {"ok": True, **self._status()}
 
     def _status(self) -> dict[str, Any]:
@@ -109,22 +110,15 @@ class _Server:
         }
 
 
-def _waits(run: Run) -> list[list[str]]:
-    """What each task waits for; a task may change while it is looked at, then we look again."""
-    for _ in range(5):
-        try:
-            return [list(pair) for pair in run.why()]
-        except RuntimeError:
-            time.sleep(0.001)
-    return []
-
-
 def _bound(path: Path, name: str) -> socket.socket:
-    """A listening socket; one that nobody answers on any more is replaced."""
+    """A listening socket; one that nobody answers on any more is replaced.
+
+    It gets its name when it listens, so that whoever finds the name is answered.
+    """
     made = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    # one process at a time decides whether a socket is stale
-    with (path.parent / ".lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    # of the same length, so that it is as good an address
+    hidden = path.with_suffix(".made")
+    with locked(path.parent):
         try:
             if path.exists() and ask_socket(path, "status") is not None:
                 raise UserError(
@@ -132,10 +126,11 @@ def _bound(path: Path, name: str) -> socket.socket:
                     code="job-already-running",
                     hint=f"thalweg stop {name} stops it; --name gives this one another name",
                 )
-            path.unlink(missing_ok=True)
-            made.bind(str(path))
-            path.chmod(0o600)
+            hidden.unlink(missing_ok=True)
+            made.bind(str(hidden))
+            hidden.chmod(0o600)
             made.listen(_BACKLOG)
+            hidden.rename(path)
         except BaseException:
             made.close()
             raise

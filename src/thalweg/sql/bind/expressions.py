@@ -15,6 +15,7 @@ from sqlglot import exp
 
 from thalweg.base.types import BOOLEAN, NULL
 from thalweg.expr.nodes import Call, Cast, Expr, Literal
+from thalweg.expr.subscript import FROM_1
 from thalweg.sql import problems
 from thalweg.sql.bind import calls, literals
 from thalweg.sql.bind.scope import Scope
@@ -183,7 +184,7 @@ class ExpressionBinder:
         return Cast(self.bind(node.this), to.this, isinstance(node, exp.TryCast), span=span_of(node))
 
     def _element(self, node: exp.Expr) -> Expr:
-        return self.call("element_at", node, self.bind(node.this), self.bind(node.expressions[0]))
+        return self.call(FROM_1, node, self.bind(node.this), self.bind(node.expressions[0]))
 
     # Calls -------------------------------------------------------------------------------------
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from sqlglot import exp
 
 from thalweg.base.schema import SYSTEM_PREFIX, Schema, unknown_column
-from thalweg.base.types import STRING, Struct
+from thalweg.base.types import STRING, Map, Struct
 from thalweg.errors import PlanError, Span, SqlError, did_you_mean
 from thalweg.expr.infer import type_of
 from thalweg.expr.nodes import Call, Column, Expr, Literal
@@ -133,6 +133,7 @@ class Scope:
                 f'"{name.name}" is asked of {owner}, which has the type {held} and no fields',
                 span_of(name),
                 code="sql-no-fields",
+                hint=f"{owner}['{name.name}'] is the value of a key" if isinstance(held, Map) else None,
             )
         if held.field(name.name) is None:
             known = [f.name for f in held.fields]

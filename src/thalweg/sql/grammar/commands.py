@@ -12,6 +12,7 @@ from thalweg.sql import problems
 from thalweg.sql.grammar.ddl import DdlGrammar
 from thalweg.sql.statements import (
     Describe,
+    Detail,
     Explain,
     InsertInto,
     Query,
@@ -24,7 +25,8 @@ from thalweg.sql.statements import (
     Statement,
 )
 
-_DETAILS = ("ESTIMATED_COST", "CHANGELOG_MODE", "JSON_EXECUTION_PLAN", "PLAN_ADVICE")
+_DETAILS: tuple[Detail, ...] = ("ESTIMATED_COST", "CHANGELOG_MODE", "JSON_EXECUTION_PLAN")
+_DETAILS_LATER = ("PLAN_ADVICE",)
 _SHOWN_LATER = {
     **dict.fromkeys(("DATABASES", "CATALOGS", "CURRENT"), "tables live in the session: SHOW TABLES"),
     **dict.fromkeys(("COLUMNS",), "DESCRIBE name lists the columns"),
@@ -87,17 +89,29 @@ class StatementGrammar(DdlGrammar):
         return InsertInto(target, self.query(), columns, place, **base)
 
     def explain(self, base: dict[str, Any]) -> Explain:
-        """`EXPLAIN [PLAN FOR] query or INSERT`."""
+        """`EXPLAIN [PLAN FOR] query or INSERT`, `EXPLAIN detail, … [FOR] query or INSERT`."""
         self.expect("EXPLAIN")
+        details = tuple(self.items(self._detail)) if self._is_detail() else ()
         if self.take("PLAN"):
             self.expect("FOR")
-        elif self._curr and self._curr.text.upper() in _DETAILS:
-            hint = "EXPLAIN alone shows every stage"
-            raise problems.not_yet(f"EXPLAIN {self._curr.text.upper()} is", self.place(), hint=hint)
+        elif details:
+            self.take("FOR")
         inner = self._base() if self._curr else base
         if self.at("INSERT"):
-            return Explain(self.insert(inner), **base)
-        return Explain(self._show_query(inner), **base)
+            return Explain(self.insert(inner), details, **base)
+        return Explain(self._show_query(inner), details, **base)
+
+    def _is_detail(self) -> bool:
+        return bool(self._curr) and self._curr.text.upper() in (*_DETAILS, *_DETAILS_LATER)
+
+    def _detail(self) -> Detail:
+        if self._curr and self._curr.text.upper() in _DETAILS_LATER:
+            hint = "EXPLAIN alone shows every stage"
+            raise problems.not_yet(f"EXPLAIN {self._curr.text.upper()} is", self.place(), hint=hint)
+        for detail in _DETAILS:
+            if self.take(detail):
+                return detail
+        raise self.unexpected(expected=", ".join(_DETAILS))
 
     def describe(self, base: dict[str, Any]) -> Describe:
         """`DESCRIBE name` or `DESCRIBE 'path'`, also with `DESC`."""

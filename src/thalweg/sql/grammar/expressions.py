@@ -102,12 +102,21 @@ class ExpressionGrammar(Cursor):
             self.expect("FROM")
             kind = exp.NullSafeEQ if negate else exp.NullSafeNEQ
             return self.expression(kind(this=this, expression=self._parse_bitwise()))
+        if self.take("JSON"):
+            return self._is_json(this, negate=negate)
         if not one_of(self._curr, _TRUTHS):
             raise self.unexpected(
-                expected="NULL, TRUE, FALSE, UNKNOWN or DISTINCT FROM", hint=self._equals_hint()
+                expected="NULL, TRUE, FALSE, UNKNOWN, JSON or DISTINCT FROM", hint=self._equals_hint()
             )
         self._advance()
         return self.expression(Truth(this=this, kind=self._prev.text.upper(), negate=negate))
+
+    def _is_json(self, this: exp.Expr | None, *, negate: bool) -> exp.Expr:
+        """`IS [NOT] JSON [VALUE | OBJECT | ARRAY | SCALAR]`."""
+        kind = next((k for k in ("VALUE", "OBJECT", "ARRAY", "SCALAR") if self.take(k)), "VALUE")
+        made = exp.Anonymous(this="IS_JSON", expressions=[this, exp.Literal.string(kind)])
+        found = self.expression(made)
+        return self.expression(exp.Not(this=found)) if negate else found
 
     def _equals_hint(self) -> str | None:
         known = (TokenType.STRING, TokenType.NUMBER, TokenType.VAR, TokenType.IDENTIFIER)

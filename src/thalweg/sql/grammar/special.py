@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from sqlglot import exp
 
+from thalweg.sql.grammar.json_calls import JSON_READERS
 from thalweg.sql.grammar.tree import TypeName
 from thalweg.sql.grammar.types import read_type, read_unit
 
@@ -92,6 +93,19 @@ def _position(grammar: ExpressionGrammar) -> exp.Expr:
     return _call("POSITION", part, grammar.value())
 
 
+def _overlay(grammar: ExpressionGrammar) -> exp.Expr:
+    args = [grammar.value()]
+    if grammar.take(","):
+        return _call("OVERLAY", *args, *grammar.items(grammar.value))
+    grammar.expect("PLACING")
+    args.append(grammar.value())
+    grammar.expect("FROM")
+    args.append(grammar.value())
+    if grammar.take("FOR"):
+        args.append(grammar.value())
+    return _call("OVERLAY", *args)
+
+
 def _rounding(name: str) -> Callable[[ExpressionGrammar], exp.Expr]:
     def read(grammar: ExpressionGrammar) -> exp.Expr:
         args = [grammar.value()]
@@ -111,6 +125,8 @@ READERS: dict[str, Callable[[ExpressionGrammar], exp.Expr]] = {
     "SUBSTRING": _substring,
     "SUBSTR": _substring,
     "POSITION": _position,
+    "OVERLAY": _overlay,
+    **JSON_READERS,
     **{n: _unit_first(n) for n in ("TIMESTAMPADD", "TIMESTAMPDIFF")},
     **{n: _rounding(n) for n in ("CEIL", "CEILING", "FLOOR")},
 }
