@@ -157,7 +157,8 @@ def _sessions(plan: SessionWindow, below: str) -> str:
     by = f"PARTITION BY {', '.join(keys)} " if keys else ""
     gap = plan.window.gap_us
     lagged = f"SELECT *, {time} - lag({time}) OVER ({by}ORDER BY {time}) > {gap} AS __cut FROM {below}"
-    counted = f"SELECT *, sum(CASE WHEN __cut THEN 1 ELSE 0 END) OVER ({by}ORDER BY {time}) AS __nth FROM ({lagged})"
+    cuts = f"sum(CASE WHEN __cut THEN 1 ELSE 0 END) OVER ({by}ORDER BY {time})"
+    counted = f"SELECT *, {cuts} AS __nth FROM ({lagged})"
     of = f"OVER (PARTITION BY {', '.join([*keys, '__nth'])})"
     end = f"max({time}) {of} + {gap}"
     bounds = {"window_start": f"min({time}) {of}", "window_end": end, "window_time": f"{end} - 1000"}

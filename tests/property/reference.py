@@ -258,7 +258,7 @@ def windows(spec: WindowSpec, time: datetime) -> list[tuple[datetime, datetime]]
 
 
 def _sessions(plan: SessionWindow, below: list[R]) -> list[R]:
-    """The rows of each key in the order of their times, cut where nothing happened for longer than the gap."""
+    """The rows of each key in the order of their times, cut where there are none for longer than the gap."""
     gap = timedelta(microseconds=plan.window.gap_us)
     keyed: dict[Any, list[R]] = {}
     for row in sorted(below, key=lambda r: r.values[plan.column]):

@@ -32,7 +32,8 @@ _PARAMETERS = {
 _EXAMPLES = {
     "TUMBLE": "TUMBLE(TABLE t, DESCRIPTOR(time), INTERVAL '10' SECOND)",
     "HOP": "HOP(TABLE t, DESCRIPTOR(time), INTERVAL '5' SECOND, INTERVAL '10' SECOND), slide before size",
-    "CUMULATE": "CUMULATE(TABLE t, DESCRIPTOR(time), INTERVAL '5' SECOND, INTERVAL '10' SECOND), step before size",
+    "CUMULATE": "CUMULATE(TABLE t, DESCRIPTOR(time), INTERVAL '5' SECOND, INTERVAL '10' SECOND), "
+    "step before size",
     "SESSION": "SESSION(TABLE t PARTITION BY k, DESCRIPTOR(time), INTERVAL '10' SECOND)",
 }
 _KINDS: dict[str, WindowKind] = {"TUMBLE": "tumbling", "HOP": "hopping", "CUMULATE": "cumulating"}
