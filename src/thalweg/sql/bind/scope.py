@@ -37,10 +37,15 @@ class Relation:
 
 @dataclass(frozen=True)
 class Scope:
-    """The tables of one FROM, over the plan that produces them."""
+    """The tables of one FROM, over the plan that produces them.
+
+    Attributes:
+        window: the window function of GROUP BY, whose bounds the plan has as columns.
+    """
 
     plan: Plan
     relations: tuple[Relation, ...]
+    window: exp.Expr | None = None
 
     @property
     def schema(self) -> Schema:
@@ -49,7 +54,7 @@ class Scope:
 
     def over(self, plan: Plan) -> Scope:
         """The same names over another plan that still has the columns."""
-        return Scope(plan, self.relations)
+        return replace(self, plan=plan)
 
     def visible(self, alias: str | None = None) -> Iterator[tuple[str, Expr]]:
         """What `*`, or `alias.*`, stands for."""

@@ -67,7 +67,7 @@ def bind_window(node: exp.Expr, table_plan: Callable[[exp.Expr], Plan]) -> Plan:
     plan = table_plan(data.this)
     if kind == "SESSION":
         keys = tuple(_partition_column(c, kind).name for c in partition)
-        session = SessionSpec(_micros(args["GAP"], kind, is_length=True), keys)
+        session = SessionSpec(window_length(args["GAP"], kind, is_length=True), keys)
         return placed(build.session(plan, column.name, session, where=span_of(column)), node)
     spec = _spec(node, kind, args)
     return placed(build.window(plan, column.name, spec, where=span_of(column)), node)
@@ -104,13 +104,13 @@ def _by_name(node: exp.Expr, kind: str) -> dict[str, exp.Expr]:
     return found
 
 
-def _misfit(node: exp.Expr, kind: str, expected: str) -> SqlError:
+def _misfit(node: exp.Expr, kind: str, expected: str, example: str | None = None) -> SqlError:
     return problems.meaning(
         f"this argument does not fit {kind}",
         span_of(node),
         code="sql-window-arguments",
         expected=expected,
-        hint=f"for example {_EXAMPLES[kind]}",
+        hint=f"for example {example or _EXAMPLES[kind]}",
     )
 
 
@@ -133,10 +133,10 @@ def _partition_column(node: exp.Expr, kind: str) -> exp.Identifier:
 
 
 def _spec(node: exp.Expr, kind: str, args: dict[str, exp.Expr]) -> WindowSpec:
-    size = _micros(args["SIZE"], kind, is_length=True)
+    size = window_length(args["SIZE"], kind, is_length=True)
     shorter = _SHORTER.get(kind)
-    slide = size if shorter is None else _micros(args[shorter], kind, is_length=True)
-    offset = _micros(args["OFFSET"], kind, is_length=False) if "OFFSET" in args else 0
+    slide = size if shorter is None else window_length(args[shorter], kind, is_length=True)
+    offset = window_length(args["OFFSET"], kind, is_length=False) if "OFFSET" in args else 0
     if shorter is not None and slide > size:
         raise problems.meaning(
             f"the {shorter.lower()} of {kind} is longer than its size"
@@ -151,9 +151,10 @@ def _spec(node: exp.Expr, kind: str, args: dict[str, exp.Expr]) -> WindowSpec:
         raise error.located(span_of(node) or "") from None
 
 
-def _micros(node: exp.Expr, kind: str, *, is_length: bool) -> int:
+def window_length(node: exp.Expr, kind: str, *, is_length: bool, example: str | None = None) -> int:
+    """An interval in microseconds; a length must be above zero, an offset need not."""
     if not isinstance(node, IntervalLiteral):
-        raise _misfit(node, kind, "an interval such as INTERVAL '10' SECOND")
+        raise _misfit(node, kind, "an interval such as INTERVAL '10' SECOND", example)
     if node.args["unit"] in ("YEAR", "QUARTER", "MONTH"):
         raise problems.not_yet(
             "windows of months are", span_of(node), hint="windows of days and less have one length"
