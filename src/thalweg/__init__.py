@@ -27,6 +27,7 @@ if TYPE_CHECKING:
         max,  # noqa: A004 - written tw.max
         mean,
         min,  # noqa: A004 - written tw.min
+        sessions,
         sliding,
         sum,  # noqa: A004 - written tw.sum
         tumbling,
@@ -82,6 +83,7 @@ __all__ = [
     "max",
     "mean",
     "min",
+    "sessions",
     "sliding",
     "sum",
     "tumbling",

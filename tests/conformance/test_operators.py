@@ -32,6 +32,7 @@ from thalweg.plan.nodes import (
     SortKey,
     Write,
 )
+from thalweg.progress.sessions import SessionSpec
 from thalweg.progress.windows import WindowSpec
 from thalweg.protocols.operator import OperatorSpec
 from thalweg.testing import check_operator
@@ -209,6 +210,49 @@ def test_window_group(window: str, keys: tuple[str, ...]) -> None:
     by = columns(*keys, *BOUNDS)
     plan = build.group_by(kept, by, [*by, *calls("numbers")])
     check_operator(operators(plan), timed(ROWS), time=WINDOW_END)
+
+
+# Sessions ---------------------------------------------------------------------------------------------
+
+
+def sessions(kind: str, keys: tuple[str, ...] = ("k",), gap_us: int = SECOND) -> Plan:
+    """Rows per key and session."""
+    by = columns(*keys, *BOUNDS)
+    return build.group_by(build.session(scan(), "t", SessionSpec(gap_us, keys)), by, [*by, *calls(kind)])
+
+
+@pytest.mark.parametrize("gap_us", [SECOND // 4, SECOND, 4 * SECOND])
+@pytest.mark.parametrize("keys", [("k",), ("s", "k"), ()])
+def test_session_group(keys: tuple[str, ...], gap_us: int) -> None:
+    # a session that ends at the watermark may still grow
+    check_operator(operators(sessions("numbers", keys, gap_us)), timed(ROWS), time=WINDOW_END, slack_us=1)
+
+
+@pytest.mark.parametrize("kind", CALLS)
+def test_aggregates_of_sessions(kind: str) -> None:
+    check_operator(operators(sessions(kind)), timed(ROWS), time=WINDOW_END, slack_us=1)
+
+
+@pytest.mark.parametrize("keys", [("k",), ("s", "k"), ()])
+def test_session_rows(keys: tuple[str, ...]) -> None:
+    plan = build.session(scan(), "t", SessionSpec(SECOND, keys))
+    check_operator(operators(plan), timed(ROWS), time=WINDOW_END, slack_us=1)
+
+
+def test_session_group_against_a_loop() -> None:
+    expected = []
+    for (key,), group in ROWS.sort("t").group_by("k"):
+        counts: list[list[int]] = []
+        for time in group.get_column("t").to_physical():
+            if not counts or time - counts[-1][1] > SECOND:
+                counts.append([time, time, 0])
+            counts[-1][1:] = time, counts[-1][2] + 1
+        expected += [(key, first, last + SECOND, n) for first, last, n in counts]
+    names = ["k", *BOUNDS, "count_None"]
+    table = pl.DataFrame(expected, schema=names, orient="row", schema_overrides={"k": ROWS.schema["k"]})
+    bounds = [pl.col(n).cast(ROWS.schema["t"]) for n in BOUNDS]
+    # without watermarks no row is late
+    check_operator(operators(sessions("numbers")), batches(ROWS), expected=table.with_columns(bounds))
 
 
 # Numbers and limits -----------------------------------------------------------------------------------

@@ -12,6 +12,7 @@ from tests.property.harness import Outcome
 from thalweg.job.job import Edge, Stage
 from thalweg.operators.join_spec import JoinSpec
 from thalweg.operators.rowwise import ExplodeStep, MapStep, RowwiseSpec
+from thalweg.operators.sessions import SessionsSpec
 from thalweg.operators.windows import WindowsSpec
 from thalweg.protocols.operator import MAIN
 from thalweg.runtime.chain import Counts
@@ -43,6 +44,8 @@ def _check_chain(outcome: Outcome, stage: Stage) -> None:
             assert given == rows_in, f"{operator.id} was given {given} rows and took {rows_in}"
         if isinstance(operator, JoinSpec):
             assert late <= rows_in, f"{operator.id}: {rows_in} in, {late} late"
+        elif isinstance(operator, SessionsSpec):
+            assert rows_in == rows_out + late, f"{operator.id}: {rows_in} in, {rows_out} out, {late} late"
         elif isinstance(operator, WindowsSpec):
             window = operator.window
             if window.kind == "tumbling":

@@ -34,7 +34,7 @@ from tests.property.harness import (
 from tests.property.plans import Case, every_node, minus, random_case, random_windows, scan
 from tests.property.recording import Table, same
 from tests.property.reference import EPOCH, Reference, windows
-from tests.property.worlds import PacedSource, random_world
+from tests.property.worlds import SECOND, PacedSource, random_world
 from thalweg.checkpoint.snapshot import JobSnapshot
 from thalweg.expr.nodes import Aggregate, Call, Column, Expr, Named
 from thalweg.plan import build
@@ -46,10 +46,12 @@ from thalweg.plan.nodes import (
     Join,
     Late,
     Plan,
+    SessionWindow,
     Values,
     Window,
 )
 from thalweg.plan.properties import emits_once, properties
+from thalweg.progress.sessions import SessionSpec
 
 CHANGELOGS: tuple[Changelog | None, ...] = (None, None, None, "ops", "fold")
 Law = Callable[[Random], None]
@@ -166,9 +168,12 @@ def every_row_is_accounted_for(r: Random) -> None:
     check_accounts(outcome)
     counted, late = outcome.tables()[:2]
     source, window = every_node(case.roots[0])[-1], case.roots[1].inputs[0]
-    assert isinstance(window, Window), "late rows leave a window"
+    assert isinstance(window, (SessionWindow, Window)), "late rows leave a window"
     rows = Reference([source], judges=True).rows(source)
-    pairs = sum(len(windows(window.window, row.values["t"])) for row in rows)
+    if isinstance(window, Window):
+        pairs = sum(len(windows(window.window, row.values["t"])) for row in rows)
+    else:
+        pairs = len(rows)
     processed = sum(row[-1] * count for row, count in counted.items())
     assert pairs == processed + sum(late.values()), f"{pairs} pairs, {processed} counted, {late} late"
 
@@ -187,7 +192,7 @@ def cuts_are_consistent(r: Random) -> None:
         ended = Reference(case.roots, judges=True, frames=frames)
         for root, log, end in zip(case.roots, outcome.logs, final, strict=True):
             found = log.at([snapshot.number])[0]
-            if not any(_waits_for_time(n) for n in every_node(root)):
+            if not any(isinstance(n, SessionWindow) or _waits_for_time(n) for n in every_node(root)):
                 # a step behind another has seen its first cut when the first rows come, or not yet
                 right = ended if found == ended.table(root) else going
                 same(found, right.table(root), f"cut {snapshot.number} of {root!r}")
@@ -207,7 +212,9 @@ def windows_close_in_time(r: Random) -> None:
         whole = Reference(case.roots, judges=True, frames=frames).table(case.roots[0])
         reached = _watermark(snapshot, is_ordered=case.worlds[0].is_ordered)
         end = case.roots[0].schema.names.index(WINDOW_END)
-        closed = {row: n for row, n in whole.items() if reached is not None and row[end] <= reached}
+        # a row at the very end of a session still belongs to it
+        own = timedelta(microseconds=isinstance(case.roots[1].inputs[0], SessionWindow))
+        closed = {row: n for row, n in whole.items() if reached is not None and row[end] + own <= reached}
         what = f"cut {snapshot.number}, watermark {reached}, of\n{case!r}"
         same(outcome.logs[0].at([snapshot.number])[0], Counter(closed), what)
 
@@ -272,8 +279,10 @@ LAWS: tuple[Law, ...] = (
 def counting_case(r: Random) -> Case:
     """Windows that count every row of one source, and the pairs that came too late."""
     world = random_world(r, is_punctual=False)
+    keys: tuple[str, ...] = r.choice([(), ("k",), ("s", "k")])
     windowed = build.window(scan(world), "t", random_windows(r))
-    keys = r.choice([(), ("k",), ("s", "k")])
+    if r.random() < 0.3:
+        windowed = build.session(scan(world), "t", SessionSpec(r.choice([1, 3]) * SECOND, keys))
     # a branch of its own for half of the cases: then rows are repeated per window and no panes are shared
     others = (windowed,) if r.random() < 0.3 else ()
     names = [*keys, WINDOW_START, WINDOW_END]

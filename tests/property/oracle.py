@@ -27,6 +27,7 @@ from thalweg.plan.nodes import (
     Project,
     Rank,
     Scan,
+    SessionWindow,
     SortKey,
     Union,
     Values,
@@ -103,6 +104,8 @@ class _Translation:
             return _mapped(plan, below)
         if isinstance(plan, Window):
             return _windows(plan, below)
+        if isinstance(plan, SessionWindow):
+            return _sessions(plan, below)
         if isinstance(plan, GroupBy):
             return _group(plan, below)
         if isinstance(plan, Rank) and plan.kind == "rank":
@@ -152,6 +155,21 @@ def _windows(plan: Window, below: str) -> str:
     bounds = {"window_start": start, "window_end": "__end", "window_time": "__end - 1000"}
     made = ", ".join(f"make_timestamp({value}) AS {name}" for name, value in bounds.items())
     return f"SELECT * EXCLUDE (__end), {made} FROM (SELECT *, {ends} AS __end FROM {below})"
+
+
+def _sessions(plan: SessionWindow, below: str) -> str:
+    """Rows are numbered by how many gaps lie before them; numbers tell the sessions of a key apart."""
+    time, keys = f"epoch_us({_quoted(plan.column)})", [_quoted(k) for k in plan.window.partition]
+    by = f"PARTITION BY {', '.join(keys)} " if keys else ""
+    gap = plan.window.gap_us
+    lagged = f"SELECT *, {time} - lag({time}) OVER ({by}ORDER BY {time}) > {gap} AS __cut FROM {below}"
+    cuts = f"sum(CASE WHEN __cut THEN 1 ELSE 0 END) OVER ({by}ORDER BY {time})"
+    counted = f"SELECT *, {cuts} AS __nth FROM ({lagged})"
+    of = f"OVER (PARTITION BY {', '.join([*keys, '__nth'])})"
+    end = f"max({time}) {of} + {gap}"
+    bounds = {"window_start": f"min({time}) {of}", "window_end": end, "window_time": f"{end} - 1000"}
+    made = ", ".join(f"make_timestamp({value}) AS {name}" for name, value in bounds.items())
+    return f"SELECT * EXCLUDE (__cut, __nth), {made} FROM ({counted})"
 
 
 def _floor(value: str, step: int, origin: int) -> str:

@@ -42,12 +42,14 @@ from thalweg.plan.nodes import (
     Plan,
     Rank,
     Scan,
+    SessionWindow,
     SortKey,
     Values,
     Window,
     rows,
 )
 from thalweg.plan.properties import properties
+from thalweg.progress.sessions import SessionSpec
 from thalweg.progress.windows import WindowSpec
 
 BOUNDS = (WINDOW_START, WINDOW_END, WINDOW_TIME)
@@ -131,7 +133,7 @@ def _roots(r: Random, steps: Sequence[Plan]) -> tuple[Plan, ...]:
         roots.append(r.choice([n for n in every_node(steps[-1]) if not isinstance(n, (Scan, Values))]))
     if r.random() < 0.15:
         roots.append(random_step(r, r.choice(steps)))
-    windows = [p for p in every_node(steps[-1]) if isinstance(p, Window)]
+    windows = [p for p in every_node(steps[-1]) if isinstance(p, (Window, SessionWindow))]
     if windows and r.random() < 0.6:
         roots += [Late(w) for w in dict.fromkeys(r.choices(windows, k=2))]
     return tuple(roots)
@@ -150,7 +152,7 @@ Step = Callable[[Random, Plan], Plan | None]
 def random_step(r: Random, plan: Plan) -> Plan:
     """One step more; one that is not possible here leaves the plan as it is."""
     steps: list[Step] = [_filter, _window_group, _window_group, _group, _window, _rank, _project, _union]
-    steps += [_explode, _limit, _map, _window_group, _group, _rank]
+    steps += [_explode, _limit, _map, _window_group, _group, _rank, _session, _session_group]
     return r.choice(steps)(r, plan) or plan
 
 
@@ -260,11 +262,36 @@ def _window(r: Random, plan: Plan) -> Plan | None:
     return _rank(r, made) or made if r.random() < 0.15 else made
 
 
+def _session(r: Random, plan: Plan) -> Plan | None:
+    """Sessions of some key, or of all rows, of rows that stay as they are."""
+    plan = _without_bounds(plan)
+    times = sorted(properties(plan).times)
+    if not times or properties(plan).is_updating:
+        return None
+    spec = SessionSpec(r.choice([1, 2, 5]) * SECOND, tuple(_keys(r, plan)))
+    return build.session(plan, r.choice(times), spec)
+
+
+def _session_group(r: Random, plan: Plan) -> Plan | None:
+    """A grouping by the key of the sessions and their bounds, now and then by something else too."""
+    made = _session(r, plan)
+    if not isinstance(made, SessionWindow):
+        return None
+    keys, below = list(made.window.partition), made
+    if r.random() < 0.3:
+        below = r.choice([_filter, _project])(r, made) or made
+        keys = [k for k in keys if k in below.schema]
+    if r.random() < 0.2:
+        keys = sorted({*keys, *_keys(r, below)})
+    grouped = group(r, below, [*keys, WINDOW_START, WINDOW_END])
+    return _rank(r, grouped) or grouped if r.random() < 0.3 else grouped
+
+
 def _without_bounds(plan: Plan) -> Plan:
     """The plan with the columns of its last window under other names, so that another can follow."""
     if WINDOW_START not in plan.schema and WINDOW_END not in plan.schema and WINDOW_TIME not in plan.schema:
         return plan
-    number = sum(isinstance(n, Window) for n in every_node(plan))
+    number = sum(isinstance(n, (Window, SessionWindow)) for n in every_node(plan))
     names = {n: f"{n}{number}" if n in BOUNDS else n for n in plan.schema.names}
     return build.project(plan, [Named(new, Column(old)) for old, new in names.items()])
 
@@ -445,6 +472,7 @@ SHAPES: tuple[tuple[Step, ...], ...] = (
     *((_group,), (_group, _group), (_group, _filter, _group), (_group, _window_group), (_limit,)),
     *((_window_group,), (_window_group, _window_group), (_window_group, _group), (_window_group, _rank)),
     *((_window, _rank), (_window, _window_group), (_window_group, _rank, _window_group), (_window, _window)),
+    *((_session_group,), (_session, _rank), (_session_group, _window_group)),
     *((_counts_and_extremes,), (random_step, random_step, random_step)),
     *((_join,), (_join, _group), (_group, _join), (_join, _join), (_window_group, _join), (_join, _filter)),
     *(

@@ -9,6 +9,7 @@ Not here: changes over time; a prefix of the input has a result like any other i
 
 from __future__ import annotations
 
+import itertools
 import math
 import operator as op
 from collections import Counter
@@ -36,6 +37,7 @@ from thalweg.plan.nodes import (
     Project,
     Rank,
     Scan,
+    SessionWindow,
     SortKey,
     Union,
     Values,
@@ -126,10 +128,12 @@ class Reference:
             together = [r for p in plan.parts for r in self.rows(p)]
             return together if _is_placed(plan) else [replace(r, place=None) for r in together]
         if isinstance(plan, Late):
-            assert isinstance(plan.input, Window), "late rows leave a window"
+            assert isinstance(plan.input, (SessionWindow, Window)), "late rows leave a window"
             return [self._late(r, s, e) for r, s, e, late in self._pairs(plan.input) if late]
-        if isinstance(plan, Window):
+        if isinstance(plan, (SessionWindow, Window)):
             pairs = self._pairs(plan)
+            if isinstance(plan, SessionWindow):
+                return _sessions(plan, [r for r, _, _, late in pairs if not late])
             return [_windowed(r, s, e) for r, s, e, late in pairs if not late]
         if isinstance(plan, Join):
             return _join(plan, *(self._on_time(plan, p, self.rows(p)) for p in plan.inputs))
@@ -148,11 +152,17 @@ class Reference:
             if not (isinstance(plan, Scan) and plan.is_tolerant and values["t"] is None)
         ]
 
-    def _pairs(self, plan: Window) -> list[tuple[R, datetime, datetime, bool]]:
-        """Every (row, window), and whether it is late."""
+    def _pairs(self, plan: SessionWindow | Window) -> list[tuple[R, datetime, datetime, bool]]:
+        """Every (row, window), and whether it is late; of a session, the one that the row makes alone."""
         slack = _slack(plan.input, plan.column)
         found = []
         for row in self.rows(plan.input):
+            if isinstance(plan, SessionWindow):
+                time = row.values[plan.column]
+                judged = self._judges and row.before is not None and slack is not None
+                late = judged and time < row.before - slack  # type: ignore[operator]  # judged says both
+                found.append((row, time, time + timedelta(microseconds=plan.window.gap_us), late))
+                continue
             for start, end in windows(plan.window, row.values[plan.column]):
                 judged = self._judges and row.before is not None and slack is not None
                 late = judged and end <= row.before - slack  # type: ignore[operator]  # judged says both
@@ -245,6 +255,9 @@ def _slack(plan: Plan, column: str) -> timedelta | None:
     if isinstance(plan, Union):
         found = [_slack(p, column) for p in plan.parts]
         return None if None in found else max(found)  # type: ignore[type-var]  # no None is left
+    if isinstance(plan, SessionWindow):
+        below = _slack(plan.input, plan.column) if column in ("window_end", "window_time") else None
+        return None if below is None else below + _BEHIND[column] + timedelta(microseconds=1)
     if isinstance(plan, Window) and column in _BEHIND:
         below = _slack(plan.input, plan.column)
         size = timedelta(microseconds=plan.window.size_us)
@@ -277,6 +290,21 @@ def windows(spec: WindowSpec, time: datetime) -> list[tuple[datetime, datetime]]
                 found.append((_moment(start), _moment(start + size)))
         start += step
     return found
+
+
+def _sessions(plan: SessionWindow, below: list[R]) -> list[R]:
+    """The rows of each key in the order of their times, cut where there are none for longer than the gap."""
+    gap = timedelta(microseconds=plan.window.gap_us)
+    keyed: dict[Any, list[R]] = {}
+    for row in sorted(below, key=lambda r: r.values[plan.column]):
+        keyed.setdefault(canonical([row.values[k] for k in plan.window.partition]), []).append(row)
+    done = []
+    for rows in keyed.values():
+        times = [r.values[plan.column] for r in rows]
+        cuts = [0, *(i for i in range(1, len(rows)) if times[i] - times[i - 1] > gap), len(rows)]
+        for first, end in itertools.pairwise(cuts):
+            done += [_windowed(r, times[first], times[end - 1] + gap) for r in rows[first:end]]
+    return done
 
 
 def _moment(micros: int) -> datetime:

@@ -36,6 +36,7 @@ MET = (
     ),
     *(f"{kind} join" for kind in get_args(JoinKind)),
     *("join of changes", "join of rows that stay", "rows kept for a while"),
+    *("Sessions", "SessionPartials", "SessionGroup", "SessionRows"),
     *("windows, tumbling", "windows, hopping", "windows, cumulating"),
     *("batches", "empty batches", "empty splits", "late rows", "retractions", "runs"),
 )

@@ -12,7 +12,7 @@ from thalweg.api.ordering import asc, desc
 from thalweg.api.protocol import SessionLike
 from thalweg.api.types import data_type, schema_of
 from thalweg.api.user_functions import UserFunction, udf
-from thalweg.api.windows import WINDOW, cumulating, hopping, sliding, tumbling
+from thalweg.api.windows import WINDOW, cumulating, hopping, sessions, sliding, tumbling
 
 __all__ = [
     "Dataset",
@@ -39,6 +39,7 @@ __all__ = [
     "hopping",
     "sliding",
     "cumulating",
+    "sessions",
     "WINDOW",
     "udf",
     "UserFunction",

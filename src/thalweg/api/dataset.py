@@ -34,6 +34,7 @@ from thalweg.expr.nodes import Call, Column, Named
 from thalweg.plan import build
 from thalweg.plan.nodes import GroupBy, MapBatches, Plan, Project, Rank
 from thalweg.plan.properties import properties, ranks_windows
+from thalweg.progress.sessions import SessionSpec
 from thalweg.progress.windows import WindowSpec
 
 _NUMBER = f"{SYSTEM_PREFIX}number"
@@ -291,18 +292,22 @@ class Dataset(Results):
 
         return self._step(make)
 
-    def window(self, spec: WindowSpec, on: IntoColumn | None = None) -> WindowedDataset:
+    def window(self, spec: WindowSpec | SessionSpec, on: IntoColumn | None = None) -> WindowedDataset:
         """Put rows into windows of time; `group_by`, `agg` or `rank` follows.
 
         Args:
-            spec: `tumbling`, `hopping` or `cumulating`.
+            spec: `tumbling`, `hopping`, `cumulating` or `sessions`.
             on: the time column; by default the event time, if there is one only.
         """
 
         def make() -> Plan:
-            return build.window(self.plan, self._event_time() if on is None else column_name(on), spec)
+            column = self._event_time() if on is None else column_name(on)
+            if isinstance(spec, SessionSpec):
+                return build.session(self.plan, column, spec)
+            return build.window(self.plan, column, spec)
 
-        return WindowedDataset(self._step(make))
+        keys = spec.partition if isinstance(spec, SessionSpec) else ()
+        return WindowedDataset(self._step(make), keys)
 
     def _event_time(self) -> str:
         times = [n for n in self.columns if n in properties(self.plan).times]

@@ -51,6 +51,8 @@ class WindowedDataset:
     """Rows with the windows that they fall into; made with `Dataset.window`."""
 
     _rows: Dataset
+    _by: tuple[str, ...] = ()
+    """The columns whose values have windows of their own."""
 
     def __repr__(self) -> str:
         return f"rows of ({self._rows.schema}) in windows; group_by(…), agg(…) or rank(…) follows"
@@ -64,26 +66,33 @@ class WindowedDataset:
         return self._rows._step(lambda: Late(self._rows.plan))
 
     def group_by(self, *keys: IntoColumn, **by_name: IntoColumn) -> GroupedDataset:
-        """Group by keys and window: `window_start` and `window_end` are keys without being named."""
+        """Group by keys and window: `window_start` and `window_end` are keys without being named.
+
+        So are the columns that sessions are made by.
+        """
         own = columns(keys, by_name)
-        added = [Named(n, Column(n)) for n in WINDOW if all(k.name != n for k in own)]
-        return GroupedDataset(self._rows, (*own, *added))
+        before, after = (
+            [Named(n, Column(n)) for n in names if all(k.name != n for k in own)]
+            for names in (self._by, WINDOW)
+        )
+        return GroupedDataset(self._rows, (*before, *own, *after))
 
     def agg(self, *aggregates: Expression, **by_name: Expression) -> Dataset:
-        """One row per window: its start and end, then the aggregates."""
+        """One row per window: its start and end (of sessions also the key), then the aggregates."""
         return self.group_by().agg(*aggregates, **by_name)
 
     def rank(
         self, name: str = "rank", *, by: OrderBy, descending: bool = False, partition: Names = ()
     ) -> Dataset:
         """Number the rows of each window; see `Dataset.rank`."""
-        return self._rows.rank(name, by=by, descending=descending, partition=_in_window(partition))
+        names = self._in_window(partition)
+        return self._rows.rank(name, by=by, descending=descending, partition=names)
 
     def row_number(
         self, name: str = "row_number", *, by: OrderBy, descending: bool = False, partition: Names = ()
     ) -> Dataset:
         """Number the rows of each window, each differently; see `Dataset.row_number`."""
-        names = _in_window(partition)
+        names = self._in_window(partition)
         return self._rows.row_number(name, by=by, descending=descending, partition=names)
 
     def top(
@@ -96,11 +105,11 @@ class WindowedDataset:
         with_ties: bool = False,
     ) -> Dataset:
         """The first rows of each window in an order; see `Dataset.top`."""
-        names = _in_window(partition)
+        names = self._in_window(partition)
         return self._rows.top(n, by=by, descending=descending, partition=names, with_ties=with_ties)
 
-
-def _in_window(partition: Names) -> tuple[str, ...]:
-    """The columns to number by apart, those of the window included."""
-    with located(caller()):
-        return (*column_names(partition), *WINDOW)
+    def _in_window(self, partition: Names) -> tuple[str, ...]:
+        """The columns to number by apart, those of the window included."""
+        with located(caller()):
+            names = column_names(partition)
+        return (*(n for n in self._by if n not in names), *names, *WINDOW)

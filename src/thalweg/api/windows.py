@@ -1,14 +1,16 @@
-"""Describe windows for `Dataset.window`: fixed stretches of event time.
+"""Describe windows for `Dataset.window`: fixed stretches of event time, and sessions.
 
-Not here: the arithmetic of windows (progress/windows.py).
+Not here: the arithmetic of windows (progress/windows.py), merging sessions (columnar/sessions.py).
 """
 
 from __future__ import annotations
 
 from datetime import timedelta
 
+from thalweg.api.columns import Names, column_names
 from thalweg.api.place import caller, located
 from thalweg.base.durations import microseconds
+from thalweg.progress.sessions import SessionSpec
 from thalweg.progress.windows import WindowSpec
 
 WINDOW = ("window_start", "window_end")
@@ -64,3 +66,18 @@ def cumulating(size: str | timedelta, *, step: str | timedelta, offset: str | ti
     """
     with located(caller()):
         return WindowSpec.cumulating(microseconds(size), microseconds(step), microseconds(offset))
+
+
+def sessions(gap: str | timedelta, *, by: Names = ()) -> SessionSpec:
+    """Windows that end when nothing has happened for a while; rows that a gap does not part share one.
+
+    Args:
+        gap: how long nothing happens at the end of a session, such as `"10s"`.
+        by: the columns whose values have sessions of their own.
+
+    Example:
+        >>> print(sessions("10s", by="user"))
+        sessions of user, gap 10s
+    """
+    with located(caller()):
+        return SessionSpec(microseconds(gap), column_names(by))

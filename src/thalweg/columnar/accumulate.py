@@ -126,3 +126,18 @@ def keep_extremes(
             if seen[slot] == 0 or (value ^ mask) < (extremes[slot] ^ mask):
                 extremes[slot] = value
                 seen[slot] = 1
+
+
+@kernel("int64(int64[::1], boolean[::1], int64[::1])")
+def touch(slots: Array, is_touched: Array, fresh: Array) -> int:
+    """Mark slots as touched; those that were not before go to `fresh`, in the order of first appearance.
+
+    Returns how many there are.
+    """
+    count = np.int64(0)
+    for i in range(len(slots)):
+        slot = slots[i]
+        fresh[count] = slot
+        count += np.int64(not is_touched[slot])
+        is_touched[slot] = True
+    return count  # type: ignore[return-value]

@@ -35,7 +35,9 @@ SPLIT, OFFSET = "__split", "__offset"
 """System columns: the position of a source row."""
 PANE, FIRST = "__pane", "__first"
 """System columns: the start of a row's pane, and the end of the first window that the row counts for."""
-SYSTEM_COLUMNS = frozenset([WEIGHT, BEFORE, SPLIT, OFFSET, PANE, FIRST])
+MOMENT = "__moment"
+"""System column: the event time of a row that is to join a session, in microseconds."""
+SYSTEM_COLUMNS = frozenset([WEIGHT, BEFORE, SPLIT, OFFSET, PANE, FIRST, MOMENT])
 """Columns that travel with rows through steps that do not name them."""
 
 

@@ -85,7 +85,7 @@ class WindowsOp(Step):
         """Rows with their windows."""
         del port
         spec = self._spec
-        times = _micros(batch.frame, spec.column)
+        times = micros(batch.frame, spec.column)
         verdict: WindowVerdict | None = None
         if BEFORE in batch.frame.columns:
             if spec.slack_us is not None:
@@ -113,20 +113,7 @@ class WindowsOp(Step):
 
     def _late(self, batch: Batch, rows: Micros, ends: Micros) -> Batch:
         spec = self._spec
-        frame = gather_rows(batch.frame, rows)
-        held = frame.schema[spec.column]
-        starts = pl.Series(WINDOW_START, spec.window.window_start(ends)).cast(held)
-        missing = pl.lit(None, dtype=pl.Int64)
-        position = [
-            (pl.col(SPLIT) if SPLIT in frame.columns else missing).alias("split"),
-            (pl.col(OFFSET) if OFFSET in frame.columns else missing).alias("position"),
-        ]
-        made = compute_with(
-            frame, [pl.lit(starts), pl.lit(pl.Series(WINDOW_END, ends).cast(held)), *position]
-        )
-        names = [*spec.columns, WINDOW_START, WINDOW_END, "split", "position"]
-        weight = None if batch.weight is None else batch.weight[rows]
-        return Batch(pick(made, names), weight)
+        return late_pairs(batch, rows, (spec.window.window_start(ends), ends), spec.column, spec.columns)
 
     def _panes(self, batch: Batch, times: Micros, verdict: WindowVerdict | None) -> Iterator[Output]:
         window = self._spec.window
@@ -162,7 +149,34 @@ def _with(batch: Batch, columns: dict[str, Micros]) -> Batch:
     return Batch(beside(batch.frame, [numbers(n, a) for n, a in columns.items()]), batch.weight)
 
 
-def _micros(frame: pl.DataFrame, column: str) -> Micros:
+def late_pairs(
+    batch: Batch, rows: Micros, bounds: tuple[Micros, Micros], column: str, columns: tuple[str, ...]
+) -> Batch:
+    """What is reported of (row, window) pairs that come too late.
+
+    Args:
+        batch: the rows, among them the late ones.
+        rows: the row of each pair.
+        bounds: the start and the end of its window.
+        column: the time column, whose type the bounds get.
+        columns: the columns to report.
+    """
+    frame = gather_rows(batch.frame, rows)
+    held = frame.schema[column]
+    starts, ends = (
+        pl.Series(n, b).cast(held) for n, b in zip((WINDOW_START, WINDOW_END), bounds, strict=True)
+    )
+    missing = pl.lit(None, dtype=pl.Int64)
+    position = [
+        (pl.col(SPLIT) if SPLIT in frame.columns else missing).alias("split"),
+        (pl.col(OFFSET) if OFFSET in frame.columns else missing).alias("position"),
+    ]
+    made = compute_with(frame, [pl.lit(starts), pl.lit(ends), *position])
+    weight = None if batch.weight is None else batch.weight[rows]
+    return Batch(pick(made, [*columns, WINDOW_START, WINDOW_END, "split", "position"]), weight)
+
+
+def micros(frame: pl.DataFrame, column: str) -> Micros:
     """The time column in microseconds; a row without a time is a bad row."""
     series = frame.get_column(column)
     if series.null_count():

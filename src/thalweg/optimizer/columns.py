@@ -30,6 +30,7 @@ from thalweg.plan.nodes import (
     Project,
     Rank,
     Scan,
+    SessionWindow,
     Union,
     Values,
     Window,
@@ -169,6 +170,13 @@ def _column(step: Explode | Window, need: Need) -> list[Need]:
     return [read]
 
 
+def _session(step: SessionWindow, need: Need) -> list[Need]:
+    read = _passed(step, need)
+    for name in (step.column, *step.window.partition):
+        add(read, name, None)
+    return [read]
+
+
 def _group_by(step: GroupBy, need: Need) -> list[Need]:
     read = whole(step.keys)
     for item in step.aggregates:
@@ -220,6 +228,7 @@ _RULES: dict[type[Plan], Callable[[Any, Need], list[Need]]] = {
     AssignWatermark: _watermark,
     Explode: _column,
     Window: _column,
+    SessionWindow: _session,
     GroupBy: _group_by,
     Rank: _rank,
     Union: _union,

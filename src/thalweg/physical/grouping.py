@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from thalweg.columnar.batch import OFFSET, SPLIT
-from thalweg.errors import PlanError, SqlError
+from thalweg.errors import SqlError
 from thalweg.expr.infer import type_of
 from thalweg.expr.nodes import Column, Named
 from thalweg.operators.aggregation import GroupingSpec, WindowGrouping, can_split
@@ -20,8 +20,8 @@ from thalweg.operators.limit import LimitSpec
 from thalweg.operators.partials import PartialsSpec
 from thalweg.operators.rowwise import ProjectStep
 from thalweg.operators.window_rank import WindowRankSpec
-from thalweg.operators.windows import LATE, WindowsSpec
-from thalweg.physical import needs
+from thalweg.operators.windows import WindowsSpec
+from thalweg.physical import needs, sessions
 from thalweg.physical.arguments import arguments, call_of, named_calls
 from thalweg.physical.panes import BOUNDS, Panes, pane_window
 from thalweg.plan.nodes import (
@@ -41,23 +41,12 @@ if TYPE_CHECKING:
 
 def place_window(planner: Planner, plan: Window, *, shares_panes: bool) -> OpenStage:
     """Rows with their windows, or with their panes."""
-    below = properties(plan.input)
-    slack = below.times.get(plan.column)
-    # without a slack, nothing is closed before the end, and no row is late
-    if slack is None and not below.is_bounded:
-        raise PlanError(
-            f'the windows on "{plan.column}" never close: nothing says how late its rows may come',
-            code="plan-window-time",
-            where=plan.span or plan.place,
-            choices=sorted(below.times) or None,
-            hint=f'declare WATERMARK FOR {plan.column}, or call assign_watermark("{plan.column}", …)',
-        )
+    slack = sessions.slack_of(plan)
     stage = planner.chained(plan.input)
     columns = tuple(plan.input.schema.names)
     # names of the stage alone would change when a step is added in front of it
     step = f"{stage.id}.windows{len(stage.operators)}"
-    before = sum(isinstance(o, WindowsSpec) for o in stage.operators)
-    port = f"{LATE}{before + 1}" if before else LATE
+    port = sessions.late_port(stage)
     stage.add(WindowsSpec(step, plan.column, plan.window, slack, shares_panes, columns, port))
     planner.window_ports[plan] = (stage, port)
     return stage
@@ -65,6 +54,9 @@ def place_window(planner: Planner, plan: Window, *, shares_panes: bool) -> OpenS
 
 def place_group_by(planner: Planner, plan: GroupBy) -> OpenStage:
     """A grouping: per window once, or running with changes."""
+    found = sessions.grouped_sessions(plan)
+    if found is not None and all(planner.needs.readers(p) <= 1 for p in (found.window, *found.steps)):
+        return sessions.place_group_by(planner, plan, found)
     if not closes_windows(plan):
         stage = planner.chained(plan.input)
         return _group(planner, plan, stage, plan.keys, None)
@@ -97,18 +89,17 @@ def _slack(window: Window) -> int:
     return properties(window.input).times.get(window.column, UNTIL_END)
 
 
-def _group(
-    planner: Planner, plan: GroupBy, stage: OpenStage, keys: tuple[str, ...], window: WindowGrouping | None
-) -> OpenStage:
-    """Compute arguments, add up what is there, exchange by key, group."""
+def shape_of(
+    plan: GroupBy, keys: tuple[str, ...], window: WindowGrouping | None
+) -> tuple[GroupingSpec, tuple[Named, ...]]:
+    """The grouping, and the columns that it reads."""
     below = plan.input.schema
     calls = tuple(call_of(a) for a in plan.aggregates)
     made = arguments(calls, plan.keys, below)
-    held = {k: below.type_of(k).polars for k in keys}
     time_type = below.get(WINDOW_START)
     shape = GroupingSpec(
         id="",
-        keys=held,
+        keys={k: below.type_of(k).polars for k in keys},
         calls=tuple((n, c) for n, c in named_calls(plan, calls)),
         argument_types={a.name: type_of(a.expr, below) for a in made},
         is_updating=properties(plan.input).is_updating,
@@ -118,7 +109,15 @@ def _group(
         columns=tuple(plan.schema.names),
         partials=False,
     )
-    items = tuple([Named(k, Column(k)) for k in keys] + made)
+    return shape, tuple([Named(k, Column(k)) for k in keys] + made)
+
+
+def _group(
+    planner: Planner, plan: GroupBy, stage: OpenStage, keys: tuple[str, ...], window: WindowGrouping | None
+) -> OpenStage:
+    """Compute arguments, add up what is there, exchange by key, group."""
+    below = plan.input.schema
+    shape, items = shape_of(plan, keys, window)
     splits = not shape.is_updating and can_split(shape)
     # what adds rows up reads columns by name; a frame without columns would have no rows to count
     if items and not (splits and all(i.expr == Column(i.name) for i in items)):

@@ -24,6 +24,7 @@ from thalweg.operators.rowwise import apply_frame_function, projection_with
 from thalweg.operators.window_rank import WindowRankSpec, number_rows
 from thalweg.physical import needs
 from thalweg.physical.lazy_joins import join_frames
+from thalweg.physical.lazy_sessions import group_sessions, session_rows
 from thalweg.physical.lazy_windows import group_panes, window_rows
 from thalweg.plan.nodes import (
     AssignWatermark,
@@ -39,6 +40,7 @@ from thalweg.plan.nodes import (
     Project,
     Rank,
     Scan,
+    SessionWindow,
     Union,
     Values,
     Window,
@@ -105,6 +107,8 @@ class LazyBuilder:
             return self._group_by(plan)
         if isinstance(plan, Join):
             return join_frames(plan, self.result(plan.left), self.result(plan.right))
+        if isinstance(plan, SessionWindow):
+            return session_rows(self, plan)
         below = self.build(plan.inputs[0])
         if isinstance(plan, Project):
             return projection_with(plan.items, plan.input.schema, self._kept(plan.input)).lazy(below)
@@ -156,10 +160,11 @@ class LazyBuilder:
         from thalweg.physical.arguments import over_columns
 
         plan = over_columns(plan)
+        for by_window in (group_panes, group_sessions):
+            made = by_window(self, plan)
+            if made is not None:
+                return made
         below = self.build(plan.input)
-        panes = group_panes(self, plan)
-        if panes is not None:
-            return panes
         calls = [lazy_call(a.expr, plan.input).alias(a.name) for a in plan.aggregates]
         if not plan.keys:
             return below.select(calls)

@@ -79,7 +79,7 @@ def group_panes(builder: LazyBuilder, plan: GroupBy) -> pl.LazyFrame | None:
     from thalweg.physical.panes import pane_window
 
     found = pane_window(plan)
-    if found is None or found.window.window.kind == "tumbling" or not _merge(plan):
+    if found is None or found.window.window.kind == "tumbling" or not can_merge(plan):
         return None
     window, steps = found.window, found.steps
     below = checked_time(builder.build(window.input), window.column)
@@ -96,7 +96,7 @@ def group_panes(builder: LazyBuilder, plan: GroupBy) -> pl.LazyFrame | None:
         _first_end(start, window.window), _last_end(start, window.window) + 1, window.window.slide_us
     )
     ended = panes.with_columns(ends.alias(WINDOW_END)).explode(WINDOW_END)
-    merged = ended.group_by([*keys, WINDOW_END]).agg([_merged(a.expr, a.name) for a in plan.aggregates])
+    merged = ended.group_by([*keys, WINDOW_END]).agg([merged_call(a.expr, a.name) for a in plan.aggregates])
     return _with_bounds(merged, window).select(list(plan.schema.names))
 
 
@@ -110,8 +110,8 @@ def _apply(frame: pl.LazyFrame, step: Project | Filter) -> pl.LazyFrame:
     return projection_with(items, step.input.schema, [_PANE]).lazy(frame)
 
 
-def _merge(plan: GroupBy) -> bool:
-    """Whether every aggregate of a window follows from its panes."""
+def can_merge(plan: GroupBy) -> bool:
+    """Whether every aggregate of a window follows from those of its panes."""
     for named in plan.aggregates:
         call = named.expr
         assert isinstance(call, Aggregate), "a grouping holds aggregates"
@@ -123,7 +123,8 @@ def _merge(plan: GroupBy) -> bool:
     return True
 
 
-def _merged(expr: object, name: str) -> pl.Expr:
+def merged_call(expr: object, name: str) -> pl.Expr:
+    """An aggregate of a window, from the values of its panes."""
     assert isinstance(expr, Aggregate), "a grouping holds aggregates"
     kind = _MERGES[aggregates.lookup(expr.function).name]
     value = pl.col(name)

@@ -17,6 +17,7 @@ from thalweg.plan.nodes import (
     Plan,
     Rank,
     Scan,
+    SessionWindow,
     Values,
     Window,
 )
@@ -64,7 +65,7 @@ def _visit(plan: Plan, needs: Needs, seen: set[Plan]) -> None:
         _mark_positions(plan.input, needs)
     if isinstance(plan, Limit) or (isinstance(plan, Rank) and plan.kind == "row_number"):
         _mark_positions(plan.inputs[0], needs)
-    if isinstance(plan, Window):
+    if isinstance(plan, (Window, SessionWindow)):
         _mark_verdicts(plan.input, needs)
     if isinstance(plan, Join):
         for below, bound in zip(plan.inputs, join_bounds(plan), strict=True):
@@ -86,7 +87,7 @@ def _mark_verdicts(plan: Plan, needs: Needs) -> None:
     """The watermark is used up by the first stateful step."""
     if isinstance(plan, AssignWatermark):
         needs.verdicts.add(plan)
-    if isinstance(plan, (GroupBy, Join, Rank, Limit, Window)):
+    if isinstance(plan, (GroupBy, Join, Rank, Limit, Window, SessionWindow)):
         return
     for below in plan.inputs:
         _mark_verdicts(below, needs)

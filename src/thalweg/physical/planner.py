@@ -26,7 +26,7 @@ from thalweg.operators.rowwise import (
     UnplaceStep,
 )
 from thalweg.operators.split_names import SplitNamesSpec
-from thalweg.physical import grouping, joining, needs
+from thalweg.physical import grouping, joining, needs, sessions
 from thalweg.plan.nodes import (
     AssignWatermark,
     BadRows,
@@ -41,6 +41,7 @@ from thalweg.plan.nodes import (
     Project,
     Rank,
     Scan,
+    SessionWindow,
     Union,
     Values,
     Window,
@@ -126,6 +127,8 @@ class Planner:
             return self._union(plan)
         if isinstance(plan, Window):
             return grouping.place_window(self, plan, shares_panes=False)
+        if isinstance(plan, SessionWindow):
+            return sessions.place_session(self, plan)
         if isinstance(plan, GroupBy):
             return grouping.place_group_by(self, plan)
         if isinstance(plan, Join):

@@ -12,7 +12,7 @@ from thalweg.base.schema import SYSTEM_PREFIX, Schema
 from thalweg.base.types import STRING, Field
 from thalweg.errors import PlanError, did_you_mean
 from thalweg.operators.changelog import FoldSpec, OpsSpec
-from thalweg.plan.nodes import WINDOW_END, WINDOW_START, GroupBy, Plan, Window, Write
+from thalweg.plan.nodes import WINDOW_END, WINDOW_START, GroupBy, Plan, SessionWindow, Window, Write
 from thalweg.plan.properties import properties
 from thalweg.protocols.operator import OperatorSpec
 
@@ -109,7 +109,7 @@ def _way_to_final(plan: Plan) -> str | None:
 
 def _window_column(plan: Plan) -> str | None:
     """The time column of the windows that the rows are in."""
-    if isinstance(plan, Window):
+    if isinstance(plan, (SessionWindow, Window)):
         return plan.column
     return _window_column(plan.inputs[0]) if len(plan.inputs) == 1 else None
 

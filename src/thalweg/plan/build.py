@@ -30,10 +30,12 @@ from thalweg.plan.nodes import (
     Plan,
     Project,
     Rank,
+    SessionWindow,
     SortKey,
     Union,
     Window,
 )
+from thalweg.progress.sessions import SessionSpec
 from thalweg.progress.windows import WindowSpec
 
 
@@ -100,6 +102,20 @@ def assign_watermark(plan: Plan, column: str, watermark: Expr) -> Plan:
 
 def window(plan: Plan, column: str, spec: WindowSpec, *, where: Span | None = None) -> Plan:
     """Give each row its windows; needs a time column."""
+    _check_window(plan, column, where)
+    return Window(plan, column, spec)
+
+
+def session(plan: Plan, column: str, spec: SessionSpec, *, where: Span | None = None) -> Plan:
+    """Give each row its session; needs a time column."""
+    _check_window(plan, column, where)
+    for name in spec.partition:
+        plan.schema.type_of(name, where=where)
+    return SessionWindow(plan, column, spec)
+
+
+def _check_window(plan: Plan, column: str, where: Span | None) -> None:
+    """Refuse windows on what is no time, and a second window over columns of the first."""
     held = plan.schema.type_of(column, where=where)
     if not isinstance(held, Timestamp):
         raise TypeMismatch(
@@ -117,7 +133,6 @@ def window(plan: Plan, column: str, spec: WindowSpec, *, where: Span | None = No
             where=where,
             hint="select the other columns, or rename it, before the next window",
         )
-    return Window(plan, column, spec)
 
 
 def group_by(plan: Plan, keys: Sequence[Named], outputs: Sequence[Named]) -> Plan:
@@ -329,5 +344,5 @@ def _unique(names: Sequence[str], spans: Sequence[Span | None]) -> None:
 
 __all__ = [
     *("assign_watermark", "contains_aggregate", "explode", "filter_rows", "group_by", "limit"),
-    *("project", "rank", "select_names", "union_all", "window", "with_columns"),
+    *("project", "rank", "select_names", "session", "union_all", "window", "with_columns"),
 ]

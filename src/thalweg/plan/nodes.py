@@ -22,6 +22,7 @@ from thalweg.base.types import INT64, STRING, TIMESTAMP, Field, Struct
 from thalweg.errors import Span
 from thalweg.expr.infer import type_of
 from thalweg.expr.nodes import Expr, Named
+from thalweg.progress.sessions import SessionSpec
 from thalweg.progress.windows import WindowSpec
 from thalweg.protocols.conditions import Conditions, FilteringSource
 from thalweg.protocols.sink import Sink
@@ -314,6 +315,24 @@ class Window(_Unary):
 
     def describe(self) -> str:
         return f"Window {self.window} on {self.column}"
+
+
+@dataclass(frozen=True)
+class SessionWindow(_Unary):
+    """Give each row the session that it belongs to, as columns, once the session is complete."""
+
+    input: Plan
+    column: str
+    window: SessionSpec
+
+    @cached_property
+    def schema(self) -> Schema:
+        held = self.input.schema.get(self.column) or TIMESTAMP
+        added = tuple(Field(n, held) for n in (WINDOW_START, WINDOW_END, WINDOW_TIME))
+        return Schema((*self.input.schema.fields, *added))
+
+    def describe(self) -> str:
+        return f"Session {self.window} on {self.column}"
 
 
 @dataclass(frozen=True)

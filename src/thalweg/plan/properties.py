@@ -30,6 +30,7 @@ from thalweg.plan.nodes import (
     Project,
     Rank,
     Scan,
+    SessionWindow,
     Union,
     Values,
     Window,
@@ -103,6 +104,8 @@ def _unary(plan: Plan, below: Properties) -> Properties:
         return _project(plan, below)
     if isinstance(plan, Window):
         return _window(plan, below)
+    if isinstance(plan, SessionWindow):
+        return _session(plan, below)
     if isinstance(plan, GroupBy):
         return _group_by(plan, below)
     if isinstance(plan, Rank):
@@ -213,6 +216,15 @@ def _window(plan: Window, below: Properties) -> Properties:
     if slack is not None:
         # a row that is not late for a window has `end > w - d`
         times |= {WINDOW_END: slack, WINDOW_TIME: slack + WINDOW_TIME_US, WINDOW_START: slack + size}
+    closed = (slack is not None or below.is_bounded) and not below.is_updating
+    return Properties(below.is_bounded, below.is_updating, times, windows=closed)
+
+
+def _session(plan: SessionWindow, below: Properties) -> Properties:
+    # a session closes at `w - d > end`, so that rows of one that ends at `w - d` may still follow; when
+    # the rows of a session began, nothing says
+    slack = below.times.get(plan.column)
+    times = {} if slack is None else {WINDOW_END: slack + 1, WINDOW_TIME: slack + 1 + WINDOW_TIME_US}
     closed = (slack is not None or below.is_bounded) and not below.is_updating
     return Properties(below.is_bounded, below.is_updating, times, windows=closed)
 

@@ -24,13 +24,14 @@ from thalweg.plan.nodes import (
     Plan,
     Project,
     Scan,
+    SessionWindow,
     Union,
     Values,
     Window,
     Write,
 )
 
-_ROWWISE = (AssignWatermark, Explode, Filter, MapBatches, Project, Window)
+_ROWWISE = (AssignWatermark, Explode, Filter, MapBatches, Project, SessionWindow, Window)
 
 
 def located(error: DataError, plans: Sequence[Plan]) -> DataError:

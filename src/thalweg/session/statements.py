@@ -14,7 +14,7 @@ from thalweg.connectors.connector import Results
 from thalweg.errors import SqlError, ThalwegError
 from thalweg.expr import aggregates, registry
 from thalweg.physical.results import row_key
-from thalweg.plan.nodes import BadRows, Late, Plan, Scan, Window, Write
+from thalweg.plan.nodes import BadRows, Late, Plan, Scan, SessionWindow, Window, Write
 from thalweg.plan.properties import properties
 from thalweg.sql import statements as st
 from thalweg.sql.binder import Binder
@@ -115,7 +115,9 @@ def _writes(session: Session, plan: Plan, target: str, span: Span | None = None)
     late = session.settings.get("pipeline.late-rows.sink")
     if late is not None:
         where = session.settings.place("pipeline.late-rows.sink")
-        made += _sides(session, {(Late(w), late): where for w in _found(plan, Window)})
+        made += _sides(
+            session, {(Late(w), late): where for w in [*_found(plan, Window), *_found(plan, SessionWindow)]}
+        )
     sinks = session.catalog.error_sinks
     tables = {s: sinks[s] for s in _found(plan, Scan) if s in sinks}
     return [*made, *_sides(session, {(BadRows(s), name): where for s, (name, where) in tables.items()})]

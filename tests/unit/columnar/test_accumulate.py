@@ -228,6 +228,16 @@ def test_bounds_of_limbs(numbers: list[int], precision: int) -> None:
     assert all(int(v) == n for v, n, bad in zip(values, numbers, overflow, strict=True) if not bad)
 
 
+@RULES
+@given(st.lists(st.integers(0, 9), max_size=30), st.sets(st.integers(0, 9)))
+def test_touch(slots: list[int], before: set[int]) -> None:
+    marks = np.array([i in before for i in range(10)])
+    fresh = np.empty(len(slots) + 1, np.int64)
+    count = acc.touch(np.array(slots, dtype=np.int64), marks, fresh)
+    assert fresh[:count].tolist() == [s for s in dict.fromkeys(slots) if s not in before]
+    assert np.flatnonzero(marks).tolist() == sorted(before | set(slots))
+
+
 def test_kernels_never_compile_for_other_types() -> None:
     """A second type would compile in the hot path; it is refused instead."""
     with pytest.raises(TypeError, match="No matching definition"):

@@ -50,6 +50,7 @@ from thalweg.plan.nodes import (
     Plan,
     Project,
     Rank,
+    SessionWindow,
     Union,
     Window,
 )
@@ -121,6 +122,11 @@ def _window(plan: Window, part: Expr, like: Filter) -> Plan | None:
     return None if _BOUNDS & columns_of(part) else _over(plan, part, like)
 
 
+def _session(plan: SessionWindow, part: Expr, like: Filter) -> Plan | None:
+    # the rows that a filter drops may be what holds a session together
+    return _over(plan, part, like) if _reads_keys(plan, part, plan.window.partition) else None
+
+
 def _group_by(plan: GroupBy, part: Expr, like: Filter) -> Plan | None:
     if _BOUNDS & columns_of(part):
         return None
@@ -164,6 +170,7 @@ _STEPS: dict[type[Plan], Callable[[Any, Expr, Filter], Plan | None]] = {
     Filter: _filter,
     Explode: _explode,
     Window: _window,
+    SessionWindow: _session,
     GroupBy: _group_by,
     Join: _join,
     Rank: _rank,

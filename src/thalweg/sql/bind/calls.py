@@ -13,10 +13,11 @@ import thalweg.expr.functions
 from thalweg.base.types import STRING
 from thalweg.errors import SqlError, near_misses
 from thalweg.expr import aggregates, registry
-from thalweg.expr.nodes import Aggregate, Call, Expr, Literal, PythonCall
+from thalweg.expr.nodes import Aggregate, Call, Column, Expr, Literal, PythonCall
+from thalweg.plan.nodes import WINDOW_END, WINDOW_START, WINDOW_TIME
 from thalweg.sql import problems
 from thalweg.sql.bind.later import AGGREGATES_LATER, FUNCTIONS_LATER
-from thalweg.sql.source import span_of
+from thalweg.sql.source import span_of, text_of
 
 if TYPE_CHECKING:
     from thalweg.sql.bind.expressions import ExpressionBinder
@@ -29,10 +30,9 @@ _CLOCKS = frozenset(
         *("proctime", "current_watermark", "current_row_timestamp", "unix_timestamp"),
     )
 )
-_GROUP_WINDOWS = ("tumble", "hop", "session", "cumulate")
-_WINDOW_TABLE = (
-    "FROM TABLE(TUMBLE(TABLE t, DESCRIPTOR(time), INTERVAL '10' SECOND)) GROUP BY window_start, window_end"
-)
+GROUP_WINDOWS = ("TUMBLE", "HOP", "SESSION")
+"""The window functions that may stand in GROUP BY."""
+_BOUNDS = {"": WINDOW_START, "START": WINDOW_START, "END": WINDOW_END, "ROWTIME": WINDOW_TIME}
 _OWN = "Python functions are registered with the session"
 _TIMES_NEED = "compute with a time column of the rows instead"
 
@@ -56,12 +56,33 @@ def bind_call(binder: ExpressionBinder, node: exp.Expr, filtered: exp.Expr | Non
     user = binder.catalog.function(written)
     if user is None and aggregates.has(name):
         return _aggregate(binder, node, name, filtered)
+    if user is None and _is_bound_of_window(name):
+        return _bound_of_window(binder, node, written)
     args = _plain_arguments(binder, node, written, filtered)
     if user is not None:
         return PythonCall(user, args, span=span_of(node))
     if registry.has(name):
         return Call(name, args, span=span_of(node))
     raise _unknown(node, written)
+
+
+def _is_bound_of_window(name: str) -> bool:
+    kind, _, suffix = name.upper().partition("_")
+    return kind in GROUP_WINDOWS and suffix in _BOUNDS
+
+
+def _bound_of_window(binder: ExpressionBinder, node: exp.Expr, written: str) -> Expr:
+    """`TUMBLE_START(time, size)` and its like: a column of the window that GROUP BY asks for."""
+    kind, _, suffix = written.upper().partition("_")
+    window = binder.scope.window
+    if window is None or function_name(window).upper() != kind or window.expressions != node.expressions:
+        raise problems.meaning(
+            f"{written.upper()} belongs to a {kind} with the same arguments in GROUP BY",
+            span_of(node),
+            code="sql-window-arguments",
+            hint=f"GROUP BY {kind}(…), or in FROM TABLE({kind}(TABLE t, DESCRIPTOR(time), …))",
+        )
+    return Column(_BOUNDS[suffix], span=span_of(node), written=text_of(node))
 
 
 def _plain_arguments(
@@ -106,9 +127,8 @@ def _unknown(node: exp.Expr, name: str) -> SqlError:
     lower = name.lower()
     if lower in _CLOCKS:
         return problems.not_yet(f"{name.upper()} is", span_of(node), hint=_TIMES_NEED)
-    kind, _, suffix = lower.partition("_")
-    if kind in _GROUP_WINDOWS and suffix in ("", "start", "end", "rowtime", "proctime"):
-        return problems.not_yet(f"{kind.upper()} in GROUP BY is", span_of(node), hint=_WINDOW_TABLE)
+    if lower.endswith("_proctime"):
+        return problems.not_yet(f"{name.upper()} is", span_of(node), hint=_TIMES_NEED)
     if lower in AGGREGATES_LATER:
         return problems.not_yet(f"{name.upper()} is", span_of(node))
     if lower in FUNCTIONS_LATER:

@@ -37,12 +37,17 @@ class Relation:
 
 @dataclass(frozen=True)
 class Scope:
-    """The tables of one FROM, over the plan that produces them."""
+    """The tables of one FROM, over the plan that produces them.
+
+    Attributes:
+        window: the window function of GROUP BY, whose bounds the plan has as columns.
+    """
 
     plan: Plan
     relations: tuple[Relation, ...]
     merged: Mapping[str, Expr] = field(default_factory=dict)
     """Columns that several tables share by USING, and what each is without the name of a table."""
+    window: exp.Expr | None = None
 
     @property
     def schema(self) -> Schema:

@@ -16,11 +16,12 @@ from thalweg.errors import PlanError, TypeMismatch
 from thalweg.expr.nodes import Column, Expr, Named
 from thalweg.plan import build
 from thalweg.plan.join import into_joins
-from thalweg.plan.nodes import Plan
+from thalweg.plan.nodes import WINDOW_END, WINDOW_START, WINDOW_TIME, Plan
 from thalweg.sql import problems
 from thalweg.sql.bind import subqueries
 from thalweg.sql.bind.context import Context, placed
 from thalweg.sql.bind.expressions import ExpressionBinder
+from thalweg.sql.bind.group_windows import with_group_window
 from thalweg.sql.bind.items import Item, is_identity, read_items
 from thalweg.sql.bind.ranks import Numbering, numbering
 from thalweg.sql.bind.scope import Scope
@@ -36,7 +37,7 @@ def bind_select(node: exp.Expr, context: Context) -> Plan:
     where = node.args.get("where")
     if where is not None:
         scope = _filtered(scope, where, node, context)
-    plan = _Select(node, scope, context).bind()
+    plan = _Select(node, with_group_window(node, scope, context), context).bind()
     distinct = node.args.get("distinct")
     if distinct is None:
         return plan
@@ -147,6 +148,9 @@ class _Select:
         binder = self._binder("GROUP BY")
         keys: list[Named] = []
         for node in group.expressions if group is not None else ():
+            if node is self._scope.window:
+                keys += [Named(n, Column(n)) for n in (WINDOW_START, WINDOW_END, WINDOW_TIME)]
+                continue
             if isinstance(node, exp.Literal) and not node.args["is_string"]:
                 raise problems.meaning(
                     "GROUP BY takes no positions",

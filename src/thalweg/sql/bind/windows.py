@@ -1,7 +1,8 @@
-"""Bind window functions in FROM: TUMBLE and HOP over a table.
+"""Bind window functions in FROM: TUMBLE, HOP, CUMULATE and SESSION over a table.
 
-Arguments come by place or by name, as in Flink: `TUMBLE(TABLE t, DESCRIPTOR(c), size [, offset])` and
-`HOP(TABLE t, DESCRIPTOR(c), slide, size [, offset])`.
+Arguments come by place or by name, as in Flink: `TUMBLE(TABLE t, DESCRIPTOR(c), size [, offset])`,
+`HOP(TABLE t, DESCRIPTOR(c), slide, size [, offset])`, `CUMULATE(TABLE t, DESCRIPTOR(c), step, size
+[, offset])` and `SESSION(TABLE t [PARTITION BY k, …], DESCRIPTOR(c), gap)`.
 """
 
 from __future__ import annotations
@@ -13,7 +14,8 @@ from sqlglot import exp
 from thalweg.errors import SqlError, ThalwegError
 from thalweg.plan import build
 from thalweg.plan.nodes import Plan
-from thalweg.progress.windows import WindowSpec
+from thalweg.progress.sessions import SessionSpec
+from thalweg.progress.windows import WindowKind, WindowSpec
 from thalweg.sql import problems
 from thalweg.sql.bind import literals
 from thalweg.sql.bind.calls import function_name
@@ -24,20 +26,24 @@ from thalweg.sql.source import span_of
 _PARAMETERS = {
     "TUMBLE": ("DATA", "TIMECOL", "SIZE", "OFFSET"),
     "HOP": ("DATA", "TIMECOL", "SLIDE", "SIZE", "OFFSET"),
+    "CUMULATE": ("DATA", "TIMECOL", "STEP", "SIZE", "OFFSET"),
+    "SESSION": ("DATA", "TIMECOL", "GAP"),
 }
 _EXAMPLES = {
     "TUMBLE": "TUMBLE(TABLE t, DESCRIPTOR(time), INTERVAL '10' SECOND)",
     "HOP": "HOP(TABLE t, DESCRIPTOR(time), INTERVAL '5' SECOND, INTERVAL '10' SECOND), slide before size",
+    "CUMULATE": "CUMULATE(TABLE t, DESCRIPTOR(time), INTERVAL '5' SECOND, INTERVAL '10' SECOND), "
+    "step before size",
+    "SESSION": "SESSION(TABLE t PARTITION BY k, DESCRIPTOR(time), INTERVAL '10' SECOND)",
 }
-_LATER = ("CUMULATE", "SESSION")
-_POSSIBLE = "possible now: TUMBLE and HOP"
+_KINDS: dict[str, WindowKind] = {"TUMBLE": "tumbling", "HOP": "hopping", "CUMULATE": "cumulating"}
+_SHORTER = {"HOP": "SLIDE", "CUMULATE": "STEP"}
+_POSSIBLE = "possible: TUMBLE, HOP, CUMULATE and SESSION"
 
 
 def bind_window(node: exp.Expr, table_plan: Callable[[exp.Expr], Plan]) -> Plan:
     """The input of the window function with its window columns."""
     kind = node.this.name.upper()
-    if kind in _LATER:
-        raise problems.not_yet(f"{kind} windows are", span_of(node.this), hint=_POSSIBLE)
     if kind not in _PARAMETERS:
         raise problems.meaning(
             f'there is no table function "{node.this.name}"',
@@ -49,11 +55,21 @@ def bind_window(node: exp.Expr, table_plan: Callable[[exp.Expr], Plan]) -> Plan:
     data, descriptor = args["DATA"], args["TIMECOL"]
     if not isinstance(data, TableArgument):
         raise _misfit(data, kind, "TABLE and a name, or a query, as the first argument")
-    if data.args.get("partition_by"):
-        raise problems.not_yet("PARTITION BY in a window function is", span_of(data))
     column = _time_column(descriptor, kind)
-    spec = _spec(node, kind, args)
+    partition = data.args.get("partition_by") or ()
+    if partition and kind != "SESSION":
+        raise problems.meaning(
+            f"{kind} takes no PARTITION BY: its windows are the same for all rows",
+            span_of(data),
+            code="sql-window-arguments",
+            hint="group by the column and the window",
+        )
     plan = table_plan(data.this)
+    if kind == "SESSION":
+        keys = tuple(_partition_column(c, kind).name for c in partition)
+        session = SessionSpec(window_length(args["GAP"], kind, is_length=True), keys)
+        return placed(build.session(plan, column.name, session, where=span_of(column)), node)
+    spec = _spec(node, kind, args)
     return placed(build.window(plan, column.name, spec, where=span_of(column)), node)
 
 
@@ -88,13 +104,13 @@ def _by_name(node: exp.Expr, kind: str) -> dict[str, exp.Expr]:
     return found
 
 
-def _misfit(node: exp.Expr, kind: str, expected: str) -> SqlError:
+def _misfit(node: exp.Expr, kind: str, expected: str, example: str | None = None) -> SqlError:
     return problems.meaning(
         f"this argument does not fit {kind}",
         span_of(node),
         code="sql-window-arguments",
         expected=expected,
-        hint=f"for example {_EXAMPLES[kind]}",
+        hint=f"for example {example or _EXAMPLES[kind]}",
     )
 
 
@@ -109,26 +125,36 @@ def _time_column(node: exp.Expr, kind: str) -> exp.Identifier:
     return name
 
 
+def _partition_column(node: exp.Expr, kind: str) -> exp.Identifier:
+    name = node.this if isinstance(node, exp.Column) else None
+    if not isinstance(name, exp.Identifier):
+        raise _misfit(node, kind, "PARTITION BY with columns of the table")
+    return name
+
+
 def _spec(node: exp.Expr, kind: str, args: dict[str, exp.Expr]) -> WindowSpec:
-    size = _micros(args["SIZE"], kind, is_length=True)
-    slide = _micros(args["SLIDE"], kind, is_length=True) if kind == "HOP" else size
-    offset = _micros(args["OFFSET"], kind, is_length=False) if "OFFSET" in args else 0
-    if slide > size:
+    size = window_length(args["SIZE"], kind, is_length=True)
+    shorter = _SHORTER.get(kind)
+    slide = size if shorter is None else window_length(args[shorter], kind, is_length=True)
+    offset = window_length(args["OFFSET"], kind, is_length=False) if "OFFSET" in args else 0
+    if shorter is not None and slide > size:
         raise problems.meaning(
-            "the slide of HOP is longer than its size, so that rows between windows would be lost",
-            span_of(args["SLIDE"]),
+            f"the {shorter.lower()} of {kind} is longer than its size"
+            + (", so that rows between windows would be lost" if kind == "HOP" else ""),
+            span_of(args[shorter]),
             code="sql-window-size",
-            hint=_EXAMPLES["HOP"],
+            hint=_EXAMPLES[kind],
         )
     try:
-        return WindowSpec("hopping" if kind == "HOP" else "tumbling", size, slide, offset)
+        return WindowSpec(_KINDS[kind], size, slide, offset)
     except ThalwegError as error:
         raise error.located(span_of(node) or "") from None
 
 
-def _micros(node: exp.Expr, kind: str, *, is_length: bool) -> int:
+def window_length(node: exp.Expr, kind: str, *, is_length: bool, example: str | None = None) -> int:
+    """An interval in microseconds; a length must be above zero, an offset need not."""
     if not isinstance(node, IntervalLiteral):
-        raise _misfit(node, kind, "an interval such as INTERVAL '10' SECOND")
+        raise _misfit(node, kind, "an interval such as INTERVAL '10' SECOND", example)
     if node.args["unit"] in ("YEAR", "QUARTER", "MONTH"):
         raise problems.not_yet(
             "windows of months are", span_of(node), hint="windows of days and less have one length"

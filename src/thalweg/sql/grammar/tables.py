@@ -110,5 +110,15 @@ class TableGrammar(ExpressionGrammar):
             table: exp.Expr = self.expression(exp.Subquery(this=self.wrapped(self._inner_query)))
         else:
             table = self._named_table()
-        partition = self._parse_partition_by()
-        return self.expression(TableArgument(this=table, partition_by=partition or None))
+        return self.expression(TableArgument(this=table, partition_by=self._table_partition() or None))
+
+    def _table_partition(self) -> list[exp.Expr]:
+        """One column, or several in parentheses: a comma without them ends the argument."""
+        if not self._match(TokenType.PARTITION_BY):
+            return []
+        if self._curr.token_type == TokenType.L_PAREN:
+            return self.wrapped(lambda: self.items(self._partition_column))
+        return [self._partition_column()]
+
+    def _partition_column(self) -> exp.Expr:
+        return self.since(self._curr, exp.Column(this=self.name("a column")))

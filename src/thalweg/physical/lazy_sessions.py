@@ -1,0 +1,83 @@
+"""Sessions in a lazy query: rows sorted by key and time, and cut at the gaps.
+
+Not here: fixed windows (lazy_windows.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from thalweg.physical.lazy_windows import can_merge, merged_call
+from thalweg.plan.nodes import WINDOW_END, WINDOW_START, WINDOW_TIME, GroupBy, SessionWindow
+from thalweg.plan.properties import WINDOW_TIME_US
+
+if TYPE_CHECKING:
+    from thalweg.physical.lazy import LazyBuilder
+
+_BOUNDS = (WINDOW_START, WINDOW_END, WINDOW_TIME)
+_NUMBER, _STRETCH = "__session", "__stretch"
+_FIRST, _LAST = "__first", "__last"
+
+
+def session_rows(builder: LazyBuilder, plan: SessionWindow) -> pl.LazyFrame:
+    """Each row with the session that it belongs to."""
+    first, last = pl.col(_FIRST), pl.col(_LAST)
+    rows = _numbered(_timed(builder, plan), plan.window.partition, plan.window.gap_us)
+    whole = _with_bounds(rows, plan, first.min().over(_NUMBER), last.max().over(_NUMBER))
+    return whole.drop(_NUMBER, _FIRST, _LAST)
+
+
+def group_sessions(builder: LazyBuilder, plan: GroupBy) -> pl.LazyFrame | None:
+    """A grouping that makes one row of each session; None for any other."""
+    from thalweg.operators.rowwise import projection_with
+    from thalweg.physical.lazy import lazy_call
+    from thalweg.physical.sessions import grouped_sessions
+
+    found = grouped_sessions(plan)
+    if found is None:
+        return None
+    keys, gap = found.keys, found.window.window.gap_us
+    frame = _timed(builder, found.window)
+    for step in found.steps:
+        items = tuple(i for i in step.items if i.name not in _BOUNDS)
+        frame = projection_with(items, step.input.schema, [_FIRST, _LAST]).lazy(frame)
+    ends = [pl.col(_FIRST).min(), pl.col(_LAST).max()]
+    calls = [lazy_call(a.expr, plan.input).alias(a.name) for a in plan.aggregates]
+    if can_merge(plan):
+        # rows of one key that fall into the same stretch of one gap are in the same session
+        stretch = (pl.col(_FIRST) // gap).alias(_STRETCH)
+        frame = frame.group_by([*keys, stretch]).agg([*ends, *calls])
+        calls = [merged_call(a.expr, a.name) for a in plan.aggregates]
+    numbered = _numbered(frame, keys, gap)
+    sessions = numbered.group_by(_NUMBER).agg([*(pl.col(k).first() for k in keys), *ends, *calls])
+    made = _with_bounds(sessions, found.window, pl.col(_FIRST), pl.col(_LAST))
+    return made.select(list(plan.schema.names))
+
+
+def _timed(builder: LazyBuilder, plan: SessionWindow) -> pl.LazyFrame:
+    """The rows, each with its time as that of a first and a last one."""
+    from thalweg.physical.lazy import checked_time
+
+    frame = checked_time(builder.build(plan.input), plan.column)
+    time = pl.col(plan.column).to_physical()
+    return frame.with_columns(time.alias(_FIRST), time.alias(_LAST))
+
+
+def _numbered(frame: pl.LazyFrame, keys: Sequence[str], gap_us: int) -> pl.LazyFrame:
+    """What lies in a session of a key has the same number."""
+    is_first = pl.col(_FIRST) - pl.col(_LAST).shift(1) > gap_us
+    for key in keys:
+        is_first |= pl.col(key).ne_missing(pl.col(key).shift(1))
+    ordered = frame.sort([*keys, _FIRST])
+    return ordered.with_columns(is_first.fill_null(value=True).cum_sum().alias(_NUMBER))
+
+
+def _with_bounds(frame: pl.LazyFrame, plan: SessionWindow, first: pl.Expr, last: pl.Expr) -> pl.LazyFrame:
+    """The bounds as times, from those of the first and the last row in microseconds."""
+    held = plan.schema.type_of(WINDOW_END).polars
+    end = last + plan.window.gap_us
+    bounds = {WINDOW_START: first, WINDOW_END: end, WINDOW_TIME: end - WINDOW_TIME_US}
+    return frame.with_columns([e.cast(held).alias(n) for n, e in bounds.items()])

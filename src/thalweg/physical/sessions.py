@@ -1,0 +1,153 @@
+"""Place sessions: groupings of sessions, and rows with their sessions.
+
+A grouping by the key of the sessions and their bounds merges stretches of time that were added up before
+the exchange. Every other step that reads sessions gets rows, once their session is complete.
+
+Called by: grouping.py, planner.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from thalweg.columnar.batch import OFFSET, SPLIT
+from thalweg.errors import PlanError
+from thalweg.expr.nodes import Column, Expr, columns_of
+from thalweg.operators.aggregation import can_split
+from thalweg.operators.rowwise import ProjectStep
+from thalweg.operators.session_group import SessionGroupSpec, SessionPartialsSpec
+from thalweg.operators.session_rows import SessionRowsSpec
+from thalweg.operators.sessions import SessionsSpec
+from thalweg.operators.windows import LATE, WindowsSpec
+from thalweg.physical import needs
+from thalweg.physical.panes import BOUNDS
+from thalweg.plan.nodes import WINDOW_END, WINDOW_START, GroupBy, Plan, Project, SessionWindow, Window
+from thalweg.plan.properties import UNTIL_END, properties
+
+if TYPE_CHECKING:
+    from thalweg.physical.planner import OpenStage, Planner
+
+
+@dataclass(frozen=True)
+class GroupedSessions:
+    """Sessions whose rows reach a grouping by their own key, through projections only."""
+
+    window: SessionWindow
+    steps: Sequence[Project]
+    keys: tuple[str, ...]
+
+
+def grouped_sessions(plan: GroupBy) -> GroupedSessions | None:
+    """The sessions below a grouping, if it makes one row of each."""
+    if not {WINDOW_START, WINDOW_END} <= set(plan.keys):
+        return None
+    if any(columns_of(a.expr) & set(BOUNDS) for a in plan.aggregates):
+        return None
+    keys = tuple(k for k in plan.keys if k not in BOUNDS)
+    origin: dict[str, str | None] = {k: k for k in keys}
+    steps: list[Project] = []
+    below: Plan = plan.input
+    while isinstance(below, Project):
+        made = {i.name: i.expr for i in below.items}
+        if any(_looks_at_bounds(n, e) for n, e in made.items()):
+            return None
+        origin = {k: _column(made, name) for k, name in origin.items()}
+        steps.append(below)
+        below = below.input
+    if not isinstance(below, SessionWindow) or sorted(map(str, origin.values())) != sorted(
+        below.window.partition
+    ):
+        return None
+    return GroupedSessions(below, list(reversed(steps)), keys)
+
+
+def _looks_at_bounds(name: str, expr: Expr) -> bool:
+    """Whether a column has to do with the session and is not a bound of it under its own name."""
+    return bool(columns_of(expr) & set(BOUNDS)) and expr != Column(name)
+
+
+def _column(made: dict[str, Expr], name: str | None) -> str | None:
+    """The column that another one is the same as."""
+    expr = None if name is None else made.get(name)
+    return expr.name if isinstance(expr, Column) else None
+
+
+def slack_of(plan: Window | SessionWindow) -> int | None:
+    """How far the time of windows may lag; None where they close at the end of the input only.
+
+    Raises:
+        PlanError: they would never close.
+    """
+    below = properties(plan.input)
+    slack = below.times.get(plan.column)
+    if slack is None and not below.is_bounded:
+        raise PlanError(
+            f'the windows on "{plan.column}" never close: nothing says how late its rows may come',
+            code="plan-window-time",
+            where=plan.span or plan.place,
+            choices=sorted(below.times) or None,
+            hint=f'declare WATERMARK FOR {plan.column}, or call assign_watermark("{plan.column}", …)',
+        )
+    return slack
+
+
+def late_port(stage: OpenStage) -> str:
+    """The output for the late rows of the next window step of a stage."""
+    before = sum(isinstance(o, (WindowsSpec, SessionsSpec)) for o in stage.operators)
+    return f"{LATE}{before + 1}" if before else LATE
+
+
+def _judged(planner: Planner, plan: SessionWindow) -> OpenStage:
+    """Rows that are in time, with their time."""
+    slack = slack_of(plan)
+    if properties(plan.input).is_updating:
+        raise PlanError(
+            "sessions need rows that stay as they are, and these may be taken back",
+            code="plan-session-updating",
+            where=plan.span or plan.place,
+            hint="put the sessions before the step whose results change, or group by fixed windows",
+        )
+    stage = planner.chained(plan.input)
+    step, port = f"{stage.id}.sessions{len(stage.operators)}", late_port(stage)
+    stage.add(SessionsSpec(step, plan.column, plan.window, slack, tuple(plan.input.schema.names), port))
+    planner.window_ports[plan] = (stage, port)
+    return stage
+
+
+def place_group_by(planner: Planner, plan: GroupBy, found: GroupedSessions) -> OpenStage:
+    """One row per key and session."""
+    from thalweg.physical.grouping import shape_of
+
+    stage = _judged(planner, found.window)
+    for step in found.steps:
+        items = tuple(i for i in step.items if i.name not in BOUNDS)
+        stage.steps.append(ProjectStep(items, step.input.schema))
+    shape, items = shape_of(plan, found.keys, None)
+    stage.steps.append(ProjectStep(items, plan.input.schema))
+    gap = found.window.window.gap_us
+    if can_split(shape):
+        shape = replace(shape, partials=True)
+        stage.add(SessionPartialsSpec(f"{stage.id}.partials{len(stage.operators)}", shape, gap))
+    target = planner.exchanged(stage, found.keys, "session")
+    slack = properties(found.window.input).times.get(found.window.column, UNTIL_END)
+    held = plan.input.schema.type_of(WINDOW_START).polars
+    target.add(SessionGroupSpec(f"{target.id}.session", shape, gap, slack, held))
+    return target
+
+
+def place_session(planner: Planner, plan: SessionWindow) -> OpenStage:
+    """Rows with their session, once it is complete."""
+    stage = _judged(planner, plan)
+    columns = {f.name: f.type.polars for f in plan.input.schema}
+    if needs.has_positions(plan.input, planner.needs):
+        columns |= {SPLIT: pl.Int64(), OFFSET: pl.Int64()}
+    keys = plan.window.partition
+    target = planner.exchanged(stage, keys, "session")
+    slack = properties(plan.input).times.get(plan.column, UNTIL_END)
+    held = plan.schema.type_of(WINDOW_START).polars
+    target.add(SessionRowsSpec(f"{target.id}.session", columns, keys, plan.window.gap_us, slack, held))
+    return target
