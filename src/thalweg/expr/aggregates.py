@@ -53,6 +53,7 @@ class AggregateFunction:
         parts: the accumulators it is made from: `count`, `rows`, `sum`, `min`, `max`.
         finish: the value from the parts.
         lazy: the value over a whole group; arguments are of the signature's types.
+        ignores_repeats: whether a value counts once however often it is there, so that DISTINCT says nothing.
     """
 
     name: str
@@ -62,6 +63,7 @@ class AggregateFunction:
     finish: Finish
     lazy: Callable[[Sequence[pl.Expr], DataType], pl.Expr]
     aliases: tuple[str, ...] = ()
+    ignores_repeats: bool = False
 
     @property
     def is_plain(self) -> bool:
@@ -251,6 +253,7 @@ MIN = register(
         parts=("min",),
         finish=_as_it_is,
         lazy=lambda args, _: args[0].min(),
+        ignores_repeats=True,
     )
 )
 MAX = register(
@@ -261,6 +264,7 @@ MAX = register(
         parts=("max",),
         finish=_as_it_is,
         lazy=lambda args, held: _lazy_max(args[0], held),
+        ignores_repeats=True,
     )
 )
 

@@ -64,6 +64,7 @@ class GroupingSpec:
         window: how windows close; None for a running grouping.
         columns: the output's columns, in order.
         partials: whether the input was added up before the exchange.
+        fed: arguments that no row carries: what distinct values come and go is sent here (distinct.py).
     """
 
     id: str
@@ -74,6 +75,7 @@ class GroupingSpec:
     window: WindowGrouping | None
     columns: tuple[str, ...]
     partials: bool
+    fed: frozenset[str] = frozenset()
 
     @cached_property
     def layout(self) -> Layout:
@@ -132,7 +134,7 @@ class GroupingSpec:
             self.layout.update(state, slots, batch)
         else:
             own = parts if cells is None else parts[cells.height :]
-            self.layout.merge(state, slots, self.layout.cells.named(own))
+            self.layout.merge_sent(state, slots, self.layout.cells.named(own))
 
     def build(self, context: Context) -> Operator:
         """The operator that fits the windows."""
@@ -205,15 +207,32 @@ class Layout:
         """Take rows."""
         weights = NO_WEIGHTS if batch.weight is None else weight_array(batch.weight)
         _add_rows(state, slots, weights)
-        for (_, argument), part in self.parts.items():
+        for argument, part in self._from_rows:
             values = None if argument is None else batch.frame.get_column(argument)
             part.update(state, slots, values, weights)
+
+    @cached_property
+    def _from_rows(self) -> list[tuple[str | None, Part]]:
+        return [(a, part) for (_, a), part in self.parts.items() if a not in self._spec.fed]
+
+    @cached_property
+    def count_columns(self) -> list[str]:
+        """Where all aggregates are counts: the column of each."""
+        found = [self.parts["count", _argument(call)] for _, call in self._spec.calls]
+        return [p.column if isinstance(p, CountedPart) else next(iter(p.columns)) for p in found]
 
     def merge(self, state: Columns, slots: Array, made: Mapping[str, Any]) -> None:
         """Take what was added up elsewhere."""
         _add_rows(state, slots, made[ROWS])
         for part in self.parts.values():
             part.merge(state, slots, made)
+
+    def merge_sent(self, state: Columns, slots: Array, made: Mapping[str, Any]) -> None:
+        """Take what was added up in another task; a part that cannot be is not among it."""
+        _add_rows(state, slots, made[ROWS])
+        for part in self.parts.values():
+            if part.can_merge:
+                part.merge(state, slots, made)
 
     def carried(self, state: Columns, found: Mapping[str, Array]) -> dict[str, Any]:
         """What `take` gave, as another table of this process can merge it."""

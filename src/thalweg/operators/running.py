@@ -56,8 +56,9 @@ class RunningGroupOp:
         """Take rows; what they change is emitted at the cut."""
         del port
         self._spec.take(self._state, batch, self._remember)
-        for values in self._values.values():
-            values.update(batch)
+        if batch.parts is None:
+            for values in self._values.values():
+                values.update(batch)
         return iter(())
 
     def _remember(self, slots: Array) -> None:

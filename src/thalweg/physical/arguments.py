@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from thalweg.base.schema import Schema
 from thalweg.base.types import BOOLEAN
+from thalweg.expr import aggregates
 from thalweg.expr.infer import type_of
 from thalweg.expr.nodes import Aggregate, Call, Column, Literal, Named
 from thalweg.plan.nodes import GroupBy, Project
@@ -14,8 +15,11 @@ from thalweg.plan.nodes import GroupBy, Project
 
 def call_of(named: Named) -> Aggregate:
     """The aggregate of one output of a grouping."""
-    assert isinstance(named.expr, Aggregate), "a grouping holds aggregates"
-    return named.expr
+    call = named.expr
+    assert isinstance(call, Aggregate), "a grouping holds aggregates"
+    if call.distinct and aggregates.lookup(call.function).ignores_repeats:
+        return replace(call, distinct=False)
+    return call
 
 
 def named_calls(plan: GroupBy, calls: Sequence[Aggregate]) -> list[tuple[str, Aggregate]]:
@@ -54,7 +58,7 @@ def over_columns(plan: GroupBy) -> GroupBy:
     """The same grouping over columns alone: what its aggregates compute of a row is computed before."""
     calls = tuple(call_of(a) for a in plan.aggregates)
     if all(c.filter is None and all(isinstance(a, Column) for a in c.args) for c in calls):
-        return plan
+        return replace(plan, aggregates=tuple(map(Named, (a.name for a in plan.aggregates), calls)))
     items = [*(Named(k, Column(k)) for k in plan.keys), *arguments(calls, plan.keys, plan.input.schema)]
-    aggregates = tuple(Named(n, c) for n, c in named_calls(plan, calls))
-    return replace(plan, input=Project(plan.input, tuple(items)), aggregates=aggregates)
+    over = tuple(Named(n, c) for n, c in named_calls(plan, calls))
+    return replace(plan, input=Project(plan.input, tuple(items)), aggregates=over)

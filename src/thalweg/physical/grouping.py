@@ -6,6 +6,7 @@ Not here: which groupings work with panes (panes.py), the arguments of aggregate
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -14,7 +15,7 @@ import polars as pl
 from thalweg.columnar.batch import OFFSET, SPLIT
 from thalweg.errors import PlanError, SqlError
 from thalweg.expr.infer import type_of
-from thalweg.expr.nodes import Column, Named
+from thalweg.expr.nodes import Aggregate, Column, Named
 from thalweg.operators.aggregation import GroupingSpec, WindowGrouping, can_split
 from thalweg.operators.limit import LimitSpec
 from thalweg.operators.partials import PartialsSpec
@@ -23,6 +24,7 @@ from thalweg.operators.window_rank import WindowRankSpec
 from thalweg.operators.windows import LATE, WindowsSpec
 from thalweg.physical import needs
 from thalweg.physical.arguments import arguments, call_of, named_calls
+from thalweg.physical.distinct import columns_of_values, find_values, label, place_values
 from thalweg.physical.panes import BOUNDS, Panes, pane_window
 from thalweg.plan.nodes import (
     WINDOW_END,
@@ -36,6 +38,7 @@ from thalweg.plan.nodes import (
 from thalweg.plan.properties import UNTIL_END, closes_windows, properties, ranks_windows
 
 if TYPE_CHECKING:
+    from thalweg.base.schema import Schema
     from thalweg.physical.planner import OpenStage, Planner
 
 
@@ -68,7 +71,7 @@ def place_group_by(planner: Planner, plan: GroupBy) -> OpenStage:
     if not closes_windows(plan):
         stage = planner.chained(plan.input)
         return _group(planner, plan, stage, plan.keys, None)
-    shared = pane_window(plan)
+    shared = None if any(call_of(a).distinct for a in plan.aggregates) else pane_window(plan)
     if shared is not None and all(planner.needs.readers(p) <= 1 for p in (shared.window, *shared.steps)):
         stage = _place_panes(planner, plan, shared)
         keys = tuple(k for k in plan.keys if k not in BOUNDS)
@@ -103,32 +106,49 @@ def _group(
     """Compute arguments, add up what is there, exchange by key, group."""
     below = plan.input.schema
     calls = tuple(call_of(a) for a in plan.aggregates)
-    made = arguments(calls, plan.keys, below)
-    held = {k: below.type_of(k).polars for k in keys}
-    time_type = below.get(WINDOW_START)
+    made = arguments([c for c in calls if not c.distinct], plan.keys, below)
+    values = find_values(calls, plan.keys, below)
+    fed = {name: v.type for v in values for name in v.conditions}
     shape = GroupingSpec(
         id="",
-        keys=held,
-        calls=tuple((n, c) for n, c in named_calls(plan, calls)),
-        argument_types={a.name: type_of(a.expr, below) for a in made},
+        keys={k: below.type_of(k).polars for k in keys},
+        calls=tuple(_named_calls(plan, calls)),
+        argument_types={a.name: type_of(a.expr, below) for a in made} | fed,
         is_updating=properties(plan.input).is_updating,
-        window=None
-        if window is None
-        else replace(window, time=None if time_type is None else time_type.polars),
+        window=_timed(window, below),
         columns=tuple(plan.schema.names),
         partials=False,
+        fed=frozenset(fed),
     )
-    items = tuple([Named(k, Column(k)) for k in keys] + made)
+    own = [Named(k, Column(k)) for k in keys] + made
+    items = tuple(dict.fromkeys(own + columns_of_values(values)))
     splits = not shape.is_updating and can_split(shape)
     # what adds rows up reads columns by name; a frame without columns would have no rows to count
-    if items and not (splits and all(i.expr == Column(i.name) for i in items)):
+    if items and not ((splits or values) and all(i.expr == Column(i.name) for i in items)):
         stage.steps.append(ProjectStep(items, below))
     if splits:
         shape = replace(shape, partials=True)
-        stage.add(PartialsSpec(f"{stage.id}.partials{len(stage.operators)}", shape))
-    target = planner.exchanged(stage, _exchange_keys(keys, window), "group")
+    exchange = _exchange_keys(keys, window)
+    if values:
+        rows = [i.name for i in own]
+        target = place_values(planner, stage, shape, values, rows=rows, exchange=exchange)
+    else:
+        if splits:
+            stage.add(PartialsSpec(f"{stage.id}.partials{len(stage.operators)}", shape))
+        target = planner.exchanged(stage, exchange, "group")
     target.add(replace(shape, id=f"{target.id}.{'window' if window else 'group'}"))
     return target
+
+
+def _named_calls(plan: GroupBy, calls: Sequence[Aggregate]) -> Iterator[tuple[str, Aggregate]]:
+    """Each aggregate over columns alone; those over different values over what is sent for them."""
+    for (name, named), call in zip(named_calls(plan, calls), calls, strict=True):
+        yield name, replace(named, args=(Column(label(call, plan.keys)),)) if call.distinct else named
+
+
+def _timed(window: WindowGrouping | None, below: Schema) -> WindowGrouping | None:
+    time = below.get(WINDOW_START)
+    return None if window is None else replace(window, time=None if time is None else time.polars)
 
 
 def _exchange_keys(keys: tuple[str, ...], window: WindowGrouping | None) -> tuple[str, ...]:

@@ -175,7 +175,10 @@ def lazy_call(expr: object, below: Plan) -> pl.Expr:
     assert isinstance(expr, Aggregate), "a grouping holds aggregates"
     assert all(isinstance(a, Column) for a in expr.args), "arguments are computed before"
     held = type_of(expr.args[0], below.schema) if expr.args else type_of(expr, below.schema)
-    return aggregates.lookup(expr.function).lazy([pl.col(str(a)) for a in expr.args], held)
+    columns = [pl.col(str(a)) for a in expr.args]
+    if expr.distinct:
+        columns = [c.unique() for c in columns]
+    return aggregates.lookup(expr.function).lazy(columns, held)
 
 
 def checked_time(frame: pl.LazyFrame, column: str) -> pl.LazyFrame:

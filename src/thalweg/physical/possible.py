@@ -8,8 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from thalweg.errors import SqlError
-from thalweg.expr.nodes import Aggregate
-from thalweg.plan.nodes import GroupBy, Plan, Rank
+from thalweg.plan.nodes import Plan, Rank
 from thalweg.plan.properties import ranks_windows
 
 
@@ -26,8 +25,6 @@ def check_possible(roots: Iterable[Plan]) -> None:
 def _check(plan: Plan) -> None:
     for below in plan.inputs:
         _check(below)
-    if isinstance(plan, GroupBy):
-        _check_distinct(plan)
     if isinstance(plan, Rank) and not ranks_windows(plan):
         raise SqlError(
             f"{plan.kind.upper()} is only possible within windows yet",
@@ -36,16 +33,3 @@ def _check(plan: Plan) -> None:
             expected="a partition that names window_start and window_end",
             hint="number the rows of TABLE(TUMBLE(…)), or of a grouping by window",
         )
-
-
-def _check_distinct(plan: GroupBy) -> None:
-    for named in plan.aggregates:
-        call = named.expr
-        assert isinstance(call, Aggregate), "a grouping holds aggregates"
-        if call.distinct and call.function not in ("min", "max"):
-            raise SqlError(
-                f"{call} is not possible yet",
-                code="sql-not-yet",
-                where=call.span or plan.span or plan.place,
-                hint="group by the value first, then count the groups",
-            )
