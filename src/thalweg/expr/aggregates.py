@@ -36,6 +36,7 @@ from thalweg.base.types import (
     Timestamp,
 )
 from thalweg.errors import Span, TypeMismatch, did_you_mean
+from thalweg.expr.nodes import Expr
 from thalweg.expr.registry import Infer, Signature
 
 Finish = Callable[[Mapping[str, pl.Expr], DataType], pl.Expr]
@@ -54,6 +55,8 @@ class AggregateFunction:
         finish: the value from the parts.
         lazy: the value over a whole group; arguments are of the signature's types.
         ignores_repeats: whether a value counts once however often it is there, so that DISTINCT says nothing.
+        prepare: what is made of the argument of each row; then the different ones of these are aggregated.
+        needs_position: whether the value depends on where the rows stood in their source.
     """
 
     name: str
@@ -64,6 +67,8 @@ class AggregateFunction:
     lazy: Callable[[Sequence[pl.Expr], DataType], pl.Expr]
     aliases: tuple[str, ...] = ()
     ignores_repeats: bool = False
+    prepare: Callable[[Expr], Expr] | None = None
+    needs_position: bool = False
 
     @property
     def is_plain(self) -> bool:

@@ -16,12 +16,13 @@ from typing import Any
 from thalweg.base.schema import Schema
 from thalweg.base.types import BOOLEAN, NULL, DataType, Integer
 from thalweg.errors import TypeMismatch, UserError
-from thalweg.expr import aggregates, functions, registry
+from thalweg.expr import aggregates, functions, placed, registry, statistics
 from thalweg.expr.casts import can_cast
 from thalweg.expr.nodes import Aggregate, Call, Cast, Column, Expr, Literal, PythonCall
 from thalweg.expr.python import check_arguments
 
 assert functions.__all__, "importing the functions registers them"
+assert statistics.__all__ + placed.__all__, "importing the aggregates registers them"
 
 
 def resolve(expr: Expr, schema: Schema, *, table: str | None = None) -> tuple[Expr, DataType]:

@@ -17,7 +17,7 @@ import polars as pl
 from thalweg.base.types import DataType
 from thalweg.columnar.accumulate import add_counts
 from thalweg.columnar.arrow import to_frame
-from thalweg.columnar.batch import FIRST, PANE, Batch
+from thalweg.columnar.batch import FIRST, OFFSET, PANE, SPLIT, Batch
 from thalweg.columnar.buffers import NO_FLAGS, values_and_validity
 from thalweg.columnar.cells import Cells, take
 from thalweg.columnar.eager import compute, pick, renamed
@@ -26,6 +26,7 @@ from thalweg.errors import DataError
 from thalweg.expr import aggregates
 from thalweg.expr.nodes import Aggregate, Column
 from thalweg.operators.accumulators import Accumulators, cells_of
+from thalweg.operators.ordered_parts import PlacedPart
 from thalweg.operators.parts import NO_WEIGHTS, ROWS, CountedPart, Part, TextExtremePart, make_part
 from thalweg.progress.windows import WindowSpec
 from thalweg.protocols.operator import Context, Operator
@@ -170,8 +171,10 @@ class Layout:
             for kind in aggregates.lookup(call.function).parts:
                 self._need(kind, _argument(call))
         for kind, argument in self.parts:
-            if kind == "count" and (sum_ := self.parts.get(("sum", argument))) is not None:
-                self.parts[kind, argument] = CountedPart(self.parts[kind, argument].prefix, f"{sum_.prefix}n")
+            of_sum = self.parts.get(("sum", argument)) or self.parts.get(("squares", argument))
+            if kind == "count" and of_sum is not None:
+                counted = CountedPart(self.parts[kind, argument].prefix, f"{of_sum.prefix}n")
+                self.parts[kind, argument] = counted
 
     def _need(self, kind: str, argument: str | None) -> None:
         held = None if argument is None else self._spec.argument_types[argument]
@@ -209,7 +212,11 @@ class Layout:
         _add_rows(state, slots, weights)
         for argument, part in self._from_rows:
             values = None if argument is None else batch.frame.get_column(argument)
-            part.update(state, slots, values, weights)
+            if isinstance(part, PlacedPart):
+                assert values is not None, "a value has an argument"
+                part.update_placed(state, slots, values, places(batch.frame))
+            else:
+                part.update(state, slots, values, weights)
 
     @cached_property
     def _from_rows(self) -> list[tuple[str | None, Part]]:
@@ -236,7 +243,7 @@ class Layout:
 
     def carried(self, state: Columns, found: Mapping[str, Array]) -> dict[str, Any]:
         """What `take` gave, as another table of this process can merge it."""
-        texts = [p for p in self.parts.values() if isinstance(p, TextExtremePart)]
+        texts = [p for p in self.parts.values() if isinstance(p, (TextExtremePart, PlacedPart))]
         return {**found, **{n: s for part in texts for n, s in part.carried(found, state).items()}}
 
     @cached_property
@@ -327,6 +334,12 @@ def _overflow(spec: GroupingSpec) -> DataError:
 def weight_array(weight: pl.Series) -> Array:
     """Weights as kernels take them."""
     return values_and_validity(weight)[0]
+
+
+def places(frame: pl.DataFrame) -> tuple[Array, Array]:
+    """The split and offset of each row."""
+    split, offset = (values_and_validity(frame.get_column(n))[0] for n in (SPLIT, OFFSET))
+    return split, offset
 
 
 def _add_rows(state: Columns, slots: Array, weights: Array) -> None:

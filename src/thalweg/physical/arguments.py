@@ -17,9 +17,10 @@ def call_of(named: Named) -> Aggregate:
     """The aggregate of one output of a grouping."""
     call = named.expr
     assert isinstance(call, Aggregate), "a grouping holds aggregates"
-    if call.distinct and aggregates.lookup(call.function).ignores_repeats:
-        return replace(call, distinct=False)
-    return call
+    entry = aggregates.lookup(call.function)
+    if entry.prepare is not None:
+        return replace(call, args=tuple(map(entry.prepare, call.args)), distinct=True)
+    return replace(call, distinct=False) if entry.ignores_repeats else call
 
 
 def named_calls(plan: GroupBy, calls: Sequence[Aggregate]) -> list[tuple[str, Aggregate]]:

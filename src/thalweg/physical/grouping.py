@@ -130,7 +130,7 @@ def _group(
         shape = replace(shape, partials=True)
     exchange = _exchange_keys(keys, window)
     if values:
-        rows = [i.name for i in own]
+        rows = [i.name for i in own] + ([SPLIT, OFFSET] if needs.needs_positions(plan) else [])
         target = place_values(planner, stage, shape, values, rows=rows, exchange=exchange)
     else:
         if splits:

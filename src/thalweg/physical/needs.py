@@ -6,6 +6,8 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from thalweg.expr import aggregates
+from thalweg.expr.nodes import Aggregate
 from thalweg.plan.nodes import (
     AssignWatermark,
     BadRows,
@@ -62,8 +64,16 @@ def _visit(plan: Plan, needs: Needs, seen: set[Plan]) -> None:
         _mark_positions(plan.input, needs)
     if isinstance(plan, Limit) or (isinstance(plan, Rank) and plan.kind == "row_number"):
         _mark_positions(plan.inputs[0], needs)
+    if isinstance(plan, GroupBy) and needs_positions(plan):
+        _mark_positions(plan.input, needs)
     if isinstance(plan, Window):
         _mark_verdicts(plan.input, needs)
+
+
+def needs_positions(plan: GroupBy) -> bool:
+    """Whether some aggregate depends on where rows stood in their source."""
+    calls = [a.expr for a in plan.aggregates]
+    return any(isinstance(c, Aggregate) and aggregates.lookup(c.function).needs_position for c in calls)
 
 
 def _mark_positions(plan: Plan, needs: Needs) -> None:

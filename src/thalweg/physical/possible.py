@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from thalweg.errors import SqlError
-from thalweg.plan.nodes import Plan, Rank
-from thalweg.plan.properties import ranks_windows
+from thalweg.physical.needs import needs_positions
+from thalweg.plan.nodes import GroupBy, MapBatches, Plan, Rank, Scan, Values
+from thalweg.plan.properties import properties, ranks_windows
 
 
 def check_possible(roots: Iterable[Plan]) -> None:
@@ -25,6 +26,8 @@ def check_possible(roots: Iterable[Plan]) -> None:
 def _check(plan: Plan) -> None:
     for below in plan.inputs:
         _check(below)
+    if isinstance(plan, GroupBy) and needs_positions(plan):
+        _check_positions(plan)
     if isinstance(plan, Rank) and not ranks_windows(plan):
         raise SqlError(
             f"{plan.kind.upper()} is only possible within windows yet",
@@ -33,3 +36,21 @@ def _check(plan: Plan) -> None:
             expected="a partition that names window_start and window_end",
             hint="number the rows of TABLE(TUMBLE(…)), or of a grouping by window",
         )
+
+
+def _check_positions(plan: GroupBy) -> None:
+    if not properties(plan.input).is_updating and _has_places(plan.input):
+        return
+    raise SqlError(
+        "FIRST_VALUE and LAST_VALUE need rows that come from a source one by one",
+        code="sql-not-yet",
+        where=plan.span or plan.place,
+        hint="rows that are computed from several have no place; MIN and MAX need none",
+    )
+
+
+def _has_places(plan: Plan) -> bool:
+    """Whether every row can carry the position that it has in its source."""
+    if isinstance(plan, (GroupBy, MapBatches)):
+        return False
+    return isinstance(plan, (Scan, Values)) or (bool(plan.inputs) and all(map(_has_places, plan.inputs)))
