@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import polars as pl
 
@@ -36,7 +37,7 @@ from thalweg.base.types import (
     Timestamp,
 )
 from thalweg.errors import Span, TypeMismatch, did_you_mean
-from thalweg.expr.nodes import Expr
+from thalweg.expr.nodes import Aggregate, Expr, Literal
 from thalweg.expr.registry import Infer, Signature
 
 Finish = Callable[[Mapping[str, pl.Expr], DataType], pl.Expr]
@@ -55,8 +56,12 @@ class AggregateFunction:
         finish: the value from the parts.
         lazy: the value over a whole group; arguments are of the signature's types.
         ignores_repeats: whether a value counts once however often it is there, so that DISTINCT says nothing.
-        prepare: what is made of the argument of each row; then the different ones of these are aggregated.
-        needs_position: whether the value depends on where the rows stood in their source.
+        prepare: what is made of the argument of each row.
+        counts_different: whether only different values are aggregated, with or without DISTINCT.
+        needs_position: whether there is no value without the rows' positions in their source.
+        is_ordered: whether the order of values matters: by position, where rows have one, or by value.
+        specialize: the function for calls with or without DISTINCT, and for constants behind the first
+            argument; None where neither makes another function.
     """
 
     name: str
@@ -68,7 +73,10 @@ class AggregateFunction:
     aliases: tuple[str, ...] = ()
     ignores_repeats: bool = False
     prepare: Callable[[Expr], Expr] | None = None
+    counts_different: bool = False
     needs_position: bool = False
+    is_ordered: bool = False
+    specialize: Callable[[bool, tuple[Any, ...]], AggregateFunction] | None = None
 
     @property
     def is_plain(self) -> bool:
@@ -116,6 +124,15 @@ def lookup(name: str, where: Span | None = None) -> AggregateFunction:
             hint=did_you_mean(name.lower(), names()),
         )
     return found
+
+
+def of_call(call: Aggregate) -> AggregateFunction:
+    """The aggregate of a call, as its DISTINCT and its constants make it."""
+    entry = lookup(call.function)
+    if entry.specialize is None:
+        return entry
+    constants = tuple(a.value for a in call.args[1:] if isinstance(a, Literal))
+    return entry.specialize(call.distinct, constants)
 
 
 # -- types -------------------------------------------------------------------------------------
@@ -273,4 +290,4 @@ MAX = register(
     )
 )
 
-__all__ = ["AVG", "COUNT", "FLOAT64", "MAX", "MIN", "SUM", "AggregateFunction", "has", "lookup", "names"]
+__all__ = ["AVG", "COUNT", "FLOAT64", "MAX", "MIN", "SUM", "AggregateFunction", "has", "lookup", "names", "of_call"]

@@ -14,7 +14,6 @@ import polars as pl
 
 from thalweg.base.types import BINARY, BOOLEAN, DATE, INTERVAL, STRING, TIME, DataType, Decimal, Float
 from thalweg.base.types import Integer, Timestamp
-from thalweg.columnar.batch import OFFSET, SPLIT
 from thalweg.expr.aggregates import AggregateFunction, register
 from thalweg.expr.registry import Signature
 
@@ -35,7 +34,7 @@ def _only(parts: Mapping[str, pl.Expr], result: DataType) -> pl.Expr:
 
 
 def _lazy(args: Sequence[pl.Expr], held: DataType) -> pl.Expr:
-    return args[0].sort_by(SPLIT, OFFSET).drop_nulls()
+    return args[0].drop_nulls()
 
 
 FIRST_VALUE = register(
@@ -48,6 +47,7 @@ FIRST_VALUE = register(
         lazy=lambda args, held: _lazy(args, held).first(),
         ignores_repeats=True,
         needs_position=True,
+        is_ordered=True,
     )
 )
 LAST_VALUE = register(
@@ -60,6 +60,7 @@ LAST_VALUE = register(
         lazy=lambda args, held: _lazy(args, held).last(),
         ignores_repeats=True,
         needs_position=True,
+        is_ordered=True,
     )
 )
 

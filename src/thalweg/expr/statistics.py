@@ -97,6 +97,7 @@ APPROX_COUNT_DISTINCT = register_aggregate(
         finish=lambda parts, _: _estimate(parts["count"]),
         lazy=lambda args, _: _estimate(args[0].count().cast(pl.Int64)),
         prepare=_coupon_of,
+        counts_different=True,
     )
 )
 

@@ -26,6 +26,7 @@ from thalweg.errors import DataError
 from thalweg.expr import aggregates
 from thalweg.expr.nodes import Aggregate, Column
 from thalweg.operators.accumulators import Accumulators, cells_of
+from thalweg.operators.multiset import Kept, Multiset
 from thalweg.operators.ordered_parts import PlacedPart
 from thalweg.operators.parts import NO_WEIGHTS, ROWS, CountedPart, Part, TextExtremePart, make_part
 from thalweg.progress.windows import WindowSpec
@@ -66,6 +67,7 @@ class GroupingSpec:
         columns: the output's columns, in order.
         partials: whether the input was added up before the exchange.
         fed: arguments that no row carries: what distinct values come and go is sent here (distinct.py).
+        is_placed: whether rows carry their position, because an aggregate depends on it.
     """
 
     id: str
@@ -77,6 +79,7 @@ class GroupingSpec:
     columns: tuple[str, ...]
     partials: bool
     fed: frozenset[str] = frozenset()
+    is_placed: bool = False
 
     @cached_property
     def layout(self) -> Layout:
@@ -89,19 +92,15 @@ class GroupingSpec:
         return self.window is not None and self.window.window is not None
 
     def states(self) -> Iterable[StateSpec]:
-        """The groups; and for extremes that must be undone, the values of each group."""
+        """The groups; and for lists, and extremes that must be undone, the values of each group."""
         columns = dict(self.layout.stored)
         if self.has_panes:
             columns |= {DONE: ColumnSpec("int64", NEVER)}
         if self.window is None and not self.keys:
             columns |= {DONE: ColumnSpec("bool", initial=False)}
         yield ColumnsSpec("groups", self.row_keys, columns, partition=self.partition)
-        if self.is_updating:
-            for name, held in self.layout.undone.items():
-                values = {**self.keys, name: held.polars}
-                yield ColumnsSpec(
-                    f"values {name}", values, {ROWS: ColumnSpec("int64")}, partition=self.partition
-                )
+        for kept in self.layout.kept:
+            yield kept.declared(self.keys, self.partition)
 
     @property
     def partition(self) -> tuple[str, ...]:
@@ -122,8 +121,8 @@ class GroupingSpec:
         """Where rows that were added up hold their key; None if columns of a frame hold it."""
         return KeyCells(self.row_keys, self.partition) if KeyCells.can_hold(self.row_keys) else None
 
-    def take(self, state: KeyedColumns, batch: Batch, note: Callable[[Array], None] | None = None) -> None:
-        """Add rows to their groups; `note` sees the slots before anything changes."""
+    def take(self, state: KeyedColumns, batch: Batch, note: Callable[[Array], None] | None = None) -> Array:
+        """Add rows to their groups, and return these; `note` sees the slots before anything changes."""
         parts, cells = batch.parts, self.key_cells
         if parts is None or cells is None:
             slots = state.slots(key_frame(batch.frame, self.row_keys))
@@ -136,6 +135,12 @@ class GroupingSpec:
         else:
             own = parts if cells is None else parts[cells.height :]
             self.layout.merge_sent(state, slots, self.layout.cells.named(own))
+        return slots
+
+    def multisets(self, context: Context) -> list[Multiset]:
+        """The values that groups keep."""
+        groups: KeyedColumns = context.state("groups")
+        return [Multiset(k, context.state(k.state), groups, self.keys) for k in self.layout.kept]
 
     def build(self, context: Context) -> Operator:
         """The operator that fits the windows."""
@@ -165,10 +170,9 @@ class Layout:
     def __init__(self, spec: GroupingSpec) -> None:
         self._spec = spec
         self.parts: dict[tuple[str, str | None], Part] = {}
-        self.undone: dict[str, DataType] = {}
-        """Arguments of extremes over an updating input: their values are kept."""
+        self._kinds: dict[tuple[str, bool], list[str]] = {}
         for _, call in spec.calls:
-            for kind in aggregates.lookup(call.function).parts:
+            for kind in aggregates.of_call(call).parts:
                 self._need(kind, _argument(call))
         for kind, argument in self.parts:
             of_sum = self.parts.get(("sum", argument)) or self.parts.get(("squares", argument))
@@ -178,12 +182,19 @@ class Layout:
 
     def _need(self, kind: str, argument: str | None) -> None:
         held = None if argument is None else self._spec.argument_types[argument]
-        if kind in ("min", "max") and self._spec.is_updating:
-            assert argument is not None, "an extreme has an argument"
-            assert held is not None, "an argument has a type"
-            self.undone[argument] = held
+        is_list = kind in ("list", "set")
+        if is_list or (kind in ("min", "max") and self._spec.is_updating):
+            assert argument is not None, "what keeps values has an argument"
+            kinds = self._kinds.setdefault((argument, kind == "list" and self._spec.is_placed), [])
+            kinds += [kind] if kind not in kinds else []
         elif (kind, argument) not in self.parts:
             self.parts[kind, argument] = make_part(kind, held, f"p{len(self.parts)}.")
+
+    @cached_property
+    def kept(self) -> tuple[Kept, ...]:
+        """Arguments of lists, and of extremes over an updating input: their values are kept."""
+        types = self._spec.argument_types
+        return tuple(Kept(n, types[n], tuple(kinds), placed) for (n, placed), kinds in self._kinds.items())
 
     @cached_property
     def columns(self) -> dict[str, ColumnSpec]:
@@ -199,12 +210,14 @@ class Layout:
     def shown(self) -> tuple[str, ...]:
         """The columns that a result is made from."""
         # the number of rows comes first: where it is shown and only grows, nothing else need be compared
-        return (*((ROWS,) if ("count", None) in self.parts else ()), *self.columns)
+        hidden = {n for p in self.parts.values() if isinstance(p, PlacedPart) for n in p.hidden}
+        first = (ROWS,) if ("count", None) in self.parts else ()
+        return (*first, *(n for n in self.columns if n not in hidden))
 
     @property
     def can_merge(self) -> bool:
         """Whether all parts can be made in one place and added up in another."""
-        return all(p.can_merge for p in self.parts.values()) and not self.undone
+        return all(p.can_merge for p in self.parts.values()) and not self._kinds
 
     def update(self, state: Columns, slots: Array, batch: Batch) -> None:
         """Take rows."""
@@ -307,13 +320,13 @@ class Layout:
         """Aggregates whose value is that of their one part, and the part."""
         found = {}
         for name, call in self._spec.calls:
-            entry = aggregates.lookup(call.function)
+            entry = aggregates.of_call(call)
             if entry.is_plain:
                 found[name] = f"{entry.parts[0]} {_argument(call)}"
         return found
 
     def _finish(self, name: str, call: Aggregate) -> pl.Expr:
-        entry = aggregates.lookup(call.function)
+        entry = aggregates.of_call(call)
         argument = _argument(call)
         types = [] if argument is None else [self._spec.argument_types[argument]]
         signature = entry.infer(types)

@@ -48,6 +48,11 @@ class PlacedPart:
         places = {f"{self.prefix}{c}": ColumnSpec("int64") for c in ("split", "offset", "seen")}
         return {f"{self.prefix}v": value, **places}
 
+    @property
+    def hidden(self) -> tuple[str, ...]:
+        """The columns that no result shows."""
+        return f"{self.prefix}split", f"{self.prefix}offset"
+
     def update(self, state: Columns, slots: Array, values: pl.Series | None, weights: Array) -> None:
         raise AssertionError("rows of this part have places")
 

@@ -18,7 +18,6 @@ from thalweg.columnar.batch import WEIGHT, Batch
 from thalweg.columnar.cells import Changes, Touched
 from thalweg.columnar.eager import numbers
 from thalweg.operators.aggregation import DONE, GroupingSpec
-from thalweg.operators.multiset import Multiset
 from thalweg.protocols.operator import Context, Output
 from thalweg.protocols.state import KeyedColumns
 
@@ -40,25 +39,22 @@ class RunningGroupOp:
     def __init__(self, spec: GroupingSpec, context: Context) -> None:
         self._spec, self._layout = spec, spec.layout
         self._state: KeyedColumns = context.state("groups")
-        self._values = {
-            name: Multiset(context.state(f"values {name}"), list(spec.keys), name)
-            for name in (self._layout.undone if spec.is_updating else ())
-        }
+        self._values = spec.multisets(context)
         self._rows_max = context.rows_max
         self._keys = list(spec.keys)
         # the number of rows comes first, DONE last; a group of all rows has one result from the first row on,
         # also when all rows are gone again
         mark = 0 if self._keys else len(self._layout.stored)
         self._touched = Touched(mark, self._layout.shown_places)
-        self._extremes_before: list[pl.DataFrame] = []
+        self._kept_before: list[pl.DataFrame] = []
 
     def on_batch(self, port: int, batch: Batch) -> Iterator[Output]:
         """Take rows; what they change is emitted at the cut."""
         del port
-        self._spec.take(self._state, batch, self._remember)
+        slots = self._spec.take(self._state, batch, self._remember)
         if batch.parts is None:
-            for values in self._values.values():
-                values.update(batch)
+            for values in self._values:
+                values.update(batch, slots)
         return iter(())
 
     def _remember(self, slots: Array) -> None:
@@ -66,12 +62,12 @@ class RunningGroupOp:
         known = self._touched.count
         self._touched.note(slots, self._state.addresses, self._state.capacity)
         if self._values and self._touched.count > known:
-            self._extremes_before.append(self._extremes(self._touched.places[known:]))
+            self._kept_before.append(self._kept(self._touched.places[known:]))
 
-    def _extremes(self, slots: Array) -> pl.DataFrame:
-        keys = self._state.keys(slots) if self._keys else pl.DataFrame(height=len(slots))
-        columns = [s for v in self._values.values() for s in v.extremes(keys)]
-        return pl.DataFrame(columns)
+    def _kept(self, slots: Array) -> pl.DataFrame:
+        """What is made of the values that groups keep, in columns named by `_column`."""
+        made = {k: v for values in self._values for k, v in values.values(slots).items()}
+        return pl.DataFrame([v.alias(_column(*k)) for k, v in made.items()])
 
     def on_watermark(self, time: int) -> Iterator[Output]:
         """Time does not matter."""
@@ -88,30 +84,30 @@ class RunningGroupOp:
             state.column(DONE)[self._touched.places] = True
         if not self._touched.count:
             return
-        changes, extremes = self._changes()
+        changes, kept = self._changes()
         if len(changes.places):
-            yield from self._emitted(changes, extremes)
+            yield from self._emitted(changes, kept)
+        for values in self._values:
+            values.forget_gone()
         if len(changes.gone):
             state.free(changes.gone)
-        for values in self._values.values():
-            values.forget_gone()
 
     def _changes(self) -> tuple[Changes, pl.DataFrame]:
         """The old row of each group that had one and has another now, then the new rows."""
         if not self._values:
             return self._touched.net(self._state.addresses), _NOTHING
-        before, self._extremes_before = pl.concat(self._extremes_before), []
-        latest = self._extremes(self._touched.places)
+        before, self._kept_before = pl.concat(self._kept_before), []
+        latest = self._kept(self._touched.places)
         pairs = zip(before.get_columns(), latest.get_columns(), strict=True)
         differs = reduce(pl.Series.__or__, [old.ne_missing(new) for old, new in pairs])
         changes = self._touched.net(self._state.addresses, differs.to_numpy())
         minus = changes.minus
         return changes, pl.concat([before[changes.numbers[:minus]], latest[changes.numbers[minus:]]])
 
-    def _emitted(self, changes: Changes, extremes: pl.DataFrame) -> Iterator[Output]:
+    def _emitted(self, changes: Changes, kept: pl.DataFrame) -> Iterator[Output]:
         """Changes as rows: so many removals, then insertions."""
         state, layout = self._state, self._layout
-        made = layout.outputs(state, layout.cells.named(changes.cells), _by_part(extremes))
+        made = layout.outputs(state, layout.cells.named(changes.cells), _by_part(kept))
         columns = {c.name: c for c in made.get_columns()}
         if self._keys:
             columns |= {c.name: c for c in state.keys(changes.places).get_columns()}
@@ -125,6 +121,10 @@ class RunningGroupOp:
         yield from self.on_cut(0)
 
 
+def _column(kind: str, argument: str) -> str:
+    return f"{kind} {argument}"
+
+
 def _by_part(frame: pl.DataFrame) -> dict[tuple[str, str], pl.Series]:
-    """Extremes as `outputs` takes them; their columns are named `min argument`, `max argument`."""
-    return {(n[:3], n[4:]): frame.get_column(n) for n in frame.columns}
+    """What `outputs` takes, from columns named by `_column`."""
+    return {(kind, name): frame.get_column(n) for n in frame.columns for kind, _, name in [n.partition(" ")]}

@@ -19,8 +19,13 @@ def call_of(named: Named) -> Aggregate:
     assert isinstance(call, Aggregate), "a grouping holds aggregates"
     entry = aggregates.lookup(call.function)
     if entry.prepare is not None:
-        return replace(call, args=tuple(map(entry.prepare, call.args)), distinct=True)
-    return replace(call, distinct=False) if entry.ignores_repeats else call
+        call = replace(call, args=(entry.prepare(call.args[0]), *call.args[1:]))
+    return replace(call, distinct=(call.distinct or entry.counts_different) and not entry.ignores_repeats)
+
+
+def counts_values(call: Aggregate) -> bool:
+    """Whether each value must be counted, to tell when it comes and goes; a list of values keeps them anyway."""
+    return call.distinct and not aggregates.lookup(call.function).is_ordered
 
 
 def named_calls(plan: GroupBy, calls: Sequence[Aggregate]) -> list[tuple[str, Aggregate]]:
@@ -28,7 +33,7 @@ def named_calls(plan: GroupBy, calls: Sequence[Aggregate]) -> list[tuple[str, Ag
     done = []
     for named, call in zip(plan.aggregates, calls, strict=True):
         bare = not call.args and call.filter is None
-        args = () if bare else (Column(argument_name(call, plan.keys)),)
+        args = () if bare else (Column(argument_name(call, plan.keys)), *call.args[1:])
         done.append((named.name, replace(call, args=args, filter=None)))
     return done
 

@@ -16,7 +16,7 @@ from thalweg.expr.nodes import Aggregate, Call, Column, Expr, Literal, Named
 from thalweg.job.job import Edge
 from thalweg.operators.aggregation import GroupingSpec
 from thalweg.operators.distinct import DistinctSpec, SpreadSpec
-from thalweg.physical.arguments import argument_name
+from thalweg.physical.arguments import argument_name, counts_values
 
 if TYPE_CHECKING:
     from thalweg.base.schema import Schema
@@ -42,7 +42,7 @@ def find_values(calls: Sequence[Aggregate], keys: Sequence[str], schema: Schema)
     """The arguments of aggregates over different values, each once."""
     found: dict[str, Values] = {}
     for call in calls:
-        if not call.distinct:
+        if not counts_values(call):
             continue
         plain = replace(call, filter=None)
         name = argument_name(plain, keys)

@@ -14,6 +14,7 @@ import polars as pl
 
 from thalweg.columnar.batch import OFFSET, SPLIT
 from thalweg.errors import PlanError, SqlError
+from thalweg.expr import aggregates
 from thalweg.expr.infer import type_of
 from thalweg.expr.nodes import Aggregate, Column, Named
 from thalweg.operators.aggregation import GroupingSpec, WindowGrouping, can_split
@@ -23,7 +24,7 @@ from thalweg.operators.rowwise import ProjectStep
 from thalweg.operators.window_rank import WindowRankSpec
 from thalweg.operators.windows import LATE, WindowsSpec
 from thalweg.physical import needs
-from thalweg.physical.arguments import arguments, call_of, named_calls
+from thalweg.physical.arguments import arguments, call_of, counts_values, named_calls
 from thalweg.physical.distinct import columns_of_values, find_values, label, place_values
 from thalweg.physical.panes import BOUNDS, Panes, pane_window
 from thalweg.plan.nodes import (
@@ -71,7 +72,7 @@ def place_group_by(planner: Planner, plan: GroupBy) -> OpenStage:
     if not closes_windows(plan):
         stage = planner.chained(plan.input)
         return _group(planner, plan, stage, plan.keys, None)
-    shared = None if any(call_of(a).distinct for a in plan.aggregates) else pane_window(plan)
+    shared = None if any(_keeps_windows_apart(call_of(a)) for a in plan.aggregates) else pane_window(plan)
     if shared is not None and all(planner.needs.readers(p) <= 1 for p in (shared.window, *shared.steps)):
         stage = _place_panes(planner, plan, shared)
         keys = tuple(k for k in plan.keys if k not in BOUNDS)
@@ -81,6 +82,12 @@ def place_group_by(planner: Planner, plan: GroupBy) -> OpenStage:
     stage = planner.chained(plan.input)
     slack = properties(plan.input).times.get(WINDOW_END, UNTIL_END)
     return _group(planner, plan, stage, plan.keys, WindowGrouping(slack_us=slack, window=None))
+
+
+def _keeps_windows_apart(call: Aggregate) -> bool:
+    """Whether the value of a window cannot be put together from panes."""
+    entry = aggregates.lookup(call.function)
+    return call.distinct or (entry.is_ordered and not entry.needs_position)
 
 
 def _place_panes(planner: Planner, plan: GroupBy, panes: Panes) -> OpenStage:
@@ -106,7 +113,7 @@ def _group(
     """Compute arguments, add up what is there, exchange by key, group."""
     below = plan.input.schema
     calls = tuple(call_of(a) for a in plan.aggregates)
-    made = arguments([c for c in calls if not c.distinct], plan.keys, below)
+    made = arguments([c for c in calls if not counts_values(c)], plan.keys, below)
     values = find_values(calls, plan.keys, below)
     fed = {name: v.type for v in values for name in v.conditions}
     shape = GroupingSpec(
@@ -119,6 +126,7 @@ def _group(
         columns=tuple(plan.schema.names),
         partials=False,
         fed=frozenset(fed),
+        is_placed=needs.reads_positions(plan) and needs.has_positions(plan.input, planner.needs),
     )
     own = [Named(k, Column(k)) for k in keys] + made
     items = tuple(dict.fromkeys(own + columns_of_values(values)))
@@ -130,7 +138,7 @@ def _group(
         shape = replace(shape, partials=True)
     exchange = _exchange_keys(keys, window)
     if values:
-        rows = [i.name for i in own] + ([SPLIT, OFFSET] if needs.needs_positions(plan) else [])
+        rows = [i.name for i in own] + ([SPLIT, OFFSET] if shape.is_placed else [])
         target = place_values(planner, stage, shape, values, rows=rows, exchange=exchange)
     else:
         if splits:
@@ -143,7 +151,7 @@ def _group(
 def _named_calls(plan: GroupBy, calls: Sequence[Aggregate]) -> Iterator[tuple[str, Aggregate]]:
     """Each aggregate over columns alone; those over different values over what is sent for them."""
     for (name, named), call in zip(named_calls(plan, calls), calls, strict=True):
-        yield name, replace(named, args=(Column(label(call, plan.keys)),)) if call.distinct else named
+        yield name, replace(named, args=(Column(label(call, plan.keys)),)) if counts_values(call) else named
 
 
 def _timed(window: WindowGrouping | None, below: Schema) -> WindowGrouping | None:

@@ -14,7 +14,9 @@ import polars as pl
 
 from thalweg.columnar.batch import OFFSET, SPLIT
 from thalweg.errors import DataError
+from thalweg.base.types import DataType
 from thalweg.expr import aggregates
+from thalweg.expr.collected import unboxed
 from thalweg.expr.evaluate import Predicate
 from thalweg.expr.infer import type_of
 from thalweg.expr.nodes import Aggregate, Column
@@ -156,7 +158,8 @@ class LazyBuilder:
         panes = group_panes(self, plan)
         if panes is not None:
             return panes
-        calls = [lazy_call(a.expr, plan.input).alias(a.name) for a in plan.aggregates]
+        is_placed = needs.has_positions(plan.input, self._needs)
+        calls = [lazy_call(a.expr, plan.input, is_placed=is_placed).alias(a.name) for a in plan.aggregates]
         if not plan.keys:
             return below.select(calls)
         return below.group_by(plan.keys).agg(calls).select(list(plan.schema.names))
@@ -170,15 +173,26 @@ class LazyBuilder:
         return number_rows(below, spec)
 
 
-def lazy_call(expr: object, below: Plan) -> pl.Expr:
+def lazy_call(expr: object, below: Plan, *, is_placed: bool = False) -> pl.Expr:
     """An aggregate over the rows of a group, whose arguments are columns."""
     assert isinstance(expr, Aggregate), "a grouping holds aggregates"
-    assert all(isinstance(a, Column) for a in expr.args), "arguments are computed before"
+    assert all(isinstance(a, Column) for a in expr.args[:1]), "arguments are computed before"
     held = type_of(expr.args[0], below.schema) if expr.args else type_of(expr, below.schema)
-    columns = [pl.col(str(a)) for a in expr.args]
+    entry = aggregates.of_call(expr)
+    columns = [pl.col(str(a)) for a in expr.args[:1]]
     if expr.distinct:
         columns = [c.unique() for c in columns]
-    return aggregates.lookup(expr.function).lazy(columns, held)
+    if entry.is_ordered:
+        columns = [_ordered(c, held, by_place=is_placed and not expr.distinct) for c in columns]
+    return entry.lazy(columns, held)
+
+
+def _ordered(values: pl.Expr, held: DataType, *, by_place: bool) -> pl.Expr:
+    """Values as they stand in a list: those of rows that count, by position or by value."""
+    if by_place:
+        values = values.sort_by(SPLIT, OFFSET)
+    values = unboxed(values.drop_nulls(), held)
+    return values if by_place else values.sort()
 
 
 def checked_time(frame: pl.LazyFrame, column: str) -> pl.LazyFrame:

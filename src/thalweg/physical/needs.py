@@ -64,16 +64,16 @@ def _visit(plan: Plan, needs: Needs, seen: set[Plan]) -> None:
         _mark_positions(plan.input, needs)
     if isinstance(plan, Limit) or (isinstance(plan, Rank) and plan.kind == "row_number"):
         _mark_positions(plan.inputs[0], needs)
-    if isinstance(plan, GroupBy) and needs_positions(plan):
+    if isinstance(plan, GroupBy) and reads_positions(plan):
         _mark_positions(plan.input, needs)
     if isinstance(plan, Window):
         _mark_verdicts(plan.input, needs)
 
 
-def needs_positions(plan: GroupBy) -> bool:
-    """Whether some aggregate depends on where rows stood in their source."""
+def reads_positions(plan: GroupBy) -> bool:
+    """Whether some aggregate depends on where rows stood in their source, if they have a place there."""
     calls = [a.expr for a in plan.aggregates]
-    return any(isinstance(c, Aggregate) and aggregates.lookup(c.function).needs_position for c in calls)
+    return any(isinstance(c, Aggregate) and aggregates.lookup(c.function).is_ordered for c in calls)
 
 
 def _mark_positions(plan: Plan, needs: Needs) -> None:

@@ -8,8 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from thalweg.errors import SqlError
-from thalweg.physical.needs import needs_positions
-from thalweg.plan.nodes import GroupBy, MapBatches, Plan, Rank, Scan, Values
+from thalweg.expr import aggregates
+from thalweg.expr.nodes import Aggregate
+from thalweg.physical import needs
+from thalweg.plan.nodes import GroupBy, Plan, Rank
 from thalweg.plan.properties import properties, ranks_windows
 
 
@@ -19,15 +21,17 @@ def check_possible(roots: Iterable[Plan]) -> None:
     Raises:
         SqlError: `sql-not-yet`, with the place and a way around.
     """
+    roots = list(roots)
+    found = needs.find(roots)
     for root in roots:
-        _check(root)
+        _check(root, found)
 
 
-def _check(plan: Plan) -> None:
+def _check(plan: Plan, found: needs.Needs) -> None:
     for below in plan.inputs:
-        _check(below)
-    if isinstance(plan, GroupBy) and needs_positions(plan):
-        _check_positions(plan)
+        _check(below, found)
+    if isinstance(plan, GroupBy):
+        _check_positions(plan, found)
     if isinstance(plan, Rank) and not ranks_windows(plan):
         raise SqlError(
             f"{plan.kind.upper()} is only possible within windows yet",
@@ -38,8 +42,11 @@ def _check(plan: Plan) -> None:
         )
 
 
-def _check_positions(plan: GroupBy) -> None:
-    if not properties(plan.input).is_updating and _has_places(plan.input):
+def _check_positions(plan: GroupBy, found: needs.Needs) -> None:
+    calls = [a.expr for a in plan.aggregates]
+    if not any(isinstance(c, Aggregate) and aggregates.lookup(c.function).needs_position for c in calls):
+        return
+    if not properties(plan.input).is_updating and needs.has_positions(plan.input, found):
         return
     raise SqlError(
         "FIRST_VALUE and LAST_VALUE need rows that come from a source one by one",
@@ -47,10 +54,3 @@ def _check_positions(plan: GroupBy) -> None:
         where=plan.span or plan.place,
         hint="rows that are computed from several have no place; MIN and MAX need none",
     )
-
-
-def _has_places(plan: Plan) -> bool:
-    """Whether every row can carry the position that it has in its source."""
-    if isinstance(plan, (GroupBy, MapBatches)):
-        return False
-    return isinstance(plan, (Scan, Values)) or (bool(plan.inputs) and all(map(_has_places, plan.inputs)))

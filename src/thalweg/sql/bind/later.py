@@ -9,9 +9,9 @@ from __future__ import annotations
 
 AGGREGATES_LATER = frozenset(
     (
-        *("array_agg", "collect", "cume_dist", "dense_rank"),
+        *("cume_dist", "dense_rank"),
         *("group_id", "grouping", "grouping_id", "json_arrayagg", "json_objectagg", "lag"),
-        *("lead", "listagg", "ntile", "percent_rank", "percentile"),
+        *("lead", "ntile", "percent_rank", "percentile"),
     )
 )
 FUNCTIONS_LATER = frozenset(
