@@ -99,7 +99,8 @@ def add_floats(
 
 
 @kernel(
-    "void(int64[::1], float64[::1], boolean[::1], int64[::1], UniTuple(float64[::1], 4), UniTuple(int64[::1], 2))"
+    "void(int64[::1], float64[::1], boolean[::1], int64[::1], "
+    "UniTuple(float64[::1], 4), UniTuple(int64[::1], 2))"
 )
 def add_squares(
     slots: Array,

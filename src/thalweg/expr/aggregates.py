@@ -290,4 +290,16 @@ MAX = register(
     )
 )
 
-__all__ = ["AVG", "COUNT", "FLOAT64", "MAX", "MIN", "SUM", "AggregateFunction", "has", "lookup", "names", "of_call"]
+__all__ = [
+    "AVG",
+    "COUNT",
+    "FLOAT64",
+    "MAX",
+    "MIN",
+    "SUM",
+    "AggregateFunction",
+    "has",
+    "lookup",
+    "names",
+    "of_call",
+]

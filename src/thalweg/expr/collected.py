@@ -17,6 +17,7 @@ import polars as pl
 from thalweg.base.types import INT32, NULL, STRING, DataType, Field, List, Map, Struct
 from thalweg.expr.aggregates import AggregateFunction
 from thalweg.expr.aggregates import register as register_aggregate
+from thalweg.expr.functions.kit import vecs
 from thalweg.expr.nodes import Call
 from thalweg.expr.registry import Function, Signature, register
 
@@ -94,8 +95,17 @@ def _items(made: pl.Expr) -> pl.Expr:
     return pl.when(made.list.len() > 0).then(made)
 
 
-register(Function(_BOXED, _box, _boxed, "a value of any type", strict=False))
-ARRAY_AGG = register_aggregate(
+register(
+    Function(
+        _BOXED,
+        _box,
+        _boxed,
+        "a value of any type",
+        strict=False,
+        vectors=vecs(STRING, ("a", {_ITEM: "a"}), ("", {_ITEM: ""}), (None, {_ITEM: None})),
+    )
+)
+ARRAY_AGG: AggregateFunction = register_aggregate(
     AggregateFunction(
         "array_agg",
         _array,
@@ -126,7 +136,7 @@ def _counted(made: pl.Expr) -> pl.Expr:
     return made.fill_null([]).list.eval(entry)
 
 
-COLLECT = register_aggregate(
+COLLECT: AggregateFunction = register_aggregate(
     AggregateFunction(
         "collect",
         _multiset,

@@ -12,8 +12,19 @@ from collections.abc import Mapping, Sequence
 
 import polars as pl
 
-from thalweg.base.types import BINARY, BOOLEAN, DATE, INTERVAL, STRING, TIME, DataType, Decimal, Float
-from thalweg.base.types import Integer, Timestamp
+from thalweg.base.types import (
+    BINARY,
+    BOOLEAN,
+    DATE,
+    INTERVAL,
+    STRING,
+    TIME,
+    DataType,
+    Decimal,
+    Float,
+    Integer,
+    Timestamp,
+)
 from thalweg.expr.aggregates import AggregateFunction, register
 from thalweg.expr.registry import Signature
 

@@ -1,4 +1,4 @@
-"""Register the aggregates that say how values are spread: variances, deviations, the number of different ones.
+"""Register the aggregates that say how values are spread: variances, deviations, how many are different.
 
 Variances are DOUBLE for every type of number (Flink gives integers for integers: a deviation without its
 fraction is of no use). They come from sums of values and of squares kept to twice the precision of a DOUBLE.
@@ -15,6 +15,7 @@ import polars as pl
 from thalweg.base.types import FLOAT64, INT32, INT64, NULL, DataType, Decimal, Float, Integer
 from thalweg.expr.aggregates import AggregateFunction
 from thalweg.expr.aggregates import register as register_aggregate
+from thalweg.expr.functions.kit import vecs
 from thalweg.expr.nodes import Call, Expr
 from thalweg.expr.registry import Function, Signature, register
 
@@ -87,7 +88,15 @@ def _coupon_of(arg: Expr) -> Expr:
     return Call(_COUPON, (arg,))
 
 
-register(Function(_COUPON, _any_to_coupon, _draw, "a value of any type"))
+register(
+    Function(
+        _COUPON,
+        _any_to_coupon,
+        _draw,
+        "a value of any type",
+        vectors=vecs(INT64, (1, 50179), (-1, 249346), (None, None)),
+    )
+)
 APPROX_COUNT_DISTINCT = register_aggregate(
     AggregateFunction(
         "approx_count_distinct",

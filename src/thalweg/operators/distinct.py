@@ -116,9 +116,7 @@ class DistinctSpec:
 
     def states(self) -> Iterable[StateSpec]:
         """The counts of each value."""
-        yield ColumnsSpec(
-            "values", self.pairs.keys, self.pairs.layout.stored, partition=self.pairs.partition
-        )
+        yield ColumnsSpec("values", self.pairs.keys, self.pairs.layout.stored, partition=self.pairs.partition)
 
     def build(self, context: Context) -> DistinctOp:
         """The operator."""
@@ -219,5 +217,3 @@ class DistinctOp:
         """Nothing is open."""
         del port
         return iter(())
-
-

@@ -82,8 +82,8 @@ class PlacedPart:
     def _keep(
         self, state: Columns, slots: Array, words: Array, some: Array, places: tuple[Array, Array]
     ) -> None:
-        columns = tuple(state.column(c) for c in self.columns)
-        keep_placed(slots, words, some, places, self.is_last, columns)
+        word, split, offset, seen = (state.column(c) for c in self.columns)
+        keep_placed(slots, words, some, places, self.is_last, (word, split, offset, seen))
 
     def _as_bytes(self, values: pl.Series) -> pl.Series:
         if values.dtype not in (pl.String, pl.Binary):

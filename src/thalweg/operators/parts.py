@@ -214,20 +214,16 @@ class SquaresPart:
     def update(self, state: Columns, slots: Array, values: pl.Series | None, weights: Array) -> None:
         assert values is not None, "a variance has an argument"
         numbers, validity = buffers.values_and_validity(values)
-        sums, counts = self._split([state.column(c) for c in self.columns])
+        sums, counts = _squares([state.column(c) for c in self.columns])
         add_squares(slots, numbers, buffers.flags(validity), weights, sums, counts)
 
     def merge(self, state: Columns, slots: Array, made: Mapping[str, Array]) -> None:
-        sums, counts = self._split([state.column(c) for c in self.columns])
-        more, adds = self._split([made[c] for c in self.columns])
+        sums, counts = _squares([state.column(c) for c in self.columns])
+        more, adds = _squares([made[c] for c in self.columns])
         merge_squares(slots, more, sums, (*adds, *counts))
 
-    @staticmethod
-    def _split(columns: list[Array]) -> tuple[tuple[Array, ...], tuple[Array, ...]]:
-        return tuple(columns[:4]), tuple(columns[4:])
-
     def value(self, taken: Mapping[str, Array], state: Columns) -> pl.Series:
-        sums, counts = self._split([np.ascontiguousarray(taken[c]) for c in self.columns])
+        sums, counts = _squares([np.ascontiguousarray(taken[c]) for c in self.columns])
         return numbers("v", squared_deviations(sums, counts))
 
 
@@ -341,6 +337,12 @@ def make_part(kind: str, held: DataType | None, prefix: str) -> Part:
     if isinstance(held, Decimal) or held in (STRING, BINARY):
         return TextExtremePart(prefix, kind == "max", held)
     return ExtremePart(prefix, kind == "max", held)
+
+
+def _squares(columns: list[Array]) -> tuple[tuple[Array, Array, Array, Array], tuple[Array, Array]]:
+    """The columns of `SquaresPart`: sums, and counts."""
+    high, low, square_high, square_low, odd, total = columns
+    return (high, low, square_high, square_low), (odd, total)
 
 
 def _nullable(values: Array, some: Array) -> pl.Series:

@@ -24,7 +24,7 @@ def call_of(named: Named) -> Aggregate:
 
 
 def counts_values(call: Aggregate) -> bool:
-    """Whether each value must be counted, to tell when it comes and goes; a list of values keeps them anyway."""
+    """Whether each value must be counted, to tell when it comes and goes; lists keep their values anyway."""
     return call.distinct and not aggregates.lookup(call.function).is_ordered
 
 

@@ -21,7 +21,6 @@ from thalweg.physical.arguments import argument_name, counts_values
 if TYPE_CHECKING:
     from thalweg.base.schema import Schema
     from thalweg.physical.planner import OpenStage, Planner
-    from thalweg.plan.nodes import GroupBy
 
 
 @dataclass

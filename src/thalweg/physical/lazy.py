@@ -12,9 +12,9 @@ from typing import Protocol
 
 import polars as pl
 
+from thalweg.base.types import DataType
 from thalweg.columnar.batch import OFFSET, SPLIT
 from thalweg.errors import DataError
-from thalweg.base.types import DataType
 from thalweg.expr import aggregates
 from thalweg.expr.collected import unboxed
 from thalweg.expr.evaluate import Predicate
