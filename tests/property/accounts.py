@@ -82,8 +82,8 @@ def _leaving(outcome: Outcome, edge: Edge) -> int:
     """How many rows went over an edge."""
     stage = outcome.job.by_id[edge.source]
     if edge.output != MAIN:
-        number = next(i for i, o in enumerate(stage.operators) if getattr(o, "port", None) == edge.output)
-        return _total(outcome, stage, number, lambda c: c.late)
+        numbers = range(len(stage.operators))
+        return sum(_total(outcome, stage, i, lambda c: c.aside[edge.output]) for i in numbers)
     if not stage.operators:
         return _arriving(outcome, stage) - _unwanted(outcome, stage)
     return _total(outcome, stage, len(stage.operators) - 1, lambda c: c.rows_out)

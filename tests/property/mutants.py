@@ -62,7 +62,7 @@ def _without_weights(original: Any) -> Any:
 
 
 def _weightless(original: Any) -> Any:
-    return lambda self, batch: original(self, Batch(batch.frame))
+    return lambda self, batch, *rest: original(self, Batch(batch.frame), *rest)
 
 
 def _inserts_only(original: Any) -> Any:

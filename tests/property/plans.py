@@ -369,7 +369,7 @@ def _argument(call: Aggregate) -> str:
 
 
 def random_call(r: Random, plan: Plan) -> Aggregate:
-    """An aggregate over some column, every fourth with a condition."""
+    """An aggregate over some column, every fourth over different values, every fourth with a condition."""
     numbers, ordered = _columns(plan, Integer, Float, Decimal), _columns(plan)
     ordered = [n for n in ordered if n not in _columns(plan, List)]
     calls = [Aggregate("count")]
@@ -381,6 +381,8 @@ def random_call(r: Random, plan: Plan) -> Aggregate:
         number = Column(r.choice(numbers))
         calls += [Aggregate(f, (number,)) for f in ("sum", "avg")]
     call = r.choice(calls)
+    if call.args and r.random() < 0.25:
+        call = replace(call, distinct=True)
     if r.random() < 0.25:
         call = replace(call, filter=condition(r, plan))
     return call

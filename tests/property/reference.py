@@ -388,6 +388,8 @@ def aggregate(call: Expr, rows: list[R]) -> Any:
     if not call.args:
         return len(rows)
     values = [v for r in rows if (v := value(call.args[0], r)) is not None]
+    if call.distinct:
+        values = list({canonical(v): v for v in values}.values())
     if call.function == "count":
         return len(values)
     if not values:

@@ -23,6 +23,7 @@ UNHURRIED = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.large
 CENSUS_SEEDS = range(120)
 
 MET = (
+    *("Spread", "Distinct"),
     *("Limit", "Partials", "running group", "running group, updating", "window group"),
     *("project", "filter", "explode", "map_batches", "strip system columns", "forget positions"),
     "SplitNames",

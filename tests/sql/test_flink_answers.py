@@ -19,7 +19,7 @@ from thalweg.session.session import Session
 
 DATA = Path(__file__).parent.parent / "data" / "nexmark"
 QUERIES = Path(__file__).parent.parent / "unit" / "sql" / "queries"
-NAMES = ["q1", "q2", "q5", "q5_rank", "q11", "q14", "q17", "q21", "q22"]
+NAMES = ["q1", "q2", "q5", "q5_rank", "q11", "q14", "q15", "q16", "q17", "q21", "q22"]
 NAMES += ["w_hop", "w_tumble", "w_cumulate", "w_session", "w_topn"]
 JOINS = ["q3", "q4", "q7", "q8", "q20", "q23", "interval_join", "interval_left"]
 ANSWERS = {"q5_rank": "q5"}

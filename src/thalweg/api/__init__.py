@@ -1,7 +1,24 @@
 """The fluent API: datasets, expressions, windows and user's functions."""
 
 from thalweg.api import functions
-from thalweg.api.aggregates import avg, count, max, mean, min, sum  # noqa: A004 - written tw.max
+from thalweg.api.aggregates import (
+    approx_count_distinct,
+    array_agg,
+    avg,
+    collect,
+    count,
+    first_value,
+    last_value,
+    listagg,
+    max,  # noqa: A004 - written tw.max
+    mean,
+    min,  # noqa: A004 - written tw.min
+    stddev_pop,
+    stddev_samp,
+    sum,  # noqa: A004 - written tw.sum
+    var_pop,
+    var_samp,
+)
 from thalweg.api.calls import call, coalesce, col, lit
 from thalweg.api.conditions import when
 from thalweg.api.dataset import Dataset
@@ -33,6 +50,16 @@ __all__ = [
     "mean",
     "min",
     "max",
+    "approx_count_distinct",
+    "array_agg",
+    "collect",
+    "first_value",
+    "last_value",
+    "listagg",
+    "stddev_pop",
+    "stddev_samp",
+    "var_pop",
+    "var_samp",
     "asc",
     "desc",
     "tumbling",

@@ -1,4 +1,4 @@
-"""Compute one value from the rows of a group: `count`, `sum`, `avg`, `min`, `max`.
+"""Compute one value from the rows of a group: `count`, `sum`, `avg`, `min`, `max` and so on.
 
 They take the name of a column, or an expression. The names hide Python's own on purpose: they are
 meant to be written `tw.sum("price")`.
@@ -11,8 +11,9 @@ from __future__ import annotations
 from thalweg.api.columns import column as _column
 from thalweg.api.expressions import AggregateExpression, IntoColumn
 from thalweg.api.place import caller, located
+from thalweg.base.types import STRING
 from thalweg.errors import PlanError
-from thalweg.expr.nodes import Aggregate, Expr
+from thalweg.expr.nodes import Aggregate, Expr, Literal
 
 
 def count(column: IntoColumn | None = None, *, distinct: bool = False) -> AggregateExpression:
@@ -37,20 +38,20 @@ def count(column: IntoColumn | None = None, *, distinct: bool = False) -> Aggreg
     return AggregateExpression(Aggregate("count", args, distinct))
 
 
-def sum(column: IntoColumn) -> AggregateExpression:  # noqa: A001 - written tw.sum
-    """The sum, of the type of what is summed; NULL where the group has no value.
+def sum(column: IntoColumn, *, distinct: bool = False) -> AggregateExpression:  # noqa: A001 - written tw.sum
+    """The sum, of the type of what is summed, each value once if `distinct`; NULL without a value.
 
     Example:
         >>> from thalweg.api import col
         >>> sum(col("price") * col("quantity")).alias("revenue")
         sum((price * quantity)) AS revenue
     """
-    return _of("sum", column)
+    return _of("sum", column, distinct=distinct)
 
 
-def avg(column: IntoColumn) -> AggregateExpression:
-    """The average; of integers it is an integer, as in SQL."""
-    return _of("avg", column)
+def avg(column: IntoColumn, *, distinct: bool = False) -> AggregateExpression:
+    """The average, of each value once if `distinct`; of integers it is an integer, as in SQL."""
+    return _of("avg", column, distinct=distinct)
 
 
 mean = avg
@@ -67,8 +68,64 @@ def max(column: IntoColumn) -> AggregateExpression:  # noqa: A001 - written tw.m
     return _of("max", column)
 
 
-def _of(function: str, column: IntoColumn) -> AggregateExpression:
-    return AggregateExpression(Aggregate(function, (_argument(column),)))
+def var_pop(column: IntoColumn) -> AggregateExpression:
+    """The variance of all values there are."""
+    return _of("var_pop", column)
+
+
+def var_samp(column: IntoColumn) -> AggregateExpression:
+    """The variance of what the values are a sample of; NULL for fewer than two."""
+    return _of("var_samp", column)
+
+
+def stddev_pop(column: IntoColumn) -> AggregateExpression:
+    """The standard deviation of all values there are."""
+    return _of("stddev_pop", column)
+
+
+def stddev_samp(column: IntoColumn) -> AggregateExpression:
+    """The standard deviation of what the values are a sample of; NULL for fewer than two."""
+    return _of("stddev_samp", column)
+
+
+def approx_count_distinct(column: IntoColumn) -> AggregateExpression:
+    """How many different values there are, within a standard error of 1.1 %, in bounded memory."""
+    return _of("approx_count_distinct", column)
+
+
+def first_value(column: IntoColumn) -> AggregateExpression:
+    """The value of the row with the first position in the source; NULLs are passed over."""
+    return _of("first_value", column)
+
+
+def last_value(column: IntoColumn) -> AggregateExpression:
+    """The value of the row with the last position in the source; NULLs are passed over."""
+    return _of("last_value", column)
+
+
+def listagg(column: IntoColumn, separator: str = ",", *, distinct: bool = False) -> AggregateExpression:
+    """The texts put together, in the order of positions where rows have them, else of the texts.
+
+    Example:
+        >>> listagg("name", "; ")
+        listagg(name, '; ')
+    """
+    args = (_argument(column), Literal(separator, STRING))
+    return AggregateExpression(Aggregate("listagg", args, distinct))
+
+
+def array_agg(column: IntoColumn, *, distinct: bool = False) -> AggregateExpression:
+    """The values as a list, NULLs among them, in the order of positions where rows have them."""
+    return _of("array_agg", column, distinct=distinct)
+
+
+def collect(column: IntoColumn, *, distinct: bool = False) -> AggregateExpression:
+    """The values as a map from each to how often it is there."""
+    return _of("collect", column, distinct=distinct)
+
+
+def _of(function: str, column: IntoColumn, *, distinct: bool = False) -> AggregateExpression:
+    return AggregateExpression(Aggregate(function, (_argument(column),), distinct))
 
 
 def _argument(column: IntoColumn) -> Expr:

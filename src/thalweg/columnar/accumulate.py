@@ -141,3 +141,26 @@ def touch(slots: Array, is_touched: Array, fresh: Array) -> int:
         count += np.int64(not is_touched[slot])
         is_touched[slot] = True
     return count  # type: ignore[return-value]
+
+
+@kernel(
+    "void(int64[::1], int64[::1], boolean[::1], UniTuple(int64[::1], 2), boolean, UniTuple(int64[::1], 4))"
+)
+def keep_placed(
+    slots: Array,
+    words: Array,
+    validity: Array,
+    places: tuple[Array, Array],
+    is_last: bool,
+    columns: tuple[Array, Array, Array, Array],
+) -> None:
+    """Keep the word of the first or last place per slot: word, split, offset, and whether there is one."""
+    all_valid = len(validity) == 0
+    kept, splits, offsets, seen = columns
+    for i in range(len(slots)):
+        if not (all_valid or validity[i]):
+            continue
+        slot, split, offset = slots[i], places[0][i], places[1][i]
+        is_before = split < splits[slot] or (split == splits[slot] and offset < offsets[slot])
+        if seen[slot] == 0 or is_before != is_last:
+            kept[slot], splits[slot], offsets[slot], seen[slot] = words[i], split, offset, 1

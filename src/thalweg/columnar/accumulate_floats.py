@@ -96,3 +96,75 @@ def add_floats(
         else:
             product, error = _product(value, float(weight))
             high[slot], low[slot] = _add(high[slot], low[slot], product, error)
+
+
+@kernel(
+    "void(int64[::1], float64[::1], boolean[::1], int64[::1], "
+    "UniTuple(float64[::1], 4), UniTuple(int64[::1], 2))"
+)
+def add_squares(
+    slots: Array,
+    values: Array,
+    validity: Array,
+    weights: Array,
+    sums: tuple[Array, Array, Array, Array],
+    counts: tuple[Array, Array],
+) -> None:
+    """Add values and their squares, times weights, to two sums (high, low, high, low).
+
+    The weights of values that are not finite are added to the first count, those of all to the second.
+    """
+    all_valid, all_one = len(validity) == 0, len(weights) == 0
+    high, low, square_high, square_low = sums
+    odd, total = counts
+    for i in range(len(slots)):
+        if not (all_valid or validity[i]):
+            continue
+        slot, value = slots[i], values[i]
+        weight = np.int64(1) if all_one else weights[i]
+        total[slot] += weight
+        if not np.isfinite(value):
+            odd[slot] += weight
+            continue
+        product, error = _product(value, float(weight))
+        high[slot], low[slot] = _add(high[slot], low[slot], product, error)
+        square, rest = _product(value, value)
+        product, error = _product(square, float(weight))
+        error += rest * float(weight)
+        square_high[slot], square_low[slot] = _add(square_high[slot], square_low[slot], product, error)
+
+
+@kernel("void(int64[::1], UniTuple(float64[::1], 4), UniTuple(float64[::1], 4), UniTuple(int64[::1], 4))")
+def merge_squares(
+    slots: Array,
+    made: tuple[Array, Array, Array, Array],
+    sums: tuple[Array, Array, Array, Array],
+    counts: tuple[Array, Array, Array, Array],
+) -> None:
+    """Add sums made elsewhere; counts are those made elsewhere (odd, total), then those added to."""
+    for i in range(len(slots)):
+        slot = slots[i]
+        sums[0][slot], sums[1][slot] = _add(sums[0][slot], sums[1][slot], made[0][i], made[1][i])
+        sums[2][slot], sums[3][slot] = _add(sums[2][slot], sums[3][slot], made[2][i], made[3][i])
+        counts[2][slot] += counts[0][i]
+        counts[3][slot] += counts[1][i]
+
+
+@kernel("float64[::1](UniTuple(float64[::1], 4), UniTuple(int64[::1], 2))")
+def squared_deviations(sums: tuple[Array, Array, Array, Array], counts: tuple[Array, Array]) -> Array:
+    """The sums of squared distances from the mean, without the cancellation that float64 would suffer."""
+    high, low, square_high, square_low = sums
+    odd, total = counts
+    found = np.zeros(len(high), np.float64)
+    for i in range(len(high)):
+        if odd[i] != 0:
+            found[i] = np.nan
+        elif total[i] > 0:
+            number = float(total[i])
+            product, error = _product(high[i], high[i])
+            error += 2.0 * high[i] * low[i]
+            share = product / number
+            back, rest = _product(share, number)
+            share_low = ((product - back) - rest + error) / number
+            found[i] = max(0.0, (square_high[i] - share) + (square_low[i] - share_low))
+    return found

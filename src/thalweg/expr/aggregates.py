@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import polars as pl
 
@@ -36,6 +37,7 @@ from thalweg.base.types import (
     Timestamp,
 )
 from thalweg.errors import Span, TypeMismatch, did_you_mean
+from thalweg.expr.nodes import Aggregate, Expr, Literal
 from thalweg.expr.registry import Infer, Signature
 
 Finish = Callable[[Mapping[str, pl.Expr], DataType], pl.Expr]
@@ -53,6 +55,13 @@ class AggregateFunction:
         parts: the accumulators it is made from: `count`, `rows`, `sum`, `min`, `max`.
         finish: the value from the parts.
         lazy: the value over a whole group; arguments are of the signature's types.
+        ignores_repeats: whether a value counts once however often it is there, so that DISTINCT says nothing.
+        prepare: what is made of the argument of each row.
+        counts_different: whether only different values are aggregated, with or without DISTINCT.
+        needs_position: whether there is no value without the rows' positions in their source.
+        is_ordered: whether the order of values matters: by position, where rows have one, or by value.
+        specialize: the function for calls with or without DISTINCT, and for constants behind the first
+            argument; None where neither makes another function.
     """
 
     name: str
@@ -62,6 +71,12 @@ class AggregateFunction:
     finish: Finish
     lazy: Callable[[Sequence[pl.Expr], DataType], pl.Expr]
     aliases: tuple[str, ...] = ()
+    ignores_repeats: bool = False
+    prepare: Callable[[Expr], Expr] | None = None
+    counts_different: bool = False
+    needs_position: bool = False
+    is_ordered: bool = False
+    specialize: Callable[[bool, tuple[Any, ...]], AggregateFunction] | None = None
 
     @property
     def is_plain(self) -> bool:
@@ -109,6 +124,15 @@ def lookup(name: str, where: Span | None = None) -> AggregateFunction:
             hint=did_you_mean(name.lower(), names()),
         )
     return found
+
+
+def of_call(call: Aggregate) -> AggregateFunction:
+    """The aggregate of a call, as its DISTINCT and its constants make it."""
+    entry = lookup(call.function)
+    if entry.specialize is None:
+        return entry
+    constants = tuple(a.value for a in call.args[1:] if isinstance(a, Literal))
+    return entry.specialize(call.distinct, constants)
 
 
 # -- types -------------------------------------------------------------------------------------
@@ -251,6 +275,7 @@ MIN = register(
         parts=("min",),
         finish=_as_it_is,
         lazy=lambda args, _: args[0].min(),
+        ignores_repeats=True,
     )
 )
 MAX = register(
@@ -261,7 +286,20 @@ MAX = register(
         parts=("max",),
         finish=_as_it_is,
         lazy=lambda args, held: _lazy_max(args[0], held),
+        ignores_repeats=True,
     )
 )
 
-__all__ = ["AVG", "COUNT", "FLOAT64", "MAX", "MIN", "SUM", "AggregateFunction", "has", "lookup", "names"]
+__all__ = [
+    "AVG",
+    "COUNT",
+    "FLOAT64",
+    "MAX",
+    "MIN",
+    "SUM",
+    "AggregateFunction",
+    "has",
+    "lookup",
+    "names",
+    "of_call",
+]

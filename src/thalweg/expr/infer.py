@@ -16,13 +16,14 @@ from typing import Any
 from thalweg.base.schema import Schema
 from thalweg.base.types import BOOLEAN, INT32, NULL, DataType, Integer
 from thalweg.errors import TypeMismatch, UserError
-from thalweg.expr import aggregates, functions, registry
+from thalweg.expr import aggregates, collected, functions, placed, registry, statistics
 from thalweg.expr.casts import can_cast
 from thalweg.expr.nodes import Aggregate, Call, Cast, Column, Expr, Literal, PythonCall
 from thalweg.expr.python import check_arguments
 from thalweg.expr.subscript import SUBSCRIPTS, meant
 
 assert functions.__all__, "importing the functions registers them"
+assert statistics.__all__ + placed.__all__ + collected.__all__, "importing the aggregates registers them"
 
 
 def resolve(expr: Expr, schema: Schema, *, table: str | None = None) -> tuple[Expr, DataType]:
@@ -146,6 +147,14 @@ def _resolve_aggregate(
             where=expr.filter.span or expr.span,
         )
     entry = aggregates.lookup(expr.function, expr.span)
+    for arg in expr.args[1:]:
+        if not isinstance(arg, Literal):
+            raise TypeMismatch(
+                f'only the first argument of "{entry.name}" can differ from row to row',
+                code="expr-not-constant",
+                where=arg.span or expr.span,
+                found=str(arg),
+            )
     signature = entry.infer(types[:count])
     if signature is None:
         found = ", ".join(map(str, types[:count])) or "no arguments"

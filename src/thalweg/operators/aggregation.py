@@ -17,7 +17,7 @@ import polars as pl
 from thalweg.base.types import DataType
 from thalweg.columnar.accumulate import add_counts
 from thalweg.columnar.arrow import to_frame
-from thalweg.columnar.batch import FIRST, PANE, Batch
+from thalweg.columnar.batch import FIRST, OFFSET, PANE, SPLIT, Batch
 from thalweg.columnar.buffers import NO_FLAGS, values_and_validity
 from thalweg.columnar.cells import Cells, take
 from thalweg.columnar.eager import compute, pick, renamed
@@ -26,6 +26,8 @@ from thalweg.errors import DataError
 from thalweg.expr import aggregates
 from thalweg.expr.nodes import Aggregate, Column
 from thalweg.operators.accumulators import Accumulators, cells_of
+from thalweg.operators.multiset import Kept, Multiset
+from thalweg.operators.ordered_parts import PlacedPart
 from thalweg.operators.parts import NO_WEIGHTS, ROWS, CountedPart, Part, TextExtremePart, make_part
 from thalweg.progress.windows import WindowSpec
 from thalweg.protocols.operator import Context, Operator
@@ -64,6 +66,8 @@ class GroupingSpec:
         window: how windows close; None for a running grouping.
         columns: the output's columns, in order.
         partials: whether the input was added up before the exchange.
+        fed: arguments that no row carries: what distinct values come and go is sent here (distinct.py).
+        is_placed: whether rows carry their position, because an aggregate depends on it.
     """
 
     id: str
@@ -74,6 +78,8 @@ class GroupingSpec:
     window: WindowGrouping | None
     columns: tuple[str, ...]
     partials: bool
+    fed: frozenset[str] = frozenset()
+    is_placed: bool = False
 
     @cached_property
     def layout(self) -> Layout:
@@ -86,19 +92,15 @@ class GroupingSpec:
         return self.window is not None and self.window.window is not None
 
     def states(self) -> Iterable[StateSpec]:
-        """The groups; and for extremes that must be undone, the values of each group."""
+        """The groups; and for lists, and extremes that must be undone, the values of each group."""
         columns = dict(self.layout.stored)
         if self.has_panes:
             columns |= {DONE: ColumnSpec("int64", NEVER)}
         if self.window is None and not self.keys:
             columns |= {DONE: ColumnSpec("bool", initial=False)}
         yield ColumnsSpec("groups", self.row_keys, columns, partition=self.partition)
-        if self.is_updating:
-            for name, held in self.layout.undone.items():
-                values = {**self.keys, name: held.polars}
-                yield ColumnsSpec(
-                    f"values {name}", values, {ROWS: ColumnSpec("int64")}, partition=self.partition
-                )
+        for kept in self.layout.kept:
+            yield kept.declared(self.keys, self.partition)
 
     @property
     def partition(self) -> tuple[str, ...]:
@@ -119,8 +121,8 @@ class GroupingSpec:
         """Where rows that were added up hold their key; None if columns of a frame hold it."""
         return KeyCells(self.row_keys, self.partition) if KeyCells.can_hold(self.row_keys) else None
 
-    def take(self, state: KeyedColumns, batch: Batch, note: Callable[[Array], None] | None = None) -> None:
-        """Add rows to their groups; `note` sees the slots before anything changes."""
+    def take(self, state: KeyedColumns, batch: Batch, note: Callable[[Array], None] | None = None) -> Array:
+        """Add rows to their groups, and return these; `note` sees the slots before anything changes."""
         parts, cells = batch.parts, self.key_cells
         if parts is None or cells is None:
             slots = state.slots(key_frame(batch.frame, self.row_keys))
@@ -132,7 +134,13 @@ class GroupingSpec:
             self.layout.update(state, slots, batch)
         else:
             own = parts if cells is None else parts[cells.height :]
-            self.layout.merge(state, slots, self.layout.cells.named(own))
+            self.layout.merge_sent(state, slots, self.layout.cells.named(own))
+        return slots
+
+    def multisets(self, context: Context) -> list[Multiset]:
+        """The values that groups keep."""
+        groups: KeyedColumns = context.state("groups")
+        return [Multiset(k, context.state(k.state), groups, self.keys) for k in self.layout.kept]
 
     def build(self, context: Context) -> Operator:
         """The operator that fits the windows."""
@@ -162,23 +170,31 @@ class Layout:
     def __init__(self, spec: GroupingSpec) -> None:
         self._spec = spec
         self.parts: dict[tuple[str, str | None], Part] = {}
-        self.undone: dict[str, DataType] = {}
-        """Arguments of extremes over an updating input: their values are kept."""
+        self._kinds: dict[tuple[str, bool], list[str]] = {}
         for _, call in spec.calls:
-            for kind in aggregates.lookup(call.function).parts:
+            for kind in aggregates.of_call(call).parts:
                 self._need(kind, _argument(call))
         for kind, argument in self.parts:
-            if kind == "count" and (sum_ := self.parts.get(("sum", argument))) is not None:
-                self.parts[kind, argument] = CountedPart(self.parts[kind, argument].prefix, f"{sum_.prefix}n")
+            of_sum = self.parts.get(("sum", argument)) or self.parts.get(("squares", argument))
+            if kind == "count" and of_sum is not None:
+                counted = CountedPart(self.parts[kind, argument].prefix, f"{of_sum.prefix}n")
+                self.parts[kind, argument] = counted
 
     def _need(self, kind: str, argument: str | None) -> None:
         held = None if argument is None else self._spec.argument_types[argument]
-        if kind in ("min", "max") and self._spec.is_updating:
-            assert argument is not None, "an extreme has an argument"
-            assert held is not None, "an argument has a type"
-            self.undone[argument] = held
+        is_list = kind in ("list", "set")
+        if is_list or (kind in ("min", "max") and self._spec.is_updating):
+            assert argument is not None, "what keeps values has an argument"
+            kinds = self._kinds.setdefault((argument, kind == "list" and self._spec.is_placed), [])
+            kinds += [kind] if kind not in kinds else []
         elif (kind, argument) not in self.parts:
             self.parts[kind, argument] = make_part(kind, held, f"p{len(self.parts)}.")
+
+    @cached_property
+    def kept(self) -> tuple[Kept, ...]:
+        """Arguments of lists, and of extremes over an updating input: their values are kept."""
+        types = self._spec.argument_types
+        return tuple(Kept(n, types[n], tuple(kinds), placed) for (n, placed), kinds in self._kinds.items())
 
     @cached_property
     def columns(self) -> dict[str, ColumnSpec]:
@@ -194,20 +210,36 @@ class Layout:
     def shown(self) -> tuple[str, ...]:
         """The columns that a result is made from."""
         # the number of rows comes first: where it is shown and only grows, nothing else need be compared
-        return (*((ROWS,) if ("count", None) in self.parts else ()), *self.columns)
+        hidden = {n for p in self.parts.values() if isinstance(p, PlacedPart) for n in p.hidden}
+        first = (ROWS,) if ("count", None) in self.parts else ()
+        return (*first, *(n for n in self.columns if n not in hidden))
 
     @property
     def can_merge(self) -> bool:
         """Whether all parts can be made in one place and added up in another."""
-        return all(p.can_merge for p in self.parts.values()) and not self.undone
+        return all(p.can_merge for p in self.parts.values()) and not self._kinds
 
     def update(self, state: Columns, slots: Array, batch: Batch) -> None:
         """Take rows."""
         weights = NO_WEIGHTS if batch.weight is None else weight_array(batch.weight)
         _add_rows(state, slots, weights)
-        for (_, argument), part in self.parts.items():
+        for argument, part in self._from_rows:
             values = None if argument is None else batch.frame.get_column(argument)
-            part.update(state, slots, values, weights)
+            if isinstance(part, PlacedPart):
+                assert values is not None, "a value has an argument"
+                part.update_placed(state, slots, values, places(batch.frame))
+            else:
+                part.update(state, slots, values, weights)
+
+    @cached_property
+    def _from_rows(self) -> list[tuple[str | None, Part]]:
+        return [(a, part) for (_, a), part in self.parts.items() if a not in self._spec.fed]
+
+    @cached_property
+    def count_columns(self) -> list[str]:
+        """Where all aggregates are counts: the column of each."""
+        found = [self.parts["count", _argument(call)] for _, call in self._spec.calls]
+        return [p.column if isinstance(p, CountedPart) else next(iter(p.columns)) for p in found]
 
     def merge(self, state: Columns, slots: Array, made: Mapping[str, Any]) -> None:
         """Take what was added up elsewhere."""
@@ -215,9 +247,16 @@ class Layout:
         for part in self.parts.values():
             part.merge(state, slots, made)
 
+    def merge_sent(self, state: Columns, slots: Array, made: Mapping[str, Any]) -> None:
+        """Take what was added up in another task; a part that cannot be is not among it."""
+        _add_rows(state, slots, made[ROWS])
+        for part in self.parts.values():
+            if part.can_merge:
+                part.merge(state, slots, made)
+
     def carried(self, state: Columns, found: Mapping[str, Array]) -> dict[str, Any]:
         """What `take` gave, as another table of this process can merge it."""
-        texts = [p for p in self.parts.values() if isinstance(p, TextExtremePart)]
+        texts = [p for p in self.parts.values() if isinstance(p, (TextExtremePart, PlacedPart))]
         return {**found, **{n: s for part in texts for n, s in part.carried(found, state).items()}}
 
     @cached_property
@@ -281,13 +320,13 @@ class Layout:
         """Aggregates whose value is that of their one part, and the part."""
         found = {}
         for name, call in self._spec.calls:
-            entry = aggregates.lookup(call.function)
+            entry = aggregates.of_call(call)
             if entry.is_plain:
                 found[name] = f"{entry.parts[0]} {_argument(call)}"
         return found
 
     def _finish(self, name: str, call: Aggregate) -> pl.Expr:
-        entry = aggregates.lookup(call.function)
+        entry = aggregates.of_call(call)
         argument = _argument(call)
         types = [] if argument is None else [self._spec.argument_types[argument]]
         signature = entry.infer(types)
@@ -308,6 +347,12 @@ def _overflow(spec: GroupingSpec) -> DataError:
 def weight_array(weight: pl.Series) -> Array:
     """Weights as kernels take them."""
     return values_and_validity(weight)[0]
+
+
+def places(frame: pl.DataFrame) -> tuple[Array, Array]:
+    """The split and offset of each row."""
+    split, offset = (values_and_validity(frame.get_column(n))[0] for n in (SPLIT, OFFSET))
+    return split, offset
 
 
 def _add_rows(state: Columns, slots: Array, weights: Array) -> None:

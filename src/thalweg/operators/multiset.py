@@ -1,63 +1,135 @@
-"""Keep the values of each group, so that the least and the greatest survive a removal."""
+"""Keep the values of each group: for the least and the greatest to survive a removal, and for lists.
+
+What a group's values are is found through chains from the group, so that a cut costs what the groups that
+changed hold, whatever else there is.
+
+Not here: aggregates that need no values (parts.py).
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import polars as pl
 
+from thalweg.base.types import DataType, Struct
 from thalweg.columnar.accumulate import add_counts
-from thalweg.columnar.batch import Batch
-from thalweg.columnar.buffers import NO_FLAGS
-from thalweg.operators.aggregation import weight_array
-from thalweg.operators.parts import NO_WEIGHTS, ROWS
-from thalweg.protocols.state import KeyedColumns
+from thalweg.columnar.batch import OFFSET, SPLIT, Batch
+from thalweg.columnar.buffers import NO_FLAGS, values_and_validity
+from thalweg.columnar.eager import gather_rows
+from thalweg.columnar.value_chains import Chains
+from thalweg.protocols.state import ColumnSpec, ColumnsSpec, KeyedColumns
 
-_EVERYTHING = "__all"
+Array = np.ndarray[Any, Any]
+COUNT = "__rows"
+_GROUP, _VALUE = "__group", "__value"
+_NO_WEIGHTS = np.empty(0, np.int64)
+
+
+@dataclass(frozen=True)
+class Kept:
+    """The values of one argument that groups keep.
+
+    Attributes:
+        argument: the column of the values.
+        type: what it holds; of a struct of one member, that member is the value, which may be NULL.
+        kinds: what is made of the values: `min`, `max`, `list` or `set`.
+        is_placed: whether each value is kept with its position, which orders the list.
+    """
+
+    argument: str
+    type: DataType
+    kinds: tuple[str, ...]
+    is_placed: bool
+
+    @property
+    def state(self) -> str:
+        """The name of the state."""
+        return f"{'places' if self.is_placed else 'values'} {self.argument}"
+
+    def declared(self, keys: Mapping[str, pl.DataType], partition: tuple[str, ...]) -> ColumnsSpec:
+        """The state: how often each value is there."""
+        places = {SPLIT: pl.Int64(), OFFSET: pl.Int64()} if self.is_placed else {}
+        key = {**keys, self.argument: self.type.polars, **places}
+        return ColumnsSpec(self.state, key, {COUNT: ColumnSpec("int64")}, partition=partition)
 
 
 class Multiset:
     """The values of one argument by group, each with the sum of its weights."""
 
-    def __init__(self, state: KeyedColumns, keys: list[str], argument: str) -> None:
-        self._state, self._keys, self._argument = state, keys, argument
-        self._touched: list[np.ndarray[Any, Any]] = []
+    def __init__(self, kept: Kept, state: KeyedColumns, groups: KeyedColumns, keys: Iterable[str]) -> None:
+        self._kept, self._state, self._groups, self._keys = kept, state, groups, list(keys)
+        self._names = [*self._keys, kept.argument, *((SPLIT, OFFSET) if kept.is_placed else ())]
+        self._chains = Chains()
+        self._taken_back: list[Array] = []
+        live = state.live()
+        if len(live):
+            known = state.keys(live)
+            owners = known.select(self._keys) if self._keys else pl.DataFrame(height=len(live))
+            self._chains.link(live, groups.find(owners))
 
-    def update(self, batch: Batch) -> None:
-        """Take rows; NULL is not a value."""
-        some = batch.frame.get_column(self._argument).is_not_null()
-        batch = batch if some.all() else batch.filter(some)
-        slots = self._state.slots(batch.frame.select([*self._keys, self._argument]))
-        weights = NO_WEIGHTS if batch.weight is None else weight_array(batch.weight)
-        add_counts(slots, NO_FLAGS, weights, self._state.column(ROWS))
-        self._touched.append(slots)
+    def update(self, batch: Batch, groups: Array) -> None:
+        """Take rows, with the slot of each row's group; NULL is not a value."""
+        some = batch.frame.get_column(self._kept.argument).is_not_null()
+        if not some.all():
+            batch, groups = batch.filter(some), groups[some.to_numpy()]
+        slots = self._state.slots(batch.frame.select(self._names))
+        self._chains.link(slots, groups)
+        weights = _NO_WEIGHTS if batch.weight is None else values_and_validity(batch.weight)[0]
+        add_counts(slots, NO_FLAGS, weights, self._state.column(COUNT))
+        if len(weights):
+            self._taken_back.append(groups)
 
-    def extremes(self, keys: pl.DataFrame) -> list[pl.Series]:
-        """The least and the greatest value of each of these groups, as `min …` and `max …`."""
-        live = self._state.live()
-        live = live[self._state.column(ROWS)[live] != 0]
-        everything = pl.lit(0).alias(_EVERYTHING)
-        values = self._state.keys(live).with_columns(everything)
-        value = pl.col(self._argument)
-        greatest = value.max()
-        if values.schema[self._argument].is_float():
-            greatest = pl.when(value.is_nan().any()).then(float("nan")).otherwise(value.max())
-        names = [*self._keys, _EVERYTHING]
-        wanted = (
-            keys.with_columns(everything) if self._keys else pl.DataFrame({_EVERYTHING: [0] * keys.height})
-        )
-        found = values.join(wanted, on=names, how="semi", nulls_equal=True).group_by(names)
-        best = found.agg(value.min().alias("min"), greatest.alias("max"))
-        joined = wanted.join(best, on=names, how="left", nulls_equal=True, maintain_order="left")
-        return [joined.get_column(k).alias(f"{k} {self._argument}") for k in ("min", "max")]
+    def values(self, groups: Array) -> dict[tuple[str, str], pl.Series]:
+        """What is made of the values of each of these groups."""
+        members, lengths = self._chains.members(groups)
+        counts = self._state.column(COUNT)[members]
+        numbers = np.repeat(np.arange(len(groups)), lengths)
+        # the columns are taken by slot: `keys` wants each slot once, in any order
+        known = self._state.keys(members)
+        value = known.get_column(self._kept.argument).alias(_VALUE)
+        if isinstance(self._kept.type, Struct):
+            value = value.struct.unnest().to_series().alias(_VALUE)
+        columns = [pl.Series(_GROUP, numbers), value]
+        columns += [known.get_column(n) for n in (SPLIT, OFFSET) if self._kept.is_placed]
+        frame = pl.DataFrame(columns)
+        rows = np.repeat(np.arange(len(members)), np.maximum(counts, 0))
+        whole = gather_rows(frame, rows)
+        every = pl.DataFrame({_GROUP: np.arange(len(groups))})
+        found = {}
+        for kind in self._kept.kinds:
+            made = whole.filter(pl.struct(_GROUP, _VALUE).is_first_distinct()) if kind == "set" else whole
+            best = made.group_by(_GROUP).agg(self._made(kind, value.dtype))
+            joined = every.join(best, on=_GROUP, how="left", maintain_order="left")
+            found[kind, self._kept.argument] = joined.get_column(_VALUE)
+        return found
+
+    def _made(self, kind: str, dtype: pl.DataType) -> pl.Expr:
+        value = pl.col(_VALUE)
+        if kind == "min":
+            return value.min()
+        if kind == "max":
+            if not dtype.is_float():
+                return value.max()
+            return pl.when(value.is_nan().any()).then(float("nan")).otherwise(value.max())
+        if self._kept.is_placed and kind == "list":
+            return value.sort_by(SPLIT, OFFSET)
+        return value.sort()
 
     def forget_gone(self) -> None:
-        """Drop values whose weights cancel; at a cut."""
-        if not self._touched:
-            return
-        slots = np.unique(np.concatenate(self._touched))
-        self._touched = []
-        gone = slots[self._state.column(ROWS)[slots] == 0]
+        """Drop values whose weights cancel; at a cut, before groups are freed."""
+        if self._taken_back:
+            owners, self._taken_back = np.unique(np.concatenate(self._taken_back)), []
+            self._free(owners, self._state.column(COUNT))
+
+    def forget(self, groups: Array) -> None:
+        """Drop the values of whole groups."""
+        self._free(groups, np.zeros(self._state.capacity, np.int64))
+
+    def _free(self, owners: Array, counts: Array) -> None:
+        gone = self._chains.unlink(owners, counts)
         if len(gone):
             self._state.free(gone)

@@ -28,10 +28,17 @@ from thalweg.columnar.accumulate import (
     ordered_words,
 )
 from thalweg.columnar.accumulate_decimals import add_decimals
-from thalweg.columnar.accumulate_floats import add_floats, float_sums
+from thalweg.columnar.accumulate_floats import (
+    add_floats,
+    add_squares,
+    float_sums,
+    merge_squares,
+    squared_deviations,
+)
 from thalweg.columnar.buffers import NO_FLAGS, limbs_to_polars, to_polars
 from thalweg.columnar.eager import numbers
 from thalweg.columnar.merge import merge_sums
+from thalweg.operators.ordered_parts import PlacedPart
 from thalweg.protocols.state import Columns, ColumnSpec
 
 Array = np.ndarray[Any, Any]
@@ -191,6 +198,36 @@ class FloatSumPart:
 
 
 @dataclass(frozen=True)
+class SquaresPart:
+    """The sum of squared distances from the mean, by sums of values and of squares as double-doubles."""
+
+    prefix: str
+    can_merge: bool = True
+
+    @cached_property
+    def columns(self) -> dict[str, ColumnSpec]:
+        sums = ("high", "low", "square_high", "square_low")
+        return {f"{self.prefix}{c}": ColumnSpec("float64", 0.0) for c in sums} | {
+            f"{self.prefix}{c}": ColumnSpec("int64") for c in ("odd", "n")
+        }
+
+    def update(self, state: Columns, slots: Array, values: pl.Series | None, weights: Array) -> None:
+        assert values is not None, "a variance has an argument"
+        numbers, validity = buffers.values_and_validity(values)
+        sums, counts = _squares([state.column(c) for c in self.columns])
+        add_squares(slots, numbers, buffers.flags(validity), weights, sums, counts)
+
+    def merge(self, state: Columns, slots: Array, made: Mapping[str, Array]) -> None:
+        sums, counts = _squares([state.column(c) for c in self.columns])
+        more, adds = _squares([made[c] for c in self.columns])
+        merge_squares(slots, more, sums, (*adds, *counts))
+
+    def value(self, taken: Mapping[str, Array], state: Columns) -> pl.Series:
+        sums, counts = _squares([np.ascontiguousarray(taken[c]) for c in self.columns])
+        return numbers("v", squared_deviations(sums, counts))
+
+
+@dataclass(frozen=True)
 class ExtremePart:
     """The least or greatest value of a type that fits 64 bits; rows can only be added."""
 
@@ -292,10 +329,20 @@ def make_part(kind: str, held: DataType | None, prefix: str) -> Part:
         if isinstance(held, Float):
             return FloatSumPart(prefix)
         return SumPart(prefix, held.scale if isinstance(held, Decimal) else None)
+    if kind in ("first", "last"):
+        return PlacedPart(prefix, kind == "last", held)
+    if kind == "squares":
+        return SquaresPart(prefix)
     assert kind in ("min", "max"), f"there is no part {kind}"
     if isinstance(held, Decimal) or held in (STRING, BINARY):
         return TextExtremePart(prefix, kind == "max", held)
     return ExtremePart(prefix, kind == "max", held)
+
+
+def _squares(columns: list[Array]) -> tuple[tuple[Array, Array, Array, Array], tuple[Array, Array]]:
+    """The columns of `SquaresPart`: sums, and counts."""
+    high, low, square_high, square_low, odd, total = columns
+    return (high, low, square_high, square_low), (odd, total)
 
 
 def _nullable(values: Array, some: Array) -> pl.Series:

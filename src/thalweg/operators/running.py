@@ -18,7 +18,6 @@ from thalweg.columnar.batch import WEIGHT, Batch
 from thalweg.columnar.cells import Changes, Touched
 from thalweg.columnar.eager import below, gather_rows, numbers
 from thalweg.operators.aggregation import DONE, GroupingSpec
-from thalweg.operators.multiset import Multiset
 from thalweg.protocols.operator import Context, Output
 from thalweg.protocols.state import KeyedColumns
 
@@ -40,10 +39,7 @@ class RunningGroupOp:
     def __init__(self, spec: GroupingSpec, context: Context) -> None:
         self._spec, self._layout = spec, spec.layout
         self._state: KeyedColumns = context.state("groups")
-        self._values = {
-            name: Multiset(context.state(f"values {name}"), list(spec.keys), name)
-            for name in (self._layout.undone if spec.is_updating else ())
-        }
+        self._values = spec.multisets(context)
         self._rows_max = context.rows_max
         self._keys = list(spec.keys)
         # the number of rows comes first, DONE last; a group of all rows has one result from the first row on,
@@ -51,14 +47,15 @@ class RunningGroupOp:
         mark = 0 if self._keys else len(self._layout.stored)
         columns = len(self._layout.stored) + (0 if self._keys else 1)
         self._touched = Touched(columns=columns, mark=mark, shown=self._layout.shown_places)
-        self._extremes_before: list[pl.DataFrame] = []
+        self._kept_before: list[pl.DataFrame] = []
 
     def on_batch(self, port: int, batch: Batch) -> Iterator[Output]:
         """Take rows; what they change is emitted at the cut."""
         del port
-        self._spec.take(self._state, batch, self._remember)
-        for values in self._values.values():
-            values.update(batch)
+        slots = self._spec.take(self._state, batch, self._remember)
+        if batch.parts is None:
+            for values in self._values:
+                values.update(batch, slots)
         return iter(())
 
     def _remember(self, slots: Array) -> None:
@@ -66,12 +63,12 @@ class RunningGroupOp:
         known = self._touched.count
         self._touched.note(slots, self._state.addresses, self._state.capacity)
         if self._values and self._touched.count > known:
-            self._extremes_before.append(self._extremes(self._touched.places[known:]))
+            self._kept_before.append(self._kept(self._touched.places[known:]))
 
-    def _extremes(self, slots: Array) -> pl.DataFrame:
-        keys = self._state.keys(slots) if self._keys else pl.DataFrame(height=len(slots))
-        columns = [s for v in self._values.values() for s in v.extremes(keys)]
-        return pl.DataFrame(columns)
+    def _kept(self, slots: Array) -> pl.DataFrame:
+        """What is made of the values that groups keep, in columns named by `_column`."""
+        made = {k: v for values in self._values for k, v in values.values(slots).items()}
+        return pl.DataFrame([v.alias(_column(*k)) for k, v in made.items()])
 
     def on_watermark(self, time: int) -> Iterator[Output]:
         """Time does not matter."""
@@ -88,31 +85,35 @@ class RunningGroupOp:
             state.column(DONE)[self._touched.places] = True
         if not self._touched.count:
             return
-        before, latest = self._extremes_of_touched()
+        before, latest = self._kept_of_touched()
         odd = None if not before.width else _differs(before, latest)
+        gone = []
         for changes in self._touched.net(state.addresses, odd):
             if len(changes.places):
                 yield from self._emitted(changes, before, latest)
             if len(changes.gone):
-                state.free(changes.gone)
-        for values in self._values.values():
+                gone.append(changes.gone.copy())
+        for values in self._values:
             values.forget_gone()
+        # the values of a group are found by its slot
+        for slots in gone:
+            state.free(slots)
 
-    def _extremes_of_touched(self) -> tuple[pl.DataFrame, pl.DataFrame]:
-        """The extremes of the groups that were touched, before and now; no columns if none are kept."""
+    def _kept_of_touched(self) -> tuple[pl.DataFrame, pl.DataFrame]:
+        """What is made of the values that groups keep, of those touched, before and now."""
         if not self._values:
             return _NOTHING, _NOTHING
-        before, self._extremes_before = pl.concat(self._extremes_before), []
-        return before, self._extremes(self._touched.places)
+        before, self._kept_before = pl.concat(self._kept_before), []
+        return before, self._kept(self._touched.places)
 
     def _emitted(self, changes: Changes, before: pl.DataFrame, latest: pl.DataFrame) -> Iterator[Output]:
         """Changes as rows: so many removals, then insertions."""
         state, layout = self._state, self._layout
-        extremes = _NOTHING
+        kept = _NOTHING
         if before.width:
             old, new = changes.numbers[: changes.minus], changes.numbers[changes.minus :]
-            extremes = below([gather_rows(before, old), gather_rows(latest, new)])
-        made = layout.outputs(state, layout.cells.named(changes.cells), _by_part(extremes))
+            kept = below([gather_rows(before, old), gather_rows(latest, new)])
+        made = layout.outputs(state, layout.cells.named(changes.cells), _by_part(kept))
         columns = {c.name: c for c in made.get_columns()}
         if self._keys:
             columns |= {c.name: c for c in state.keys(changes.places).get_columns()}
@@ -132,6 +133,10 @@ def _differs(before: pl.DataFrame, latest: pl.DataFrame) -> Array:
     return reduce(pl.Series.__or__, [old.ne_missing(new) for old, new in pairs]).to_numpy()
 
 
+def _column(kind: str, argument: str) -> str:
+    return f"{kind} {argument}"
+
+
 def _by_part(frame: pl.DataFrame) -> dict[tuple[str, str], pl.Series]:
-    """Extremes as `outputs` takes them; their columns are named `min argument`, `max argument`."""
-    return {(n[:3], n[4:]): frame.get_column(n) for n in frame.columns}
+    """What `outputs` takes, from columns named by `_column`."""
+    return {(kind, name): frame.get_column(n) for n in frame.columns for kind, _, name in [n.partition(" ")]}

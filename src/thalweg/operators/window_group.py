@@ -27,6 +27,7 @@ class WindowGroupOp:
         assert spec.window is not None, "the planner puts this on windows"
         self._spec, self._layout, self._slack_us = spec, spec.layout, spec.window.slack_us
         self._state: KeyedColumns = context.state("groups")
+        self._values = spec.multisets(context)
         self._rows_max = context.rows_max
         self._next_end = _least_end(self._state.keys(self._state.live()))
 
@@ -38,7 +39,10 @@ class WindowGroupOp:
     def on_batch(self, port: int, batch: Batch) -> Iterator[Output]:
         """Take rows."""
         del port
-        self._spec.take(self._state, batch)
+        slots = self._spec.take(self._state, batch)
+        if batch.parts is None:
+            for values in self._values:
+                values.update(batch, slots)
         least = least_key(self._spec, batch, WINDOW_END)
         if least is not None and (self._next_end is None or least < self._next_end):
             self._next_end = least
@@ -61,8 +65,11 @@ class WindowGroupOp:
             self._next_end = None
         if not len(live):
             return
-        outputs = self._layout.outputs(self._state, self._layout.take(self._state, live))
+        kept = {k: v for values in self._values for k, v in values.values(live).items()}
+        outputs = self._layout.outputs(self._state, self._layout.take(self._state, live), kept)
         made = pick(keys.hstack(outputs), self._spec.columns)
+        for values in self._values:
+            values.forget(live)
         self._state.free(live)
         yield from Batch(made).slices(self._rows_max)
 

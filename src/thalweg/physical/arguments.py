@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from thalweg.base.schema import Schema
 from thalweg.base.types import BOOLEAN
+from thalweg.expr import aggregates
 from thalweg.expr.infer import type_of
 from thalweg.expr.nodes import Aggregate, Call, Column, Literal, Named
 from thalweg.plan.nodes import GroupBy, Project
@@ -14,8 +15,22 @@ from thalweg.plan.nodes import GroupBy, Project
 
 def call_of(named: Named) -> Aggregate:
     """The aggregate of one output of a grouping."""
-    assert isinstance(named.expr, Aggregate), "a grouping holds aggregates"
-    return named.expr
+    call = named.expr
+    assert isinstance(call, Aggregate), "a grouping holds aggregates"
+    entry = aggregates.lookup(call.function)
+    if entry.prepare is not None:
+        call = replace(call, args=(entry.prepare(call.args[0]), *call.args[1:]))
+    return replace(call, distinct=(call.distinct or entry.counts_different) and not entry.ignores_repeats)
+
+
+def counts_values(call: Aggregate) -> bool:
+    """Whether each value must be counted, to tell when it comes and goes; lists keep their values anyway."""
+    return call.distinct and not aggregates.lookup(call.function).is_ordered
+
+
+def needs_rows(call: Aggregate) -> bool:
+    """Whether an aggregate looks at values one by one, so that sums of a part of a group do not do."""
+    return call.distinct or aggregates.lookup(call.function).is_ordered
 
 
 def named_calls(plan: GroupBy, calls: Sequence[Aggregate]) -> list[tuple[str, Aggregate]]:
@@ -23,7 +38,7 @@ def named_calls(plan: GroupBy, calls: Sequence[Aggregate]) -> list[tuple[str, Ag
     done = []
     for named, call in zip(plan.aggregates, calls, strict=True):
         bare = not call.args and call.filter is None
-        args = () if bare else (Column(argument_name(call, plan.keys)),)
+        args = () if bare else (Column(argument_name(call, plan.keys)), *call.args[1:])
         done.append((named.name, replace(call, args=args, filter=None)))
     return done
 
@@ -54,7 +69,7 @@ def over_columns(plan: GroupBy) -> GroupBy:
     """The same grouping over columns alone: what its aggregates compute of a row is computed before."""
     calls = tuple(call_of(a) for a in plan.aggregates)
     if all(c.filter is None and all(isinstance(a, Column) for a in c.args) for c in calls):
-        return plan
+        return replace(plan, aggregates=tuple(map(Named, (a.name for a in plan.aggregates), calls)))
     items = [*(Named(k, Column(k)) for k in plan.keys), *arguments(calls, plan.keys, plan.input.schema)]
-    aggregates = tuple(Named(n, c) for n, c in named_calls(plan, calls))
-    return replace(plan, input=Project(plan.input, tuple(items)), aggregates=aggregates)
+    over = tuple(Named(n, c) for n, c in named_calls(plan, calls))
+    return replace(plan, input=Project(plan.input, tuple(items)), aggregates=over)

@@ -6,6 +6,7 @@ Not here: which groupings work with panes (panes.py), the arguments of aggregate
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -13,8 +14,9 @@ import polars as pl
 
 from thalweg.columnar.batch import OFFSET, SPLIT
 from thalweg.errors import SqlError
+from thalweg.expr import aggregates
 from thalweg.expr.infer import type_of
-from thalweg.expr.nodes import Column, Named
+from thalweg.expr.nodes import Aggregate, Column, Named
 from thalweg.operators.aggregation import GroupingSpec, WindowGrouping, can_split
 from thalweg.operators.limit import LimitSpec
 from thalweg.operators.partials import PartialsSpec
@@ -22,7 +24,8 @@ from thalweg.operators.rowwise import ProjectStep
 from thalweg.operators.window_rank import WindowRankSpec
 from thalweg.operators.windows import WindowsSpec
 from thalweg.physical import needs, sessions
-from thalweg.physical.arguments import arguments, call_of, named_calls
+from thalweg.physical.arguments import arguments, call_of, counts_values, named_calls
+from thalweg.physical.distinct import columns_of_values, find_values, label, place_values
 from thalweg.physical.panes import BOUNDS, Panes, pane_window
 from thalweg.plan.nodes import (
     WINDOW_END,
@@ -36,6 +39,7 @@ from thalweg.plan.nodes import (
 from thalweg.plan.properties import UNTIL_END, closes_windows, properties, ranks_windows
 
 if TYPE_CHECKING:
+    from thalweg.base.schema import Schema
     from thalweg.physical.planner import OpenStage, Planner
 
 
@@ -60,7 +64,7 @@ def place_group_by(planner: Planner, plan: GroupBy) -> OpenStage:
     if not closes_windows(plan):
         stage = planner.chained(plan.input)
         return _group(planner, plan, stage, plan.keys, None)
-    shared = pane_window(plan)
+    shared = None if any(_keeps_windows_apart(call_of(a)) for a in plan.aggregates) else pane_window(plan)
     if shared is not None and all(planner.needs.readers(p) <= 1 for p in (shared.window, *shared.steps)):
         stage = _place_panes(planner, plan, shared)
         keys = tuple(k for k in plan.keys if k not in BOUNDS)
@@ -70,6 +74,12 @@ def place_group_by(planner: Planner, plan: GroupBy) -> OpenStage:
     stage = planner.chained(plan.input)
     slack = properties(plan.input).times.get(WINDOW_END, UNTIL_END)
     return _group(planner, plan, stage, plan.keys, WindowGrouping(slack_us=slack, window=None))
+
+
+def _keeps_windows_apart(call: Aggregate) -> bool:
+    """Whether the value of a window cannot be put together from panes."""
+    entry = aggregates.lookup(call.function)
+    return call.distinct or (entry.is_ordered and not entry.needs_position)
 
 
 def _place_panes(planner: Planner, plan: GroupBy, panes: Panes) -> OpenStage:
@@ -89,23 +99,18 @@ def _slack(window: Window) -> int:
     return properties(window.input).times.get(window.column, UNTIL_END)
 
 
-def shape_of(
-    plan: GroupBy, keys: tuple[str, ...], window: WindowGrouping | None
-) -> tuple[GroupingSpec, tuple[Named, ...]]:
-    """The grouping, and the columns that it reads."""
+def shape_of(plan: GroupBy, keys: tuple[str, ...]) -> tuple[GroupingSpec, tuple[Named, ...]]:
+    """A running grouping of rows that stay, and the columns that it reads."""
     below = plan.input.schema
     calls = tuple(call_of(a) for a in plan.aggregates)
     made = arguments(calls, plan.keys, below)
-    time_type = below.get(WINDOW_START)
     shape = GroupingSpec(
         id="",
         keys={k: below.type_of(k).polars for k in keys},
-        calls=tuple((n, c) for n, c in named_calls(plan, calls)),
+        calls=tuple(named_calls(plan, calls)),
         argument_types={a.name: type_of(a.expr, below) for a in made},
-        is_updating=properties(plan.input).is_updating,
-        window=None
-        if window is None
-        else replace(window, time=None if time_type is None else time_type.polars),
+        is_updating=False,
+        window=None,
         columns=tuple(plan.schema.names),
         partials=False,
     )
@@ -117,17 +122,51 @@ def _group(
 ) -> OpenStage:
     """Compute arguments, add up what is there, exchange by key, group."""
     below = plan.input.schema
-    shape, items = shape_of(plan, keys, window)
+    calls = tuple(call_of(a) for a in plan.aggregates)
+    made = arguments([c for c in calls if not counts_values(c)], plan.keys, below)
+    values = find_values(calls, plan.keys, below)
+    fed = {name: v.type for v in values for name in v.conditions}
+    shape = GroupingSpec(
+        id="",
+        keys={k: below.type_of(k).polars for k in keys},
+        calls=tuple(_named_calls(plan, calls)),
+        argument_types={a.name: type_of(a.expr, below) for a in made} | fed,
+        is_updating=properties(plan.input).is_updating,
+        window=_timed(window, below),
+        columns=tuple(plan.schema.names),
+        partials=False,
+        fed=frozenset(fed),
+        is_placed=needs.reads_positions(plan) and needs.has_positions(plan.input, planner.needs),
+    )
+    own = [Named(k, Column(k)) for k in keys] + made
+    items = tuple(dict.fromkeys(own + columns_of_values(values)))
     splits = not shape.is_updating and can_split(shape)
     # what adds rows up reads columns by name; a frame without columns would have no rows to count
-    if items and not (splits and all(i.expr == Column(i.name) for i in items)):
+    if items and not ((splits or values) and all(i.expr == Column(i.name) for i in items)):
         stage.steps.append(ProjectStep(items, below))
     if splits:
         shape = replace(shape, partials=True)
-        stage.add(PartialsSpec(f"{stage.id}.partials{len(stage.operators)}", shape))
-    target = planner.exchanged(stage, _exchange_keys(keys, window), "group")
+    exchange = _exchange_keys(keys, window)
+    if values:
+        rows = [i.name for i in own] + ([SPLIT, OFFSET] if shape.is_placed else [])
+        target = place_values(planner, stage, shape, values, rows=rows, exchange=exchange)
+    else:
+        if splits:
+            stage.add(PartialsSpec(f"{stage.id}.partials{len(stage.operators)}", shape))
+        target = planner.exchanged(stage, exchange, "group")
     target.add(replace(shape, id=f"{target.id}.{'window' if window else 'group'}"))
     return target
+
+
+def _named_calls(plan: GroupBy, calls: Sequence[Aggregate]) -> Iterator[tuple[str, Aggregate]]:
+    """Each aggregate over columns alone; those over different values over what is sent for them."""
+    for (name, named), call in zip(named_calls(plan, calls), calls, strict=True):
+        yield name, replace(named, args=(Column(label(call, plan.keys)),)) if counts_values(call) else named
+
+
+def _timed(window: WindowGrouping | None, below: Schema) -> WindowGrouping | None:
+    time = below.get(WINDOW_START)
+    return None if window is None else replace(window, time=None if time is None else time.polars)
 
 
 def _exchange_keys(keys: tuple[str, ...], window: WindowGrouping | None) -> tuple[str, ...]:

@@ -12,9 +12,11 @@ from typing import Protocol
 
 import polars as pl
 
+from thalweg.base.types import DataType
 from thalweg.columnar.batch import OFFSET, SPLIT
 from thalweg.errors import DataError
 from thalweg.expr import aggregates
+from thalweg.expr.collected import unboxed
 from thalweg.expr.evaluate import Predicate
 from thalweg.expr.infer import type_of
 from thalweg.expr.nodes import Aggregate, Column
@@ -165,7 +167,8 @@ class LazyBuilder:
             if made is not None:
                 return made
         below = self.build(plan.input)
-        calls = [lazy_call(a.expr, plan.input).alias(a.name) for a in plan.aggregates]
+        is_placed = needs.has_positions(plan.input, self._needs)
+        calls = [lazy_call(a.expr, plan.input, is_placed=is_placed).alias(a.name) for a in plan.aggregates]
         if not plan.keys:
             return below.select(calls)
         return below.group_by(plan.keys).agg(calls).select(list(plan.schema.names))
@@ -179,12 +182,26 @@ class LazyBuilder:
         return number_rows(below, spec)
 
 
-def lazy_call(expr: object, below: Plan) -> pl.Expr:
+def lazy_call(expr: object, below: Plan, *, is_placed: bool = False) -> pl.Expr:
     """An aggregate over the rows of a group, whose arguments are columns."""
     assert isinstance(expr, Aggregate), "a grouping holds aggregates"
-    assert all(isinstance(a, Column) for a in expr.args), "arguments are computed before"
+    assert all(isinstance(a, Column) for a in expr.args[:1]), "arguments are computed before"
     held = type_of(expr.args[0], below.schema) if expr.args else type_of(expr, below.schema)
-    return aggregates.lookup(expr.function).lazy([pl.col(str(a)) for a in expr.args], held)
+    entry = aggregates.of_call(expr)
+    columns = [pl.col(str(a)) for a in expr.args[:1]]
+    if expr.distinct:
+        columns = [c.unique() for c in columns]
+    if entry.is_ordered:
+        columns = [_ordered(c, held, by_place=is_placed and not expr.distinct) for c in columns]
+    return entry.lazy(columns, held)
+
+
+def _ordered(values: pl.Expr, held: DataType, *, by_place: bool) -> pl.Expr:
+    """Values as they stand in a list: those of rows that count, by position or by value."""
+    if by_place:
+        values = values.sort_by(SPLIT, OFFSET)
+    values = unboxed(values.drop_nulls(), held)
+    return values if by_place else values.sort()
 
 
 def checked_time(frame: pl.LazyFrame, column: str) -> pl.LazyFrame:

@@ -115,7 +115,7 @@ def can_merge(plan: GroupBy) -> bool:
     for named in plan.aggregates:
         call = named.expr
         assert isinstance(call, Aggregate), "a grouping holds aggregates"
-        if aggregates.lookup(call.function).name not in _MERGES:
+        if call.distinct or aggregates.lookup(call.function).name not in _MERGES:
             return False
         held = plan.schema.type_of(named.name).polars
         if call.function != "count" and not held.is_integer():

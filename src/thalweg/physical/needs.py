@@ -6,6 +6,8 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from thalweg.expr import aggregates
+from thalweg.expr.nodes import Aggregate
 from thalweg.plan.nodes import (
     AssignWatermark,
     BadRows,
@@ -65,12 +67,20 @@ def _visit(plan: Plan, needs: Needs, seen: set[Plan]) -> None:
         _mark_positions(plan.input, needs)
     if isinstance(plan, Limit) or (isinstance(plan, Rank) and plan.kind == "row_number"):
         _mark_positions(plan.inputs[0], needs)
+    if isinstance(plan, GroupBy) and reads_positions(plan):
+        _mark_positions(plan.input, needs)
     if isinstance(plan, (Window, SessionWindow)):
         _mark_verdicts(plan.input, needs)
     if isinstance(plan, Join):
         for below, bound in zip(plan.inputs, join_bounds(plan), strict=True):
             if bound.late is not None:
                 _mark_verdicts(below, needs)
+
+
+def reads_positions(plan: GroupBy) -> bool:
+    """Whether some aggregate depends on where rows stood in their source, if they have a place there."""
+    calls = [a.expr for a in plan.aggregates]
+    return any(isinstance(c, Aggregate) and aggregates.lookup(c.function).is_ordered for c in calls)
 
 
 def _mark_positions(plan: Plan, needs: Needs) -> None:

@@ -8,9 +8,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from thalweg.errors import SqlError
+from thalweg.expr import aggregates
 from thalweg.expr.nodes import Aggregate
+from thalweg.physical import needs
 from thalweg.plan.nodes import GroupBy, Plan, Rank
-from thalweg.plan.properties import ranks_windows
+from thalweg.plan.properties import properties, ranks_windows
 
 
 def check_possible(roots: Iterable[Plan]) -> None:
@@ -19,15 +21,17 @@ def check_possible(roots: Iterable[Plan]) -> None:
     Raises:
         SqlError: `sql-not-yet`, with the place and a way around.
     """
+    roots = list(roots)
+    found = needs.find(roots)
     for root in roots:
-        _check(root)
+        _check(root, found)
 
 
-def _check(plan: Plan) -> None:
+def _check(plan: Plan, found: needs.Needs) -> None:
     for below in plan.inputs:
-        _check(below)
+        _check(below, found)
     if isinstance(plan, GroupBy):
-        _check_distinct(plan)
+        _check_positions(plan, found)
     if isinstance(plan, Rank) and not ranks_windows(plan):
         raise SqlError(
             f"{plan.kind.upper()} is only possible within windows yet",
@@ -38,14 +42,15 @@ def _check(plan: Plan) -> None:
         )
 
 
-def _check_distinct(plan: GroupBy) -> None:
-    for named in plan.aggregates:
-        call = named.expr
-        assert isinstance(call, Aggregate), "a grouping holds aggregates"
-        if call.distinct and call.function not in ("min", "max"):
-            raise SqlError(
-                f"{call} is not possible yet",
-                code="sql-not-yet",
-                where=call.span or plan.span or plan.place,
-                hint="group by the value first, then count the groups",
-            )
+def _check_positions(plan: GroupBy, found: needs.Needs) -> None:
+    calls = [a.expr for a in plan.aggregates]
+    if not any(isinstance(c, Aggregate) and aggregates.lookup(c.function).needs_position for c in calls):
+        return
+    if not properties(plan.input).is_updating and needs.has_positions(plan.input, found):
+        return
+    raise SqlError(
+        "FIRST_VALUE and LAST_VALUE need rows that come from a source one by one",
+        code="sql-not-yet",
+        where=plan.span or plan.place,
+        hint="rows that are computed from several have no place; MIN and MAX need none",
+    )

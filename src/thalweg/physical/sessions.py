@@ -24,6 +24,7 @@ from thalweg.operators.session_rows import SessionRowsSpec
 from thalweg.operators.sessions import SessionsSpec
 from thalweg.operators.windows import LATE, WindowsSpec
 from thalweg.physical import needs
+from thalweg.physical.arguments import call_of, needs_rows
 from thalweg.physical.panes import BOUNDS
 from thalweg.plan.nodes import WINDOW_END, WINDOW_START, GroupBy, Plan, Project, SessionWindow, Window
 from thalweg.plan.properties import UNTIL_END, properties
@@ -45,7 +46,7 @@ def grouped_sessions(plan: GroupBy) -> GroupedSessions | None:
     """The sessions below a grouping, if it makes one row of each."""
     if not {WINDOW_START, WINDOW_END} <= set(plan.keys):
         return None
-    if any(columns_of(a.expr) & set(BOUNDS) for a in plan.aggregates):
+    if any(columns_of(a.expr) & set(BOUNDS) or needs_rows(call_of(a)) for a in plan.aggregates):
         return None
     keys = tuple(k for k in plan.keys if k not in BOUNDS)
     origin: dict[str, str | None] = {k: k for k in keys}
@@ -126,7 +127,7 @@ def place_group_by(planner: Planner, plan: GroupBy, found: GroupedSessions) -> O
     for step in found.steps:
         items = tuple(i for i in step.items if i.name not in BOUNDS)
         stage.steps.append(ProjectStep(items, step.input.schema))
-    shape, items = shape_of(plan, found.keys, None)
+    shape, items = shape_of(plan, found.keys)
     stage.steps.append(ProjectStep(items, plan.input.schema))
     gap = found.window.window.gap_us
     if can_split(shape):

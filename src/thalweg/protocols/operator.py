@@ -25,7 +25,7 @@ class Side:
     port: str
     batch: Batch
     pairs: int
-    """How many (row, window) pairs, or rows, the batch stands for."""
+    """How many late (row, window) pairs, or bad rows, the batch stands for."""
 
 
 Output = Batch | Side

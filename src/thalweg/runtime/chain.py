@@ -8,8 +8,9 @@ Not here: channels, alignment, state (task.py).
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from thalweg.columnar.batch import Batch
 from thalweg.columnar.eager import count_negative
@@ -27,6 +28,8 @@ class Counts:
     batches: int = 0
     retractions: int = 0
     empty: int = 0
+    aside: Counter[str] = field(default_factory=Counter)
+    """Rows that left through each side output."""
 
 
 class Chain:
@@ -94,6 +97,7 @@ class Chain:
             for out in outputs:
                 if isinstance(out, Side):
                     counts.late += out.pairs
+                    counts.aside[out.port] += len(out.batch)
                     yield out
                     continue
                 counts.rows_out += len(out)
