@@ -188,7 +188,7 @@ def _rank(step: Rank, need: Need) -> list[Need]:
 
 def _have_positions(plan: Plan) -> bool:
     """Whether rows come from a source one by one, so that their places there break ties."""
-    if isinstance(plan, (GroupBy, MapBatches, Late, BadRows)):
+    if isinstance(plan, (GroupBy, MapBatches, Late, BadRows, Limit)):
         return False
     return isinstance(plan, (Scan, Values)) or all(_have_positions(p) for p in plan.inputs)
 

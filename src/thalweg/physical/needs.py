@@ -90,7 +90,7 @@ def has_positions(plan: Plan, needs: Needs) -> bool:
     """Whether the plan's rows carry their position."""
     if isinstance(plan, (Scan, Values)):
         return plan in needs.positions
-    if isinstance(plan, (GroupBy, MapBatches)):
+    if isinstance(plan, (GroupBy, MapBatches, Limit)):
         return False
     return bool(plan.inputs) and all(has_positions(p, needs) for p in plan.inputs)
 

@@ -26,7 +26,7 @@ from thalweg.operators.rowwise import (
     UnplaceStep,
 )
 from thalweg.operators.split_names import SplitNamesSpec
-from thalweg.physical import grouping, needs
+from thalweg.physical import grouping, needs, ranking
 from thalweg.plan.nodes import (
     AssignWatermark,
     BadRows,
@@ -128,7 +128,7 @@ class Planner:
         if isinstance(plan, GroupBy):
             return grouping.place_group_by(self, plan)
         if isinstance(plan, Rank):
-            return grouping.place_rank(self, plan)
+            return ranking.place_rank(self, plan)
         if isinstance(plan, Limit):
             return grouping.place_limit(self, plan)
         if isinstance(plan, Late):

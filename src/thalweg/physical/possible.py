@@ -9,8 +9,7 @@ from collections.abc import Iterable
 
 from thalweg.errors import SqlError
 from thalweg.expr.nodes import Aggregate
-from thalweg.plan.nodes import GroupBy, Plan, Rank
-from thalweg.plan.properties import ranks_windows
+from thalweg.plan.nodes import GroupBy, Plan
 
 
 def check_possible(roots: Iterable[Plan]) -> None:
@@ -28,14 +27,6 @@ def _check(plan: Plan) -> None:
         _check(below)
     if isinstance(plan, GroupBy):
         _check_distinct(plan)
-    if isinstance(plan, Rank) and not ranks_windows(plan):
-        raise SqlError(
-            f"{plan.kind.upper()} is only possible within windows yet",
-            code="sql-not-yet",
-            where=plan.span or plan.place,
-            expected="a partition that names window_start and window_end",
-            hint="number the rows of TABLE(TUMBLE(…)), or of a grouping by window",
-        )
 
 
 def _check_distinct(plan: GroupBy) -> None:

@@ -202,6 +202,8 @@ def _rank(plan: Rank, below: Properties) -> Properties:
     keys: frozenset[frozenset[str]] = frozenset()
     if plan.kind == "row_number" and plan.output is not None:
         keys = frozenset([frozenset((*plan.partition, plan.output))])
+    elif plan.kind == "row_number" and plan.limit == 1:
+        keys = frozenset([frozenset(plan.partition)])
     if ranks_windows(plan):
         return Properties(below.is_bounded, False, below.times, keys, windows=True)
     return Properties(below.is_bounded, is_updating=True, keys=keys)

@@ -13,7 +13,7 @@ from thalweg.sql import problems
 from thalweg.sql.bind.calls import function_name
 from thalweg.sql.source import span_of
 
-_KINDS = {"ROW_NUMBER": "row_number", "RANK": "rank"}
+_KINDS = {"ROW_NUMBER": "row_number", "RANK": "rank", "DENSE_RANK": "dense_rank"}
 _POSSIBLE = "possible now: ROW_NUMBER() and RANK() OVER (PARTITION BY … ORDER BY …)"
 
 
