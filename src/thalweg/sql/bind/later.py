@@ -9,7 +9,7 @@ from __future__ import annotations
 
 AGGREGATES_LATER = frozenset(
     (
-        *("approx_count_distinct", "array_agg", "collect", "cume_dist", "dense_rank", "first_value"),
+        *("approx_count_distinct", "array_agg", "collect", "cume_dist", "first_value"),
         *("group_id", "grouping", "grouping_id", "json_arrayagg", "json_objectagg", "lag", "last_value"),
         *("lead", "listagg", "ntile", "percent_rank", "percentile", "stddev", "stddev_pop", "stddev_samp"),
         *("var_pop", "var_samp", "variance"),

@@ -34,11 +34,12 @@ class Numbering:
     def apply(self, plan: Plan, columns: Iterator[str], output: str) -> Plan:
         """Number the rows; `columns` gives the column of each expression in turn."""
         partition = [next(columns) for _ in self.partition]
-        keys = [_sort_key(next(columns), o) for o in self.order]
+        keys = [sort_key(next(columns), o) for o in self.order]
         return build.rank(plan, partition, keys, kind=self.kind, output=output, where=span_of(self.node))
 
 
-def _sort_key(column: str, node: exp.Ordered) -> SortKey:
+def sort_key(column: str, node: exp.Ordered) -> SortKey:
+    """What ORDER BY says of a column."""
     descending = bool(node.args.get("desc"))
     nulls_first = bool(node.args.get("nulls_first"))
     # None stands for the default, so that equal orders are equal values
