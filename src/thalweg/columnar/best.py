@@ -51,7 +51,7 @@ class BestRows:
         >>> groups, words = np.array([0, 0, 0, 1]), np.array([[5], [3], [4], [9]])
         >>> rows, sources = best.insert(groups, words, groups=2)
         >>> sources.tolist()
-        [3, 1, 2]
+        [1, 2, 3]
         >>> found = best.differences(numbered=True)
         >>> found.weights.tolist(), found.places.tolist()
         ([1, 1, 1], [2, 1, 1])

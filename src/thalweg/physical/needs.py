@@ -19,6 +19,7 @@ from thalweg.plan.nodes import (
     Values,
     Window,
 )
+from thalweg.plan.over import Over
 
 
 @dataclass
@@ -60,9 +61,9 @@ def _visit(plan: Plan, needs: Needs, seen: set[Plan]) -> None:
         _visit(below, needs, seen)
     if isinstance(plan, Late):
         _mark_positions(plan.input, needs)
-    if isinstance(plan, Limit) or (isinstance(plan, Rank) and plan.kind == "row_number"):
+    if isinstance(plan, (Limit, Over)) or (isinstance(plan, Rank) and plan.kind == "row_number"):
         _mark_positions(plan.inputs[0], needs)
-    if isinstance(plan, Window):
+    if isinstance(plan, (Window, Over)):
         _mark_verdicts(plan.input, needs)
 
 
@@ -80,7 +81,7 @@ def _mark_verdicts(plan: Plan, needs: Needs) -> None:
     """The watermark is used up by the first stateful step."""
     if isinstance(plan, AssignWatermark):
         needs.verdicts.add(plan)
-    if isinstance(plan, (GroupBy, Rank, Limit, Window)):
+    if isinstance(plan, (GroupBy, Rank, Limit, Window, Over)):
         return
     for below in plan.inputs:
         _mark_verdicts(below, needs)

@@ -26,7 +26,7 @@ from thalweg.operators.rowwise import (
     UnplaceStep,
 )
 from thalweg.operators.split_names import SplitNamesSpec
-from thalweg.physical import grouping, needs, ranking
+from thalweg.physical import grouping, needs, over, ranking
 from thalweg.plan.nodes import (
     AssignWatermark,
     BadRows,
@@ -45,6 +45,7 @@ from thalweg.plan.nodes import (
     Window,
     Write,
 )
+from thalweg.plan.over import Over
 from thalweg.plan.properties import properties
 from thalweg.protocols.operator import BAD, OperatorSpec
 
@@ -129,6 +130,8 @@ class Planner:
             return grouping.place_group_by(self, plan)
         if isinstance(plan, Rank):
             return ranking.place_rank(self, plan)
+        if isinstance(plan, Over):
+            return over.place_over(self, plan)
         if isinstance(plan, Limit):
             return grouping.place_limit(self, plan)
         if isinstance(plan, Late):

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from thalweg.errors import SqlError
+from thalweg.errors import PlanError, SqlError
 from thalweg.expr.nodes import Aggregate
 from thalweg.plan.nodes import GroupBy, Plan
+from thalweg.plan.over import Over
+from thalweg.plan.properties import properties
 
 
 def check_possible(roots: Iterable[Plan]) -> None:
@@ -27,6 +29,28 @@ def _check(plan: Plan) -> None:
         _check(below)
     if isinstance(plan, GroupBy):
         _check_distinct(plan)
+    if isinstance(plan, Over):
+        _check_over(plan)
+
+
+def _check_over(plan: Over) -> None:
+    below = properties(plan.input)
+    where = plan.span or plan.place
+    if below.is_updating:
+        raise SqlError(
+            "OVER is only possible on rows that stay yet",
+            code="sql-not-yet",
+            where=where,
+            hint="aggregate with OVER before rows are grouped without a window",
+        )
+    if plan.order not in below.times and not below.is_bounded:
+        raise PlanError(
+            f'the rows of OVER never close: nothing says how late "{plan.order}" may come',
+            code="plan-window-time",
+            where=where,
+            choices=sorted(below.times) or None,
+            hint=f'declare WATERMARK FOR {plan.order}, or call assign_watermark("{plan.order}", …)',
+        )
 
 
 def _check_distinct(plan: GroupBy) -> None:

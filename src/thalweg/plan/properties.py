@@ -34,6 +34,7 @@ from thalweg.plan.nodes import (
     Window,
     Write,
 )
+from thalweg.plan.over import Over
 
 WINDOW_TIME_US = 1000
 """`window_time` is one millisecond before the window's end, as in Flink."""
@@ -103,6 +104,10 @@ def _unary(plan: Plan, below: Properties) -> Properties:
         return _group_by(plan, below)
     if isinstance(plan, Rank):
         return _rank(plan, below)
+    if isinstance(plan, Over):
+        # rows are held back until the watermark passes this one of their times
+        times = {n: s for n, s in below.times.items() if n == plan.order}
+        return Properties(below.is_bounded, False, times, below.keys)
     if isinstance(plan, Limit):
         # a row of an earlier split displaces one of a later split, whenever it comes, until there are enough
         return Properties(is_bounded=True, is_updating=True, times=below.times)

@@ -20,6 +20,7 @@ from thalweg.expr.nodes import Column, Named
 from thalweg.optimizer.columns import Members, Need, needs_of, read_below
 from thalweg.optimizer.optimize import Roots, over
 from thalweg.plan.nodes import GroupBy, Plan, Project, Rank, Scan, Union, Window
+from thalweg.plan.over import Over
 
 
 def prune_columns(plan: Plan) -> Plan:
@@ -30,7 +31,7 @@ def prune_columns(plan: Plan) -> Plan:
     done: dict[Plan, Plan] = {}
     for step in reversed(needs):
         inputs = [done[p] for p in step.inputs]
-        if isinstance(step, (Rank, Window)):
+        if isinstance(step, (Over, Rank, Window)):
             inputs = [_narrowed(inputs[0], read_below(step, needs[step])[0])]
         elif isinstance(step, Union):
             inputs = [_narrowed(p, needs[step]) for p in inputs]

@@ -53,6 +53,7 @@ from thalweg.plan.nodes import (
     Union,
     Window,
 )
+from thalweg.plan.over import Over
 
 _BOUNDS = frozenset([WINDOW_START, WINDOW_END, WINDOW_TIME])
 
@@ -127,7 +128,7 @@ def _group_by(plan: GroupBy, part: Expr, like: Filter) -> Plan | None:
     return _over(plan, part, like) if _reads_keys(plan, part, plan.keys) else None
 
 
-def _rank(plan: Rank, part: Expr, like: Filter) -> Plan | None:
+def _rank(plan: Rank | Over, part: Expr, like: Filter) -> Plan | None:
     return _over(plan, part, like) if _reads_keys(plan, part, plan.partition) else None
 
 
@@ -152,5 +153,6 @@ _STEPS: dict[type[Plan], Callable[[Any, Expr, Filter], Plan | None]] = {
     Window: _window,
     GroupBy: _group_by,
     Rank: _rank,
+    Over: _rank,
     Union: _union,
 }
