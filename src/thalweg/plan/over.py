@@ -110,7 +110,20 @@ def over(
         assert isinstance(resolved, Aggregate), "only aggregates slide"
         _check(resolved, schema, where or item.expr.span)
         found.append(Named(item.name, resolved))
-    return Over(plan, tuple(partition), order, frame, tuple(found))
+    made = Over(plan, tuple(partition), order, frame, tuple(found))
+    return _merged(made) if isinstance(plan, Over) else made
+
+
+def _merged(plan: Over) -> Plan:
+    """Two steps that look at the same rows as one."""
+    below = plan.input
+    assert isinstance(below, Over), "asked for before"
+    same = (plan.partition, plan.order, plan.frame) == (below.partition, below.order, below.frame)
+    made = {a.name for a in below.aggregates}
+    read = {str(c) for a in plan.aggregates for c in a.expr.children}
+    if not same or made & (read | {*plan.partition}):
+        return plan
+    return replace(below, aggregates=(*below.aggregates, *plan.aggregates))
 
 
 def _check(call: Aggregate, schema: Schema, where: Span | None) -> None:
