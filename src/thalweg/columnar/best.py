@@ -97,11 +97,14 @@ class BestRows:
         if wanted > len(self.cells):
             capacity = max(2 * len(self.cells), wanted)
             self._words, self.cells = grown(self._words, capacity), grown(self.cells, capacity)
-            self._free, self._gone = grown(self._free, capacity), grown(self._gone, capacity)
-            self._dead = grown(self._dead, capacity)
+            # lists of few numbers: only what is in use is worth copying
+            self._free = _longer(self._free, int(self._meta[FREE_COUNT]), capacity)
+            self._gone = _longer(self._gone, int(self._meta[GONE_COUNT]), capacity)
+            self._dead = _longer(self._dead, int(self._meta[DEAD_COUNT]), capacity)
         if groups > len(self._lists):
             capacity = max(2 * len(self._lists), groups)
-            self._lists, self._touched = grown(self._lists, capacity), grown(self._touched, capacity)
+            self._lists = grown(self._lists, capacity)
+            self._touched = _longer(self._touched, int(self._meta[TOUCHED_COUNT]), capacity)
 
     def differences(self, *, numbered: bool) -> Differences:
         """What differs from what was shown; from now on it counts as shown.
@@ -138,6 +141,12 @@ class BestRows:
     def clear(self) -> None:
         """Begin anew without any row."""
         self._lists[:], self._meta[:] = 0, 0
+
+
+def _longer(array: Array, used: int, capacity: int) -> Array:
+    longer = np.empty(capacity, np.int64)
+    longer[:used] = array[:used]
+    return longer
 
 
 @helper

@@ -161,7 +161,7 @@ def _count(row, value_floats, at, word, sign, wanted, key, slot, sums):  # type:
         else:
             key[base + HIGH] += sign * (word >> 32)
             key[base + LOW] += sign * (word & _LOW_MASK)
-    if key[base + VALUES] == 0:
+    if key[base + VALUES] == 0 and wanted[at] & IS_FLOAT:
         sums[slot, 2 * at], sums[slot, 2 * at + 1] = 0.0, 0.0
 
 
@@ -312,7 +312,8 @@ def _slide(
                 base = _KEY + _PER_ARGUMENT * at
                 for j in range(5):
                     words[at, j, i] = key[base + j]
-                floats[at, i] = _total(at, key, slot, sums)
+                if wanted[at] & IS_FLOAT:
+                    floats[at, i] = _total(at, key, slot, sums)
         first = end
 
 
