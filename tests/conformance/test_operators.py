@@ -300,7 +300,9 @@ def test_top_rows_against_polars() -> None:
     check_operator(specs[1], batches(placed(ROWS)), expected=expected)
 
 
-@pytest.mark.parametrize("frame", [Frame(False, 2 * SECOND), Frame(True, 2), Frame(True, 0), Frame(), Frame(True)])
+@pytest.mark.parametrize(
+    "frame", [Frame(False, 2 * SECOND), Frame(True, 2), Frame(True, 0), Frame(), Frame(True)]
+)
 @pytest.mark.parametrize("partition", [("k",), ("s",), ()])
 def test_over(frame: Frame, partition: tuple[str, ...]) -> None:
     made = [Named("n", Aggregate("count"))]

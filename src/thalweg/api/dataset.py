@@ -32,7 +32,7 @@ from thalweg.expr.literals import literal_of
 from thalweg.expr.nodes import Call, Column, Named
 from thalweg.plan import build
 from thalweg.plan.nodes import GroupBy, MapBatches, Plan, Project, Rank
-from thalweg.plan.properties import properties, ranks_windows
+from thalweg.plan.properties import properties
 from thalweg.progress.windows import WindowSpec
 
 _NUMBER = f"{SYSTEM_PREFIX}number"

@@ -21,7 +21,7 @@ Array = np.ndarray[Any, Any]
 IS_FLOAT, SUMS, EXTREMES = 1, 2, 4
 """What is wanted of an argument."""
 NEXT, AFTER, SLOT, TIME, HAS_LEFT = range(5)
-"""Of a row: the next one of its key, the next one of all, its key, its time, whether its key has let it go."""
+"""Of a row: the next one of its key, the next one of all, its key, its time, whether it has left its key."""
 HEAD, TAIL, COUNT = range(3)
 """Of a key: its first and last row, plus one; how many."""
 VALUES, HIGH, LOW, LEAST, MOST, NANS, ABOVE, BELOW = range(8)
@@ -53,7 +53,8 @@ class SlidingWindows:
     Example:
         >>> slid = SlidingWindows([SUMS], is_rows=False, reach=5)
         >>> words, floats = np.array([[1], [2], [4]]), np.zeros((3, 1))
-        >>> found = slid.slide(np.zeros(3, np.int64), np.array([0, 3, 6]), words, np.ones((3, 1), bool), floats, 1)
+        >>> keys, times, valid = np.zeros(3, np.int64), np.array([0, 3, 6]), np.ones((3, 1), bool)
+        >>> found = slid.slide(keys, times, words, valid, floats, 1)
         >>> found.rows.tolist(), found.words[0, 2].tolist()
         ([1, 2, 2], [1, 3, 6])
     """
@@ -75,9 +76,7 @@ class SlidingWindows:
         held = (self._nodes, self._node_floats, self._keys, self._key_floats)
         return sum(a.nbytes for a in held)
 
-    def slide(
-        self, slots: Array, times: Array, words: Array, valid: Array, floats: Array, keys: int
-    ) -> Slid:
+    def slide(self, slots: Array, times: Array, words: Array, valid: Array, floats: Array, keys: int) -> Slid:
         """Take rows, in the order of their times.
 
         Args:

@@ -16,18 +16,17 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from thalweg.base.types import DataType
 from thalweg.columnar.accumulate import from_ordered_words, ordered_words
 from thalweg.columnar.batch import BEFORE, OFFSET, SPLIT, Batch
 from thalweg.columnar.buffers import is_plain, presence, to_polars, values_and_validity
 from thalweg.columnar.eager import beside, compute, gather_rows, numbers, pick, without
 from thalweg.columnar.index import KeyIndex
 from thalweg.columnar.keys import KeyCodec
-from thalweg.columnar.sliding import EXTREMES, IS_FLOAT, SUMS, SlidingWindows, Slid
-from thalweg.base.schema import SYSTEM_PREFIX
-from thalweg.base.types import DataType
+from thalweg.columnar.sliding import EXTREMES, IS_FLOAT, SUMS, Slid, SlidingWindows
 from thalweg.errors import DataError
 from thalweg.expr import aggregates
-from thalweg.expr.nodes import Aggregate, Column
+from thalweg.expr.nodes import Aggregate
 from thalweg.operators.limit import position_order
 from thalweg.operators.windows import LATE
 from thalweg.plan.over import Frame
@@ -208,7 +207,9 @@ def _wide_sum(name: str, high: Array, low: Array, some: Array) -> pl.Series:
     carried = high + (low >> 32)
     if ((carried >= -(1 << 31)) & (carried < 1 << 31)).all():
         return to_polars(name, pl.Int64(), (carried << 32) + (low & 0xFFFFFFFF), some).cast(pl.Int128)
-    limbs = pl.DataFrame([numbers("high", high.copy()), numbers("low", low.copy()), numbers("some", some.copy())])
+    limbs = pl.DataFrame(
+        [numbers("high", high.copy()), numbers("low", low.copy()), numbers("some", some.copy())]
+    )
     total = pl.col("high").cast(pl.Int128) * (1 << 32) + pl.col("low").cast(pl.Int128)
     return compute(limbs, [pl.when(pl.col("some")).then(total).alias(name)]).get_column(name)
 

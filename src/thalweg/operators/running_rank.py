@@ -25,7 +25,7 @@ from thalweg.operators.aggregation import weight_array
 from thalweg.operators.window_rank import WindowRankSpec, ordered_rows
 from thalweg.plan.nodes import SortKey
 from thalweg.protocols.operator import Context, Output
-from thalweg.protocols.state import ColumnsSpec, ColumnSpec, KeyedColumns, StateSpec
+from thalweg.protocols.state import ColumnSpec, ColumnsSpec, KeyedColumns, StateSpec
 
 Array = np.ndarray[Any, Any]
 

@@ -86,7 +86,7 @@ def _place_running_rank(planner: Planner, plan: Rank, schema: dict[str, pl.DataT
 
 
 def _are_rows_of_sources(plan: Plan) -> bool:
-    """Whether each row is one row of a source, and no source row comes twice: positions tell all rows apart."""
+    """Whether positions tell all rows apart: each is one row of a source, and no source row comes twice."""
     scans: list[Plan] = []
 
     def visit(step: Plan) -> bool:

@@ -20,7 +20,7 @@ from thalweg.sql.bind.ranks import window_of
 from thalweg.sql.grammar.tree import IntervalLiteral
 from thalweg.sql.source import span_of
 
-_FRAME = "RANGE BETWEEN INTERVAL '10' SECOND PRECEDING AND CURRENT ROW, or ROWS BETWEEN 10 PRECEDING AND CURRENT ROW"
+_FRAME = "RANGE BETWEEN INTERVAL '10' SECOND PRECEDING AND CURRENT ROW, or ROWS 10 PRECEDING"
 
 
 @dataclass(frozen=True)

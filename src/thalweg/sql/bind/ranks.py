@@ -1,6 +1,7 @@
 """Bind the numbering of rows: `ROW_NUMBER() OVER (…)`, `RANK() OVER (…)` and `DENSE_RANK() OVER (…)`.
 
-Not here: aggregates with OVER (over.py)."""
+Not here: aggregates with OVER (over.py).
+"""
 
 from __future__ import annotations
 

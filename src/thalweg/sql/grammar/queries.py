@@ -53,9 +53,7 @@ class QueryGrammar(TableGrammar):
 
     def _set_operations(self) -> exp.Expr:
         """UNION and EXCEPT from left to right; INTERSECT binds more tightly."""
-        return self._set_operation(
-            _UNIONS, lambda: self._set_operation(_INTERSECTIONS, self._query_operand)
-        )
+        return self._set_operation(_UNIONS, lambda: self._set_operation(_INTERSECTIONS, self._query_operand))
 
     def _set_operation(
         self, kinds: dict[TokenType, type[exp.SetOperation]], operand: Callable[[], exp.Expr]
