@@ -19,7 +19,21 @@ from thalweg.session.session import Session
 
 DATA = Path(__file__).parent.parent / "data" / "nexmark"
 QUERIES = Path(__file__).parent.parent / "unit" / "sql" / "queries"
-NAMES = ["q1", "q2", "q5", "q14", "q17", "q18", "q19", "q21", "q22", "w_hop", "w_tumble", "w_topn", "over_range"]
+NAMES = [
+    "q1",
+    "q2",
+    "q5",
+    "q14",
+    "q17",
+    "q18",
+    "q19",
+    "q21",
+    "q22",
+    "w_hop",
+    "w_tumble",
+    "w_topn",
+    "over_range",
+]
 FILES = {"q5": "q5_rank"}
 WAYS = [("batch", 65_536, 2), ("stream", 4_096, 2), ("stream", 65_536, 1), ("stream", 700, 3)]
 
