@@ -1,7 +1,7 @@
 """Slide windows over the rows of each key: what comes in is added, what falls out is taken away.
 
-Rows come in the order of their times. A window reaches from some time or some rows before the current row
-Rows come in the order of their times. A window reaches from some time or some rows before a row
+Rows come in the order of their times. A window reaches from some time or some rows before a row to that row;
+with a reach in time, rows of equal time see each other. Each row is touched twice, however
 long the window.
 
 Not here: keys (index.py), which rows are complete (operators/over.py), what becomes of the parts.
