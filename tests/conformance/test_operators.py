@@ -32,6 +32,7 @@ from thalweg.plan.nodes import (
     SortKey,
     Write,
 )
+from thalweg.plan.over import Frame, over
 from thalweg.progress.sessions import SessionSpec
 from thalweg.progress.windows import WindowSpec
 from thalweg.protocols.operator import OperatorSpec
@@ -304,3 +305,53 @@ def test_ops(keys: tuple[str, ...]) -> None:
 def from_ops(batch: Batch) -> Batch:
     weight = [-1 if op in (DELETE, BEFORE_UPDATE) else 1 for op in batch.frame.get_column("op")]
     return Batch(batch.frame.drop("op"), pl.Series(weight, dtype=pl.Int64))
+
+
+# Numbers of rows without windows, OVER ----------------------------------------------------------------
+
+ORDERS = {"v": (SortKey("v", True),), "f, v": (SortKey("f"), SortKey("v", True, True)), "s": (SortKey("s"),)}
+
+
+def ranked(order: str, kind: str, limit: int | None, output: str | None, below: Plan | None = None) -> Plan:
+    return Rank(below or scan(), ("k",), ORDERS[order], kind, output, limit)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("order", ["v", "f, v"])
+@pytest.mark.parametrize(("limit", "output"), [(1, None), (2, "n"), (3, None)])
+def test_top_rows(order: str, limit: int, output: str | None) -> None:
+    specs = only(operators(ranked(order, "row_number", limit, output)), "TopRows", "TopRows")
+    check_operator(specs[1], batches(placed(ROWS)))
+    check_operator(specs, batches(placed(ROWS)))
+    check_operator(specs[1], batches(placed(rows(200, seed=3)), 20))
+
+
+@pytest.mark.parametrize("order", ORDERS)
+@pytest.mark.parametrize("kind", ["row_number", "rank", "dense_rank"])
+@pytest.mark.parametrize(("limit", "output"), [(2, "n"), (None, "n"), (2, None)])
+def test_running_rank(order: str, kind: str, limit: int | None, output: str | None) -> None:
+    below = build.group_by(scan(), columns("k", "s", "v", "f"), columns("k", "s", "v", "f"))
+    specs = only(operators(ranked(order, kind, limit, output, below)), "RunningRank")
+    frame = ROWS.select("k", "s", "v", "f")
+    check_operator(specs, batches(frame))
+    check_operator(specs, changes(frame))
+
+
+def test_top_rows_against_polars() -> None:
+    n = pl.int_range(1, pl.len() + 1, dtype=pl.Int64).over("k")
+    ordered = ROWS.sort("v", descending=True, nulls_last=True, maintain_order=True)
+    expected = ordered.with_columns(n=n).filter(pl.col("n") <= 2).select("k", "v", "t", "n")
+    specs = only(operators(ranked("v", "row_number", 2, "n")), "TopRows", "TopRows")
+    check_operator(specs[1], batches(placed(ROWS)), expected=expected)
+
+
+@pytest.mark.parametrize(
+    "frame", [Frame(False, 2 * SECOND), Frame(True, 2), Frame(True, 0), Frame(), Frame(True)]
+)
+@pytest.mark.parametrize("partition", [("k",), ("s",), ()])
+def test_over(frame: Frame, partition: tuple[str, ...]) -> None:
+    made = [Named("n", Aggregate("count"))]
+    made += [aggregate(f, c) for f in ("count", "sum", "avg", "min", "max") for c in ("v", "f")]
+    plan = over(scan(), partition, "t", frame, [*made, aggregate("count", "s")])
+    specs = only(operators(plan), "Over")
+    # a row of exactly the watermark is not late
+    check_operator(specs, timed(placed(ROWS)), time="t", slack_us=1)

@@ -33,7 +33,7 @@ from thalweg.expr.literals import literal_of
 from thalweg.expr.nodes import Call, Column, Named
 from thalweg.plan import build
 from thalweg.plan.nodes import GroupBy, MapBatches, Plan, Project, Rank
-from thalweg.plan.properties import properties, ranks_windows
+from thalweg.plan.properties import properties
 from thalweg.progress.sessions import SessionSpec
 from thalweg.progress.windows import WindowSpec
 
@@ -264,13 +264,6 @@ class Dataset(Results):
         order = sort_keys(by, descending=descending)
         made = build.rank(self.plan, column_names(partition), order, kind=kind, output=name)
         assert isinstance(made, Rank), "numbering makes a rank step"
-        if not ranks_windows(made):
-            raise PlanError(
-                "rows are numbered within windows only, as yet",
-                code="plan-rank-window",
-                expected="a partition that holds WINDOW, of rows whose windows close",
-                hint="window(tumbling(…)).rank(…), or rank(…, partition=WINDOW) after a grouping by window",
-            )
         return made
 
     # Time --------------------------------------------------------------------------------------

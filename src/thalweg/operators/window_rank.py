@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 import polars as pl
 
@@ -29,7 +30,7 @@ class WindowRankSpec:
         columns: the input's columns and types (positions included, where rows carry them).
         partition: what to number within; contains the window's bounds.
         order: the order of the numbers.
-        kind: `rank` or `row_number`.
+        kind: `rank`, `dense_rank` or `row_number`.
         output: the column of the number, or None.
         limit: the greatest number kept, or None.
         slack_us: how far the window's end may lag behind the watermark.
@@ -130,22 +131,38 @@ def number_rows(frame: pl.LazyFrame, spec: WindowRankSpec) -> pl.LazyFrame:
     name = spec.output or "__number"
     if spec.kind == "rank" and spec.limit == 1 and spec.output is None and _is_simple(spec):
         return frame.filter(_is_first(spec.order[0], spec.partition))
-    if spec.kind == "rank":
+    if spec.kind != "row_number":
         keys = [_ordinal(k) for k in spec.order]
         rank = keys[0] if len(keys) == 1 else pl.struct(keys)
-        number = rank.rank("min").over(spec.partition).cast(pl.Int64)
+        method: Literal["min", "dense"] = "min" if spec.kind == "rank" else "dense"
+        number = _within(rank.rank(method), spec.partition).cast(pl.Int64)
         return _keep(frame.with_columns(number.alias(name)), spec, name)
-    order = [pl.col(k.column) for k in spec.order]
+    number = _within(pl.int_range(1, pl.len() + 1, dtype=pl.Int64), spec.partition)
+    return _keep(_sorted(frame, spec, ()).with_columns(number.alias(name)), spec, name)
+
+
+def _within(expr: pl.Expr, partition: tuple[str, ...]) -> pl.Expr:
+    return expr.over(partition) if partition else expr
+
+
+def ordered_rows(frame: pl.LazyFrame, spec: WindowRankSpec, first: tuple[str, ...]) -> pl.LazyFrame:
+    """Rows in order within the columns `first`; those that tie have the same `__tied`, and are neighbours."""
+    ordered = _sorted(frame, spec, first)
+    ties = pl.struct(*first, *(k.column for k in spec.order)).rle_id().cast(pl.Int64)
+    return ordered.with_columns(ties.alias("__tied"))
+
+
+def _sorted(frame: pl.LazyFrame, spec: WindowRankSpec, first: tuple[str, ...]) -> pl.LazyFrame:
     have = set(spec.columns)
     ties = (
         position_order(spec.columns) if SPLIT in have else [c for c in spec.columns if not c.startswith("__")]
     )
     ties = [t for t in ties if t not in {k.column for k in spec.order}]
-    descending = [k.descending for k in spec.order] + [False] * len(ties)
-    nulls_last = [not k.puts_nulls_first for k in spec.order] + [False] * len(ties)
-    ordered = frame.sort([*order, *map(pl.col, ties)], descending=descending, nulls_last=nulls_last)
-    number = pl.int_range(1, pl.len() + 1, dtype=pl.Int64).over(spec.partition)
-    return _keep(ordered.with_columns(number.alias(name)), spec, name)
+    lead = len(first)
+    descending = [False] * lead + [k.descending for k in spec.order] + [False] * len(ties)
+    nulls_last = [False] * lead + [not k.puts_nulls_first for k in spec.order] + [False] * len(ties)
+    order = [*first, *(k.column for k in spec.order), *ties]
+    return frame.sort(order, descending=descending, nulls_last=nulls_last)
 
 
 def _is_simple(spec: WindowRankSpec) -> bool:

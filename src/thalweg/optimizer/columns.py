@@ -35,6 +35,7 @@ from thalweg.plan.nodes import (
     Values,
     Window,
 )
+from thalweg.plan.over import Over
 
 Members = frozenset[str] | None
 Need = dict[str, Members]
@@ -195,9 +196,20 @@ def _rank(step: Rank, need: Need) -> list[Need]:
     return [read]
 
 
+def _over(step: Over, need: Need) -> list[Need]:
+    if step.frame.is_rows and not _have_positions(step.input):
+        return [whole(step.input.schema.names)]
+    read = _passed(step, need)
+    for name in (*step.partition, step.order):
+        add(read, name, None)
+    for item in step.aggregates:
+        add_expression(read, item.expr)
+    return [read]
+
+
 def _have_positions(plan: Plan) -> bool:
     """Whether rows come from a source one by one, so that their places there break ties."""
-    if isinstance(plan, (GroupBy, Join, MapBatches, Late, BadRows)):
+    if isinstance(plan, (GroupBy, Join, MapBatches, Late, BadRows, Limit)):
         return False
     return isinstance(plan, (Scan, Values)) or all(_have_positions(p) for p in plan.inputs)
 
@@ -231,6 +243,7 @@ _RULES: dict[type[Plan], Callable[[Any, Need], list[Need]]] = {
     SessionWindow: _session,
     GroupBy: _group_by,
     Rank: _rank,
+    Over: _over,
     Union: _union,
     Join: _join,
     Late: _late,

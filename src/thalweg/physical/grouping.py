@@ -1,7 +1,8 @@
-"""Place the steps that bring rows together: windows, groupings, rankings, limits.
+"""Place the steps that bring rows together: windows, groupings, limits.
 
 Called by: planner.py.
-Not here: which groupings work with panes (panes.py), the arguments of aggregates (arguments.py).
+Not here: which groupings work with panes (panes.py), the arguments of aggregates (arguments.py), numbers of
+rows (ranking.py).
 """
 
 from __future__ import annotations
@@ -21,7 +22,6 @@ from thalweg.operators.aggregation import GroupingSpec, WindowGrouping, can_spli
 from thalweg.operators.limit import LimitSpec
 from thalweg.operators.partials import PartialsSpec
 from thalweg.operators.rowwise import ProjectStep
-from thalweg.operators.window_rank import WindowRankSpec
 from thalweg.operators.windows import WindowsSpec
 from thalweg.physical import needs, sessions
 from thalweg.physical.arguments import arguments, call_of, counts_values, named_calls
@@ -33,10 +33,9 @@ from thalweg.plan.nodes import (
     Filter,
     GroupBy,
     Limit,
-    Rank,
     Window,
 )
-from thalweg.plan.properties import UNTIL_END, closes_windows, properties, ranks_windows
+from thalweg.plan.properties import UNTIL_END, closes_windows, properties
 
 if TYPE_CHECKING:
     from thalweg.base.schema import Schema
@@ -177,32 +176,6 @@ def _exchange_keys(keys: tuple[str, ...], window: WindowGrouping | None) -> tupl
     return keys
 
 
-def place_rank(planner: Planner, plan: Rank) -> OpenStage:
-    """Numbers within windows, once a window is complete."""
-    assert ranks_windows(plan), "other ranks were refused"
-    stage = planner.chained(plan.input)
-    schema = {f.name: f.type.polars for f in plan.input.schema}
-    if needs.has_positions(plan.input, planner.needs):
-        schema |= {SPLIT: pl.Int64(), OFFSET: pl.Int64()}
-    keys = tuple(k for k in plan.partition if k != WINDOW_START)
-    target = planner.exchanged(stage, keys, "rank")
-    slack = properties(plan.input).times.get(WINDOW_END, UNTIL_END)
-    target.add(
-        WindowRankSpec(
-            f"{target.id}.rank",
-            schema,
-            plan.partition,
-            plan.order,
-            plan.kind,
-            plan.output,
-            plan.limit,
-            slack,
-            keys,
-        )
-    )
-    return target
-
-
 def place_limit(planner: Planner, plan: Limit) -> OpenStage:
     """The first rows by position."""
     if properties(plan.input).is_updating or not needs.has_positions(plan.input, planner.needs):
@@ -210,7 +183,7 @@ def place_limit(planner: Planner, plan: Limit) -> OpenStage:
             "LIMIT needs rows that come from a source one by one",
             code="sql-not-yet",
             where=plan.span or plan.place,
-            hint="a result that changes has no first rows; order it with ROW_NUMBER over a window",
+            hint="a result that changes has no first rows; ORDER BY … LIMIT says which come first",
         )
     stage = planner.chained(plan.input)
     schema = {f.name: f.type.polars for f in plan.input.schema}

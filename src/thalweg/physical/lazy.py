@@ -28,6 +28,7 @@ from thalweg.physical import needs
 from thalweg.physical.lazy_joins import join_frames
 from thalweg.physical.lazy_sessions import group_sessions, session_rows
 from thalweg.physical.lazy_windows import group_panes, window_rows
+from thalweg.physical.over import over_spec
 from thalweg.plan.nodes import (
     AssignWatermark,
     BadRows,
@@ -47,6 +48,7 @@ from thalweg.plan.nodes import (
     Values,
     Window,
 )
+from thalweg.plan.over import Over
 from thalweg.protocols.source import LazySource
 
 _SYSTEM = (SPLIT, OFFSET)
@@ -124,6 +126,8 @@ class LazyBuilder:
             return window_rows(checked_time(below, plan.column), plan)
         if isinstance(plan, Rank):
             return self._rank(plan, below)
+        if isinstance(plan, Over):
+            return self._over(plan, checked_time(below, plan.order))
         assert isinstance(plan, Limit), f"no lazy form of {type(plan).__name__}"
         held = {f.name: f.type.polars for f in plan.input.schema}
         first = below.sort(position_order(held)) if needs.has_positions(plan.input, self._needs) else below
@@ -172,6 +176,17 @@ class LazyBuilder:
         if not plan.keys:
             return below.select(calls)
         return below.group_by(plan.keys).agg(calls).select(list(plan.schema.names))
+
+    def _over(self, plan: Over, below: pl.LazyFrame) -> pl.LazyFrame:
+        spec = over_spec(plan, self._needs, "")
+
+        def call(frame: pl.DataFrame) -> pl.DataFrame:
+            from thalweg.operators.over import slide_whole
+
+            return slide_whole(frame, spec)
+
+        made = {f.name: f.type.polars for f in plan.schema if f.name not in spec.columns}
+        return below.select(list(spec.columns)).map_batches(call, schema={**spec.columns, **made})
 
     def _rank(self, plan: Rank, below: pl.LazyFrame) -> pl.LazyFrame:
         columns = {f.name: f.type.polars for f in plan.input.schema}

@@ -23,6 +23,7 @@ from thalweg.plan.nodes import (
     Values,
     Window,
 )
+from thalweg.plan.over import Over
 from thalweg.plan.properties import join_bounds
 
 
@@ -65,11 +66,11 @@ def _visit(plan: Plan, needs: Needs, seen: set[Plan]) -> None:
         _visit(below, needs, seen)
     if isinstance(plan, Late):
         _mark_positions(plan.input, needs)
-    if isinstance(plan, Limit) or (isinstance(plan, Rank) and plan.kind == "row_number"):
+    if isinstance(plan, (Limit, Over)) or (isinstance(plan, Rank) and plan.kind == "row_number"):
         _mark_positions(plan.inputs[0], needs)
     if isinstance(plan, GroupBy) and reads_positions(plan):
         _mark_positions(plan.input, needs)
-    if isinstance(plan, (Window, SessionWindow)):
+    if isinstance(plan, (Window, SessionWindow, Over)):
         _mark_verdicts(plan.input, needs)
     if isinstance(plan, Join):
         for below, bound in zip(plan.inputs, join_bounds(plan), strict=True):
@@ -97,7 +98,7 @@ def _mark_verdicts(plan: Plan, needs: Needs) -> None:
     """The watermark is used up by the first stateful step."""
     if isinstance(plan, AssignWatermark):
         needs.verdicts.add(plan)
-    if isinstance(plan, (GroupBy, Join, Rank, Limit, Window, SessionWindow)):
+    if isinstance(plan, (GroupBy, Join, Rank, Limit, Window, SessionWindow, Over)):
         return
     for below in plan.inputs:
         _mark_verdicts(below, needs)
@@ -107,7 +108,7 @@ def has_positions(plan: Plan, needs: Needs) -> bool:
     """Whether the plan's rows carry their position."""
     if isinstance(plan, (Scan, Values)):
         return plan in needs.positions
-    if isinstance(plan, (GroupBy, Join, MapBatches)):
+    if isinstance(plan, (GroupBy, Join, MapBatches, Limit)):
         return False
     return bool(plan.inputs) and all(has_positions(p, needs) for p in plan.inputs)
 

@@ -26,7 +26,7 @@ from thalweg.operators.rowwise import (
     UnplaceStep,
 )
 from thalweg.operators.split_names import SplitNamesSpec
-from thalweg.physical import grouping, joining, needs, sessions
+from thalweg.physical import grouping, joining, needs, over, ranking, sessions
 from thalweg.plan.nodes import (
     AssignWatermark,
     BadRows,
@@ -47,6 +47,7 @@ from thalweg.plan.nodes import (
     Window,
     Write,
 )
+from thalweg.plan.over import Over
 from thalweg.plan.properties import properties
 from thalweg.protocols.operator import BAD, OperatorSpec
 
@@ -134,7 +135,9 @@ class Planner:
         if isinstance(plan, Join):
             return joining.place_join(self, plan)
         if isinstance(plan, Rank):
-            return grouping.place_rank(self, plan)
+            return ranking.place_rank(self, plan)
+        if isinstance(plan, Over):
+            return over.place_over(self, plan)
         if isinstance(plan, Limit):
             return grouping.place_limit(self, plan)
         if isinstance(plan, Late):

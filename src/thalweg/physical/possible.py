@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from thalweg.errors import SqlError
+from thalweg.errors import PlanError, SqlError
 from thalweg.expr import aggregates
 from thalweg.expr.nodes import Aggregate
 from thalweg.physical import needs
-from thalweg.plan.nodes import GroupBy, Plan, Rank
-from thalweg.plan.properties import properties, ranks_windows
+from thalweg.plan.nodes import GroupBy, Plan
+from thalweg.plan.over import Over
+from thalweg.plan.properties import properties
 
 
 def check_possible(roots: Iterable[Plan]) -> None:
@@ -32,13 +33,27 @@ def _check(plan: Plan, found: needs.Needs) -> None:
         _check(below, found)
     if isinstance(plan, GroupBy):
         _check_positions(plan, found)
-    if isinstance(plan, Rank) and not ranks_windows(plan):
+    if isinstance(plan, Over):
+        _check_over(plan)
+
+
+def _check_over(plan: Over) -> None:
+    below = properties(plan.input)
+    where = plan.span or plan.place
+    if below.is_updating:
         raise SqlError(
-            f"{plan.kind.upper()} is only possible within windows yet",
+            "OVER is only possible on rows that stay yet",
             code="sql-not-yet",
-            where=plan.span or plan.place,
-            expected="a partition that names window_start and window_end",
-            hint="number the rows of TABLE(TUMBLE(…)), or of a grouping by window",
+            where=where,
+            hint="aggregate with OVER before rows are grouped without a window",
+        )
+    if plan.order not in below.times and not below.is_bounded:
+        raise PlanError(
+            f'the rows of OVER never close: nothing says how late "{plan.order}" may come',
+            code="plan-window-time",
+            where=where,
+            choices=sorted(below.times) or None,
+            hint=f'declare WATERMARK FOR {plan.order}, or call assign_watermark("{plan.order}", …)',
         )
 
 

@@ -278,12 +278,12 @@ def rank(
     output: str,
     where: Span | None = None,
 ) -> Plan:
-    """Number rows inside partitions; `kind` is `row_number` or `rank`."""
+    """Number rows inside partitions; `kind` is `row_number`, `rank` or `dense_rank`."""
     for name in (*partition, *(k.column for k in order)):
         plan.schema.type_of(name, where=where)
     if output in plan.schema:
         raise PlanError(f'there is a column "{output}" already', code="plan-name-taken", where=where)
-    assert kind in ("row_number", "rank"), "the two kinds of numbering"
+    assert kind in ("row_number", "rank", "dense_rank"), "the kinds of numbering"
     return Rank(plan, tuple(partition), tuple(order), kind, output)  # type: ignore[arg-type]
 
 

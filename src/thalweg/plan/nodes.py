@@ -380,7 +380,8 @@ class Rank(_Unary):
     """Number the rows of each partition in an order, and keep those with `number <= limit`.
 
     Attributes:
-        kind: `row_number` (ties broken by position) or `rank` (ties share a number).
+        kind: `row_number` (ties broken by position), `rank` (ties share a number, and leave a gap behind
+            them) or `dense_rank` (without gaps).
         output: the name of the number's column, or None to leave it out.
         limit: the greatest number to keep; None while the optimizer has not found one.
     """
@@ -388,7 +389,7 @@ class Rank(_Unary):
     input: Plan
     partition: tuple[str, ...]
     order: tuple[SortKey, ...]
-    kind: Choice["row_number", "rank"]
+    kind: Choice["row_number", "rank", "dense_rank"]
     output: str | None
     limit: int | None = None
 

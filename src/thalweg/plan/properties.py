@@ -36,6 +36,7 @@ from thalweg.plan.nodes import (
     Window,
     Write,
 )
+from thalweg.plan.over import Over
 from thalweg.plan.time_bounds import SideBound, output_times, side_bounds
 
 WINDOW_TIME_US = 1000
@@ -110,6 +111,10 @@ def _unary(plan: Plan, below: Properties) -> Properties:
         return _group_by(plan, below)
     if isinstance(plan, Rank):
         return _rank(plan, below)
+    if isinstance(plan, Over):
+        # rows are held back until the watermark passes this one of their times
+        times = {n: s for n, s in below.times.items() if n == plan.order}
+        return Properties(below.is_bounded, False, times, below.keys)
     if isinstance(plan, Limit):
         # a row of an earlier split displaces one of a later split, whenever it comes, until there are enough
         return Properties(is_bounded=True, is_updating=True, times=below.times)
@@ -247,6 +252,8 @@ def _rank(plan: Rank, below: Properties) -> Properties:
     keys: frozenset[frozenset[str]] = frozenset()
     if plan.kind == "row_number" and plan.output is not None:
         keys = frozenset([frozenset((*plan.partition, plan.output))])
+    elif plan.kind == "row_number" and plan.limit == 1:
+        keys = frozenset([frozenset(plan.partition)])
     if ranks_windows(plan):
         return Properties(below.is_bounded, False, below.times, keys, windows=True)
     return Properties(below.is_bounded, is_updating=True, keys=keys)

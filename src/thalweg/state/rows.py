@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import polars as pl
 
+from thalweg.columnar.eager import pick
 from thalweg.protocols.state import RowsSpec
 
 _COPY_BELOW = 4096
@@ -23,7 +24,11 @@ class Rows:
 
     def add(self, frame: pl.DataFrame) -> None:
         """Keep rows."""
-        frame = frame.select(self._schema.names())
+        frame = pick(frame, self._schema.names())
+        groups = frame.get_column(self._spec.group)
+        if frame.height and groups.min() == groups.max():
+            self._groups.setdefault(int(groups[0]), []).append(_owned(frame))
+            return
         for key, part in frame.partition_by(self._spec.group, as_dict=True).items():
             self._groups.setdefault(int(key[0]), []).append(_owned(part))
 

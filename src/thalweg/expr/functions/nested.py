@@ -378,6 +378,33 @@ register(
 )
 
 
+def _infer_repeat(types: Sequence[DataType]) -> Signature | None:
+    if len(types) != 2 or not isinstance(types[1], Integer):
+        return None
+    return Signature((types[0], INT64), List(types[0]))
+
+
+register(
+    Function(
+        "array_repeat",
+        _infer_repeat,
+        lambda args, types: pl.when(args[1].is_not_null()).then(
+            args[0].repeat_by(args[1].clip(0, 2**31).fill_null(0))
+        ),
+        "a value, and how often it is repeated",
+        strict=False,
+        vectors=vecs(
+            (STRING, INT64),
+            ("a", 2, ["a", "a"]),
+            ("a", 0, []),
+            ("a", -1, []),
+            (None, 2, [None, None]),
+            ("a", None, None),
+        ),
+    )
+)
+
+
 def _infer_concat(types: Sequence[DataType]) -> Signature | None:
     shared = common_type(types)
     return Signature((shared,) * len(types), shared) if isinstance(shared, List) else None

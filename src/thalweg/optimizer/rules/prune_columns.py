@@ -20,6 +20,7 @@ from thalweg.expr.nodes import Column, Named
 from thalweg.optimizer.columns import Members, Need, needs_of, read_below
 from thalweg.optimizer.optimize import Roots, over
 from thalweg.plan.nodes import GroupBy, Join, Plan, Project, Rank, Scan, SessionWindow, Union, Window
+from thalweg.plan.over import Over
 
 
 def prune_columns(plan: Plan) -> Plan:
@@ -30,7 +31,7 @@ def prune_columns(plan: Plan) -> Plan:
     done: dict[Plan, Plan] = {}
     for step in reversed(needs):
         inputs = [done[p] for p in step.inputs]
-        if isinstance(step, (Rank, Window, SessionWindow)):
+        if isinstance(step, (Over, Rank, Window, SessionWindow)):
             inputs = [_narrowed(inputs[0], read_below(step, needs[step])[0])]
         elif isinstance(step, Join):
             read = read_below(step, needs[step])

@@ -54,6 +54,7 @@ from thalweg.plan.nodes import (
     Union,
     Window,
 )
+from thalweg.plan.over import Over
 
 _BOUNDS = frozenset([WINDOW_START, WINDOW_END, WINDOW_TIME])
 
@@ -133,7 +134,7 @@ def _group_by(plan: GroupBy, part: Expr, like: Filter) -> Plan | None:
     return _over(plan, part, like) if _reads_keys(plan, part, plan.keys) else None
 
 
-def _rank(plan: Rank, part: Expr, like: Filter) -> Plan | None:
+def _rank(plan: Rank | Over, part: Expr, like: Filter) -> Plan | None:
     return _over(plan, part, like) if _reads_keys(plan, part, plan.partition) else None
 
 
@@ -174,5 +175,6 @@ _STEPS: dict[type[Plan], Callable[[Any, Expr, Filter], Plan | None]] = {
     GroupBy: _group_by,
     Join: _join,
     Rank: _rank,
+    Over: _rank,
     Union: _union,
 }

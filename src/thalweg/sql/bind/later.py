@@ -9,8 +9,7 @@ from __future__ import annotations
 
 AGGREGATES_LATER = frozenset(
     (
-        *("cume_dist", "dense_rank"),
-        *("group_id", "grouping", "grouping_id", "json_arrayagg", "json_objectagg", "lag"),
+        *("cume_dist", "group_id", "grouping", "grouping_id", "json_arrayagg", "json_objectagg", "lag"),
         *("lead", "ntile", "percent_rank", "percentile"),
     )
 )

@@ -1,25 +1,31 @@
-"""Bind queries: WITH, UNION, VALUES, LIMIT around SELECTs."""
+"""Bind queries: WITH, UNION and the like, VALUES, ORDER BY and LIMIT around SELECTs."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Literal as Choice
 
 from sqlglot import exp
 
+from thalweg.base.schema import SYSTEM_PREFIX
 from thalweg.base.types import DataType
 from thalweg.expr.casts import common_type
-from thalweg.expr.nodes import Column, Literal, Named
+from thalweg.expr.nodes import Column, Expr, Literal, Named
 from thalweg.plan import build
-from thalweg.plan.nodes import Plan, Project
+from thalweg.plan.nodes import Plan, Project, SortKey
+from thalweg.plan.sets import distinct, first_rows, intersect_or_except
 from thalweg.sql import problems
 from thalweg.sql.bind.context import Context, placed
+from thalweg.sql.bind.expressions import ExpressionBinder
+from thalweg.sql.bind.ranks import sort_key
 from thalweg.sql.bind.rows import bind_values
+from thalweg.sql.bind.scope import Relation, Scope
 from thalweg.sql.bind.select import bind_select
 from thalweg.sql.bind.tables import renamed
 from thalweg.sql.source import span_of
 
-_TOP = "LIMIT keeps the first rows by position; within windows ROW_NUMBER() OVER (… ORDER BY …) ranks rows"
+_TOP = "a result is a set of rows; ORDER BY … LIMIT says which rows are in it"
 
 
 def bind_query(node: exp.Expr, context: Context) -> Plan:
@@ -36,28 +42,63 @@ def bind_query(node: exp.Expr, context: Context) -> Plan:
     reader = _READERS.get(type(node))
     if reader is None:
         raise problems.not_yet("this kind of query is", span_of(node))
-    return _limited(reader(node, context), node)
+    return _limited(reader(node, context), node, context)
 
 
-def _limited(plan: Plan, node: exp.Expr) -> Plan:
+def _limited(plan: Plan, node: exp.Expr, context: Context) -> Plan:
     order, limit, offset = (node.args.get(k) for k in ("order", "limit", "offset"))
-    if order is not None:
-        raise problems.not_yet("ORDER BY outside OVER is", span_of(order), hint=_TOP)
+    if order is not None and limit is None:
+        raise problems.not_yet("ORDER BY without LIMIT is", span_of(order), hint=_TOP)
     if limit is None and offset is None:
         return plan
     if limit is None:
         raise problems.not_yet("OFFSET without LIMIT is", span_of(offset))
     skipped = 0 if offset is None else int(offset.expression.this)
-    return placed(build.limit(plan, int(limit.expression.this), skipped), limit)
+    count = int(limit.expression.this)
+    if order is None:
+        return placed(build.limit(plan, count, skipped), limit)
+    return _first_rows(plan, order, (count, skipped), context)
+
+
+def _first_rows(plan: Plan, order: exp.Expr, bounds: tuple[int, int], context: Context) -> Plan:
+    """The first rows in an order of the query's own columns, or of expressions over them."""
+    names = plan.schema.names
+    binder = ExpressionBinder(Scope(plan, (Relation.of(plan, None),)), context.catalog, "ORDER BY")
+    keys: list[SortKey] = []
+    added: list[Named] = []
+    for ordered in order.expressions:
+        expr = _sort_expression(ordered.this, plan, binder)
+        if not isinstance(expr, Column):
+            added.append(Named(f"{SYSTEM_PREFIX}sort{len(added)}", expr))
+        keys.append(sort_key(expr.name if isinstance(expr, Column) else added[-1].name, ordered))
+    wide = build.with_columns(plan, added) if added else plan
+    found = placed(first_rows(wide, keys, *bounds, where=span_of(order)), order)
+    return build.select_names(found, names) if added else found
+
+
+def _sort_expression(node: exp.Expr, plan: Plan, binder: ExpressionBinder) -> Expr:
+    """What to order by: a column by name or number, or an expression over columns."""
+    if isinstance(node, exp.Literal) and not node.args["is_string"]:
+        number = int(node.this) if node.this.isdigit() else 0
+        if not 1 <= number <= len(plan.schema):
+            message = f"ORDER BY {node.this}: the query has {len(plan.schema)} columns"
+            raise problems.meaning(message, span_of(node), code="sql-order-position")
+        return Column(plan.schema.names[number - 1], span=span_of(node))
+    return binder.bind(node)
 
 
 def _union(node: exp.Expr, context: Context) -> Plan:
     parts = [bind_query(p, context) for p in _parts(node)]
     plan = placed(build.union_all(_with_typed_nulls(parts), where=span_of(node.expression)), node)
-    if not node.args["distinct"]:
-        return plan
-    columns = [Named(n, Column(n)) for n in plan.schema.names]
-    return build.group_by(plan, columns, columns)
+    return distinct(plan) if node.args["distinct"] else plan
+
+
+def _intersect_or_except(node: exp.Expr, context: Context) -> Plan:
+    parts = _with_typed_nulls([bind_query(p, context) for p in (node.this, node.expression)])
+    kind: Choice["intersect", "except"] = "intersect" if isinstance(node, exp.Intersect) else "except"
+    copies = not node.args["distinct"]
+    made = intersect_or_except(kind, *parts, copies=copies, where=span_of(node.expression))
+    return placed(made, node)
 
 
 def _parts(node: exp.Expr) -> list[exp.Expr]:
@@ -100,6 +141,8 @@ def _wrapped(node: exp.Expr, context: Context) -> Plan:
 _READERS: dict[type[exp.Expr], Callable[[exp.Expr, Context], Plan]] = {
     exp.Select: bind_select,
     exp.Union: _union,
+    exp.Intersect: _intersect_or_except,
+    exp.Except: _intersect_or_except,
     exp.Subquery: _wrapped,
     exp.Values: bind_values,
 }

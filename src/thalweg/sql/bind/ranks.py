@@ -1,4 +1,7 @@
-"""Bind the numbering of rows: `ROW_NUMBER() OVER (…)` and `RANK() OVER (…)` in a SELECT list."""
+"""Bind the numbering of rows: `ROW_NUMBER() OVER (…)`, `RANK() OVER (…)` and `DENSE_RANK() OVER (…)`.
+
+Not here: aggregates with OVER (over.py).
+"""
 
 from __future__ import annotations
 
@@ -13,8 +16,7 @@ from thalweg.sql import problems
 from thalweg.sql.bind.calls import function_name
 from thalweg.sql.source import span_of
 
-_KINDS = {"ROW_NUMBER": "row_number", "RANK": "rank"}
-_POSSIBLE = "possible now: ROW_NUMBER() and RANK() OVER (PARTITION BY … ORDER BY …)"
+_KINDS = {"ROW_NUMBER": "row_number", "RANK": "rank", "DENSE_RANK": "dense_rank"}
 
 
 @dataclass(frozen=True)
@@ -34,27 +36,31 @@ class Numbering:
     def apply(self, plan: Plan, columns: Iterator[str], output: str) -> Plan:
         """Number the rows; `columns` gives the column of each expression in turn."""
         partition = [next(columns) for _ in self.partition]
-        keys = [_sort_key(next(columns), o) for o in self.order]
+        keys = [sort_key(next(columns), o) for o in self.order]
         return build.rank(plan, partition, keys, kind=self.kind, output=output, where=span_of(self.node))
 
 
-def _sort_key(column: str, node: exp.Ordered) -> SortKey:
+def sort_key(column: str, node: exp.Ordered) -> SortKey:
+    """What ORDER BY says of a column."""
     descending = bool(node.args.get("desc"))
     nulls_first = bool(node.args.get("nulls_first"))
     # None stands for the default, so that equal orders are equal values
     return SortKey(column, descending, None if nulls_first is not descending else nulls_first)
 
 
+def is_numbering(node: exp.Expr) -> bool:
+    """Whether an OVER numbers rows."""
+    call = node.this
+    return isinstance(call, exp.Anonymous) and function_name(call).upper() in _KINDS
+
+
 def numbering(node: exp.Expr, named: Mapping[str, exp.Expr]) -> Numbering:
     """The numbering that an OVER in the list asks for; `named` are the windows of WINDOW."""
     call = node.this
-    if not isinstance(call, exp.Anonymous) or function_name(call).upper() not in _KINDS:
-        what = function_name(call).upper() if isinstance(call, exp.Anonymous) else "FILTER"
-        raise problems.not_yet(f"{what} with OVER is", span_of(node), hint=_POSSIBLE)
     name = function_name(call).upper()
     if call.expressions:
         raise problems.meaning(f"{name}() takes no arguments", span_of(call))
-    window = _window(node, named)
+    window = window_of(node, named)
     if window.args.get("spec") is not None:
         raise problems.meaning(
             f"{name}() numbers whole partitions and takes no ROWS or RANGE", span_of(window)
@@ -72,7 +78,7 @@ def numbering(node: exp.Expr, named: Mapping[str, exp.Expr]) -> Numbering:
     )
 
 
-def _window(node: exp.Expr, named: Mapping[str, exp.Expr]) -> exp.Expr:
+def window_of(node: exp.Expr, named: Mapping[str, exp.Expr]) -> exp.Expr:
     """The window that holds partition and order: the one written here, or one of WINDOW."""
     alias = node.args.get("alias")
     if alias is None:

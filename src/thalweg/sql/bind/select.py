@@ -1,7 +1,7 @@
 """Bind one SELECT: FROM, WHERE, GROUP BY, HAVING, the list, DISTINCT, in the order of their meaning.
 
 Not here: expressions (expressions.py), FROM (tables.py), the names of the list (items.py), numbering
-of rows (ranks.py), what may follow a SELECT (queries.py).
+of rows and aggregates with OVER (ranks.py, over.py), what may follow a SELECT (queries.py).
 """
 
 from __future__ import annotations
@@ -23,7 +23,8 @@ from thalweg.sql.bind.context import Context, placed
 from thalweg.sql.bind.expressions import ExpressionBinder
 from thalweg.sql.bind.group_windows import with_group_window
 from thalweg.sql.bind.items import Item, is_identity, read_items
-from thalweg.sql.bind.ranks import Numbering, numbering
+from thalweg.sql.bind.over import Sliding, sliding
+from thalweg.sql.bind.ranks import Numbering, is_numbering, numbering
 from thalweg.sql.bind.scope import Scope
 from thalweg.sql.bind.tables import bind_from
 from thalweg.sql.source import span_of, text_of
@@ -86,7 +87,7 @@ class _Select:
         binder = self._binder("a larger expression")
         items = read_items(self._node.expressions, binder)
         windows = {w.this.name: w for w in self._node.args.get("windows") or ()}
-        numberings = {i.name: numbering(i.node, windows) for i in items if i.expr is None}
+        numberings = {i.name: _numbering(i.node, windows) for i in items if i.expr is None}
         bound = [binder.bind(e) for n in numberings.values() for e in n.expressions]
         if self._is_grouped(items, bound):
             plan, columns = self._grouped(items, bound)
@@ -186,8 +187,13 @@ def _with_columns_for(plan: Plan, exprs: Sequence[Expr]) -> tuple[Plan, list[str
     return plan, names
 
 
+def _numbering(node: exp.Expr, windows: Mapping[str, exp.Expr]) -> Numbering | Sliding:
+    """What an OVER asks for: numbers of rows, or an aggregate."""
+    return numbering(node, windows) if is_numbering(node) else sliding(node, windows)
+
+
 def _numbered(
-    plan: Plan, numberings: Mapping[str, Numbering], columns: Iterator[str]
+    plan: Plan, numberings: Mapping[str, Numbering | Sliding], columns: Iterator[str]
 ) -> tuple[Plan, dict[str, str]]:
     """The plan with its rows numbered, and the column of each numbering by its name in the list."""
     outputs: dict[str, str] = {}

@@ -1,11 +1,11 @@
-"""Read queries: WITH, SELECT and its clauses, VALUES, UNION, ORDER BY, LIMIT.
+"""Read queries: WITH, SELECT and its clauses, VALUES, UNION and the like, ORDER BY, LIMIT.
 
 The clauses are read in their one order, so that one out of place is an error where it stands.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 
 from sqlglot import exp
 from sqlglot.tokenizer_core import TokenType
@@ -14,11 +14,11 @@ from thalweg.sql import problems
 from thalweg.sql.grammar.cursor import one_of
 from thalweg.sql.grammar.tables import TableGrammar
 
-_SET_OPERATIONS: dict[TokenType, type[exp.SetOperation]] = {
+_UNIONS: dict[TokenType, type[exp.SetOperation]] = {
     TokenType.UNION: exp.Union,
     TokenType.EXCEPT: exp.Except,
-    TokenType.INTERSECT: exp.Intersect,
 }
+_INTERSECTIONS: dict[TokenType, type[exp.SetOperation]] = {TokenType.INTERSECT: exp.Intersect}
 _GROUPINGS = ("ROLLUP", "CUBE", "GROUPING")
 
 
@@ -52,17 +52,20 @@ class QueryGrammar(TableGrammar):
         return self.expression(exp.CTE(this=self.wrapped(self.query), alias=alias))
 
     def _set_operations(self) -> exp.Expr:
-        left = self._query_operand()
-        while self._curr.token_type in _SET_OPERATIONS:
-            token = self._curr
+        """UNION and EXCEPT from left to right; INTERSECT binds more tightly."""
+        return self._set_operation(_UNIONS, lambda: self._set_operation(_INTERSECTIONS, self._query_operand))
+
+    def _set_operation(
+        self, kinds: dict[TokenType, type[exp.SetOperation]], operand: Callable[[], exp.Expr]
+    ) -> exp.Expr:
+        left = operand()
+        while self._curr.token_type in kinds:
+            kind = kinds[self._curr.token_type]
             self._advance()
             distinct = not self.take("ALL")
             if distinct:
                 self.take("DISTINCT")
-            kind = _SET_OPERATIONS[token.token_type]
-            if kind is not exp.Union:
-                raise problems.not_yet(f"{token.text.upper()} is", self.place(token))
-            left = self.expression(kind(this=left, expression=self._query_operand(), distinct=distinct))
+            left = self.expression(kind(this=left, expression=operand(), distinct=distinct))
         return left
 
     def _query_operand(self) -> exp.Expr:

@@ -1,0 +1,99 @@
+"""Place the steps that number rows: within windows once, else running with changes.
+
+Called by: planner.py.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from thalweg.columnar.batch import OFFSET, SPLIT
+from thalweg.operators.window_rank import WindowRankSpec
+from thalweg.physical import needs
+from thalweg.plan.nodes import (
+    WINDOW_END,
+    WINDOW_START,
+    AssignWatermark,
+    Filter,
+    Plan,
+    Project,
+    Rank,
+    Scan,
+    Union,
+    Values,
+)
+from thalweg.plan.properties import UNTIL_END, properties, ranks_windows
+
+if TYPE_CHECKING:
+    from thalweg.physical.planner import OpenStage, Planner
+
+
+def place_rank(planner: Planner, plan: Rank) -> OpenStage:
+    """Numbers within windows, once a window is complete; else numbers that are kept up to date."""
+    schema = {f.name: f.type.polars for f in plan.input.schema}
+    if needs.has_positions(plan.input, planner.needs):
+        schema |= {SPLIT: pl.Int64(), OFFSET: pl.Int64()}
+    if ranks_windows(plan):
+        return _place_window_rank(planner, plan, schema)
+    return _place_running_rank(planner, plan, schema)
+
+
+def _place_window_rank(planner: Planner, plan: Rank, schema: dict[str, pl.DataType]) -> OpenStage:
+    stage = planner.chained(plan.input)
+    keys = tuple(k for k in plan.partition if k != WINDOW_START)
+    target = planner.exchanged(stage, keys, "rank")
+    slack = properties(plan.input).times.get(WINDOW_END, UNTIL_END)
+    target.add(
+        WindowRankSpec(
+            f"{target.id}.rank",
+            schema,
+            plan.partition,
+            plan.order,
+            plan.kind,
+            plan.output,
+            plan.limit,
+            slack,
+            keys,
+        )
+    )
+    return target
+
+
+def _place_running_rank(planner: Planner, plan: Rank, schema: dict[str, pl.DataType]) -> OpenStage:
+    # imported here: a plan of a batch needs no compiler
+    from thalweg.operators.running_rank import RunningRankSpec
+    from thalweg.operators.top_rows import TopRowsSpec
+
+    stage = planner.chained(plan.input)
+    is_updating = properties(plan.input).is_updating
+    has_lists = plan.kind == "row_number" and not is_updating and plan.limit is not None
+    if has_lists and _are_rows_of_sources(plan.input) and SPLIT in schema:
+        assert plan.limit is not None, "asked for above"
+        if TopRowsSpec.can_keep(schema, plan.order, plan.limit):
+            shape = TopRowsSpec("", schema, plan.partition, plan.order, plan.limit, plan.output)
+            first = f"{stage.id}.first{len(stage.operators)}"
+            stage.add(replace(shape, id=first, is_first_phase=True))
+            target = planner.exchanged(stage, plan.partition, "rank")
+            target.add(replace(shape, id=f"{target.id}.first"))
+            return target
+    target = planner.exchanged(stage, plan.partition, "rank")
+    fields = (schema, plan.partition, plan.order, plan.kind, plan.output, plan.limit)
+    target.add(RunningRankSpec(f"{target.id}.rank", *fields, is_updating))
+    return target
+
+
+def _are_rows_of_sources(plan: Plan) -> bool:
+    """Whether positions tell all rows apart: each is one row of a source, and no source row comes twice."""
+    scans: list[Plan] = []
+
+    def visit(step: Plan) -> bool:
+        if isinstance(step, (Scan, Values)):
+            scans.append(step)
+            return True
+        known = isinstance(step, (Project, Filter, AssignWatermark, Union))
+        return known and all(visit(p) for p in step.inputs)
+
+    return visit(plan) and len(set(scans)) == len(scans)
