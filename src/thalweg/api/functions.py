@@ -45,4 +45,4 @@ def __getattr__(name: str) -> Callable[..., Expression]:
 
 def __dir__() -> list[str]:
     known = {*_registry.names(), *_aggregates.names()}
-    return sorted(n + "_" * iskeyword(n) for n in known if n.isidentifier())
+    return sorted(n + "_" * iskeyword(n) for n in known if n.isidentifier() and not n.startswith("_"))

@@ -150,13 +150,13 @@ def _add_float(at, value, sign, key, slot, sums):  # type: ignore[no-untyped-def
 
 
 @helper
-def _count(row, value_floats, at, word, sign, wanted, key, slot, sums):  # type: ignore[no-untyped-def]
+def _count(value, word, at, sign, wanted, key, slot, sums):  # type: ignore[no-untyped-def]
     """A value comes (+1) or goes (-1), but for the extremes."""
     base = _KEY + _PER_ARGUMENT * at
     key[base + VALUES] += sign
     if wanted[at] & SUMS:
         if wanted[at] & IS_FLOAT:
-            _add_float(at, value_floats[row, at], sign, key, slot, sums)
+            _add_float(at, value, sign, key, slot, sums)
         else:
             key[base + HIGH] += sign * (word >> 32)
             key[base + LOW] += sign * (word & _LOW_MASK)
@@ -206,7 +206,7 @@ def _let_go(slot, wanted, state):  # type: ignore[no-untyped-def]
         place, base = _NODE + 2 * at, _KEY + _PER_ARGUMENT * at
         if nodes[node - 1, place + 1]:
             word = nodes[node - 1, place]
-            _count(node - 1, node_floats, at, word, -1, wanted, key, slot, key_floats)
+            _count(node_floats[node - 1, at], word, at, -1, wanted, key, slot, key_floats)
             if wanted[at] & EXTREMES and (word == key[base + LEAST] or word == key[base + MOST]):
                 stale |= np.int64(1) << at
     return stale
@@ -253,7 +253,7 @@ def _enter(i, rows, frame, wanted, state, meta):  # type: ignore[no-untyped-def]
     key[COUNT] += 1
     for at in range(len(wanted)):
         if valid[i, at]:
-            _count(i, floats, at, words[i, at], 1, wanted, key, slot, key_floats)
+            _count(floats[i, at], words[i, at], at, 1, wanted, key, slot, key_floats)
             if wanted[at] & EXTREMES and not (stale >> at) & 1:
                 _widen(at, words[i, at], key)
     if is_rows and reach >= 0:

@@ -398,7 +398,7 @@ register(
             ("a", 2, ["a", "a"]),
             ("a", 0, []),
             ("a", -1, []),
-            (None, 2, [None, None]),
+            (None, 1, [None]),
             ("a", None, None),
         ),
     )
