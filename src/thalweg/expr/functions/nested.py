@@ -394,12 +394,8 @@ register(
         "a value, and how often it is repeated",
         strict=False,
         vectors=vecs(
-            (STRING, INT64),
-            ("a", 2, ["a", "a"]),
-            ("a", 0, []),
-            ("a", -1, []),
-            (None, 1, [None]),
-            ("a", None, None),
+            *((STRING, INT64), ("a", 2, ["a", "a"]), ("a", 0, []), ("a", -1, [])),
+            *((None, 1, [None]), ("a", None, None)),
         ),
     )
 )
