@@ -28,9 +28,9 @@ def _times(high, low, weight):  # type: ignore[no-untyped-def]
     carried = high + np.int64(low < 0)
     part_high, part_low = multiply_wide(low, weight)
     top_high, top_low = multiply_wide(carried, weight)
-    new_high = part_high + top_low
-    overflows = top_high != top_low >> 63 or ((part_high ^ new_high) & (top_low ^ new_high)) < 0
-    return new_high, part_low, overflows
+    # both halves of the sum count: what does not fit by itself may fit with the other part
+    beyond, new_high = add_wide(top_high, top_low, part_high >> 63, part_high)
+    return new_high, part_low, beyond != new_high >> 63
 
 
 @kernel(

@@ -135,6 +135,13 @@ def test_progress_sums_up_a_stream(thalweg: Call) -> None:
     assert err.startswith("job: done, 2 rows in")
 
 
+def _wait_until_it_listens(process: subprocess.Popen[str]) -> None:
+    """A job that listens has begun, however busy the machine is."""
+    while not list(directory().glob("*.sock")) and process.poll() is None:
+        time.sleep(0.05)
+    time.sleep(0.3)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_python_does_the_same_on_a_signal(number: signal.Signals) -> None:
@@ -145,7 +152,7 @@ def test_python_does_the_same_on_a_signal(number: signal.Signals) -> None:
     )
     assert process.stdout is not None
     assert process.stdout.readline() == "before\n"
-    time.sleep(0.6)
+    _wait_until_it_listens(process)
     process.send_signal(number)
     out, err = process.communicate(timeout=30)
     assert (process.returncode, out) == (130, "after False\nat exit\n"), err
@@ -160,10 +167,7 @@ def test_ctrl_c_stops_the_job_and_the_program_goes_on(flags: tuple[str, ...], st
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     assert process.stdout is not None
     assert process.stdout.readline() == "before\n"
-    # a job that listens has begun, however busy the machine is
-    while not list(directory().glob("*.sock")) and process.poll() is None:
-        time.sleep(0.05)
-    time.sleep(0.3)
+    _wait_until_it_listens(process)
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=30)
     assert (process.returncode, out) == (130, "after\n"), err

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from thalweg.columnar import accumulate as acc
@@ -169,6 +169,7 @@ WIDE = st.integers(-(10**38) + 1, 10**38 - 1) | st.integers(-5, 5) | st.integers
 
 
 @RULES
+@example(rows=[(0, -(2**63) - 1, -(2**63))])
 @given(table(WIDE, st.integers(-3, 3)) | table(WIDE, st.just(1)) | table(WIDE, WEIGHT))
 def test_decimal_sums_and_their_overflow(rows: list[Row]) -> None:
     sums, counts = (ints(), ints()), ints()
