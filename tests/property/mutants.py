@@ -256,9 +256,11 @@ def _saved_without(column: str) -> Any:
 
 
 def _blank(frame: pl.DataFrame, column: str) -> pl.DataFrame:
-    if frame.schema.get(column) != pl.Int64:
+    """The column as it is of a group of which nothing was emitted: an end, or whether there was anything."""
+    held = frame.schema.get(column)
+    if held not in (pl.Int64, pl.Boolean):
         return frame
-    return frame.with_columns(pl.lit(NEVER, dtype=pl.Int64).alias(column))
+    return frame.with_columns(pl.lit(NEVER if held == pl.Int64 else False, dtype=held).alias(column))
 
 
 def _next_share(original: Any) -> Any:

@@ -198,9 +198,10 @@ def _aggregate(expr: Expr, below: Plan) -> str:
     tail = "" if expr.filter is None else f" FILTER (WHERE {_expr(expr.filter)})"
     if not expr.args:
         return f"COUNT(*){tail}"
-    arg, column = _expr(expr.args[0]), expr.args[0]
+    name, column = _expr(expr.args[0]), expr.args[0]
     assert isinstance(column, Column), "the calls made here are over columns"
     held = below.schema.type_of(column.name)
+    arg = f"DISTINCT {name}" if expr.distinct else name
     if expr.function == "avg" and isinstance(held, Decimal):
         raise Unspeakable("the average of decimals")
     if isinstance(held, Integer) and expr.function == "sum":
@@ -211,7 +212,7 @@ def _aggregate(expr: Expr, below: Plan) -> str:
     if isinstance(held, Float) and expr.function in ("sum", "avg"):
         # DuckDB refuses infinities that cancel; here they make NaN
         odd = (
-            f"BOOL_OR(isnan({arg})){tail} OR (BOOL_OR({arg} = 'inf'){tail} AND BOOL_OR({arg} = '-inf'){tail})"
+            f"BOOL_OR(isnan({name})){tail} OR (BOOL_OR({name} = 'inf'){tail} AND BOOL_OR({name} = '-inf'){tail})"
         )
         finite = f"{expr.function.upper()}({arg}){tail}"
         return f"CASE WHEN {odd} THEN 'nan'::DOUBLE ELSE {finite} END"
