@@ -37,6 +37,7 @@ from thalweg.progress.windows import WindowSpec
 
 REWRITES = {
     "AVG of whole numbers": "SUM // COUNT, truncated: the type stays that of the argument",
+    "AVG of decimals": "SUM / COUNT in whole units of the last place, halves away from zero",
     "SUM of whole numbers": "cast back to BIGINT",
     "windows": "a row per window end, by UNNEST of a range",
     "a user's function": "the condition that it stands for",
@@ -51,7 +52,7 @@ def ask(plan: Plan) -> Table:
     """The rows of the plan, by DuckDB.
 
     Raises:
-        Unspeakable: rows are told apart by their position, or averages are rounded in another way.
+        Unspeakable: rows are told apart by their position.
     """
     translation = _Translation()
     sql = f"SELECT {_names(plan)} FROM ({translation.sql(plan)})"
@@ -202,8 +203,8 @@ def _aggregate(expr: Expr, below: Plan) -> str:
     assert isinstance(column, Column), "the calls made here are over columns"
     held = below.schema.type_of(column.name)
     arg = f"DISTINCT {name}" if expr.distinct else name
-    if expr.function == "avg" and isinstance(held, Decimal):
-        raise Unspeakable("the average of decimals")
+    if isinstance(held, Decimal) and expr.function == "avg":
+        return _decimal_average(f"SUM({arg}){tail}", f"COUNT({arg}){tail}", held)
     if isinstance(held, Integer) and expr.function == "sum":
         return f"CAST(SUM({arg}){tail} AS BIGINT)"
     if isinstance(held, Integer) and expr.function == "avg":
@@ -217,6 +218,15 @@ def _aggregate(expr: Expr, below: Plan) -> str:
         finite = f"{expr.function.upper()}({arg}){tail}"
         return f"CASE WHEN {odd} THEN 'nan'::DOUBLE ELSE {finite} END"
     return f"{expr.function.upper()}({arg}){tail}"
+
+
+def _decimal_average(total: str, count: str, held: Decimal) -> str:
+    """In whole units of the last place: halves go away from zero."""
+    places = max(held.scale, 6)
+    units = f"CAST({total} * {10**held.scale} AS HUGEINT) * {10 ** (places - held.scale)}"
+    rounded = f"sign({units}) * ((2 * abs({units}) + {count}) // (2 * {count}))"
+    unit = f"CAST('0.{1:0{places}d}' AS DECIMAL({places}, {places}))"
+    return f"CASE WHEN {count} > 0 THEN CAST({rounded} AS DECIMAL({38 - places}, 0)) * {unit} END"
 
 
 def _rank(plan: Rank, below: str) -> str:

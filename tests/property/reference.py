@@ -23,7 +23,7 @@ from typing import Any
 import polars as pl
 
 from tests.property.recording import Table, canonical
-from thalweg.expr.nodes import Aggregate, Call, Column, Expr, Literal, PythonCall, walk
+from thalweg.expr.nodes import Aggregate, Call, Cast, Column, Expr, Literal, PythonCall, walk
 from thalweg.plan.nodes import (
     AssignWatermark,
     Explode,
@@ -354,6 +354,9 @@ def value(expr: Expr, row: R) -> Any:
         return row.values[expr.name]
     if isinstance(expr, Literal):
         return expr.value
+    if isinstance(expr, Cast):
+        made = value(expr.arg, row)
+        return None if made is None else Decimal(made)
     if isinstance(expr, PythonCall):
         expr = Call("+", expr.args)
     assert isinstance(expr, Call), f"no reference for {expr}"
