@@ -50,6 +50,7 @@ from thalweg.plan.nodes import (
     Values,
     Window,
 )
+from thalweg.plan.over import Over
 from thalweg.plan.properties import emits_once, properties
 from thalweg.progress.sessions import SessionSpec
 
@@ -303,7 +304,7 @@ def counting_case(r: Random, world: World | None = None) -> Case:
 
 def _waits_for_time(plan: Plan) -> bool:
     """Whether a step holds rows back until event time has passed them."""
-    return isinstance(plan, Window) or (isinstance(plan, Join) and emits_once(plan))
+    return isinstance(plan, (Over, Window)) or (isinstance(plan, Join) and emits_once(plan))
 
 
 def _not_null(column: str) -> Expr:

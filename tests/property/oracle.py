@@ -33,6 +33,7 @@ from thalweg.plan.nodes import (
     Values,
     Window,
 )
+from thalweg.plan.over import Over
 from thalweg.progress.windows import WindowSpec
 
 REWRITES = {
@@ -109,8 +110,10 @@ class _Translation:
             return _sessions(plan, below)
         if isinstance(plan, GroupBy):
             return _group(plan, below)
-        if isinstance(plan, Rank) and plan.kind == "rank":
+        if isinstance(plan, Rank) and plan.kind != "row_number":
             return _rank(plan, below)
+        if isinstance(plan, Over) and not plan.frame.is_rows:
+            return _over(plan, below)
         raise Unspeakable(plan.describe())
 
     def _table(self, plan: Scan | Values) -> str:
@@ -194,9 +197,17 @@ def _group(plan: GroupBy, below: str) -> str:
     return f"SELECT {', '.join(keys + made)} FROM {below}{by}"
 
 
-def _aggregate(expr: Expr, below: Plan) -> str:
+def _over(plan: Over, below: str) -> str:
+    by = f"PARTITION BY {', '.join(map(_quoted, plan.partition))} " if plan.partition else ""
+    reach = "UNBOUNDED" if plan.frame.reach is None else f"to_microseconds({plan.frame.reach})"
+    over = f" OVER ({by}ORDER BY {_quoted(plan.order)} RANGE BETWEEN {reach} PRECEDING AND CURRENT ROW)"
+    made = [f"{_aggregate(a.expr, plan.input, over)} AS {_quoted(a.name)}" for a in plan.aggregates]
+    return f"SELECT *, {', '.join(made)} FROM {below}"
+
+
+def _aggregate(expr: Expr, below: Plan, over: str = "") -> str:
     assert isinstance(expr, Aggregate), "a grouping holds aggregates"
-    tail = "" if expr.filter is None else f" FILTER (WHERE {_expr(expr.filter)})"
+    tail = over if expr.filter is None else f" FILTER (WHERE {_expr(expr.filter)}){over}"
     if not expr.args:
         return f"COUNT(*){tail}"
     name, column = _expr(expr.args[0]), expr.args[0]
@@ -230,8 +241,8 @@ def _decimal_average(total: str, count: str, held: Decimal) -> str:
 
 
 def _rank(plan: Rank, below: str) -> str:
-    parts, order = ", ".join(map(_quoted, plan.partition)), ", ".join(map(_ordered, plan.order))
-    number = f"RANK() OVER (PARTITION BY {parts} ORDER BY {order})"
+    by = f"PARTITION BY {', '.join(map(_quoted, plan.partition))} " if plan.partition else ""
+    number = f"{plan.kind.upper()}() OVER ({by}ORDER BY {', '.join(map(_ordered, plan.order))})"
     limit = "" if plan.limit is None else f" WHERE __number <= {plan.limit}"
     shown = "* EXCLUDE (__number)" + ("" if plan.output is None else f", __number AS {_quoted(plan.output)}")
     return f"SELECT {shown} FROM (SELECT *, {number} AS __number FROM {below}){limit}"

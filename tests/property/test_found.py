@@ -27,6 +27,7 @@ from thalweg.plan.nodes import (
     SortKey,
     rows,
 )
+from thalweg.plan.over import Frame, over
 from thalweg.plan.properties import properties
 from thalweg.progress.windows import WindowSpec
 
@@ -137,11 +138,18 @@ def greatest_float_taken_back() -> tuple[Plan, ...]:
     return (_group(firsts, (), _over("max", "a0"), _over("min", "a0")),)
 
 
+def late_rows_of_over_and_window() -> tuple[Plan, ...]:
+    """The late rows of OVER left through the port of a window step behind it."""
+    counted = over(scan(LATE), ["k"], "t", Frame(reach=SECOND), [Named("n", Aggregate("count"))])
+    windowed = build.window(counted, "t", HOP)
+    return windowed, Late(windowed)
+
+
 FIXED = (
     *(time_without_watermark, no_aggregates, text_extremes_of_panes, count_after_a_function),
     *(limit_of_union_with_constants, limit_among_items, rank_of_rank, union_of_placed_and_unplaced),
     *(windows_on_two_times, late_rows_of_two_windows, shared_between_window_and_grouping),
-    *(average_that_is_a_half, greatest_float_taken_back),
+    *(average_that_is_a_half, greatest_float_taken_back, late_rows_of_over_and_window),
 )
 
 
