@@ -497,6 +497,17 @@ def _running_rank(r: Random, plan: Plan) -> Plan | None:
     return Rank(plan, tuple(_keys(r, plan)), tuple(order), kind, output, limit)
 
 
+def _first_rows(r: Random, plan: Plan) -> Plan | None:
+    """A few rows of each key by an order of numbers, which of source rows are kept in lists."""
+    if not _columns(plan, Integer, Timestamp):
+        return None
+    plan = _told_apart(plan)
+    names = r.choices(_columns(plan, Integer, Timestamp), k=r.choice([1, 2]))
+    order = tuple(SortKey(n, r.random() < 0.5) for n in dict.fromkeys(names))
+    output = r.choice([None, _fresh(plan, "number")])
+    return Rank(plan, tuple(_keys(r, plan)), order, "row_number", output, r.choice([1, 2, 5]))
+
+
 def _told_apart(plan: Plan) -> Plan:
     """The plan without columns by which nothing can be ordered, where no position tells its rows apart."""
     if _is_placed(plan):
@@ -540,8 +551,15 @@ SHAPES: tuple[tuple[Step, ...], ...] = (
     *((_window, _rank), (_window, _window_group), (_window_group, _rank, _window_group), (_window, _window)),
     *((_session_group,), (_session, _rank), (_session_group, _window_group)),
     *((_counts_and_extremes,), (random_step, random_step, random_step)),
-    *((_running_rank,), (_running_rank, _group), (_group, _running_rank), (_running_rank, _running_rank)),
-    *((_join, _running_rank), (_over,), (_over, _window_group), (_window_group, _over), (_over, _running_rank)),
+    *((_first_rows,), (_first_rows, _group), (_running_rank, _group), (_group, _running_rank)),
+    *(
+        (_running_rank, _running_rank),
+        (_join, _running_rank),
+        (_over,),
+        (_over, _window_group),
+        (_window_group, _over),
+        (_over, _running_rank),
+    ),
     *((_join,), (_join, _group), (_group, _join), (_join, _join), (_window_group, _join), (_join, _filter)),
     *(
         (_interval_join,),
