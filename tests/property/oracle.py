@@ -223,7 +223,8 @@ def _aggregate(expr: Expr, below: Plan, over: str = "") -> str:
         return f"CAST(CASE WHEN {count} > 0 THEN sign({total}) * (abs({total}) // {count}) END AS BIGINT)"
     if isinstance(held, Float) and expr.function in ("sum", "avg"):
         # DuckDB refuses infinities that cancel; here they make NaN
-        odd = f"BOOL_OR(isnan({name})){tail} OR (BOOL_OR({name} = 'inf'){tail} AND BOOL_OR({name} = '-inf'){tail})"
+        infinite = " AND ".join(f"BOOL_OR({name} = '{sign}inf'){tail}" for sign in ("", "-"))
+        odd = f"BOOL_OR(isnan({name})){tail} OR ({infinite})"
         finite = f"{expr.function.upper()}({arg}){tail}"
         return f"CASE WHEN {odd} THEN 'nan'::DOUBLE ELSE {finite} END"
     return f"{expr.function.upper()}({arg}){tail}"

@@ -185,7 +185,7 @@ def _exact(total: pl.Expr, result: DataType) -> pl.Expr:
 
 
 def _decimal_average(total: pl.Expr, count: pl.Expr, result: Decimal) -> pl.Expr:
-    """The quotient, halves away from zero as everywhere (Polars rounds some of them to even); NULL of none."""
+    """The quotient, halves away from zero as everywhere (Polars divides half to even); NULL of none."""
     some = pl.when(count != 0).then(count).otherwise(None).cast(pl.Int128)
     return pack(quotient_half_up(unscaled(total.cast(result.polars), result), some), result, sure=True)
 
