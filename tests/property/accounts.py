@@ -11,6 +11,7 @@ from collections.abc import Callable
 from tests.property.harness import Outcome
 from thalweg.job.job import Edge, Stage
 from thalweg.operators.join_spec import JoinSpec
+from thalweg.operators.over import OverSpec
 from thalweg.operators.rowwise import ExplodeStep, MapStep, RowwiseSpec
 from thalweg.operators.sessions import SessionsSpec
 from thalweg.operators.windows import WindowsSpec
@@ -44,7 +45,7 @@ def _check_chain(outcome: Outcome, stage: Stage) -> None:
             assert given == rows_in, f"{operator.id} was given {given} rows and took {rows_in}"
         if isinstance(operator, JoinSpec):
             assert late <= rows_in, f"{operator.id}: {rows_in} in, {late} late"
-        elif isinstance(operator, SessionsSpec):
+        elif isinstance(operator, (OverSpec, SessionsSpec)):
             assert rows_in == rows_out + late, f"{operator.id}: {rows_in} in, {rows_out} out, {late} late"
         elif isinstance(operator, WindowsSpec):
             window = operator.window

@@ -88,8 +88,9 @@ def kind_of(operator: object) -> str:
             name += ", updating"
     if name == "Windows":
         name = f"windows, {window.kind}"  # type: ignore[union-attr]  # a window step has windows
-    if name == "WindowRank":
-        name = f"window {operator.kind}"  # type: ignore[attr-defined]  # a rank has a kind
+    if name in ("RunningRank", "WindowRank"):
+        way = name.removesuffix("Rank").lower()
+        name = f"{way} {operator.kind}"  # type: ignore[attr-defined]  # a rank has a kind
     return name
 
 

@@ -34,7 +34,7 @@ from tests.property.harness import (
 from tests.property.plans import Case, every_node, minus, random_case, random_windows, scan
 from tests.property.recording import Table, same
 from tests.property.reference import EPOCH, Reference, windows
-from tests.property.worlds import SECOND, PacedSource, random_world
+from tests.property.worlds import SECOND, PacedSource, World, random_world
 from thalweg.checkpoint.snapshot import JobSnapshot
 from thalweg.expr.nodes import Aggregate, Call, Column, Expr, Named
 from thalweg.plan import build
@@ -50,6 +50,7 @@ from thalweg.plan.nodes import (
     Values,
     Window,
 )
+from thalweg.plan.over import Over
 from thalweg.plan.properties import emits_once, properties
 from thalweg.progress.sessions import SessionSpec
 
@@ -138,7 +139,7 @@ def order_does_not_matter(r: Random) -> None:
 
 def restore_anywhere(r: Random) -> None:
     """Laws 4 and 5: stopping and going on, at any parallelism, changes nothing."""
-    case = counting_case(r) if r.random() < 0.3 else random_case(r, is_punctual=r.random() < 0.3)
+    case = r.choice([_any_case, _any_case, counting_case, _unruly_case])(r)
     counts = r.choice([(1, 1), (2, 2), (1, 3, 2), (3, 1), (2, 4)])
     ways = [replace(random_way(r, case.rows), parallelism=n) for n in counts]
     ways = [replace(w, rows_max=min(w.rows_max, 30)) for w in ways]
@@ -276,9 +277,19 @@ LAWS: tuple[Law, ...] = (
 # What they need -----------------------------------------------------------------------------------------
 
 
-def counting_case(r: Random) -> Case:
+def _any_case(r: Random) -> Case:
+    return random_case(r, is_punctual=r.random() < 0.3)
+
+
+def _unruly_case(r: Random) -> Case:
+    """Splits that are apart in time, and rows that are late in theirs alone: its own clock must say so."""
+    sizes = [r.choice([12, 30, 70]) for _ in range(2)]
+    return counting_case(r, random_world(r, is_punctual=False, sizes=sizes, stray_share=0.6))
+
+
+def counting_case(r: Random, world: World | None = None) -> Case:
     """Windows that count every row of one source, and the pairs that came too late."""
-    world = random_world(r, is_punctual=False)
+    world = world or random_world(r, is_punctual=False)
     keys: tuple[str, ...] = r.choice([(), ("k",), ("s", "k")])
     windowed = build.window(scan(world), "t", random_windows(r))
     if r.random() < 0.3:
@@ -293,7 +304,7 @@ def counting_case(r: Random) -> Case:
 
 def _waits_for_time(plan: Plan) -> bool:
     """Whether a step holds rows back until event time has passed them."""
-    return isinstance(plan, Window) or (isinstance(plan, Join) and emits_once(plan))
+    return isinstance(plan, (Over, Window)) or (isinstance(plan, Join) and emits_once(plan))
 
 
 def _not_null(column: str) -> Expr:

@@ -33,10 +33,12 @@ from thalweg.plan.nodes import (
     Values,
     Window,
 )
+from thalweg.plan.over import Over
 from thalweg.progress.windows import WindowSpec
 
 REWRITES = {
     "AVG of whole numbers": "SUM // COUNT, truncated: the type stays that of the argument",
+    "AVG of decimals": "SUM / COUNT in whole units of the last place, halves away from zero",
     "SUM of whole numbers": "cast back to BIGINT",
     "windows": "a row per window end, by UNNEST of a range",
     "a user's function": "the condition that it stands for",
@@ -51,7 +53,7 @@ def ask(plan: Plan) -> Table:
     """The rows of the plan, by DuckDB.
 
     Raises:
-        Unspeakable: rows are told apart by their position, or averages are rounded in another way.
+        Unspeakable: rows are told apart by their position.
     """
     translation = _Translation()
     sql = f"SELECT {_names(plan)} FROM ({translation.sql(plan)})"
@@ -108,8 +110,10 @@ class _Translation:
             return _sessions(plan, below)
         if isinstance(plan, GroupBy):
             return _group(plan, below)
-        if isinstance(plan, Rank) and plan.kind == "rank":
+        if isinstance(plan, Rank) and plan.kind != "row_number":
             return _rank(plan, below)
+        if isinstance(plan, Over) and not plan.frame.is_rows:
+            return _over(plan, below)
         raise Unspeakable(plan.describe())
 
     def _table(self, plan: Scan | Values) -> str:
@@ -193,16 +197,25 @@ def _group(plan: GroupBy, below: str) -> str:
     return f"SELECT {', '.join(keys + made)} FROM {below}{by}"
 
 
-def _aggregate(expr: Expr, below: Plan) -> str:
+def _over(plan: Over, below: str) -> str:
+    by = f"PARTITION BY {', '.join(map(_quoted, plan.partition))} " if plan.partition else ""
+    reach = "UNBOUNDED" if plan.frame.reach is None else f"to_microseconds({plan.frame.reach})"
+    over = f" OVER ({by}ORDER BY {_quoted(plan.order)} RANGE BETWEEN {reach} PRECEDING AND CURRENT ROW)"
+    made = [f"{_aggregate(a.expr, plan.input, over)} AS {_quoted(a.name)}" for a in plan.aggregates]
+    return f"SELECT *, {', '.join(made)} FROM {below}"
+
+
+def _aggregate(expr: Expr, below: Plan, over: str = "") -> str:
     assert isinstance(expr, Aggregate), "a grouping holds aggregates"
-    tail = "" if expr.filter is None else f" FILTER (WHERE {_expr(expr.filter)})"
+    tail = over if expr.filter is None else f" FILTER (WHERE {_expr(expr.filter)}){over}"
     if not expr.args:
         return f"COUNT(*){tail}"
-    arg, column = _expr(expr.args[0]), expr.args[0]
+    name, column = _expr(expr.args[0]), expr.args[0]
     assert isinstance(column, Column), "the calls made here are over columns"
     held = below.schema.type_of(column.name)
-    if expr.function == "avg" and isinstance(held, Decimal):
-        raise Unspeakable("the average of decimals")
+    arg = f"DISTINCT {name}" if expr.distinct else name
+    if isinstance(held, Decimal) and expr.function == "avg":
+        return _decimal_average(f"SUM({arg}){tail}", f"COUNT({arg}){tail}", held)
     if isinstance(held, Integer) and expr.function == "sum":
         return f"CAST(SUM({arg}){tail} AS BIGINT)"
     if isinstance(held, Integer) and expr.function == "avg":
@@ -210,17 +223,25 @@ def _aggregate(expr: Expr, below: Plan) -> str:
         return f"CAST(CASE WHEN {count} > 0 THEN sign({total}) * (abs({total}) // {count}) END AS BIGINT)"
     if isinstance(held, Float) and expr.function in ("sum", "avg"):
         # DuckDB refuses infinities that cancel; here they make NaN
-        odd = (
-            f"BOOL_OR(isnan({arg})){tail} OR (BOOL_OR({arg} = 'inf'){tail} AND BOOL_OR({arg} = '-inf'){tail})"
-        )
+        infinite = " AND ".join(f"BOOL_OR({name} = '{sign}inf'){tail}" for sign in ("", "-"))
+        odd = f"BOOL_OR(isnan({name})){tail} OR ({infinite})"
         finite = f"{expr.function.upper()}({arg}){tail}"
         return f"CASE WHEN {odd} THEN 'nan'::DOUBLE ELSE {finite} END"
     return f"{expr.function.upper()}({arg}){tail}"
 
 
+def _decimal_average(total: str, count: str, held: Decimal) -> str:
+    """In whole units of the last place: halves go away from zero."""
+    places = max(held.scale, 6)
+    units = f"CAST({total} * {10**held.scale} AS HUGEINT) * {10 ** (places - held.scale)}"
+    rounded = f"sign({units}) * ((2 * abs({units}) + {count}) // (2 * {count}))"
+    unit = f"CAST('0.{1:0{places}d}' AS DECIMAL({places}, {places}))"
+    return f"CASE WHEN {count} > 0 THEN CAST({rounded} AS DECIMAL({38 - places}, 0)) * {unit} END"
+
+
 def _rank(plan: Rank, below: str) -> str:
-    parts, order = ", ".join(map(_quoted, plan.partition)), ", ".join(map(_ordered, plan.order))
-    number = f"RANK() OVER (PARTITION BY {parts} ORDER BY {order})"
+    by = f"PARTITION BY {', '.join(map(_quoted, plan.partition))} " if plan.partition else ""
+    number = f"{plan.kind.upper()}() OVER ({by}ORDER BY {', '.join(map(_ordered, plan.order))})"
     limit = "" if plan.limit is None else f" WHERE __number <= {plan.limit}"
     shown = "* EXCLUDE (__number)" + ("" if plan.output is None else f", __number AS {_quoted(plan.output)}")
     return f"SELECT {shown} FROM (SELECT *, {number} AS __number FROM {below}){limit}"

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from itertools import count
 from random import Random
+from typing import Literal as Choice
 
 import polars as pl
 
@@ -48,10 +49,12 @@ from thalweg.plan.nodes import (
     Window,
     rows,
 )
+from thalweg.plan.over import FUNCTIONS, Frame, Over, over
 from thalweg.plan.properties import properties
 from thalweg.progress.sessions import SessionSpec
 from thalweg.progress.windows import WindowSpec
 
+RankKind = Choice["row_number", "rank", "dense_rank"]
 BOUNDS = (WINDOW_START, WINDOW_END, WINDOW_TIME)
 
 
@@ -153,6 +156,7 @@ def random_step(r: Random, plan: Plan) -> Plan:
     """One step more; one that is not possible here leaves the plan as it is."""
     steps: list[Step] = [_filter, _window_group, _window_group, _group, _window, _rank, _project, _union]
     steps += [_explode, _limit, _map, _window_group, _group, _rank, _session, _session_group]
+    steps += [_running_rank, _over]
     return r.choice(steps)(r, plan) or plan
 
 
@@ -244,9 +248,14 @@ def drop_some(frame: pl.DataFrame) -> pl.DataFrame:
 
 def _limit(r: Random, plan: Plan) -> Plan | None:
     """The first rows; only source rows have a place, and neither items nor windows of a row have one."""
-    if any(isinstance(n, (GroupBy, Join, MapBatches, Limit)) for n in every_node(plan)):
+    if properties(plan).is_updating or not _is_placed(plan):
         return None
     return build.limit(plan, r.randint(0, 12), r.choice([0, 0, 3]))
+
+
+def _is_placed(plan: Plan) -> bool:
+    """Whether every row has the position of one row of a source."""
+    return not any(isinstance(n, (GroupBy, Join, MapBatches, Limit)) for n in every_node(plan))
 
 
 def _window(r: Random, plan: Plan) -> Plan | None:
@@ -458,9 +467,7 @@ def _rank(r: Random, plan: Plan) -> Plan | None:
     names = set(plan.schema.names)
     if not found.windows or found.is_updating or not {WINDOW_START, WINDOW_END} <= names:
         return None
-    able = [n for n in _columns(plan) if n not in _columns(plan, List)]
-    tying = [n for n in ("k", "s", "d", "v") if n in able] or able
-    order = [SortKey(n, r.random() < 0.5) for n in sorted(set(r.choices(tying, k=r.choice([1, 1, 2]))))]
+    able, order = _orders(r, plan)
     partition = [WINDOW_START, WINDOW_END]
     if r.random() < 0.4:
         partition += [n for n in r.choices(able, k=1) if n not in partition]
@@ -470,12 +477,89 @@ def _rank(r: Random, plan: Plan) -> Plan | None:
     return Rank(plan, tuple(partition), tuple(order), kind, output, limit)
 
 
+def _orders(r: Random, plan: Plan) -> tuple[list[str], list[SortKey]]:
+    """The columns that rows can be told apart by, and an order by some that tie."""
+    able = [n for n in _columns(plan) if n not in _columns(plan, List)]
+    tying = [n for n in ("k", "s", "d", "v") if n in able] or able
+    order = [SortKey(n, r.random() < 0.5) for n in sorted(set(r.choices(tying, k=r.choice([1, 1, 2]))))]
+    return able, order
+
+
+def _running_rank(r: Random, plan: Plan) -> Plan | None:
+    """The first rows of each key for ever, or all with their numbers; rows may be taken back."""
+    plan = _told_apart(plan)
+    if not _columns(plan):
+        return None
+    _, order = _orders(r, plan)
+    kind: RankKind = r.choice(["row_number", "row_number", "rank", "dense_rank"])
+    output = r.choice([None, _fresh(plan, "number"), _fresh(plan, "number")])
+    limit = r.choice([1, 2, 5, None]) if output else r.choice([1, 2, 5])
+    return Rank(plan, tuple(_keys(r, plan)), tuple(order), kind, output, limit)
+
+
+def _first_rows(r: Random, plan: Plan) -> Plan | None:
+    """A few rows of each key by an order of numbers, which of source rows are kept in lists."""
+    if not _columns(plan, Integer, Timestamp):
+        return None
+    plan = _told_apart(plan)
+    names = r.choices(_columns(plan, Integer, Timestamp), k=r.choice([1, 2]))
+    order = tuple(SortKey(n, r.random() < 0.5) for n in dict.fromkeys(names))
+    output = r.choice([None, _fresh(plan, "number")])
+    return Rank(plan, tuple(_keys(r, plan)), order, "row_number", output, r.choice([1, 2, 5]))
+
+
+def _told_apart(plan: Plan) -> Plan:
+    """The plan without columns by which nothing can be ordered, where no position tells its rows apart."""
+    if _is_placed(plan):
+        return plan
+    return build.select_names(plan, [n for n in _columns(plan) if n not in _columns(plan, List)])
+
+
+def _over(r: Random, plan: Plan) -> Plan | None:
+    """Aggregates over the rows around each row of those that stay."""
+    known = sorted(properties(plan).times)
+    if properties(plan).is_updating or not known:
+        return None
+    frame = Frame(is_rows=r.random() < 0.4, reach=r.choice([None, 0, 1, 4]))
+    if frame.is_rows:
+        plan = _told_apart(plan)
+    elif frame.reach is not None:
+        frame = replace(frame, reach=frame.reach * SECOND)
+    depth = sum(isinstance(n, (GroupBy, Over)) for n in every_node(plan))
+    made = []
+    for number in range(r.choice([1, 1, 2, 3])):
+        call = _sliding(r, plan)
+        is_inexact = call.function == "avg" and isinstance(plan.schema.type_of(_argument(call)), Float)
+        made.append(Named(f"{'inexact' if is_inexact else 'a'}o{depth}_{number}", call))
+    return over(plan, _keys(r, plan), r.choice(known), frame, made)
+
+
+def _sliding(r: Random, plan: Plan) -> Aggregate:
+    """An aggregate that can slide."""
+    function = r.choice(FUNCTIONS)
+    numbers = _columns(plan, Integer, Float)
+    ordered = _columns(plan, Integer, Float, Timestamp)
+    able = {"count": _columns(plan), "min": ordered, "max": ordered}.get(function, numbers)
+    if not able or (function == "count" and r.random() < 0.5):
+        return Aggregate("count")
+    return Aggregate("avg" if function == "mean" else function, (Column(r.choice(able)),))
+
+
 SHAPES: tuple[tuple[Step, ...], ...] = (
     *((_group,), (_group, _group), (_group, _filter, _group), (_group, _window_group), (_limit,)),
     *((_window_group,), (_window_group, _window_group), (_window_group, _group), (_window_group, _rank)),
     *((_window, _rank), (_window, _window_group), (_window_group, _rank, _window_group), (_window, _window)),
     *((_session_group,), (_session, _rank), (_session_group, _window_group)),
     *((_counts_and_extremes,), (random_step, random_step, random_step)),
+    *((_first_rows,), (_first_rows, _group), (_running_rank, _group), (_group, _running_rank)),
+    *(
+        (_running_rank, _running_rank),
+        (_join, _running_rank),
+        (_over,),
+        (_over, _window_group),
+        (_window_group, _over),
+        (_over, _running_rank),
+    ),
     *((_join,), (_join, _group), (_group, _join), (_join, _join), (_window_group, _join), (_join, _filter)),
     *(
         (_interval_join,),

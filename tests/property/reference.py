@@ -23,7 +23,7 @@ from typing import Any
 import polars as pl
 
 from tests.property.recording import Table, canonical
-from thalweg.expr.nodes import Aggregate, Call, Column, Expr, Literal, PythonCall, walk
+from thalweg.expr.nodes import Aggregate, Call, Cast, Column, Expr, Literal, PythonCall, walk
 from thalweg.plan.nodes import (
     AssignWatermark,
     Explode,
@@ -43,6 +43,7 @@ from thalweg.plan.nodes import (
     Values,
     Window,
 )
+from thalweg.plan.over import Over
 from thalweg.plan.properties import properties
 from thalweg.progress.windows import WindowSpec
 
@@ -138,6 +139,8 @@ class Reference:
         if isinstance(plan, Join):
             return _join(plan, *(self._on_time(plan, p, self.rows(p)) for p in plan.inputs))
         below = self.rows(plan.inputs[0])
+        if isinstance(plan, Over):
+            return _over(plan, self._not_behind(plan.input, plan.order, below))
         if isinstance(plan, GroupBy) and not plan.keys and not below and not self._has_ended:
             return []
         return _unary(plan, below)
@@ -176,8 +179,15 @@ class Reference:
         for x, y in _orders(plan.residual):
             slack = _slack(side, x) if x in side.schema and y not in side.schema else None
             if slack is not None:
-                return [r for r in below if r.before is None or r.values[x] >= r.before - slack]
+                return self._not_behind(side, x, below)
         return below
+
+    def _not_behind(self, plan: Plan, column: str, below: list[R]) -> list[R]:
+        """The rows of a plan that are not late by a time column, where lateness is known."""
+        slack = _slack(plan, column)
+        if not self._judges or slack is None:
+            return below
+        return [r for r in below if r.before is None or r.values[column] >= r.before - slack]
 
     def _late(self, row: R, start: datetime, end: datetime) -> R:
         split, position = (None, None) if row.place is None else (str(row.place[1]), row.place[2])
@@ -354,6 +364,9 @@ def value(expr: Expr, row: R) -> Any:
         return row.values[expr.name]
     if isinstance(expr, Literal):
         return expr.value
+    if isinstance(expr, Cast):
+        made = value(expr.arg, row)
+        return None if made is None else Decimal(made)
     if isinstance(expr, PythonCall):
         expr = Call("+", expr.args)
     assert isinstance(expr, Call), f"no reference for {expr}"
@@ -440,10 +453,31 @@ def _rank(plan: Rank, below: list[R]) -> list[R]:
         rows.sort(key=cmp_to_key(lambda a, b: _compare(plan.order, a, b)))
         number = 0
         for at, row in enumerate(rows, 1):
-            ties = plan.kind == "rank" and at > 1 and _compare(plan.order, rows[at - 2], row) == 0
-            number = number if ties else at
+            ties = plan.kind != "row_number" and at > 1 and _compare(plan.order, rows[at - 2], row) == 0
+            number = number if ties else number + 1 if plan.kind == "dense_rank" else at
             if plan.limit is None or number <= plan.limit:
                 done.append(row if plan.output is None else row.having(**{plan.output: number}))
+    return done
+
+
+def _over(plan: Over, below: list[R]) -> list[R]:
+    """For each row, the rows of its partition that its frame holds, found by looking at all of them."""
+    parts: dict[tuple[Any, ...], list[R]] = {}
+    for row in sorted(below, key=lambda r: (r.values[plan.order], r.place or (), _sortable(r))):
+        parts.setdefault(tuple(canonical(row.values[p]) for p in plan.partition), []).append(row)
+    done = []
+    for rows in parts.values():
+        for at, row in enumerate(rows):
+            held = rows[: at + 1]
+            if plan.frame.is_rows and plan.frame.reach is not None:
+                held = held[-plan.frame.reach - 1 :]
+            elif not plan.frame.is_rows:
+                time = row.values[plan.order]
+                held = [r for r in rows if r.values[plan.order] <= time]
+                if plan.frame.reach is not None:
+                    first = time - timedelta(microseconds=plan.frame.reach)
+                    held = [r for r in held if r.values[plan.order] >= first]
+            done.append(row.having(**{a.name: aggregate(a.expr, held) for a in plan.aggregates}))
     return done
 
 

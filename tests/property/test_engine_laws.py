@@ -20,7 +20,7 @@ from tests.property.recording import same
 from thalweg.plan.nodes import JoinKind, Late
 
 UNHURRIED = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.large_base_example]
-CENSUS_SEEDS = range(120)
+CENSUS_SEEDS = (*range(120), 206, 223)
 
 MET = (
     *("Spread", "Distinct"),
@@ -37,6 +37,7 @@ MET = (
     ),
     *(f"{kind} join" for kind in get_args(JoinKind)),
     *("join of changes", "join of rows that stay", "rows kept for a while"),
+    *("Over", "TopRows", "running row_number", "running rank", "running dense_rank"),
     *("Sessions", "SessionPartials", "SessionGroup", "SessionRows"),
     *("windows, tumbling", "windows, hopping", "windows, cumulating"),
     *("batches", "empty batches", "empty splits", "late rows", "retractions", "runs"),

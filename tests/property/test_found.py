@@ -6,14 +6,15 @@ from collections.abc import Callable
 from datetime import timedelta
 from random import Random
 
+import polars as pl
 import pytest
 
 from tests.property.harness import Way, batch, stream
 from tests.property.laws import check, expected
 from tests.property.plans import BOUNDS, Case, drop_some, minus, scan
 from tests.property.worlds import SECOND, random_world
-from thalweg.base.types import INT64
-from thalweg.expr.nodes import Aggregate, Call, Column, Literal, Named
+from thalweg.base.types import INT64, Decimal
+from thalweg.expr.nodes import Aggregate, Call, Cast, Column, Literal, Named
 from thalweg.plan import build
 from thalweg.plan.nodes import (
     WINDOW_END,
@@ -26,6 +27,7 @@ from thalweg.plan.nodes import (
     SortKey,
     rows,
 )
+from thalweg.plan.over import Frame, over
 from thalweg.plan.properties import properties
 from thalweg.progress.windows import WindowSpec
 
@@ -120,10 +122,34 @@ def shared_between_window_and_grouping() -> tuple[Plan, ...]:
     return _group(filtered, (WINDOW_START, WINDOW_END), Aggregate("count")), filtered
 
 
+def average_that_is_a_half() -> tuple[Plan, ...]:
+    """Averages of decimals were rounded half to even, or half up, as the engine that divided did it."""
+    averages = _group(scan(PUNCTUAL), ("k", "s"), _over("avg", "d"))
+    more = _group(averages, ("k",), _over("avg", "a0"))
+    halves = [Named("n", Column("n")), Named("h", Column("h"))]
+    exact = rows(pl.DataFrame({"n": [1, 1, 2, 2], "h": ["0.000001", "0.000002", "-1", "-1.000003"]}))
+    half = Named("h", Cast(Column("h"), Decimal(20, 6)))
+    return more, _group(build.project(exact, [halves[0], half]), ("n",), _over("avg", "h"))
+
+
+def greatest_float_taken_back() -> tuple[Plan, ...]:
+    """The greatest of floats that can be taken back crashed."""
+    firsts = _group(scan(PUNCTUAL), ("k",), _over("min", "x"))
+    return (_group(firsts, (), _over("max", "a0"), _over("min", "a0")),)
+
+
+def late_rows_of_over_and_window() -> tuple[Plan, ...]:
+    """The late rows of OVER left through the port of a window step behind it."""
+    counted = over(scan(LATE), ["k"], "t", Frame(reach=SECOND), [Named("n", Aggregate("count"))])
+    windowed = build.window(counted, "t", HOP)
+    return windowed, Late(windowed)
+
+
 FIXED = (
     *(time_without_watermark, no_aggregates, text_extremes_of_panes, count_after_a_function),
     *(limit_of_union_with_constants, limit_among_items, rank_of_rank, union_of_placed_and_unplaced),
     *(windows_on_two_times, late_rows_of_two_windows, shared_between_window_and_grouping),
+    *(average_that_is_a_half, greatest_float_taken_back, late_rows_of_over_and_window),
 )
 
 

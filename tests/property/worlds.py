@@ -58,7 +58,9 @@ class World:
     """Whether some rows have no event time, and are kept apart."""
 
 
-def random_world(r: Random, *, is_punctual: bool | None = None, sizes: Sequence[int] = ()) -> World:
+def random_world(
+    r: Random, *, is_punctual: bool | None = None, sizes: Sequence[int] = (), stray_share: float = 0.15
+) -> World:
     """A source of one to three splits; without a choice, half of the worlds have late rows."""
     bound = r.choice([0, 1, 3, 10])
     punctual = (r.random() < 0.5) if is_punctual is None else is_punctual
@@ -70,7 +72,9 @@ def random_world(r: Random, *, is_punctual: bool | None = None, sizes: Sequence[
         lead = first + r.choice([0, 0, 3, 25])
         seed = r.randrange(1 << 30)
         numbers = np.random.default_rng(seed)
-        whole = _frame(numbers, number, lead, 0 if punctual else 4, bound, has_odd_floats)
+        whole = _frame(
+            numbers, number, lead, _Disorder(bound, 0 if punctual else 16, stray_share), has_odd_floats
+        )
         # the first seed decides, not another draw: what Hypothesis shrinks keeps its meaning
         is_tolerant = is_tolerant if number else seed % 8 == 0
         if is_tolerant:
@@ -81,14 +85,26 @@ def random_world(r: Random, *, is_punctual: bool | None = None, sizes: Sequence[
     return World(tuple(frames), timedelta(seconds=bound), punctual, is_ordered, is_tolerant)
 
 
+@dataclass(frozen=True)
+class _Disorder:
+    """By how many seconds rows lie behind the front, and how far some of them stray from there."""
+
+    bound: int
+    stray: int
+    share: float
+
+    def drawn(self, numbers: np.random.Generator) -> np.ndarray[Any, Any]:
+        back = numbers.integers(0, self.bound + 1, ROWS)
+        strays = numbers.random(ROWS) < self.share
+        return back + np.where(strays, numbers.integers(0, self.stray + 1, ROWS), 0)
+
+
 def _frame(
-    numbers: np.random.Generator, split: int, lead: int, stray: int, bound: int, has_odd_floats: bool
+    numbers: np.random.Generator, split: int, lead: int, disorder: _Disorder, has_odd_floats: bool
 ) -> pl.DataFrame:
     """All rows that a split can have: a smaller split is a prefix of it, so that shrinking keeps the rows."""
     front = lead + np.cumsum(numbers.choice([0, 0, 0, 1, 1, 4], ROWS))
-    back = numbers.integers(0, bound + 1, ROWS)
-    strays = numbers.random(ROWS) < 0.15
-    back += np.where(strays, numbers.integers(0, 4 * stray + 1, ROWS), 0)
+    back = disorder.drawn(numbers)
     floats = numbers.integers(-20, 40, ROWS) / 4.0
     if has_odd_floats:
         floats = np.where(numbers.random(ROWS) < 0.2, numbers.choice(_ODD_FLOATS, ROWS), floats)

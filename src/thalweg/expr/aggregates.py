@@ -37,6 +37,7 @@ from thalweg.base.types import (
     Timestamp,
 )
 from thalweg.errors import Span, TypeMismatch, did_you_mean
+from thalweg.expr.decimals import pack, quotient_half_up, unscaled
 from thalweg.expr.nodes import Aggregate, Expr, Literal
 from thalweg.expr.registry import Infer, Signature
 
@@ -183,8 +184,10 @@ def _exact(total: pl.Expr, result: DataType) -> pl.Expr:
     return total if isinstance(result, Decimal) else total.cast(result.polars, strict=True)
 
 
-def _decimal_average(total: pl.Expr, count: pl.Expr, result: DataType) -> pl.Expr:
-    return total.cast(result.polars) / pl.when(count != 0).then(count).otherwise(None).cast(pl.Decimal(38, 0))
+def _decimal_average(total: pl.Expr, count: pl.Expr, result: Decimal) -> pl.Expr:
+    """The quotient, halves away from zero as everywhere (Polars divides half to even); NULL of none."""
+    some = pl.when(count != 0).then(count).otherwise(None).cast(pl.Int128)
+    return pack(quotient_half_up(unscaled(total.cast(result.polars), result), some), result, sure=True)
 
 
 def divided(total: pl.Expr, count: pl.Expr) -> pl.Expr:
@@ -209,7 +212,7 @@ def _lazy_average(arg: pl.Expr, held: DataType) -> pl.Expr:
         return divided(arg.cast(pl.Int128).sum(), arg.count().cast(pl.Int64)).cast(held.polars)
     if isinstance(held, Decimal):
         result = Decimal(38, max(held.scale, 6))
-        return _decimal_average(arg.sum(), arg.count().cast(pl.Int64), result).cast(result.polars)
+        return _decimal_average(arg.sum(), arg.count().cast(pl.Int64), result)
     return arg.mean().cast(held.polars)
 
 
@@ -230,7 +233,7 @@ def _finish_average(parts: Mapping[str, pl.Expr], result: DataType) -> pl.Expr:
     if isinstance(result, Float):
         return (parts["sum"] / parts["count"]).cast(result.polars)
     if isinstance(result, Decimal):
-        return _decimal_average(parts["sum"], parts["count"], result).cast(result.polars)
+        return _decimal_average(parts["sum"], parts["count"], result)
     return divided(parts["sum"], parts["count"]).cast(result.polars, strict=True)
 
 

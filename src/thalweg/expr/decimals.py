@@ -45,6 +45,14 @@ def divide_half_up(value: pl.Expr, by: int) -> pl.Expr:
     return pl.when(value < 0).then(value - half).otherwise(value + half).truncdiv(divisor)
 
 
+def quotient_half_up(n: pl.Expr, d: pl.Expr) -> pl.Expr:
+    """The quotient of two integers of 128 bits, halves away from zero."""
+    quotient = n.truncdiv(d)
+    rest = (n - quotient * d).abs()
+    away = pl.when((n < 0) ^ (d < 0)).then(-1).otherwise(1)
+    return quotient + pl.when(rest >= d.abs() - rest).then(away).otherwise(0).cast(pl.Int128)
+
+
 def rescale(value: pl.Expr, held: Decimal, wanted: Decimal) -> pl.Expr:
     """The decimal (from its unscaled form) with another precision and scale; NULL where it does not fit."""
     up = wanted.scale - held.scale
@@ -141,11 +149,7 @@ def _division(a: Decimal, b: Decimal, result: Decimal) -> _Operation:
     left, right = 10 ** max(up, 0), 10 ** max(-up, 0)
 
     def narrow(x: pl.Expr, y: pl.Expr) -> pl.Expr:
-        n, d = x * pl.lit(left, dtype=pl.Int128), y * pl.lit(right, dtype=pl.Int128)
-        quotient = n.truncdiv(d)
-        rest = (n - quotient * d).abs()
-        away = pl.when((n < 0) ^ (d < 0)).then(-1).otherwise(1)
-        return quotient + pl.when(rest >= d.abs() - rest).then(away).otherwise(0).cast(pl.Int128)
+        return quotient_half_up(x * pl.lit(left, dtype=pl.Int128), y * pl.lit(right, dtype=pl.Int128))
 
     return _Operation(narrow, lambda x, y: max(x * left, y * right), _WIDE.divide)
 

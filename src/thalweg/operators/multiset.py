@@ -102,7 +102,7 @@ class Multiset:
         found = {}
         for kind in self._kept.kinds:
             made = whole.filter(pl.struct(_GROUP, _VALUE).is_first_distinct()) if kind == "set" else whole
-            best = made.group_by(_GROUP).agg(self._made(kind, value.dtype))
+            best = made.group_by(_GROUP).agg(self._made(kind, value.dtype).alias(_VALUE))
             joined = every.join(best, on=_GROUP, how="left", maintain_order="left")
             found[kind, self._kept.argument] = joined.get_column(_VALUE)
         return found

@@ -36,6 +36,8 @@ from thalweg.protocols.state import RowsSpec, RowStore, StateSpec
 Array = np.ndarray[Any, Any]
 
 _GROUP, _ROWS = "__second", "__rows"
+_PORT = f"{LATE} over"
+"""Not the port of a window step, which may follow in the same stage."""
 _SECOND = 1_000_000
 _SPARE = 4096
 
@@ -260,7 +262,7 @@ class OverOp:
             if late.any():
                 some = gather_rows(frame, np.flatnonzero(late))
                 shown = without(some, SPLIT, OFFSET)
-                yield Side(LATE, Batch(shown), shown.height)
+                yield Side(_PORT, Batch(shown), shown.height)
                 frame, times = gather_rows(frame, np.flatnonzero(~late)), times[~late]
         if len(times):
             self._pending.add(beside(frame, [numbers(_GROUP, times // _SECOND)]))
