@@ -9,20 +9,29 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from itertools import count
 from random import Random
-from typing import Literal as Choice
 
 import polars as pl
 
+from tests.property.columns import (
+    BOUNDS,
+    argument_of,
+    columns_of_kind,
+    condition,
+    every_node,
+    fresh_name,
+    is_placed,
+    minus,
+    random_keys,
+)
+from tests.property.ranking_plans import first_rows, over_rows, running_rank, window_rank
 from tests.property.worlds import SCHEMA, SECOND, PacedSource, World, random_world
-from thalweg.base.types import INT64, INTERVAL, DataType, Decimal, Float, Integer, List, Timestamp
+from thalweg.base.types import INT64, Decimal, Float, Integer, List, Timestamp
 from thalweg.expr.nodes import (
     Aggregate,
     Call,
     Column,
     Expr,
-    Literal,
     Named,
     PythonCall,
     PythonFunction,
@@ -38,24 +47,17 @@ from thalweg.plan.nodes import (
     Join,
     JoinKind,
     Late,
-    Limit,
     MapBatches,
     Plan,
-    Rank,
     Scan,
     SessionWindow,
-    SortKey,
     Values,
     Window,
     rows,
 )
-from thalweg.plan.over import FUNCTIONS, Frame, Over, over
 from thalweg.plan.properties import properties
 from thalweg.progress.sessions import SessionSpec
 from thalweg.progress.windows import WindowSpec
-
-RankKind = Choice["row_number", "rank", "dense_rank"]
-BOUNDS = (WINDOW_START, WINDOW_END, WINDOW_TIME)
 
 
 @dataclass(frozen=True)
@@ -124,11 +126,6 @@ def scan(world: World, name: str = "world") -> Plan:
     return build.assign_watermark(Scan(source, is_tolerant=world.is_tolerant), "t", mark)
 
 
-def minus(expr: Expr, by: timedelta) -> Expr:
-    """A time, shifted back."""
-    return Call("-", (expr, Literal(by, INTERVAL)))
-
-
 def _roots(r: Random, steps: Sequence[Plan]) -> tuple[Plan, ...]:
     roots = [steps[-1]]
     if r.random() < 0.3:
@@ -142,11 +139,6 @@ def _roots(r: Random, steps: Sequence[Plan]) -> tuple[Plan, ...]:
     return tuple(roots)
 
 
-def every_node(plan: Plan) -> list[Plan]:
-    """The plan and all below it, sinks first."""
-    return [plan, *(n for p in plan.inputs for n in every_node(p))]
-
-
 # Steps -------------------------------------------------------------------------------------------------
 
 Step = Callable[[Random, Plan], Plan | None]
@@ -154,25 +146,19 @@ Step = Callable[[Random, Plan], Plan | None]
 
 def random_step(r: Random, plan: Plan) -> Plan:
     """One step more; one that is not possible here leaves the plan as it is."""
-    steps: list[Step] = [_filter, _window_group, _window_group, _group, _window, _rank, _project, _union]
-    steps += [_explode, _limit, _map, _window_group, _group, _rank, _session, _session_group]
-    steps += [_running_rank, _over]
+    steps: list[Step] = [
+        _filter,
+        _window_group,
+        _window_group,
+        _group,
+        _window,
+        window_rank,
+        _project,
+        _union,
+    ]
+    steps += [_explode, _limit, _map, _window_group, _group, window_rank, _session, _session_group]
+    steps += [running_rank, over_rows]
     return r.choice(steps)(r, plan) or plan
-
-
-def _columns(plan: Plan, *kinds: type[DataType]) -> list[str]:
-    """The columns of some types; float averages are left out, since they are not exact."""
-    usable = [f for f in plan.schema if not f.name.startswith("inexact")]
-    return [f.name for f in usable if not kinds or isinstance(f.type, kinds)]
-
-
-def condition(r: Random, plan: Plan) -> Expr | None:
-    """A comparison of whole numbers, now and then with NULL in it."""
-    names = _columns(plan, Integer)
-    if not names:
-        return None
-    bound = Literal(r.randint(0, 20), INT64)
-    return Call(r.choice(["<", ">", "=", "<>"]), (Column(r.choice(names)), bound))
 
 
 def _filter(r: Random, plan: Plan) -> Plan | None:
@@ -188,14 +174,14 @@ def _project(r: Random, plan: Plan) -> Plan | None:
     """Some columns, a sum of two of them, and now and then a shifted time."""
     kept = [n for n in plan.schema.names if n in ("t", *BOUNDS) or r.random() < 0.8]
     items = [Named(n, Column(n)) for n in kept]
-    numbers = _columns(plan, Integer)
+    numbers = columns_of_kind(plan, Integer)
     if numbers:
         total = Call("+", (Column(r.choice(numbers)), Column(r.choice(numbers))))
-        items.append(Named(_fresh(plan, "sum"), ADDITIONS[len(kept) % 3](total)))
+        items.append(Named(fresh_name(plan, "sum"), ADDITIONS[len(kept) % 3](total)))
     times = [n for n in plan.schema.names if n in ("t", "u")]
     if times and r.random() < 0.4:
         shift = timedelta(seconds=r.choice([-4, 3, 11]))
-        items.append(Named(_fresh(plan, "time"), minus(Column(r.choice(times)), shift)))
+        items.append(Named(fresh_name(plan, "time"), minus(Column(r.choice(times)), shift)))
     return build.project(plan, items) if items else None
 
 
@@ -217,12 +203,8 @@ ADDITIONS: tuple[Callable[[Call], Expr], ...] = (
 """A sum made by the engine, and by a user's function of one row or of columns."""
 
 
-def _fresh(plan: Plan, name: str) -> str:
-    return next(f"{name}{i}" for i in count() if f"{name}{i}" not in plan.schema)
-
-
 def _explode(r: Random, plan: Plan) -> Plan | None:
-    names = _columns(plan, List)
+    names = columns_of_kind(plan, List)
     return build.explode(plan, r.choice(names)) if names else None
 
 
@@ -248,14 +230,9 @@ def drop_some(frame: pl.DataFrame) -> pl.DataFrame:
 
 def _limit(r: Random, plan: Plan) -> Plan | None:
     """The first rows; only source rows have a place, and neither items nor windows of a row have one."""
-    if properties(plan).is_updating or not _is_placed(plan):
+    if properties(plan).is_updating or not is_placed(plan):
         return None
     return build.limit(plan, r.randint(0, 12), r.choice([0, 0, 3]))
-
-
-def _is_placed(plan: Plan) -> bool:
-    """Whether every row has the position of one row of a source."""
-    return not any(isinstance(n, (GroupBy, Join, MapBatches, Limit)) for n in every_node(plan))
 
 
 def _window(r: Random, plan: Plan) -> Plan | None:
@@ -263,12 +240,12 @@ def _window(r: Random, plan: Plan) -> Plan | None:
     plan = _without_bounds(plan)
     known = sorted(properties(plan).times)
     # the extremes of a group may be NULL, and a row without a time is a bad row
-    other = [n for n in _columns(plan, Timestamp) if n not in known and not n.startswith("a")]
+    other = [n for n in columns_of_kind(plan, Timestamp) if n not in known and not n.startswith("a")]
     names = [*known, *known, *known, *other]
     if not names:
         return None
     made = build.window(plan, r.choice(names), random_windows(r))
-    return _rank(r, made) or made if r.random() < 0.15 else made
+    return window_rank(r, made) or made if r.random() < 0.15 else made
 
 
 def _session(r: Random, plan: Plan) -> Plan | None:
@@ -277,7 +254,7 @@ def _session(r: Random, plan: Plan) -> Plan | None:
     times = sorted(properties(plan).times)
     if not times or properties(plan).is_updating:
         return None
-    spec = SessionSpec(r.choice([1, 2, 5]) * SECOND, tuple(_keys(r, plan)))
+    spec = SessionSpec(r.choice([1, 2, 5]) * SECOND, tuple(random_keys(r, plan)))
     return build.session(plan, r.choice(times), spec)
 
 
@@ -291,9 +268,9 @@ def _session_group(r: Random, plan: Plan) -> Plan | None:
         below = r.choice([_filter, _project])(r, made) or made
         keys = [k for k in keys if k in below.schema]
     if r.random() < 0.2:
-        keys = sorted({*keys, *_keys(r, below)})
+        keys = sorted({*keys, *random_keys(r, below)})
     grouped = group(r, below, [*keys, WINDOW_START, WINDOW_END])
-    return _rank(r, grouped) or grouped if r.random() < 0.3 else grouped
+    return window_rank(r, grouped) or grouped if r.random() < 0.3 else grouped
 
 
 def _without_bounds(plan: Plan) -> Plan:
@@ -329,23 +306,13 @@ def _window_group(r: Random, plan: Plan) -> Plan | None:
     bounds = [WINDOW_START, WINDOW_END]
     if WINDOW_TIME in plan.schema and r.random() < 0.6:
         bounds.append(WINDOW_TIME)
-    made = group(r, plan, [*_keys(r, plan), *bounds])
-    return _rank(r, made) or made if r.random() < 0.3 else made
+    made = group(r, plan, [*random_keys(r, plan), *bounds])
+    return window_rank(r, made) or made if r.random() < 0.3 else made
 
 
 def _group(r: Random, plan: Plan) -> Plan | None:
     """A grouping for ever."""
-    return group(r, plan, _keys(r, plan))
-
-
-def _keys(r: Random, plan: Plan) -> list[str]:
-    able = [n for n in _columns(plan) if n not in BOUNDS and n not in _columns(plan, List)]
-    few = [n for n in able if n not in ("id", "t", "u")] or able
-    # a key that an earlier step made changes as rows arrive, and that takes rows from one group to another
-    made = [n for n in few if n.startswith("a")]
-    if made and r.random() < 0.5:
-        return [r.choice(made)]
-    return sorted(set(r.choices(few, k=r.choice([0, 1, 1, 2])))) if few else []
+    return group(r, plan, random_keys(r, plan))
 
 
 def group(r: Random, plan: Plan, keys: Sequence[str]) -> Plan:
@@ -354,7 +321,7 @@ def group(r: Random, plan: Plan, keys: Sequence[str]) -> Plan:
     outputs = [Named(k, Column(k)) for k in keys]
     for number in range(r.randint(0 if keys else 1, 3)):
         call = random_call(r, plan)
-        is_inexact = call.function == "avg" and isinstance(plan.schema.type_of(_argument(call)), Float)
+        is_inexact = call.function == "avg" and isinstance(plan.schema.type_of(argument_of(call)), Float)
         outputs.append(Named(f"{'inexact' if is_inexact else 'a'}{depth}_{number}", call))
     return build.group_by(plan, [Named(k, Column(k)) for k in keys], outputs)
 
@@ -371,16 +338,10 @@ def _counts_and_extremes(r: Random, plan: Plan) -> Plan | None:
     return build.group_by(counts, some, [*some, *ends])
 
 
-def _argument(call: Aggregate) -> str:
-    column = call.args[0]
-    assert isinstance(column, Column), "the calls made here are over columns"
-    return column.name
-
-
 def random_call(r: Random, plan: Plan) -> Aggregate:
     """An aggregate over some column, every fourth over different values, every fourth with a condition."""
-    numbers, ordered = _columns(plan, Integer, Float, Decimal), _columns(plan)
-    ordered = [n for n in ordered if n not in _columns(plan, List)]
+    numbers, ordered = columns_of_kind(plan, Integer, Float, Decimal), columns_of_kind(plan)
+    ordered = [n for n in ordered if n not in columns_of_kind(plan, List)]
     calls = [Aggregate("count")]
     if ordered:
         made = [n for n in ordered if n.startswith("a")]
@@ -448,7 +409,7 @@ def join_of(r: Random, left: Plan, right: Plan, on: Sequence[str], kind: JoinKin
     right, called = apart(left, right, lambda name: f"{name}_{depth}")
     on = [n for n in dict.fromkeys(on) if n in left.schema and n in called]
     condition = equal([(Column(n), Column(called[n])) for n in on])
-    numbers = [_columns(p, Integer) for p in (left, right)]
+    numbers = [columns_of_kind(p, Integer) for p in (left, right)]
     if r.random() < 0.35 and all(numbers):
         pair = tuple(Column(r.choice(names)) for names in numbers)
         condition = Call("and", (condition, Call(r.choice(["<", ">", "<>"]), pair)))
@@ -461,104 +422,30 @@ def _without_times(plan: Plan, is_padded: bool) -> Plan:
     return build.select_names(plan, kept)
 
 
-def _rank(r: Random, plan: Plan) -> Plan | None:
-    """The first rows of each window, by one or two columns that tie."""
-    found = properties(plan)
-    names = set(plan.schema.names)
-    if not found.windows or found.is_updating or not {WINDOW_START, WINDOW_END} <= names:
-        return None
-    able, order = _orders(r, plan)
-    partition = [WINDOW_START, WINDOW_END]
-    if r.random() < 0.4:
-        partition += [n for n in r.choices(able, k=1) if n not in partition]
-    output = r.choice([None, _fresh(plan, "number")])
-    kind = r.choice(["row_number", "rank"])
-    limit = r.choice([1, 1, 2, 5, None])
-    return Rank(plan, tuple(partition), tuple(order), kind, output, limit)
-
-
-def _orders(r: Random, plan: Plan) -> tuple[list[str], list[SortKey]]:
-    """The columns that rows can be told apart by, and an order by some that tie."""
-    able = [n for n in _columns(plan) if n not in _columns(plan, List)]
-    tying = [n for n in ("k", "s", "d", "v") if n in able] or able
-    order = [SortKey(n, r.random() < 0.5) for n in sorted(set(r.choices(tying, k=r.choice([1, 1, 2]))))]
-    return able, order
-
-
-def _running_rank(r: Random, plan: Plan) -> Plan | None:
-    """The first rows of each key for ever, or all with their numbers; rows may be taken back."""
-    plan = _told_apart(plan)
-    if not _columns(plan):
-        return None
-    _, order = _orders(r, plan)
-    kind: RankKind = r.choice(["row_number", "row_number", "rank", "dense_rank"])
-    output = r.choice([None, _fresh(plan, "number"), _fresh(plan, "number")])
-    limit = r.choice([1, 2, 5, None]) if output else r.choice([1, 2, 5])
-    return Rank(plan, tuple(_keys(r, plan)), tuple(order), kind, output, limit)
-
-
-def _first_rows(r: Random, plan: Plan) -> Plan | None:
-    """A few rows of each key by an order of numbers, which of source rows are kept in lists."""
-    if not _columns(plan, Integer, Timestamp):
-        return None
-    plan = _told_apart(plan)
-    names = r.choices(_columns(plan, Integer, Timestamp), k=r.choice([1, 2]))
-    order = tuple(SortKey(n, r.random() < 0.5) for n in dict.fromkeys(names))
-    output = r.choice([None, _fresh(plan, "number")])
-    return Rank(plan, tuple(_keys(r, plan)), order, "row_number", output, r.choice([1, 2, 5]))
-
-
-def _told_apart(plan: Plan) -> Plan:
-    """The plan without columns by which nothing can be ordered, where no position tells its rows apart."""
-    if _is_placed(plan):
-        return plan
-    return build.select_names(plan, [n for n in _columns(plan) if n not in _columns(plan, List)])
-
-
-def _over(r: Random, plan: Plan) -> Plan | None:
-    """Aggregates over the rows around each row of those that stay."""
-    known = sorted(properties(plan).times)
-    if properties(plan).is_updating or not known:
-        return None
-    frame = Frame(is_rows=r.random() < 0.4, reach=r.choice([None, 0, 1, 4]))
-    if frame.is_rows:
-        plan = _told_apart(plan)
-    elif frame.reach is not None:
-        frame = replace(frame, reach=frame.reach * SECOND)
-    depth = sum(isinstance(n, (GroupBy, Over)) for n in every_node(plan))
-    made = []
-    for number in range(r.choice([1, 1, 2, 3])):
-        call = _sliding(r, plan)
-        is_inexact = call.function == "avg" and isinstance(plan.schema.type_of(_argument(call)), Float)
-        made.append(Named(f"{'inexact' if is_inexact else 'a'}o{depth}_{number}", call))
-    return over(plan, _keys(r, plan), r.choice(known), frame, made)
-
-
-def _sliding(r: Random, plan: Plan) -> Aggregate:
-    """An aggregate that can slide."""
-    function = r.choice(FUNCTIONS)
-    numbers = _columns(plan, Integer, Float)
-    ordered = _columns(plan, Integer, Float, Timestamp)
-    able = {"count": _columns(plan), "min": ordered, "max": ordered}.get(function, numbers)
-    if not able or (function == "count" and r.random() < 0.5):
-        return Aggregate("count")
-    return Aggregate("avg" if function == "mean" else function, (Column(r.choice(able)),))
-
-
 SHAPES: tuple[tuple[Step, ...], ...] = (
     *((_group,), (_group, _group), (_group, _filter, _group), (_group, _window_group), (_limit,)),
-    *((_window_group,), (_window_group, _window_group), (_window_group, _group), (_window_group, _rank)),
-    *((_window, _rank), (_window, _window_group), (_window_group, _rank, _window_group), (_window, _window)),
-    *((_session_group,), (_session, _rank), (_session_group, _window_group)),
-    *((_counts_and_extremes,), (random_step, random_step, random_step)),
-    *((_first_rows,), (_first_rows, _group), (_running_rank, _group), (_group, _running_rank)),
     *(
-        (_running_rank, _running_rank),
-        (_join, _running_rank),
-        (_over,),
-        (_over, _window_group),
-        (_window_group, _over),
-        (_over, _running_rank),
+        (_window_group,),
+        (_window_group, _window_group),
+        (_window_group, _group),
+        (_window_group, window_rank),
+    ),
+    *(
+        (_window, window_rank),
+        (_window, _window_group),
+        (_window_group, window_rank, _window_group),
+        (_window, _window),
+    ),
+    *((_session_group,), (_session, window_rank), (_session_group, _window_group)),
+    *((_counts_and_extremes,), (random_step, random_step, random_step)),
+    *((first_rows,), (first_rows, _group), (running_rank, _group), (_group, running_rank)),
+    *(
+        (running_rank, running_rank),
+        (_join, running_rank),
+        (over_rows,),
+        (over_rows, _window_group),
+        (_window_group, over_rows),
+        (over_rows, running_rank),
     ),
     *((_join,), (_join, _group), (_group, _join), (_join, _join), (_window_group, _join), (_join, _filter)),
     *(
@@ -570,4 +457,4 @@ SHAPES: tuple[tuple[Step, ...], ...] = (
 )
 """What the middle of a plan is like: shapes that take different ways through the engine."""
 
-__all__ = ["SCHEMA", "Case", "every_node", "random_case", "random_step", "scan"]
+__all__ = ["BOUNDS", "SCHEMA", "Case", "every_node", "minus", "random_case", "random_step", "scan"]

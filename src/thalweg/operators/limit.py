@@ -21,12 +21,21 @@ _GROUP = "__emitted"
 
 @dataclass(frozen=True)
 class LimitSpec:
-    """Keep rows number `offset + 1` to `offset + count` by position."""
+    """Keep rows number `offset + 1` to `offset + count` by position.
+
+    Attributes:
+        id: the step's name.
+        columns: the columns of the rows, and their position.
+        count: how many rows.
+        offset: how many are passed over.
+        comes_in_order: whether no step in front keeps rows back, so that those of a split come in its order.
+    """
 
     id: str
     columns: Mapping[str, pl.DataType]
     count: int
     offset: int
+    comes_in_order: bool = True
 
     def __hash__(self) -> int:
         return hash(self.id)
@@ -99,6 +108,8 @@ class LimitOp:
         wanted = self._spec.count and self._spec.count + self._spec.offset
         if not wanted:
             return True
+        if not self._spec.comes_in_order:
+            return False
         rows = self._rows.rows(0)
         return rows.height >= wanted and bool((rows.get_column(SPLIT) <= first_open).all())
 

@@ -33,8 +33,12 @@ from thalweg.plan.nodes import (
     Filter,
     GroupBy,
     Limit,
+    Plan,
+    Rank,
+    SessionWindow,
     Window,
 )
+from thalweg.plan.over import Over
 from thalweg.plan.properties import UNTIL_END, closes_windows, properties
 
 if TYPE_CHECKING:
@@ -189,5 +193,11 @@ def place_limit(planner: Planner, plan: Limit) -> OpenStage:
     schema = {f.name: f.type.polars for f in plan.input.schema}
     schema |= {SPLIT: pl.Int64(), OFFSET: pl.Int64()}
     target = planner.exchanged(stage, (), "limit")
-    target.add(LimitSpec(f"{target.id}.limit", schema, plan.count, plan.offset))
+    in_order = not _keeps_rows_back(plan.input)
+    target.add(LimitSpec(f"{target.id}.limit", schema, plan.count, plan.offset, in_order))
     return target
+
+
+def _keeps_rows_back(plan: Plan) -> bool:
+    """Whether a step gives rows when their time has come, and not when they do."""
+    return isinstance(plan, (Over, Rank, SessionWindow)) or any(map(_keeps_rows_back, plan.inputs))

@@ -1,0 +1,101 @@
+"""Random steps that number rows, keep the first of each key, or aggregate around each row."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from random import Random
+from typing import Literal as Choice
+
+from tests.property.columns import (
+    argument_of,
+    columns_of_kind,
+    every_node,
+    fresh_name,
+    random_keys,
+    told_apart,
+)
+from tests.property.worlds import SECOND
+from thalweg.base.types import Float, Integer, List, Timestamp
+from thalweg.expr.nodes import Aggregate, Column, Named
+from thalweg.plan.nodes import WINDOW_END, WINDOW_START, GroupBy, Plan, Rank, SortKey
+from thalweg.plan.over import FUNCTIONS, Frame, Over, over
+from thalweg.plan.properties import properties
+
+RankKind = Choice["row_number", "rank", "dense_rank"]
+
+
+def window_rank(r: Random, plan: Plan) -> Plan | None:
+    """The first rows of each window, by one or two columns that tie."""
+    found = properties(plan)
+    names = set(plan.schema.names)
+    if not found.windows or found.is_updating or not {WINDOW_START, WINDOW_END} <= names:
+        return None
+    able, order = _orders(r, plan)
+    partition = [WINDOW_START, WINDOW_END]
+    if r.random() < 0.4:
+        partition += [n for n in r.choices(able, k=1) if n not in partition]
+    output = r.choice([None, fresh_name(plan, "number")])
+    kind = r.choice(["row_number", "rank"])
+    limit = r.choice([1, 1, 2, 5, None])
+    return Rank(plan, tuple(partition), tuple(order), kind, output, limit)
+
+
+def _orders(r: Random, plan: Plan) -> tuple[list[str], list[SortKey]]:
+    """The columns that rows can be told apart by, and an order by some that tie."""
+    able = [n for n in columns_of_kind(plan) if n not in columns_of_kind(plan, List)]
+    tying = [n for n in ("k", "s", "d", "v") if n in able] or able
+    order = [SortKey(n, r.random() < 0.5) for n in sorted(set(r.choices(tying, k=r.choice([1, 1, 2]))))]
+    return able, order
+
+
+def running_rank(r: Random, plan: Plan) -> Plan | None:
+    """The first rows of each key for ever, or all with their numbers; rows may be taken back."""
+    plan = told_apart(plan)
+    if not columns_of_kind(plan):
+        return None
+    _, order = _orders(r, plan)
+    kind: RankKind = r.choice(["row_number", "row_number", "rank", "dense_rank"])
+    output = r.choice([None, fresh_name(plan, "number"), fresh_name(plan, "number")])
+    limit = r.choice([1, 2, 5, None]) if output else r.choice([1, 2, 5])
+    return Rank(plan, tuple(random_keys(r, plan)), tuple(order), kind, output, limit)
+
+
+def first_rows(r: Random, plan: Plan) -> Plan | None:
+    """A few rows of each key by an order of numbers, which of source rows are kept in lists."""
+    if not columns_of_kind(plan, Integer, Timestamp):
+        return None
+    plan = told_apart(plan)
+    names = r.choices(columns_of_kind(plan, Integer, Timestamp), k=r.choice([1, 2]))
+    order = tuple(SortKey(n, r.random() < 0.5) for n in dict.fromkeys(names))
+    output = r.choice([None, fresh_name(plan, "number")])
+    return Rank(plan, tuple(random_keys(r, plan)), order, "row_number", output, r.choice([1, 2, 5]))
+
+
+def over_rows(r: Random, plan: Plan) -> Plan | None:
+    """Aggregates over the rows around each row of those that stay."""
+    known = sorted(properties(plan).times)
+    if properties(plan).is_updating or not known:
+        return None
+    frame = Frame(is_rows=r.random() < 0.4, reach=r.choice([None, 0, 1, 4]))
+    if frame.is_rows:
+        plan = told_apart(plan)
+    elif frame.reach is not None:
+        frame = replace(frame, reach=frame.reach * SECOND)
+    depth = sum(isinstance(n, (GroupBy, Over)) for n in every_node(plan))
+    made = []
+    for number in range(r.choice([1, 1, 2, 3])):
+        call = _sliding(r, plan)
+        is_inexact = call.function == "avg" and isinstance(plan.schema.type_of(argument_of(call)), Float)
+        made.append(Named(f"{'inexact' if is_inexact else 'a'}o{depth}_{number}", call))
+    return over(plan, random_keys(r, plan), r.choice(known), frame, made)
+
+
+def _sliding(r: Random, plan: Plan) -> Aggregate:
+    """An aggregate that can slide."""
+    function = r.choice(FUNCTIONS)
+    numbers = columns_of_kind(plan, Integer, Float)
+    ordered = columns_of_kind(plan, Integer, Float, Timestamp)
+    able = {"count": columns_of_kind(plan), "min": ordered, "max": ordered}.get(function, numbers)
+    if not able or (function == "count" and r.random() < 0.5):
+        return Aggregate("count")
+    return Aggregate("avg" if function == "mean" else function, (Column(r.choice(able)),))
