@@ -69,15 +69,17 @@ def stream(name: str, form: str, parallelism: int) -> Callable[[Options], Measur
 
 @contextmanager
 def _weighed() -> Iterator[list[int]]:
-    """The bytes that each state of a stream in here holds at its end, before they are given back."""
+    """The bytes that each state of a stream in here holds at its end."""
     from thalweg.session.hooks import HOOKS
 
     found: list[int] = []
 
     @contextmanager
     def weigh(run: Run) -> Iterator[None]:
+        # the run gives its states back when it ends, before anybody is told
+        held = [state for states in run.parts.states.values() for state in states.values()]
         yield
-        found.extend(s.nbytes for states in run.parts.states.values() for s in states.values())
+        found.extend(state.nbytes for state in held)
 
     HOOKS.watchers.append(weigh)
     try:
