@@ -1,11 +1,14 @@
 """The Nexmark queries that the demo and the benchmarks run, over any source of its events.
 
-Not here: the events (connectors/nexmark), right answers (bench/answers.py, demo/checks.py).
+Not here: their texts (nexmark_texts.py), the events (connectors/nexmark), right answers (bench/answers.py,
+demo/checks.py).
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+
+from thalweg.cli.nexmark_texts import QUERIES
 
 if TYPE_CHECKING:
     from thalweg.connectors.nexmark_source import NexmarkSource
@@ -15,29 +18,6 @@ if TYPE_CHECKING:
 
 RATE = 100_000
 """Events per second of event time, unless something else is said."""
-
-QUERIES = {
-    "q0": "SELECT auction, bidder, price, `dateTime`, extra FROM bid",
-    "q1": "SELECT auction, bidder, 0.908 * price AS price, `dateTime`, extra FROM bid",
-    "q2": "SELECT auction, price FROM bid WHERE MOD(auction, 123) = 0",
-    "q5": """
-        SELECT auction, num FROM (
-          SELECT auction, num, RANK() OVER (PARTITION BY window_start, window_end ORDER BY num DESC) AS place
-          FROM (
-            SELECT auction, COUNT(*) AS num, window_start, window_end
-            FROM TABLE(HOP(TABLE bid, DESCRIPTOR(`dateTime`), INTERVAL '2' SECOND, INTERVAL '10' SECOND))
-            GROUP BY auction, window_start, window_end))
-        WHERE place = 1""",
-    "q17": """
-        SELECT auction, DATE_FORMAT(`dateTime`, 'yyyy-MM-dd') AS `day`, COUNT(*) AS total_bids,
-          COUNT(*) FILTER (WHERE price < 10000) AS rank1_bids,
-          COUNT(*) FILTER (WHERE price >= 10000 AND price < 1000000) AS rank2_bids,
-          COUNT(*) FILTER (WHERE price >= 1000000) AS rank3_bids,
-          MIN(price) AS min_price, MAX(price) AS max_price, AVG(price) AS avg_price, SUM(price) AS sum_price
-        FROM bid GROUP BY auction, DATE_FORMAT(`dateTime`, 'yyyy-MM-dd')""",
-    "filter": "SELECT auction, price, `dateTime` FROM bid WHERE price >= 100",
-    "count": "SELECT auction, COUNT(*) AS num, MAX(`dateTime`) AS latest FROM bid GROUP BY auction",
-}
 
 
 def events(

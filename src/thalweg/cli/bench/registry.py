@@ -7,7 +7,17 @@ from thalweg.cli.bench.demos import DEMOS
 from thalweg.cli.bench.model import Benchmark
 from thalweg.cli.bench.stalls import STALLS
 from thalweg.cli.bench.starts import STARTS
+from thalweg.cli.bench.stateful import STATEFUL
 from thalweg.cli.bench.throughput import BATCHES, JSON, STREAMS
 
-BENCHMARKS: tuple[Benchmark, ...] = (*STREAMS, JSON, *BATCHES, *DELAYS, *STARTS, *STALLS, *DEMOS)
+BENCHMARKS: tuple[Benchmark, ...] = (
+    *STREAMS,
+    JSON,
+    *STATEFUL,
+    *BATCHES,
+    *DELAYS,
+    *STARTS,
+    *STALLS,
+    *DEMOS,
+)
 BY_NAME = {b.name: b for b in BENCHMARKS}

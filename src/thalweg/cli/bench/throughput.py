@@ -1,13 +1,15 @@
 """Benchmarks of throughput: Nexmark queries over files, as streams and as batches.
 
-Not here: the files (workload.py), right answers (answers.py), limits (limits.py).
+Not here: queries with much state (stateful.py), the files (workload.py), right answers (answers.py), limits
+(limits.py).
 """
 
 from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from thalweg.cli import nexmark
@@ -17,6 +19,7 @@ from thalweg.cli.bench.workload import event_files
 if TYPE_CHECKING:
     from thalweg.base.schema import Schema
     from thalweg.connectors.sinks import Checksum
+    from thalweg.runtime.run import Run
     from thalweg.session.execute import Result
 
 _LIMIT_RUNS = 2
@@ -36,13 +39,16 @@ def _once(name: str, files: list[str], mode: str, parallelism: int) -> tuple[Res
     return session.run(name, mode=mode), sink.seen, plan.schema
 
 
-def _stream(name: str, form: str, parallelism: int) -> Callable[[Options], Measured]:
+def stream(name: str, form: str, parallelism: int) -> Callable[[Options], Measured]:
+    """What measures a query as a stream over two files of a form, at some parallelism."""
+
     def run(options: Options) -> Measured:
         rate = options.rate or nexmark.RATE
         files = event_files(options.events, rate, form)
         mode, tasks = options.mode or "stream", options.parallelism or parallelism
         measured = Measured("events/s", [])
-        _once(name, files, mode, tasks)
+        with _weighed() as state_bytes:
+            _once(name, files, mode, tasks)
         with usage() as used:
             for _ in range(options.runs):
                 begun = time.perf_counter()
@@ -52,12 +58,34 @@ def _stream(name: str, form: str, parallelism: int) -> Callable[[Options], Measu
             "cpu_seconds_per_run": round(used.cpu_seconds / options.runs, 2),
             "changes": seen.changes,
             "rows": seen.rows,
+            "state_bytes": sum(state_bytes),
             "batch_rows": _histogram(result),
         }
         _judge(name, event_files(options.events, rate), options.events, measured, seen, schema)
         return measured
 
     return run
+
+
+@contextmanager
+def _weighed() -> Iterator[list[int]]:
+    """The bytes that each state of a stream in here holds at its end."""
+    from thalweg.session.hooks import HOOKS
+
+    found: list[int] = []
+
+    @contextmanager
+    def weigh(run: Run) -> Iterator[None]:
+        # the run gives its states back when it ends, before anybody is told
+        held = [state for states in run.parts.states.values() for state in states.values()]
+        yield
+        found.extend(state.nbytes for state in held)
+
+    HOOKS.watchers.append(weigh)
+    try:
+        yield found
+    finally:
+        HOOKS.watchers.remove(weigh)
 
 
 def _judge(
@@ -138,7 +166,7 @@ STREAMS = [
         "stream",
         question,
         expected,
-        _stream(name, form, tasks),
+        stream(name, form, tasks),
         target=None if tail else _TARGETS[name],
     )
     for tail, (form, tasks) in _SOURCES.items()
@@ -149,7 +177,7 @@ JSON = Benchmark(
     "stream",
     "How fast are events read as JSON?",
     "333 bytes per event through one pass of the decoder: 1 GB/s per core",
-    _stream("q1", "json", 2),
+    stream("q1", "json", 2),
     target=1e6,
 )
 BATCHES = [
