@@ -33,7 +33,7 @@ def coupons(values: pl.Series) -> pl.Series:
     """The coupon of each value (Int32); NULL has none.
 
     Example:
-        >>> found = coupons(pl.Series([1, 1.0, 2, None]))
+        >>> found = coupons(pl.Series([1, 1, 2, None]))
         >>> found[0] == found[1] != found[2], found[3]
         (True, None)
     """
