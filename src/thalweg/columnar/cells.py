@@ -48,9 +48,16 @@ class Cells:
             cells[above + at] = word
         return cells
 
-    def grown(self, columns: Sequence[Array], length: int) -> list[Array]:
-        """The columns with the same places and more, new ones with initial values."""
-        return [grown(c, length, word) for c, word in zip(columns, self.initials.values(), strict=True)]
+    def grown(self, columns: Sequence[Array], length: int, *, ahead: int = 1) -> list[Array]:
+        """The columns with at least so many places, new ones with initial values.
+
+        Columns that begin with zeros become `ahead` times as long: memory that nothing has been written to
+        costs nothing.
+        """
+        return [
+            c if len(c) >= length else grown(c, length if word else ahead * length, word)
+            for c, word in zip(columns, self.initials.values(), strict=True)
+        ]
 
     def named(self, columns: Iterable[Array]) -> dict[str, Array]:
         """Columns of words as what they hold; the memory is the same."""

@@ -79,14 +79,14 @@ class KeyedColumns:
 
     def slots_of(self, words: Array) -> Array:
         slots = self._index.insert(words)
-        if self._cells and self.capacity > len(self._cells[0]):
-            # longer than needed: what the system has not been asked to touch costs nothing
-            self._hold(self._layout.grown(self._cells, _AHEAD * self.capacity))
+        if self.capacity > self._length:
+            self._hold(self._layout.grown(self._cells, self.capacity, ahead=_AHEAD))
         return slots
 
     def _hold(self, cells: list[Array]) -> None:
         self._cells, self._columns = cells, self._layout.named(cells)
         self._addresses = addresses_of(cells)
+        self._length = min(map(len, cells), default=self.capacity)
 
     def find(self, frame: pl.DataFrame) -> Array:
         return self._index.find(self._codec.lookup(frame))

@@ -39,6 +39,16 @@ def test_growth_keeps_values_and_begins_with_initial_ones() -> None:
     assert named["b"].tolist() == [True] * 4
 
 
+def test_growth_ahead_is_for_zeros_alone() -> None:
+    """What must be filled would be memory in use."""
+    cells = LAYOUT.grown(list(LAYOUT.new(2)), 4, ahead=4)
+    named = LAYOUT.named(cells)
+    assert {n: len(c) for n, c in named.items()} == {"n": 4, "f": 4, "z": 16, "b": 4}
+    again = LAYOUT.grown(cells, 8, ahead=4)
+    assert again[2] is cells[2]
+    assert [len(c) for c in again] == [8, 8, 16, 8]
+
+
 def test_take() -> None:
     cells, places = np.arange(12).reshape(3, 4), [3, 0, 3]
     assert take(addresses_of(cells), np.array(places)).tolist() == cells[:, places].tolist()
