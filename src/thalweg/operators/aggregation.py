@@ -29,6 +29,7 @@ from thalweg.operators.accumulators import Accumulators, cells_of
 from thalweg.operators.multiset import Kept, Multiset
 from thalweg.operators.ordered_parts import PlacedPart
 from thalweg.operators.parts import NO_WEIGHTS, ROWS, CountedPart, Part, TextExtremePart, make_part
+from thalweg.plan.window_columns import Bound
 from thalweg.progress.windows import WindowSpec
 from thalweg.protocols.operator import Context, Operator
 from thalweg.protocols.state import Columns, ColumnSpec, ColumnsSpec, KeyedColumns, StateSpec
@@ -44,13 +45,20 @@ class WindowGrouping:
 
     Attributes:
         slack_us: how far the time may lag behind the watermark.
-        window: the windows whose panes rows carry; None if rows carry window bounds as columns.
+        window: the windows whose panes rows carry; None if rows carry the bounds as columns.
+        bounds: the columns of the output that hold a bound, and which one.
         time: the type of the bounds.
     """
 
     slack_us: int
     window: WindowSpec | None
-    time: pl.DataType | None = None
+    bounds: Mapping[str, Bound]
+    time: pl.DataType
+
+    @property
+    def end(self) -> str:
+        """The column of the windows' ends."""
+        return next(n for n, bound in self.bounds.items() if bound == "end")
 
 
 @dataclass(frozen=True)
@@ -107,8 +115,9 @@ class GroupingSpec:
         """The key columns by which rows reach a task."""
         if self.window is None or self.has_panes:
             return tuple(self.keys)
-        own = tuple(k for k in self.keys if k not in ("window_start", "window_end", "window_time"))
-        return own or ("window_end",)
+        # rows meet by their keys; what differs only in its window may meet elsewhere too
+        own = tuple(k for k in self.keys if k not in self.window.bounds)
+        return own or (self.window.end,)
 
     @cached_property
     def row_keys(self) -> dict[str, pl.DataType]:

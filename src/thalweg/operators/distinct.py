@@ -28,7 +28,6 @@ from thalweg.columnar.presence import count_presence
 from thalweg.operators.aggregation import GroupingSpec, key_frame
 from thalweg.operators.partials import PartialsOp
 from thalweg.operators.parts import ROWS
-from thalweg.plan.nodes import WINDOW_END
 from thalweg.protocols.operator import Context, Output, Side, Step
 from thalweg.protocols.state import ColumnsSpec, KeyedColumns, StateSpec
 
@@ -149,7 +148,9 @@ class DistinctOp:
         self._fed = [
             [part for (_, argument), part in layout.parts.items() if argument == label] for label in spec.fed
         ]
-        self._closes = None if spec.grouping.window is None else spec.grouping.window.slack_us
+        window = spec.grouping.window
+        self._closes = None if window is None else window.slack_us
+        self._end = "" if window is None else window.end
         self._next_end = None if self._closes is None else self._least_end(self._state.live())
 
     def on_batch(self, port: int, batch: Batch) -> Iterator[Output]:
@@ -194,13 +195,13 @@ class DistinctOp:
     def _least_end(self, slots: Array) -> int | None:
         if not len(slots):
             return None
-        return int(self._state.words(slots, (WINDOW_END,))[:, 0].min())
+        return int(self._state.words(slots, (self._end,))[:, 0].min())
 
     def on_watermark(self, time: int) -> Iterator[Output]:
         """Forget the values of windows that are complete."""
         if self._closes is not None and self._next_end is not None and self._next_end <= time - self._closes:
             live = self._state.live()
-            closed = self._state.words(live, (WINDOW_END,))[:, 0] <= time - self._closes
+            closed = self._state.words(live, (self._end,))[:, 0] <= time - self._closes
             self._state.free(live[closed])
             self._next_end = self._least_end(live[~closed])
         return iter(())

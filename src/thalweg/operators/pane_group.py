@@ -17,7 +17,6 @@ from thalweg.columnar.batch import FIRST, PANE, Batch
 from thalweg.columnar.eager import compute_with, pick
 from thalweg.columnar.groups import group_rows
 from thalweg.operators.aggregation import DONE, GroupingSpec, least_key
-from thalweg.plan.nodes import WINDOW_END, WINDOW_START, WINDOW_TIME
 from thalweg.plan.properties import WINDOW_TIME_US
 from thalweg.progress.windows import WindowSpec
 from thalweg.protocols.operator import Context, Output
@@ -41,6 +40,7 @@ class PaneGroupOp:
         assert spec.window.window is not None, "the planner puts this on panes"
         self._spec, self._layout = spec, spec.layout
         self._slack_us, self._time = spec.window.slack_us, spec.window.time
+        self._bounds = list(spec.window.bounds.items())
         self._window: WindowSpec = spec.window.window
         self._state: KeyedColumns = context.state("groups")
         self._rows_max = context.rows_max
@@ -111,11 +111,10 @@ class PaneGroupOp:
             layout.merge(sums, groups.ids, layout.carried(state, found))
             outputs = layout.outputs(sums, sums.arrays)
             slots = slots[groups.firsts]
-        start = int(self._window.window_start(end))
-        bounds = {WINDOW_START: start, WINDOW_END: end, WINDOW_TIME: end - WINDOW_TIME_US}
+        values = {"start": int(self._window.window_start(end)), "end": end, "time": end - WINDOW_TIME_US}
         own = state.keys(slots).drop(PANE, FIRST)
         made = own.hstack(outputs) if own.width else outputs
-        made = compute_with(made, [_constant(v, self._time).alias(n) for n, v in bounds.items()])
+        made = compute_with(made, [_constant(values[b], self._time).alias(n) for n, b in self._bounds])
         yield from Batch(pick(made, self._spec.columns)).slices(self._rows_max)
 
     def _find_next(self) -> int | None:
@@ -137,6 +136,5 @@ def _ends(starts: Array, lasts: Array, until: int | None, slide: int) -> list[in
     return sorted(found)
 
 
-def _constant(value: int, held: pl.DataType | None) -> pl.Expr:
-    assert held is not None, "a window has a time type"
+def _constant(value: int, held: pl.DataType) -> pl.Expr:
     return pl.lit(value, dtype=pl.Int64).cast(held)

@@ -79,7 +79,7 @@ class RunningRankSpec:
     def in_order(self, frame: pl.DataFrame, first: str) -> pl.DataFrame:
         """Rows put in order within each value of the column `first`."""
         spec = WindowRankSpec(
-            "", self.columns, (), self.order, self.kind, self.output, self.limit, 0, self.partition
+            "", self.columns, (), self.order, self.kind, self.output, self.limit, "", 0, self.partition
         )
         return ordered_rows(frame.lazy(), spec, (first,)).collect()
 

@@ -10,7 +10,7 @@ Not here: which rows are late (sessions.py), the parts of aggregates (parts.py).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -26,8 +26,8 @@ from thalweg.columnar.keys import KeyCodec
 from thalweg.columnar.sessions import find_runs
 from thalweg.operators.aggregation import GroupingSpec, key_frame
 from thalweg.operators.session_table import SessionTable, session_states
-from thalweg.plan.nodes import WINDOW_END, WINDOW_START, WINDOW_TIME
 from thalweg.plan.properties import WINDOW_TIME_US
+from thalweg.plan.window_columns import Bound
 from thalweg.protocols.operator import Context, Output, Step
 from thalweg.protocols.state import StateSpec
 
@@ -109,6 +109,7 @@ class SessionGroupSpec:
         grouping: keys, aggregates and output columns; its keys are those of the sessions.
         gap_us: the gap that ends a session.
         slack_us: how far the time may lag behind the watermark.
+        bounds: the columns of the output that hold a bound, and which one.
         time: the type of the bounds.
     """
 
@@ -116,6 +117,7 @@ class SessionGroupSpec:
     grouping: GroupingSpec
     gap_us: int
     slack_us: int
+    bounds: Mapping[str, Bound]
     time: pl.DataType
 
     def states(self) -> Iterable[StateSpec]:
@@ -199,9 +201,9 @@ class SessionGroupOp:
     def _rows(self, slots: Array, start: Array, end: Array) -> pl.DataFrame:
         state = self._table.state
         outputs = self._layout.outputs(state, self._layout.take(state, slots))
-        bounds = {WINDOW_START: start, WINDOW_END: end, WINDOW_TIME: end - WINDOW_TIME_US}
+        values = {"start": start, "end": end, "time": end - WINDOW_TIME_US}
         made = {s.name: s for s in (*self._table.own(slots).get_columns(), *outputs.get_columns())}
-        made |= {n: numbers(n, b.copy()).cast(self._spec.time) for n, b in bounds.items()}
+        made |= {n: numbers(n, values[b].copy()).cast(self._spec.time) for n, b in self._spec.bounds.items()}
         return pick(pl.DataFrame(list(made.values())), self._grouping.columns)
 
     def on_cut(self, number: int) -> Iterator[Output]:

@@ -14,8 +14,6 @@ from thalweg.columnar.batch import OFFSET, SPLIT
 from thalweg.operators.window_rank import WindowRankSpec
 from thalweg.physical import needs
 from thalweg.plan.nodes import (
-    WINDOW_END,
-    WINDOW_START,
     AssignWatermark,
     Filter,
     Plan,
@@ -25,7 +23,8 @@ from thalweg.plan.nodes import (
     Union,
     Values,
 )
-from thalweg.plan.properties import UNTIL_END, properties, ranks_windows
+from thalweg.plan.properties import properties, ranked_window, window_slack
+from thalweg.plan.window_columns import WindowColumns
 
 if TYPE_CHECKING:
     from thalweg.physical.planner import OpenStage, Planner
@@ -36,16 +35,18 @@ def place_rank(planner: Planner, plan: Rank) -> OpenStage:
     schema = {f.name: f.type.polars for f in plan.input.schema}
     if needs.has_positions(plan.input, planner.needs):
         schema |= {SPLIT: pl.Int64(), OFFSET: pl.Int64()}
-    if ranks_windows(plan):
-        return _place_window_rank(planner, plan, schema)
+    window = ranked_window(plan)
+    if window is not None:
+        return _place_window_rank(planner, plan, schema, window)
     return _place_running_rank(planner, plan, schema)
 
 
-def _place_window_rank(planner: Planner, plan: Rank, schema: dict[str, pl.DataType]) -> OpenStage:
+def _place_window_rank(
+    planner: Planner, plan: Rank, schema: dict[str, pl.DataType], window: WindowColumns
+) -> OpenStage:
     stage = planner.chained(plan.input)
-    keys = tuple(k for k in plan.partition if k != WINDOW_START)
+    keys = tuple(k for k in plan.partition if k not in window.starts)
     target = planner.exchanged(stage, keys, "rank")
-    slack = properties(plan.input).times.get(WINDOW_END, UNTIL_END)
     target.add(
         WindowRankSpec(
             f"{target.id}.rank",
@@ -55,7 +56,8 @@ def _place_window_rank(planner: Planner, plan: Rank, schema: dict[str, pl.DataTy
             plan.kind,
             plan.output,
             plan.limit,
-            slack,
+            min(window.ends),
+            window_slack(window, properties(plan.input)),
             keys,
         )
     )

@@ -99,11 +99,9 @@ def _way_to_final(plan: Plan) -> str | None:
     """What would make the rows of a step stay as they are."""
     if not isinstance(plan, GroupBy):
         return None
-    if not {WINDOW_START, WINDOW_END} <= set(plan.keys):
-        return "group by a window to get results that are final"
     column = _window_column(plan.input)
-    if column is None or properties(plan.input).windows:
-        return None
+    if column is None or not {WINDOW_START, WINDOW_END} <= set(plan.keys):
+        return "group by a window to get results that are final"
     return f'windows are final where "{column}" has a watermark: WATERMARK FOR {column} AS {column}'
 
 

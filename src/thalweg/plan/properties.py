@@ -9,7 +9,8 @@ source has slack 0; constants shift it; a closed window's end has the slack of i
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
 from thalweg.expr.nodes import Call, Column, Expr, Literal
@@ -38,9 +39,12 @@ from thalweg.plan.nodes import (
 )
 from thalweg.plan.over import Over
 from thalweg.plan.time_bounds import SideBound, output_times, side_bounds
+from thalweg.plan.window_columns import WindowColumns, copies
 
 WINDOW_TIME_US = 1000
 """`window_time` is one millisecond before the window's end, as in Flink."""
+
+_ADDED = WindowColumns.named(WINDOW_START, WINDOW_END, WINDOW_TIME)
 
 UNTIL_END = 1 << 61
 """The slack of a time that nothing is known about: bounded input, whose windows close at its end."""
@@ -55,14 +59,14 @@ class Properties:
         is_updating: whether rows may be retracted.
         times: slack in microseconds of each event time column.
         keys: sets of columns that are unique at every cut.
-        windows: whether rows carry a window as `window_start` and `window_end` on a final input.
+        windows: the columns of each window that rows lie in, where time says when a window is complete.
     """
 
     is_bounded: bool
     is_updating: bool = False
     times: dict[str, int] = field(default_factory=dict)
     keys: frozenset[frozenset[str]] = frozenset()
-    windows: bool = False
+    windows: tuple[WindowColumns, ...] = ()
 
     def __hash__(self) -> int:
         return id(self)
@@ -130,8 +134,6 @@ def _unary(plan: Plan, below: Properties) -> Properties:
 
 
 def _with(below: Properties, **changes: object) -> Properties:
-    from dataclasses import replace
-
     return replace(below, **changes)  # type: ignore[arg-type]  # names are the dataclass's own
 
 
@@ -141,12 +143,25 @@ def _union(below: list[Properties]) -> Properties:
         for name in below[0].times
         if all(name in b.times for b in below)
     }
+    is_bounded = all(b.is_bounded for b in below)
+    windows = list(below[0].windows)
+    for other in below[1:]:
+        windows = list(dict.fromkeys(w.meet(o) for w in windows for o in other.windows))
     return Properties(
-        is_bounded=all(b.is_bounded for b in below),
+        is_bounded=is_bounded,
         is_updating=any(b.is_updating for b in below),
         times=times,
-        windows=all(b.windows for b in below),
+        windows=_complete(windows, times, is_bounded=is_bounded),
     )
+
+
+def _complete(
+    windows: Iterable[WindowColumns], times: Mapping[str, int], *, is_bounded: bool
+) -> tuple[WindowColumns, ...]:
+    """Those windows of which the bounds are known, and that time completes, or else the end of the input."""
+    if not is_bounded:
+        windows = [replace(w, ends=w.ends & times.keys()) for w in windows]
+    return tuple(w for w in windows if w.is_whole)
 
 
 def join_bounds(plan: Join) -> tuple[SideBound, SideBound]:
@@ -174,24 +189,23 @@ def _join(plan: Join, left: Properties, right: Properties) -> Properties:
     # pairs are emitted when their second row comes; everything else waits for a cut, behind the watermark
     is_timed = plan.kind == "inner" and not changes
     times = output_times(plan, left.times, right.times) if is_timed else {}
-    windows = left.windows and {WINDOW_START, WINDOW_END} <= times.keys()
+    windows = _complete((*left.windows, *right.windows), times, is_bounded=False)
     return Properties(left.is_bounded and right.is_bounded, changes, times, keys, windows)
 
 
 def _project(plan: Project, below: Properties) -> Properties:
     times: dict[str, int] = {}
-    renamed: dict[str, set[str]] = {}
     for item in plan.items:
         slack = _slack(item.expr, below.times)
         if slack is not None:
             times[item.name] = slack
-        if isinstance(item.expr, Column):
-            renamed.setdefault(item.expr.name, set()).add(item.name)
+    renamed = copies(plan.items)
     keys = frozenset(
         frozenset(min(renamed[k]) for k in key) for key in below.keys if all(k in renamed for k in key)
     )
-    kept = all(n in renamed and n in renamed[n] for n in (WINDOW_START, WINDOW_END))
-    return Properties(below.is_bounded, below.is_updating, times, keys, below.windows and kept)
+    windows = [w.projected(plan.items) for w in below.windows]
+    known = _complete(windows, times, is_bounded=below.is_bounded)
+    return Properties(below.is_bounded, below.is_updating, times, keys, known)
 
 
 def _slack(expr: Expr, times: dict[str, int]) -> int | None:
@@ -221,8 +235,12 @@ def _window(plan: Window, below: Properties) -> Properties:
     if slack is not None:
         # a row that is not late for a window has `end > w - d`
         times |= {WINDOW_END: slack, WINDOW_TIME: slack + WINDOW_TIME_US, WINDOW_START: slack + size}
-    closed = (slack is not None or below.is_bounded) and not below.is_updating
-    return Properties(below.is_bounded, below.is_updating, times, windows=closed)
+    added = (_ADDED,) if _can_close(below, slack) else ()
+    return Properties(below.is_bounded, below.is_updating, times, windows=(*below.windows, *added))
+
+
+def _can_close(below: Properties, slack: int | None) -> bool:
+    return (slack is not None or below.is_bounded) and not below.is_updating
 
 
 def _session(plan: SessionWindow, below: Properties) -> Properties:
@@ -230,22 +248,40 @@ def _session(plan: SessionWindow, below: Properties) -> Properties:
     # the rows of a session began, nothing says
     slack = below.times.get(plan.column)
     times = {} if slack is None else {WINDOW_END: slack + 1, WINDOW_TIME: slack + 1 + WINDOW_TIME_US}
-    closed = (slack is not None or below.is_bounded) and not below.is_updating
-    return Properties(below.is_bounded, below.is_updating, times, windows=closed)
+    windows = (_ADDED,) if _can_close(below, slack) else ()
+    return Properties(below.is_bounded, below.is_updating, times, windows=windows)
 
 
-def closes_windows(plan: GroupBy) -> bool:
-    """Whether the step emits each window once, when event time has passed its end."""
-    below = properties(plan.input)
-    return below.windows and {WINDOW_START, WINDOW_END} <= set(plan.keys)
+def closing_window(plan: GroupBy) -> WindowColumns | None:
+    """The columns among the keys of the window that the step emits once, when time has passed its end."""
+    return _window_among(plan.keys, properties(plan.input))
+
+
+def window_slack(window: WindowColumns, found: Properties) -> int:
+    """How far the end of a window may lag behind the watermark; the end of the input where nothing says."""
+    return min((found.times[n] for n in window.ends if n in found.times), default=UNTIL_END)
+
+
+def _window_among(names: Iterable[str], found: Properties) -> WindowColumns | None:
+    """The window that some columns tell apart; of several the one that is complete first."""
+    wanted = frozenset(names)
+    whole = [(window_slack(w, found), w.among(wanted)) for w in found.windows]
+    return min((p for p in whole if p[1].is_whole), key=lambda p: p[0], default=(0, None))[1]
+
+
+def _times_of(window: WindowColumns, found: Properties) -> dict[str, int]:
+    """The event times of rows that wait for the end of a window; other times may lie far behind by then."""
+    slack = window_slack(window, found)
+    times = {n: s for n, s in found.times.items() if n in window.bounds}
+    return times if slack == UNTIL_END else times | dict.fromkeys(window.ends, slack)
 
 
 def _group_by(plan: GroupBy, below: Properties) -> Properties:
     keys = frozenset([frozenset(plan.keys)])
-    if not closes_windows(plan):
+    window = closing_window(plan)
+    if window is None:
         return Properties(below.is_bounded, is_updating=True, keys=keys)
-    times = {n: s for n, s in below.times.items() if n in plan.keys}
-    return Properties(below.is_bounded, False, times, keys, windows=True)
+    return Properties(below.is_bounded, False, _times_of(window, below), keys, (window,))
 
 
 def _rank(plan: Rank, below: Properties) -> Properties:
@@ -254,13 +290,14 @@ def _rank(plan: Rank, below: Properties) -> Properties:
         keys = frozenset([frozenset((*plan.partition, plan.output))])
     elif plan.kind == "row_number" and plan.limit == 1:
         keys = frozenset([frozenset(plan.partition)])
-    if ranks_windows(plan):
-        return Properties(below.is_bounded, False, below.times, keys, windows=True)
-    return Properties(below.is_bounded, is_updating=True, keys=keys)
+    window = ranked_window(plan)
+    if window is None:
+        return Properties(below.is_bounded, is_updating=True, keys=keys)
+    whole = next(w for w in below.windows if window.meet(w) == window)
+    return Properties(below.is_bounded, False, _times_of(whole, below), keys, (whole,))
 
 
-def ranks_windows(plan: Rank) -> bool:
-    """Whether the step numbers the rows of each window once, when the window is complete."""
+def ranked_window(plan: Rank) -> WindowColumns | None:
+    """The columns of the window whose rows the step numbers once, when the window is complete."""
     below = properties(plan.input)
-    both = {WINDOW_START, WINDOW_END} <= set(plan.partition)
-    return both and below.windows and not below.is_updating
+    return None if below.is_updating else _window_among(plan.partition, below)
