@@ -98,7 +98,7 @@ _OPTIONS = (
         "table.exec.emit.early-fire.enabled",
         _choice("false"),
         "false",
-        "a window is emitted when its time has passed; a grouping without a window shows what is there so far",
+        "a window is emitted when its time has passed; groupings without a window show what is there so far",
     ),
     Option(
         "table.exec.emit.late-fire.enabled",
