@@ -37,7 +37,7 @@ from thalweg.plan.nodes import (
     Window,
 )
 from thalweg.plan.over import Over
-from thalweg.plan.properties import UNTIL_END, closing_window, properties, window_slack
+from thalweg.plan.properties import UNTIL_END, closing_window, properties, window_lag, window_slack
 
 if TYPE_CHECKING:
     from thalweg.physical.planner import OpenStage, Planner
@@ -69,14 +69,16 @@ def place_group_by(planner: Planner, plan: GroupBy) -> OpenStage:
         stage = planner.chained(plan.input)
         return _group(planner, plan, stage, plan.keys, None)
     time = plan.schema.type_of(next(iter(closing.ends))).polars
-    if shared is not None and isinstance(shared.window, Window) and not _keeps_windows_apart(plan):
+    lag = window_lag(closing, properties(plan.input))
+    is_shared = shared is not None and lag is None and not _keeps_windows_apart(plan)
+    if is_shared and shared is not None and isinstance(shared.window, Window):
         stage = _place_panes(planner, shared, shared.window)
         slack = properties(shared.window.input).times.get(shared.window.column, UNTIL_END)
         window = WindowGrouping(slack, shared.window.window, shared.columns.bounds, time)
         return _group(planner, plan, stage, shared.keys(plan), window)
     stage = planner.chained(plan.input)
     slack = window_slack(closing, properties(plan.input))
-    return _group(planner, plan, stage, plan.keys, WindowGrouping(slack, None, closing.bounds, time))
+    return _group(planner, plan, stage, plan.keys, WindowGrouping(slack, None, closing.bounds, time, lag))
 
 
 def _keeps_windows_apart(plan: GroupBy) -> bool:

@@ -53,7 +53,7 @@ def group_sessions(builder: LazyBuilder, plan: GroupBy) -> pl.LazyFrame | None:
         calls = [merged_call(a.expr, a.name) for a in plan.aggregates]
     numbered = _numbered(frame, keys, gap)
     sessions = numbered.group_by(_NUMBER).agg([*(pl.col(k).first() for k in keys), *ends, *calls])
-    made = sessions.with_columns(_bounds(found.window, pl.col(_FIRST), pl.col(_LAST), found.bounds))
+    made = sessions.with_columns(_bounds(found.window, pl.col(_FIRST), pl.col(_LAST), found.columns.bounds))
     return made.select(list(plan.schema.names))
 
 

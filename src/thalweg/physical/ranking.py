@@ -23,7 +23,7 @@ from thalweg.plan.nodes import (
     Union,
     Values,
 )
-from thalweg.plan.properties import properties, ranked_window, window_slack
+from thalweg.plan.properties import properties, ranked_window, window_lag, window_slack
 from thalweg.plan.window_columns import WindowColumns
 
 if TYPE_CHECKING:
@@ -45,6 +45,16 @@ def _place_window_rank(
     planner: Planner, plan: Rank, schema: dict[str, pl.DataType], window: WindowColumns
 ) -> OpenStage:
     stage = planner.chained(plan.input)
+    below = properties(plan.input)
+    slack, lag = window_slack(window, below), window_lag(window, below)
+    if lag is not None:
+        from thalweg.operators.running_rank import RunningRankSpec
+
+        target = planner.exchanged(stage, plan.partition, "rank")
+        fields = (schema, plan.partition, plan.order, plan.kind, plan.output, plan.limit)
+        ends = (min(window.ends), lag, slack)
+        target.add(RunningRankSpec(f"{target.id}.rank", *fields, below.is_updating, ends))
+        return target
     keys = tuple(k for k in plan.partition if k not in window.starts)
     target = planner.exchanged(stage, keys, "rank")
     target.add(
@@ -57,7 +67,7 @@ def _place_window_rank(
             plan.output,
             plan.limit,
             min(window.ends),
-            window_slack(window, properties(plan.input)),
+            slack,
             keys,
         )
     )

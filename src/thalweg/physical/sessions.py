@@ -8,7 +8,7 @@ Called by: grouping.py, planner.py.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -27,8 +27,8 @@ from thalweg.physical import needs
 from thalweg.physical.arguments import call_of, needs_rows
 from thalweg.physical.panes import Panes
 from thalweg.plan.nodes import WINDOW_START, GroupBy, Project, SessionWindow, Window
-from thalweg.plan.properties import UNTIL_END, properties
-from thalweg.plan.window_columns import Bound
+from thalweg.plan.properties import UNTIL_END, properties, window_lag
+from thalweg.plan.window_columns import WindowColumns
 
 if TYPE_CHECKING:
     from thalweg.physical.planner import OpenStage, Planner
@@ -41,7 +41,7 @@ class GroupedSessions:
     window: SessionWindow
     steps: Sequence[Project]
     keys: tuple[str, ...]
-    bounds: Mapping[str, Bound]
+    columns: WindowColumns
 
 
 def grouped_sessions(plan: GroupBy, found: Panes | None) -> GroupedSessions | None:
@@ -60,7 +60,7 @@ def grouped_sessions(plan: GroupBy, found: Panes | None) -> GroupedSessions | No
         origin = {k: _column(made, name) for k, name in origin.items()}
     if sorted(map(str, origin.values())) != sorted(found.window.window.partition):
         return None
-    return GroupedSessions(found.window, steps, keys, found.columns.bounds)
+    return GroupedSessions(found.window, steps, keys, found.columns)
 
 
 def _column(made: dict[str, Expr], name: str | None) -> str | None:
@@ -127,7 +127,10 @@ def place_group_by(planner: Planner, plan: GroupBy, found: GroupedSessions) -> O
     target = planner.exchanged(stage, found.keys, "session")
     slack = properties(found.window.input).times.get(found.window.column, UNTIL_END)
     held = found.window.schema.type_of(WINDOW_START).polars
-    target.add(SessionGroupSpec(f"{target.id}.session", shape, gap, slack, found.bounds, held))
+    # the end of a session lags one microsecond more than the time of its rows
+    lag = window_lag(found.columns, properties(plan.input))
+    lag = None if lag is None else lag - 1
+    target.add(SessionGroupSpec(f"{target.id}.session", shape, gap, slack, found.columns.bounds, held, lag))
     return target
 
 

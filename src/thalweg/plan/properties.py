@@ -4,7 +4,9 @@ For every node: whether it ends, whether rows may be retracted, its unique keys,
 are event times and how far they may lag behind the watermark (their *slack*).
 
 A column has slack d (microseconds) if every future row that is not late has `column >= w - d`. The
-source has slack 0; constants shift it; a closed window's end has the slack of its input.
+source has slack 0; constants shift it; a closed window's end has the slack of its input. Where rows are
+allowed to be late, the slack is that much greater; how far rows lag that are in time is kept beside it, so
+that windows can be emitted then and corrected afterwards.
 """
 
 from __future__ import annotations
@@ -58,8 +60,10 @@ class Properties:
         is_bounded: whether it ends.
         is_updating: whether rows may be retracted.
         times: slack in microseconds of each event time column.
+        punctual: the same without the lateness that is allowed, where some is.
         keys: sets of columns that are unique at every cut.
-        windows: the columns of each window that rows lie in, where time says when a window is complete.
+        windows: the columns of each window that rows lie in, on an input that is final, or becomes so.
+        settles: whether rows that are taken back keep to the slack too, so that the past becomes final.
     """
 
     is_bounded: bool
@@ -67,6 +71,17 @@ class Properties:
     times: dict[str, int] = field(default_factory=dict)
     keys: frozenset[frozenset[str]] = frozenset()
     windows: tuple[WindowColumns, ...] = ()
+    punctual: dict[str, int] = field(default_factory=dict)
+    settles: bool = False
+
+    def lag(self, column: str, default: int) -> int:
+        """How far a time may lag in rows that are in time; `default` if it is no event time."""
+        return self.punctual.get(column, self.times.get(column, default))
+
+    @property
+    def is_final(self) -> bool:
+        """Whether rows stay, or at least settle when time has passed them."""
+        return not self.is_updating or self.settles
 
     def __hash__(self) -> int:
         return id(self)
@@ -104,7 +119,9 @@ def can_replay(plan: Plan) -> bool:
 
 def _unary(plan: Plan, below: Properties) -> Properties:
     if isinstance(plan, AssignWatermark):
-        return _with(below, times={**below.times, plan.column: 0})
+        punctual = {**below.punctual, plan.column: 0} if plan.lateness_us else below.punctual
+        times = {**below.times, plan.column: plan.lateness_us}
+        return replace(below, times=times, punctual=punctual)
     if isinstance(plan, Project):
         return _project(plan, below)
     if isinstance(plan, Window):
@@ -128,30 +145,25 @@ def _unary(plan: Plan, below: Properties) -> Properties:
         return Properties(below.is_bounded)
     if isinstance(plan, Explode):
         times = {k: v for k, v in below.times.items() if k != plan.column}
-        return Properties(below.is_bounded, below.is_updating, times, windows=below.windows)
+        return replace(below, times=times, keys=frozenset(), punctual=_sooner(times, below.punctual))
     assert isinstance(plan, (Filter, Write)), f"no rule for {type(plan).__name__}"
     return below
 
 
-def _with(below: Properties, **changes: object) -> Properties:
-    return replace(below, **changes)  # type: ignore[arg-type]  # names are the dataclass's own
-
-
 def _union(below: list[Properties]) -> Properties:
-    times = {
-        name: max(b.times[name] for b in below)
-        for name in below[0].times
-        if all(name in b.times for b in below)
-    }
     is_bounded = all(b.is_bounded for b in below)
     windows = list(below[0].windows)
     for other in below[1:]:
         windows = list(dict.fromkeys(w.meet(o) for w in windows for o in other.windows))
+    known = [name for name in below[0].times if all(name in b.times for b in below)]
+    times = {name: max(b.times[name] for b in below) for name in known}
     return Properties(
         is_bounded=is_bounded,
         is_updating=any(b.is_updating for b in below),
         times=times,
         windows=_complete(windows, times, is_bounded=is_bounded),
+        punctual=_sooner(times, {name: max(b.lag(name, 0) for b in below) for name in known}),
+        settles=all(b.is_final for b in below),
     )
 
 
@@ -162,6 +174,16 @@ def _complete(
     if not is_bounded:
         windows = [replace(w, ends=w.ends & times.keys()) for w in windows]
     return tuple(w for w in windows if w.is_whole)
+
+
+def _sooner(times: Mapping[str, int], lags: Mapping[str, int]) -> dict[str, int]:
+    """The lags of rows that are in time, where they differ from the slack."""
+    return {name: lag for name, lag in lags.items() if name in times and lag != times[name]}
+
+
+def _lags(below: Properties) -> dict[str, int]:
+    """The lag of each event time in rows that are in time."""
+    return {**below.times, **below.punctual}
 
 
 def join_bounds(plan: Join) -> tuple[SideBound, SideBound]:
@@ -189,23 +211,27 @@ def _join(plan: Join, left: Properties, right: Properties) -> Properties:
     # pairs are emitted when their second row comes; everything else waits for a cut, behind the watermark
     is_timed = plan.kind == "inner" and not changes
     times = output_times(plan, left.times, right.times) if is_timed else {}
+    lags = output_times(plan, _lags(left), _lags(right)) if is_timed else {}
     windows = _complete((*left.windows, *right.windows), times, is_bounded=False)
-    return Properties(left.is_bounded and right.is_bounded, changes, times, keys, windows)
+    is_bounded = left.is_bounded and right.is_bounded
+    return Properties(is_bounded, changes, times, keys, windows, _sooner(times, lags))
 
 
 def _project(plan: Project, below: Properties) -> Properties:
     times: dict[str, int] = {}
+    lags: dict[str, int] = {}
     for item in plan.items:
         slack = _slack(item.expr, below.times)
-        if slack is not None:
-            times[item.name] = slack
+        lag = _slack(item.expr, _lags(below))
+        if slack is not None and lag is not None:
+            times[item.name], lags[item.name] = slack, lag
     renamed = copies(plan.items)
     keys = frozenset(
         frozenset(min(renamed[k]) for k in key) for key in below.keys if all(k in renamed for k in key)
     )
     windows = [w.projected(plan.items) for w in below.windows]
     known = _complete(windows, times, is_bounded=below.is_bounded)
-    return Properties(below.is_bounded, below.is_updating, times, keys, known)
+    return replace(below, times=times, keys=keys, windows=known, punctual=_sooner(times, lags))
 
 
 def _slack(expr: Expr, times: dict[str, int]) -> int | None:
@@ -229,37 +255,46 @@ def _microseconds(literal: Literal) -> int | None:
 
 
 def _window(plan: Window, below: Properties) -> Properties:
-    size = plan.window.size_us
-    times = dict(below.times)
-    slack = below.times.get(plan.column)
+    # a row that is not late for a window has `end > w - d`
+    behind = {WINDOW_END: 0, WINDOW_TIME: WINDOW_TIME_US, WINDOW_START: plan.window.size_us}
+    return _bounded(plan.column, below, behind, below)
+
+
+def _bounded(column: str, below: Properties, behind: dict[str, int], kept: Properties) -> Properties:
+    """Rows with the bounds of windows on a column, each so far behind it, beside what is kept."""
+    times, punctual = dict(kept.times), dict(kept.punctual)
+    slack = below.times.get(column)
     if slack is not None:
-        # a row that is not late for a window has `end > w - d`
-        times |= {WINDOW_END: slack, WINDOW_TIME: slack + WINDOW_TIME_US, WINDOW_START: slack + size}
-    added = (_ADDED,) if _can_close(below, slack) else ()
-    return Properties(below.is_bounded, below.is_updating, times, windows=(*below.windows, *added))
-
-
-def _can_close(below: Properties, slack: int | None) -> bool:
-    return (slack is not None or below.is_bounded) and not below.is_updating
+        lag = below.lag(column, slack)
+        times |= {name: slack + by for name, by in behind.items()}
+        punctual |= {name: lag + by for name, by in behind.items()} if lag != slack else {}
+    closed = below.is_final if slack is not None else below.is_bounded and not below.is_updating
+    windows = (*kept.windows, _ADDED) if closed else kept.windows
+    return replace(kept, times=times, keys=frozenset(), windows=windows, punctual=punctual)
 
 
 def _session(plan: SessionWindow, below: Properties) -> Properties:
     # a session closes at `w - d > end`, so that rows of one that ends at `w - d` may still follow; when
     # the rows of a session began, nothing says
-    slack = below.times.get(plan.column)
-    times = {} if slack is None else {WINDOW_END: slack + 1, WINDOW_TIME: slack + 1 + WINDOW_TIME_US}
-    windows = (_ADDED,) if _can_close(below, slack) else ()
-    return Properties(below.is_bounded, below.is_updating, times, windows=windows)
+    behind = {WINDOW_END: 1, WINDOW_TIME: 1 + WINDOW_TIME_US}
+    return _bounded(plan.column, below, behind, replace(below, times={}, punctual={}, windows=()))
 
 
 def closing_window(plan: GroupBy) -> WindowColumns | None:
-    """The columns among the keys of the window that the step emits once, when time has passed its end."""
+    """The columns among the keys of the window that the step emits when time has passed its end."""
     return _window_among(plan.keys, properties(plan.input))
 
 
 def window_slack(window: WindowColumns, found: Properties) -> int:
     """How far the end of a window may lag behind the watermark; the end of the input where nothing says."""
     return min((found.times[n] for n in window.ends if n in found.times), default=UNTIL_END)
+
+
+def window_lag(window: WindowColumns, found: Properties) -> int | None:
+    """How far its end may lag in rows that are in time; None: the window is emitted once, and stays."""
+    if not found.is_updating and window.ends.isdisjoint(found.punctual):
+        return None
+    return min(found.lag(n, UNTIL_END) for n in window.ends)
 
 
 def _window_among(names: Iterable[str], found: Properties) -> WindowColumns | None:
@@ -269,19 +304,24 @@ def _window_among(names: Iterable[str], found: Properties) -> WindowColumns | No
     return min((p for p in whole if p[1].is_whole), key=lambda p: p[0], default=(0, None))[1]
 
 
-def _times_of(window: WindowColumns, found: Properties) -> dict[str, int]:
-    """The event times of rows that wait for the end of a window; other times may lie far behind by then."""
-    slack = window_slack(window, found)
-    times = {n: s for n, s in found.times.items() if n in window.bounds}
-    return times if slack == UNTIL_END else times | dict.fromkeys(window.ends, slack)
-
-
 def _group_by(plan: GroupBy, below: Properties) -> Properties:
     keys = frozenset([frozenset(plan.keys)])
     window = closing_window(plan)
     if window is None:
         return Properties(below.is_bounded, is_updating=True, keys=keys)
-    return Properties(below.is_bounded, False, _times_of(window, below), keys, (window,))
+    return _of_windows(below, keys, window)
+
+
+def _of_windows(below: Properties, keys: frozenset[frozenset[str]], window: WindowColumns) -> Properties:
+    """What a step is like that emits windows when their time has passed."""
+    corrects = window_lag(window, below) is not None
+    times, punctual = _times_of(window, below.times), _times_of(window, below.punctual)
+    return Properties(below.is_bounded, corrects, times, keys, (window,), punctual, settles=corrects)
+
+
+def _times_of(window: WindowColumns, held: dict[str, int]) -> dict[str, int]:
+    """The times of a window; others may lie far behind the watermark when rows have waited for its end."""
+    return {n: s for n, s in held.items() if n in window.bounds}
 
 
 def _rank(plan: Rank, below: Properties) -> Properties:
@@ -293,11 +333,9 @@ def _rank(plan: Rank, below: Properties) -> Properties:
     window = ranked_window(plan)
     if window is None:
         return Properties(below.is_bounded, is_updating=True, keys=keys)
-    whole = next(w for w in below.windows if window.meet(w) == window)
-    return Properties(below.is_bounded, False, _times_of(whole, below), keys, (whole,))
+    return _of_windows(below, keys, next(w for w in below.windows if window.meet(w) == window))
 
 
 def ranked_window(plan: Rank) -> WindowColumns | None:
-    """The columns of the window whose rows the step numbers once, when the window is complete."""
-    below = properties(plan.input)
-    return None if below.is_updating else _window_among(plan.partition, below)
+    """The columns of the window whose rows the step numbers when time has passed its end."""
+    return _window_among(plan.partition, properties(plan.input))
