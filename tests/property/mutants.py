@@ -116,7 +116,7 @@ def _all_present(_: Any) -> Any:
 
 
 def _all_times(_: Any) -> Any:
-    return lambda window, found: dict(found.times)
+    return lambda window, held: dict(held)
 
 
 def _moved(seconds: int) -> Any:

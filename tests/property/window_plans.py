@@ -50,8 +50,9 @@ def _renamed(r: Random, plan: Plan) -> Plan:
 
 
 def by_window(r: Random, plan: Plan) -> Plan:
-    """A grouping by one of the windows that rows are in."""
-    assert properties(plan).windows, f"nothing is known of the windows of {plan.describe()}"
+    """A grouping by one of the windows that rows are in; a join of windows that are corrected knows of none."""
+    if not properties(plan).windows:
+        return plan
     window = r.choice(properties(plan).windows)
     bounds = [r.choice(sorted(window.starts)), r.choice(sorted(window.ends))]
     if r.random() < 0.3:
@@ -96,7 +97,10 @@ def _rewindowed(r: Random, plan: Plan, below: Plan) -> Plan:
     del below
     taken = {n: f"{n}0" for n in (WINDOW_START, WINDOW_END, WINDOW_TIME)}
     plan = build.project(plan, [Named(taken.get(n, n), Column(n)) for n in plan.schema.names])
-    windowed = build.window(plan, r.choice(sorted(properties(plan).times)), random_windows(r))
+    times = sorted(properties(plan).times)
+    if not times:
+        return plan
+    windowed = build.window(plan, r.choice(times), random_windows(r))
     return by_window(r, _renamed(r, windowed))
 
 
@@ -106,6 +110,8 @@ def _joined(r: Random, plan: Plan, below: Plan) -> Plan:
     other = _renamed(r, other)
     depth = sum(isinstance(n, Join) for n in every_node(plan))
     other, _ = apart(plan, other, lambda name: f"{name}_{depth}")
+    if not properties(plan).windows:
+        return plan
     mine, others = r.choice(properties(plan).windows), r.choice(properties(other).windows)
     pairs = [(r.choice(sorted(mine.ends)), r.choice(sorted(others.ends)))]
     if r.random() < 0.8:
