@@ -50,7 +50,7 @@ def _renamed(r: Random, plan: Plan) -> Plan:
 
 
 def by_window(r: Random, plan: Plan) -> Plan:
-    """A grouping by one of the windows that rows are in; a join of windows that are corrected knows of none."""
+    """A grouping by one of the windows that rows are in; a join of windows that change knows of none."""
     if not properties(plan).windows:
         return plan
     window = r.choice(properties(plan).windows)
