@@ -147,6 +147,7 @@ class TreeOrder:
 
     def remove(self, slots: Array) -> None:
         keys = self._keys.of(slots)
+        np.subtract.at(self._shown, keys, self._state.column(SHOWN)[slots] > 0)
         self._trees.remove(slots, keys, self._ordered())
         keys = np.unique(keys)
         self._keys.forget(keys[self._trees.is_empty(keys)])

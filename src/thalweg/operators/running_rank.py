@@ -45,6 +45,7 @@ class RunningRankSpec:
         output: the column of the number, or None.
         limit: the greatest number kept, or None.
         is_updating: whether rows may be taken back.
+        window: for rows of windows, how far the end of a window may lag in rows that are in time, and in all.
     """
 
     id: str
@@ -55,6 +56,7 @@ class RunningRankSpec:
     output: str | None
     limit: int | None
     is_updating: bool
+    window: tuple[int, int] | None = None
 
     def __hash__(self) -> int:
         return hash(self.id)
@@ -66,13 +68,18 @@ class RunningRankSpec:
 
     def build(self, context: Context) -> RunningRankOp:
         """The operator."""
-        return RunningRankOp(self, context)
+        if self.window is None:
+            return RunningRankOp(self, context)
+        from thalweg.operators.corrected_rank import CorrectedRankOp
+
+        return CorrectedRankOp(self, context)
 
     def describe(self) -> str:
         """One line."""
         limit = "" if self.limit is None else f" <= {self.limit}"
         keys = ", ".join(self.partition) or "()"
-        return f"running {self.kind}{limit} by {keys} order {', '.join(map(str, self.order))}"
+        how = "running" if self.window is None else "corrected"
+        return f"{how} {self.kind}{limit} by {keys} order {', '.join(map(str, self.order))}"
 
     @property
     def ties(self) -> list[str]:
@@ -100,12 +107,16 @@ class RunningRankOp:
     def on_batch(self, port: int, batch: Batch) -> Iterator[Output]:
         """Count rows; numbers are given at the cut."""
         del port
+        self._touched.append(self.take(batch))
+        return iter(())
+
+    def take(self, batch: Batch) -> Array:
+        """Count rows, and give their slots."""
         slots = self._state.slots(pick(batch.frame, list(self._spec.columns)))
         weights = NO_WORDS if batch.weight is None else weight_array(batch.weight)
         self._order.add_new()
         add_counts(slots, NO_FLAGS, weights, self._state.column(ROWS))
-        self._touched.append(slots)
-        return iter(())
+        return slots
 
     def on_watermark(self, time: int) -> Iterator[Output]:
         """Time does not matter."""
@@ -117,20 +128,27 @@ class RunningRankOp:
         if not self._touched:
             return
         touched, self._touched = np.unique(np.concatenate(self._touched)), []
+        yield from self._renumber(touched)
+
+    def _renumber(self, touched: Array) -> Iterator[Output]:
+        """What has changed of the keys of some rows, each named once."""
         leading = self._order.leading(np.unique(self._order.keys_of(touched)))
         slots, state = leading.slots, self._state
-        now = self._numbers(leading)
-        yield from self._emitted(slots, now)
-        first, count = now
+        first, count = self._numbers(leading)
+        yield from self._emitted(slots, (first, count))
         self._order.shown(leading.keys, (count > 0).astype(np.int64) - (state.column(SHOWN)[slots] > 0))
         state.column(FIRST)[slots], state.column(SHOWN)[slots] = first, count
         seen = np.union1d(touched, slots)
         gone = state.column(ROWS)[seen] == 0
         if not self._spec.is_updating:
             gone |= state.column(SHOWN)[seen] == 0
-        if gone.any():
-            self._order.remove(seen[gone])
-            state.free(seen[gone])
+        self._forget(seen[gone])
+
+    def _forget(self, slots: Array) -> None:
+        """Rows that are gone."""
+        if len(slots):
+            self._order.remove(slots)
+            self._state.free(slots)
 
     def _numbers(self, leading: Leading) -> tuple[Array, Array]:
         """The first number of each row, and how many numbers or copies are within the limit."""
