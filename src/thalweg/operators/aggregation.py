@@ -32,6 +32,7 @@ from thalweg.operators.ordered_parts import PlacedPart
 from thalweg.operators.parts import NO_WEIGHTS, ROWS, CountedPart, Part, TextExtremePart, make_part
 from thalweg.plan.window_columns import Bound
 from thalweg.progress.windows import WindowSpec
+from thalweg.protocols.keeping import Keeping, watermark_passes
 from thalweg.protocols.operator import Context, Operator
 from thalweg.protocols.state import Columns, ColumnSpec, ColumnsSpec, KeyedColumns, StateSpec
 
@@ -63,6 +64,11 @@ class WindowGrouping:
     def end(self) -> str:
         """The column of the windows' ends."""
         return next(n for n, bound in self.bounds.items() if bound == "end")
+
+    @property
+    def last(self) -> str:
+        """The time after which a group is forgotten, in words."""
+        return self.end if self.window is None else f"the end of the last window of the pane, {self.window}"
 
 
 @dataclass(frozen=True)
@@ -120,6 +126,19 @@ class GroupingSpec:
         yield ColumnsSpec("groups", self.row_keys, columns, partition=self.partition)
         for kept in self.layout.kept:
             yield kept.declared(self.keys, self.partition)
+
+    def keeps(self) -> Iterable[Keeping]:
+        """Groups, until their window is complete or for ever."""
+        keys = ", ".join(k for k in self.keys if not k.startswith("__")) or "()"
+        window = self.window
+        until = None if window is None else watermark_passes(window.last, window.slack_us)
+        cures = ("a window in GROUP BY",)
+        is_one = not self.keys and self.window is None
+        what = f"one pane by {keys}" if self.has_panes else f"one group by {keys}"
+        yield Keeping("groups", "one group of all rows" if is_one else what, until, is_one, cures)
+        for kept in self.layout.kept:
+            argument = kept.argument.removeprefix("__arg ")
+            yield Keeping(kept.state, f"one value of {argument} by {keys}", until, cures=cures)
 
     @property
     def partition(self) -> tuple[str, ...]:

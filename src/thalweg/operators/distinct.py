@@ -28,6 +28,7 @@ from thalweg.columnar.presence import count_presence
 from thalweg.operators.aggregation import GroupingSpec, key_frame
 from thalweg.operators.partials import PartialsOp
 from thalweg.operators.parts import ROWS
+from thalweg.protocols.keeping import Keeping, watermark_passes
 from thalweg.protocols.operator import Context, Output, Side, Step
 from thalweg.protocols.state import ColumnsSpec, KeyedColumns, StateSpec
 
@@ -116,6 +117,14 @@ class DistinctSpec:
     def states(self) -> Iterable[StateSpec]:
         """The counts of each value."""
         yield ColumnsSpec("values", self.pairs.keys, self.pairs.layout.stored, partition=self.pairs.partition)
+
+    def keeps(self) -> Iterable[Keeping]:
+        """Pairs of a group and a value, for as long as the group."""
+        window = self.grouping.window
+        until = None if window is None else watermark_passes(window.end, window.slack_us)
+        value = self.value.removeprefix("__arg ")
+        what = f"one pair of ({', '.join(self.grouping.keys)}) and a value of {value}"
+        yield Keeping("values", what, until, cures=("a window in GROUP BY", "APPROX_COUNT_DISTINCT"))
 
     def build(self, context: Context) -> DistinctOp:
         """The operator."""

@@ -24,6 +24,7 @@ from thalweg.operators.aggregation import weight_array
 from thalweg.operators.rank_order import FIRST, ROWS, SHOWN, Leading, rank_order
 from thalweg.operators.window_rank import tie_columns
 from thalweg.plan.nodes import SortKey
+from thalweg.protocols.keeping import Keeping, watermark_passes
 from thalweg.protocols.operator import Context, Output
 from thalweg.protocols.state import ColumnSpec, ColumnsSpec, KeyedColumns, StateSpec
 
@@ -66,6 +67,20 @@ class RunningRankSpec:
         """The rows by all their columns, how often each is there, and under which numbers it was shown."""
         made = {n: ColumnSpec("int64") for n in (ROWS, FIRST, SHOWN)}
         return [ColumnsSpec("rows", self.columns, made, partition=self.partition)]
+
+    def keeps(self) -> Iterable[Keeping]:
+        """All rows; of rows that stay the first ones, and of windows those that may still change."""
+        keys = f" by {', '.join(self.partition)}" if self.partition else ""
+        cures = ("window_start and window_end in PARTITION BY", "a limit of the numbers")
+        if self.window is not None:
+            end, _, slack = self.window
+            yield Keeping("rows", "rows of windows that may change", watermark_passes(end, slack))
+        elif self.limit is not None and not self.is_updating and self.kind == "row_number":
+            what = f"at most {self.limit} rows{keys}"
+            yield Keeping("rows", what, is_limited=not self.partition, cures=cures[:1])
+        else:
+            what = "rows, until they are taken back" if self.is_updating else "rows"
+            yield Keeping("rows", f"{what}{keys}", cures=cures)
 
     def build(self, context: Context) -> RunningRankOp:
         """The operator."""

@@ -28,6 +28,7 @@ from thalweg.operators.aggregation import SHOWN, GroupingSpec, key_frame
 from thalweg.operators.session_table import SessionTable, session_states
 from thalweg.plan.properties import WINDOW_TIME_US
 from thalweg.plan.window_columns import Bound
+from thalweg.protocols.keeping import Keeping, watermark_passes
 from thalweg.protocols.operator import Context, Output, Step
 from thalweg.protocols.state import ColumnSpec, StateSpec
 
@@ -127,6 +128,13 @@ class SessionGroupSpec:
         """Open sessions with the parts of their aggregates, and whether they were emitted."""
         shown = {} if self.lag_us is None else {SHOWN: ColumnSpec("bool", initial=False)}
         return session_states(self.grouping.keys, self.grouping.layout.stored | shown)
+
+    def keeps(self) -> Iterable[Keeping]:
+        """Open sessions, and the keys that have some."""
+        until = watermark_passes("the end of the session", self.slack_us)
+        keys = ", ".join(self.grouping.keys) or "()"
+        yield Keeping("sessions", f"one open session by {keys}", until)
+        yield Keeping("keys", f"one key with open sessions by {keys}", until)
 
     def build(self, context: Context) -> SessionGroupOp:
         """The operator."""

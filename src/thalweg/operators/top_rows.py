@@ -24,6 +24,7 @@ from thalweg.columnar.keys import KeyCodec
 from thalweg.columnar.order_words import has_words, order_words
 from thalweg.operators.kept_rows import GROUP, KeptRows
 from thalweg.plan.nodes import SortKey
+from thalweg.protocols.keeping import Keeping
 from thalweg.protocols.operator import Context, Output, Step
 from thalweg.protocols.state import RowsSpec, RowStore, StateSpec
 
@@ -69,6 +70,15 @@ class TopRowsSpec:
         if self.is_first_phase:
             return ()
         return [RowsSpec("rows", {**self.columns, GROUP: pl.Int64()}, GROUP, self.partition)]
+
+    def keeps(self) -> Iterable[Keeping]:
+        """The first rows of every key."""
+        if not self.is_first_phase:
+            what = f"at most {self.limit} rows" + (
+                f" by {', '.join(self.partition)}" if self.partition else ""
+            )
+            cures = ("window_start and window_end in PARTITION BY",)
+            yield Keeping("rows", what, is_limited=not self.partition, cures=cures)
 
     def build(self, context: Context) -> TopRowsOp | TopOfBatchOp:
         """The operator."""

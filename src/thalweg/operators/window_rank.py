@@ -15,6 +15,7 @@ import polars as pl
 from thalweg.columnar.batch import SPLIT, Batch
 from thalweg.operators.limit import position_order
 from thalweg.plan.nodes import SortKey
+from thalweg.protocols.keeping import Keeping, watermark_passes
 from thalweg.protocols.operator import Context, Output
 from thalweg.protocols.state import RowsSpec, RowStore, StateSpec
 
@@ -55,6 +56,10 @@ class WindowRankSpec:
     def states(self) -> Iterable[StateSpec]:
         """The rows of open windows."""
         return [RowsSpec("rows", {**self.columns, _GROUP: pl.Int64()}, _GROUP, self.exchange)]
+
+    def keeps(self) -> Iterable[Keeping]:
+        """The rows of open windows."""
+        yield Keeping("rows", "rows of open windows", watermark_passes(self.end, self.slack_us))
 
     def build(self, context: Context) -> WindowRankOp:
         """The operator."""
