@@ -33,6 +33,7 @@ if TYPE_CHECKING:
         max,  # noqa: A004 - written tw.max
         mean,
         min,  # noqa: A004 - written tw.min
+        proctime,
         sessions,
         sliding,
         stddev_pop,
@@ -103,6 +104,7 @@ __all__ = [
     "max",
     "mean",
     "min",
+    "proctime",
     "sessions",
     "sliding",
     "sum",

@@ -115,7 +115,7 @@ def batch(case: Case, *, is_optimized: bool = False, changelog: Changelog | None
     """The tables of the case as one lazy query."""
     way = Way(is_optimized=is_optimized, changelog=changelog)
     sinks = [_sink(Log(), way) for _ in case.roots]
-    run_batch(_writes(case, sinks, way))
+    run_batch(_writes(case, sinks, way), 0)
     return [s.log.table() for s in sinks]
 
 

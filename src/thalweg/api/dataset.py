@@ -33,6 +33,7 @@ from thalweg.expr.literals import literal_of
 from thalweg.expr.nodes import Call, Column, Named
 from thalweg.plan import build
 from thalweg.plan.nodes import GroupBy, MapBatches, Plan, Project, Rank
+from thalweg.plan.proctime import is_proctime
 from thalweg.plan.properties import properties
 from thalweg.progress.sessions import SessionSpec
 from thalweg.progress.windows import WindowSpec
@@ -290,7 +291,7 @@ class Dataset(Results):
 
         Args:
             spec: `tumbling`, `hopping`, `cumulating` or `sessions`.
-            on: the time column; by default the event time, if there is one only.
+            on: the time column; by default the event time, if there is one only, else the processing time.
         """
 
         def make() -> Plan:
@@ -304,6 +305,7 @@ class Dataset(Results):
 
     def _event_time(self) -> str:
         times = [n for n in self.columns if n in properties(self.plan).times]
+        times = times or [n for n in self.columns if is_proctime(self.plan, n)]
         if len(times) == 1:
             return times[0]
         raise PlanError(

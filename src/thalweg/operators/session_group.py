@@ -27,7 +27,7 @@ from thalweg.columnar.sessions import find_runs
 from thalweg.operators.aggregation import GroupingSpec, key_frame
 from thalweg.operators.session_table import SessionTable, session_states
 from thalweg.plan.nodes import WINDOW_END, WINDOW_START, WINDOW_TIME
-from thalweg.plan.properties import WINDOW_TIME_US
+from thalweg.plan.properties import WINDOW_TIME_US, bound_types
 from thalweg.protocols.operator import Context, Output, Step
 from thalweg.protocols.state import StateSpec
 
@@ -201,7 +201,8 @@ class SessionGroupOp:
         outputs = self._layout.outputs(state, self._layout.take(state, slots))
         bounds = {WINDOW_START: start, WINDOW_END: end, WINDOW_TIME: end - WINDOW_TIME_US}
         made = {s.name: s for s in (*self._table.own(slots).get_columns(), *outputs.get_columns())}
-        made |= {n: numbers(n, b.copy()).cast(self._spec.time) for n, b in bounds.items()}
+        held = bound_types(self._spec.time)
+        made |= {n: numbers(n, b.copy()).cast(held[n]) for n, b in bounds.items()}
         return pick(pl.DataFrame(list(made.values())), self._grouping.columns)
 
     def on_cut(self, number: int) -> Iterator[Output]:

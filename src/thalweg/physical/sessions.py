@@ -26,7 +26,16 @@ from thalweg.operators.windows import LATE, WindowsSpec
 from thalweg.physical import needs
 from thalweg.physical.arguments import call_of, needs_rows
 from thalweg.physical.panes import BOUNDS
-from thalweg.plan.nodes import WINDOW_END, WINDOW_START, GroupBy, Plan, Project, SessionWindow, Window
+from thalweg.plan.nodes import (
+    WINDOW_END,
+    WINDOW_START,
+    WINDOW_TIME,
+    GroupBy,
+    Plan,
+    Project,
+    SessionWindow,
+    Window,
+)
 from thalweg.plan.properties import UNTIL_END, properties
 
 if TYPE_CHECKING:
@@ -135,7 +144,8 @@ def place_group_by(planner: Planner, plan: GroupBy, found: GroupedSessions) -> O
         stage.add(SessionPartialsSpec(f"{stage.id}.partials{len(stage.operators)}", shape, gap))
     target = planner.exchanged(stage, found.keys, "session")
     slack = properties(found.window.input).times.get(found.window.column, UNTIL_END)
-    held = plan.input.schema.type_of(WINDOW_START).polars
+    below = plan.input.schema
+    held = (below.get(WINDOW_TIME) or below.type_of(WINDOW_START)).polars
     target.add(SessionGroupSpec(f"{target.id}.session", shape, gap, slack, held))
     return target
 
@@ -149,6 +159,6 @@ def place_session(planner: Planner, plan: SessionWindow) -> OpenStage:
     keys = plan.window.partition
     target = planner.exchanged(stage, keys, "session")
     slack = properties(plan.input).times.get(plan.column, UNTIL_END)
-    held = plan.schema.type_of(WINDOW_START).polars
+    held = plan.schema.type_of(WINDOW_TIME).polars
     target.add(SessionRowsSpec(f"{target.id}.session", columns, keys, plan.window.gap_us, slack, held))
     return target

@@ -17,8 +17,8 @@ from typing import Literal as Choice
 
 import polars as pl
 
-from thalweg.base.schema import Schema
-from thalweg.base.types import INT64, STRING, TIMESTAMP, Field, Struct
+from thalweg.base.schema import STAMP, Schema
+from thalweg.base.types import INT64, STRING, TIMESTAMP, TIMESTAMP_LTZ, Field, Struct, Timestamp
 from thalweg.errors import Span
 from thalweg.expr.infer import type_of
 from thalweg.expr.nodes import Expr, Named
@@ -77,6 +77,14 @@ class _Unary(Plan):
         return replace(self, input=inputs[0])  # type: ignore[call-arg]  # every subclass has it
 
 
+Stamp = Choice["column", "clock"] | None
+"""Whether rows say when they were read, and whether the clock is also the watermark of their source."""
+
+
+def _with_stamp(read: Schema, stamp: Stamp) -> Schema:
+    return read if stamp is None else Schema((*read.fields, Field(STAMP, TIMESTAMP_LTZ)))
+
+
 @dataclass(frozen=True)
 class Scan(Plan):
     """The rows of a source.
@@ -94,9 +102,15 @@ class Scan(Plan):
     filter: Conditions = ()
     is_tolerant: bool = False
     """Whether rows that cannot be read are kept apart (`BadRows`) instead of stopping the job."""
+    stamp: Stamp = None
 
     @cached_property
     def schema(self) -> Schema:
+        return _with_stamp(self.read, self.stamp)
+
+    @cached_property
+    def read(self) -> Schema:
+        """The columns that the source gives."""
         whole = self.source.schema
         if self.fields is None:
             return whole
@@ -105,7 +119,8 @@ class Scan(Plan):
     def describe(self) -> str:
         columns = "*" if self.fields is None else ", ".join(_shown(*f) for f in self.fields)
         tail = f" where {' AND '.join(map(str, self.filter))}" if self.filter else ""
-        return f"Scan {self.source.describe()} [{columns}]{tail}"
+        time = "" if self.stamp is None else ", processing time"
+        return f"Scan {self.source.describe()} [{columns}{time}]{tail}"
 
     @property
     def wanted(self) -> Source:
@@ -134,10 +149,11 @@ class Values(Plan):
     frame: pl.DataFrame = field(compare=False, repr=False)
     key: int = 0
     """Tells frames apart; frames themselves do not hash."""
+    stamp: Stamp = None
 
     @cached_property
     def schema(self) -> Schema:
-        return Schema.from_polars(self.frame.schema)
+        return _with_stamp(Schema.from_polars(self.frame.schema), self.stamp)
 
     def describe(self) -> str:
         return f"Values {self.frame.height} rows"
@@ -309,12 +325,18 @@ class Window(_Unary):
 
     @cached_property
     def schema(self) -> Schema:
-        held = self.input.schema.get(self.column) or TIMESTAMP
-        added = tuple(Field(n, held) for n in (WINDOW_START, WINDOW_END, WINDOW_TIME))
-        return Schema((*self.input.schema.fields, *added))
+        return _with_bounds(self.input.schema, self.column)
 
     def describe(self) -> str:
         return f"Window {self.window} on {self.column}"
+
+
+def _with_bounds(below: Schema, column: str) -> Schema:
+    """The columns with those of a window: its bounds are local times, as in Flink; its time is one of a row."""
+    held = below.get(column) or TIMESTAMP
+    bound = TIMESTAMP if isinstance(held, Timestamp) and held.zone else held
+    added = Field(WINDOW_START, bound), Field(WINDOW_END, bound), Field(WINDOW_TIME, held)
+    return Schema((*below.fields, *added))
 
 
 @dataclass(frozen=True)
@@ -327,9 +349,7 @@ class SessionWindow(_Unary):
 
     @cached_property
     def schema(self) -> Schema:
-        held = self.input.schema.get(self.column) or TIMESTAMP
-        added = tuple(Field(n, held) for n in (WINDOW_START, WINDOW_END, WINDOW_TIME))
-        return Schema((*self.input.schema.fields, *added))
+        return _with_bounds(self.input.schema, self.column)
 
     def describe(self) -> str:
         return f"Session {self.window} on {self.column}"

@@ -12,6 +12,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from functools import lru_cache
 
+import polars as pl
+
+from thalweg.base.schema import STAMP
 from thalweg.expr.nodes import Call, Column, Expr, Literal
 from thalweg.plan.nodes import (
     WINDOW_END,
@@ -41,6 +44,13 @@ from thalweg.plan.time_bounds import SideBound, output_times, side_bounds
 
 WINDOW_TIME_US = 1000
 """`window_time` is one millisecond before the window's end, as in Flink."""
+
+
+def bound_types(time: pl.DataType) -> dict[str, pl.DataType]:
+    """The types of a window's columns, over rows whose time has this type: its bounds are local times."""
+    local = pl.Datetime("us") if isinstance(time, pl.Datetime) else time
+    return {WINDOW_START: local, WINDOW_END: local, WINDOW_TIME: time}
+
 
 UNTIL_END = 1 << 61
 """The slack of a time that nothing is known about: bounded input, whose windows close at its end."""
@@ -73,9 +83,9 @@ def properties(plan: Plan) -> Properties:
     """The properties of a plan."""
     below = [properties(p) for p in plan.inputs]
     if isinstance(plan, Scan):
-        return Properties(plan.source.is_bounded)
+        return Properties(plan.source.is_bounded, times=_clock(plan))
     if isinstance(plan, Values):
-        return Properties(is_bounded=True)
+        return Properties(is_bounded=True, times=_clock(plan))
     if isinstance(plan, Union):
         return _union(below)
     if isinstance(plan, Join):
@@ -127,6 +137,11 @@ def _unary(plan: Plan, below: Properties) -> Properties:
         return Properties(below.is_bounded, below.is_updating, times, windows=below.windows)
     assert isinstance(plan, (Filter, Write)), f"no rule for {type(plan).__name__}"
     return below
+
+
+def _clock(plan: Scan | Values) -> dict[str, int]:
+    """When a row was read, where that is the watermark of its source."""
+    return {STAMP: 0} if plan.stamp == "clock" else {}
 
 
 def _with(below: Properties, **changes: object) -> Properties:

@@ -114,7 +114,9 @@ class _Assembler:
         )
         if stage.scan is None or owner is None:
             return Task(parts, self.on_barrier)
-        return SourceTask(parts, self.on_barrier, scan=stage.scan, owner=owner, clock=self.clock)
+        return SourceTask(
+            parts, self.on_barrier, scan=stage.scan, owner=owner, clocks=(self.clock, self.options.wall)
+        )
 
     def _split_name(self, number: int) -> str:
         """The name of a split, whose number says the source and which split of it."""
