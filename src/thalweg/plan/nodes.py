@@ -332,7 +332,7 @@ class Window(_Unary):
 
 
 def _with_bounds(below: Schema, column: str) -> Schema:
-    """The columns with those of a window: its bounds are local times, as in Flink; its time is one of a row."""
+    """The columns with those of a window: its bounds are local times, as in Flink."""
     held = below.get(column) or TIMESTAMP
     bound = TIMESTAMP if isinstance(held, Timestamp) and held.zone else held
     added = Field(WINDOW_START, bound), Field(WINDOW_END, bound), Field(WINDOW_TIME, held)
