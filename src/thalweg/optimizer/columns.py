@@ -16,6 +16,7 @@ from thalweg.base.schema import Schema
 from thalweg.base.types import STRING, DataType, List, Map, Struct
 from thalweg.expr.nodes import Call, Column, Expr, Literal
 from thalweg.optimizer.expressions import is_plain
+from thalweg.plan.lookup import LookupJoin
 from thalweg.plan.nodes import (
     AssignWatermark,
     BadRows,
@@ -251,6 +252,7 @@ _RULES: dict[type[Plan], Callable[[Any, Need], list[Need]]] = {
     Over: _over,
     Union: _union,
     Join: _join,
+    LookupJoin: _join,
     Late: _late,
     Limit: lambda step, need: [_passed(step, need)],
 }

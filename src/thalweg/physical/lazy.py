@@ -30,6 +30,7 @@ from thalweg.physical.lazy_joins import join_frames
 from thalweg.physical.lazy_sessions import group_sessions, session_rows
 from thalweg.physical.lazy_windows import group_panes, window_rows
 from thalweg.physical.over import over_spec
+from thalweg.plan.lookup import LookupJoin
 from thalweg.plan.nodes import (
     AssignWatermark,
     BadRows,
@@ -115,6 +116,9 @@ class LazyBuilder:
             return plan.schema.polars.to_frame().lazy()
         if isinstance(plan, GroupBy):
             return self._group_by(plan)
+        if isinstance(plan, LookupJoin):
+            left = self.build(plan.left).select(self._columns(plan.left))
+            return join_frames(plan, left, self.result(plan.right), self._kept(plan))
         if isinstance(plan, Join):
             return join_frames(plan, self.result(plan.left), self.result(plan.right))
         if isinstance(plan, SessionWindow):

@@ -26,7 +26,8 @@ from thalweg.operators.rowwise import (
     UnplaceStep,
 )
 from thalweg.operators.split_names import SplitNamesSpec
-from thalweg.physical import grouping, joining, needs, over, ranking, sessions
+from thalweg.physical import grouping, joining, lookups, needs, over, ranking, sessions
+from thalweg.plan.lookup import LookupJoin
 from thalweg.plan.nodes import (
     AssignWatermark,
     BadRows,
@@ -132,6 +133,8 @@ class Planner:
             return sessions.place_session(self, plan)
         if isinstance(plan, GroupBy):
             return grouping.place_group_by(self, plan)
+        if isinstance(plan, LookupJoin):
+            return lookups.place_lookup(self, plan)
         if isinstance(plan, Join):
             return joining.place_join(self, plan)
         if isinstance(plan, Rank):

@@ -16,6 +16,7 @@ import polars as pl
 
 from thalweg.base.schema import STAMP
 from thalweg.expr.nodes import Call, Column, Expr, Literal
+from thalweg.plan.lookup import LookupJoin
 from thalweg.plan.nodes import (
     WINDOW_END,
     WINDOW_START,
@@ -88,6 +89,10 @@ def properties(plan: Plan) -> Properties:
         return Properties(is_bounded=True, times=_clock(plan))
     if isinstance(plan, Union):
         return _union(below)
+    if isinstance(plan, LookupJoin):
+        # rows go on when they come; those that may be taken back wait for the cut
+        left = below[0]
+        return _with(left, times={} if left.is_updating else left.times, keys=frozenset())
     if isinstance(plan, Join):
         return _join(plan, below[0], below[1])
     assert len(below) == 1, "every other node has one input"
@@ -98,6 +103,8 @@ def reads_endless(plan: Plan) -> bool:
     """Whether some source below never ends; the plan may end all the same, after a LIMIT."""
     if isinstance(plan, Scan):
         return not plan.source.is_bounded
+    if isinstance(plan, LookupJoin):
+        return reads_endless(plan.left)
     return any(reads_endless(below) for below in plan.inputs)
 
 
@@ -167,7 +174,7 @@ def _union(below: list[Properties]) -> Properties:
 def join_bounds(plan: Join) -> tuple[SideBound, SideBound]:
     """For how long the rows of both inputs can find partners; for ever, if rows can be taken back."""
     left, right = (properties(p) for p in plan.inputs)
-    if left.is_updating or right.is_updating:
+    if left.is_updating or right.is_updating or isinstance(plan, LookupJoin):
         return SideBound(), SideBound()
     return side_bounds(plan, left.times, right.times)
 

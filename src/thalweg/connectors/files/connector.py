@@ -6,6 +6,7 @@ Not here: reading (source.py) and writing (sink.py).
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import Any
 
 from thalweg.base.schema import Schema
@@ -14,6 +15,7 @@ from thalweg.connectors.files.format import ALIASES, EXTENSIONS, format_of_files
 from thalweg.connectors.files.paths import find_files
 from thalweg.connectors.files.sink import FileSink
 from thalweg.connectors.files.source import FileSource, file_source
+from thalweg.connectors.lookup_options import WHOLE_OPTIONS, lookup_options
 from thalweg.connectors.options import Option, Values, choice, flag, one_byte, seconds, whole
 from thalweg.connectors.text.csv import CsvOptions
 from thalweg.connectors.text.written import check_null
@@ -54,7 +56,7 @@ def _source(values: Values, schema: Schema | None) -> FileSource:
     try:
         if values["format"] is None:
             _check_found(values)
-        return file_source(
+        made = file_source(
             values["path"],
             values["format"],
             schema,
@@ -66,6 +68,7 @@ def _source(values: Values, schema: Schema | None) -> FileSource:
         if values.where is not None:
             error.located(values.where)
         raise
+    return replace(made, lookup=lookup_options(values))
 
 
 def _sink(values: Values, rows: Results) -> FileSink:
@@ -125,6 +128,7 @@ FILESYSTEM = Connector(
         choice("source.splits", ("ordered", "parallel"), None, "whether files follow one another in time"),
         choice("changelog", ("append", "ops", "fold"), None, "how results that change are written"),
         Option("sink.part-rows", whole(1), 1_000_000, "how many rows make a file full"),
+        *WHOLE_OPTIONS,
         *CSV_OPTIONS,
         Option("json.ignore-parse-errors", flag, False, "whether rows that cannot be read are kept apart"),
     ),
