@@ -16,10 +16,12 @@ from thalweg.base.schema import STAMP
 from thalweg.errors import PlanError, Span
 from thalweg.expr.infer import PROCTIME
 from thalweg.expr.nodes import Call, Column, Expr, Literal, Named, transform, walk
+from thalweg.plan.lookup import LookupJoin
 from thalweg.plan.nodes import (
     AssignWatermark,
     Explode,
     Filter,
+    Join,
     Limit,
     Plan,
     Project,
@@ -65,6 +67,8 @@ def _stamped(plan: Plan, where: Span | None) -> Plan:
         return replace(plan, input=below, items=(*plan.items, Named(STAMP, Column(STAMP))))
     if isinstance(plan, _PASSING):
         return plan.with_inputs((_stamped(plan.input, where),))
+    if isinstance(plan, LookupJoin):
+        return replace(plan, left=_stamped(plan.left, where))
     if isinstance(plan, Union):
         names = (*plan.schema.names, STAMP)
         parts = [_stamped(p, where) for p in plan.parts]
@@ -100,13 +104,15 @@ def _clocked(plan: Plan, column: str) -> Plan | None:
         item = next(i for i in plan.items if i.name == column)
         name = _moved(item.expr)
         below = None if name is None else _clocked(plan.input, name)
+    elif isinstance(plan, LookupJoin) and column in plan.left.schema:
+        below = _clocked(plan.left, column)
     elif isinstance(plan, _PASSING) and column in plan.input.schema:
         below = _clocked(plan.input, column)
     else:
         below = None
     if below is None or isinstance(plan, AssignWatermark):
         return below
-    return plan.with_inputs((below,))
+    return replace(plan, left=below) if isinstance(plan, LookupJoin) else plan.with_inputs((below,))
 
 
 def _moved(expr: Expr) -> str | None:
@@ -117,8 +123,18 @@ def _moved(expr: Expr) -> str | None:
 
 
 def is_proctime(plan: Plan, column: str) -> bool:
-    """Whether a column says when its row was read."""
-    return _clocked(plan, column) is not None
+    """Whether a column says when its row, or the row of one input of a join, was read."""
+    if isinstance(plan, (Scan, Values)):
+        return column == STAMP and plan.stamp is not None
+    if isinstance(plan, Union):
+        number = plan.schema.names.index(column)
+        return all(is_proctime(p, p.schema.names[number]) for p in plan.parts)
+    if isinstance(plan, Project):
+        expr = next(i.expr for i in plan.items if i.name == column)
+        return isinstance(expr, Column) and is_proctime(plan.input, expr.name)
+    if not isinstance(plan, (*_PASSING, Join)):
+        return False
+    return any(column in below.schema and is_proctime(below, column) for below in plan.inputs)
 
 
 __all__ = ["clocked", "is_proctime", "with_proctime"]
