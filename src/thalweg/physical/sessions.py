@@ -36,7 +36,7 @@ from thalweg.plan.nodes import (
     SessionWindow,
     Window,
 )
-from thalweg.plan.properties import UNTIL_END, properties
+from thalweg.plan.properties import UNTIL_END, corrects_windows, properties
 
 if TYPE_CHECKING:
     from thalweg.physical.planner import OpenStage, Planner
@@ -144,9 +144,12 @@ def place_group_by(planner: Planner, plan: GroupBy, found: GroupedSessions) -> O
         stage.add(SessionPartialsSpec(f"{stage.id}.partials{len(stage.operators)}", shape, gap))
     target = planner.exchanged(stage, found.keys, "session")
     slack = properties(found.window.input).times.get(found.window.column, UNTIL_END)
-    below = plan.input.schema
-    held = (below.get(WINDOW_TIME) or below.type_of(WINDOW_START)).polars
-    target.add(SessionGroupSpec(f"{target.id}.session", shape, gap, slack, held))
+    columns = plan.input.schema
+    held = (columns.get(WINDOW_TIME) or columns.type_of(WINDOW_START)).polars
+    below = properties(plan.input)
+    # the end of a session lags one microsecond more than the time of its rows
+    lag = below.lag(WINDOW_END, UNTIL_END) - 1 if corrects_windows(below) else None
+    target.add(SessionGroupSpec(f"{target.id}.session", shape, gap, slack, held, lag))
     return target
 
 
