@@ -246,8 +246,10 @@ def paced(roots: Sequence[Plan], pace: int | None) -> list[Plan]:
 
     def visit(plan: Plan) -> Plan:
         if id(plan) not in made:
-            if isinstance(plan, Scan):
-                assert isinstance(plan.source, PacedSource), "a scan of a world"
+            if isinstance(plan, Scan) and not isinstance(plan.source, PacedSource):
+                # a table that rows are looked up in
+                made[id(plan)] = plan
+            elif isinstance(plan, Scan):
                 source: Any = _paced_source(plan.source, pace)
                 made[id(plan)] = replace(plan, source=source)
             else:

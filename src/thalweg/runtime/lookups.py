@@ -10,6 +10,7 @@ Not here: the contract (protocols/lookup.py), the join (operators/lookup.py).
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Hashable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -32,6 +33,8 @@ Array = np.ndarray[Any, Any]
 Clock = Callable[[], float]
 
 _READ_ROWS = 1 << 16
+_PATIENCE = 0.01
+"""Seconds until a source is asked again that has nothing just now, and does not say when it will."""
 _AT_ONCE = 8
 """How many questions are under way at once, where a source is asked so."""
 
@@ -102,9 +105,12 @@ def _chunks(table: LookupTable, split: Split) -> Iterator[Chunk]:
         while True:
             chunk = reader.read(_READ_ROWS)
             yield chunk
+            has_nothing = chunk.frame is None and not chunk.bad
             # what a source that goes on has now is all that there is for now
-            if chunk.ended or (chunk.frame is None and not chunk.bad):
+            if chunk.ended or (has_nothing and not table.source.is_bounded):
                 return
+            if has_nothing:
+                time.sleep(chunk.wait or _PATIENCE)
     finally:
         reader.close()
 
