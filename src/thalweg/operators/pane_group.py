@@ -17,7 +17,7 @@ from thalweg.columnar.batch import FIRST, PANE, Batch
 from thalweg.columnar.eager import compute_with, pick
 from thalweg.columnar.groups import group_rows
 from thalweg.operators.aggregation import DONE, GroupingSpec, least_key
-from thalweg.plan.properties import WINDOW_TIME_US
+from thalweg.plan.properties import WINDOW_TIME_US, bound_type
 from thalweg.progress.windows import WindowSpec
 from thalweg.protocols.operator import Context, Output
 from thalweg.protocols.state import KeyedColumns
@@ -114,7 +114,8 @@ class PaneGroupOp:
         values = {"start": int(self._window.window_start(end)), "end": end, "time": end - WINDOW_TIME_US}
         own = state.keys(slots).drop(PANE, FIRST)
         made = own.hstack(outputs) if own.width else outputs
-        made = compute_with(made, [_constant(values[b], self._time).alias(n) for n, b in self._bounds])
+        columns = [_constant(values[b], bound_type(b, self._time)).alias(n) for n, b in self._bounds]
+        made = compute_with(made, columns)
         yield from Batch(pick(made, self._spec.columns)).slices(self._rows_max)
 
     def _find_next(self) -> int | None:

@@ -26,7 +26,7 @@ from thalweg.columnar.keys import KeyCodec
 from thalweg.columnar.sessions import find_runs
 from thalweg.operators.aggregation import SHOWN, GroupingSpec, key_frame
 from thalweg.operators.session_table import SessionTable, session_states
-from thalweg.plan.properties import WINDOW_TIME_US
+from thalweg.plan.properties import WINDOW_TIME_US, bound_type
 from thalweg.plan.window_columns import Bound
 from thalweg.protocols.keeping import Keeping, watermark_passes
 from thalweg.protocols.operator import Context, Output, Step
@@ -221,7 +221,8 @@ class SessionGroupOp:
         outputs = self.layout.outputs(state, self.layout.take(state, slots))
         values = {"start": start, "end": end, "time": end - WINDOW_TIME_US}
         made = {s.name: s for s in (*self.table.own(slots).get_columns(), *outputs.get_columns())}
-        made |= {n: numbers(n, values[b].copy()).cast(self.spec.time) for n, b in self.spec.bounds.items()}
+        for name, bound in self.spec.bounds.items():
+            made[name] = numbers(name, values[bound].copy()).cast(bound_type(bound, self.spec.time))
         return pick(pl.DataFrame(list(made.values())), self._grouping.columns)
 
     def on_cut(self, number: int) -> Iterator[Output]:

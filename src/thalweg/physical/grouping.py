@@ -28,6 +28,7 @@ from thalweg.physical.arguments import arguments, call_of, counts_values, named_
 from thalweg.physical.distinct import columns_of_values, find_values, label, place_values
 from thalweg.physical.panes import Panes, pane_window
 from thalweg.plan.nodes import (
+    WINDOW_TIME,
     Filter,
     GroupBy,
     Limit,
@@ -74,7 +75,8 @@ def place_group_by(planner: Planner, plan: GroupBy) -> OpenStage:
     if is_shared and shared is not None and isinstance(shared.window, Window):
         stage = _place_panes(planner, shared, shared.window)
         slack = properties(shared.window.input).times.get(shared.window.column, UNTIL_END)
-        window = WindowGrouping(slack, shared.window.window, shared.columns.bounds, time)
+        held = shared.window.schema.type_of(WINDOW_TIME).polars
+        window = WindowGrouping(slack, shared.window.window, shared.columns.bounds, held)
         return _group(planner, plan, stage, shared.keys(plan), window)
     stage = planner.chained(plan.input)
     slack = window_slack(closing, properties(plan.input))

@@ -12,8 +12,8 @@ import polars as pl
 
 from thalweg.physical.lazy_windows import can_merge, merged_call
 from thalweg.physical.panes import ADDED, pane_window
-from thalweg.plan.nodes import WINDOW_END, GroupBy, SessionWindow
-from thalweg.plan.properties import WINDOW_TIME_US
+from thalweg.plan.nodes import WINDOW_TIME, GroupBy, SessionWindow
+from thalweg.plan.properties import WINDOW_TIME_US, bound_type
 from thalweg.plan.window_columns import Bound
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ def _numbered(frame: pl.LazyFrame, keys: Sequence[str], gap_us: int) -> pl.LazyF
 
 def _bounds(plan: SessionWindow, first: pl.Expr, last: pl.Expr, names: Mapping[str, Bound]) -> list[pl.Expr]:
     """The columns of the session, from the times of its first and its last row in microseconds."""
-    held = plan.schema.type_of(WINDOW_END).polars
+    held = plan.schema.type_of(WINDOW_TIME).polars
     end = last + plan.window.gap_us
     values = {"start": first, "end": end, "time": end - WINDOW_TIME_US}
-    return [values[bound].cast(held).alias(name) for name, bound in names.items()]
+    return [values[bound].cast(bound_type(bound, held)).alias(name) for name, bound in names.items()]

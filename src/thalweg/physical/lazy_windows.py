@@ -11,13 +11,13 @@ from thalweg.expr import aggregates
 from thalweg.expr.nodes import Aggregate
 from thalweg.physical.panes import ADDED, pane_window
 from thalweg.plan.nodes import (
-    WINDOW_END,
+    WINDOW_TIME,
     Filter,
     GroupBy,
     Project,
     Window,
 )
-from thalweg.plan.properties import WINDOW_TIME_US
+from thalweg.plan.properties import WINDOW_TIME_US, bound_type
 from thalweg.plan.window_columns import Bound
 from thalweg.progress.windows import WindowSpec
 
@@ -44,9 +44,9 @@ def window_rows(frame: pl.LazyFrame, plan: Window) -> pl.LazyFrame:
 
 def _bounds(end: pl.Expr, plan: Window, names: Mapping[str, Bound]) -> list[pl.Expr]:
     """The columns of the window, from its end in microseconds."""
-    held = plan.schema.type_of(WINDOW_END).polars
+    held = plan.schema.type_of(WINDOW_TIME).polars
     values = {"start": _start_of(end, plan.window), "end": end, "time": end - WINDOW_TIME_US}
-    return [values[bound].cast(held).alias(name) for name, bound in names.items()]
+    return [values[bound].cast(bound_type(bound, held)).alias(name) for name, bound in names.items()]
 
 
 def _floor(value: pl.Expr, step: int, origin: int) -> pl.Expr:

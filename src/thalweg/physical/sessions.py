@@ -26,7 +26,7 @@ from thalweg.operators.windows import LATE, WindowsSpec
 from thalweg.physical import needs
 from thalweg.physical.arguments import call_of, needs_rows
 from thalweg.physical.panes import Panes
-from thalweg.plan.nodes import WINDOW_START, GroupBy, Project, SessionWindow, Window
+from thalweg.plan.nodes import WINDOW_TIME, GroupBy, Project, SessionWindow, Window
 from thalweg.plan.properties import UNTIL_END, properties, window_lag
 from thalweg.plan.window_columns import WindowColumns
 
@@ -126,7 +126,7 @@ def place_group_by(planner: Planner, plan: GroupBy, found: GroupedSessions) -> O
         stage.add(SessionPartialsSpec(f"{stage.id}.partials{len(stage.operators)}", shape, gap))
     target = planner.exchanged(stage, found.keys, "session")
     slack = properties(found.window.input).times.get(found.window.column, UNTIL_END)
-    held = found.window.schema.type_of(WINDOW_START).polars
+    held = found.window.schema.type_of(WINDOW_TIME).polars
     # the end of a session lags one microsecond more than the time of its rows
     lag = window_lag(found.columns, properties(plan.input))
     lag = None if lag is None else lag - 1
@@ -143,6 +143,6 @@ def place_session(planner: Planner, plan: SessionWindow) -> OpenStage:
     keys = plan.window.partition
     target = planner.exchanged(stage, keys, "session")
     slack = properties(plan.input).times.get(plan.column, UNTIL_END)
-    held = plan.schema.type_of(WINDOW_START).polars
+    held = plan.schema.type_of(WINDOW_TIME).polars
     target.add(SessionRowsSpec(f"{target.id}.session", columns, keys, plan.window.gap_us, slack, held))
     return target
