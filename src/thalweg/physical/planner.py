@@ -27,6 +27,7 @@ from thalweg.operators.rowwise import (
 )
 from thalweg.operators.split_names import SplitNamesSpec
 from thalweg.physical import grouping, joining, needs, over, ranking, sessions
+from thalweg.plan.as_of import AsOfJoin
 from thalweg.plan.nodes import (
     AssignWatermark,
     BadRows,
@@ -134,6 +135,8 @@ class Planner:
             return grouping.place_group_by(self, plan)
         if isinstance(plan, Join):
             return joining.place_join(self, plan)
+        if isinstance(plan, AsOfJoin):
+            return joining.place_as_of_join(self, plan)
         if isinstance(plan, Rank):
             return ranking.place_rank(self, plan)
         if isinstance(plan, Over):

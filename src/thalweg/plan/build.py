@@ -78,8 +78,8 @@ def _typed(pair: tuple[Expr, object]) -> Expr:
     return replace(expr, type=STRING) if isinstance(expr, Literal) and held == NULL else expr
 
 
-def assign_watermark(plan: Plan, column: str, watermark: Expr) -> Plan:
-    """Declare an event time column."""
+def assign_watermark(plan: Plan, column: str, watermark: Expr, key: Sequence[str] = ()) -> Plan:
+    """Declare an event time column; `key` is the primary key of the rows, if they have one."""
     held = plan.schema.type_of(column, where=watermark.span)
     if not isinstance(held, Timestamp):
         raise TypeMismatch(
@@ -97,7 +97,7 @@ def assign_watermark(plan: Plan, column: str, watermark: Expr) -> Plan:
             code="plan-watermark-type",
             where=watermark.span,
         )
-    return AssignWatermark(plan, column, resolved)
+    return AssignWatermark(plan, column, resolved, tuple(key))
 
 
 def window(plan: Plan, column: str, spec: WindowSpec, *, where: Span | None = None) -> Plan:

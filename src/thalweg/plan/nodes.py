@@ -145,11 +145,17 @@ class Values(Plan):
 
 @dataclass(frozen=True)
 class AssignWatermark(_Unary):
-    """Declare `column` an event time, whose watermark is the running maximum of `watermark` per split."""
+    """Declare `column` an event time, whose watermark is the running maximum of `watermark` per split.
+
+    Attributes:
+        key: the columns of the primary key, if there is one: a row is the next version of the row before it
+            with the same values. A statement about the data, which is not checked.
+    """
 
     input: Plan
     column: str
     watermark: Expr
+    key: tuple[str, ...] = ()
 
     @cached_property
     def schema(self) -> Schema:

@@ -30,21 +30,28 @@ def joined(scope: Scope, other: Scope, node: exp.Expr, context: Context) -> Scop
     for relation in other.relations:
         check_aliases(scope.relations, relation, node.this)
     other = beside(scope, other)
+    both, condition = on_or_using(scope, other, node, kind, context)
+    return both.over(placed(join(scope.plan, other.plan, kind, condition), node))
+
+
+def on_or_using(
+    scope: Scope, other: Scope, node: exp.Expr, kind: JoinKind, context: Context
+) -> tuple[Scope, Expr | None]:
+    """The tables of both sides, and what the join says of their pairs of rows."""
     relations = (*scope.relations, *other.relations)
     both = Scope(Join(scope.plan, other.plan, "inner"), relations, scope.merged)
-    condition: Expr | None = None
     if node.args.get("on") is not None:
-        condition = ExpressionBinder(both, context.catalog, "ON").bind(node.args["on"])
-    elif node.args.get("using"):
+        return both, ExpressionBinder(both, context.catalog, "ON").bind(node.args["on"])
+    if node.args.get("using"):
         both, condition = _using(scope, other, node, kind)
-    elif not _is_cross(node):
-        raise problems.meaning(
-            "a join needs a condition",
-            span_of(node),
-            hint="… JOIN t ON a.x = t.x, or CROSS JOIN for all pairs",
-        )
-    plan = placed(join(scope.plan, other.plan, kind, condition), node)
-    return replace(both, plan=plan, relations=relations)
+        return replace(both, relations=relations), condition
+    if _is_cross(node):
+        return both, None
+    raise problems.meaning(
+        "a join needs a condition",
+        span_of(node),
+        hint="… JOIN t ON a.x = t.x, or CROSS JOIN for all pairs",
+    )
 
 
 def _kind(node: exp.Expr) -> JoinKind:
