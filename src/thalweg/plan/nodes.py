@@ -17,6 +17,7 @@ from typing import Literal as Choice
 
 import polars as pl
 
+from thalweg.base.durations import shown
 from thalweg.base.schema import Schema
 from thalweg.base.types import INT64, STRING, TIMESTAMP, Field, Struct
 from thalweg.errors import Span
@@ -148,6 +149,7 @@ class AssignWatermark(_Unary):
     """Declare `column` an event time, whose watermark is the running maximum of `watermark` per split.
 
     Attributes:
+        lateness_us: for how long rows that the watermark has passed are still taken, and correct results.
         key: the columns of the primary key, if there is one: a row is the next version of the row before it
             with the same values. A statement about the data, which is not checked.
     """
@@ -155,6 +157,7 @@ class AssignWatermark(_Unary):
     input: Plan
     column: str
     watermark: Expr
+    lateness_us: int = 0
     key: tuple[str, ...] = ()
 
     @cached_property
@@ -162,7 +165,8 @@ class AssignWatermark(_Unary):
         return self.input.schema
 
     def describe(self) -> str:
-        return f"Watermark for {self.column} as {self.watermark}"
+        tail = f", lateness {shown(self.lateness_us)}" if self.lateness_us else ""
+        return f"Watermark for {self.column} as {self.watermark}{tail}"
 
 
 @dataclass(frozen=True)
