@@ -19,7 +19,7 @@ from thalweg.base.types import Integer, Timestamp
 from thalweg.errors import Span, TypeMismatch
 from thalweg.expr.infer import type_of
 from thalweg.expr.nodes import Cast, Column, Expr, Named, conjunction, conjuncts
-from thalweg.plan.join import KeyFinder, checked_condition
+from thalweg.plan.join import KeyFinder, checked
 from thalweg.plan.nodes import Plan, Project
 
 AsOfKind = Choice["inner", "left"]
@@ -97,7 +97,7 @@ def as_of_join(
         PlanError: `plan-unknown-column`, `plan-misplaced-aggregate`.
     """
     _check_times(shape, where)
-    parts = [] if condition is None else conjuncts(checked_condition(condition, shape.schema, clause))
+    parts = [] if condition is None else conjuncts(checked(condition, shape.schema, clause))
     keys = KeyFinder(shape.left, shape.right)
     rest: list[Expr] = []
     for part in parts:

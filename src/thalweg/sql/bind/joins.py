@@ -12,12 +12,13 @@ from sqlglot import exp
 
 from thalweg.base.schema import unknown_column
 from thalweg.errors import SqlError
-from thalweg.expr.nodes import Call, Column, Expr, substitute
+from thalweg.expr.nodes import Call, Column, Expr, columns_of, substitute
 from thalweg.plan.join import apart, equal, join
-from thalweg.plan.nodes import Join, JoinKind
+from thalweg.plan.nodes import Join, JoinKind, Plan
 from thalweg.sql import problems
 from thalweg.sql.bind.context import Context, placed
 from thalweg.sql.bind.expressions import ExpressionBinder
+from thalweg.sql.bind.nested import NestedQueries
 from thalweg.sql.bind.scope import Relation, Scope
 from thalweg.sql.source import span_of, text_of
 
@@ -30,28 +31,42 @@ def joined(scope: Scope, other: Scope, node: exp.Expr, context: Context) -> Scop
     for relation in other.relations:
         check_aliases(scope.relations, relation, node.this)
     other = beside(scope, other)
-    both, condition = on_or_using(scope, other, node, kind, context)
-    return both.over(placed(join(scope.plan, other.plan, kind, condition), node))
-
-
-def on_or_using(
-    scope: Scope, other: Scope, node: exp.Expr, kind: JoinKind, context: Context
-) -> tuple[Scope, Expr | None]:
-    """The tables of both sides, and what the join says of their pairs of rows."""
     relations = (*scope.relations, *other.relations)
     both = Scope(Join(scope.plan, other.plan, "inner"), relations, scope.merged)
+    condition: Expr | None = None
     if node.args.get("on") is not None:
-        return both, ExpressionBinder(both, context.catalog, "ON").bind(node.args["on"])
-    if node.args.get("using"):
-        both, condition = _using(scope, other, node, kind)
-        return replace(both, relations=relations), condition
-    if _is_cross(node):
-        return both, None
-    raise problems.meaning(
-        "a join needs a condition",
-        span_of(node),
-        hint="… JOIN t ON a.x = t.x, or CROSS JOIN for all pairs",
-    )
+        condition, sides = _condition(node.args["on"], both, (scope.plan, other.plan), kind, context)
+        scope, other = scope.over(sides[0]), other.over(sides[1])
+    elif node.args.get("using"):
+        both, condition = using(scope, other, node, kind)
+    elif not _is_cross(node):
+        raise problems.meaning(
+            "a join needs a condition",
+            span_of(node),
+            hint="… JOIN t ON a.x = t.x, or CROSS JOIN for all pairs",
+        )
+    plan = placed(join(scope.plan, other.plan, kind, condition), node)
+    return replace(both, plan=plan, relations=relations)
+
+
+def _condition(
+    node: exp.Expr, both: Scope, sides: tuple[Plan, Plan], kind: JoinKind, context: Context
+) -> tuple[Expr, list[Plan]]:
+    """What ON says, and both sides with the columns that queries in it give."""
+    queries = NestedQueries(both, context, sides)
+    queries.as_condition(node)
+    condition = ExpressionBinder(both, context.catalog, "ON", queries).bind(node)
+    found = list(sides)
+    for name in queries.needed([condition]):
+        used = {n for e in queries.asked_with([name]) for n in columns_of(e)}
+        # any side can have what is the same for all rows; best one that the other is looked up in anyway
+        order = (0, 1) if kind == "right" else (1, 0)
+        side = next((i for i in order if used <= set(found[i].schema.names)), None)
+        if side is None:
+            what = "a query that depends on both sides of a join is"
+            raise problems.not_yet(f"{what}, in ON,", span_of(node), hint="in WHERE it can")
+        found[side] = queries.beside(found[side], [name])
+    return condition, found
 
 
 def _kind(node: exp.Expr) -> JoinKind:
@@ -86,7 +101,7 @@ def check_aliases(relations: Iterable[Relation], added: Relation, node: exp.Expr
         )
 
 
-def _using(scope: Scope, other: Scope, node: exp.Expr, kind: JoinKind) -> tuple[Scope, Expr]:
+def using(scope: Scope, other: Scope, node: exp.Expr, kind: JoinKind) -> tuple[Scope, Expr]:
     """The scope in which the named columns are one, and the condition that they are equal."""
     merged = dict(scope.merged)
     pairs: list[tuple[Expr, Expr]] = []

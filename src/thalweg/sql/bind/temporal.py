@@ -18,12 +18,12 @@ from thalweg.errors import PlanError, SqlError
 from thalweg.expr.nodes import Column, Expr, Named
 from thalweg.plan import build
 from thalweg.plan.as_of import AsOfJoin, AsOfKind, as_of_join, keys_of
-from thalweg.plan.nodes import Plan
+from thalweg.plan.nodes import Join, Plan
 from thalweg.plan.versions import Versions, versions_of
 from thalweg.sql import problems
 from thalweg.sql.bind.context import Context, placed
 from thalweg.sql.bind.expressions import ExpressionBinder
-from thalweg.sql.bind.joins import beside, check_aliases, on_or_using
+from thalweg.sql.bind.joins import beside, check_aliases, using
 from thalweg.sql.bind.scope import Scope
 from thalweg.sql.source import span_of
 
@@ -70,10 +70,28 @@ def _with_versions(scope: Scope, other: Scope, at: Expr, node: exp.Expr, context
         takes_first=versions.takes_first,
     )
     where = span_of(node.this.args["system_time"])
-    both, condition = on_or_using(scope, other.over(versions.plan), node, kind, context)
+    both, condition = _on_or_using(scope, other.over(versions.plan), node, kind, context)
     made = as_of_join(shape, condition, may_be_key=versions.key.__contains__, where=where)
     _check_key(made, versions, both, node)
     return replace(both, plan=placed(made, node))
+
+
+def _on_or_using(
+    scope: Scope, other: Scope, node: exp.Expr, kind: AsOfKind, context: Context
+) -> tuple[Scope, Expr]:
+    """The tables of both sides, and what the join says of their pairs of rows."""
+    relations = (*scope.relations, *other.relations)
+    both = Scope(Join(scope.plan, other.plan, "inner"), relations, scope.merged)
+    if node.args.get("on") is not None:
+        return both, ExpressionBinder(both, context.catalog, "ON").bind(node.args["on"])
+    if not node.args.get("using"):
+        raise problems.meaning(
+            "the join needs a condition",
+            span_of(node),
+            hint="… JOIN t FOR SYSTEM_TIME AS OF a.time ON a.key = t.key",
+        )
+    both, condition = using(scope, other, node, kind)
+    return replace(both, relations=relations), condition
 
 
 def _kind(node: exp.Expr) -> AsOfKind:
