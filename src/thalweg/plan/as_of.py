@@ -16,9 +16,9 @@ from typing import Literal as Choice
 from thalweg.base.durations import shown
 from thalweg.base.schema import Schema
 from thalweg.base.types import Integer, Timestamp
-from thalweg.errors import Span, TypeMismatch
+from thalweg.errors import PlanError, Span, SqlError, TypeMismatch
 from thalweg.expr.infer import type_of
-from thalweg.expr.nodes import Cast, Column, Expr, Named, conjunction, conjuncts
+from thalweg.expr.nodes import Call, Cast, Column, Expr, Named, conjunction, conjuncts
 from thalweg.plan.join import KeyFinder, checked
 from thalweg.plan.nodes import Plan, Project
 
@@ -113,6 +113,77 @@ def as_of_join(
     if list(made.schema.names) == wanted:
         return made
     return Project(made, tuple(Named(n, Column(n)) for n in wanted))
+
+
+_FLIPPED = {">=": "<=", ">": "<", "<=": ">=", "<": ">"}
+
+
+def latest_join(
+    left: Plan,
+    right: Plan,
+    kind: AsOfKind,
+    condition: Expr | None,
+    order: Expr | None = None,
+    *,
+    reach: int | None = None,
+    clause: str = "ON",
+    where: Span | None = None,
+) -> Plan:
+    """Each row of the left input with the latest one of the right of which a condition is true.
+
+    Args:
+        left: the left input.
+        right: the right input; it has no column name of the left one.
+        kind: whether left rows without a partner are kept.
+        condition: over the columns of both: equalities, and whatever else must be true of the pair.
+        order: the comparison of their times, `left.time >= right.time` or `>`; None: a part of the condition.
+        reach: how much earlier a partner may be, in microseconds; None: any time.
+        clause: names the condition in messages.
+        where: the place in the text.
+
+    Raises:
+        PlanError: `plan-as-of-order` if no times are compared, or several.
+        SqlError: `sql-not-yet` if the next row is asked for.
+    """
+    both = Schema((*left.schema.fields, *right.schema.fields))
+    parts = [] if condition is None else conjuncts(checked(condition, both, clause))
+    orders = (
+        [p for p in parts if _compared(p, left, right)] if order is None else [checked(order, both, clause)]
+    )
+    pair = _compared(orders[0], left, right) if len(orders) == 1 else None
+    if pair is None:
+        raise PlanError(
+            "an as-of join compares one time of each side",
+            code="plan-as-of-order",
+            where=orders[0].span if order is not None else where,
+            found=", ".join(map(str, orders)) or None,
+            expected="left.time >= right.time, both columns",
+        )
+    (mine, others), function = pair
+    if function not in (">=", ">"):
+        raise SqlError(
+            "as-of joins with the next row are not supported yet",
+            code="sql-not-yet",
+            where=orders[0].span or where,
+            hint=f"{mine} >= {others} finds the latest row before",
+        )
+    rest = [p for p in parts if p is not orders[0]]
+    shape = AsOfJoin(left, right, kind, (mine, others), is_strict=function == ">", reach=reach)
+    return as_of_join(shape, conjunction(rest) if rest else None, clause=clause, where=where)
+
+
+def _compared(part: Expr, left: Plan, right: Plan) -> tuple[tuple[str, str], str] | None:
+    """The times that a condition compares, the left one first, and how."""
+    if not isinstance(part, Call) or part.function not in _FLIPPED:
+        return None
+    one, other = part.args
+    function = part.function
+    if isinstance(one, Column) and one.name in right.schema:
+        one, other, function = other, one, _FLIPPED[function]
+    times = [(one, left.schema), (other, right.schema)]
+    if not all(isinstance(e, Column) and isinstance(s.get(e.name), Timestamp) for e, s in times):
+        return None
+    return (str(one), str(other)), function
 
 
 def picked(expr: Expr, schema: Schema) -> str | None:

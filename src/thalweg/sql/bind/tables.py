@@ -123,6 +123,8 @@ def _joined(scope: Scope, join: exp.Expr, context: Context) -> Scope:
         return _with_items(scope, other, context)
     if other.args.get("system_time") is not None:
         return temporal.joined_at(scope, lambda: _scope_of(other, context), join, context)
+    if join.args.get("method") == "ASOF":
+        return temporal.joined_as_of(scope, _scope_of(other, context), join, context)
     return joined(scope, _scope_of(other, context), join, context)
 
 

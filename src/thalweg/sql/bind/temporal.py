@@ -1,6 +1,6 @@
-"""Bind joins with a table as it was at a time: `JOIN t FOR SYSTEM_TIME AS OF left.time ON …`.
+"""Bind joins in time: `JOIN t FOR SYSTEM_TIME AS OF a.ts ON …`, and `ASOF JOIN t ON … AND a.ts >= t.ts`.
 
-Which way such a join goes depends on the time: an event time of the left table asks for the version of a row
+Which way the first goes depends on the time: an event time of the left table asks for the version of a row
 that was valid then.
 
 Not here: other joins (joins.py).
@@ -17,7 +17,7 @@ from thalweg.base.schema import SYSTEM_PREFIX
 from thalweg.errors import PlanError, SqlError
 from thalweg.expr.nodes import Column, Expr, Named
 from thalweg.plan import build
-from thalweg.plan.as_of import AsOfJoin, AsOfKind, as_of_join, keys_of
+from thalweg.plan.as_of import AsOfJoin, AsOfKind, as_of_join, keys_of, latest_join
 from thalweg.plan.nodes import Join, Plan
 from thalweg.plan.versions import Versions, versions_of
 from thalweg.sql import problems
@@ -76,6 +76,25 @@ def _with_versions(scope: Scope, other: Scope, at: Expr, node: exp.Expr, context
     return replace(both, plan=placed(made, node))
 
 
+def joined_as_of(scope: Scope, other: Scope, node: exp.Expr, context: Context) -> Scope:
+    """The rows of the scope, each with the latest row of a table up to its time."""
+    for relation in other.relations:
+        check_aliases(scope.relations, relation, node.this)
+    other = beside(scope, other)
+    kind: AsOfKind = "left" if node.args.get("side") == "LEFT" else "inner"
+    match = node.args.get("match_condition")
+    both, condition = scope, None
+    if match is None or node.args.get("on") is not None or node.args.get("using"):
+        both, condition = _on_or_using(scope, other, node, kind, context)
+    else:
+        both = Scope(
+            Join(scope.plan, other.plan, "inner"), (*scope.relations, *other.relations), scope.merged
+        )
+    order = None if match is None else ExpressionBinder(both, context.catalog, "MATCH_CONDITION").bind(match)
+    made = latest_join(scope.plan, other.plan, kind, condition, order, where=span_of(node))
+    return both.over(placed(made, node))
+
+
 def _on_or_using(
     scope: Scope, other: Scope, node: exp.Expr, kind: AsOfKind, context: Context
 ) -> tuple[Scope, Expr]:
@@ -88,7 +107,9 @@ def _on_or_using(
         raise problems.meaning(
             "the join needs a condition",
             span_of(node),
-            hint="… JOIN t FOR SYSTEM_TIME AS OF a.time ON a.key = t.key",
+            hint="… JOIN t FOR SYSTEM_TIME AS OF a.time ON a.key = t.key"
+            if node.args.get("method") != "ASOF"
+            else "… ASOF JOIN t ON a.key = t.key AND a.time >= t.time",
         )
     both, condition = using(scope, other, node, kind)
     return replace(both, relations=relations), condition

@@ -16,7 +16,7 @@ from thalweg.sql.grammar.expressions import ExpressionGrammar
 from thalweg.sql.grammar.tree import NamedArgument, PathTable, TableArgument, TableFunction
 
 _QUERY = frozenset(("SELECT", "WITH", "VALUES"))
-_NOT_ALIASES = frozenset(("MATCH_RECOGNIZE", "TABLESAMPLE", "SEMI", "ANTI", "ASOF"))
+_NOT_ALIASES = frozenset(("MATCH_RECOGNIZE", "TABLESAMPLE", "SEMI", "ANTI", "ASOF", "MATCH_CONDITION"))
 
 
 class TableGrammar(ExpressionGrammar):
