@@ -19,9 +19,9 @@ from thalweg.plan.as_of import AsOfJoin, as_of_join
 from thalweg.plan.join import apart, equal
 from thalweg.plan.nodes import Plan
 from thalweg.plan.properties import properties
-from thalweg.plan.versions import ALIVE
 
 Row = Mapping[str, Any]
+_VALID = "valid"
 
 
 def latest_rows(r: Random, plan: Plan) -> Plan | None:
@@ -38,7 +38,7 @@ def latest_rows(r: Random, plan: Plan) -> Plan | None:
     )
     ends = condition(r, other) if r.random() < 0.3 else None
     if ends is not None:
-        other = build.with_columns(other, [Named(ALIVE, ends)])
+        other = build.with_columns(other, [Named(_VALID, ends)])
     other, called = apart(plan, other, lambda name: f"{name}_q{depth}")
     shape = AsOfJoin(
         plan,
@@ -47,7 +47,7 @@ def latest_rows(r: Random, plan: Plan) -> Plan | None:
         (mine, called[others]),
         is_strict=r.random() < 0.3,
         reach=r.choice([None, None, 0, 4 * SECOND]),
-        alive=called[ALIVE] if ends is not None else None,
+        alive=called[_VALID] if ends is not None else None,
         takes_first=r.random() < 0.3,
     )
     keys = [n for n in ("k", "s", "d") if n in plan.schema and n in called]
