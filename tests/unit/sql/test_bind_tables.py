@@ -106,7 +106,7 @@ def test_a_window_over_a_view(catalog: FakeCatalog) -> None:
         ("t NATURAL JOIN t AS u", "sql-not-yet"),
         ("t JOIN t AS u JOIN t AS w ON u.a = w.a ON t.a = u.a", "sql-not-yet"),
         ("t FOR SYSTEM_TIME AS OF t.ts", "sql-not-yet"),
-        ("LATERAL TABLE(f(a))", "sql-not-yet"),
+        ("t, LATERAL TABLE(f(a))", "sql-not-yet"),
         ("db.t", "sql-not-yet"),
     ],
 )
