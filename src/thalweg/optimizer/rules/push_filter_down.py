@@ -41,6 +41,7 @@ from thalweg.optimizer.expressions import (
     keeps_type,
 )
 from thalweg.plan.as_of import AsOfJoin
+from thalweg.plan.lookup import LookupJoin
 from thalweg.plan.nodes import (
     WINDOW_END,
     WINDOW_START,
@@ -185,6 +186,7 @@ _STEPS: dict[type[Plan], Callable[[Any, Expr, Filter], Plan | None]] = {
     GroupBy: _group_by,
     Join: _join,
     AsOfJoin: _as_of_join,
+    LookupJoin: _join,
     Rank: _rank,
     Over: _rank,
     Union: _union,

@@ -1,7 +1,7 @@
 """Bind joins in time: `JOIN t FOR SYSTEM_TIME AS OF a.ts ON …`, and `ASOF JOIN t ON … AND a.ts >= t.ts`.
 
 Which way the first goes depends on the time: an event time of the left table asks for the version of a row
-that was valid then.
+that was valid then, processing time for the rows that are there now (lookups.py).
 
 Not here: other joins (joins.py).
 """
@@ -21,6 +21,7 @@ from thalweg.plan.as_of import AsOfJoin, AsOfKind, as_of_join, keys_of, latest_j
 from thalweg.plan.nodes import Join, Plan
 from thalweg.plan.versions import Versions, versions_of
 from thalweg.sql import problems
+from thalweg.sql.bind import lookups
 from thalweg.sql.bind.context import Context, placed
 from thalweg.sql.bind.expressions import ExpressionBinder
 from thalweg.sql.bind.joins import beside, check_aliases, using
@@ -47,6 +48,8 @@ def joined_at(scope: Scope, read: Callable[[], Scope], node: exp.Expr, context: 
         context: the catalog.
     """
     moment = node.this.args["system_time"]
+    if lookups.is_now(moment, scope, context):
+        return lookups.looked_up(scope, read(), node, context)
     at = ExpressionBinder(scope, context.catalog, "FOR SYSTEM_TIME AS OF").bind(moment)
     return _with_versions(scope, read(), at, node, context)
 
