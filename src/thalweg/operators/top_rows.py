@@ -83,7 +83,8 @@ class TopRowsSpec:
     def words(self, frame: pl.DataFrame) -> Array:
         """What rows are ordered by."""
         keys = [(k.column, k.descending, k.puts_nulls_first) for k in self.order]
-        return order_words(frame, keys, (SPLIT, OFFSET))
+        is_turned = any(k.latest_first for k in self.order)
+        return order_words(frame, keys, (SPLIT, OFFSET), turned=is_turned)
 
     def codec(self) -> KeyCodec:
         """What turns keys into words."""

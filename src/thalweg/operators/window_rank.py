@@ -1,7 +1,7 @@
 """Number the rows of each window once the window is complete, and keep the first ones.
 
 Ties: `rank` gives equal rows the same number; `row_number` breaks ties by position, or where rows
-have none (they come out of an aggregation) by all their columns.
+have none (they come out of an aggregation) by all their columns; downwards where the latest come first.
 """
 
 from __future__ import annotations
@@ -158,9 +158,10 @@ def _sorted(frame: pl.LazyFrame, spec: WindowRankSpec, first: tuple[str, ...]) -
         position_order(spec.columns) if SPLIT in have else [c for c in spec.columns if not c.startswith("__")]
     )
     ties = [t for t in ties if t not in {k.column for k in spec.order}]
-    lead = len(first)
-    descending = [False] * lead + [k.descending for k in spec.order] + [False] * len(ties)
-    nulls_last = [False] * lead + [not k.puts_nulls_first for k in spec.order] + [False] * len(ties)
+    lead, is_turned = len(first), any(k.latest_first for k in spec.order)
+    descending = [False] * lead + [k.descending for k in spec.order] + [is_turned] * len(ties)
+    nulls_last = [False] * lead + [not k.puts_nulls_first for k in spec.order]
+    nulls_last += [is_turned] * len(ties)
     order = [*first, *(k.column for k in spec.order), *ties]
     return frame.sort(order, descending=descending, nulls_last=nulls_last)
 
