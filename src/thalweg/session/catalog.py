@@ -19,6 +19,7 @@ from thalweg.connectors.files.partitioned_source import source_of_files
 from thalweg.connectors.required import required
 from thalweg.errors import ConfigError, PlanError, Span, ThalwegError, did_you_mean
 from thalweg.expr.nodes import PythonFunction
+from thalweg.plan.build import allow_lateness
 from thalweg.plan.nodes import Plan, Scan
 from thalweg.protocols.sink import Sink
 from thalweg.session.settings import Settings
@@ -55,11 +56,12 @@ class SessionCatalog:
 
     def table(self, name: str, span: Span | None = None) -> Plan:
         """The plan of a table or view; asked twice, the plan is the same one."""
+        lateness_us = round(self.options.get("table.exec.emit.allow-lateness") * 1_000_000)
         if name in self.views:
-            return self.views[name]
+            return allow_lateness(self.views[name], lateness_us)
         if name not in self._read:
             self._read[name] = self._source_plan(self._definition(name, span))
-        return self._read[name]
+        return allow_lateness(self._read[name], lateness_us)
 
     def forget_reads(self) -> None:
         """Look at files anew from now on: between two statements of a long session they may have changed."""
