@@ -10,10 +10,10 @@ PYTEST_ARGS ?=
 SHELL := /bin/sh
 .SUFFIXES:
 .DEFAULT_GOAL := help
-.PHONY: help demo test sql-all check bench setup clean
+.PHONY: help demo test sql-all nexmark-all fuzz-sql check bench setup clean
 
 help:  ## show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: $(READY)  ## see it work, in about a minute
 	@$(BIN)/thalweg demo
@@ -23,6 +23,12 @@ test: $(READY)  ## run every test (PYTEST_ARGS='-k name' to choose)
 
 sql-all: $(READY)  ## run the golden SQL cases in every way, not only in all pairs of ways
 	@$(BIN)/python -m tests.sql.slt --ways all
+
+nexmark-all: $(READY)  ## run every Nexmark query in every way; goes on where it stopped
+	@$(BIN)/python -m tests.suites.nexmark_all
+
+fuzz-sql: $(READY)  ## check 20 000 random plans in both modes and with DuckDB; goes on where it stopped
+	@$(BIN)/python -m tests.suites.fuzz_sql
 
 check: $(READY)  ## format, lint, types, layers, tidiness; changes nothing
 	@$(BIN)/ruff format --check .

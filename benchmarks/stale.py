@@ -1,5 +1,6 @@
 """Say which stored results are older than the code they measure.
 
+Results are measurements (`results/`) and what the long suites found (`suites/`).
 `python benchmarks/stale.py` prints one line per result whose commit is not the newest change of
 `src/`; it never fails, since a result may be older than a change that cannot matter to it.
 """
@@ -11,7 +12,7 @@ import subprocess
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-RESULTS = ROOT / "benchmarks" / "results"
+RESULTS = [ROOT / "benchmarks" / folder for folder in ("results", "suites")]
 
 
 def commits_since(commit: str) -> int | None:
@@ -28,8 +29,11 @@ def commits_since(commit: str) -> int | None:
 def report() -> list[str]:
     """One line per stale result."""
     lines = []
-    for path in sorted(RESULTS.glob("*.json")):
-        commit = (json.loads(path.read_text())["machine"]["commit"] or "?").rstrip("+")
+    for path in sorted(p for folder in RESULTS for p in folder.glob("*.json")):
+        held = json.loads(path.read_text())
+        commit = (held["machine"]["commit"] or "?").rstrip("+")
+        if held.get("failed"):
+            lines.append(f"failed: {path.stem} says that {held['failed']} of its cases failed")
         behind = commits_since(commit)
         if behind is None:
             lines.append(f"stale: {path.stem} was measured at a commit that is not here ({commit})")

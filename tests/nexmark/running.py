@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import polars as pl
+from polars.testing import assert_frame_equal
 
 from thalweg.base.types import INT64
 from thalweg.expr.nodes import PythonFunction
@@ -86,6 +87,32 @@ class Query:
         for name, value in filled.items():
             text = text.replace(name, value)
         return text
+
+
+def comparable(frame: pl.DataFrame) -> pl.DataFrame:
+    """Rows in one order, times in one unit, exact numbers as Flink wrote them: as floats."""
+    exprs = []
+    for name, held in frame.schema.items():
+        column = pl.col(name)
+        if isinstance(held, pl.Decimal):
+            column = column.cast(pl.Float64)
+        if isinstance(held, pl.Datetime):
+            column = column.cast(pl.Datetime("us"))
+        exprs.append(column.round(6) if held.is_float() or isinstance(held, pl.Decimal) else column)
+    return frame.select(exprs).sort(pl.all())
+
+
+def difference(name: str, found: pl.DataFrame, wanted: pl.DataFrame) -> str | None:
+    """How two answers of a query differ, rows in one order; None if they do not."""
+    found.columns = wanted.columns
+    if name == "q19":
+        # rows of equal price may change places
+        found, wanted = (f.select("auction", "price", "rank_number").sort(pl.all()) for f in (found, wanted))
+    try:
+        assert_frame_equal(found, wanted, check_dtypes=False, rel_tol=1e-9)
+    except AssertionError as error:
+        return str(error)
+    return None
 
 
 def generated(events: int, rate: int, **options: int) -> str:
