@@ -1,7 +1,7 @@
 """Do very many cases in parallel, and keep what is done in a file: whoever stops a run can go on with it.
 
-A run belongs to one commit: at another one it begins anew. What is kept says on which machine and at which
-commit it was found; `benchmarks/stale.py` says when `src/` has changed since.
+A run belongs to the state of `src/` at one commit: at another one it begins anew. What is kept says on which
+machine and at which commit it was found; `benchmarks/stale.py` says when `src/` has changed since.
 
 Not here: what the cases are (nexmark_all.py, fuzz_sql.py).
 """
@@ -19,6 +19,7 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
+from benchmarks.stale import commits_since
 from thalweg.cli.bench.machine import facts
 
 RESULTS = Path(__file__).resolve().parent.parent.parent / "benchmarks" / "suites"
@@ -42,13 +43,11 @@ class Ledger:
 
     @staticmethod
     def opened(path: Path, about: Mapping[str, Any]) -> Ledger:
-        """The file, if it is of this commit and about the same cases; otherwise an empty one."""
-        commit = facts()["commit"]
+        """The file, if it is of the same sources and about the same cases; otherwise an empty one."""
         kept = json.loads(path.read_text()) if path.exists() else {}
-        # what was done with changed sources says nothing of the sources that are there now
-        is_same = str(commit).rstrip("+") == commit == kept.get("machine", {}).get("commit")
-        outcomes = kept["outcomes"] if is_same and kept.get("about") == dict(about) else {}
-        return Ledger(path, about, outcomes)
+        before = kept.get("machine", {}).get("commit")
+        is_same = kept.get("about") == dict(about) and _are_same(facts()["commit"], before)
+        return Ledger(path, about, kept["outcomes"] if is_same else {})
 
     def is_done(self, case: str) -> bool:
         """Whether the case went well before."""
@@ -71,6 +70,14 @@ class Ledger:
         part = self.path.with_suffix(".part")
         part.write_text(json.dumps(text, indent=1) + "\n")
         os.replace(part, self.path)
+
+
+def _are_same(now: object, before: object) -> bool:
+    """Whether the sources are those of a commit; what was done with changed ones says nothing."""
+    commits = (now, before)
+    if not all(isinstance(c, str) and not c.endswith("+") for c in commits):
+        return False
+    return now == before or commits_since(str(before)) == 0
 
 
 def work_off(

@@ -26,6 +26,7 @@ def is_even(case: str) -> Outcome:
 def facts(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     made: dict[str, Any] = {"commit": "abc", "cores": 2}
     monkeypatch.setattr(ledgers, "facts", lambda: made)
+    monkeypatch.setattr(ledgers, "commits_since", lambda commit: 0 if made.get("same") == commit else 3)
     return made
 
 
@@ -54,6 +55,9 @@ def test_another_run_begins_anew(change: str, facts: dict[str, Any], tmp_path: P
     done.outcomes["a"] = {"number": 2}
     done.save()
     assert Ledger.opened(path, ABOUT).is_done("a")
+    facts |= {"commit": "def", "same": "abc"}
+    assert Ledger.opened(path, ABOUT).is_done("a"), "sources that did not change since"
+    del facts["same"]
     facts["commit"] = {"commit": "def", "changed": "abc+"}.get(change, "abc")
     about = {"question": "another"} if change == "about" else ABOUT
     assert not Ledger.opened(path, about).is_done("a")
