@@ -62,12 +62,14 @@ class Query:
         found = session.sql(insert.split("\n", 1)[1] if target.name == "answer" else insert.split(" ", 1)[1])
         return found.rename(dict(zip(found.columns, (c.name for c in target.columns), strict=True))).plan
 
-    def answer(self, mode: str, *, parallelism: int = 2, **options: str) -> pl.DataFrame:
+    def answer(
+        self, mode: str, *, parallelism: int = 2, lateness: str | None = None, **options: str
+    ) -> pl.DataFrame:
         """What it gives in a mode; the options are those of a session, by short names."""
         session = Session(parallelism=parallelism, options={_OPTIONS[n]: v for n, v in options.items()})
         plan = self.bound(session)
         if self.name != "q10":
-            return session.collect(plan, mode=mode)
+            return session.collect(plan, mode=mode, lateness=lateness)
         session.execute_sql(self._filled()[self._filled().index("INSERT INTO ") :])
         session.run(mode=mode)  # type: ignore[arg-type]  # one of the modes
         return session.table("bids_by_minute").collect()
