@@ -34,11 +34,13 @@ class Ledger:
     Attributes:
         path: the file.
         about: what holds for all cases, such as seeds.
+        machine: on what, and at which commit, as it was when the run began.
         outcomes: of each case; one with an `error` is done again.
     """
 
     path: Path
     about: Mapping[str, Any]
+    machine: Mapping[str, Any]
     outcomes: dict[str, Outcome]
 
     @staticmethod
@@ -46,8 +48,9 @@ class Ledger:
         """The file, if it is of the same sources and about the same cases; otherwise an empty one."""
         kept = json.loads(path.read_text()) if path.exists() else {}
         before = kept.get("machine", {}).get("commit")
-        is_same = kept.get("about") == dict(about) and _are_same(facts()["commit"], before)
-        return Ledger(path, about, kept["outcomes"] if is_same else {})
+        machine = facts()
+        is_same = kept.get("about") == dict(about) and _are_same(machine["commit"], before)
+        return Ledger(path, about, machine, kept["outcomes"] if is_same else {})
 
     def is_done(self, case: str) -> bool:
         """Whether the case went well before."""
@@ -62,7 +65,7 @@ class Ledger:
         """Write the file; whoever reads it sees a whole one."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
         text = {
-            "machine": facts(),
+            "machine": dict(self.machine),
             "about": dict(self.about),
             "failed": len(self.failures),
             "outcomes": dict(sorted(self.outcomes.items())),
