@@ -102,7 +102,8 @@ def test_some_rows_are_late_and_many_times_are_equal(kind: str, tmp_path: Path) 
     accepted, every = (given.events(judges=judges) for judges in (True, False))
     behind = sum(e.is_behind for e in accepted)
     assert 0 < behind < len(accepted) / 2
-    for name in ("w_tumble", "w_cumulate", "w_session"):
+    # what is shuffled in the one split lies within windows of ten seconds, but not within sessions
+    for name in ("w_session",) if kind == "disorder" else ("w_tumble", "w_cumulate", "w_session"):
         assert sorted(QUERIES[name](accepted)) != sorted(QUERIES[name](every))
     is_equal = len({e.time for e in accepted}) * 50 < len(accepted)
     assert is_equal == (kind == "equal times")
