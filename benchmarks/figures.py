@@ -178,7 +178,7 @@ def _starts(results: list[dict[str, Any]]) -> list[str]:
     """How long each engine takes from nothing to a first result, and how much memory."""
     lines = [
         "",
-        "| engine | start to first result, 20 000 events, s | peak memory, MiB: median, most of all queries |",
+        "| engine | start to first result, 20 000 events, s | peak memory, MiB: median, most |",
         "|---|---|---|",
     ]
     for name in [n for names in PEERS.values() for n in names]:
