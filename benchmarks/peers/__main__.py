@@ -22,7 +22,7 @@ from benchmarks.peers.runner import Task, compare
 from thalweg.cli.bench.answers import QUERIES
 from thalweg.cli.bench.machine import facts
 
-DEFAULT_QUERIES = ("q0", "q2", "q3", "q4", "q5", "q8", "q11", "q17", "q18", "q20")
+DEFAULT_QUERIES = ("q0", "q3", "q4", "q5", "q17", "q18", "q20")
 _RESULTS = Path(__file__).resolve().parents[1] / "results"
 
 
@@ -50,13 +50,20 @@ def _names(known: tuple[str, ...]) -> Any:
 @click.option(
     "--limit", type=float, default=300.0, show_default=True, help="seconds after which a run is given up"
 )
+@click.option("--all", "is_all", is_flag=True, help="every query that is known")
 @click.option("--again", is_flag=True, help="measure stored queries anew")
 @click.option(
     "--store", type=click.Path(file_okay=False, path_type=Path), default=_RESULTS, show_default=True
 )
 @click.option("--install", is_flag=True, help="only install the engines and write the events")
 def main(
-    queries: tuple[str, ...], peers: tuple[str, ...], store: Path, again: bool, install: bool, **how: Any
+    queries: tuple[str, ...],
+    peers: tuple[str, ...],
+    store: Path,
+    is_all: bool,
+    again: bool,
+    install: bool,
+    **how: Any,
 ) -> None:
     """Compare engines on the same Parquet files.
 
@@ -69,7 +76,7 @@ def main(
         return
     options = how | {"peers": list(peers)}
     problems = []
-    for name in queries or DEFAULT_QUERIES:
+    for name in queries or (tuple(QUERIES) if is_all else DEFAULT_QUERIES):
         path = store / f"peers-{name}.json"
         if not again and _is_done(path, options):
             say(f"{name} is stored already; --again measures anew")

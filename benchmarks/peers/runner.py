@@ -1,7 +1,7 @@
 """Run one query on every engine by turns, and say how long each took.
 
 Each engine runs in a process of its own that stays for the whole query: start, a first run over few events,
-a run whose result is checked, then rounds. In every round each engine runs the query over few events and
+a run over all of them whose result is checked and which warms the engine up, then rounds. In every round each engine runs the query over few events and
 over all of them; what few events cost is what a job costs before its first row.
 
 Reads:    engines' answers (worker.py).
@@ -155,8 +155,6 @@ def _warm_up(engine: Engine, task: Task) -> None:
     engine.report["rows"] = found["rows"]
     if problems:
         raise PeerError(f"wrong: {'; '.join(problems)}")
-    if task.rounds:
-        engine.ask("run", task.all[engine.kind.form(task.name)], task.limit)
 
 
 def _round(engine: Engine, task: Task) -> None:
