@@ -27,6 +27,9 @@ def hot_auctions(bids: tw.Dataset) -> tw.Dataset:
     assert_type(hot, tw.Dataset)
     hot.write_parquet("out/hot")
     hot.write_csv("out/hot", changelog="fold", separator=";", quote=None, has_header=False)
+    hot.write_csv("out/hot", separator=";", partition_by=["auction"], success_file="_DONE", part_age="1 min")
+    hot.write_json("out/hot", partition_by="auction", partition_time="$auction", commit_delay="1 min")
+    hot.write_parquet("out/hot", separator=";")  # type: ignore[call-arg]
     hot.write_csv("out/hot", separtor=";")  # type: ignore[call-arg]
     hot.write_csv("out/hot", separator=3)  # type: ignore[arg-type]
     return hot.rank("place", by=tw.desc("num"), partition=tw.WINDOW).filter(tw.col("place") <= 3)
@@ -58,8 +61,10 @@ def steps(data: tw.Dataset, other: tw.Dataset) -> None:
     assert_type(data.group_by("a", b=tw.col("c")).agg(tw.count(), m=tw.avg("d")), tw.Dataset)
     assert_type(data.union(other, other).distinct().limit(3), tw.Dataset)
     assert_type(data.join(other, on="k", how="left").join(other, on=tw.col("a") == tw.col("b")), tw.Dataset)
+    assert_type(data.with_columns(p=tw.proctime()).window(tw.tumbling("1m"), on="p"), tw.WindowedDataset)
     data.join(other, on="k", how="outer")  # type: ignore[arg-type]
     assert_type(data.assign_watermark("at", delay="4s").window(tw.tumbling("1m")), tw.WindowedDataset)
+    assert_type(data.assign_watermark("at", lateness_max="1h"), tw.Dataset)
     assert_type(
         data.map_batches(lambda f: f.head(1), schema={"a": int, "b": "STRING", "c": pl.Int8}), tw.Dataset
     )

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
+from thalweg.base.durations import shown
 from thalweg.base.schema import SYSTEM_PREFIX
 from thalweg.base.types import BOOLEAN, NULL, STRING, List, Timestamp
 from thalweg.errors import PlanError, Span, TypeMismatch
@@ -35,6 +36,7 @@ from thalweg.plan.nodes import (
     Union,
     Window,
 )
+from thalweg.plan.proctime import clocked, with_proctime
 from thalweg.progress.sessions import SessionSpec
 from thalweg.progress.windows import WindowSpec
 
@@ -58,6 +60,7 @@ def filter_rows(plan: Plan, condition: Expr, *, clause: str = "WHERE") -> Plan:
 def project(plan: Plan, items: Sequence[Named]) -> Plan:
     """Compute columns; the names must be unique."""
     _unique([i.name for i in items], [i.expr.span for i in items])
+    plan, items = with_proctime(plan, items)
     resolved = []
     for item in items:
         _no_aggregates(item.expr, "SELECT without GROUP BY")
@@ -78,7 +81,7 @@ def _typed(pair: tuple[Expr, object]) -> Expr:
     return replace(expr, type=STRING) if isinstance(expr, Literal) and held == NULL else expr
 
 
-def assign_watermark(plan: Plan, column: str, watermark: Expr) -> Plan:
+def assign_watermark(plan: Plan, column: str, watermark: Expr, lateness_us: int = 0) -> Plan:
     """Declare an event time column."""
     held = plan.schema.type_of(column, where=watermark.span)
     if not isinstance(held, Timestamp):
@@ -97,13 +100,32 @@ def assign_watermark(plan: Plan, column: str, watermark: Expr) -> Plan:
             code="plan-watermark-type",
             where=watermark.span,
         )
-    return AssignWatermark(plan, column, resolved)
+    if lateness_us < 0:
+        raise PlanError(
+            "rows cannot be allowed to be late by less than nothing",
+            code="plan-watermark-lateness",
+            where=watermark.span,
+            found=shown(lateness_us),
+        )
+    return AssignWatermark(plan, column, resolved, lateness_us)
+
+
+def allow_lateness(plan: Plan, lateness_us: int) -> Plan:
+    """The plan with so much lateness for each of its event times that allows none by itself."""
+    if lateness_us == 0:
+        return plan
+    inputs = tuple(allow_lateness(p, lateness_us) for p in plan.inputs)
+    if inputs != plan.inputs:
+        plan = plan.with_inputs(inputs)
+    if isinstance(plan, AssignWatermark) and plan.lateness_us == 0:
+        return replace(plan, lateness_us=lateness_us)
+    return plan
 
 
 def window(plan: Plan, column: str, spec: WindowSpec, *, where: Span | None = None) -> Plan:
     """Give each row its windows; needs a time column."""
     _check_window(plan, column, where)
-    return Window(plan, column, spec)
+    return Window(clocked(plan, column), column, spec)
 
 
 def session(plan: Plan, column: str, spec: SessionSpec, *, where: Span | None = None) -> Plan:
@@ -111,7 +133,7 @@ def session(plan: Plan, column: str, spec: SessionSpec, *, where: Span | None = 
     _check_window(plan, column, where)
     for name in spec.partition:
         plan.schema.type_of(name, where=where)
-    return SessionWindow(plan, column, spec)
+    return SessionWindow(clocked(plan, column), column, spec)
 
 
 def _check_window(plan: Plan, column: str, where: Span | None) -> None:

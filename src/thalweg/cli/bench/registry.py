@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from thalweg.cli.bench.delays import DELAYS
 from thalweg.cli.bench.demos import DEMOS
+from thalweg.cli.bench.incremental import INCREMENTAL
 from thalweg.cli.bench.model import Benchmark
+from thalweg.cli.bench.now import NOW
 from thalweg.cli.bench.stalls import STALLS
 from thalweg.cli.bench.starts import STARTS
 from thalweg.cli.bench.stateful import STATEFUL
@@ -13,11 +15,13 @@ from thalweg.cli.bench.throughput import BATCHES, JSON, STREAMS
 BENCHMARKS: tuple[Benchmark, ...] = (
     *STREAMS,
     JSON,
+    *NOW,
     *STATEFUL,
     *BATCHES,
     *DELAYS,
     *STARTS,
     *STALLS,
+    *INCREMENTAL,
     *DEMOS,
 )
 BY_NAME = {b.name: b for b in BENCHMARKS}
