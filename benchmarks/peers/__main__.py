@@ -16,10 +16,9 @@ import click
 
 from benchmarks.peers import workload
 from benchmarks.peers.environments import say
-from benchmarks.peers.peers import DEFAULT, KINDS
+from benchmarks.peers.peers import COMPARED, DEFAULT, KINDS
 from benchmarks.peers.reference import right
 from benchmarks.peers.runner import Task, compare
-from thalweg.cli.bench.answers import QUERIES
 from thalweg.cli.bench.machine import facts
 
 DEFAULT_QUERIES = ("q0", "q3", "q4", "q5", "q17", "q18", "q20")
@@ -40,7 +39,7 @@ def _names(known: tuple[str, ...]) -> Any:
 
 
 @click.command("peers")
-@click.argument("queries", nargs=-1, metavar="QUERY…", callback=_names(tuple(QUERIES)))
+@click.argument("queries", nargs=-1, metavar="QUERY…", callback=_names(COMPARED))
 @click.option("--events", type=click.IntRange(min=2 * workload.FEW), default=2_000_000, show_default=True)
 @click.option(
     "--rate", type=click.IntRange(min=1), default=workload.RATE, show_default=True, help="of event time"
@@ -76,7 +75,7 @@ def main(
         return
     options = how | {"peers": list(peers)}
     problems = []
-    for name in queries or (tuple(QUERIES) if is_all else DEFAULT_QUERIES):
+    for name in queries or (COMPARED if is_all else DEFAULT_QUERIES):
         path = store / f"peers-{name}.json"
         if not again and _is_done(path, options):
             say(f"{name} is stored already; --again measures anew")

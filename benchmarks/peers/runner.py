@@ -1,8 +1,9 @@
 """Run one query on every engine by turns, and say how long each took.
 
 Each engine runs in a process of its own that stays for the whole query: start, a first run over few events,
-a run over all of them whose result is checked and which warms the engine up, then rounds. In every round each engine runs the query over few events and
-over all of them; what few events cost is what a job costs before its first row.
+a run over all of them whose result is checked and which warms the engine up, then rounds. In every round each
+engine runs the query over few events and over all of them; what few events cost is what a job costs before
+its first row.
 
 Reads:    engines' answers (worker.py).
 Changes:  nothing; starts and ends processes.

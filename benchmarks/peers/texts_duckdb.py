@@ -47,6 +47,9 @@ WHERE b.dateTime BETWEEN m.ws AND m.ws + INTERVAL '10 seconds'""",
     "q8": f"""SELECT p.id, p.name, p.ws AS stime
 FROM (SELECT DISTINCT id, name, {_WINDOW} AS ws FROM person) p
 JOIN (SELECT DISTINCT seller, {_WINDOW} AS ws FROM auction) a ON p.id = a.seller AND p.ws = a.ws""",
+    "q9": """SELECT a.*, b.auction, b.bidder, b.price, b.dateTime AS bid_dateTime, b.extra AS bid_extra
+FROM auction a JOIN bid b ON a.id = b.auction AND b.dateTime BETWEEN a.dateTime AND a.expires
+QUALIFY row_number() OVER (PARTITION BY a.id ORDER BY b.price DESC, b.dateTime) <= 1""",
     "q11": _SESSIONS.format(key="bidder", count="bid_count", begin="starttime", end="endtime", gap=10),
     "q15": f"""SELECT strftime(dateTime, '%Y-%m-%d') AS day, {_RANKS}, {_DISTINCT} FROM bid GROUP BY day""",
     "q16": f"""SELECT channel, strftime(dateTime, '%Y-%m-%d') AS day,
@@ -63,6 +66,19 @@ QUALIFY rank_number <= 10""",
   b.extra AS bid_extra, a.itemName, a.description, a.initialBid, a.reserve, a.dateTime AS auction_dateTime,
   a.expires, a.seller, a.category, a.extra AS auction_extra
 FROM bid b JOIN auction a ON b.auction = a.id WHERE a.category = 10""",
+    "q22": """SELECT auction, bidder, price, channel, split_part(url, '/', 4) AS dir1,
+  split_part(url, '/', 5) AS dir2, split_part(url, '/', 6) AS dir3 FROM bid""",
+    "q23": """SELECT b.bidder, b.price, b.channel, b.url, b.extra AS bid_extra, p.id AS person_id, p.name,
+  p.emailAddress, p.creditCard, p.city, p.state, p.extra AS person_extra, a.itemName, a.description,
+  a.initialBid, a.reserve, a.dateTime AS auction_dateTime, a.expires, a.seller, a.category,
+  a.extra AS auction_extra
+FROM bid b JOIN person p ON p.id = b.bidder JOIN auction a ON a.seller = b.bidder""",
+    "w_hop": """WITH panes AS (
+    SELECT bidder, epoch_ms(dateTime) // 5000 AS pane, count(*) AS num FROM bid GROUP BY ALL),
+  windows AS (SELECT bidder, (pane - step) * 5000 AS ws, CAST(sum(num) AS BIGINT) AS n
+    FROM panes, range(4) AS steps(step) GROUP BY ALL)
+SELECT bidder, n, make_timestamp(ws * 1000) AS window_start, make_timestamp((ws + 20000) * 1000) AS window_end
+FROM windows""",
     "w_session": _SESSIONS.format(key="auction", count="n", begin="window_start", end="window_end", gap=2),
     "over_range": """SELECT auction, bidder, price, dateTime,
   CAST(sum(price) OVER w AS BIGINT) AS s, count(*) OVER w AS n

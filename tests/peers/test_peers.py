@@ -17,9 +17,8 @@ from benchmarks.peers import __main__ as command
 from benchmarks.peers import reference, runner, texts_duckdb, texts_spark, tree, workload
 from benchmarks.peers.duck import Duck
 from benchmarks.peers.ours import Ours
-from benchmarks.peers.peers import DEFAULT, KINDS, Kind
+from benchmarks.peers.peers import COMPARED, DEFAULT, KINDS, Kind
 from benchmarks.peers.sums import answer, wrapped
-from thalweg.cli.bench.answers import QUERIES
 
 _FEW, _EVENTS, _RATE = 2_000, 20_000, 1_000
 """Some windows of 10 s begin and end within the events."""
@@ -42,7 +41,8 @@ def files(cache: Path) -> dict[str, list[str]]:
 @pytest.mark.parametrize("name", texts_duckdb.TEXTS)
 def test_texts_for_duckdb_give_the_right_answers(name: str, files: dict[str, list[str]]) -> None:
     right = reference.right(name, files["plain"])
-    assert right.plain["rows"] > 0
+    # nobody has bid and sold so early
+    assert right.plain["rows"] > 0 or name == "q23"
     duck = Duck()
     duck.prepare({}, files["plain"])
     found = duck.check({"text": texts_duckdb.TEXTS[name], "columns": right.columns})
@@ -63,7 +63,7 @@ def test_our_own_answers_are_checked(mode: str, files: dict[str, list[str]]) -> 
 
 def test_each_query_runs_on_spark_or_says_why_not() -> None:
     told = texts_spark.TEXTS | texts_spark.WHY_NOT
-    assert set(QUERIES) <= set(told)
+    assert set(COMPARED) <= set(told)
     assert not set(texts_spark.TEXTS) & set(texts_spark.WHY_NOT)
 
 
@@ -179,5 +179,5 @@ def test_a_stored_result_is_not_measured_again(
 
 
 def test_what_is_compared_by_default_is_known() -> None:
-    assert set(command.DEFAULT_QUERIES) <= set(QUERIES)
+    assert set(command.DEFAULT_QUERIES) <= set(COMPARED)
     assert set(DEFAULT) <= set(KINDS)
