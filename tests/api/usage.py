@@ -61,6 +61,7 @@ def steps(data: tw.Dataset, other: tw.Dataset) -> None:
     assert_type(data.group_by("a", b=tw.col("c")).agg(tw.count(), m=tw.avg("d")), tw.Dataset)
     assert_type(data.union(other, other).distinct().limit(3), tw.Dataset)
     assert_type(data.join(other, on="k", how="left").join(other, on=tw.col("a") == tw.col("b")), tw.Dataset)
+    assert_type(data.with_columns(p=tw.proctime()).window(tw.tumbling("1m"), on="p"), tw.WindowedDataset)
     data.join(other, on="k", how="outer")  # type: ignore[arg-type]
     assert_type(data.assign_watermark("at", delay="4s").window(tw.tumbling("1m")), tw.WindowedDataset)
     assert_type(data.assign_watermark("at", lateness_max="1h"), tw.Dataset)
