@@ -11,11 +11,7 @@ PEERS ?=
 SHELL := /bin/sh
 .SUFFIXES:
 .DEFAULT_GOAL := help
-<<<<<<< HEAD
-.PHONY: help demo test sql-all nexmark-all fuzz-sql check bench setup clean
-=======
-.PHONY: help demo test sql-all check bench peers setup clean
->>>>>>> main
+.PHONY: help demo test sql-all nexmark-all fuzz-sql check bench peers setup clean
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)

@@ -30,19 +30,13 @@ def commits_since(commit: str, *folders: str) -> int | None:
 def report() -> list[str]:
     """One line per stale result."""
     lines = []
-<<<<<<< HEAD
     for path in sorted(p for folder in RESULTS for p in folder.glob("*.json")):
         held = json.loads(path.read_text())
         commit = (held["machine"]["commit"] or "?").rstrip("+")
         if held.get("failed"):
             lines.append(f"failed: {path.stem} says that {held['failed']} of its cases failed")
-        behind = commits_since(commit)
-=======
-    for path in sorted(RESULTS.glob("*.json")):
-        commit = (json.loads(path.read_text())["machine"]["commit"] or "?").rstrip("+")
         folders = ("src", "benchmarks/peers") if path.stem.startswith("peers-") else ("src",)
         behind = commits_since(commit, *folders)
->>>>>>> main
         if behind is None:
             lines.append(f"stale: {path.stem} was measured at a commit that is not here ({commit})")
         elif behind:

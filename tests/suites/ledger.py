@@ -80,7 +80,7 @@ def _are_same(now: object, before: object) -> bool:
     commits = (now, before)
     if not all(isinstance(c, str) and not c.endswith("+") for c in commits):
         return False
-    return now == before or commits_since(str(before)) == 0
+    return now == before or commits_since(str(before), "src") == 0
 
 
 def work_off(

@@ -26,7 +26,7 @@ def is_even(case: str) -> Outcome:
 def facts(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     made: dict[str, Any] = {"commit": "abc", "cores": 2}
     monkeypatch.setattr(ledgers, "facts", lambda: made)
-    monkeypatch.setattr(ledgers, "commits_since", lambda commit: 0 if made.get("same") == commit else 3)
+    monkeypatch.setattr(ledgers, "commits_since", lambda commit, *_: 0 if made.get("same") == commit else 3)
     return made
 
 
