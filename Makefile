@@ -6,11 +6,12 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input
 PYTEST_ARGS ?=
+PEERS ?=
 
 SHELL := /bin/sh
 .SUFFIXES:
 .DEFAULT_GOAL := help
-.PHONY: help demo test sql-all check bench setup clean
+.PHONY: help demo test sql-all check bench peers setup clean
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -33,6 +34,9 @@ check: $(READY)  ## format, lint, types, layers, tidiness; changes nothing
 
 bench: $(READY)  ## run every benchmark and keep the results
 	@$(BIN)/thalweg bench --all --store benchmarks/results
+
+peers: $(READY)  ## compare with Flink, Spark and others, installed for it (docs/peers.md)
+	@$(BIN)/python -m benchmarks.peers $(PEERS)
 
 setup: $(READY)  ## only create .venv and install into it
 

@@ -1,7 +1,8 @@
 """Say which stored results are older than the code they measure.
 
 `python benchmarks/stale.py` prints one line per result whose commit is not the newest change of
-`src/`; it never fails, since a result may be older than a change that cannot matter to it.
+`src/` (of comparisons with other engines: or of `benchmarks/peers/`); it never fails, since a result
+may be older than a change that cannot matter to it.
 """
 
 from __future__ import annotations
@@ -14,10 +15,10 @@ ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "benchmarks" / "results"
 
 
-def commits_since(commit: str) -> int | None:
-    """How many commits changed `src/` since that one; None if it is not known here."""
+def commits_since(commit: str, *folders: str) -> int | None:
+    """How many commits changed these folders since that one; None if it is not known here."""
     done = subprocess.run(
-        ["git", "rev-list", "--count", f"{commit}..HEAD", "--", "src"],
+        ["git", "rev-list", "--count", f"{commit}..HEAD", "--", *folders],
         cwd=ROOT,
         capture_output=True,
         text=True,
@@ -30,11 +31,14 @@ def report() -> list[str]:
     lines = []
     for path in sorted(RESULTS.glob("*.json")):
         commit = (json.loads(path.read_text())["machine"]["commit"] or "?").rstrip("+")
-        behind = commits_since(commit)
+        folders = ("src", "benchmarks/peers") if path.stem.startswith("peers-") else ("src",)
+        behind = commits_since(commit, *folders)
         if behind is None:
             lines.append(f"stale: {path.stem} was measured at a commit that is not here ({commit})")
         elif behind:
-            lines.append(f"stale: {path.stem} was measured {behind} changes of src ago ({commit})")
+            lines.append(
+                f"stale: {path.stem} was measured {behind} changes of {' and '.join(folders)} ago ({commit})"
+            )
     return lines
 
 
