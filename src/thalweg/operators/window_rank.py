@@ -1,7 +1,7 @@
 """Number the rows of each window once the window is complete, and keep the first ones.
 
 Ties: `rank` gives equal rows the same number; `row_number` breaks ties by position, or where rows
-have none (they come out of an aggregation) by all their columns.
+have none (they come out of an aggregation) by all their columns; downwards where the latest come first.
 """
 
 from __future__ import annotations
@@ -161,11 +161,17 @@ def ordered_rows(frame: pl.LazyFrame, spec: WindowRankSpec, first: tuple[str, ..
 
 def _sorted(frame: pl.LazyFrame, spec: WindowRankSpec, first: tuple[str, ...]) -> pl.LazyFrame:
     ties = tie_columns(spec.columns, [k.column for k in spec.order])
-    lead = len(first)
-    descending = [False] * lead + [k.descending for k in spec.order] + [False] * len(ties)
-    nulls_last = [False] * lead + [not k.puts_nulls_first for k in spec.order] + [False] * len(ties)
+    lead, is_turned = len(first), turns_ties(spec.order)
+    descending = [False] * lead + [k.descending for k in spec.order] + [is_turned] * len(ties)
+    nulls_last = [False] * lead + [not k.puts_nulls_first for k in spec.order]
+    nulls_last += [is_turned] * len(ties)
     order = [*first, *(k.column for k in spec.order), *ties]
     return frame.sort(order, descending=descending, nulls_last=nulls_last)
+
+
+def turns_ties(order: Iterable[SortKey]) -> bool:
+    """Whether rows that tie go downwards: the latest first."""
+    return any(k.latest_first for k in order)
 
 
 def tie_columns(columns: Mapping[str, pl.DataType], order: Collection[str]) -> list[str]:
@@ -182,10 +188,10 @@ def _is_simple(spec: WindowRankSpec) -> bool:
 def _is_first(key: SortKey, partition: tuple[str, ...]) -> pl.Expr:
     """Rows that share the first rank, found without sorting."""
     value = pl.col(key.column)
-    best = (value.max() if key.descending else value.min()).over(partition)
+    best = _within(value.max() if key.descending else value.min(), partition)
     if not key.puts_nulls_first:
         return value.eq_missing(best)
-    has_null = (value.null_count() > 0).over(partition)
+    has_null = _within(value.null_count() > 0, partition)
     return pl.when(has_null).then(value.is_null()).otherwise(value == best)
 
 
