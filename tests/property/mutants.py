@@ -36,8 +36,7 @@ from thalweg.operators import (
 )
 from thalweg.operators import windows as windowing
 from thalweg.operators.aggregation import DONE, NEVER
-from thalweg.plan import properties
-from thalweg.plan import attach
+from thalweg.plan import attach, properties
 from thalweg.progress import merge
 from thalweg.progress.owner import WatermarkOwner
 from thalweg.progress.split_clock import Advance, SplitClock
