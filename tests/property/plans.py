@@ -26,7 +26,7 @@ from tests.property.columns import (
 )
 from tests.property.ranking_plans import first_rows, over_rows, running_rank, window_rank
 from tests.property.worlds import SCHEMA, SECOND, PacedSource, World, random_world
-from thalweg.base.types import INT64, Decimal, Float, Integer, List, Timestamp
+from thalweg.base.types import INT64, STRING, Decimal, Float, Integer, List, Timestamp
 from thalweg.expr.nodes import (
     Aggregate,
     Call,
@@ -351,12 +351,24 @@ def random_call(r: Random, plan: Plan) -> Aggregate:
     if numbers:
         number = Column(r.choice(numbers))
         calls += [Aggregate(f, (number,)) for f in ("sum", "avg")]
-    call = r.choice(calls)
+    call = _ordered(plan, r.choice(calls))
     if call.args and r.random() < 0.25:
         call = replace(call, distinct=True)
     if r.random() < 0.25:
         call = replace(call, filter=condition(r, plan))
     return call
+
+
+def _ordered(plan: Plan, call: Aggregate) -> Aggregate:
+    """Now and then a list, or the first or last value, in the place of the number of values."""
+    # what is drawn here follows from the plan: it takes nothing from the numbers that make other plans
+    r = Random(f"{plan.schema} {call} {len(every_node(plan))}")
+    if call.function != "count" or not call.args or r.random() < 0.4:
+        return call
+    kinds = ["array_agg", "first_value", "last_value"] if is_placed(plan) else ["array_agg"]
+    if plan.schema.type_of(argument_of(call)) == STRING:
+        kinds.append("listagg")
+    return replace(call, function=r.choice(kinds))
 
 
 def _join(r: Random, plan: Plan) -> Plan | None:

@@ -22,7 +22,9 @@ from typing import Any
 
 import polars as pl
 
+from tests.property.columns import is_placed
 from tests.property.recording import Table, canonical
+from thalweg.expr import aggregates
 from thalweg.expr.nodes import Aggregate, Call, Cast, Column, Expr, Literal, PythonCall, walk
 from thalweg.plan.nodes import (
     AssignWatermark,
@@ -386,20 +388,22 @@ def _group(plan: GroupBy, below: list[R]) -> list[R]:
     groups: dict[tuple[Any, ...], list[R]] = {} if plan.keys else {(): []}
     for row in below:
         groups.setdefault(tuple(canonical(row.values[k]) for k in plan.keys), []).append(row)
-    done = []
+    done, by_place = [], is_placed(plan.input)
     for rows in groups.values():
-        made = {a.name: aggregate(a.expr, rows) for a in plan.aggregates}
+        made = {a.name: aggregate(a.expr, rows, by_place=by_place) for a in plan.aggregates}
         done.append(R({**{k: rows[0].values[k] for k in plan.keys}, **made}))
     return done
 
 
-def aggregate(call: Expr, rows: list[R]) -> Any:
+def aggregate(call: Expr, rows: list[R], *, by_place: bool = False) -> Any:
     """An aggregate over the rows of a group."""
     assert isinstance(call, Aggregate), "a grouping holds aggregates"
     if call.filter is not None:
         rows = [r for r in rows if value(call.filter, r) is True]
     if not call.args:
         return len(rows)
+    if aggregates.lookup(call.function).is_ordered:
+        return _listed(call, rows, by_place=by_place)
     values = [v for r in rows if (v := value(call.args[0], r)) is not None]
     if call.distinct:
         values = list({canonical(v): v for v in values}.values())
@@ -411,6 +415,24 @@ def aggregate(call: Expr, rows: list[R]) -> Any:
         return {"min": min, "max": max}[call.function](values, key=_order)
     total = _sum(values)
     return total if call.function == "sum" else _average(total, len(values))
+
+
+def _listed(call: Aggregate, rows: list[R], *, by_place: bool) -> Any:
+    """A list of values, or the first or the last one: by the position of rows, or by value."""
+    has_end = call.function in ("first_value", "last_value")
+    by_place = by_place and (has_end or not call.distinct)
+    kept = [(r.place if by_place else (), value(call.args[0], r)) for r in rows]
+    if call.function != "array_agg":
+        kept = [(p, v) for p, v in kept if v is not None]
+    kept.sort(key=lambda pair: (pair[0], (False, False, 0) if pair[1] is None else (True, *_order(pair[1]))))
+    values = [v for _, v in kept]
+    if not values:
+        return None
+    if has_end:
+        return values[0] if call.function == "first_value" else values[-1]
+    if call.distinct:
+        values = list({canonical(v): v for v in values}.values())
+    return ",".join(values) if call.function == "listagg" else values
 
 
 def _sum(values: list[Any]) -> Any:

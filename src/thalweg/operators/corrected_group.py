@@ -19,6 +19,7 @@ from thalweg.columnar.batch import Batch
 from thalweg.columnar.eager import pick
 from thalweg.operators.aggregation import SHOWN, GroupingSpec, least_key
 from thalweg.operators.corrections import Corrections
+from thalweg.operators.missing import check_present
 from thalweg.operators.parts import ROWS
 from thalweg.plan.nodes import WINDOW_END
 from thalweg.protocols.operator import Context, Output
@@ -115,7 +116,7 @@ class CorrectedGroupOp:
 
     def _show(self, slots: Array) -> Iterator[Output]:
         """Groups as they are now, and what was emitted in their place before."""
-        slots = slots[self._state.column(ROWS)[slots] != 0]
+        slots = slots[self._state.column(ROWS)[slots] > 0]
         if len(slots) or self._owed.are_owed:
             self._state.column(SHOWN)[slots] = True
             yield from self._owed.emitted([self._rows(slots)])
@@ -124,6 +125,7 @@ class CorrectedGroupOp:
         """The groups that have changed since they were emitted."""
         slots = np.unique(np.concatenate(self._again)) if self._again else _NO_SLOTS
         self._again = []
+        self._check(slots)
         if len(slots):
             yield from self._show(slots[~self._state.column(SHOWN)[slots]])
         for values in self._values:
@@ -136,10 +138,16 @@ class CorrectedGroupOp:
         live = self._state.live()
         ends = self._ends(live)
         gone = live[ends <= final]
+        self._check(gone)
         self._next_gone = _least(ends[ends > final])
         for values in self._values:
             values.forget(gone)
         self._state.free(gone)
+
+    def _check(self, slots: Array) -> None:
+        if self._spec.is_updating:
+            counts = self._state.column(ROWS)[slots]
+            check_present(counts, lambda some: self._state.keys(slots[some]), "row of a window")
 
     def on_cut(self, number: int) -> Iterator[Output]:
         """What has changed since the last cut."""
@@ -151,6 +159,7 @@ class CorrectedGroupOp:
         del port
         yield from self._emit(None)
         yield from self._settle()
+        self._check(self._state.live())
 
 
 def _least(ends: Array) -> int | None:

@@ -22,6 +22,7 @@ from thalweg.columnar.eager import beside, gather_rows, numbers, pick
 from thalweg.columnar.index import KeyIndex
 from thalweg.columnar.members import Members
 from thalweg.operators.aggregation import weight_array
+from thalweg.operators.missing import check_present
 from thalweg.operators.window_rank import WindowRankSpec, ordered_rows
 from thalweg.plan.nodes import SortKey
 from thalweg.protocols.operator import Context, Output
@@ -147,6 +148,8 @@ class RunningRankOp:
     def _renumber(self, keys: Array) -> Iterator[Output]:
         """What has changed of some keys."""
         slots, owners = self._members.of(keys)
+        if self._spec.is_updating:
+            check_present(self._state.column(_ROWS)[slots], lambda some: self._state.keys(slots[some]))
         frame = beside(self._state.keys(slots), [numbers(_KEY, owners), numbers("__slot", slots)])
         ordered = self._spec.in_order(frame, _KEY)
         slots = ordered.get_column("__slot").to_numpy()

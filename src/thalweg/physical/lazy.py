@@ -214,7 +214,8 @@ def lazy_call(expr: object, below: Plan, *, is_placed: bool = False) -> pl.Expr:
 def _ordered(values: pl.Expr, held: DataType, *, by_place: bool) -> pl.Expr:
     """Values as they stand in a list: those of rows that count, by position or by value."""
     if by_place:
-        values = values.sort_by(SPLIT, OFFSET)
+        # rows that were made from one row of the source share its position
+        values = values.sort_by(SPLIT, OFFSET, values)
     values = unboxed(values.drop_nulls(), held)
     return values if by_place else values.sort()
 

@@ -9,8 +9,11 @@ from dataclasses import dataclass, field
 from thalweg.expr import aggregates
 from thalweg.expr.nodes import Aggregate
 from thalweg.plan.nodes import (
+    WINDOW_END,
+    WINDOW_START,
     AssignWatermark,
     BadRows,
+    Explode,
     GroupBy,
     Join,
     Late,
@@ -24,7 +27,7 @@ from thalweg.plan.nodes import (
     Window,
 )
 from thalweg.plan.over import Over
-from thalweg.plan.properties import join_bounds
+from thalweg.plan.properties import join_bounds, properties
 
 
 @dataclass
@@ -82,6 +85,28 @@ def reads_positions(plan: GroupBy) -> bool:
     """Whether some aggregate depends on where rows stood in their source, if they have a place there."""
     calls = [a.expr for a in plan.aggregates]
     return any(isinstance(c, Aggregate) and aggregates.lookup(c.function).is_ordered for c in calls)
+
+
+def may_lose_places(plan: GroupBy) -> bool:
+    """Whether rows of a group may be taken back, or several of them share the position of a source row."""
+    if properties(plan.input).is_updating:
+        return True
+    below, scans = _repeating(plan.input)
+    is_windowed = {WINDOW_START, WINDOW_END} <= set(plan.keys)
+    return below - ({Window} if is_windowed else set()) != set() or len(set(scans)) < len(scans)
+
+
+def _repeating(plan: Plan) -> tuple[set[type[Plan]], list[Plan]]:
+    """The kinds of steps below that make several rows of one, and every scan as often as it is reached."""
+    if isinstance(plan, (Scan, Values)):
+        return set(), [plan]
+    kinds: set[type[Plan]] = {type(plan)} if isinstance(plan, (Explode, Window)) else set()
+    scans: list[Plan] = []
+    for below in plan.inputs:
+        more, reached = _repeating(below)
+        kinds |= more
+        scans += reached
+    return kinds, scans
 
 
 def _mark_positions(plan: Plan, needs: Needs) -> None:
