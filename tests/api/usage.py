@@ -27,6 +27,9 @@ def hot_auctions(bids: tw.Dataset) -> tw.Dataset:
     assert_type(hot, tw.Dataset)
     hot.write_parquet("out/hot")
     hot.write_csv("out/hot", changelog="fold", separator=";", quote=None, has_header=False)
+    hot.write_csv("out/hot", separator=";", partition_by=["auction"], success_file="_DONE", part_age="1 min")
+    hot.write_json("out/hot", partition_by="auction", partition_time="$auction", commit_delay="1 min")
+    hot.write_parquet("out/hot", separator=";")  # type: ignore[call-arg]
     hot.write_csv("out/hot", separtor=";")  # type: ignore[call-arg]
     hot.write_csv("out/hot", separator=3)  # type: ignore[arg-type]
     return hot.rank("place", by=tw.desc("num"), partition=tw.WINDOW).filter(tw.col("place") <= 3)
