@@ -64,6 +64,7 @@ def steps(data: tw.Dataset, other: tw.Dataset) -> None:
     data.join(other, on="k", how="outer")  # type: ignore[arg-type]
     assert_type(data.assign_watermark("at", delay="4s").window(tw.tumbling("1m")), tw.WindowedDataset)
     assert_type(data.assign_watermark("at", lateness_max="1h"), tw.Dataset)
+    assert_type(data.join(other, on="user").late("right"), tw.Dataset)
     assert_type(
         data.map_batches(lambda f: f.head(1), schema={"a": int, "b": "STRING", "c": pl.Int8}), tw.Dataset
     )

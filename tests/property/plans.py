@@ -55,7 +55,7 @@ from thalweg.plan.nodes import (
     Window,
     rows,
 )
-from thalweg.plan.properties import properties
+from thalweg.plan.properties import late_of_join, properties
 from thalweg.progress.sessions import SessionSpec
 from thalweg.progress.windows import WindowSpec
 
@@ -134,6 +134,9 @@ def _roots(r: Random, steps: Sequence[Plan]) -> tuple[Plan, ...]:
         roots.append(r.choice([n for n in every_node(steps[-1]) if not isinstance(n, (Scan, Values))]))
     if r.random() < 0.15:
         roots.append(random_step(r, r.choice(steps)))
+    for step in every_node(steps[-1]):
+        if isinstance(step, Join):
+            roots += [rows for port in (0, 1) if (rows := late_of_join(step, port)) is not None]
     windows = [p for p in every_node(steps[-1]) if isinstance(p, (Window, SessionWindow))]
     if windows and r.random() < 0.6:
         roots += [Late(w) for w in dict.fromkeys(r.choices(windows, k=2))]

@@ -26,6 +26,7 @@ from tests.property.columns import is_placed
 from tests.property.recording import Table, canonical
 from thalweg.expr import aggregates
 from thalweg.expr.nodes import Aggregate, Call, Cast, Column, Expr, Literal, PythonCall, walk
+from thalweg.plan.late import Behind
 from thalweg.plan.nodes import (
     AssignWatermark,
     Explode,
@@ -133,6 +134,8 @@ class Reference:
         if isinstance(plan, Late):
             assert isinstance(plan.input, (SessionWindow, Window)), "late rows leave a window"
             return [self._late(r, s, e) for r, s, e, late in self._pairs(plan.input) if late]
+        if isinstance(plan, Behind):
+            return self._behind(plan, self.rows(plan.input))
         if isinstance(plan, (SessionWindow, Window)):
             pairs = self._pairs(plan)
             if isinstance(plan, SessionWindow):
@@ -191,9 +194,20 @@ class Reference:
             return below
         return [r for r in below if r.before is None or r.values[column] >= r.before - slack]
 
+    def _behind(self, plan: Behind, below: list[R]) -> list[R]:
+        """The rows that are late by a time column."""
+        punctual = self._not_behind(plan.input, plan.column, below)
+        late = [r for r in below if not any(r is p for p in punctual)]
+        return [r.having(**_place(r)) for r in late if r.values[plan.column] is not None]
+
     def _late(self, row: R, start: datetime, end: datetime) -> R:
-        split, position = (None, None) if row.place is None else (str(row.place[1]), row.place[2])
-        return row.having(window_start=start, window_end=end, split=split, position=position)
+        return row.having(window_start=start, window_end=end, **_place(row))
+
+
+def _place(row: R) -> dict[str, Any]:
+    """The split and the position that late rows are reported with."""
+    split, position = (None, None) if row.place is None else (str(row.place[1]), row.place[2])
+    return {"split": split, "position": position}
 
 
 def _key(plan: Scan | Values) -> int:

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from typing import Any
+from typing import Any, Literal
 
 import polars as pl
 
@@ -21,7 +21,7 @@ from thalweg.api.columns import Names, column, column_name, column_names, column
 from thalweg.api.expressions import Expression, IntoColumn, Value, all_of
 from thalweg.api.frame_functions import Row, frame_function, row_function
 from thalweg.api.grouping import GroupedDataset, WindowedDataset
-from thalweg.api.joining import How, join_plans
+from thalweg.api.joining import How, join_plans, late_rows
 from thalweg.api.ordering import OrderBy, sort_keys
 from thalweg.api.place import caller, located, stamped
 from thalweg.api.results import Results
@@ -184,6 +184,13 @@ class Dataset(Results):
             [('a', 'Bob'), ('b', 'Bob'), ('c', None)]
         """
         return self._step(lambda: join_plans(self.plan, other.plan, on, how, suffix), other.plan)
+
+    def late(self, side: Literal["left", "right"] = "left") -> Dataset:
+        """The rows of one side of a join in time that came too late for it, with their split and position.
+
+        Of `over` they are the rows of its only side. Late rows of windows are those of `window(…).late()`.
+        """
+        return self._step(lambda: late_rows(self.plan, side))
 
     def limit(self, n: int, offset: int = 0) -> Dataset:
         """The first rows by position in the input; with them, input that never ends is done with."""

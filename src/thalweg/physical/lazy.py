@@ -29,6 +29,7 @@ from thalweg.physical.lazy_joins import join_frames
 from thalweg.physical.lazy_sessions import group_sessions, session_rows
 from thalweg.physical.lazy_windows import group_panes, window_rows
 from thalweg.physical.over import over_spec
+from thalweg.plan.late import Behind
 from thalweg.plan.nodes import (
     AssignWatermark,
     BadRows,
@@ -105,7 +106,7 @@ class LazyBuilder:
         if isinstance(plan, BadRows):
             assert isinstance(plan.input, Scan), "bad rows come from a scan"
             return self._reading.bad_rows(plan.input)
-        if isinstance(plan, Late):
+        if isinstance(plan, (Behind, Late)):
             return plan.schema.polars.to_frame().lazy()
         if isinstance(plan, GroupBy):
             return self._group_by(plan)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from thalweg.expr import aggregates
 from thalweg.expr.nodes import Aggregate
+from thalweg.plan.late import Behind
 from thalweg.plan.nodes import (
     WINDOW_END,
     WINDOW_START,
@@ -69,11 +70,11 @@ def _visit(plan: Plan, needs: Needs, seen: set[Plan]) -> None:
         _visit(below, needs, seen)
     if isinstance(plan, Late):
         _mark_positions(plan.input, needs)
-    if isinstance(plan, (Limit, Over)) or (isinstance(plan, Rank) and plan.kind == "row_number"):
+    if isinstance(plan, (Behind, Limit, Over)) or (isinstance(plan, Rank) and plan.kind == "row_number"):
         _mark_positions(plan.inputs[0], needs)
     if isinstance(plan, GroupBy) and reads_positions(plan):
         _mark_positions(plan.input, needs)
-    if isinstance(plan, (Window, SessionWindow, Over)):
+    if isinstance(plan, (Behind, Window, SessionWindow, Over)):
         _mark_verdicts(plan.input, needs)
     if isinstance(plan, Join):
         for below, bound in zip(plan.inputs, join_bounds(plan), strict=True):
@@ -113,7 +114,7 @@ def _mark_positions(plan: Plan, needs: Needs) -> None:
     """Scans whose rows reach the step one by one."""
     if isinstance(plan, (Scan, Values)):
         needs.positions.add(plan)
-    if isinstance(plan, (GroupBy, Join, MapBatches)):
+    if isinstance(plan, (Behind, GroupBy, Join, MapBatches)):
         return
     for below in plan.inputs:
         _mark_positions(below, needs)
@@ -123,7 +124,7 @@ def _mark_verdicts(plan: Plan, needs: Needs) -> None:
     """The watermark is used up by the first stateful step."""
     if isinstance(plan, AssignWatermark):
         needs.verdicts.add(plan)
-    if isinstance(plan, (GroupBy, Join, Rank, Limit, Window, SessionWindow, Over)):
+    if isinstance(plan, (Behind, GroupBy, Join, Rank, Limit, Window, SessionWindow, Over)):
         return
     for below in plan.inputs:
         _mark_verdicts(below, needs)
@@ -133,7 +134,7 @@ def has_positions(plan: Plan, needs: Needs) -> bool:
     """Whether the plan's rows carry their position."""
     if isinstance(plan, (Scan, Values)):
         return plan in needs.positions
-    if isinstance(plan, (GroupBy, Join, MapBatches, Limit)):
+    if isinstance(plan, (Behind, GroupBy, Join, MapBatches, Limit)):
         return False
     return bool(plan.inputs) and all(has_positions(p, needs) for p in plan.inputs)
 

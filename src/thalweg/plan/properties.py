@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 
 from thalweg.expr.nodes import Call, Column, Expr, Literal
+from thalweg.plan.late import Behind
 from thalweg.plan.nodes import (
     WINDOW_END,
     WINDOW_START,
@@ -139,7 +140,7 @@ def _unary(plan: Plan, below: Properties) -> Properties:
         return Properties(is_bounded=True, is_updating=True, times=below.times)
     if isinstance(plan, MapBatches):
         return Properties(below.is_bounded, below.is_updating)
-    if isinstance(plan, (Late, BadRows)):
+    if isinstance(plan, (Late, Behind, BadRows)):
         return Properties(below.is_bounded)
     if isinstance(plan, Explode):
         times = {k: v for k, v in below.times.items() if k != plan.column}
@@ -319,3 +320,10 @@ def _rank(plan: Rank, below: Properties) -> Properties:
 def ranks_windows(plan: Rank) -> bool:
     """Whether the step numbers the rows of windows when their time has passed."""
     return properties(plan.input).windows and {WINDOW_START, WINDOW_END} <= set(plan.partition)
+
+
+def late_of_join(plan: Join, port: int) -> Behind | None:
+    """The rows of an input of a join that come too late; None where no row can be."""
+    late = join_bounds(plan)[port].late
+    below = plan.inputs[port]
+    return None if late is None else Behind(below, late.column, properties(below).times[late.column])
