@@ -10,13 +10,12 @@ Not here: changes over time; a prefix of the input has a result like any other i
 from __future__ import annotations
 
 import itertools
-import math
 import operator as op
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import Decimal
 from functools import cmp_to_key
 from typing import Any
 
@@ -24,7 +23,7 @@ import polars as pl
 
 from tests.property.columns import is_placed
 from tests.property.recording import Table, canonical
-from thalweg.expr import aggregates
+from tests.property.reference_values import of_values, order_of
 from thalweg.expr.nodes import Aggregate, Call, Cast, Column, Expr, Literal, PythonCall, walk
 from thalweg.plan.late import Behind
 from thalweg.plan.nodes import (
@@ -416,67 +415,17 @@ def aggregate(call: Expr, rows: list[R], *, by_place: bool = False) -> Any:
         rows = [r for r in rows if value(call.filter, r) is True]
     if not call.args:
         return len(rows)
-    if aggregates.lookup(call.function).is_ordered:
-        return _listed(call, rows, by_place=by_place)
-    values = [v for r in rows if (v := value(call.args[0], r)) is not None]
-    if call.distinct:
-        values = list({canonical(v): v for v in values}.values())
-    if call.function == "count":
-        return len(values)
-    if not values:
-        return None
-    if call.function in ("min", "max"):
-        return {"min": min, "max": max}[call.function](values, key=_order)
-    total = _sum(values)
-    return total if call.function == "sum" else _average(total, len(values))
-
-
-def _listed(call: Aggregate, rows: list[R], *, by_place: bool) -> Any:
-    """A list of values, or the first or the last one: by the position of rows, or by value."""
-    has_end = call.function in ("first_value", "last_value")
-    by_place = by_place and (has_end or not call.distinct)
-    kept = [(r.place if by_place else (), value(call.args[0], r)) for r in rows]
-    if call.function != "array_agg":
-        kept = [(p, v) for p, v in kept if v is not None]
-    kept.sort(key=lambda pair: (pair[0], (False, False, 0) if pair[1] is None else (True, *_order(pair[1]))))
-    values = [v for _, v in kept]
-    if not values:
-        return None
-    if has_end:
-        return values[0] if call.function == "first_value" else values[-1]
-    if call.distinct:
-        values = list({canonical(v): v for v in values}.values())
-    return ",".join(values) if call.function == "listagg" else values
-
-
-def _sum(values: list[Any]) -> Any:
-    if not isinstance(values[0], float):
-        return sum(values[1:], values[0])
-    odd = [v for v in values if not math.isfinite(v)]
-    return sum(odd) if odd else math.fsum(values)
-
-
-def _average(total: Any, count: int) -> Any:
-    if isinstance(total, int):
-        return abs(total) // count * (1 if total >= 0 else -1)
-    if isinstance(total, Decimal):
-        places = max(6, -int(total.as_tuple().exponent))
-        return (total / count).quantize(Decimal(1).scaleb(-places), ROUND_HALF_UP)
-    return total / count
+    kept = [(r.place or (), value(call.args[0], r)) for r in rows]
+    return of_values(call, kept, by_place=by_place)
 
 
 # Order -------------------------------------------------------------------------------------------------
 
 
-def _order(v: Any) -> Any:
-    """A key by which values compare; NaN is the greatest number."""
-    return (math.isnan(v), 0.0 if math.isnan(v) else v) if isinstance(v, float) else (False, v)
-
-
 def _sortable(row: R) -> list[Any]:
     """All values of a row, for ties; NULL first."""
     values = [v for v in row.values.values() if not isinstance(v, list)]
-    return [(v is not None, (False, 0) if v is None else _order(v)) for v in values]
+    return [(v is not None, (False, 0) if v is None else order_of(v)) for v in values]
 
 
 def _rank(plan: Rank, below: list[R]) -> list[R]:
@@ -523,6 +472,6 @@ def _compare(order: Sequence[SortKey], a: R, b: R) -> int:
         if x is None or y is None:
             if (x is None) != (y is None):
                 return -1 if (x is None) == key.puts_nulls_first else 1
-        elif _order(x) != _order(y):
-            return -1 if (_order(x) < _order(y)) != key.descending else 1
+        elif order_of(x) != order_of(y):
+            return -1 if (order_of(x) < order_of(y)) != key.descending else 1
     return 0
