@@ -178,7 +178,7 @@ class Reference:
 
     def _on_time(self, plan: Join, side: Plan, below: list[R]) -> list[R]:
         """The rows of one side that are not late, where they must be near rows of the other one in time."""
-        if not self._judges or any(properties(p).is_updating for p in plan.inputs):
+        if not self._judges or not all(properties(p).is_final for p in plan.inputs):
             return below
         for x, y in _orders(plan.residual):
             slack = _slack(side, x) if x in side.schema and y not in side.schema else None

@@ -179,9 +179,9 @@ def _lags(below: Properties) -> dict[str, int]:
 
 
 def join_bounds(plan: Join) -> tuple[SideBound, SideBound]:
-    """For how long the rows of both inputs can find partners; for ever, if rows can be taken back."""
+    """For how long the rows of both inputs can find partners; for ever, if any may yet be taken back."""
     left, right = (properties(p) for p in plan.inputs)
-    if left.is_updating or right.is_updating:
+    if not (left.is_final and right.is_final):
         return SideBound(), SideBound()
     return side_bounds(plan, left.times, right.times)
 
