@@ -14,7 +14,7 @@ SEEDS = 150
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("mutant", (*MUTANTS, *STATE_MUTANTS), ids=lambda m: m.name.replace(" ", "_"))
+@pytest.mark.parametrize("mutant", [*MUTANTS, *STATE_MUTANTS], ids=lambda m: m.name.replace(" ", "_"))
 def test_a_law_notices(mutant: Mutant) -> None:
     with mutant.install():
         noticed = _search(mutant)

@@ -15,6 +15,7 @@ from thalweg.expr.nodes import Call, Column, Expr, Named
 from thalweg.plan import build
 from thalweg.plan.join import apart, equal, join
 from thalweg.plan.late import Behind
+from thalweg.plan.lookup import lookup_join
 from thalweg.plan.nodes import Join, JoinKind, Plan, Project
 from thalweg.plan.over import Over
 from thalweg.plan.properties import late_of_join, properties
@@ -23,8 +24,11 @@ How: TypeAlias = Literal["inner", "left", "right", "full", "semi", "anti", "cros
 """Which rows a join gives."""
 
 
-def join_plans(left: Plan, right: Plan, on: Names, how: How, suffix: str) -> Plan:
-    """The join of two plans by the names of columns that both have, by conditions, or by both."""
+def join_plans(left: Plan, right: Plan, on: Names, how: How, suffix: str, *, looks_up: bool = False) -> Plan:
+    """The join of two plans by the names of columns that both have, by conditions, or by both.
+
+    With `looks_up`, the right side is a table whose rows are those of the moment.
+    """
     kind = _kind(how)
     names, conditions = _split(on)
     _check_on(how, names, conditions)
@@ -36,7 +40,11 @@ def join_plans(left: Plan, right: Plan, on: Names, how: How, suffix: str) -> Pla
     parts = list(conditions)
     if names:
         parts.insert(0, equal([(Column(n), Column(called[n])) for n in names]))
-    made = join(left, other, kind, all_of(parts) if parts else None, clause="join")
+    condition = all_of(parts) if parts else None
+    if looks_up:
+        made = lookup_join(left, other, kind, condition)
+    else:
+        made = join(left, other, kind, condition, clause="join")
     if kind in ("semi", "anti"):
         return made
     hidden = {called[n] for n in names}

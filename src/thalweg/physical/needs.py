@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from thalweg.expr import aggregates
 from thalweg.expr.nodes import Aggregate
 from thalweg.plan.late import Behind
+from thalweg.plan.lookup import LookupJoin
 from thalweg.plan.nodes import (
     WINDOW_END,
     WINDOW_START,
@@ -63,7 +64,7 @@ def _visit(plan: Plan, needs: Needs, seen: set[Plan]) -> None:
     if plan in seen:
         return
     seen.add(plan)
-    for below in plan.inputs:
+    for below in rows_below(plan):
         # late and bad rows leave their step through a port of its own
         if not isinstance(plan, (Late, BadRows)):
             needs.reads[below] += 1
@@ -80,6 +81,16 @@ def _visit(plan: Plan, needs: Needs, seen: set[Plan]) -> None:
         for below, bound in zip(plan.inputs, join_bounds(plan), strict=True):
             if bound.late is not None:
                 _mark_verdicts(below, needs)
+
+
+def looks_up(plan: Plan) -> bool:
+    """Whether the rows of the left input go through, each with what a table has for it."""
+    return isinstance(plan, LookupJoin) and not properties(plan.left).is_updating
+
+
+def rows_below(plan: Plan) -> tuple[Plan, ...]:
+    """The inputs whose rows come to a step; a table that is looked up does not come."""
+    return (plan.left,) if isinstance(plan, LookupJoin) else plan.inputs
 
 
 def reads_positions(plan: GroupBy) -> bool:
@@ -114,9 +125,9 @@ def _mark_positions(plan: Plan, needs: Needs) -> None:
     """Scans whose rows reach the step one by one."""
     if isinstance(plan, (Scan, Values)):
         needs.positions.add(plan)
-    if isinstance(plan, (Behind, GroupBy, Join, MapBatches)):
+    if isinstance(plan, (Behind, GroupBy, MapBatches)) or (isinstance(plan, Join) and not looks_up(plan)):
         return
-    for below in plan.inputs:
+    for below in rows_below(plan):
         _mark_positions(below, needs)
 
 
@@ -124,9 +135,11 @@ def _mark_verdicts(plan: Plan, needs: Needs) -> None:
     """The watermark is used up by the first stateful step."""
     if isinstance(plan, AssignWatermark):
         needs.verdicts.add(plan)
-    if isinstance(plan, (Behind, GroupBy, Join, Rank, Limit, Window, SessionWindow, Over)):
+    if isinstance(plan, (Behind, GroupBy, Rank, Limit, Window, SessionWindow, Over)):
         return
-    for below in plan.inputs:
+    if isinstance(plan, Join) and not looks_up(plan):
+        return
+    for below in rows_below(plan):
         _mark_verdicts(below, needs)
 
 
@@ -134,9 +147,11 @@ def has_positions(plan: Plan, needs: Needs) -> bool:
     """Whether the plan's rows carry their position."""
     if isinstance(plan, (Scan, Values)):
         return plan in needs.positions
-    if isinstance(plan, (Behind, GroupBy, Join, MapBatches, Limit)):
+    if isinstance(plan, (Behind, GroupBy, MapBatches, Limit)) or (
+        isinstance(plan, Join) and not looks_up(plan)
+    ):
         return False
-    return bool(plan.inputs) and all(has_positions(p, needs) for p in plan.inputs)
+    return bool(plan.inputs) and all(has_positions(p, needs) for p in rows_below(plan))
 
 
 def reads_late(plan: Plan) -> bool:

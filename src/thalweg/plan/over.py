@@ -110,8 +110,11 @@ def over(
         assert isinstance(resolved, Aggregate), "only aggregates slide"
         _check(resolved, schema, where or item.expr.span)
         found.append(Named(item.name, resolved))
-    made = Over(plan, tuple(partition), order, frame, tuple(found))
-    return _merged(made) if isinstance(plan, Over) else made
+    # imported here: it knows this step, too
+    from thalweg.plan.proctime import clocked
+
+    made = Over(clocked(plan, order), tuple(partition), order, frame, tuple(found))
+    return _merged(made) if isinstance(made.input, Over) else made
 
 
 def _merged(plan: Over) -> Plan:

@@ -119,7 +119,8 @@ def _writes(session: Session, plan: Plan, target: str, span: Span | None = None)
         where = session.settings.place("pipeline.late-rows.sink")
         made += _sides(session, dict.fromkeys([(rows, late) for rows in _late_rows(plan, where)], where))
     sinks = session.catalog.error_sinks
-    tables = {s: sinks[s] for s in _found(plan, Scan) if s in sinks}
+    scans = {s: replace(s, stamp=None) for s in _found(plan, Scan) if isinstance(s, Scan)}
+    tables = {s: sinks[table] for s, table in scans.items() if table in sinks}
     return [*made, *_sides(session, {(BadRows(s), name): where for s, (name, where) in tables.items()})]
 
 
