@@ -64,6 +64,9 @@ def steps(data: tw.Dataset, other: tw.Dataset) -> None:
     assert_type(data.dense_rank(by="a").top(3, by="a", offset=2), tw.Dataset)
     assert_type(data.window(tw.tumbling("1m")).dense_rank(by="a", partition="k"), tw.Dataset)
     assert_type(data.join(other, on="k", how="left").join(other, on=tw.col("a") == tw.col("b")), tw.Dataset)
+    latest = data.join_asof(other, tw.col("ts") >= tw.col("since"), by="k", how="inner", tolerance="5s")
+    assert_type(latest, tw.Dataset)
+    data.join_asof(other, "ts", how="right")  # type: ignore[arg-type]
     assert_type(data.with_columns(p=tw.proctime()).window(tw.tumbling("1m"), on="p"), tw.WindowedDataset)
     data.join(other, on="k", how="outer")  # type: ignore[arg-type]
     assert_type(data.assign_watermark("at", delay="4s").window(tw.tumbling("1m")), tw.WindowedDataset)

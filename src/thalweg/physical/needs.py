@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from thalweg.expr import aggregates
 from thalweg.expr.nodes import Aggregate
+from thalweg.plan.as_of import AsOfJoin
 from thalweg.plan.late import Behind
 from thalweg.plan.lookup import LookupJoin
 from thalweg.plan.nodes import (
@@ -29,7 +30,7 @@ from thalweg.plan.nodes import (
     Window,
 )
 from thalweg.plan.over import Over
-from thalweg.plan.properties import join_bounds, properties
+from thalweg.plan.properties import as_of_slacks, join_bounds, properties
 
 
 @dataclass
@@ -77,6 +78,11 @@ def _visit(plan: Plan, needs: Needs, seen: set[Plan]) -> None:
         _mark_positions(plan.input, needs)
     if isinstance(plan, (Behind, Window, SessionWindow, Over)):
         _mark_verdicts(plan.input, needs)
+    if isinstance(plan, AsOfJoin):
+        _mark_positions(plan.right, needs)
+        if as_of_slacks(plan) is not None:
+            for below in plan.inputs:
+                _mark_verdicts(below, needs)
     if isinstance(plan, Join):
         for below, bound in zip(plan.inputs, join_bounds(plan), strict=True):
             if bound.late is not None:
@@ -125,7 +131,9 @@ def _mark_positions(plan: Plan, needs: Needs) -> None:
     """Scans whose rows reach the step one by one."""
     if isinstance(plan, (Scan, Values)):
         needs.positions.add(plan)
-    if isinstance(plan, (Behind, GroupBy, MapBatches)) or (isinstance(plan, Join) and not looks_up(plan)):
+    if isinstance(plan, (Behind, GroupBy, AsOfJoin, MapBatches)) or (
+        isinstance(plan, Join) and not looks_up(plan)
+    ):
         return
     for below in rows_below(plan):
         _mark_positions(below, needs)
@@ -135,7 +143,7 @@ def _mark_verdicts(plan: Plan, needs: Needs) -> None:
     """The watermark is used up by the first stateful step."""
     if isinstance(plan, AssignWatermark):
         needs.verdicts.add(plan)
-    if isinstance(plan, (Behind, GroupBy, Rank, Limit, Window, SessionWindow, Over)):
+    if isinstance(plan, (Behind, GroupBy, AsOfJoin, Rank, Limit, Window, SessionWindow, Over)):
         return
     if isinstance(plan, Join) and not looks_up(plan):
         return
@@ -147,7 +155,7 @@ def has_positions(plan: Plan, needs: Needs) -> bool:
     """Whether the plan's rows carry their position."""
     if isinstance(plan, (Scan, Values)):
         return plan in needs.positions
-    if isinstance(plan, (Behind, GroupBy, MapBatches, Limit)) or (
+    if isinstance(plan, (Behind, GroupBy, AsOfJoin, MapBatches, Limit)) or (
         isinstance(plan, Join) and not looks_up(plan)
     ):
         return False

@@ -98,7 +98,7 @@ class Binder:
                 return plan
             mark = table.watermark
             value = self.bind_expression(mark.expression, plan, "a watermark")
-            return build.assign_watermark(plan, mark.column, value)
+            return build.assign_watermark(plan, mark.column, value, key=table.primary_key)
 
         return _guarded(bind, table.span)
 
