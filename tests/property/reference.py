@@ -434,7 +434,8 @@ def _rank(plan: Rank, below: list[R]) -> list[R]:
         parts.setdefault(tuple(canonical(row.values[p]) for p in plan.partition), []).append(row)
     done = []
     for rows in parts.values():
-        rows.sort(key=lambda r: (r.place or (), _sortable(r)))
+        is_turned = any(k.latest_first for k in plan.order)
+        rows.sort(key=lambda r: (r.place or (), _sortable(r)), reverse=is_turned)
         rows.sort(key=cmp_to_key(lambda a, b: _compare(plan.order, a, b)))
         number = 0
         for at, row in enumerate(rows, 1):
