@@ -102,7 +102,7 @@ class CorrectedGroupOp:
             yield from self._emit(self._passed)
         final = time - self._slack_us
         if self._next_gone is not None and self._next_gone <= final:
-            yield from self._settle()
+            yield from self._settle(final)
             self._forget(final)
 
     def _emit(self, until: int | None) -> Iterator[Output]:
@@ -123,10 +123,18 @@ class CorrectedGroupOp:
             self._state.column(SHOWN)[slots] = True
             yield from self._owed.emitted([self._rows(slots)])
 
-    def _settle(self) -> Iterator[Output]:
-        """The groups that have changed since they were emitted."""
+    def _settle(self, until: int | None = None) -> Iterator[Output]:
+        """The groups of windows up to an end, or all, that have changed since they were emitted.
+
+        Between cuts a group may have got what one of its inputs sends and not yet what another one does:
+        it may seem to have no rows.
+        """
         slots = np.unique(np.concatenate(self._again)) if self._again else _NO_SLOTS
         self._again = []
+        if until is not None and len(slots):
+            is_final = self._ends(slots) <= until
+            self._again = [slots[~is_final]]
+            slots = slots[is_final]
         self._check(slots)
         if len(slots):
             yield from self._show(slots[~self._state.column(SHOWN)[slots]])
