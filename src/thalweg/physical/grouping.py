@@ -86,9 +86,12 @@ def place_group_by(planner: Planner, plan: GroupBy) -> OpenStage:
 
 def _keeps_windows_apart(plan: GroupBy) -> bool:
     """Whether some value of a window cannot be put together from panes."""
-    calls = [call_of(a) for a in plan.aggregates]
-    entries = [aggregates.lookup(c.function) for c in calls]
-    return any(c.distinct for c in calls) or any(e.is_ordered and not e.needs_position for e in entries)
+    keeps_places = needs.may_lose_places(plan)
+    for call in map(call_of, plan.aggregates):
+        entry = aggregates.lookup(call.function)
+        if call.distinct or (entry.is_ordered and (keeps_places or not entry.needs_position)):
+            return True
+    return False
 
 
 def _place_panes(planner: Planner, panes: Panes, window: Window) -> OpenStage:
@@ -139,6 +142,7 @@ def _group(
         partials=False,
         fed=frozenset(fed),
         is_placed=needs.reads_positions(plan) and needs.has_positions(plan.input, planner.needs),
+        keeps_places=needs.may_lose_places(plan),
     )
     own = [Named(k, Column(k)) for k in keys] + made
     items = tuple(dict.fromkeys(own + columns_of_values(values)))
