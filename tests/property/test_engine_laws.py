@@ -38,6 +38,7 @@ MET = (
     *(f"{kind} join" for kind in get_args(JoinKind)),
     *("as-of inner join", "as-of left join"),
     *("join of changes", "join of rows that stay", "rows kept for a while"),
+    *("Behind", "window group, updating"),
     *("Over", "TopRows", "running row_number", "running rank", "running dense_rank"),
     *("Sessions", "SessionPartials", "SessionGroup", "SessionRows"),
     *("windows, tumbling", "windows, hopping", "windows, cumulating"),
