@@ -20,7 +20,7 @@ from tests.suites.fuzz_sql import check_plan
 from thalweg.plan.nodes import JoinKind
 
 UNHURRIED = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.large_base_example]
-CENSUS_SEEDS = (*range(120), 206, 223)
+CENSUS_SEEDS = (*range(120), 206, 223, 240, 303)
 
 MET = (
     *("Spread", "Distinct"),
