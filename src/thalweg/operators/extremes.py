@@ -18,10 +18,8 @@ from thalweg.base.types import DataType
 from thalweg.columnar.accumulate import add_counts
 from thalweg.columnar.batch import Batch
 from thalweg.columnar.buffers import NO_FLAGS, values_and_validity
-from thalweg.columnar.chains import first_places
 from thalweg.columnar.eager import gather_rows
 from thalweg.columnar.key_order import KeyOrder
-from thalweg.columnar.trees import Trees
 from thalweg.operators.missing import check_present
 from thalweg.protocols.state import ColumnSpec, ColumnsSpec, KeyedColumns
 
@@ -65,6 +63,9 @@ class Extremes:
     def __init__(self, kept: Ordered, state: KeyedColumns, groups: KeyedColumns, keys: Iterable[str]) -> None:
         self._kept, self._state, self._keys = kept, state, list(keys)
         self._names = [*self._keys, kept.argument]
+        # imported here: groupings without such values compile no trees
+        from thalweg.columnar.trees import Trees
+
         self._trees = Trees()
         self._owners = np.empty(0, np.int64)
         self._taken_back: list[Array] = []
@@ -93,9 +94,8 @@ class Extremes:
         slots = self._state.slots(batch.frame.select(self._names))
         fresh = self._state.last_new.copy()
         if len(fresh):
-            places = np.empty(len(fresh), np.int64)
-            first_places(slots, fresh, places)
-            self._add(fresh, groups[places])
+            known, firsts = np.unique(slots, return_index=True)
+            self._add(fresh, groups[firsts[np.searchsorted(known, fresh)]])
         weights = _NO_WEIGHTS if batch.weight is None else values_and_validity(batch.weight)[0]
         add_counts(slots, NO_FLAGS, weights, self._state.column(COUNT))
         if len(weights):
