@@ -16,11 +16,11 @@ import polars as pl
 
 from thalweg.columnar.as_of import latest_rows
 from thalweg.columnar.batch import BEFORE, Batch
-from thalweg.columnar.buffers import NO_WORDS, values_and_validity
+from thalweg.columnar.buffers import NO_WORDS
 from thalweg.columnar.eager import below, beside, filter_rows, gather_rows, numbers, pick
-from thalweg.errors import DataError
 from thalweg.expr.evaluate import Predicate
 from thalweg.operators.as_of_spec import GROUP, SINCE, AsOfSpec, TimedSide
+from thalweg.operators.event_times import event_times
 from thalweg.operators.windows import LATE
 from thalweg.protocols.operator import Context, Output, Side
 from thalweg.protocols.state import Multimap, RowStore
@@ -56,14 +56,14 @@ class AsOfJoinOp:
         groups = self._waiting[0].groups()
         if not groups:
             return None
-        least = int(_micros(self._waiting[0].rows(groups[0]), self._spec.left.time).min())
+        least = int(event_times(self._waiting[0].rows(groups[0]), self._spec.left.time).min())
         return least + 1 + (self._spec.slack_us or 0)
 
     def on_batch(self, port: int, batch: Batch) -> Iterator[Output]:
         """Keep rows until the watermark has passed them; turn late ones away."""
         assert batch.weight is None, "the planner puts this step on rows that stay"
         side = self._sides[port]
-        times = _micros(batch.frame, side.time)
+        times = event_times(batch.frame, side.time)
         frame = pick(batch.frame, list(side.columns))
         if BEFORE in batch.frame.columns and self._spec.slack_us is not None:
             before = batch.frame.get_column(BEFORE).fill_null(-(1 << 62)).to_numpy()
@@ -113,7 +113,7 @@ class AsOfJoinOp:
         frame = store.take(group)
         if until is None or (group + 1) * _SECOND <= until:
             return frame
-        is_open = _micros(frame, self._sides[port].time) >= until
+        is_open = event_times(frame, self._sides[port].time) >= until
         if is_open.any():
             store.add(gather_rows(frame, np.flatnonzero(is_open)))
             frame = gather_rows(frame, np.flatnonzero(~is_open))
@@ -130,13 +130,13 @@ class AsOfJoinOp:
         for places, rows in self._latest.pairs(known, self._rows_max):
             latest[places] = rows
         before = latest[latest >= 0]
-        times = _micros(others, self._spec.right.time)
+        times = event_times(others, self._spec.right.time)
         added = self._latest.add(others, slots, NO_WORDS)
         self._latest.counter(SINCE)[added] = times
         found = np.empty(mine.height, np.int64)
         keys = np.ascontiguousarray(keys, np.int64)
         latest_rows(
-            _micros(mine, self._spec.left.time),
+            event_times(mine, self._spec.left.time),
             keys[: mine.height],
             times,
             keys[mine.height :],
@@ -155,7 +155,7 @@ class AsOfJoinOp:
         if not frames:
             return pl.Schema(side.columns).to_frame()
         frame = below(frames)
-        times = _micros(frame, side.time)
+        times = event_times(frame, side.time)
         steps = np.diff(times)
         if (steps > 0).all() or (not breaks_ties and (steps >= 0).all()):
             return frame
@@ -187,7 +187,7 @@ class AsOfJoinOp:
         if self._spec.reach is not None:
             places = np.flatnonzero(found >= 0)
             since = self._latest.counter(SINCE)[found[places]]
-            far = _micros(mine, self._spec.left.time)[places] - since > self._spec.reach
+            far = event_times(mine, self._spec.left.time)[places] - since > self._spec.reach
             found[places[far]] = -1
         for start in range(0, len(found), self._rows_max):
             rows = found[start : start + self._rows_max]
@@ -245,17 +245,3 @@ def _has_key(frame: pl.DataFrame, side: TimedSide) -> Array | None:
             some = column.is_not_null().to_numpy()
             found = some if found is None else found & some
     return found
-
-
-def _micros(frame: pl.DataFrame, column: str) -> Array:
-    """The time column in microseconds; a row without a time is a bad row."""
-    series = frame.get_column(column)
-    if series.null_count():
-        row = int(series.is_null().arg_max() or 0)
-        raise DataError(
-            f'the event time "{column}" is NULL, so that the row has no place in the order',
-            code="data-null-time",
-            offset=row,
-            sample=str(frame.row(row, named=True)),
-        )
-    return values_and_validity(series)[0]

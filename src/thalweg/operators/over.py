@@ -27,6 +27,7 @@ from thalweg.columnar.sliding import EXTREMES, IS_FLOAT, SUMS, Slid, SlidingWind
 from thalweg.errors import DataError
 from thalweg.expr import aggregates
 from thalweg.expr.nodes import Aggregate
+from thalweg.operators.event_times import event_times
 from thalweg.operators.limit import position_order
 from thalweg.operators.windows import LATE
 from thalweg.plan.over import Frame
@@ -147,7 +148,7 @@ class Slider:
         spec = self._spec
         if spec.ties:
             return frame.sort([spec.order, *spec.ties])
-        times = _micros(frame, spec.order)
+        times = event_times(frame, spec.order)
         if len(times) < 2 or (times[1:] >= times[:-1]).all():
             return frame
         return gather_rows(frame, np.argsort(times, kind="stable"))
@@ -173,7 +174,7 @@ class Slider:
                 floats[:, at] = values
             if validity is not None:
                 valid[:, at] = validity
-        times = _micros(frame, spec.order)
+        times = event_times(frame, spec.order)
         return self.windows.slide(slots, times, words, valid, floats, self.index.capacity)
 
     def expire(self, before: int) -> None:
@@ -274,7 +275,7 @@ class OverOp:
         """Keep rows until the watermark has passed them; turn late ones away."""
         del port
         assert batch.weight is None, "the planner puts this step on rows that stay"
-        times = _micros(batch.frame, self._spec.order)
+        times = event_times(batch.frame, self._spec.order)
         frame = pick(batch.frame, self._names)
         if BEFORE in batch.frame.columns and self._spec.slack_us is not None:
             before = batch.frame.get_column(BEFORE).fill_null(-(1 << 62)).to_numpy()
@@ -300,7 +301,7 @@ class OverOp:
                 break
             frame = self._pending.take(group)
             if until is not None and (group + 1) * _SECOND > until:
-                times = _micros(frame, self._spec.order)
+                times = event_times(frame, self._spec.order)
                 open_ = times >= until
                 if open_.any():
                     self._pending.add(gather_rows(frame, np.flatnonzero(open_)))
@@ -362,17 +363,3 @@ def slide_whole(frame: pl.DataFrame, spec: OverSpec) -> pl.DataFrame:
     slider = Slider(spec)
     ordered = slider.ordered(frame)
     return beside(ordered, slider.results(slider.take(ordered)))
-
-
-def _micros(frame: pl.DataFrame, column: str) -> Array:
-    """The time column in microseconds; a row without a time is a bad row."""
-    series = frame.get_column(column)
-    if series.null_count():
-        row = int(series.is_null().arg_max() or 0)
-        raise DataError(
-            f'the event time "{column}" is NULL, so that the row has no place in the order',
-            code="data-null-time",
-            offset=row,
-            sample=str(frame.row(row, named=True)),
-        )
-    return values_and_validity(series)[0]
