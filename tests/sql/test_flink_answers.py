@@ -21,7 +21,7 @@ DATA = Path(__file__).parent.parent / "data" / "nexmark"
 QUERIES = Path(__file__).parent.parent / "unit" / "sql" / "queries"
 NAMES = ["q1", "q2", "q5", "q5_rank", "q11", "q14", "q15", "q16", "q17", "q18", "q19", "q21", "q22"]
 NAMES += ["w_hop", "w_tumble", "w_cumulate", "w_session", "w_topn", "over_range"]
-JOINS = ["q3", "q4", "q7", "q8", "q20", "q23", "interval_join", "interval_left"]
+JOINS = ["q3", "q4", "q7", "q8", "q9", "q20", "q23", "interval_join", "interval_left"]
 ANSWERS = {"q5_rank": "q5"}
 WAYS = [("batch", 65_536, 2), ("stream", 4_096, 2), ("stream", 65_536, 1), ("stream", 700, 3)]
 
