@@ -59,6 +59,7 @@ def steps(data: tw.Dataset, other: tw.Dataset) -> None:
     assert_type(data.union(other, other).distinct().limit(3), tw.Dataset)
     assert_type(data.join(other, on="k", how="left").join(other, on=tw.col("a") == tw.col("b")), tw.Dataset)
     data.join(other, on="k", how="outer")  # type: ignore[arg-type]
+    assert_type(data.declare_key("id", tw.col("part")).declare_key("a"), tw.Dataset)
     assert_type(data.assign_watermark("at", delay="4s").window(tw.tumbling("1m")), tw.WindowedDataset)
     assert_type(
         data.map_batches(lambda f: f.head(1), schema={"a": int, "b": "STRING", "c": pl.Int8}), tw.Dataset

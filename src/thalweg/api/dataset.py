@@ -32,6 +32,7 @@ from thalweg.errors import PlanError
 from thalweg.expr.literals import literal_of
 from thalweg.expr.nodes import Call, Column, Named
 from thalweg.plan import build
+from thalweg.plan.keys import declare_key
 from thalweg.plan.nodes import GroupBy, MapBatches, Plan, Project, Rank
 from thalweg.plan.properties import properties
 from thalweg.progress.sessions import SessionSpec
@@ -284,6 +285,15 @@ class Dataset(Results):
             return build.assign_watermark(self.plan, mark.name, shifted if shift else mark)
 
         return self._step(make)
+
+    def declare_key(self, *columns: IntoColumn) -> Dataset:
+        """Say that no two rows, ever, have the same values in these columns; nobody checks it.
+
+        Where a row of such a key finds partners for a limited time only, what is grouped or numbered by the
+        key is forgotten after that time. Results do not change, but are wrong where the key does not hold.
+        In SQL: `PRIMARY KEY (…) NOT ENFORCED`, in a table or a view.
+        """
+        return self._step(lambda: declare_key(self.plan, column_names(columns)))
 
     def window(self, spec: WindowSpec | SessionSpec, on: IntoColumn | None = None) -> WindowedDataset:
         """Put rows into windows of time; `group_by`, `agg` or `rank` follows.

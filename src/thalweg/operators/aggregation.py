@@ -68,6 +68,8 @@ class GroupingSpec:
         partials: whether the input was added up before the exchange.
         fed: arguments that no row carries: what distinct values come and go is sent here (distinct.py).
         is_placed: whether rows carry their position, because an aggregate depends on it.
+        closes: the argument whose greatest value in a group is the time at which it gets no more rows, and a
+            slack in microseconds; only of a running grouping of rows that stay.
     """
 
     id: str
@@ -80,6 +82,7 @@ class GroupingSpec:
     partials: bool
     fed: frozenset[str] = frozenset()
     is_placed: bool = False
+    closes: tuple[str, int] | None = None
 
     @cached_property
     def layout(self) -> Layout:
@@ -240,6 +243,14 @@ class Layout:
         """Where all aggregates are counts: the column of each."""
         found = [self.parts["count", _argument(call)] for _, call in self._spec.calls]
         return [p.column if isinstance(p, CountedPart) else next(iter(p.columns)) for p in found]
+
+    def closed(self, state: Columns, slots: Array, watermark: int) -> Array:
+        """Those groups that get no more rows."""
+        assert self._spec.closes is not None, "asked for where groups close"
+        argument, slack = self._spec.closes
+        times, seen = (state.column(name)[slots] for name in self.parts["max", argument].columns)
+        found: Array = slots[(seen != 0) & (times + slack < watermark)]
+        return found
 
     def merge(self, state: Columns, slots: Array, made: Mapping[str, Any]) -> None:
         """Take what was added up elsewhere."""

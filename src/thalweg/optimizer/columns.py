@@ -16,6 +16,7 @@ from thalweg.base.schema import Schema
 from thalweg.base.types import STRING, DataType, List, Map, Struct
 from thalweg.expr.nodes import Call, Column, Expr, Literal
 from thalweg.optimizer.expressions import is_plain
+from thalweg.plan.keys import DeclaredKey
 from thalweg.plan.nodes import (
     AssignWatermark,
     BadRows,
@@ -179,7 +180,7 @@ def _session(step: SessionWindow, need: Need) -> list[Need]:
 
 
 def _group_by(step: GroupBy, need: Need) -> list[Need]:
-    read = whole(step.keys)
+    read = whole((*step.keys, *(() if step.closes is None else step.closes[:1])))
     for item in step.aggregates:
         if item.name in need:
             add_expression(read, item.expr)
@@ -191,7 +192,8 @@ def _rank(step: Rank, need: Need) -> list[Need]:
         # all columns decide which of two equal rows comes first
         return [whole(step.input.schema.names)]
     read = _passed(step, need)
-    for name in (*step.partition, *(k.column for k in step.order)):
+    closes = () if step.closes is None else step.closes[:1]
+    for name in (*step.partition, *(k.column for k in step.order), *closes):
         add(read, name, None)
     return [read]
 
@@ -248,4 +250,5 @@ _RULES: dict[type[Plan], Callable[[Any, Need], list[Need]]] = {
     Join: _join,
     Late: _late,
     Limit: lambda step, need: [_passed(step, need)],
+    DeclaredKey: lambda step, need: [_passed(step, need)],
 }

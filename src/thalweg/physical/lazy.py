@@ -29,6 +29,7 @@ from thalweg.physical.lazy_joins import join_frames
 from thalweg.physical.lazy_sessions import group_sessions, session_rows
 from thalweg.physical.lazy_windows import group_panes, window_rows
 from thalweg.physical.over import over_spec
+from thalweg.plan.keys import DeclaredKey
 from thalweg.plan.nodes import (
     AssignWatermark,
     BadRows,
@@ -97,7 +98,7 @@ class LazyBuilder:
         if isinstance(plan, Values):
             self._scans += 1
             return self._positioned(plan.frame.lazy(), plan, 0)
-        if isinstance(plan, AssignWatermark):
+        if isinstance(plan, (AssignWatermark, DeclaredKey)):
             return self.build(plan.input)
         if isinstance(plan, Union):
             columns = self._columns(plan)

@@ -27,6 +27,7 @@ from thalweg.operators.rowwise import (
 )
 from thalweg.operators.split_names import SplitNamesSpec
 from thalweg.physical import grouping, joining, needs, over, ranking, sessions
+from thalweg.plan.keys import DeclaredKey
 from thalweg.plan.nodes import (
     AssignWatermark,
     BadRows,
@@ -138,6 +139,8 @@ class Planner:
             return ranking.place_rank(self, plan)
         if isinstance(plan, Over):
             return over.place_over(self, plan)
+        if isinstance(plan, DeclaredKey):
+            return self.chained(plan.input)
         if isinstance(plan, Limit):
             return grouping.place_limit(self, plan)
         if isinstance(plan, Late):

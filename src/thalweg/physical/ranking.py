@@ -13,6 +13,7 @@ import polars as pl
 from thalweg.columnar.batch import OFFSET, SPLIT
 from thalweg.operators.window_rank import WindowRankSpec
 from thalweg.physical import needs
+from thalweg.plan.keys import DeclaredKey
 from thalweg.plan.nodes import (
     WINDOW_END,
     WINDOW_START,
@@ -81,7 +82,7 @@ def _place_running_rank(planner: Planner, plan: Rank, schema: dict[str, pl.DataT
             return target
     target = planner.exchanged(stage, plan.partition, "rank")
     fields = (schema, plan.partition, plan.order, plan.kind, plan.output, plan.limit)
-    target.add(RunningRankSpec(f"{target.id}.rank", *fields, is_updating))
+    target.add(RunningRankSpec(f"{target.id}.rank", *fields, is_updating, plan.closes))
     return target
 
 
@@ -93,7 +94,7 @@ def _are_rows_of_sources(plan: Plan) -> bool:
         if isinstance(step, (Scan, Values)):
             scans.append(step)
             return True
-        known = isinstance(step, (Project, Filter, AssignWatermark, Union))
+        known = isinstance(step, (Project, Filter, AssignWatermark, DeclaredKey, Union))
         return known and all(visit(p) for p in step.inputs)
 
     return visit(plan) and len(set(scans)) == len(scans)

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 
 from thalweg.expr.nodes import Call, Column, Expr, Literal
+from thalweg.plan.keys import Closing, DeclaredKey, closings_of_pairs, projected
 from thalweg.plan.nodes import (
     WINDOW_END,
     WINDOW_START,
@@ -56,6 +57,8 @@ class Properties:
         times: slack in microseconds of each event time column.
         keys: sets of columns that are unique at every cut.
         windows: whether rows carry a window as `window_start` and `window_end` on a final input.
+        unique: sets of columns in which no two rows ever agree, as the user has declared.
+        closings: when rows with the same key can come no more.
     """
 
     is_bounded: bool
@@ -63,6 +66,8 @@ class Properties:
     times: dict[str, int] = field(default_factory=dict)
     keys: frozenset[frozenset[str]] = frozenset()
     windows: bool = False
+    unique: frozenset[frozenset[str]] = frozenset()
+    closings: frozenset[Closing] = frozenset()
 
     def __hash__(self) -> int:
         return id(self)
@@ -125,6 +130,11 @@ def _unary(plan: Plan, below: Properties) -> Properties:
     if isinstance(plan, Explode):
         times = {k: v for k, v in below.times.items() if k != plan.column}
         return Properties(below.is_bounded, below.is_updating, times, windows=below.windows)
+    if isinstance(plan, DeclaredKey):
+        if below.is_updating:
+            # a row that changes is another row with the same key
+            return below
+        return _with(below, unique=below.unique | {frozenset(plan.columns)})
     assert isinstance(plan, (Filter, Write)), f"no rule for {type(plan).__name__}"
     return below
 
@@ -175,7 +185,14 @@ def _join(plan: Join, left: Properties, right: Properties) -> Properties:
     is_timed = plan.kind == "inner" and not changes
     times = output_times(plan, left.times, right.times) if is_timed else {}
     windows = left.windows and {WINDOW_START, WINDOW_END} <= times.keys()
-    return Properties(left.is_bounded and right.is_bounded, changes, times, keys, windows)
+    found = Properties(left.is_bounded and right.is_bounded, changes, times, keys, windows)
+    if plan.kind in ("semi", "anti"):
+        return _with(found, unique=left.unique)
+    if not is_timed:
+        return found
+    # of rows that stay, what is unique at every cut is so over all time
+    unique = [side.keys | side.unique for side in (left, right)]
+    return _with(found, closings=closings_of_pairs(plan, unique, join_bounds(plan)))
 
 
 def _project(plan: Project, below: Properties) -> Properties:
@@ -187,11 +204,22 @@ def _project(plan: Project, below: Properties) -> Properties:
             times[item.name] = slack
         if isinstance(item.expr, Column):
             renamed.setdefault(item.expr.name, set()).add(item.name)
-    keys = frozenset(
-        frozenset(min(renamed[k]) for k in key) for key in below.keys if all(k in renamed for k in key)
-    )
+    keys = _renamed(below.keys, renamed)
     kept = all(n in renamed and n in renamed[n] for n in (WINDOW_START, WINDOW_END))
-    return Properties(below.is_bounded, below.is_updating, times, keys, below.windows and kept)
+    return Properties(
+        below.is_bounded,
+        below.is_updating,
+        times,
+        keys,
+        below.windows and kept,
+        _renamed(below.unique, renamed),
+        projected(below.closings, renamed),
+    )
+
+
+def _renamed(keys: frozenset[frozenset[str]], renamed: dict[str, set[str]]) -> frozenset[frozenset[str]]:
+    """The keys of which all columns are left, by what these are called."""
+    return frozenset(frozenset(min(renamed[k]) for k in key) for key in keys if key <= renamed.keys())
 
 
 def _slack(expr: Expr, times: dict[str, int]) -> int | None:
