@@ -18,6 +18,7 @@ from thalweg.connectors.memory import MemorySink, frame_source
 from thalweg.expr.nodes import Aggregate, Call, Column, Literal, Named
 from thalweg.operators.aggregation import GroupingSpec
 from thalweg.operators.changelog import BEFORE_UPDATE, DELETE, FoldSpec, OpsSpec
+from thalweg.operators.running_over import RunningOverSpec
 from thalweg.operators.running_rank import RunningRankSpec
 from thalweg.physical.planner import plan_job
 from thalweg.plan import build
@@ -358,6 +359,26 @@ def test_over(frame: Frame, partition: tuple[str, ...]) -> None:
     specs = only(operators(plan), "Over")
     # a row of exactly the watermark is not late
     check_operator(specs, timed(placed(ROWS)), time="t", slack_us=1)
+
+
+@pytest.mark.parametrize("frame", [Frame(True, 2), Frame(True), Frame(), Frame(False, 0)])
+@pytest.mark.parametrize("order", ["f, v", "s"])
+def test_running_over(frame: Frame, order: str) -> None:
+    made = [Named("n", Aggregate("count"))]
+    made += [aggregate(f, c) for f in ("count", "sum", "avg", "min", "max") for c in ("v", "f")]
+    specs = only(operators(over(scan(), ("k",), ORDERS[order], frame, made)), "RunningOver")
+    assert isinstance(specs[0], RunningOverSpec)
+    columns = ["k", "s", "v", "f"]
+    spec = replace(specs[0], columns={n: SCHEMA[n] for n in columns})
+    check_operator(spec, batches(ROWS.select(columns)))
+    check_operator(spec, changes(ROWS.select(columns)))
+
+
+def test_running_over_a_range_of_time() -> None:
+    below = build.group_by(scan(), columns("k", "t"), columns("k", "t"))
+    plan = over(below, ("k",), "t", Frame(False, 2 * SECOND), [Named("n", Aggregate("count"))])
+    specs = only(operators(plan), "RunningOver")
+    check_operator(specs, changes(ROWS.select("k", pl.when(pl.col("v") != 3).then("t").alias("t"))))
 
 
 # Keys that close --------------------------------------------------------------------------------------

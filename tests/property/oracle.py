@@ -200,7 +200,8 @@ def _group(plan: GroupBy, below: str) -> str:
 def _over(plan: Over, below: str) -> str:
     by = f"PARTITION BY {', '.join(map(_quoted, plan.partition))} " if plan.partition else ""
     reach = "UNBOUNDED" if plan.frame.reach is None else f"to_microseconds({plan.frame.reach})"
-    over = f" OVER ({by}ORDER BY {_quoted(plan.order)} RANGE BETWEEN {reach} PRECEDING AND CURRENT ROW)"
+    order = ", ".join(_ordered(k) for k in plan.sort_keys)
+    over = f" OVER ({by}ORDER BY {order} RANGE BETWEEN {reach} PRECEDING AND CURRENT ROW)"
     made = [f"{_aggregate(a.expr, plan.input, over)} AS {_quoted(a.name)}" for a in plan.aggregates]
     return f"SELECT *, {', '.join(made)} FROM {below}"
 

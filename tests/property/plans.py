@@ -446,6 +446,9 @@ SHAPES: tuple[tuple[Step, ...], ...] = (
         (over_rows, _window_group),
         (_window_group, over_rows),
         (over_rows, running_rank),
+        (running_rank, over_rows),
+        (_group, over_rows),
+        (over_rows, _group),
     ),
     *((_join,), (_join, _group), (_group, _join), (_join, _join), (_window_group, _join), (_join, _filter)),
     *(

@@ -72,14 +72,25 @@ def first_rows(r: Random, plan: Plan) -> Plan | None:
 
 
 def over_rows(r: Random, plan: Plan) -> Plan | None:
-    """Aggregates over the rows around each row of those that stay."""
-    known = sorted(properties(plan).times)
-    if properties(plan).is_updating or not known:
-        return None
+    """Aggregates over the rows around each row, once if the rows stay and their order is by time."""
     frame = Frame(is_rows=r.random() < 0.4, reach=r.choice([None, 0, 1, 4]))
-    if frame.is_rows:
+    known = sorted(properties(plan).times)
+    order: str | list[SortKey]
+    if properties(plan).is_updating or not known or r.random() < 0.3:
         plan = told_apart(plan)
-    elif frame.reach is not None:
+        times = columns_of_kind(plan, Timestamp)
+        if times and r.random() < 0.3:
+            order = r.choice(times)
+        elif columns_of_kind(plan):
+            _, order = _orders(r, plan)
+            frame = frame if frame.is_rows or not frame.reach else replace(frame, reach=0)
+        else:
+            return None
+    else:
+        if frame.is_rows:
+            plan = told_apart(plan)
+        order = r.choice(known)
+    if not frame.is_rows and frame.reach is not None:
         frame = replace(frame, reach=frame.reach * SECOND)
     depth = sum(isinstance(n, (GroupBy, Over)) for n in every_node(plan))
     made = []
@@ -87,7 +98,7 @@ def over_rows(r: Random, plan: Plan) -> Plan | None:
         call = _sliding(r, plan)
         is_inexact = call.function == "avg" and isinstance(plan.schema.type_of(argument_of(call)), Float)
         made.append(Named(f"{'inexact' if is_inexact else 'a'}o{depth}_{number}", call))
-    return over(plan, random_keys(r, plan), r.choice(known), frame, made)
+    return over(plan, random_keys(r, plan), order, frame, made)
 
 
 def _sliding(r: Random, plan: Plan) -> Aggregate:

@@ -44,7 +44,7 @@ from thalweg.plan.nodes import (
     Window,
 )
 from thalweg.plan.over import Over
-from thalweg.plan.properties import properties
+from thalweg.plan.properties import properties, recomputes
 from thalweg.progress.windows import WindowSpec
 
 EPOCH = datetime(1970, 1, 1)
@@ -140,7 +140,7 @@ class Reference:
             return _join(plan, *(self._on_time(plan, p, self.rows(p)) for p in plan.inputs))
         below = self.rows(plan.inputs[0])
         if isinstance(plan, Over):
-            return _over(plan, self._not_behind(plan.input, plan.order, below))
+            return _over(plan, below if recomputes(plan) else self._not_behind(plan.input, plan.order, below))
         if isinstance(plan, GroupBy) and not plan.keys and not below and not self._has_ended:
             return []
         return _unary(plan, below)
@@ -463,7 +463,8 @@ def _rank(plan: Rank, below: list[R]) -> list[R]:
 def _over(plan: Over, below: list[R]) -> list[R]:
     """For each row, the rows of its partition that its frame holds, found by looking at all of them."""
     parts: dict[tuple[Any, ...], list[R]] = {}
-    for row in sorted(below, key=lambda r: (r.values[plan.order], r.place or (), _sortable(r))):
+    rows = sorted(below, key=lambda r: (r.place or (), _sortable(r)))
+    for row in sorted(rows, key=cmp_to_key(lambda a, b: _compare(plan.sort_keys, a, b))):
         parts.setdefault(tuple(canonical(row.values[p]) for p in plan.partition), []).append(row)
     done = []
     for rows in parts.values():
@@ -472,13 +473,21 @@ def _over(plan: Over, below: list[R]) -> list[R]:
             if plan.frame.is_rows and plan.frame.reach is not None:
                 held = held[-plan.frame.reach - 1 :]
             elif not plan.frame.is_rows:
-                time = row.values[plan.order]
-                held = [r for r in rows if r.values[plan.order] <= time]
+                held = [r for r in rows if _compare(plan.sort_keys, r, row) <= 0]
                 if plan.frame.reach is not None:
-                    first = time - timedelta(microseconds=plan.frame.reach)
-                    held = [r for r in held if r.values[plan.order] >= first]
+                    held = [r for r in held if _is_near(plan, r, row)]
             done.append(row.having(**{a.name: aggregate(a.expr, held) for a in plan.aggregates}))
     return done
+
+
+def _is_near(plan: Over, row: R, current: R) -> bool:
+    """Whether a row before the current one, or beside it, is no further away than the frame reaches."""
+    if _compare(plan.sort_keys, row, current) == 0:
+        return True
+    first, last = row.values[plan.order], current.values[plan.order]
+    if not plan.frame.reach or first is None or last is None:
+        return False
+    return bool(last - first <= timedelta(microseconds=plan.frame.reach))
 
 
 def _compare(order: Sequence[SortKey], a: R, b: R) -> int:

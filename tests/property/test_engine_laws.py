@@ -37,7 +37,7 @@ MET = (
     ),
     *(f"{kind} join" for kind in get_args(JoinKind)),
     *("join of changes", "join of rows that stay", "rows kept for a while"),
-    *("Over", "TopRows", "running row_number", "running rank", "running dense_rank"),
+    *("Over", "RunningOver", "TopRows", "running row_number", "running rank", "running dense_rank"),
     *("Sessions", "SessionPartials", "SessionGroup", "SessionRows"),
     *("windows, tumbling", "windows, hopping", "windows, cumulating"),
     *("batches", "empty batches", "empty splits", "late rows", "retractions", "runs"),

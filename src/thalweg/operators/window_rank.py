@@ -173,10 +173,10 @@ def _is_simple(spec: WindowRankSpec) -> bool:
 def _is_first(key: SortKey, partition: tuple[str, ...]) -> pl.Expr:
     """Rows that share the first rank, found without sorting."""
     value = pl.col(key.column)
-    best = (value.max() if key.descending else value.min()).over(partition)
+    best = _within(value.max() if key.descending else value.min(), partition)
     if not key.puts_nulls_first:
         return value.eq_missing(best)
-    has_null = (value.null_count() > 0).over(partition)
+    has_null = _within(value.null_count() > 0, partition)
     return pl.when(has_null).then(value.is_null()).otherwise(value == best)
 
 

@@ -37,6 +37,7 @@ from thalweg.plan.nodes import (
     Window,
 )
 from thalweg.plan.over import Over
+from thalweg.plan.properties import recomputes
 
 Members = frozenset[str] | None
 Need = dict[str, Members]
@@ -199,10 +200,10 @@ def _rank(step: Rank, need: Need) -> list[Need]:
 
 
 def _over(step: Over, need: Need) -> list[Need]:
-    if step.frame.is_rows and not _have_positions(step.input):
+    if (step.frame.is_rows or recomputes(step)) and not _have_positions(step.input):
         return [whole(step.input.schema.names)]
     read = _passed(step, need)
-    for name in (*step.partition, step.order):
+    for name in (*step.partition, *(k.column for k in step.sort_keys)):
         add(read, name, None)
     for item in step.aggregates:
         add_expression(read, item.expr)

@@ -28,7 +28,7 @@ from thalweg.physical import needs
 from thalweg.physical.lazy_joins import join_frames
 from thalweg.physical.lazy_sessions import group_sessions, session_rows
 from thalweg.physical.lazy_windows import group_panes, window_rows
-from thalweg.physical.over import over_spec
+from thalweg.physical.over import over_spec, running_spec
 from thalweg.plan.keys import DeclaredKey
 from thalweg.plan.nodes import (
     AssignWatermark,
@@ -50,6 +50,7 @@ from thalweg.plan.nodes import (
     Window,
 )
 from thalweg.plan.over import Over
+from thalweg.plan.properties import recomputes
 from thalweg.protocols.source import LazySource
 
 _SYSTEM = (SPLIT, OFFSET)
@@ -128,7 +129,7 @@ class LazyBuilder:
         if isinstance(plan, Rank):
             return self._rank(plan, below)
         if isinstance(plan, Over):
-            return self._over(plan, checked_time(below, plan.order))
+            return self._over(plan, below)
         assert isinstance(plan, Limit), f"no lazy form of {type(plan).__name__}"
         held = {f.name: f.type.polars for f in plan.input.schema}
         first = below.sort(position_order(held)) if needs.has_positions(plan.input, self._needs) else below
@@ -180,11 +181,17 @@ class LazyBuilder:
 
     def _over(self, plan: Over, below: pl.LazyFrame) -> pl.LazyFrame:
         spec = over_spec(plan, self._needs, "")
+        whole = None
+        if recomputes(plan):
+            whole = running_spec(plan, self._needs, "")
+        else:
+            below = checked_time(below, plan.order)
 
         def call(frame: pl.DataFrame) -> pl.DataFrame:
             from thalweg.operators.over import slide_whole
+            from thalweg.operators.running_over import aggregate_whole
 
-            return slide_whole(frame, spec)
+            return slide_whole(frame, spec) if whole is None else aggregate_whole(frame, whole)
 
         made = {f.name: f.type.polars for f in plan.schema if f.name not in spec.columns}
         return below.select(list(spec.columns)).map_batches(call, schema={**spec.columns, **made})

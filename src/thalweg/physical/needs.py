@@ -24,7 +24,7 @@ from thalweg.plan.nodes import (
     Window,
 )
 from thalweg.plan.over import Over
-from thalweg.plan.properties import join_bounds
+from thalweg.plan.properties import join_bounds, recomputes
 
 
 @dataclass
@@ -70,7 +70,7 @@ def _visit(plan: Plan, needs: Needs, seen: set[Plan]) -> None:
         _mark_positions(plan.inputs[0], needs)
     if isinstance(plan, GroupBy) and reads_positions(plan):
         _mark_positions(plan.input, needs)
-    if isinstance(plan, (Window, SessionWindow, Over)):
+    if isinstance(plan, (Window, SessionWindow)) or (isinstance(plan, Over) and not recomputes(plan)):
         _mark_verdicts(plan.input, needs)
     if isinstance(plan, Join):
         for below, bound in zip(plan.inputs, join_bounds(plan), strict=True):

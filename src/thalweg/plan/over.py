@@ -15,7 +15,7 @@ from thalweg.base.types import Decimal, Field, Integer, Timestamp
 from thalweg.errors import PlanError, Span, TypeMismatch
 from thalweg.expr.infer import resolve, type_of
 from thalweg.expr.nodes import Aggregate, Column, Named
-from thalweg.plan.nodes import Plan
+from thalweg.plan.nodes import Plan, SortKey
 
 
 @dataclass(frozen=True)
@@ -40,13 +40,17 @@ class Frame:
 
 @dataclass(frozen=True)
 class Over(Plan):
-    """Each row with aggregates over the rows of its partition up to it, in the order of an event time.
+    """Each row with aggregates over the rows of its partition up to it.
+
+    In the order of an event time, rows that stay get their aggregates once, when time has passed them. In any
+    other order, and where rows may be taken back, the aggregates are kept up to date.
 
     Attributes:
         partition: rows of other partitions are not looked at.
-        order: the time column.
+        order: the time column, or the first column of another order.
         frame: which rows before the current one count.
         aggregates: `expr.Aggregate` nodes over columns.
+        keys: the whole order where it is not one time, upwards.
     """
 
     input: Plan
@@ -54,6 +58,12 @@ class Over(Plan):
     order: str
     frame: Frame
     aggregates: tuple[Named, ...]
+    keys: tuple[SortKey, ...] = ()
+
+    @property
+    def sort_keys(self) -> tuple[SortKey, ...]:
+        """The whole order."""
+        return self.keys or (SortKey(self.order),)
 
     @property
     def inputs(self) -> tuple[Plan, ...]:
@@ -70,7 +80,8 @@ class Over(Plan):
 
     def describe(self) -> str:
         by = ", ".join(self.partition) or "()"
-        return f"Over {by} order {self.order} {self.frame}: {', '.join(map(str, self.aggregates))}"
+        order = ", ".join(map(str, self.sort_keys))
+        return f"Over {by} order {order} {self.frame}: {', '.join(map(str, self.aggregates))}"
 
 
 FUNCTIONS = ("count", "sum", "avg", "mean", "min", "max")
@@ -80,7 +91,7 @@ FUNCTIONS = ("count", "sum", "avg", "mean", "min", "max")
 def over(
     plan: Plan,
     partition: Sequence[str],
-    order: str,
+    order: str | Sequence[SortKey],
     frame: Frame,
     aggregates: Sequence[Named],
     *,
@@ -89,20 +100,22 @@ def over(
     """Aggregates over the rows around each row.
 
     Raises:
-        TypeMismatch: the order is no time.
+        TypeMismatch: `plan-over-order` for a frame of time in another order.
         PlanError: `plan-over-aggregate` for an aggregate that cannot slide.
     """
     schema = plan.schema
-    held = schema.type_of(order, where=where)
-    for name in partition:
+    keys = (SortKey(order),) if isinstance(order, str) else tuple(order)
+    for name in (*partition, *(k.column for k in keys)):
         schema.type_of(name, where=where)
-    if not isinstance(held, Timestamp):
+    is_time = keys == (SortKey(keys[0].column),) and isinstance(schema.type_of(keys[0].column), Timestamp)
+    if not is_time and not frame.is_rows and frame.reach:
         raise TypeMismatch(
-            f'aggregates with OVER go by time, and "{order}" has the type {held}',
+            f"a frame of time needs an order by one time, upwards, and not {', '.join(map(str, keys))}",
             code="plan-over-order",
             where=where,
-            expected="TIMESTAMP or TIMESTAMP_LTZ",
+            expected="ORDER BY a TIMESTAMP or TIMESTAMP_LTZ",
             choices=[f.name for f in schema if isinstance(f.type, Timestamp)],
+            hint="ROWS counts rows in any order",
         )
     found = []
     for item in aggregates:
@@ -110,7 +123,7 @@ def over(
         assert isinstance(resolved, Aggregate), "only aggregates slide"
         _check(resolved, schema, where or item.expr.span)
         found.append(Named(item.name, resolved))
-    made = Over(plan, tuple(partition), order, frame, tuple(found))
+    made = Over(plan, tuple(partition), keys[0].column, frame, tuple(found), () if is_time else keys)
     return _merged(made) if isinstance(plan, Over) else made
 
 
@@ -118,7 +131,7 @@ def _merged(plan: Over) -> Plan:
     """Two steps that look at the same rows as one."""
     below = plan.input
     assert isinstance(below, Over), "asked for before"
-    same = (plan.partition, plan.order, plan.frame) == (below.partition, below.order, below.frame)
+    same = (plan.partition, plan.sort_keys, plan.frame) == (below.partition, below.sort_keys, below.frame)
     made = {a.name for a in below.aggregates}
     read = {str(c) for a in plan.aggregates for c in a.expr.children}
     if not same or made & (read | {*plan.partition}):

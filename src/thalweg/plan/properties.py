@@ -117,6 +117,8 @@ def _unary(plan: Plan, below: Properties) -> Properties:
     if isinstance(plan, Rank):
         return _rank(plan, below)
     if isinstance(plan, Over):
+        if recomputes(plan):
+            return Properties(below.is_bounded, is_updating=True, keys=below.keys)
         # rows are held back until the watermark passes this one of their times
         times = {n: s for n, s in below.times.items() if n == plan.order}
         return Properties(below.is_bounded, False, times, below.keys)
@@ -260,6 +262,11 @@ def _session(plan: SessionWindow, below: Properties) -> Properties:
     times = {} if slack is None else {WINDOW_END: slack + 1, WINDOW_TIME: slack + 1 + WINDOW_TIME_US}
     closed = (slack is not None or below.is_bounded) and not below.is_updating
     return Properties(below.is_bounded, below.is_updating, times, windows=closed)
+
+
+def recomputes(plan: Over) -> bool:
+    """Whether the step keeps its aggregates up to date, and does not go by time."""
+    return bool(plan.keys) or properties(plan.input).is_updating
 
 
 def closes_windows(plan: GroupBy) -> bool:

@@ -16,7 +16,7 @@ from thalweg.plan.over import Frame, over
 from thalweg.sql import problems
 from thalweg.sql.bind import literals
 from thalweg.sql.bind.calls import function_name
-from thalweg.sql.bind.ranks import window_of
+from thalweg.sql.bind.ranks import sort_key, window_of
 from thalweg.sql.grammar.tree import IntervalLiteral
 from thalweg.sql.source import span_of
 
@@ -30,19 +30,19 @@ class Sliding:
     function: str
     arguments: tuple[exp.Expr, ...]
     partition: tuple[exp.Expr, ...]
-    order: exp.Expr
+    order: tuple[exp.Ordered, ...]
     frame: Frame
     node: exp.Expr
 
     @property
     def expressions(self) -> tuple[exp.Expr, ...]:
         """What must be columns before the rows can be looked at."""
-        return (*self.partition, self.order, *self.arguments)
+        return (*self.partition, *(o.this for o in self.order), *self.arguments)
 
     def apply(self, plan: Plan, columns: Iterator[str], output: str) -> Plan:
         """Compute the aggregate; `columns` gives the column of each expression in turn."""
         partition = [next(columns) for _ in self.partition]
-        order = next(columns)
+        order = [sort_key(next(columns), o) for o in self.order]
         call = Aggregate(self.function, tuple(Column(next(columns)) for _ in self.arguments))
         where = span_of(self.node)
         return over(plan, partition, order, self.frame, [Named(output, call)], where=where)
@@ -68,11 +68,8 @@ def sliding(node: exp.Expr, named: Mapping[str, exp.Expr]) -> Sliding:
             code="sql-missing-order",
             expected=f"{name.upper()}(…) OVER (PARTITION BY … ORDER BY time …)",
         )
-    first = order.expressions[0]
-    if len(order.expressions) > 1 or first.args.get("desc"):
-        raise problems.not_yet("an order other than by one time, upwards, is", span_of(order))
     partition = tuple(window.args.get("partition_by") or ())
-    return Sliding(name.lower(), arguments, partition, first.this, _frame(window), node)
+    return Sliding(name.lower(), arguments, partition, tuple(order.expressions), _frame(window), node)
 
 
 def _frame(window: exp.Expr) -> Frame:
