@@ -27,6 +27,9 @@ def hot_auctions(bids: tw.Dataset) -> tw.Dataset:
     assert_type(hot, tw.Dataset)
     hot.write_parquet("out/hot")
     hot.write_csv("out/hot", changelog="fold", separator=";", quote=None, has_header=False)
+    hot.write_csv("out/hot", separator=";", partition_by=["auction"], success_file="_DONE", part_age="1 min")
+    hot.write_json("out/hot", partition_by="auction", partition_time="$auction", commit_delay="1 min")
+    hot.write_parquet("out/hot", separator=";")  # type: ignore[call-arg]
     hot.write_csv("out/hot", separtor=";")  # type: ignore[call-arg]
     hot.write_csv("out/hot", separator=3)  # type: ignore[arg-type]
     return hot.rank("place", by=tw.desc("num"), partition=tw.WINDOW).filter(tw.col("place") <= 3)
@@ -61,6 +64,7 @@ def steps(data: tw.Dataset, other: tw.Dataset) -> None:
     data.join(other, on="k", how="outer")  # type: ignore[arg-type]
     assert_type(data.declare_key("id", tw.col("part")).declare_key("a"), tw.Dataset)
     assert_type(data.assign_watermark("at", delay="4s").window(tw.tumbling("1m")), tw.WindowedDataset)
+    assert_type(data.assign_watermark("at", lateness_max="1h"), tw.Dataset)
     assert_type(
         data.map_batches(lambda f: f.head(1), schema={"a": int, "b": "STRING", "c": pl.Int8}), tw.Dataset
     )

@@ -6,6 +6,7 @@ import socket
 import threading
 from collections.abc import AsyncIterator, Iterator
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,13 @@ import pytest
 
 from thalweg.base.schema import Schema
 from thalweg.base.types import from_polars
+from thalweg.columnar.batch import Batch
 from thalweg.connectors import nexmark_source
 from thalweg.connectors.datagen import DatagenSource
 from thalweg.connectors.datagen_values import ColumnSpec
+from thalweg.connectors.files.partitioned_sink import PartitionedSink
+from thalweg.connectors.files.partitioned_source import source_of_files
+from thalweg.connectors.files.sink import FileSink
 from thalweg.connectors.files.source import file_source
 from thalweg.connectors.iterators import IteratorSource, from_iter
 from thalweg.connectors.memory import frame_source
@@ -42,6 +47,20 @@ TWICE = pl.concat([FRAME, FRAME[:4]])
 
 def test_frames() -> None:
     check_source(lambda: frame_source([FRAME, FRAME[:4], FRAME[:0]]), TWICE)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("form", ["parquet", "json"])
+def test_partitions(form: str, tmp_path: Path) -> None:
+    """Columns from the names of directories, read as files are; conditions leave whole files out."""
+    frame = FRAME.with_columns(k=pl.when(pl.col("id") != 3).then(pl.col("id") // 6))
+    schema = Schema.from_polars(dict(frame.schema))
+    writer = PartitionedSink(FileSink(str(tmp_path), form), ("k",)).open(schema, 0)
+    writer.write(Batch(frame))
+    writer.end()
+    made = partial(source_of_files, str(tmp_path), form, schema, partition_by=["k"])
+    assert len(made().splits()) == 3
+    check_source(made, frame.sort("k", nulls_last=True, maintain_order=True))
 
 
 def test_frames_whose_types_are_converted() -> None:

@@ -123,7 +123,8 @@ def scan(world: World, name: str = "world") -> Plan:
     """The rows of a world with their watermark."""
     mark = Column("t") if not world.bound else minus(Column("t"), world.bound)
     source = PacedSource(world.frames, name, is_ordered=world.is_ordered)
-    return build.assign_watermark(Scan(source, is_tolerant=world.is_tolerant), "t", mark)
+    lateness_us = world.lateness // timedelta(microseconds=1)
+    return build.assign_watermark(Scan(source, is_tolerant=world.is_tolerant), "t", mark, lateness_us)
 
 
 def _roots(r: Random, steps: Sequence[Plan]) -> tuple[Plan, ...]:

@@ -258,7 +258,7 @@ def _watermarked(plan: AssignWatermark, below: list[R]) -> list[R]:
 def _slack(plan: Plan, column: str) -> timedelta | None:
     """How far a column may lie behind the watermark of its row's split; None where nothing is known."""
     if isinstance(plan, AssignWatermark):
-        return timedelta(0) if column == plan.column else None
+        return timedelta(microseconds=plan.lateness_us) if column == plan.column else None
     if isinstance(plan, Project):
         expr = next(i.expr for i in plan.items if i.name == column)
         return _shifted(expr, plan.input)

@@ -56,6 +56,8 @@ class World:
     is_ordered: bool = False
     is_tolerant: bool = False
     """Whether some rows have no event time, and are kept apart."""
+    lateness: timedelta = timedelta(0)
+    """For how long rows that are behind their split's watermark are still taken."""
 
 
 def random_world(
@@ -67,7 +69,7 @@ def random_world(
     chosen = sizes or [r.choice([0, 1, 5, 12, 30, 30, 70, ROWS]) for _ in range(r.choice([1, 2, 3]))]
     has_odd_floats = r.random() < 0.3
     first = r.choice([0, -20])
-    frames, is_tolerant = [], False
+    frames, is_tolerant, lateness = [], False, 0
     for number, rows in enumerate(chosen):
         lead = first + r.choice([0, 0, 3, 25])
         seed = r.randrange(1 << 30)
@@ -77,12 +79,14 @@ def random_world(
         )
         # the first seed decides, not another draw: what Hypothesis shrinks keeps its meaning
         is_tolerant = is_tolerant if number else seed % 8 == 0
+        lateness = lateness if number or seed % 5 else (3, 12)[seed % 2]
         if is_tolerant:
             gone = pl.Series(numbers.random(ROWS) < 0.1)
             whole = whole.with_columns(t=pl.when(gone).then(None).otherwise("t"))
         frames.append(whole.head(rows))
     is_ordered = not punctual and r.random() < 0.15
-    return World(tuple(frames), timedelta(seconds=bound), punctual, is_ordered, is_tolerant)
+    tolerance = timedelta(seconds=lateness)
+    return World(tuple(frames), timedelta(seconds=bound), punctual, is_ordered, is_tolerant, tolerance)
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ Not here: what they mean in detail, and what they may be (connectors/text/csv.py
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TypedDict
 
 
@@ -30,10 +31,12 @@ class CsvText(TypedDict, total=False):
 
 
 class CsvFiles(CsvText, total=False):
-    """The same, and how several files are read; `file_source` explains it."""
+    """The same, and how several files are read; `source_of_files` explains it."""
 
     order: str | None
     interval: float | None
+    partition_by: Sequence[str] | None
+    default_partition: str | None
 
 
 __all__ = ["CsvFiles", "CsvText"]

@@ -269,20 +269,25 @@ class Dataset(Results):
 
     # Time --------------------------------------------------------------------------------------
 
-    def assign_watermark(self, column: IntoColumn, delay: str | timedelta = "0s") -> Dataset:
+    def assign_watermark(
+        self, column: IntoColumn, delay: str | timedelta = "0s", *, lateness_max: str | timedelta = "0s"
+    ) -> Dataset:
         """Declare a column the event time of the rows.
 
         Args:
             column: a TIMESTAMP or TIMESTAMP_LTZ; no row of a split is more than `delay` behind the
                 greatest one before it. Rows that are come late: windows that have closed miss them.
             delay: such as `"4s"`.
+            lateness_max: for how long rows that come late are still taken: windows are emitted when the
+                watermark passes their end, and results that change afterwards are corrected.
         """
 
         def make() -> Plan:
             shift = microseconds(delay)
             mark = Column(column_name(column))
             shifted = Call("-", (mark, literal_of(timedelta(microseconds=shift))))
-            return build.assign_watermark(self.plan, mark.name, shifted if shift else mark)
+            lateness = microseconds(lateness_max)
+            return build.assign_watermark(self.plan, mark.name, shifted if shift else mark, lateness)
 
         return self._step(make)
 

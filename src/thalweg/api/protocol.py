@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol, Unpack
 
 import polars as pl
 
-from thalweg.api.csv_text import CsvText
+from thalweg.api.written_files import WrittenCsv
 from thalweg.plan.nodes import Plan
 from thalweg.protocols.sink import Sink
 
@@ -33,9 +33,9 @@ class SessionLike(Protocol):
         ...
 
     def write(
-        self, plan: Plan, target: str, format: str, changelog: str | None, /, **options: Unpack[CsvText]
+        self, plan: Plan, target: str, format: str, changelog: str | None, /, **options: Unpack[WrittenCsv]
     ) -> None:
-        """Queue a directory of files as a sink of the next run; only CSV has options."""
+        """Queue a directory of files as a sink of the next run."""
         ...
 
     def write_sink(self, plan: Plan, sink: Sink, changelog: str | None, /) -> None:

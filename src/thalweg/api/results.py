@@ -14,11 +14,11 @@ from typing import Any, Literal, TypeAlias, Unpack
 
 import polars as pl
 
-from thalweg.api.csv_text import CsvText
 from thalweg.api.display import as_html, as_text
 from thalweg.api.frames import missing_library
 from thalweg.api.place import caller, located
 from thalweg.api.protocol import SessionLike
+from thalweg.api.written_files import WrittenCsv, WrittenFiles
 from thalweg.base.schema import SYSTEM_PREFIX, Schema
 from thalweg.base.types import DataType
 from thalweg.expr.nodes import Aggregate, Named
@@ -159,20 +159,36 @@ class Results:
 
     # Sinks -------------------------------------------------------------------------------------
 
-    def write_parquet(self, path: str | os.PathLike[str], *, changelog: Changelog | None = None) -> None:
+    def write_parquet(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        changelog: Changelog | None = None,
+        **options: Unpack[WrittenFiles],
+    ) -> None:
         """Queue a directory of Parquet files; `session.run()` writes it.
 
         Args:
             path: the directory.
             changelog: for results that change, which files can't take back: `ops` writes the changes with
                 a column that says which, `fold` the final table.
+            options: those of `WrittenFiles`: partitions, and when files are full.
+
+        Example:
+            >>> import thalweg as tw
+            >>> sales = tw.Session().from_iter([("a", 1)], "shop STRING, n INT")
+            >>> sales.write_parquet("out/sales", partition_by="shop")
         """
-        self._write(path, "parquet", changelog)
+        self._write(path, "parquet", changelog, **options)
 
     def write_csv(
-        self, path: str | os.PathLike[str], *, changelog: Changelog | None = None, **options: Unpack[CsvText]
+        self,
+        path: str | os.PathLike[str],
+        *,
+        changelog: Changelog | None = None,
+        **options: Unpack[WrittenCsv],
     ) -> None:
-        """Queue a directory of CSV files; see `write_parquet`. Options are those of `CsvText`.
+        """Queue a directory of CSV files; see `write_parquet`. Options are also those of `CsvText`.
 
         Example:
             >>> import thalweg as tw
@@ -181,20 +197,32 @@ class Results:
         """
         self._write(path, "csv", changelog, **options)
 
-    def write_json(self, path: str | os.PathLike[str], *, changelog: Changelog | None = None) -> None:
+    def write_json(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        changelog: Changelog | None = None,
+        **options: Unpack[WrittenFiles],
+    ) -> None:
         """Queue a directory of files with one JSON object per line; see `write_parquet`."""
-        self._write(path, "json", changelog)
+        self._write(path, "json", changelog, **options)
 
-    def write_ipc(self, path: str | os.PathLike[str], *, changelog: Changelog | None = None) -> None:
+    def write_ipc(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        changelog: Changelog | None = None,
+        **options: Unpack[WrittenFiles],
+    ) -> None:
         """Queue a directory of Arrow IPC files; see `write_parquet`."""
-        self._write(path, "arrow", changelog)
+        self._write(path, "arrow", changelog, **options)
 
     def _write(
         self,
         path: str | os.PathLike[str],
         format: str,
         changelog: Changelog | None,
-        **options: Unpack[CsvText],
+        **options: Unpack[WrittenCsv],
     ) -> None:
         with located(caller()):
             self.session.write(self.plan, os.fspath(path), format, changelog, **options)

@@ -50,12 +50,14 @@ class Connector:
         options: the options of both sides.
         source: makes a source of options and the declared columns (None: none are declared).
         sink: makes a sink of options and what is known of the rows to write.
+        takes_partitions: whether rows can be laid out by the values of columns (PARTITIONED BY).
     """
 
     name: str
     options: tuple[Option, ...] = ()
     source: Callable[[Values, Schema | None], Source] | None = None
     sink: Callable[[Values, Results], Sink] | None = None
+    takes_partitions: bool = False
 
     @property
     def known(self) -> tuple[Option, ...]:

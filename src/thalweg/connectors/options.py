@@ -5,6 +5,7 @@ Not here: which connectors there are (registry.py) and what they make of their o
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -49,11 +50,13 @@ class Given:
         options: names and texts.
         spans: where the values stand.
         where: where the table is defined.
+        partition_by: the columns that rows are laid out by.
     """
 
     options: Mapping[str, str]
     spans: Mapping[str, Span] = field(default_factory=dict)
     where: Span | str | None = None
+    partition_by: tuple[str, ...] = ()
 
     def place(self, name: str) -> Span | str | None:
         """Where an option stands."""
@@ -67,12 +70,15 @@ class Values:
     Attributes:
         given: by name, only those that were written.
         warnings: options that mean nothing here.
+        where: where the table is defined.
+        partition_by: the columns that rows are laid out by.
     """
 
     given: Mapping[str, Any]
     known: Sequence[Option]
     warnings: tuple[str, ...] = ()
     where: Span | str | None = None
+    partition_by: tuple[str, ...] = ()
 
     def __getitem__(self, name: str) -> Any:
         if name in self.given:
@@ -97,6 +103,8 @@ IGNORED = (
     "sink.parallelism",
     "scan.parallelism",
     "sink.rolling-policy.",
+    "sink.rolling-policy.check-interval",
+    "sink.rolling-policy.inactivity-interval",
     "sink.partition-commit.",
     "sink.shuffle-by-partition.",
     "partition.",
@@ -115,6 +123,9 @@ IGNORED = (
     "parquet.",
 )
 """Options of Flink that change nothing here; those that end with a dot are the start of several."""
+
+
+_SIZE = re.compile(r"(\d+)\s*([bkmgt])?(?:i?b|ytes)?")
 
 
 def read_options(known: Sequence[Option], given: Given, *, connector: str) -> Values:
@@ -141,7 +152,7 @@ def read_options(known: Sequence[Option], given: Given, *, connector: str) -> Va
                 where=given.where,
                 hint=option.doc,
             )
-    return Values(values, known, tuple(warnings), given.where)
+    return Values(values, known, tuple(warnings), given.where, given.partition_by)
 
 
 def _read(option: Option, name: str, text: str, given: Given) -> Any:
@@ -213,6 +224,19 @@ def flag(text: str) -> bool:
 def seconds(text: str) -> float:
     """Reads a span of time: `10s`, `500 ms`; a plain number is milliseconds, as in Flink."""
     return int(text) / 1000 if text.strip().isdigit() else microseconds(text) / 1e6
+
+
+def byte_size(text: str) -> int:
+    """Reads a number of bytes: `128MB`, `64 kb`; a plain number is bytes.
+
+    Example:
+        >>> byte_size("128MB") == 128 << 20, byte_size("10")
+        (True, 10)
+    """
+    found = _SIZE.fullmatch(text.strip().lower())
+    if found is None or int(found[1]) == 0:
+        raise ValueError("a number of bytes above 0, such as 128MB")
+    return int(found[1]) << (10 * "bkmgt".index(found[2] or "b"))
 
 
 def one_byte(text: str) -> str:

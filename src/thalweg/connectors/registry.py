@@ -8,7 +8,7 @@ Not here: what options mean to a connector (its own module).
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from thalweg.base.schema import Schema
 from thalweg.connectors.connector import Connector, Results
@@ -61,6 +61,7 @@ def check(
     options: Mapping[str, str],
     spans: Mapping[str, Span] | None = None,
     where: Span | str | None = None,
+    partition_by: Sequence[str] = (),
 ) -> tuple[str, ...]:
     """Look at the options of a table without touching what they name; the warnings.
 
@@ -71,7 +72,7 @@ def check(
         >>> check({"connector": "print", "sink.parallelism": "4"})
         ("'sink.parallelism' means nothing to the connector 'print' and is ignored",)
     """
-    return _read(Given(options, spans or {}, where))[1].warnings
+    return _read(Given(options, spans or {}, where, tuple(partition_by)))[1].warnings
 
 
 def create_source(
@@ -80,6 +81,7 @@ def create_source(
     *,
     spans: Mapping[str, Span] | None = None,
     where: Span | str | None = None,
+    partition_by: Sequence[str] = (),
 ) -> MadeSource:
     """The source that the options describe.
 
@@ -88,8 +90,9 @@ def create_source(
         schema: the declared columns; None: what the source has.
         spans: where the values stand, for messages.
         where: where the table is defined.
+        partition_by: the columns that rows are laid out by.
     """
-    connector, values = _read(Given(options, spans or {}, where))
+    connector, values = _read(Given(options, spans or {}, where, tuple(partition_by)))
     if connector.source is None:
         raise _one_sided(connector, values, "read from")
     made = connector.source(values, schema)
@@ -107,6 +110,7 @@ def create_sink(
     key: Sequence[str] = (),
     spans: Mapping[str, Span] | None = None,
     where: Span | str | None = None,
+    partition_by: Sequence[str] = (),
 ) -> MadeSink:
     """The sink that the options describe, for rows of these columns.
 
@@ -117,8 +121,9 @@ def create_sink(
         key: columns that tell the rows apart, where there are such.
         spans: where the values stand, for messages.
         where: where the table is defined.
+        partition_by: the columns that rows are laid out by.
     """
-    connector, values = _read(Given(options, spans or {}, where))
+    connector, values = _read(Given(options, spans or {}, where, tuple(partition_by)))
     if connector.sink is None:
         raise _one_sided(connector, values, "written to")
     changelog = values.given.get("changelog")
@@ -144,8 +149,16 @@ def _read(given: Given) -> tuple[Connector, Values]:
             choices=list(_BY_NAME),
             hint=did_you_mean(name, list(_BY_NAME)),
         )
+    if given.partition_by and not connector.takes_partitions:
+        raise ConfigError(
+            f"a table of the connector '{name}' has no partitions",
+            code="connector-no-partitions",
+            where=given.where,
+            found=f"PARTITIONED BY ({', '.join(given.partition_by)})",
+            choices=[c.name for c in CONNECTORS if c.takes_partitions],
+        )
     rest = {key: text for key, text in given.options.items() if key != _NAME}
-    values = read_options(connector.known, Given(rest, given.spans, given.where), connector=name)
+    values = read_options(connector.known, replace(given, options=rest), connector=name)
     if "format" in values:
         check_format(values["format"], rest, given.place)
     return connector, values

@@ -34,7 +34,7 @@ from thalweg.protocols.operator import Context, Operator
 from thalweg.protocols.state import Columns, ColumnSpec, ColumnsSpec, KeyedColumns, StateSpec
 
 Array = np.ndarray[Any, Any]
-DONE = "__done"
+DONE, SHOWN = "__done", "__shown"
 NEVER = -(1 << 62)
 
 
@@ -46,11 +46,14 @@ class WindowGrouping:
         slack_us: how far the time may lag behind the watermark.
         window: the windows whose panes rows carry; None if rows carry window bounds as columns.
         time: the type of the bounds.
+        lag_us: how far the time may lag in rows that are in time: windows are emitted then, and corrected
+            until the slack has passed; None: they are emitted once.
     """
 
     slack_us: int
     window: WindowSpec | None
     time: pl.DataType | None = None
+    lag_us: int | None = None
 
 
 @dataclass(frozen=True)
@@ -90,6 +93,11 @@ class GroupingSpec:
         return Layout(self)
 
     @property
+    def is_corrected(self) -> bool:
+        """Whether windows may change after they were emitted."""
+        return self.window is not None and self.window.lag_us is not None
+
+    @property
     def has_panes(self) -> bool:
         """Whether rows carry panes."""
         return self.window is not None and self.window.window is not None
@@ -99,6 +107,8 @@ class GroupingSpec:
         columns = dict(self.layout.stored)
         if self.has_panes:
             columns |= {DONE: ColumnSpec("int64", NEVER)}
+        if self.is_corrected:
+            columns |= {SHOWN: ColumnSpec("bool", initial=False)}
         if self.window is None and not self.keys:
             columns |= {DONE: ColumnSpec("bool", initial=False)}
         yield ColumnsSpec("groups", self.row_keys, columns, partition=self.partition)
@@ -151,6 +161,10 @@ class GroupingSpec:
             from thalweg.operators.running import RunningGroupOp
 
             return RunningGroupOp(self, context)
+        if self.is_corrected:
+            from thalweg.operators.corrected_group import CorrectedGroupOp
+
+            return CorrectedGroupOp(self, context)
         if self.has_panes:
             from thalweg.operators.pane_group import PaneGroupOp
 
@@ -163,6 +177,7 @@ class GroupingSpec:
         """One line."""
         keys = ", ".join(self.keys) or "()"
         how = "per window" if self.window else "running"
+        how += ", corrected" if self.is_corrected else ""
         calls = ", ".join(f"{n} = {c}" for n, c in self.calls)
         return f"group by {keys} {how}: {calls}" + (" from partials" if self.partials else "")
 

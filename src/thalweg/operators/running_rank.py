@@ -52,6 +52,7 @@ class RunningRankSpec:
         is_updating: whether rows may be taken back.
         closes: the column of the time at which a key gets no more rows, the same in all its rows, and a slack
             in microseconds.
+        window: for rows of windows, how far the end of a window may lag in rows that are in time, and in all.
     """
 
     id: str
@@ -62,6 +63,7 @@ class RunningRankSpec:
     output: str | None
     limit: int | None
     is_updating: bool
+    window: tuple[int, int] | None = None
     closes: tuple[str, int] | None = None
 
     def __hash__(self) -> int:
@@ -74,13 +76,18 @@ class RunningRankSpec:
 
     def build(self, context: Context) -> RunningRankOp:
         """The operator."""
-        return RunningRankOp(self, context)
+        if self.window is None:
+            return RunningRankOp(self, context)
+        from thalweg.operators.corrected_rank import CorrectedRankOp
+
+        return CorrectedRankOp(self, context)
 
     def describe(self) -> str:
         """One line."""
         limit = "" if self.limit is None else f" <= {self.limit}"
         keys = ", ".join(self.partition) or "()"
-        return f"running {self.kind}{limit} by {keys} order {', '.join(map(str, self.order))}"
+        how = "running" if self.window is None else "corrected"
+        return f"{how} {self.kind}{limit} by {keys} order {', '.join(map(str, self.order))}"
 
     def in_order(self, frame: pl.DataFrame, first: str) -> pl.DataFrame:
         """Rows put in order within each value of the column `first`."""
@@ -135,12 +142,16 @@ class RunningRankOp:
     def on_batch(self, port: int, batch: Batch) -> Iterator[Output]:
         """Count rows; numbers are given at the cut."""
         del port
+        self._touched.append(self._members.keys_of(self.take(batch)))
+        return iter(())
+
+    def take(self, batch: Batch) -> Array:
+        """Count rows, and give their slots."""
         slots = self._state.slots(pick(batch.frame, list(self._spec.columns)))
         weights = NO_WORDS if batch.weight is None else weight_array(batch.weight)
         self._join(self._state.last_new)
         add_counts(slots, NO_FLAGS, weights, self._state.column(_ROWS))
-        self._touched.append(self._members.keys_of(slots))
-        return iter(())
+        return slots
 
     def on_watermark(self, time: int) -> Iterator[Output]:
         """At the next cut, keys are forgotten that get no more rows."""
@@ -171,6 +182,10 @@ class RunningRankOp:
             return
         keys = np.unique(np.concatenate(self._touched))
         self._touched = []
+        yield from self._renumber(keys)
+
+    def _renumber(self, keys: Array) -> Iterator[Output]:
+        """What has changed of some keys."""
         slots, owners = self._members.of(keys)
         frame = beside(self._state.keys(slots), [numbers(_KEY, owners), numbers("__slot", slots)])
         ordered = self._spec.in_order(frame, _KEY)
@@ -183,8 +198,12 @@ class RunningRankOp:
         gone = self._state.column(_ROWS)[slots] == 0
         if not self._spec.is_updating:
             gone |= count == 0
-        self._members.remove(slots[gone])
-        self._state.free(slots[gone])
+        self._forget(slots[gone], keys)
+
+    def _forget(self, slots: Array, keys: Array) -> None:
+        """Rows that are gone, of these keys."""
+        self._members.remove(slots)
+        self._state.free(slots)
         self._keys.free(self._members.without(keys))
 
     def _numbers(self, ordered: pl.DataFrame, slots: Array) -> tuple[Array, Array]:

@@ -24,12 +24,12 @@ from thalweg.columnar.eager import gather_rows, numbers, pick
 from thalweg.columnar.groups import group_rows
 from thalweg.columnar.keys import KeyCodec
 from thalweg.columnar.sessions import find_runs
-from thalweg.operators.aggregation import GroupingSpec, key_frame
+from thalweg.operators.aggregation import SHOWN, GroupingSpec, key_frame
 from thalweg.operators.session_table import SessionTable, session_states
 from thalweg.plan.nodes import WINDOW_END, WINDOW_START, WINDOW_TIME
 from thalweg.plan.properties import WINDOW_TIME_US
 from thalweg.protocols.operator import Context, Output, Step
-from thalweg.protocols.state import StateSpec
+from thalweg.protocols.state import ColumnSpec, StateSpec
 
 Array = np.ndarray[Any, Any]
 
@@ -110,6 +110,8 @@ class SessionGroupSpec:
         gap_us: the gap that ends a session.
         slack_us: how far the time may lag behind the watermark.
         time: the type of the bounds.
+        lag_us: how far the time may lag in rows that are in time: sessions are emitted then, and corrected
+            until the slack has passed; None: they are emitted once.
     """
 
     id: str
@@ -117,18 +119,24 @@ class SessionGroupSpec:
     gap_us: int
     slack_us: int
     time: pl.DataType
+    lag_us: int | None = None
 
     def states(self) -> Iterable[StateSpec]:
-        """Open sessions with the parts of their aggregates."""
-        return session_states(self.grouping.keys, self.grouping.layout.stored)
+        """Open sessions with the parts of their aggregates, and whether they were emitted."""
+        shown = {} if self.lag_us is None else {SHOWN: ColumnSpec("bool", initial=False)}
+        return session_states(self.grouping.keys, self.grouping.layout.stored | shown)
 
     def build(self, context: Context) -> SessionGroupOp:
         """The operator."""
-        return SessionGroupOp(self, context)
+        if self.lag_us is None:
+            return SessionGroupOp(self, context)
+        from thalweg.operators.corrected_sessions import CorrectedSessionsOp
+
+        return CorrectedSessionsOp(self, context)
 
     def describe(self) -> str:
         """One line."""
-        return f"{self.grouping.describe()} in sessions"
+        return f"{self.grouping.describe()} in sessions{'' if self.lag_us is None else ', corrected'}"
 
 
 class SessionGroupOp:
@@ -142,21 +150,21 @@ class SessionGroupOp:
     """
 
     def __init__(self, spec: SessionGroupSpec, context: Context) -> None:
-        self._spec, self._grouping, self._layout = spec, spec.grouping, spec.grouping.layout
-        self._rows_max = context.rows_max
-        self._table = SessionTable(context, spec.grouping.keys, spec.gap_us)
+        self.spec, self._grouping, self.layout = spec, spec.grouping, spec.grouping.layout
+        self.rows_max = context.rows_max
+        self.table = SessionTable(context, spec.grouping.keys, spec.gap_us)
 
     @property
     def due(self) -> int | None:
         """The watermark that closes the next session."""
-        end = self._table.open.first_end
-        return None if end is None else end + self._spec.slack_us + 1
+        end = self.table.open.first_end
+        return None if end is None else end + self.spec.slack_us + 1
 
     def on_batch(self, port: int, batch: Batch) -> Iterator[Output]:
         """Take rows, or stretches of them."""
         del port
         if len(batch):
-            self._add(batch, *self._table.take(*self._stretches(batch)))
+            self.add(batch, *self.table.take(*self.stretches(batch)))
         return iter(())
 
     @cached_property
@@ -164,44 +172,46 @@ class SessionGroupOp:
         """How many rows of what came from partials hold keys."""
         return 0 if self._grouping.key_cells is None else self._grouping.key_cells.height
 
-    def _stretches(self, batch: Batch) -> tuple[Array, Array, Array]:
-        """Keys, first and last times."""
+    def stretches(self, batch: Batch) -> tuple[Array, Array, Array]:
+        """Keys, first and last times of the rows of a batch."""
         parts, cells = batch.parts, self._grouping.key_cells
         if parts is None or cells is None:
-            owners = self._table.keys.slots(key_frame(batch.frame, self._grouping.keys))
+            owners = self.table.keys.slots(key_frame(batch.frame, self._grouping.keys))
         else:
-            owners = self._table.keys.slots_of(cells.words(parts))
+            owners = self.table.keys.slots_of(cells.words(parts))
         if parts is None:
             times = _times(batch)
             return owners, times, times
         return owners, parts[self._height], parts[self._height + 1]
 
-    def _add(self, batch: Batch, slots: Array, gone: Array, into: Array) -> None:
-        state = self._table.state
+    def add(self, batch: Batch, slots: Array, gone: Array, into: Array) -> None:
+        """Add the rows of a batch to their sessions, and those of sessions that are gone."""
+        state = self.table.state
         if batch.parts is None:
-            self._layout.update(state, slots, batch)
+            self.layout.update(state, slots, batch)
         else:
-            self._layout.merge(state, slots, self._layout.cells.named(batch.parts[self._height + 2 :]))
+            self.layout.merge(state, slots, self.layout.cells.named(batch.parts[self._height + 2 :]))
         if len(gone):
-            found = self._layout.take(state, gone)
-            self._layout.merge(state, into, self._layout.carried(state, found))
+            found = self.layout.take(state, gone)
+            self.layout.merge(state, into, self.layout.carried(state, found))
             state.free(gone)
 
     def on_watermark(self, time: int) -> Iterator[Output]:
         """Emit the sessions that are over."""
-        until = time - self._spec.slack_us
-        return self._close(until) if self._table.open.is_due(until) else iter(())
+        until = time - self.spec.slack_us
+        return self._close(until) if self.table.open.is_due(until) else iter(())
 
     def _close(self, until: int | None) -> Iterator[Output]:
-        for slots, firsts, lasts in self._table.closed(until, self._rows_max):
-            yield Batch(self._rows(slots, firsts, lasts + self._spec.gap_us))
+        for slots, firsts, lasts in self.table.closed(until, self.rows_max):
+            yield Batch(self.rows(slots, firsts, lasts + self.spec.gap_us))
 
-    def _rows(self, slots: Array, start: Array, end: Array) -> pl.DataFrame:
-        state = self._table.state
-        outputs = self._layout.outputs(state, self._layout.take(state, slots))
+    def rows(self, slots: Array, start: Array, end: Array) -> pl.DataFrame:
+        """What is emitted of sessions."""
+        state = self.table.state
+        outputs = self.layout.outputs(state, self.layout.take(state, slots))
         bounds = {WINDOW_START: start, WINDOW_END: end, WINDOW_TIME: end - WINDOW_TIME_US}
-        made = {s.name: s for s in (*self._table.own(slots).get_columns(), *outputs.get_columns())}
-        made |= {n: numbers(n, b.copy()).cast(self._spec.time) for n, b in bounds.items()}
+        made = {s.name: s for s in (*self.table.own(slots).get_columns(), *outputs.get_columns())}
+        made |= {n: numbers(n, b.copy()).cast(self.spec.time) for n, b in bounds.items()}
         return pick(pl.DataFrame(list(made.values())), self._grouping.columns)
 
     def on_cut(self, number: int) -> Iterator[Output]:

@@ -8,7 +8,7 @@ Not here: what is kept beside the bounds (session_group.py, session_rows.py).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -58,12 +58,23 @@ class SessionTable:
         """The keys of sessions."""
         return key_frame(self.state.keys(slots), self._names)
 
-    def take(self, owners: Array, firsts: Array, lasts: Array) -> tuple[Array, Array, Array]:
+    def bounds(self, slots: Array) -> tuple[Array, Array]:
+        """The first and last times of sessions."""
+        return self.state.column(_FIRST)[slots], self.state.column(_LAST)[slots]
+
+    def take(
+        self,
+        owners: Array,
+        firsts: Array,
+        lasts: Array,
+        note: Callable[[Array, Array], None] | None = None,
+    ) -> tuple[Array, Array, Array]:
         """Put stretches of time into sessions.
 
         Args:
             owners: the slot of each stretch's key.
             firsts, lasts: the times of its first and last row.
+            note: sees the slots of their sessions, and those that will be freed, before any bounds change.
 
         Returns:
             The slots of their sessions; slots whose sessions were taken in by others, to be freed;
@@ -74,9 +85,11 @@ class SessionTable:
             self._make(merged.new)
         touched = self.open.cells[merged.targets]
         slots = np.ascontiguousarray(touched[:, SLOT])
+        gone, into = (np.ascontiguousarray(self.open.cells[n, SLOT]) for n in merged.gone)
+        if note is not None:
+            note(slots, gone)
         self.state.column(_FIRST)[slots] = touched[:, FIRST]
         self.state.column(_LAST)[slots] = touched[:, LAST]
-        gone, into = (np.ascontiguousarray(self.open.cells[n, SLOT]) for n in merged.gone)
         return slots, gone, into
 
     def _make(self, new: Array) -> None:

@@ -40,7 +40,7 @@ from thalweg.plan.nodes import (
     Window,
 )
 from thalweg.plan.over import Over
-from thalweg.plan.properties import UNTIL_END, closes_windows, properties
+from thalweg.plan.properties import UNTIL_END, closes_windows, properties, punctual_lag
 
 if TYPE_CHECKING:
     from thalweg.base.schema import Schema
@@ -68,7 +68,9 @@ def place_group_by(planner: Planner, plan: GroupBy) -> OpenStage:
     if not closes_windows(plan):
         stage = planner.chained(plan.input)
         return _group(planner, plan, stage, plan.keys, None)
-    shared = None if any(_keeps_windows_apart(call_of(a)) for a in plan.aggregates) else pane_window(plan)
+    below = properties(plan.input)
+    lag = punctual_lag(below)
+    shared = None if lag is not None or _needs_whole_windows(plan) else pane_window(plan)
     if shared is not None and all(planner.needs.readers(p) <= 1 for p in (shared.window, *shared.steps)):
         stage = _place_panes(planner, plan, shared)
         keys = tuple(k for k in plan.keys if k not in BOUNDS)
@@ -76,8 +78,13 @@ def place_group_by(planner: Planner, plan: GroupBy) -> OpenStage:
         window = WindowGrouping(slack_us=slack, window=shared.window.window)
         return _group(planner, plan, stage, keys, window)
     stage = planner.chained(plan.input)
-    slack = properties(plan.input).times.get(WINDOW_END, UNTIL_END)
-    return _group(planner, plan, stage, plan.keys, WindowGrouping(slack_us=slack, window=None))
+    slack = below.times.get(WINDOW_END, UNTIL_END)
+    window = WindowGrouping(slack_us=slack, window=None, lag_us=lag)
+    return _group(planner, plan, stage, plan.keys, window)
+
+
+def _needs_whole_windows(plan: GroupBy) -> bool:
+    return any(_keeps_windows_apart(call_of(a)) for a in plan.aggregates)
 
 
 def _keeps_windows_apart(call: Aggregate) -> bool:

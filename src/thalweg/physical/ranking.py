@@ -26,7 +26,7 @@ from thalweg.plan.nodes import (
     Union,
     Values,
 )
-from thalweg.plan.properties import UNTIL_END, properties, ranks_windows
+from thalweg.plan.properties import UNTIL_END, properties, punctual_lag, ranks_windows
 
 if TYPE_CHECKING:
     from thalweg.physical.planner import OpenStage, Planner
@@ -44,9 +44,17 @@ def place_rank(planner: Planner, plan: Rank) -> OpenStage:
 
 def _place_window_rank(planner: Planner, plan: Rank, schema: dict[str, pl.DataType]) -> OpenStage:
     stage = planner.chained(plan.input)
+    below = properties(plan.input)
+    slack, lag = below.times.get(WINDOW_END, UNTIL_END), punctual_lag(below)
+    if lag is not None:
+        from thalweg.operators.running_rank import RunningRankSpec
+
+        target = planner.exchanged(stage, plan.partition, "rank")
+        fields = (schema, plan.partition, plan.order, plan.kind, plan.output, plan.limit)
+        target.add(RunningRankSpec(f"{target.id}.rank", *fields, below.is_updating, (lag, slack)))
+        return target
     keys = tuple(k for k in plan.partition if k != WINDOW_START)
     target = planner.exchanged(stage, keys, "rank")
-    slack = properties(plan.input).times.get(WINDOW_END, UNTIL_END)
     target.add(
         WindowRankSpec(
             f"{target.id}.rank",
@@ -82,7 +90,7 @@ def _place_running_rank(planner: Planner, plan: Rank, schema: dict[str, pl.DataT
             return target
     target = planner.exchanged(stage, plan.partition, "rank")
     fields = (schema, plan.partition, plan.order, plan.kind, plan.output, plan.limit)
-    target.add(RunningRankSpec(f"{target.id}.rank", *fields, is_updating, plan.closes))
+    target.add(RunningRankSpec(f"{target.id}.rank", *fields, is_updating, closes=plan.closes))
     return target
 
 

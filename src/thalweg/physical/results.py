@@ -102,8 +102,13 @@ def _way_to_final(plan: Plan) -> str | None:
     if not {WINDOW_START, WINDOW_END} <= set(plan.keys):
         return "group by a window to get results that are final"
     column = _window_column(plan.input)
-    if column is None or properties(plan.input).windows:
+    if column is None:
         return None
+    if properties(plan.input).windows:
+        return (
+            f'windows on "{column}" change while rows are allowed to be late: '
+            "they are final without 'table.exec.emit.allow-lateness', and lateness_max in Python"
+        )
     return f'windows are final where "{column}" has a watermark: WATERMARK FOR {column} AS {column}'
 
 

@@ -27,7 +27,7 @@ from thalweg.physical import needs
 from thalweg.physical.arguments import call_of, needs_rows
 from thalweg.physical.panes import BOUNDS
 from thalweg.plan.nodes import WINDOW_END, WINDOW_START, GroupBy, Plan, Project, SessionWindow, Window
-from thalweg.plan.properties import UNTIL_END, properties
+from thalweg.plan.properties import UNTIL_END, corrects_windows, properties
 
 if TYPE_CHECKING:
     from thalweg.physical.planner import OpenStage, Planner
@@ -136,7 +136,10 @@ def place_group_by(planner: Planner, plan: GroupBy, found: GroupedSessions) -> O
     target = planner.exchanged(stage, found.keys, "session")
     slack = properties(found.window.input).times.get(found.window.column, UNTIL_END)
     held = plan.input.schema.type_of(WINDOW_START).polars
-    target.add(SessionGroupSpec(f"{target.id}.session", shape, gap, slack, held))
+    below = properties(plan.input)
+    # the end of a session lags one microsecond more than the time of its rows
+    lag = below.lag(WINDOW_END, UNTIL_END) - 1 if corrects_windows(below) else None
+    target.add(SessionGroupSpec(f"{target.id}.session", shape, gap, slack, held, lag))
     return target
 
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
+from thalweg.base.durations import shown
 from thalweg.base.schema import SYSTEM_PREFIX
 from thalweg.base.types import BOOLEAN, NULL, STRING, List, Timestamp
 from thalweg.errors import PlanError, Span, TypeMismatch
@@ -78,7 +79,7 @@ def _typed(pair: tuple[Expr, object]) -> Expr:
     return replace(expr, type=STRING) if isinstance(expr, Literal) and held == NULL else expr
 
 
-def assign_watermark(plan: Plan, column: str, watermark: Expr) -> Plan:
+def assign_watermark(plan: Plan, column: str, watermark: Expr, lateness_us: int = 0) -> Plan:
     """Declare an event time column."""
     held = plan.schema.type_of(column, where=watermark.span)
     if not isinstance(held, Timestamp):
@@ -97,7 +98,26 @@ def assign_watermark(plan: Plan, column: str, watermark: Expr) -> Plan:
             code="plan-watermark-type",
             where=watermark.span,
         )
-    return AssignWatermark(plan, column, resolved)
+    if lateness_us < 0:
+        raise PlanError(
+            "rows cannot be allowed to be late by less than nothing",
+            code="plan-watermark-lateness",
+            where=watermark.span,
+            found=shown(lateness_us),
+        )
+    return AssignWatermark(plan, column, resolved, lateness_us)
+
+
+def allow_lateness(plan: Plan, lateness_us: int) -> Plan:
+    """The plan with so much lateness for each of its event times that allows none by itself."""
+    if lateness_us == 0:
+        return plan
+    inputs = tuple(allow_lateness(p, lateness_us) for p in plan.inputs)
+    if inputs != plan.inputs:
+        plan = plan.with_inputs(inputs)
+    if isinstance(plan, AssignWatermark) and plan.lateness_us == 0:
+        return replace(plan, lateness_us=lateness_us)
+    return plan
 
 
 def window(plan: Plan, column: str, spec: WindowSpec, *, where: Span | None = None) -> Plan:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from thalweg.plan.nodes import Filter, GroupBy, Limit, Plan, Rank
+from thalweg.plan.nodes import Filter, GroupBy, Limit, Plan, Rank, SessionWindow
 from thalweg.plan.properties import properties
 
 Change = Literal["I", "UB", "UA", "D"]
@@ -40,8 +40,13 @@ def _may_delete(plan: Plan) -> bool:
     if not properties(plan).is_updating:
         return False
     if isinstance(plan, GroupBy):
-        return properties(plan.input).is_updating
+        # late rows make one session of two
+        return properties(plan.input).is_updating or _has_sessions(plan.input)
     return isinstance(plan, (Filter, Limit, Rank)) or any(map(_may_delete, plan.inputs))
+
+
+def _has_sessions(plan: Plan) -> bool:
+    return isinstance(plan, SessionWindow) or any(map(_has_sessions, plan.inputs))
 
 
 __all__ = ["Change", "changes_of"]

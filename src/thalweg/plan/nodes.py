@@ -17,6 +17,7 @@ from typing import Literal as Choice
 
 import polars as pl
 
+from thalweg.base.durations import shown
 from thalweg.base.schema import Schema
 from thalweg.base.types import INT64, STRING, TIMESTAMP, Field, Struct
 from thalweg.errors import Span
@@ -145,18 +146,24 @@ class Values(Plan):
 
 @dataclass(frozen=True)
 class AssignWatermark(_Unary):
-    """Declare `column` an event time, whose watermark is the running maximum of `watermark` per split."""
+    """Declare `column` an event time, whose watermark is the running maximum of `watermark` per split.
+
+    Attributes:
+        lateness_us: for how long rows that the watermark has passed are still taken, and correct results.
+    """
 
     input: Plan
     column: str
     watermark: Expr
+    lateness_us: int = 0
 
     @cached_property
     def schema(self) -> Schema:
         return self.input.schema
 
     def describe(self) -> str:
-        return f"Watermark for {self.column} as {self.watermark}"
+        tail = f", lateness {shown(self.lateness_us)}" if self.lateness_us else ""
+        return f"Watermark for {self.column} as {self.watermark}{tail}"
 
 
 @dataclass(frozen=True)

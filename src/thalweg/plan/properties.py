@@ -4,11 +4,14 @@ For every node: whether it ends, whether rows may be retracted, its unique keys,
 are event times and how far they may lag behind the watermark (their *slack*).
 
 A column has slack d (microseconds) if every future row that is not late has `column >= w - d`. The
-source has slack 0; constants shift it; a closed window's end has the slack of its input.
+source has slack 0; constants shift it; a closed window's end has the slack of its input. Where rows are
+allowed to be late, the slack is that much greater; how far rows lag that are in time is kept beside it, so
+that windows can be emitted then and corrected afterwards.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 
@@ -55,8 +58,11 @@ class Properties:
         is_bounded: whether it ends.
         is_updating: whether rows may be retracted.
         times: slack in microseconds of each event time column.
+        punctual: the same without the lateness that is allowed, where some is.
         keys: sets of columns that are unique at every cut.
-        windows: whether rows carry a window as `window_start` and `window_end` on a final input.
+        windows: whether rows carry a window as `window_start` and `window_end` on an input that is final, or
+            becomes so.
+        settles: whether rows that are taken back keep to the slack too, so that the past becomes final.
         unique: sets of columns in which no two rows ever agree, as the user has declared.
         closings: when rows with the same key can come no more.
     """
@@ -66,8 +72,19 @@ class Properties:
     times: dict[str, int] = field(default_factory=dict)
     keys: frozenset[frozenset[str]] = frozenset()
     windows: bool = False
+    punctual: dict[str, int] = field(default_factory=dict)
+    settles: bool = False
     unique: frozenset[frozenset[str]] = frozenset()
     closings: frozenset[Closing] = frozenset()
+
+    def lag(self, column: str, default: int) -> int:
+        """How far a time may lag in rows that are in time; `default` if it is no event time."""
+        return self.punctual.get(column, self.times.get(column, default))
+
+    @property
+    def is_final(self) -> bool:
+        """Whether rows stay, or at least settle when time has passed them."""
+        return not self.is_updating or self.settles
 
     def __hash__(self) -> int:
         return id(self)
@@ -105,7 +122,9 @@ def can_replay(plan: Plan) -> bool:
 
 def _unary(plan: Plan, below: Properties) -> Properties:
     if isinstance(plan, AssignWatermark):
-        return _with(below, times={**below.times, plan.column: 0})
+        punctual = {**below.punctual, plan.column: 0} if plan.lateness_us else below.punctual
+        times = {**below.times, plan.column: plan.lateness_us}
+        return _with(below, times=times, punctual=punctual)
     if isinstance(plan, Project):
         return _project(plan, below)
     if isinstance(plan, Window):
@@ -131,7 +150,8 @@ def _unary(plan: Plan, below: Properties) -> Properties:
         return Properties(below.is_bounded)
     if isinstance(plan, Explode):
         times = {k: v for k, v in below.times.items() if k != plan.column}
-        return Properties(below.is_bounded, below.is_updating, times, windows=below.windows)
+        changes = {"times": times, "punctual": _sooner(times, below.punctual)}
+        return _with(below, keys=frozenset(), unique=frozenset(), closings=frozenset(), **changes)
     if isinstance(plan, DeclaredKey):
         if below.is_updating:
             # a row that changes is another row with the same key
@@ -148,17 +168,26 @@ def _with(below: Properties, **changes: object) -> Properties:
 
 
 def _union(below: list[Properties]) -> Properties:
-    times = {
-        name: max(b.times[name] for b in below)
-        for name in below[0].times
-        if all(name in b.times for b in below)
-    }
+    known = [name for name in below[0].times if all(name in b.times for b in below)]
+    times = {name: max(b.times[name] for b in below) for name in known}
     return Properties(
         is_bounded=all(b.is_bounded for b in below),
         is_updating=any(b.is_updating for b in below),
         times=times,
         windows=all(b.windows for b in below),
+        punctual=_sooner(times, {name: max(b.lag(name, 0) for b in below) for name in known}),
+        settles=all(b.is_final for b in below),
     )
+
+
+def _sooner(times: Mapping[str, int], lags: Mapping[str, int]) -> dict[str, int]:
+    """The lags of rows that are in time, where they differ from the slack."""
+    return {name: lag for name, lag in lags.items() if name in times and lag != times[name]}
+
+
+def _lags(below: Properties) -> dict[str, int]:
+    """The lag of each event time in rows that are in time."""
+    return {**below.times, **below.punctual}
 
 
 def join_bounds(plan: Join) -> tuple[SideBound, SideBound]:
@@ -186,8 +215,10 @@ def _join(plan: Join, left: Properties, right: Properties) -> Properties:
     # pairs are emitted when their second row comes; everything else waits for a cut, behind the watermark
     is_timed = plan.kind == "inner" and not changes
     times = output_times(plan, left.times, right.times) if is_timed else {}
+    lags = output_times(plan, _lags(left), _lags(right)) if is_timed else {}
     windows = left.windows and {WINDOW_START, WINDOW_END} <= times.keys()
-    found = Properties(left.is_bounded and right.is_bounded, changes, times, keys, windows)
+    is_bounded = left.is_bounded and right.is_bounded
+    found = Properties(is_bounded, changes, times, keys, windows, _sooner(times, lags))
     if plan.kind in ("semi", "anti"):
         return _with(found, unique=left.unique)
     if not is_timed:
@@ -199,23 +230,25 @@ def _join(plan: Join, left: Properties, right: Properties) -> Properties:
 
 def _project(plan: Project, below: Properties) -> Properties:
     times: dict[str, int] = {}
+    lags: dict[str, int] = {}
     renamed: dict[str, set[str]] = {}
     for item in plan.items:
         slack = _slack(item.expr, below.times)
-        if slack is not None:
-            times[item.name] = slack
+        lag = _slack(item.expr, _lags(below))
+        if slack is not None and lag is not None:
+            times[item.name], lags[item.name] = slack, lag
         if isinstance(item.expr, Column):
             renamed.setdefault(item.expr.name, set()).add(item.name)
     keys = _renamed(below.keys, renamed)
     kept = all(n in renamed and n in renamed[n] for n in (WINDOW_START, WINDOW_END))
-    return Properties(
-        below.is_bounded,
-        below.is_updating,
-        times,
-        keys,
-        below.windows and kept,
-        _renamed(below.unique, renamed),
-        projected(below.closings, renamed),
+    return _with(
+        below,
+        times=times,
+        keys=keys,
+        windows=below.windows and kept,
+        punctual=_sooner(times, lags),
+        unique=_renamed(below.unique, renamed),
+        closings=projected(below.closings, renamed),
     )
 
 
@@ -245,23 +278,30 @@ def _microseconds(literal: Literal) -> int | None:
 
 
 def _window(plan: Window, below: Properties) -> Properties:
-    size = plan.window.size_us
-    times = dict(below.times)
-    slack = below.times.get(plan.column)
+    # a row that is not late for a window has `end > w - d`
+    behind = {WINDOW_END: 0, WINDOW_TIME: WINDOW_TIME_US, WINDOW_START: plan.window.size_us}
+    return _bounded(plan.column, below, behind, dict(below.times), dict(below.punctual))
+
+
+def _bounded(
+    column: str, below: Properties, behind: dict[str, int], times: dict[str, int], punctual: dict[str, int]
+) -> Properties:
+    """Rows with the bounds of windows on a column, each so far behind it."""
+    slack = below.times.get(column)
     if slack is not None:
-        # a row that is not late for a window has `end > w - d`
-        times |= {WINDOW_END: slack, WINDOW_TIME: slack + WINDOW_TIME_US, WINDOW_START: slack + size}
-    closed = (slack is not None or below.is_bounded) and not below.is_updating
-    return Properties(below.is_bounded, below.is_updating, times, windows=closed)
+        lag = below.lag(column, slack)
+        times |= {name: slack + by for name, by in behind.items()}
+        punctual |= {name: lag + by for name, by in behind.items()} if lag != slack else {}
+    closed = below.is_final if slack is not None else below.is_bounded and not below.is_updating
+    return Properties(
+        below.is_bounded, below.is_updating, times, windows=closed, punctual=punctual, settles=below.settles
+    )
 
 
 def _session(plan: SessionWindow, below: Properties) -> Properties:
     # a session closes at `w - d > end`, so that rows of one that ends at `w - d` may still follow; when
     # the rows of a session began, nothing says
-    slack = below.times.get(plan.column)
-    times = {} if slack is None else {WINDOW_END: slack + 1, WINDOW_TIME: slack + 1 + WINDOW_TIME_US}
-    closed = (slack is not None or below.is_bounded) and not below.is_updating
-    return Properties(below.is_bounded, below.is_updating, times, windows=closed)
+    return _bounded(plan.column, below, {WINDOW_END: 1, WINDOW_TIME: 1 + WINDOW_TIME_US}, {}, {})
 
 
 def recomputes(plan: Over) -> bool:
@@ -270,17 +310,35 @@ def recomputes(plan: Over) -> bool:
 
 
 def closes_windows(plan: GroupBy) -> bool:
-    """Whether the step emits each window once, when event time has passed its end."""
+    """Whether the step emits windows when event time has passed their end."""
     below = properties(plan.input)
     return below.windows and {WINDOW_START, WINDOW_END} <= set(plan.keys)
+
+
+def corrects_windows(below: Properties) -> bool:
+    """Whether windows over such rows may have to be corrected after they were emitted."""
+    return below.is_updating or WINDOW_END in below.punctual
+
+
+def punctual_lag(below: Properties) -> int | None:
+    """How far the end of windows may lag in rows that are in time; None: windows are emitted once."""
+    return below.lag(WINDOW_END, UNTIL_END) if corrects_windows(below) else None
 
 
 def _group_by(plan: GroupBy, below: Properties) -> Properties:
     keys = frozenset([frozenset(plan.keys)])
     if not closes_windows(plan):
         return Properties(below.is_bounded, is_updating=True, keys=keys)
-    times = {n: s for n, s in below.times.items() if n in plan.keys}
-    return Properties(below.is_bounded, False, times, keys, windows=True)
+    return _of_windows(below, keys, set(plan.keys))
+
+
+def _of_windows(below: Properties, keys: frozenset[frozenset[str]], names: set[str]) -> Properties:
+    """What a step is like that emits windows when their time has passed."""
+    corrects = corrects_windows(below)
+    times, punctual = (
+        {n: s for n, s in held.items() if n in names} for held in (below.times, below.punctual)
+    )
+    return Properties(below.is_bounded, corrects, times, keys, True, punctual, settles=corrects)
 
 
 def _rank(plan: Rank, below: Properties) -> Properties:
@@ -290,12 +348,10 @@ def _rank(plan: Rank, below: Properties) -> Properties:
     elif plan.kind == "row_number" and plan.limit == 1:
         keys = frozenset([frozenset(plan.partition)])
     if ranks_windows(plan):
-        return Properties(below.is_bounded, False, below.times, keys, windows=True)
+        return _of_windows(below, keys, set(below.times))
     return Properties(below.is_bounded, is_updating=True, keys=keys)
 
 
 def ranks_windows(plan: Rank) -> bool:
-    """Whether the step numbers the rows of each window once, when the window is complete."""
-    below = properties(plan.input)
-    both = {WINDOW_START, WINDOW_END} <= set(plan.partition)
-    return both and below.windows and not below.is_updating
+    """Whether the step numbers the rows of windows when their time has passed."""
+    return properties(plan.input).windows and {WINDOW_START, WINDOW_END} <= set(plan.partition)

@@ -47,8 +47,8 @@ class Operator(Protocol):
     Contract:
         O1 cutting or joining batches changes nothing once changes are added up, at any common cut.
         O2 a watermark held back behind rows that follow it changes nothing.
-        O3 after a cut nothing is held on `self`: a new instance over the same state goes on as the old
-           one would have.
+        O3 after a cut nothing is held on `self`: a new instance over the same state, told the last watermark
+           again, goes on as the old one would have.
         O4 what is in state means the same elsewhere: state that was dumped and loaded goes on as well.
         O5 rows of different partitions have nothing to do with each other: tasks that share them out
            give together what one gives.

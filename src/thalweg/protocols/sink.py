@@ -47,6 +47,15 @@ class Writer(Protocol):
 
 
 @runtime_checkable
+class TimedWriter(Protocol):
+    """A writer that is told event time, if its sink says that it `wants_time`."""
+
+    def on_watermark(self, time: int) -> None:
+        """No row that is not late will have a time before `time` (microseconds); publishes nothing."""
+        ...
+
+
+@runtime_checkable
 class Sink(Protocol):
     """The description of a sink: an immutable value.
 
@@ -73,3 +82,8 @@ class Sink(Protocol):
     def open(self, schema: Schema, task: int) -> Writer:
         """A writer for one task; errors about the target are raised here, before the job starts."""
         ...
+
+
+def wants_time(sink: Sink) -> bool:
+    """Whether what a sink publishes depends on event time (its `wants_time`)."""
+    return bool(getattr(sink, "wants_time", False))

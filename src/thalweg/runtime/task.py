@@ -23,7 +23,7 @@ from thalweg.columnar.batch import Batch, join_batches
 from thalweg.progress.merge import IDLE, Idle, Progress, WatermarkMerge
 from thalweg.protocols.messages import Barrier, End, Message, Watermark
 from thalweg.protocols.operator import BAD, MAIN, Output, Side
-from thalweg.protocols.sink import Writer
+from thalweg.protocols.sink import TimedWriter, Writer
 from thalweg.runtime.chain import Chain
 from thalweg.runtime.edge import Channel
 from thalweg.runtime.outputs import OutputEdge
@@ -78,6 +78,7 @@ class Task:
         self.stage, self.index = parts.stage, parts.index
         self.chain, self.inputs, self.outputs = parts.chain, parts.inputs, parts.outputs
         self.writer, self._sink = parts.writer, parts.sink
+        self._timed = parts.writer if isinstance(parts.writer, TimedWriter) else None
         self.writes_to: str | None = None
         """The sink that the task is busy with just now: one that does not take rows stops the task there.
         It stays after an error, which came from there."""
@@ -227,6 +228,8 @@ class Task:
             return
         self._watermark = merged
         yield from self.chain.on_watermark(merged)
+        if self._timed is not None:
+            self._timed.on_watermark(merged)
         yield Watermark(merged)
 
     def _align(self, barrier: Barrier) -> Iterator[Output | Message]:

@@ -15,10 +15,11 @@ from thalweg.base.schema import Schema
 from thalweg.base.types import STRING, Field
 from thalweg.connectors import registry
 from thalweg.connectors.connector import Results
-from thalweg.connectors.files.source import file_source
+from thalweg.connectors.files.partitioned_source import source_of_files
 from thalweg.connectors.required import required
 from thalweg.errors import ConfigError, PlanError, Span, ThalwegError, did_you_mean
 from thalweg.expr.nodes import PythonFunction
+from thalweg.plan.build import allow_lateness
 from thalweg.plan.nodes import Plan, Scan
 from thalweg.protocols.sink import Sink
 from thalweg.session.settings import Settings
@@ -55,11 +56,12 @@ class SessionCatalog:
 
     def table(self, name: str, span: Span | None = None) -> Plan:
         """The plan of a table or view; asked twice, the plan is the same one."""
+        lateness_us = round(self.options.get("table.exec.emit.allow-lateness") * 1_000_000)
         if name in self.views:
-            return self.views[name]
+            return allow_lateness(self.views[name], lateness_us)
         if name not in self._read:
             self._read[name] = self._source_plan(self._definition(name, span))
-        return self._read[name]
+        return allow_lateness(self._read[name], lateness_us)
 
     def forget_reads(self) -> None:
         """Look at files anew from now on: between two statements of a long session they may have changed."""
@@ -70,7 +72,7 @@ class SessionCatalog:
         key = f"'{path}'"
         if key not in self._read:
             try:
-                self._read[key] = Scan(file_source(path))
+                self._read[key] = Scan(source_of_files(path))
             except ThalwegError as error:
                 raise (error if span is None else error.located(span)) from error.__cause__
         return self._read[key]
@@ -83,7 +85,7 @@ class SessionCatalog:
         """Define a table; its connector and options are looked at now."""
         if not table.or_replace:
             self._refuse_taken(table.name, table.span)
-        self.warnings += registry.check(table.options, table.option_spans, table.span)
+        self.warnings += registry.check(table.options, table.option_spans, table.span, table.partitioned_by)
         self._forget(table.name)
         self.tables[table.name] = table
 
@@ -145,6 +147,7 @@ class SessionCatalog:
             rows.schema,
             is_bounded=rows.is_bounded,
             key=rows.key or (table.primary_key if has_key else ()),
+            partition_by=table.partitioned_by,
             spans=table.option_spans,
             where=table.span,
         )
@@ -166,7 +169,13 @@ class SessionCatalog:
 
     def _source(self, table: CreateTable, declared: Schema | None) -> registry.MadeSource:
         try:
-            return registry.create_source(table.options, declared, spans=table.option_spans, where=table.span)
+            return registry.create_source(
+                table.options,
+                declared,
+                spans=table.option_spans,
+                where=table.span,
+                partition_by=table.partitioned_by,
+            )
         except ConfigError as error:
             if error.code != "source-no-schema" or declared is not None or table.name not in self._written:
                 raise

@@ -46,7 +46,8 @@ class Inputs(ABC):
             path: a file, a pattern, a directory, or several of these.
             schema: columns and types, such as `{"id": int}` or `"id BIGINT"`; by default those of the
                 first file.
-            options: `order` and `interval`, as `file_source` explains them.
+            options: `order`, `interval`, `partition_by` and `default_partition`, as `source_of_files`
+                explains them.
         """
         return self._read(path, "parquet", schema, options)
 
@@ -81,13 +82,13 @@ class Inputs(ABC):
     ) -> Dataset:
         from thalweg.api.place import caller, located
         from thalweg.api.types import schema_of
-        from thalweg.connectors.files.source import file_source
+        from thalweg.connectors.files.partitioned_source import source_of_files
 
         is_one = isinstance(path, (str, os.PathLike))
         paths = os.fspath(path) if is_one else [os.fspath(p) for p in path]  # type: ignore[union-attr,arg-type]
         with located(caller()):
             known = None if schema is None else schema_of(schema)
-            return self.from_source(file_source(paths, form, known, **options))
+            return self.from_source(source_of_files(paths, form, known, **options))
 
     # Rows in the program -----------------------------------------------------------------------
 

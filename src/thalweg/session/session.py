@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Unpack
 
 import polars as pl
 
+from thalweg.connectors.connector import Results
 from thalweg.connectors.memory import MemorySink
 from thalweg.connectors.sinks import CallbackSink
 from thalweg.errors import ConfigError, PlanError
@@ -38,8 +39,8 @@ from thalweg.session.settings import Settings
 from thalweg.session.statements import Outcome, run_text
 
 if TYPE_CHECKING:
-    from thalweg.api.csv_text import CsvText
     from thalweg.api.dataset import Dataset
+    from thalweg.api.written_files import WrittenCsv
     from thalweg.runtime.run import Run
 
 assert _functions is not None, "the built-in functions are registered on import"
@@ -144,14 +145,13 @@ class Session(Inputs):
         return mode == "batch" or (mode == "automatic" and not reads_endless(write))
 
     def write(
-        self, plan: Plan, target: str, form: str, changelog: str | None, **options: Unpack[CsvText]
+        self, plan: Plan, target: str, form: str, changelog: str | None, **options: Unpack[WrittenCsv]
     ) -> None:
-        """Queue a directory of files as a sink; only CSV has options."""
-        from thalweg.connectors.files.sink import FileSink, csv_to_write
+        """Queue a directory of files as a sink."""
+        from thalweg.connectors.files.partitioned_sink import sink_of_files
 
-        csv = csv_to_write(form, dict(options))
-        sink = FileSink(target, form, is_bounded=properties(plan).is_bounded, csv=csv)
-        self.write_sink(plan, sink, changelog)
+        rows = Results(plan.schema, properties(plan).is_bounded)
+        self.write_sink(plan, sink_of_files(target, form, rows, dict(options)), changelog)
 
     def write_sink(self, plan: Plan, sink: Sink, changelog: str | None = None) -> None:
         """Queue any sink; what cannot work in any mode is said here."""

@@ -88,6 +88,26 @@ _OPTIONS = (
     Option("pipeline.name", str, None, "the name of the job"),
     Option("pipeline.late-rows.sink", str, None, "a table for late rows of the statements that follow"),
     Option("table.exec.source.idle-timeout", _seconds, "0", "when a silent split stops holding time back"),
+    Option(
+        "table.exec.emit.allow-lateness",
+        _seconds,
+        "0",
+        "for how long rows that are late still correct the results of their windows",
+    ),
+    Option(
+        "table.exec.emit.early-fire.enabled",
+        _choice("false"),
+        "false",
+        "a window is emitted when its time has passed; groupings without a window show what is there so far",
+    ),
+    Option(
+        "table.exec.emit.late-fire.enabled",
+        _choice("false"),
+        "false",
+        "corrections of windows are emitted as soon as the rows that have come are worked through",
+    ),
+    Option("table.exec.emit.early-fire.delay", _seconds, None, "of early results, which there are none of"),
+    Option("table.exec.emit.late-fire.delay", _seconds, None, "of corrections, which are never held back"),
     Option("execution.drift-max", _seconds, "0", "how far ahead of the slowest a split may be; 0: any"),
 )
 _BY_NAME = {o.name: o for o in _OPTIONS}

@@ -44,6 +44,8 @@ def _table(table: CreateTable) -> str:
     if body:
         parts.append(f" {_wrapped(body)}")
     parts.append(_comment(table.comment))
+    if table.partitioned_by:
+        parts.append(f" PARTITIONED BY ({_names(table.partitioned_by)})")
     if table.options:
         parts.append(f" WITH {_wrapped([f'{_text(k)} = {_text(v)}' for k, v in table.options.items()])}")
     return "".join(parts)

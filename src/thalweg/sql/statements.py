@@ -70,6 +70,7 @@ class CreateTable(Statement):
         options: plain keys and values of WITH (…), in order.
         option_spans: for each key the place of its value, for messages.
         primary_key: its columns; a statement about the data, never enforced.
+        partitioned_by: the columns that rows are laid out by.
         query: of CREATE TABLE … AS.
     """
 
@@ -84,6 +85,7 @@ class CreateTable(Statement):
     if_not_exists: bool = False
     or_replace: bool = False
     query: exp.Expr | None = field(default=None, hash=False)
+    partitioned_by: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

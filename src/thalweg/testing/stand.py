@@ -162,6 +162,8 @@ class _Run:
                 self._load(states, dumps, task)
         if self._how.after_cut != "keep" or len(self._chains) != tasks:
             self._chains = [self._chain(s) for s in self._states]
+            if self._watermark is not None:
+                self._advance(Watermark(self._watermark))
 
     def _load(self, states: States, dumps: Mapping[tuple[str, str], pl.DataFrame], task: int) -> None:
         declared = {(s.id, d.name): d for s in self._bench.specs for d in s.states()}

@@ -55,7 +55,7 @@ def test_options_of_flink_that_mean_nothing_are_warned_about() -> None:
         {
             "connector": "filesystem",
             "path": "x",
-            "sink.rolling-policy.file-size": "1MB",
+            "sink.rolling-policy.check-interval": "1 min",
             "auto-compaction": "true",
         }
     )

@@ -15,6 +15,7 @@ from thalweg.sql.statements import CreateTable, CreateView
         "CREATE TABLE t WITH ('connector' = 'print')",
         "CREATE TEMPORARY TABLE `my ``t` (`a b` INT NOT NULL COMMENT 'it''s') COMMENT 'c'",
         "CREATE TABLE t (id BIGINT, PRIMARY KEY (id) NOT ENFORCED) WITH ('a' = '''')",
+        "CREATE TABLE t (a INT, `b c` INT) COMMENT 'd' PARTITIONED BY (`b c`, a) WITH ('path' = 'p')",
         "CREATE TABLE t (r ROW<`select` INT, m MAP<STRING, ARRAY<INTERVAL DAY TO SECOND>>>)",
         "CREATE TABLE t (i INTERVAL MONTH)",
         "CREATE TABLE t (u INT UNSIGNED, d DECIMAL(10, 2), f DOUBLE, b BYTES, z TIMESTAMP_LTZ(3))",

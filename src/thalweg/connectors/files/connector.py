@@ -10,14 +10,19 @@ from typing import Any
 
 from thalweg.base.schema import Schema
 from thalweg.connectors.connector import Connector, Results
+from thalweg.connectors.files.commit import Commit, marker
 from thalweg.connectors.files.format import ALIASES, EXTENSIONS, format_of_files
+from thalweg.connectors.files.partitioned_sink import PartitionedSink, no_partitions
+from thalweg.connectors.files.partitioned_source import PartitionedSource, source_of_files
+from thalweg.connectors.files.partitions import DEFAULT_NAME, partitioning
 from thalweg.connectors.files.paths import find_files
 from thalweg.connectors.files.sink import FileSink
-from thalweg.connectors.files.source import FileSource, file_source
-from thalweg.connectors.options import Option, Values, choice, flag, one_byte, seconds, whole
+from thalweg.connectors.files.source import FileSource
+from thalweg.connectors.options import Option, Values, byte_size, choice, flag, one_byte, seconds, whole
 from thalweg.connectors.text.csv import CsvOptions
 from thalweg.connectors.text.written import check_null
 from thalweg.errors import ConfigError, Span
+from thalweg.expr.functions.time_text import java_pattern
 
 _FORMATS = tuple(sorted({*EXTENSIONS.values(), *ALIASES}))
 CSV_OPTIONS = (
@@ -29,6 +34,18 @@ CSV_OPTIONS = (
     choice("csv.header", ("auto", "true", "false"), "auto", "whether the first line names the columns"),
     Option("csv.ignore-parse-errors", flag, False, "whether a field that is not of its type becomes NULL"),
 )
+
+
+def _micros(text: str) -> int:
+    """Reads a span of time in microseconds."""
+    return round(seconds(text) * 1e6)
+
+
+def _java_pattern(text: str) -> str:
+    """Reads a pattern such as `yyyyMMdd`."""
+    if java_pattern(text) is None:
+        raise ValueError("a pattern of Java, such as yyyy-MM-dd HH:mm:ss")
+    return text
 
 
 def csv_options(values: Values) -> dict[str, Any]:
@@ -50,14 +67,61 @@ def csv_options(values: Values) -> dict[str, Any]:
     return options
 
 
-def _source(values: Values, schema: Schema | None) -> FileSource:
+PARTITION_OPTIONS = (
+    Option("partition.default-name", str, DEFAULT_NAME, "what stands for NULL in the name of a directory"),
+    choice(
+        "partition.time-extractor.kind",
+        ("default",),
+        "default",
+        "how the time of a partition follows from it",
+    ),
+    Option(
+        "partition.time-extractor.timestamp-pattern",
+        str,
+        None,
+        "the time of a partition, with $column for values; nothing: the first value",
+    ),
+    Option("partition.time-extractor.timestamp-formatter", _java_pattern, None, "how that time is written"),
+    choice(
+        "sink.partition-commit.trigger",
+        ("process-time", "partition-time"),
+        "process-time",
+        "what must pass before a partition is complete: the clock, or event time",
+    ),
+    Option("sink.partition-commit.delay", _micros, 0, "by how much"),
+    choice(
+        "sink.partition-commit.policy.kind",
+        ("success-file",),
+        None,
+        "how complete partitions are marked; nothing: they are not",
+    ),
+    Option("sink.partition-commit.success-file.name", marker, "_SUCCESS", "the name of the mark"),
+    choice("sink.partition-commit.watermark-time-zone", ("utc",), "utc", "the time zone of partitions"),
+    Option(
+        "sink.rolling-policy.file-size",
+        byte_size,
+        None,
+        "how many bytes make a file full, as they are held in memory; nothing: any number",
+    ),
+    Option(
+        "sink.rolling-policy.rollover-interval",
+        seconds,
+        None,
+        "after which time a file is full; nothing: files appear at every cut, or at the end of the input",
+    ),
+)
+
+
+def _source(values: Values, schema: Schema | None) -> FileSource | PartitionedSource:
     try:
         if values["format"] is None:
             _check_found(values)
-        return file_source(
+        return source_of_files(
             values["path"],
             values["format"],
             schema,
+            partition_by=values.partition_by or None,
+            default_partition=values["partition.default-name"],
             order=values["source.splits"],
             interval=values["source.monitor-interval"],
             **csv_options(values),
@@ -68,17 +132,45 @@ def _source(values: Values, schema: Schema | None) -> FileSource:
         raise
 
 
-def _sink(values: Values, rows: Results) -> FileSink:
+def _sink(values: Values, rows: Results) -> FileSink | PartitionedSink:
     form = values["format"] or "parquet"
     check_format(form, values.given, lambda _: values.where)
     csv = csv_text(values)
     check_null(csv, where=values.where)
-    return FileSink(
+    files = FileSink(
         values["path"],
         form,
         is_bounded=rows.is_bounded,
         part_rows=values["sink.part-rows"],
+        part_bytes=values["sink.rolling-policy.file-size"],
+        part_seconds=values["sink.rolling-policy.rollover-interval"],
         csv=csv,
+    )
+    commit = _commit(values)
+    if not values.partition_by:
+        return files
+    try:
+        partitioning(rows.schema, values.partition_by)
+        if commit is not None:
+            commit.check(values.partition_by)
+    except ConfigError as error:
+        raise (error if values.where is None else error.located(values.where)) from None
+    return PartitionedSink(files, values.partition_by, values["partition.default-name"], commit)
+
+
+def _commit(values: Values) -> Commit | None:
+    """How partitions are committed, if they are."""
+    if values["sink.partition-commit.policy.kind"] is None:
+        return None
+    if not values.partition_by:
+        hint = "CREATE TABLE name (…) PARTITIONED BY (column, …) WITH (…)"
+        raise no_partitions("'sink.partition-commit.policy.kind'", hint, values.where)
+    return Commit(
+        values["sink.partition-commit.trigger"],
+        values["sink.partition-commit.delay"],
+        values["sink.partition-commit.success-file.name"],
+        values["partition.time-extractor.timestamp-pattern"],
+        values["partition.time-extractor.timestamp-formatter"],
     )
 
 
@@ -125,9 +217,11 @@ FILESYSTEM = Connector(
         choice("source.splits", ("ordered", "parallel"), None, "whether files follow one another in time"),
         choice("changelog", ("append", "ops", "fold"), None, "how results that change are written"),
         Option("sink.part-rows", whole(1), 1_000_000, "how many rows make a file full"),
+        *PARTITION_OPTIONS,
         *CSV_OPTIONS,
         Option("json.ignore-parse-errors", flag, False, "whether rows that cannot be read are kept apart"),
     ),
     source=_source,
     sink=_sink,
+    takes_partitions=True,
 )

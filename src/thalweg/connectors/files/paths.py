@@ -63,7 +63,7 @@ def find_files(path: str | Sequence[str], *, may_be_empty: bool = False) -> Foun
     elif os.path.exists(place):
         found = Found((place,), "file")
     elif any(mark in place for mark in _GLOB):
-        found = Found(tuple(sorted(f for f in glob.glob(place, recursive=True) if _is_data(f))), "glob")
+        found = Found(tuple(sorted(f for f in glob.glob(place, recursive=True) if is_data(f))), "glob")
     elif may_be_empty and os.path.isdir(os.path.dirname(place.rstrip("/")) or "."):
         found = Found((), "directory")
     else:
@@ -75,10 +75,11 @@ def find_files(path: str | Sequence[str], *, may_be_empty: bool = False) -> Foun
 
 def _entries(place: str) -> list[str]:
     files = (os.path.join(place, name) for name in sorted(os.listdir(place)))
-    return [f for f in files if _is_data(f)]
+    return [f for f in files if is_data(f)]
 
 
-def _is_data(file: str) -> bool:
+def is_data(file: str) -> bool:
+    """Whether it is a file that is read: no directory, no marker, not hidden."""
     return not os.path.basename(file).startswith(HIDDEN) and os.path.isfile(file)
 
 

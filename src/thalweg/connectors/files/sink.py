@@ -3,15 +3,17 @@
 A part is written under a hidden name and renamed when it is complete, so whoever reads the directory
 sees whole files only. Files that are there already are never touched.
 
-Reads:    nothing.
+Reads:    the clock, where parts are full after some time.
 Changes:  the directory.
-Not here: results that change (the planner folds them into a table first).
+Not here: results that change (the planner folds them into a table first), partitions (partitioned_sink.py).
 """
 
 from __future__ import annotations
 
 import os
+import time
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import IO, Any, Literal
 
@@ -44,6 +46,10 @@ class FileSink:
         is_bounded: whether the input ends. Then parts appear when they are full or the input has
             ended; otherwise at every cut.
         part_rows: how many rows make a part full.
+        part_bytes: how many bytes, as they are held in memory; None: any number.
+        part_seconds: after which time since its first row a part is full, looked at at cuts. If it is given,
+            that is when parts appear, whether the input ends or not.
+        clock: gives seconds.
         csv: how CSV is written; what only reading needs is not looked at.
     """
 
@@ -52,6 +58,9 @@ class FileSink:
     is_bounded: bool = True
     part_rows: int = PART_ROWS
     csv: CsvOptions = field(default_factory=CsvOptions)
+    part_bytes: int | None = None
+    part_seconds: float | None = None
+    clock: Callable[[], float] = field(default=time.monotonic, repr=False, compare=False)
     takes_updates: bool = False
     delivery: Delivery = "at_least_once"
     emit: Literal["cut", "now"] = "cut"
@@ -75,7 +84,7 @@ class FileSink:
         try:
             os.makedirs(directory, exist_ok=True)
         except OSError as error:
-            raise _cannot_write(self.path, error) from error
+            raise cannot_write(self.path, error) from error
         return FileWriter(self, form, schema, os.path.join(directory, ""), task)
 
 
@@ -95,42 +104,63 @@ class FileWriter:
 
     def __init__(self, sink: FileSink, form: str, schema: Schema, directory: str, task: int) -> None:
         self._sink, self._form, self._schema = sink, form, schema
-        self._directory, self._task = directory, task
+        self.directory, self._task = directory, task
         # Another run, or another job, may write into the same directory.
         self._run = uuid.uuid4().hex[:8]
         self._number = 0
         self._pending: list[pl.DataFrame] = []
-        self._rows = 0
+        self.rows = 0
+        """How many rows are held in memory."""
+        self._bytes = 0
+        self._begun: float | None = None
         self._staged: list[str] = []
 
     def write(self, batch: Batch) -> None:
         """Hold rows; those of a full part go to a hidden file."""
         assert batch.is_append, "the planner hands updating results to another sink"
         if len(batch):
-            self._pending.append(visible(batch, self._schema).frame)
-            self._rows += len(batch)
-        if self._rows >= self._sink.part_rows:
-            self._stage()
+            self._hold(visible(batch, self._schema).frame)
+        if self._is_full():
+            self.stage()
 
     def cut(self, number: int) -> None:
-        """Publish; of bounded input only full parts."""
-        if self._rows and not self._sink.is_bounded:
-            self._stage()
+        """Publish; of bounded input, and where it is said when parts are full, only full parts."""
+        if self.rows and self._is_due():
+            self.stage()
         self._publish()
 
     def end(self) -> None:
         """Publish the rest; without any row, an empty file that knows the columns."""
-        if self._rows or (self._number == 0 and self._task == 0):
-            self._stage()
+        if self.rows or (self._number == 0 and self._task == 0):
+            self.stage()
         self._publish()
 
     def close(self) -> None:
         """Forget what is not published."""
         for name in self._staged:
             os.unlink(self._hidden(name))
-        self._pending, self._rows, self._staged = [], 0, []
+        self._pending, self.rows, self._staged = [], 0, []
 
-    def _stage(self) -> None:
+    def _hold(self, frame: pl.DataFrame) -> None:
+        self._pending.append(frame)
+        self.rows += frame.height
+        if self._sink.part_bytes is not None:
+            self._bytes += int(frame.estimated_size())
+        if self._begun is None and self._sink.part_seconds is not None:
+            self._begun = self._sink.clock()
+
+    def _is_full(self) -> bool:
+        most = self._sink.part_bytes
+        return self.rows >= self._sink.part_rows or (most is not None and self._bytes >= most)
+
+    def _is_due(self) -> bool:
+        """Whether a part is published that is not full of rows."""
+        if self._sink.part_seconds is None or self._begun is None:
+            return not self._sink.is_bounded
+        return self._sink.clock() - self._begun >= self._sink.part_seconds
+
+    def stage(self) -> None:
+        """Put what is held into a hidden file, which the next cut shows."""
         empty = pl.DataFrame(schema=self._schema.polars)
         frame = handed_out(pl.concat([empty, *self._pending]), self._schema)
         name = f"part-{self._task}-{self._number}-{self._run}{_ENDINGS[self._form]}"
@@ -140,21 +170,21 @@ class FileWriter:
                 handle.flush()
                 os.fsync(handle.fileno())
         except OSError as error:
-            raise _cannot_write(self._sink.path, error) from error
+            raise cannot_write(self._sink.path, error) from error
         self._staged.append(name)
         self._number += 1
-        self._pending, self._rows = [], 0
+        self._pending, self.rows, self._bytes, self._begun = [], 0, 0, None
 
     def _publish(self) -> None:
         try:
             for name in self._staged:
-                os.rename(self._hidden(name), f"{self._directory}{name}")
+                os.rename(self._hidden(name), f"{self.directory}{name}")
         except OSError as error:
-            raise _cannot_write(self._sink.path, error) from error
+            raise cannot_write(self._sink.path, error) from error
         self._staged = []
 
     def _hidden(self, name: str) -> str:
-        return f"{self._directory}.{name}.writing"
+        return f"{self.directory}.{name}.writing"
 
 
 def _write(frame: pl.DataFrame, handle: IO[bytes], form: str, csv: CsvOptions) -> None:
@@ -179,7 +209,8 @@ def _check_nested(schema: Schema, form: str) -> None:
         )
 
 
-def _cannot_write(path: str, error: OSError) -> ConnectorError:
+def cannot_write(path: str, error: OSError) -> ConnectorError:
+    """The error for a file that cannot be written."""
     return ConnectorError(
         "results cannot be written",
         code="sink-cannot-write",

@@ -23,7 +23,7 @@ from thalweg.connectors.files.format import (
 )
 from thalweg.connectors.files.ipc import ArrowFormat
 from thalweg.connectors.files.parquet import ParquetFormat
-from thalweg.connectors.files.paths import find_files
+from thalweg.connectors.files.paths import Found, find_files
 from thalweg.connectors.files.select import check_file, pruned
 from thalweg.connectors.files.text_format import CsvFormat, JsonFormat
 from thalweg.connectors.text.csv import CsvOptions
@@ -104,18 +104,21 @@ class FileSource:
 
     def may_hold_null(self, columns: Sequence[str]) -> bool:
         """Whether a file may have a NULL in one of the columns."""
+        return any(self.may_hold_null_in(file, columns) for file in find_files(self.path).files)
+
+    def may_hold_null_in(self, file: str, columns: Sequence[str]) -> bool:
+        """The same of one file."""
         reads = self.format
-        if not isinstance(reads, NullKnowingFormat):
-            return True
-        return any(reads.may_hold_null(file, columns) for file in find_files(self.path).files)
+        return not isinstance(reads, NullKnowingFormat) or reads.may_hold_null(file, columns)
 
     def lazy(self, fields: Fields | None) -> pl.LazyFrame:
         """All files one after the other, read by Polars itself."""
-        target = pruned(self.schema, fields)
-        files = find_files(self.path).files
-        for file in files:
-            check_file(self.schema, self.format.held(file), file)
-        return pl.concat([self.format.scan(file, target) for file in files])
+        return pl.concat([self.scan(file, fields) for file in find_files(self.path).files])
+
+    def scan(self, file: str, fields: Fields | None) -> pl.LazyFrame:
+        """One of the files."""
+        check_file(self.schema, self.format.held(file), file)
+        return self.format.scan(file, pruned(self.schema, fields))
 
 
 def file_source(
@@ -144,8 +147,22 @@ def file_source(
     """
     given = path if isinstance(path, str) else tuple(path)
     found = find_files(given, may_be_empty=interval is not None)
+    return described(given, found, format, schema, order=order, interval=interval, options=options)
+
+
+def described(
+    path: str | tuple[str, ...],
+    found: Found,
+    format: str | None,
+    schema: Schema | None,
+    *,
+    order: Order | None = None,
+    interval: float | None = None,
+    options: dict[str, Any],
+) -> FileSource:
+    """The source of these files; its arguments are those of `file_source`."""
     if not found.files:
-        _check_declared(given, format, schema)
+        _check_declared(path, format, schema)
     name = named_format(format) if format else format_of_files(found.files)
     reads = make_format(name, schema, options)
     if schema is None:
@@ -156,7 +173,7 @@ def file_source(
     for file in found.files:
         check_file(schema, reads.held(file), file)
     return FileSource(
-        path=given,
+        path=path,
         schema=schema,
         format=reads,
         is_ordered=found.kind == "directory" if order is None else order == "ordered",

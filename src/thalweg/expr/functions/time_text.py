@@ -185,7 +185,8 @@ register(
 # Reading ------------------------------------------------------------------------------------------
 
 
-def _parse(text: pl.Expr, pattern: str, wanted: DataType) -> pl.Expr:
+def parse_times(text: pl.Expr, pattern: str, wanted: DataType = TIMESTAMP) -> pl.Expr:
+    """The times that texts name in a Java pattern; NULL where they name none, or the pattern is none."""
     form = java_pattern(pattern)
     if form is None:
         return pl.lit(None, dtype=wanted.polars)
@@ -194,6 +195,9 @@ def _parse(text: pl.Expr, pattern: str, wanted: DataType) -> pl.Expr:
         return day if wanted == DATE else day.cast(wanted.polars)
     # a fraction needs its point to be part of Polars' directive
     shape = re.sub(r"\.%([369])f", r"%.\1f", form[0])
+    if form[1] == "hour":
+        # Polars reads no hours without minutes
+        text, shape = text + " 00", f"{shape} %M"
     return text.str.strptime(pl.Datetime("us"), shape, strict=False).cast(wanted.polars)
 
 
@@ -201,7 +205,7 @@ def _reader(wanted: DataType) -> Callable[[Sequence[pl.Expr], Sequence[DataType]
     def build(args: Sequence[pl.Expr], types: Sequence[DataType]) -> pl.Expr:
         if len(args) == 1:
             return build_cast(args[0], STRING, wanted)
-        return by_value(args, 1, lambda a, p: _parse(a[0], p, wanted), wanted)
+        return by_value(args, 1, lambda a, p: parse_times(a[0], p, wanted), wanted)
 
     return build
 
@@ -232,6 +236,11 @@ register(
                 ("x", None, None),
             ),
             *vecs(STRING, ("20240229", "yyyyMMdd", datetime(2024, 2, 29)), ("x", "yyyyMMdd", None)),
+            *vecs(
+                STRING,
+                ("2024022907", "yyyyMMddHH", datetime(2024, 2, 29, 7)),
+                ("20240229", "yyyyMMddHH", None),
+            ),
         ),
     )
 )

@@ -6,8 +6,9 @@
     Project price
 
 Then the columns that event time is computed from need not be read either. A watermark is used by windows,
-by joins in time, and by any step that this rule does not know to be without time. All plans of the job are
-looked at: a watermark belongs to its scan, and a scan that two plans read must stay one.
+by joins in time, by sinks that publish by event time, and by any step that this rule does not know to be
+without time. All plans of the job are looked at: a watermark belongs to its scan, and a scan that two plans
+read must stay one.
 
 A row without event time is a bad row only where its time is asked for; but a scan that keeps bad rows apart
 keeps its watermark, so that the same rows are kept apart.
@@ -33,6 +34,7 @@ from thalweg.plan.nodes import (
     Write,
 )
 from thalweg.plan.properties import join_bounds
+from thalweg.protocols.sink import wants_time
 
 _TIMELESS = (
     *(Scan, Values, AssignWatermark, Project, Filter, Explode, MapBatches),
@@ -61,7 +63,7 @@ def _find(plan: Plan, is_timed: bool, used: set[Plan], found: set[Plan], seen: s
         found.add(plan)
         if is_timed or _is_tolerant(plan):
             used.add(plan)
-    is_timed = is_timed or not isinstance(plan, _TIMELESS) or _is_bounded(plan)
+    is_timed = is_timed or not isinstance(plan, _TIMELESS) or _is_bounded(plan) or _is_told_time(plan)
     for below in plan.inputs:
         _find(below, is_timed, used, found, seen)
 
@@ -69,6 +71,11 @@ def _find(plan: Plan, is_timed: bool, used: set[Plan], found: set[Plan], seen: s
 def _is_bounded(plan: Plan) -> bool:
     """Whether a join keeps rows only for as long as time allows."""
     return isinstance(plan, Join) and any(bound.until is not None for bound in join_bounds(plan))
+
+
+def _is_told_time(plan: Plan) -> bool:
+    """Whether a sink publishes by event time."""
+    return isinstance(plan, Write) and wants_time(plan.sink)
 
 
 def _is_tolerant(plan: Plan) -> bool:

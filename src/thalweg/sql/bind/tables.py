@@ -14,7 +14,7 @@ from thalweg.expr.nodes import Call, Column, Expr, Literal, Named
 from thalweg.plan import build
 from thalweg.plan.nodes import Plan
 from thalweg.sql import problems
-from thalweg.sql.bind import windows
+from thalweg.sql.bind import temporal, windows
 from thalweg.sql.bind.context import Context
 from thalweg.sql.bind.expressions import ExpressionBinder
 from thalweg.sql.bind.joins import check_aliases, joined
@@ -31,6 +31,8 @@ def bind_from(select: exp.Expr, context: Context) -> Scope:
     source = select.args.get("from_")
     if source is None:
         return Scope(one_row(), ())
+    if source.this.args.get("system_time") is not None:
+        raise temporal.without_join(source.this)
     scope = _scope_of(source.this, context)
     for join in select.args.get("joins") or ():
         scope = _joined(scope, join, context)
@@ -119,6 +121,8 @@ def _joined(scope: Scope, join: exp.Expr, context: Context) -> Scope:
         if not is_cross or join.args.get("on") is not None:
             raise problems.not_yet("UNNEST in such a join is", _head(join), hint=_POSSIBLE)
         return _with_items(scope, other, context)
+    if other.args.get("system_time") is not None:
+        return temporal.joined_at(scope, lambda: _scope_of(other, context), join, context)
     return joined(scope, _scope_of(other, context), join, context)
 
 

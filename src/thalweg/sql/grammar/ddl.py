@@ -44,6 +44,7 @@ class _Body:
     columns: list[Column] = field(default_factory=list)
     watermark: Watermark | None = None
     primary_key: list[exp.Identifier] = field(default_factory=list)
+    partitioned_by: list[exp.Identifier] = field(default_factory=list)
 
 
 @dataclass
@@ -165,8 +166,9 @@ class DdlGrammar(QueryGrammar):
         comment = self._comment()
         if self.at("DISTRIBUTED"):
             raise problems.not_yet("DISTRIBUTED is", self.place())
-        if self.at("PARTITIONED"):
-            raise problems.not_yet("PARTITIONED BY is", self.place())
+        if self.take("PARTITIONED"):
+            self.expect("BY")
+            body.partitioned_by = self._names()
         options = self._options() if self.take("WITH") else {}
         if self.at("LIKE"):
             raise problems.not_yet("CREATE TABLE … LIKE is", self.place())
@@ -184,6 +186,7 @@ class DdlGrammar(QueryGrammar):
             if_not_exists,
             head.or_replace,
             query,
+            tuple(k.name for k in body.partitioned_by),
             **base,
         )
 
@@ -194,6 +197,10 @@ class DdlGrammar(QueryGrammar):
         for key in body.primary_key:
             if key.name not in known:
                 raise _no_column("the primary key", key.name, known, span_of(key))
+        stored = [c.name for c in body.columns if isinstance(c, PhysicalColumn)]
+        for key in body.partitioned_by if body.columns else ():
+            if key.name not in stored:
+                raise _no_column("PARTITIONED BY", key.name, stored, span_of(key))
 
     def _definition(self, body: _Body) -> None:
         if self.at("WATERMARK", "FOR"):

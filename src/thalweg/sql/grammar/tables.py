@@ -26,16 +26,19 @@ class TableGrammar(ExpressionGrammar):
         """One table reference with its alias; sqlglot's switches are for other dialects."""
         first = self._curr
         table = self._table_primary()
+        if self.take("FOR"):
+            self.expect("SYSTEM_TIME", "AS", "OF")
+            table.set("system_time", self.value())
         self._refuse_suffix()
         alias = self._alias()
         if alias is not None:
             table.set("alias", alias)
+            if self.at("FOR", "SYSTEM_TIME"):
+                raise self.unexpected(hint=f"FOR SYSTEM_TIME AS OF … stands before AS {alias.name}")
         self._refuse_suffix()
         return self.since(first, table)
 
     def _refuse_suffix(self) -> None:
-        if self.at("FOR"):
-            raise problems.not_yet("temporal joins (FOR SYSTEM_TIME AS OF) are", self.place())
         if self.at("MATCH_RECOGNIZE"):
             raise problems.not_yet("MATCH_RECOGNIZE is", self.place())
         if self.at("TABLESAMPLE"):

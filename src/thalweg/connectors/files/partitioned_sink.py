@@ -1,0 +1,241 @@
+"""Write results as a directory of partitions, each of which is a directory of part files.
+
+Each partition is written as by a file sink of its own. One that is complete is published and marked; rows
+that come for it later are a further file, and it is marked again.
+
+Reads:    the clock, where it decides when a part or a partition is complete.
+Changes:  the directory.
+Not here: parts (sink.py), names (partitions.py), when a partition is complete (commit.py).
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
+
+import polars as pl
+
+from thalweg.base.durations import microseconds
+from thalweg.base.schema import Schema
+from thalweg.columnar.batch import Batch
+from thalweg.connectors.changes import visible
+from thalweg.connectors.connector import Results
+from thalweg.connectors.files.commit import Commit, marker
+from thalweg.connectors.files.partitions import Partitioning, Texts, partitioning
+from thalweg.connectors.files.sink import PART_ROWS, FileSink, FileWriter, cannot_write, csv_to_write
+from thalweg.errors import ConfigError, Span
+from thalweg.protocols.sink import Delivery
+
+_OPTIONS = (
+    *("partition_by", "default_partition", "success_file", "partition_time", "commit_delay"),
+    *("part_rows", "part_bytes", "part_age"),
+)
+
+
+@dataclass(frozen=True)
+class PartitionedSink:
+    """A directory of partitions.
+
+    Attributes:
+        files: how the files of each partition are written, and the directory of all.
+        by: the columns that rows are partitioned by, the outer directory first.
+        default_name: stands for NULL; None: Hive's name.
+        commit: how complete partitions are marked; None: they are not.
+        clock: gives seconds.
+    """
+
+    files: FileSink
+    by: tuple[str, ...]
+    default_name: str | None = None
+    commit: Commit | None = None
+    clock: Callable[[], float] = field(default=time.monotonic, repr=False, compare=False)
+    takes_updates: bool = False
+    delivery: Delivery = "at_least_once"
+    emit: Literal["cut", "now"] = "cut"
+
+    @property
+    def is_parallel(self) -> bool:
+        """Whether several may write: whoever says that a partition is complete must have seen all of it."""
+        return self.commit is None
+
+    @property
+    def wants_time(self) -> bool:
+        """Whether event time decides what is complete."""
+        return self.commit is not None and self.commit.is_timed
+
+    def describe(self) -> str:
+        """The path."""
+        return self.files.describe()
+
+    def open(self, schema: Schema, task: int) -> PartitionedWriter:
+        """A writer of partitions; makes the directory of all."""
+        layout = partitioning(schema, self.by, self.default_name)
+        if self.commit is not None:
+            self.commit.check(layout.names)
+        inner = schema.select(n for n in schema.names if n not in layout.names)
+        # looks at the directory and the columns, and makes it
+        self.files.open(inner, task)
+        return PartitionedWriter(self, layout, schema, inner, task)
+
+
+def sink_of_files(path: str, form: str, rows: Results, options: dict[str, Any]) -> FileSink | PartitionedSink:
+    """A directory of files, or of partitions, from options by their names.
+
+    Args:
+        path: the directory.
+        form: the format.
+        rows: what is known of the rows.
+        options: those of `api.written_files`; to them come the attributes of `CsvOptions`.
+
+    Raises:
+        ConfigError: an option is unknown, or cannot have its value.
+    """
+    given = {name: options.pop(name) for name in _OPTIONS if name in options}
+    age = given.get("part_age")
+    by = given.get("partition_by", ())
+    files = FileSink(
+        path,
+        form,
+        is_bounded=rows.is_bounded,
+        part_rows=given.get("part_rows", PART_ROWS),
+        part_bytes=given.get("part_bytes"),
+        part_seconds=None if age is None else microseconds(age) / 1e6,
+        csv=csv_to_write(form, options),
+    )
+    if not by:
+        return _without_partitions(files, given)
+    names = (by,) if isinstance(by, str) else tuple(by)
+    partitioning(rows.schema, names)
+    commit = None
+    if "success_file" in given:
+        pattern = given.get("partition_time")
+        commit = Commit(
+            "process-time" if pattern is None else "partition-time",
+            microseconds(given.get("commit_delay", "0s")),
+            marker(given["success_file"]),
+            pattern,
+        )
+        commit.check(names)
+    return PartitionedSink(files, names, given.get("default_partition"), commit)
+
+
+def _without_partitions(files: FileSink, given: dict[str, Any]) -> FileSink:
+    for name in ("success_file", "partition_time", "commit_delay", "default_partition"):
+        if name in given:
+            raise no_partitions(f'"{name}"', "partition_by=[…] names the columns")
+    return files
+
+
+def no_partitions(option: str, hint: str, where: Span | str | None = None) -> ConfigError:
+    """The error for an option of partitions where there are none."""
+    return ConfigError(
+        f"{option} is about partitions, and there are none",
+        code="sink-no-partitions",
+        where=where,
+        hint=hint,
+    )
+
+
+@dataclass
+class _Open:
+    """A partition that rows have come for since it was last complete."""
+
+    directory: str
+    writer: FileWriter
+    begun: float
+    time: int | None
+
+
+class PartitionedWriter:
+    """Hands rows to one writer per partition, and marks partitions that are complete at cuts."""
+
+    def __init__(
+        self, sink: PartitionedSink, layout: Partitioning, schema: Schema, inner: Schema, task: int
+    ) -> None:
+        self._sink, self._layout, self._schema, self._inner = sink, layout, schema, inner
+        self._task = task
+        self._watermark: int | None = None
+        self._open: dict[Texts, _Open] = {}
+        self._rows = 0
+        """Rows that are held in memory, of all partitions."""
+
+    def write(self, batch: Batch) -> None:
+        """Hold rows, each for its partition."""
+        assert batch.is_append, "the planner hands updating results to another sink"
+        if not len(batch):
+            return
+        for texts, rows in self._layout.divided(visible(batch, self._schema).frame):
+            self._write(texts, rows)
+        while self._rows > self._sink.files.part_rows:
+            self._stage_largest()
+
+    def on_watermark(self, time: int) -> None:
+        """No row that is not late will have a time before this one."""
+        self._watermark = time
+
+    def cut(self, number: int) -> None:
+        """Publish, and mark what is complete."""
+        for texts, part in list(self._open.items()):
+            if self._is_complete(part):
+                self._finish(texts, part)
+                continue
+            held = part.writer.rows
+            part.writer.cut(number)
+            self._rows -= held - part.writer.rows
+            if self._sink.commit is None and not part.writer.rows:
+                del self._open[texts]
+
+    def end(self) -> None:
+        """Publish the rest; every partition is complete."""
+        for texts, part in list(self._open.items()):
+            self._finish(texts, part)
+
+    def close(self) -> None:
+        """Forget what is not published."""
+        for part in self._open.values():
+            part.writer.close()
+        self._open, self._rows = {}, 0
+
+    def _write(self, texts: Texts, rows: pl.DataFrame) -> None:
+        part = self._open.get(texts)
+        if part is None:
+            part = self._open[texts] = self._begun(texts)
+        held = part.writer.rows
+        part.writer.write(Batch(rows))
+        self._rows += part.writer.rows - held
+
+    def _begun(self, texts: Texts) -> _Open:
+        sink, commit = self._sink, self._sink.commit
+        path = os.path.join(sink.files.path, self._layout.directory(texts))
+        moment = None
+        if commit is not None and commit.is_timed:
+            moment = commit.time(dict(zip(self._layout.names, texts, strict=True)), path)
+        writer = replace(sink.files, path=path).open(self._inner, self._task)
+        return _Open(writer.directory, writer, sink.clock(), moment)
+
+    def _is_complete(self, part: _Open) -> bool:
+        commit = self._sink.commit
+        if commit is None:
+            return False
+        if part.time is not None:
+            return self._watermark is not None and part.time + commit.delay <= self._watermark
+        return part.begun + commit.delay / 1e6 <= self._sink.clock()
+
+    def _finish(self, texts: Texts, part: _Open) -> None:
+        self._rows -= part.writer.rows
+        part.writer.end()
+        if self._sink.commit is not None:
+            try:
+                self._sink.commit.mark(part.directory)
+            except OSError as error:
+                raise cannot_write(part.directory, error) from error
+        del self._open[texts]
+
+    def _stage_largest(self) -> None:
+        """Put the most rows of one partition into a file that waits for the next cut."""
+        part = max(self._open.values(), key=lambda p: p.writer.rows)
+        self._rows -= part.writer.rows
+        part.writer.stage()
