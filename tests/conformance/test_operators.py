@@ -407,6 +407,13 @@ def test_groups_that_close() -> None:
     check_operator(only(operators(plan), "Grouping"), timed(frame, lag=0))
 
 
+def test_first_rows_that_close() -> None:
+    below = build.project(scan(), columns("k", "s", "v", "f", "t"))
+    plan = closing(Rank(below, ("k", "t"), ORDERS["v"], "row_number", "n", 2))
+    specs = only(operators(plan), "TopRows", "TopRows")
+    check_operator(specs[1], timed(placed(closing_rows()), lag=0))
+
+
 @pytest.mark.parametrize("kind", ["row_number", "rank"])
 def test_numbers_that_close(kind: str) -> None:
     below = build.group_by(scan(), columns("k", "s", "v", "f", "t"), columns("k", "s", "v", "f", "t"))

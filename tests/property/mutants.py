@@ -23,12 +23,15 @@ from thalweg.checkpoint import snapshot as snapshots
 from thalweg.columnar import buffers, cells
 from thalweg.columnar.batch import OFFSET, Batch
 from thalweg.operators import (
+    aggregation,
+    closing,
     limit,
     multiset,
     pane_group,
     parts,
     rowwise,
     running,
+    running_over,
     window_group,
     window_rank,
 )
@@ -311,6 +314,19 @@ def _complete_at_once(original: Any) -> Any:
     return passed
 
 
+def _moved_ahead(original: Any) -> Any:
+    return lambda self, *args: original(self, *args[:-1], args[-1] + 3 * SECOND)
+
+
+def _closes_all(_: Any) -> Any:
+    """Keys close as soon as time has come any further."""
+    return lambda self, index: index.live() if self.watermark is not None else np.empty(0, np.int64)
+
+
+def _finds_no_difference(_: Any) -> Any:
+    return lambda before, now, common: (np.ones(len(before.rows), bool), np.zeros(len(now.rows), bool))
+
+
 def _by_place(_: Any) -> Any:
     return lambda batch, keys: np.arange(len(batch)).astype(np.uint64) * np.uint64(97)
 
@@ -398,6 +414,9 @@ MUTANTS = (
     # rows and ranks
     _mutant("the last of ties wins", window_rank.WindowRankOp, "_numbered", _last_of_ties, _TABLES),
     _mutant("rank keeps a row per batch", window_rank.WindowRankOp, "_best", _first_row, _TABLES),
+    _mutant("groups close early", aggregation.Layout, "closed", _moved_ahead, _TABLES),
+    _mutant("keys close early", closing.ClosingTimes, "closed", _closes_all, _TABLES),
+    _mutant("OVER takes nothing back", running_over, "_same", _finds_no_difference, _TABLES),
     _mutant("empty lists give a row", rowwise, "explode", _keeps_empty_lists, _TABLES),
     # tasks, cuts, checkpoints
     _mutant("loses the batch before the end", waiting.Waiting, "drain", _loses_last_batch, _TABLES),

@@ -16,6 +16,7 @@ import polars as pl
 from tests.property.recording import Table, canonical
 from thalweg.base.types import Decimal, Float, Integer
 from thalweg.expr.nodes import Aggregate, Call, Column, Expr, Literal, PythonCall
+from thalweg.plan.keys import DeclaredKey
 from thalweg.plan.nodes import (
     AssignWatermark,
     Explode,
@@ -92,7 +93,7 @@ class _Translation:
             sides = [f"(SELECT {_names(p)} FROM ({self.sql(p)}))" for p in plan.inputs]
             return f"SELECT * FROM {sides[0]} {plan.kind.upper()} JOIN {sides[1]} ON {on}"
         below = f"({self.sql(plan.inputs[0])})"
-        if isinstance(plan, AssignWatermark):
+        if isinstance(plan, (AssignWatermark, DeclaredKey)):
             return below[1:-1]
         if isinstance(plan, Project):
             items = ", ".join(f"{_expr(i.expr)} AS {_quoted(i.name)}" for i in plan.items)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 from random import Random
 from typing import Literal as Choice
 
@@ -11,13 +12,29 @@ from tests.property.columns import (
     columns_of_kind,
     every_node,
     fresh_name,
+    minus,
     random_keys,
     told_apart,
 )
 from tests.property.worlds import SECOND
 from thalweg.base.types import Float, Integer, List, Timestamp
-from thalweg.expr.nodes import Aggregate, Column, Named
-from thalweg.plan.nodes import WINDOW_END, WINDOW_START, GroupBy, Plan, Rank, SortKey
+from thalweg.expr.nodes import Aggregate, Call, Column, Named, conjunction
+from thalweg.plan import build
+from thalweg.plan.join import apart, join
+from thalweg.plan.keys import declare_key
+from thalweg.plan.nodes import (
+    WINDOW_END,
+    WINDOW_START,
+    AssignWatermark,
+    Filter,
+    GroupBy,
+    Plan,
+    Project,
+    Rank,
+    Scan,
+    SortKey,
+    Values,
+)
 from thalweg.plan.over import FUNCTIONS, Frame, Over, over
 from thalweg.plan.properties import properties
 
@@ -110,3 +127,32 @@ def _sliding(r: Random, plan: Plan) -> Aggregate:
     if not able or (function == "count" and r.random() < 0.5):
         return Aggregate("count")
     return Aggregate("avg" if function == "mean" else function, (Column(r.choice(able)),))
+
+
+def by_key_in_time(r: Random, plan: Plan) -> Plan | None:
+    """Groups or first rows by the key of rows that find partners for a while, so that keys are forgotten."""
+    known = sorted(properties(plan).times)
+    simple = (Scan, Values, AssignWatermark, Filter, Project)
+    if (
+        not known
+        or not {"id", "k"} <= set(plan.schema.names)
+        or not all(isinstance(n, simple) for n in every_node(plan))
+    ):
+        return None
+    other, called = apart(plan, plan, lambda name: f"{name}_other")
+    mine, others = Column(r.choice(known)), Column(called[r.choice(known)])
+    near = [
+        Call("=", (Column("k"), Column(called["k"]))),
+        Call("<=", (others, minus(mine, timedelta(seconds=-r.choice([0, 1, 5]))))),
+        Call(">=", (others, minus(mine, timedelta(seconds=r.choice([0, 2]))))),
+    ]
+    made = join(declare_key(plan, ["id"]), other, "inner", conjunction(near))
+    keys = r.choice([["id"], ["id", "k"]])
+    if r.random() < 0.5:
+        order = tuple(SortKey(n, r.random() < 0.5) for n in {called["k"], called["id"]})
+        kind: RankKind = r.choice(["row_number", "row_number", "rank"])
+        return Rank(made, tuple(keys), order, kind, fresh_name(made, "number"), r.choice([1, 2, None]))
+    names = [Named(n, Column(n)) for n in keys]
+    calls = [("a_count", Aggregate("count")), ("a_max", Aggregate("max", (Column(called["id"]),)))]
+    calls.append(("a_different", Aggregate("count", (Column(called["id"]),), distinct=True)))
+    return build.group_by(made, names, [*names, *(Named(n, c) for n, c in calls[: r.randint(1, 3)])])

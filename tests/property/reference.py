@@ -24,6 +24,8 @@ import polars as pl
 
 from tests.property.recording import Table, canonical
 from thalweg.expr.nodes import Aggregate, Call, Cast, Column, Expr, Literal, PythonCall, walk
+from thalweg.physical.needs import pairs_below
+from thalweg.plan.keys import DeclaredKey
 from thalweg.plan.nodes import (
     AssignWatermark,
     Explode,
@@ -69,6 +71,7 @@ class R:
 
     values: Mapping[str, Any]
     place: Place | None = None
+    pair: tuple[Place, Place] | None = None
     before: datetime | None = None
 
     def having(self, **values: Any) -> R:
@@ -224,6 +227,8 @@ def _orders(expr: Expr | None) -> Iterator[tuple[str, str]]:
 def _unary(plan: Plan, below: list[R]) -> list[R]:
     if isinstance(plan, AssignWatermark):
         return _watermarked(plan, below)
+    if isinstance(plan, DeclaredKey):
+        return below
     if isinstance(plan, Project):
         return [replace(r, values={i.name: value(i.expr, r) for i in plan.items}) for r in below]
     if isinstance(plan, Filter):
@@ -272,7 +277,7 @@ def _slack(plan: Plan, column: str) -> timedelta | None:
         below = _slack(plan.input, plan.column)
         size = timedelta(microseconds=plan.window.size_us)
         return None if below is None else below + (size if column == "window_start" else _BEHIND[column])
-    if isinstance(plan, (Filter, Window, Explode)):
+    if isinstance(plan, (DeclaredKey, Filter, Window, Explode)):
         return _slack(plan.inputs[0], column)
     return None
 
@@ -339,7 +344,8 @@ def _join(plan: Join, left: list[R], right: list[R]) -> list[R]:
     for i, row in enumerate(left):
         key = tuple(row.values[a] for a, _ in plan.keys)
         for j, other in [] if None in key else by_key.get(key, []):
-            pair = R({**row.values, **other.values})
+            both = None if row.place is None or other.place is None else (row.place, other.place)
+            pair = R({**row.values, **other.values}, pair=both)
             if plan.residual is None or value(plan.residual, pair) is True:
                 found.append(pair)
                 matched[0].add(i)
@@ -449,7 +455,9 @@ def _rank(plan: Rank, below: list[R]) -> list[R]:
         parts.setdefault(tuple(canonical(row.values[p]) for p in plan.partition), []).append(row)
     done = []
     for rows in parts.values():
-        rows.sort(key=lambda r: (r.place or (), _sortable(r)))
+        # of pairs of source rows, the places of both say which comes first
+        has_pairs = pairs_below(plan.input) is not None
+        rows.sort(key=lambda r: ((r.pair if has_pairs else r.place) or (), _sortable(r)))
         rows.sort(key=cmp_to_key(lambda a, b: _compare(plan.order, a, b)))
         number = 0
         for at, row in enumerate(rows, 1):

@@ -18,13 +18,12 @@ from thalweg.columnar.batch import WEIGHT, Batch
 from thalweg.columnar.cells import Changes, Touched
 from thalweg.columnar.eager import below, gather_rows, numbers
 from thalweg.operators.aggregation import DONE, GroupingSpec
+from thalweg.operators.closing import LOOKS
 from thalweg.protocols.operator import Context, Output
 from thalweg.protocols.state import KeyedColumns
 
 Array = np.ndarray[Any, Any]
 _NOTHING = pl.DataFrame()
-_LOOKS = 8
-"""How often a group may be looked at in vain: more often keeps fewer groups that are of no use any more."""
 
 
 class RunningGroupOp:
@@ -90,7 +89,7 @@ class RunningGroupOp:
     def _forget_closed(self, watermark: int) -> None:
         """Look at all groups, but only when many have come since the last time."""
         state = self._state
-        if state.count - self._open <= state.count // _LOOKS:
+        if state.count - self._open <= state.count // LOOKS:
             return
         closed = self._spec.layout.closed(state, state.live(), watermark)
         for values in self._values:

@@ -17,12 +17,12 @@ import polars as pl
 
 from thalweg.columnar.accumulate import add_counts
 from thalweg.columnar.batch import WEIGHT, Batch
-from thalweg.columnar.buffers import NO_FLAGS, NO_WORDS, values_and_validity
+from thalweg.columnar.buffers import NO_FLAGS, NO_WORDS
 from thalweg.columnar.eager import beside, gather_rows, numbers, pick
 from thalweg.columnar.index import KeyIndex
 from thalweg.columnar.members import Members
-from thalweg.columnar.table import grown
 from thalweg.operators.aggregation import weight_array
+from thalweg.operators.closing import ClosingTimes
 from thalweg.operators.window_rank import WindowRankSpec, ordered_rows
 from thalweg.plan.nodes import SortKey
 from thalweg.protocols.operator import Context, Output
@@ -32,9 +32,7 @@ Array = np.ndarray[Any, Any]
 
 _ROWS, _FIRST, _SHOWN = "__rows", "__first", "__shown"
 _KEY, _TIED = "__key", "__tied"
-_NO_LIMIT = _NEVER = 1 << 62
-_LOOKS = 8
-"""How often a key may be looked at in vain: more often keeps fewer keys that are of no use any more."""
+_NO_LIMIT = 1 << 62
 
 
 @dataclass(frozen=True)
@@ -116,9 +114,7 @@ class RunningRankOp:
         self._keys = KeyIndex(1)
         self._members = Members()
         self._touched: list[Array] = []
-        self._closing = np.zeros(0, np.int64)
-        self._watermark: int | None = None
-        self._open = 0
+        self._closing = ClosingTimes(spec.closes)
         self._join(self._state.live())
 
     def _join(self, slots: Array) -> None:
@@ -126,18 +122,7 @@ class RunningRankOp:
         if len(slots):
             keys = self._keys.insert(self._state.words(slots, self._partition))
             self._members.add(slots, keys, self._state.capacity, self._keys.capacity)
-            self._note_closing(slots, keys)
-
-    def _note_closing(self, slots: Array, keys: Array) -> None:
-        if self._spec.closes is None:
-            return
-        if len(self._closing) < self._keys.capacity:
-            self._closing = grown(self._closing, self._keys.capacity)
-        column, slack = self._spec.closes
-        times, validity = values_and_validity(self._state.keys(slots).get_column(column))
-        self._closing[keys] = times + slack
-        if validity is not None:
-            self._closing[keys[~validity]] = _NEVER
+            self._closing.note(self._state.keys(slots), keys, self._keys.capacity)
 
     def on_batch(self, port: int, batch: Batch) -> Iterator[Output]:
         """Count rows; numbers are given at the cut."""
@@ -155,27 +140,19 @@ class RunningRankOp:
 
     def on_watermark(self, time: int) -> Iterator[Output]:
         """At the next cut, keys are forgotten that get no more rows."""
-        self._watermark = time
+        self._closing.watermark = time
         return iter(())
 
     def on_cut(self, number: int) -> Iterator[Output]:
         """The changes since the last cut."""
         del number
         yield from self._changed()
-        if self._spec.closes is not None and self._watermark is not None:
-            self._forget_closed(self._watermark)
-
-    def _forget_closed(self, watermark: int) -> None:
-        """Look at all keys, but only when many have come since the last time."""
-        if self._keys.count - self._open <= self._keys.count // _LOOKS:
-            return
-        keys = self._keys.live()
-        closed = keys[self._closing[keys] < watermark]
-        slots, _ = self._members.of(closed)
-        self._members.remove(slots)
-        self._state.free(slots)
-        self._keys.free(closed)
-        self._open = self._keys.count
+        closed = self._closing.closed(self._keys)
+        if len(closed):
+            slots, _ = self._members.of(closed)
+            self._members.remove(slots)
+            self._state.free(slots)
+            self._keys.free(closed)
 
     def _changed(self) -> Iterator[Output]:
         if not self._touched:

@@ -5,10 +5,17 @@ Called by: planner.py.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import polars as pl
+
+from thalweg.columnar.batch import OFFSET, OTHER_OFFSET, OTHER_SPLIT, SPLIT
+from thalweg.expr.nodes import Column, Named
 from thalweg.job.job import Edge
 from thalweg.operators.join_spec import JoinSpec, SideSpec
+from thalweg.operators.rowwise import ProjectStep
+from thalweg.physical.needs import PLACES_OF_PAIRS
 from thalweg.plan.nodes import Join, Plan
 from thalweg.plan.properties import emits_once, join_bounds, properties
 from thalweg.plan.time_bounds import SideBound
@@ -19,23 +26,39 @@ if TYPE_CHECKING:
 
 def place_join(planner: Planner, plan: Join) -> OpenStage:
     """Both inputs by key to the tasks that join them; without keys one task gets them all."""
-    stages = [planner.place(p) for p in plan.inputs]
+    stages = [planner.place(plan.left), _placed_right(planner, plan)]
     keys = tuple(zip(*plan.keys, strict=True)) or ((), ())
     target = planner.new_stage("join", parallelism=planner.parallelism if plan.keys else 1)
     for port, stage in enumerate(stages):
         how = "hash" if plan.keys else "gather"
         planner.edges.append(Edge(stage.id, target.id, how, keys[port], port=port))  # type: ignore[arg-type]
-    target.add(join_spec(plan, f"{target.id}.join"))
+    target.add(join_spec(plan, f"{target.id}.join", places=plan in planner.needs.pairs))
     return target
 
 
-def join_spec(plan: Join, id: str) -> JoinSpec:
-    """The description of the operator."""
+def _placed_right(planner: Planner, plan: Join) -> OpenStage:
+    """The right input, its positions under the names that they have in pairs."""
+    if plan not in planner.needs.pairs:
+        return planner.place(plan.right)
+    stage = planner.chained(plan.right)
+    names = [Named(n, Column(n)) for n in plan.right.schema.names]
+    items = (*names, Named(OTHER_SPLIT, Column(SPLIT)), Named(OTHER_OFFSET, Column(OFFSET)))
+    stage.steps.append(ProjectStep(items, plan.right.schema))
+    return stage
+
+
+def join_spec(plan: Join, id: str, *, places: bool = False) -> JoinSpec:
+    """The description of the operator; `places`: whether pairs carry the positions of both rows."""
     # of the right input of a semi or anti join nobody sees the rows: equal ones may be one
     merges = plan.kind in ("semi", "anti")
     bounds = join_bounds(plan)
     left = _side("left", plan.left, tuple(k for k, _ in plan.keys), bounds[0], merges=False)
     right = _side("right", plan.right, tuple(k for _, k in plan.keys), bounds[1], merges=merges)
+    if places:
+        left, right = (
+            replace(side, columns={**side.columns, **dict.fromkeys(names, pl.Int64())})
+            for side, names in ((left, PLACES_OF_PAIRS[:2]), (right, PLACES_OF_PAIRS[2:]))
+        )
     return JoinSpec(id, plan.kind, left, right, plan.residual, plan.both, emits_once(plan))
 
 

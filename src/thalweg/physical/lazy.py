@@ -112,7 +112,7 @@ class LazyBuilder:
         if isinstance(plan, GroupBy):
             return self._group_by(plan)
         if isinstance(plan, Join):
-            return join_frames(plan, self.result(plan.left), self.result(plan.right))
+            return self._join(plan)
         if isinstance(plan, SessionWindow):
             return session_rows(self, plan)
         below = self.build(plan.inputs[0])
@@ -135,8 +135,15 @@ class LazyBuilder:
         first = below.sort(position_order(held)) if needs.has_positions(plan.input, self._needs) else below
         return first.slice(plan.offset, plan.count)
 
+    def _join(self, plan: Join) -> pl.LazyFrame:
+        if plan not in self._needs.pairs:
+            return join_frames(plan, self.result(plan.left), self.result(plan.right))
+        left, right = (self.build(p).select(*p.schema.names, *_SYSTEM) for p in plan.inputs)
+        right = right.rename(dict(zip(_SYSTEM, needs.PLACES_OF_PAIRS[2:], strict=True)))
+        return join_frames(plan, left, right, needs.PLACES_OF_PAIRS)
+
     def _kept(self, plan: Plan) -> list[str]:
-        return list(_SYSTEM) if needs.has_positions(plan, self._needs) else []
+        return list(needs.places(plan, self._needs))
 
     def _columns(self, plan: Plan) -> list[str]:
         return [*plan.schema.names, *self._kept(plan)]

@@ -8,6 +8,8 @@ Called by: lazy.py.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import polars as pl
 
 from thalweg.expr.evaluate import Predicate
@@ -16,12 +18,14 @@ from thalweg.plan.nodes import Join
 _ROW, _OTHER = "__row", "__other_row"
 
 
-def join_frames(plan: Join, left: pl.LazyFrame, right: pl.LazyFrame) -> pl.LazyFrame:
-    """The join of two frames."""
+def join_frames(
+    plan: Join, left: pl.LazyFrame, right: pl.LazyFrame, places: Sequence[str] = ()
+) -> pl.LazyFrame:
+    """The join of two frames; pairs may carry the places of their rows, which the frames have."""
     if plan.residual is None and plan.keys:
-        return _by_keys(plan, left, right).select(list(plan.schema.names))
+        return _by_keys(plan, left, right).select(*plan.schema.names, *places)
     if plan.kind == "inner":
-        return _pairs(plan, left, right).select(list(plan.schema.names))
+        return _pairs(plan, left, right).select(*plan.schema.names, *places)
     # each input is read twice below, and must have the same numbers both times
     left, right = left.with_row_index(_ROW).cache(), right.with_row_index(_OTHER).cache()
     pairs = _pairs(plan, left, right).cache()

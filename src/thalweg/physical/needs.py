@@ -6,20 +6,25 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from thalweg.columnar.batch import OFFSET, OTHER_OFFSET, OTHER_SPLIT, SPLIT
 from thalweg.expr import aggregates
 from thalweg.expr.nodes import Aggregate
+from thalweg.plan.keys import DeclaredKey
 from thalweg.plan.nodes import (
     AssignWatermark,
     BadRows,
+    Filter,
     GroupBy,
     Join,
     Late,
     Limit,
     MapBatches,
     Plan,
+    Project,
     Rank,
     Scan,
     SessionWindow,
+    Union,
     Values,
     Window,
 )
@@ -33,11 +38,13 @@ class Needs:
 
     Attributes:
         positions: scans whose rows must carry their position.
+        pairs: joins whose pairs must carry the positions of both rows.
         verdicts: watermarks that some step judges lateness by.
         used_times: watermarks whose event time anything depends on.
     """
 
     positions: set[Plan] = field(default_factory=set)
+    pairs: set[Plan] = field(default_factory=set)
     verdicts: set[Plan] = field(default_factory=set)
     reads: Counter[Plan] = field(default_factory=Counter)
 
@@ -68,6 +75,11 @@ def _visit(plan: Plan, needs: Needs, seen: set[Plan]) -> None:
         _mark_positions(plan.input, needs)
     if isinstance(plan, (Limit, Over)) or (isinstance(plan, Rank) and plan.kind == "row_number"):
         _mark_positions(plan.inputs[0], needs)
+        pairs = pairs_below(plan.inputs[0]) if isinstance(plan, Rank) else None
+        if pairs is not None:
+            needs.pairs.add(pairs)
+            for below in pairs.inputs:
+                _mark_positions(below, needs)
     if isinstance(plan, GroupBy) and reads_positions(plan):
         _mark_positions(plan.input, needs)
     if isinstance(plan, (Window, SessionWindow)) or (isinstance(plan, Over) and not recomputes(plan)):
@@ -92,6 +104,40 @@ def _mark_positions(plan: Plan, needs: Needs) -> None:
         return
     for below in plan.inputs:
         _mark_positions(below, needs)
+
+
+def pairs_below(plan: Plan) -> Join | None:
+    """The join whose pairs of source rows a plan hands on one by one, if it does."""
+    while isinstance(plan, (Project, Filter, DeclaredKey)):
+        plan = plan.inputs[0]
+    if isinstance(plan, Join) and plan.kind == "inner" and all(map(are_rows_of_sources, plan.inputs)):
+        return plan
+    return None
+
+
+def are_rows_of_sources(plan: Plan) -> bool:
+    """Whether positions tell all rows apart: each is one row of a source, and no source row comes twice."""
+    scans: list[Plan] = []
+
+    def visit(step: Plan) -> bool:
+        if isinstance(step, (Scan, Values)):
+            scans.append(step)
+            return True
+        known = isinstance(step, (Project, Filter, AssignWatermark, DeclaredKey, Union))
+        return known and all(visit(p) for p in step.inputs)
+
+    return visit(plan) and len(set(scans)) == len(scans)
+
+
+def places(plan: Plan, needs: Needs) -> tuple[str, ...]:
+    """The columns of the positions that tell rows of a plan apart which are to be numbered."""
+    if has_positions(plan, needs):
+        return SPLIT, OFFSET
+    pairs = pairs_below(plan)
+    return PLACES_OF_PAIRS if pairs is not None and pairs in needs.pairs else ()
+
+
+PLACES_OF_PAIRS = (SPLIT, OFFSET, OTHER_SPLIT, OTHER_OFFSET)
 
 
 def _mark_verdicts(plan: Plan, needs: Needs) -> None:

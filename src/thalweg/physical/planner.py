@@ -257,7 +257,7 @@ class Planner:
         for part in below:
             self.edges.append(Edge(part.id, stage.id))
         placed = [needs.has_positions(p, self.needs) for p in plan.parts]
-        if any(placed) and not all(placed):
+        if (any(placed) or self.needs.pairs) and not all(placed):
             stage.steps.append(UnplaceStep())
         return stage
 
