@@ -340,6 +340,15 @@ def test_running_rank(order: str, kind: str, limit: int | None, output: str | No
     check_operator(specs, changes(frame))
 
 
+@pytest.mark.parametrize("kind", ["row_number", "rank", "dense_rank"])
+@pytest.mark.parametrize("limit", [2, None])
+def test_running_rank_of_rows_that_only_a_sort_orders(kind: str, limit: int | None) -> None:
+    names = ("k", "v", "items")
+    below = build.group_by(scan(), columns(*names), columns(*names))
+    specs = only(operators(ranked("v", kind, limit, "n", below)), "RunningRank")
+    check_operator(specs, changes(ROWS.select(names)))
+
+
 def test_top_rows_against_polars() -> None:
     n = pl.int_range(1, pl.len() + 1, dtype=pl.Int64).over("k")
     ordered = ROWS.sort("v", descending=True, nulls_last=True, maintain_order=True)

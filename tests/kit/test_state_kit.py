@@ -13,6 +13,7 @@ import polars as pl
 import pytest
 
 from thalweg.columnar.cells import addresses_of
+from thalweg.columnar.key_order import FLAGS, KIND, SIGNED
 from thalweg.protocols.state import RowsSpec
 from thalweg.state.memory import KeyedColumns
 from thalweg.state.rows import Rows
@@ -204,6 +205,26 @@ class SlotsOfWordsForgetNull(KeyedColumns):
 
     def slots_of(self, words: Any) -> Any:
         return super().slots_of(words[:, : len(self.spec.key)])
+
+
+@breaks("S18")
+class OrderForgetsNull(KeyedColumns):
+    """NULL is held for the value that its word has."""
+
+    def order(self, order: Any) -> Any:
+        made = super().order(order)
+        made.columns[:, FLAGS] = -1
+        return made
+
+
+@breaks("S18")
+class OrderOfBits(KeyedColumns):
+    """Whatever words mean, they are compared as numbers with a sign."""
+
+    def order(self, order: Any) -> Any:
+        made = super().order(order)
+        made.columns[:, KIND] = SIGNED
+        return made
 
 
 # Row stores --------------------------------------------------------------------------------------

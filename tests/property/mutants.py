@@ -25,8 +25,8 @@ from thalweg.columnar.batch import OFFSET, Batch
 from thalweg.operators import (
     aggregation,
     closing,
+    extremes,
     limit,
-    multiset,
     pane_group,
     parts,
     rowwise,
@@ -391,7 +391,7 @@ MUTANTS = (
     _mutant("counts NULL", buffers, "presence", _all_present, _TABLES),
     _mutant("count ignores weights", parts.CountPart, "update", _without_weights, _TABLES),
     _mutant("sum ignores weights", parts.SumPart, "update", _without_weights, _TABLES),
-    _mutant("extremes are not undone", multiset.Multiset, "update", _weightless, _TABLES),
+    _mutant("extremes are not undone", extremes.Extremes, "update", _weightless, _TABLES),
     _mutant("limit takes nothing back", limit.LimitOp, "on_cut", _inserts_only, _ORDER),
     # windows and time
     _mutant("panes close a second early", pane_group.PaneGroupOp, "on_watermark", _moved(1), _LATE),

@@ -53,6 +53,14 @@ QUERIES = {
         JOIN (SELECT seller, window_start AS ws, window_end AS we
         FROM TABLE(TUMBLE(TABLE auction, DESCRIPTOR(`dateTime`), INTERVAL '10' SECOND))
         GROUP BY seller, window_start, window_end) a ON p.id = a.seller AND p.ws = a.ws AND p.we = a.we""",
+    "q9": """
+        SELECT id, itemName, description, initialBid, reserve, `dateTime`, expires, seller, category, extra,
+          auction, bidder, price, bid_dateTime, bid_extra
+        FROM (SELECT a.*, b.auction, b.bidder, b.price, b.`dateTime` AS bid_dateTime, b.extra AS bid_extra,
+          ROW_NUMBER() OVER (PARTITION BY a.id ORDER BY b.price DESC, b.`dateTime` ASC) AS rn
+        FROM auction a
+        JOIN bid b ON a.id = b.auction AND b.`dateTime` BETWEEN a.`dateTime` AND a.expires)
+        WHERE rn <= 1""",
     "q11": """
         SELECT bidder, COUNT(*) AS bid_count, window_start AS starttime, window_end AS endtime
         FROM TABLE(SESSION(TABLE bid PARTITION BY bidder, DESCRIPTOR(`dateTime`), INTERVAL '10' SECOND))
@@ -103,6 +111,10 @@ QUERIES = {
         FROM bid b
         JOIN auction a ON b.auction = a.id
         WHERE a.category = 10""",
+    "q22": """
+        SELECT auction, bidder, price, channel, SPLIT_INDEX(url, '/', 3) AS dir1,
+          SPLIT_INDEX(url, '/', 4) AS dir2, SPLIT_INDEX(url, '/', 5) AS dir3
+        FROM bid""",
     "q23": """
         SELECT b.bidder, b.price, b.channel, b.url, b.extra AS bid_extra, p.id AS person_id, p.name,
         p.emailAddress, p.creditCard, p.city, p.state, p.extra AS person_extra, a.itemName,
@@ -111,6 +123,10 @@ QUERIES = {
         FROM bid b
         JOIN person p ON p.id = b.bidder
         JOIN auction a ON a.seller = b.bidder""",
+    "w_hop": """
+        SELECT bidder, COUNT(*) AS n, window_start, window_end
+        FROM TABLE(HOP(TABLE bid, DESCRIPTOR(`dateTime`), INTERVAL '5' SECOND, INTERVAL '20' SECOND))
+        GROUP BY bidder, window_start, window_end""",
     "w_session": """
         SELECT auction, COUNT(*) AS n, window_start, window_end
         FROM TABLE(SESSION(TABLE bid PARTITION BY auction, DESCRIPTOR(`dateTime`), INTERVAL '2' SECOND))

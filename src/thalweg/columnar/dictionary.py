@@ -72,6 +72,11 @@ class Dictionary:
         held = (self._entries, self._arena, self._links, self._table)
         return sum(array.nbytes for array in held)
 
+    @property
+    def addresses(self) -> tuple[int, int]:
+        """Where entries (of 16 bytes, by code) and the bytes of long values begin, until a value is added."""
+        return self._entries.ctypes.data, self._arena.ctypes.data
+
     def encode(self, series: pl.Series) -> Array:
         """The code of each value, -1 for NULL; a value without one gets one."""
         held = views(series)

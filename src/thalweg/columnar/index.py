@@ -120,6 +120,11 @@ class KeyIndex:
         rows: Array = self._rows[slots]
         return rows
 
+    @property
+    def words(self) -> Array:
+        """The words of all keys, by slot; replaced when there must be more room."""
+        return self._rows
+
     def _fitted(self, keys: Array) -> Array:
         keys = np.ascontiguousarray(keys, dtype=np.int64)
         if keys.shape[1] > self.width:

@@ -29,6 +29,7 @@ from thalweg.columnar.buffers import (
 )
 from thalweg.columnar.canonical import canonical_bytes, canonical_words, from_canonical_bytes
 from thalweg.columnar.dictionary import Dictionary
+from thalweg.columnar.key_order import BYTES, DECIMAL, FLOAT, SIGNED, UNSIGNED, KeyOrder, Order
 
 Array = np.ndarray[Any, Any]
 _FLAGS_PER_WORD = 63
@@ -96,6 +97,24 @@ class KeyCodec:
             return np.zeros((len(rows), 1), dtype=np.int64)
         return np.stack(columns, axis=1)
 
+    def order(self, rows: Array, order: Iterable[Order]) -> KeyOrder:
+        """How these rows compare, until a row is encoded; columns must be such as `can_order` says."""
+        columns, dictionaries = [], []
+        places = {name: (number, part) for number, (name, part) in enumerate(self._parts.items())}
+        starts = np.cumsum([0, *(part.width for part in self._parts.values())]).tolist()
+        has_flags = rows.shape[1] > self._width
+        for name, descending, nulls_first in order:
+            number, part = places[name]
+            word, bit = divmod(number, _FLAGS_PER_WORD)
+            flags = self._width + word if has_flags else -1
+            columns.append((starts[number], part.kind, descending, nulls_first, flags, bit))
+            dictionaries.append(part.dictionary.addresses if isinstance(part, _Coded) else (0, 0))
+        return KeyOrder(
+            rows,
+            np.array(columns, np.int64).reshape(-1, 6),
+            np.array(dictionaries, np.uint64).reshape(-1, 2),
+        )
+
     def compact(self, rows: Array) -> None:
         """Forget strings that occur in none of these rows, where those outnumber the rows.
 
@@ -147,10 +166,22 @@ class KeyCodec:
         return rows
 
 
+def can_order(dtype: pl.DataType) -> bool:
+    """Whether encoded values of the type compare as the values do."""
+    if isinstance(dtype, (pl.Categorical, pl.Enum)):
+        return False
+    return is_plain(dtype) or isinstance(dtype, (pl.Decimal, pl.String, pl.Binary))
+
+
 class _Part(Protocol):
-    """How one column becomes words; a validity is given only where the words cannot say NULL."""
+    """How one column becomes words; a validity is given only where the words cannot say NULL.
+
+    Attributes:
+        kind: how the words compare (key_order.py).
+    """
 
     width: int
+    kind: int
 
     def encode(self, series: pl.Series, *, find: bool) -> tuple[list[Array], Array | None]: ...
 
@@ -173,6 +204,7 @@ class _Plain:
 
     def __init__(self, dtype: pl.DataType) -> None:
         self._dtype, self._is_float = dtype, dtype.is_float()
+        self.kind = FLOAT if self._is_float else UNSIGNED if dtype == pl.UInt64() else SIGNED
 
     def encode(self, series: pl.Series, *, find: bool) -> tuple[list[Array], Array | None]:
         values, validity = values_and_validity(series)
@@ -186,7 +218,7 @@ class _Plain:
 
 
 class _Decimal:
-    width = 2
+    width, kind = 2, DECIMAL
 
     def __init__(self, dtype: pl.DataType) -> None:
         self._dtype = dtype
@@ -202,7 +234,7 @@ class _Decimal:
 class _Coded:
     """Strings and binaries by their bytes, categories by their text, the rest by canonical bytes."""
 
-    width = 1
+    width, kind = 1, BYTES
 
     def __init__(self, dtype: pl.DataType) -> None:
         self._dtype = dtype

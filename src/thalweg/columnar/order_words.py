@@ -17,11 +17,9 @@ import polars as pl
 
 from thalweg.columnar.accumulate import ordered_words
 from thalweg.columnar.buffers import is_plain, values_and_validity
+from thalweg.columnar.key_order import Order
 
 Array = np.ndarray[Any, Any]
-Order = tuple[str, bool, bool]
-"""A column, whether its greatest value comes first, whether NULL does."""
-
 _SIGN = np.int64(-(2**63))
 
 

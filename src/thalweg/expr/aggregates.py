@@ -136,6 +136,20 @@ def of_call(call: Aggregate) -> AggregateFunction:
     return entry.specialize(call.distinct, constants)
 
 
+def value_of_none(call: Aggregate, held: DataType) -> Any:
+    """What a call gives where there are no rows; `held` is the type of its argument, or else its own.
+
+    Example:
+        >>> value_of_none(Aggregate("count"), INT64), value_of_none(Aggregate("sum", (Column("a"),)), INT64)
+        (0, None)
+    """
+    entry = of_call(call)
+    if entry.needs_position:
+        return None
+    none = pl.Series("", [], dtype=held.polars).to_frame()
+    return none.select(entry.lazy([pl.col("")] if call.args else [], held)).item()
+
+
 # -- types -------------------------------------------------------------------------------------
 
 
@@ -305,4 +319,5 @@ __all__ = [
     "lookup",
     "names",
     "of_call",
+    "value_of_none",
 ]

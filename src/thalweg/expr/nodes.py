@@ -18,6 +18,9 @@ from typing import Literal as Choice
 from thalweg.base.types import DataType
 from thalweg.errors import Span
 
+SINGLE = "__single"
+"""The function that is its first argument, and fails where that is the value of several rows: the second."""
+
 
 @dataclass(frozen=True)
 class Expr:
@@ -86,6 +89,8 @@ class Call(Expr):
     def __str__(self) -> str:
         if self.function.startswith("["):
             return f"{self.args[0]}[{self.args[1]}]"
+        if self.function == SINGLE:
+            return str(self.args[0])
         if len(self.args) == 2 and (self.function in ("and", "or") or not self.function[0].isalpha()):
             return f"({self.args[0]} {self.function.upper()} {self.args[1]})"
         return f"{self.function}({', '.join(map(str, self.args))})"

@@ -26,6 +26,7 @@ from thalweg.errors import DataError
 from thalweg.expr import aggregates
 from thalweg.expr.nodes import Aggregate, Column
 from thalweg.operators.accumulators import Accumulators, cells_of
+from thalweg.operators.extremes import Extremes, Ordered
 from thalweg.operators.multiset import Kept, Multiset
 from thalweg.operators.ordered_parts import PlacedPart
 from thalweg.operators.parts import NO_WEIGHTS, ROWS, CountedPart, Part, TextExtremePart, make_part
@@ -150,10 +151,10 @@ class GroupingSpec:
             self.layout.merge_sent(state, slots, self.layout.cells.named(own))
         return slots
 
-    def multisets(self, context: Context) -> list[Multiset]:
+    def values(self, context: Context) -> list[Multiset | Extremes]:
         """The values that groups keep."""
         groups: KeyedColumns = context.state("groups")
-        return [Multiset(k, context.state(k.state), groups, self.keys) for k in self.layout.kept]
+        return [k.build(context.state(k.state), groups, self.keys) for k in self.layout.kept]
 
     def build(self, context: Context) -> Operator:
         """The operator that fits the windows."""
@@ -188,7 +189,8 @@ class Layout:
     def __init__(self, spec: GroupingSpec) -> None:
         self._spec = spec
         self.parts: dict[tuple[str, str | None], Part] = {}
-        self._kinds: dict[tuple[str, bool], list[str]] = {}
+        self._lists: dict[tuple[str, bool], list[str]] = {}
+        self._ends: dict[str, list[str]] = {}
         for _, call in spec.calls:
             for kind in aggregates.of_call(call).parts:
                 self._need(kind, _argument(call))
@@ -200,19 +202,23 @@ class Layout:
 
     def _need(self, kind: str, argument: str | None) -> None:
         held = None if argument is None else self._spec.argument_types[argument]
-        is_list = kind in ("list", "set")
-        if is_list or (kind in ("min", "max") and self._spec.is_updating):
+        keeps_values = kind in ("list", "set") or (kind in ("min", "max") and self._spec.is_updating)
+        if keeps_values:
             assert argument is not None, "what keeps values has an argument"
-            kinds = self._kinds.setdefault((argument, kind == "list" and self._spec.is_placed), [])
+            if kind in ("min", "max"):
+                kinds = self._ends.setdefault(argument, [])
+            else:
+                kinds = self._lists.setdefault((argument, kind == "list" and self._spec.is_placed), [])
             kinds += [kind] if kind not in kinds else []
         elif (kind, argument) not in self.parts:
             self.parts[kind, argument] = make_part(kind, held, f"p{len(self.parts)}.")
 
     @cached_property
-    def kept(self) -> tuple[Kept, ...]:
+    def kept(self) -> tuple[Kept | Ordered, ...]:
         """Arguments of lists, and of extremes over an updating input: their values are kept."""
         types = self._spec.argument_types
-        return tuple(Kept(n, types[n], tuple(kinds), placed) for (n, placed), kinds in self._kinds.items())
+        lists = (Kept(n, types[n], tuple(kinds), placed) for (n, placed), kinds in self._lists.items())
+        return *lists, *(Ordered(n, types[n], tuple(kinds)) for n, kinds in self._ends.items())
 
     @cached_property
     def columns(self) -> dict[str, ColumnSpec]:
@@ -235,7 +241,7 @@ class Layout:
     @property
     def can_merge(self) -> bool:
         """Whether all parts can be made in one place and added up in another."""
-        return all(p.can_merge for p in self.parts.values()) and not self._kinds
+        return all(p.can_merge for p in self.parts.values()) and not self.kept
 
     def update(self, state: Columns, slots: Array, batch: Batch) -> None:
         """Take rows."""

@@ -6,13 +6,12 @@ Not here: groups, which keep the time as one of their parts (running.py).
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import polars as pl
 
 from thalweg.columnar.buffers import values_and_validity
-from thalweg.columnar.index import KeyIndex
 from thalweg.columnar.table import grown
 
 Array = np.ndarray[Any, Any]
@@ -23,6 +22,19 @@ LOOKS = 8
 """How often a key may be looked at in vain: more often keeps fewer keys that are of no use any more."""
 
 
+class Slots(Protocol):
+    """Slots of keys, or of rows that belong to keys."""
+
+    @property
+    def count(self) -> int:
+        """How many are in use."""
+        ...
+
+    def live(self) -> Array:
+        """Those in use."""
+        ...
+
+
 class ClosingTimes:
     """The times at which keys close, by their slots.
 
@@ -30,6 +42,7 @@ class ClosingTimes:
         watermark: how far time has come; None: it has not begun.
 
     Example:
+        >>> from thalweg.columnar.index import KeyIndex
         >>> index, times = KeyIndex(1), ClosingTimes(("end", 0))
         >>> rows = pl.DataFrame({"end": [5, 9]})
         >>> times.note(rows, index.insert(np.array([[7], [8]])), index.capacity)
@@ -57,7 +70,7 @@ class ClosingTimes:
         if validity is not None:
             self._times[slots[~validity]] = _NEVER
 
-    def closed(self, index: KeyIndex) -> Array:
+    def closed(self, index: Slots) -> Array:
         """Keys for the caller to forget; all are looked at, but only when many have come meanwhile."""
         if self._closes is None or self.watermark is None or index.count - self._open <= index.count // LOOKS:
             return _NO_KEYS

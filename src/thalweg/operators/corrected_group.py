@@ -44,7 +44,7 @@ class CorrectedGroupOp:
         self._spec, self._layout = spec, spec.layout
         self._lag_us, self._slack_us = spec.window.lag_us, spec.window.slack_us
         self._state: KeyedColumns = context.state("groups")
-        self._values = spec.multisets(context)
+        self._values = spec.values(context)
         self._owed = Corrections(context.rows_max)
         self._passed: int | None = None
         self._again: list[Array] = []
@@ -115,6 +115,8 @@ class CorrectedGroupOp:
 
     def _show(self, slots: Array) -> Iterator[Output]:
         """Groups as they are now, and what was emitted in their place before."""
+        for values in self._values:
+            values.forget_gone()
         slots = slots[self._state.column(ROWS)[slots] != 0]
         if len(slots) or self._owed.are_owed:
             self._state.column(SHOWN)[slots] = True
@@ -126,8 +128,6 @@ class CorrectedGroupOp:
         self._again = []
         if len(slots):
             yield from self._show(slots[~self._state.column(SHOWN)[slots]])
-        for values in self._values:
-            values.forget_gone()
         empty = slots[self._state.column(ROWS)[slots] == 0]
         if len(empty):
             self._state.free(empty)

@@ -35,7 +35,7 @@ class CorrectedRankOp(RunningRankOp):
         self._passed: int | None = None
         live = self._state.live()
         self._waiting: list[tuple[Array, Array]] = []
-        """Keys that were touched, with the ends of their windows."""
+        """Rows that were touched, with the ends of their windows."""
         self._next_gone: int | None = None
         self._wait(live)
 
@@ -50,8 +50,7 @@ class CorrectedRankOp(RunningRankOp):
         if not len(slots):
             return
         ends = self._ends(slots)
-        keys, firsts = np.unique(self._members.keys_of(slots), return_index=True)
-        self._waiting.append((keys, ends[firsts]))
+        self._waiting.append((slots, ends))
         least = int(ends.min())
         self._next_gone = least if self._next_gone is None else min(self._next_gone, least)
 
@@ -76,18 +75,19 @@ class CorrectedRankOp(RunningRankOp):
         gone, rest = live[ends <= final], ends[ends > final]
         self._next_gone = int(rest.min()) if len(rest) else None
         if len(gone):
-            self._forget(gone, np.unique(self._members.keys_of(gone)))
+            self._forget(gone)
 
     def _settle(self, until: int | None) -> Iterator[Output]:
-        """Number the keys that were touched, of windows up to an end."""
+        """Number the keys of rows that were touched, of windows up to an end."""
         if not self._waiting:
             return
-        keys, ends = (np.concatenate(a) for a in zip(*self._waiting, strict=True))
-        due = np.full(len(keys), True) if until is None else ends <= until
-        rest, firsts = np.unique(keys[~due], return_index=True)
-        self._waiting = [(rest, ends[~due][firsts])] if len(rest) else []
+        slots, ends = (np.concatenate(a) for a in zip(*self._waiting, strict=True))
+        slots, firsts = np.unique(slots, return_index=True)
+        ends = ends[firsts]
+        due = np.full(len(slots), True) if until is None else ends <= until
+        self._waiting = [] if due.all() else [(slots[~due], ends[~due])]
         if due.any():
-            yield from self._renumber(np.unique(keys[due]))
+            yield from self._renumber(slots[due])
 
     def on_cut(self, number: int) -> Iterator[Output]:
         """What has changed since the last cut."""

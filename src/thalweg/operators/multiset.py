@@ -1,9 +1,9 @@
-"""Keep the values of each group: for the least and the greatest to survive a removal, and for lists.
+"""Keep the values of each group, for lists of them.
 
 What a group's values are is found through chains from the group, so that a cut costs what the groups that
 changed hold, whatever else there is.
 
-Not here: aggregates that need no values (parts.py).
+Not here: the least and the greatest value (extremes.py), aggregates that need no values (parts.py).
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Kept:
     Attributes:
         argument: the column of the values.
         type: what it holds; of a struct of one member, that member is the value, which may be NULL.
-        kinds: what is made of the values: `min`, `max`, `list` or `set`.
+        kinds: what is made of the values: `list` or `set`.
         is_placed: whether each value is kept with its position, which orders the list.
     """
 
@@ -55,6 +55,10 @@ class Kept:
         places = {SPLIT: pl.Int64(), OFFSET: pl.Int64()} if self.is_placed else {}
         key = {**keys, self.argument: self.type.polars, **places}
         return ColumnsSpec(self.state, key, {COUNT: ColumnSpec("int64")}, partition=partition)
+
+    def build(self, state: KeyedColumns, groups: KeyedColumns, keys: Iterable[str]) -> Multiset:
+        """The values of all groups."""
+        return Multiset(self, state, groups, keys)
 
 
 class Multiset:
@@ -102,22 +106,14 @@ class Multiset:
         found = {}
         for kind in self._kept.kinds:
             made = whole.filter(pl.struct(_GROUP, _VALUE).is_first_distinct()) if kind == "set" else whole
-            best = made.group_by(_GROUP).agg(self._made(kind, value.dtype).alias(_VALUE))
+            best = made.group_by(_GROUP).agg(self._made(kind).alias(_VALUE))
             joined = every.join(best, on=_GROUP, how="left", maintain_order="left")
             found[kind, self._kept.argument] = joined.get_column(_VALUE)
         return found
 
-    def _made(self, kind: str, dtype: pl.DataType) -> pl.Expr:
+    def _made(self, kind: str) -> pl.Expr:
         value = pl.col(_VALUE)
-        if kind == "min":
-            return value.min()
-        if kind == "max":
-            if not dtype.is_float():
-                return value.max()
-            return pl.when(value.is_nan().any()).then(float("nan")).otherwise(value.max())
-        if self._kept.is_placed and kind == "list":
-            return value.sort_by(SPLIT, OFFSET)
-        return value.sort()
+        return value.sort_by(SPLIT, OFFSET) if self._kept.is_placed and kind == "list" else value.sort()
 
     def forget_gone(self) -> None:
         """Drop values whose weights cancel; at a cut, before groups are freed."""

@@ -41,7 +41,7 @@ class RunningGroupOp:
     def __init__(self, spec: GroupingSpec, context: Context) -> None:
         self._spec, self._layout = spec, spec.layout
         self._state: KeyedColumns = context.state("groups")
-        self._values = spec.multisets(context)
+        self._values = spec.values(context)
         self._rows_max = context.rows_max
         self._keys = list(spec.keys)
         # the number of rows comes first, DONE last; a group of all rows has one result from the first row on,
@@ -106,6 +106,8 @@ class RunningGroupOp:
             state.column(DONE)[self._touched.places] = True
         if not self._touched.count:
             return
+        for values in self._values:
+            values.forget_gone()
         before, latest = self._kept_of_touched()
         odd = None if not before.width else _differs(before, latest)
         gone = []
@@ -114,9 +116,7 @@ class RunningGroupOp:
                 yield from self._emitted(changes, before, latest)
             if len(changes.gone):
                 gone.append(changes.gone.copy())
-        for values in self._values:
-            values.forget_gone()
-        # the values of a group are found by its slot
+        # a group that goes has no values any more
         for slots in gone:
             state.free(slots)
 

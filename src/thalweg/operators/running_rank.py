@@ -1,9 +1,10 @@
 """Number the rows of each key in an order, and keep the numbers up to date whatever happens to the rows.
 
 Rows may be taken back, may be there several times, and need no position: equal rows are one row with a
-weight. At a cut the keys that were touched are put in order again, others are not looked at.
+weight. At a cut the beginnings of the orders of the keys that were touched are looked at, up to the limit.
 
-Not here: the first rows where none is ever taken back (top_rows.py), rows of windows (window_rank.py).
+Not here: the order (rank_order.py), the first rows where none is ever taken back (top_rows.py), rows of
+windows (window_rank.py).
 """
 
 from __future__ import annotations
@@ -18,20 +19,17 @@ import polars as pl
 from thalweg.columnar.accumulate import add_counts
 from thalweg.columnar.batch import WEIGHT, Batch
 from thalweg.columnar.buffers import NO_FLAGS, NO_WORDS
-from thalweg.columnar.eager import beside, gather_rows, numbers, pick
-from thalweg.columnar.index import KeyIndex
-from thalweg.columnar.members import Members
+from thalweg.columnar.eager import beside, numbers, pick
 from thalweg.operators.aggregation import weight_array
 from thalweg.operators.closing import ClosingTimes
-from thalweg.operators.window_rank import WindowRankSpec, ordered_rows
+from thalweg.operators.rank_order import FIRST, ROWS, SHOWN, Leading, rank_order
+from thalweg.operators.window_rank import tie_columns
 from thalweg.plan.nodes import SortKey
 from thalweg.protocols.operator import Context, Output
 from thalweg.protocols.state import ColumnSpec, ColumnsSpec, KeyedColumns, StateSpec
 
 Array = np.ndarray[Any, Any]
 
-_ROWS, _FIRST, _SHOWN = "__rows", "__first", "__shown"
-_KEY, _TIED = "__key", "__tied"
 _NO_LIMIT = 1 << 62
 
 
@@ -69,7 +67,7 @@ class RunningRankSpec:
 
     def states(self) -> Iterable[StateSpec]:
         """The rows by all their columns, how often each is there, and under which numbers it was shown."""
-        made = {n: ColumnSpec("int64") for n in (_ROWS, _FIRST, _SHOWN)}
+        made = {n: ColumnSpec("int64") for n in (ROWS, FIRST, SHOWN)}
         return [ColumnsSpec("rows", self.columns, made, partition=self.partition)]
 
     def build(self, context: Context) -> RunningRankOp:
@@ -87,12 +85,10 @@ class RunningRankSpec:
         how = "running" if self.window is None else "corrected"
         return f"{how} {self.kind}{limit} by {keys} order {', '.join(map(str, self.order))}"
 
-    def in_order(self, frame: pl.DataFrame, first: str) -> pl.DataFrame:
-        """Rows put in order within each value of the column `first`."""
-        spec = WindowRankSpec(
-            "", self.columns, (), self.order, self.kind, self.output, self.limit, 0, self.partition
-        )
-        return ordered_rows(frame.lazy(), spec, (first,)).collect()
+    @property
+    def ties(self) -> list[str]:
+        """The columns that tell rows apart that tie."""
+        return tie_columns(self.columns, [k.column for k in self.order])
 
 
 class RunningRankOp:
@@ -110,32 +106,29 @@ class RunningRankOp:
         self._spec = spec
         self._state: KeyedColumns = context.state("rows")
         self._rows_max = context.rows_max
-        self._partition = list(spec.partition)
-        self._keys = KeyIndex(1)
-        self._members = Members()
+        self._order = rank_order(spec, self._state)
         self._touched: list[Array] = []
         self._closing = ClosingTimes(spec.closes)
-        self._join(self._state.live())
+        self._note(self._state.live())
 
-    def _join(self, slots: Array) -> None:
-        """Rows that are new: each becomes a member of its key."""
-        if len(slots):
-            keys = self._keys.insert(self._state.words(slots, self._partition))
-            self._members.add(slots, keys, self._state.capacity, self._keys.capacity)
-            self._closing.note(self._state.keys(slots), keys, self._keys.capacity)
+    def _note(self, slots: Array) -> None:
+        """When the keys of new rows close."""
+        if self._spec.closes is not None and len(slots):
+            self._closing.note(self._state.keys(slots), slots, self._state.capacity)
 
     def on_batch(self, port: int, batch: Batch) -> Iterator[Output]:
         """Count rows; numbers are given at the cut."""
         del port
-        self._touched.append(self._members.keys_of(self.take(batch)))
+        self._touched.append(self.take(batch))
         return iter(())
 
     def take(self, batch: Batch) -> Array:
         """Count rows, and give their slots."""
         slots = self._state.slots(pick(batch.frame, list(self._spec.columns)))
         weights = NO_WORDS if batch.weight is None else weight_array(batch.weight)
-        self._join(self._state.last_new)
-        add_counts(slots, NO_FLAGS, weights, self._state.column(_ROWS))
+        self._order.add_new()
+        self._note(self._state.last_new)
+        add_counts(slots, NO_FLAGS, weights, self._state.column(ROWS))
         return slots
 
     def on_watermark(self, time: int) -> Iterator[Output]:
@@ -147,46 +140,38 @@ class RunningRankOp:
         """The changes since the last cut."""
         del number
         yield from self._changed()
-        closed = self._closing.closed(self._keys)
-        if len(closed):
-            slots, _ = self._members.of(closed)
-            self._members.remove(slots)
-            self._state.free(slots)
-            self._keys.free(closed)
+        self._forget(self._closing.closed(self._state))
 
     def _changed(self) -> Iterator[Output]:
         if not self._touched:
             return
-        keys = np.unique(np.concatenate(self._touched))
-        self._touched = []
-        yield from self._renumber(keys)
+        touched, self._touched = np.unique(np.concatenate(self._touched)), []
+        yield from self._renumber(touched)
 
-    def _renumber(self, keys: Array) -> Iterator[Output]:
-        """What has changed of some keys."""
-        slots, owners = self._members.of(keys)
-        frame = beside(self._state.keys(slots), [numbers(_KEY, owners), numbers("__slot", slots)])
-        ordered = self._spec.in_order(frame, _KEY)
-        slots = ordered.get_column("__slot").to_numpy()
-        frame = pick(ordered, list(self._spec.columns))
-        now = self._numbers(ordered, slots)
-        yield from self._emitted(frame, slots, now)
-        first, count = now
-        self._state.column(_FIRST)[slots], self._state.column(_SHOWN)[slots] = first, count
-        gone = self._state.column(_ROWS)[slots] == 0
+    def _renumber(self, touched: Array) -> Iterator[Output]:
+        """What has changed of the keys of some rows, each named once."""
+        leading = self._order.leading(np.unique(self._order.keys_of(touched)))
+        slots, state = leading.slots, self._state
+        first, count = self._numbers(leading)
+        yield from self._emitted(slots, (first, count))
+        self._order.shown(leading.keys, (count > 0).astype(np.int64) - (state.column(SHOWN)[slots] > 0))
+        state.column(FIRST)[slots], state.column(SHOWN)[slots] = first, count
+        seen = np.union1d(touched, slots)
+        gone = state.column(ROWS)[seen] == 0
         if not self._spec.is_updating:
-            gone |= count == 0
-        self._forget(slots[gone], keys)
+            gone |= state.column(SHOWN)[seen] == 0
+        self._forget(seen[gone])
 
-    def _forget(self, slots: Array, keys: Array) -> None:
-        """Rows that are gone, of these keys."""
-        self._members.remove(slots)
-        self._state.free(slots)
-        self._keys.free(self._members.without(keys))
+    def _forget(self, slots: Array) -> None:
+        """Rows that are gone."""
+        if len(slots):
+            self._order.remove(slots)
+            self._state.free(slots)
 
-    def _numbers(self, ordered: pl.DataFrame, slots: Array) -> tuple[Array, Array]:
+    def _numbers(self, leading: Leading) -> tuple[Array, Array]:
         """The first number of each row, and how many numbers or copies are within the limit."""
-        weights = np.maximum(self._state.column(_ROWS)[slots], 0)
-        keys, ties = ordered.get_column(_KEY).to_numpy(), ordered.get_column(_TIED).to_numpy()
+        slots, keys, ties = leading
+        weights = np.maximum(self._state.column(ROWS)[slots], 0)
         before = np.cumsum(weights) - weights
         starts = np.flatnonzero(np.diff(keys, prepend=-1))
         spans = np.diff(np.append(starts, len(keys)))
@@ -208,12 +193,12 @@ class RunningRankOp:
             shared = nth - np.repeat(nth[starts] - (is_first & counts)[starts], spans)
         return shared, np.where(shared <= limit, weights, 0)
 
-    def _emitted(self, frame: pl.DataFrame, slots: Array, now: tuple[Array, Array]) -> Iterator[Output]:
+    def _emitted(self, slots: Array, now: tuple[Array, Array]) -> Iterator[Output]:
         first, count = now
-        old_first, old_count = self._state.column(_FIRST)[slots], self._state.column(_SHOWN)[slots]
+        old_first, old_count = self._state.column(FIRST)[slots], self._state.column(SHOWN)[slots]
         if self._spec.output is None:
             rows = np.flatnonzero(count != old_count)
-            yield from self._batches(frame, rows, (count - old_count)[rows], None)
+            yield from self._batches(slots[rows], (count - old_count)[rows], None)
             return
         differs = (first != old_first) | (count != old_count)
         minus, plus = np.flatnonzero(differs & (old_count > 0)), np.flatnonzero(differs & (count > 0))
@@ -223,16 +208,14 @@ class RunningRankOp:
                 ends = np.cumsum(counts[rows])
                 nth = np.arange(len(repeated)) - np.repeat(ends - counts[rows], counts[rows])
                 weights = np.full(len(repeated), sign, np.int64)
-                yield from self._batches(frame, repeated, weights, firsts[repeated] + nth)
+                yield from self._batches(slots[repeated], weights, firsts[repeated] + nth)
             else:
-                yield from self._batches(frame, rows, sign * counts[rows], firsts[rows])
+                yield from self._batches(slots[rows], sign * counts[rows], firsts[rows])
 
-    def _batches(
-        self, frame: pl.DataFrame, rows: Array, weights: Array, places: Array | None
-    ) -> Iterator[Output]:
-        for at in range(0, len(rows), self._rows_max):
+    def _batches(self, slots: Array, weights: Array, places: Array | None) -> Iterator[Output]:
+        for at in range(0, len(slots), self._rows_max):
             end = at + self._rows_max
-            made = gather_rows(frame, rows[at:end])
+            made = self._state.keys(slots[at:end])
             if self._spec.output is not None and places is not None:
                 made = beside(made, [numbers(self._spec.output, places[at:end].copy())])
             yield Batch(made, numbers(WEIGHT, weights[at:end].copy()))

@@ -27,7 +27,7 @@ class WindowGroupOp:
         assert spec.window is not None, "the planner puts this on windows"
         self._spec, self._layout, self._slack_us = spec, spec.layout, spec.window.slack_us
         self._state: KeyedColumns = context.state("groups")
-        self._values = spec.multisets(context)
+        self._values = spec.values(context)
         self._rows_max = context.rows_max
         self._next_end = _least_end(self._state.keys(self._state.live()))
 
@@ -65,6 +65,8 @@ class WindowGroupOp:
             self._next_end = None
         if not len(live):
             return
+        for values in self._values:
+            values.forget_gone()
         kept = {k: v for values in self._values for k, v in values.values(live).items()}
         outputs = self._layout.outputs(self._state, self._layout.take(self._state, live), kept)
         made = pick(keys.hstack(outputs), self._spec.columns)

@@ -6,7 +6,7 @@ have none (they come out of an aggregation) by all their columns.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -153,16 +153,18 @@ def ordered_rows(frame: pl.LazyFrame, spec: WindowRankSpec, first: tuple[str, ..
 
 
 def _sorted(frame: pl.LazyFrame, spec: WindowRankSpec, first: tuple[str, ...]) -> pl.LazyFrame:
-    have = set(spec.columns)
-    ties = (
-        position_order(spec.columns) if SPLIT in have else [c for c in spec.columns if not c.startswith("__")]
-    )
-    ties = [t for t in ties if t not in {k.column for k in spec.order}]
+    ties = tie_columns(spec.columns, [k.column for k in spec.order])
     lead = len(first)
     descending = [False] * lead + [k.descending for k in spec.order] + [False] * len(ties)
     nulls_last = [False] * lead + [not k.puts_nulls_first for k in spec.order] + [False] * len(ties)
     order = [*first, *(k.column for k in spec.order), *ties]
     return frame.sort(order, descending=descending, nulls_last=nulls_last)
+
+
+def tie_columns(columns: Mapping[str, pl.DataType], order: Collection[str]) -> list[str]:
+    """What tells rows apart that tie: their position, or all that they hold."""
+    ties = position_order(columns) if SPLIT in columns else [c for c in columns if not c.startswith("__")]
+    return [t for t in ties if t not in order]
 
 
 def _is_simple(spec: WindowRankSpec) -> bool:

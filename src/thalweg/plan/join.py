@@ -48,7 +48,7 @@ def join(
         PlanError: `plan-unknown-column`, `plan-misplaced-aggregate`.
     """
     both = Schema((*left.schema.fields, *right.schema.fields))
-    parts = [] if condition is None else conjuncts(_checked(condition, both, clause))
+    parts = [] if condition is None else conjuncts(checked(condition, both, clause))
     keys = KeyFinder(left, right)
     rest = [p for p in parts if not keys.take(p)]
     residual = conjunction(rest) if rest else None
@@ -59,7 +59,8 @@ def join(
     return Project(made, tuple(Named(n, Column(n)) for n in wanted))
 
 
-def _checked(condition: Expr, both: Schema, clause: str) -> Expr:
+def checked(condition: Expr, both: Schema, clause: str) -> Expr:
+    """The resolved condition on pairs of rows."""
     for e in walk(condition):
         if isinstance(e, Aggregate):
             raise PlanError(

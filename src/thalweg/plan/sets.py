@@ -69,15 +69,21 @@ def _marked(plan: Plan, names: Sequence[str], left: int, right: int) -> Plan:
 
 
 def first_rows(
-    plan: Plan, order: Sequence[SortKey], count: int, offset: int = 0, *, where: Span | None = None
+    plan: Plan,
+    order: Sequence[SortKey],
+    count: int,
+    offset: int = 0,
+    *,
+    by: Sequence[str] = (),
+    where: Span | None = None,
 ) -> Plan:
-    """Rows number `offset + 1` to `offset + count` in an order; position breaks ties."""
+    """Rows number `offset + 1` to `offset + count` in an order, by `by`; position breaks ties."""
     if count < 0 or offset < 0:
         raise PlanError("LIMIT and OFFSET cannot be negative", code="plan-negative-limit", where=where)
     output = _NUMBER
     while output in plan.schema:
         output = f"_{output}"
-    ranked = build.rank(plan, (), order, kind="row_number", output=output, where=where)
+    ranked = build.rank(plan, by, order, kind="row_number", output=output, where=where)
     assert isinstance(ranked, Rank), "numbering makes a rank step"
     number = Column(output)
     last = Call("<=", (number, Literal(offset + count, INT64)))

@@ -18,6 +18,7 @@ import polars as pl
 if TYPE_CHECKING:
     # The dictionary's module loads the compiler, which reading declarations must not.
     from thalweg.columnar.dictionary import Dictionary
+    from thalweg.columnar.key_order import KeyOrder, Order
 
 Array = np.ndarray[Any, Any]
 Scope = Literal["keyed", "split", "broadcast", "list"]
@@ -263,6 +264,7 @@ class KeyedColumns(Columns, Protocol):
         S15 `words` are equal where those key columns are, and an Int64 that is not NULL is its own word.
         S16 at `addresses` the columns lie, in the order of their declaration, until slots are made.
         S17 `slots_of` words is `slots` of the keys that they stand for.
+        S18 by `order` live slots compare as their keys do, until slots are made.
 
     Checked by: `thalweg.testing.check_state`, with S6 and S7.
     """
@@ -289,6 +291,10 @@ class KeyedColumns(Columns, Protocol):
 
     def words(self, slots: Array, names: Sequence[str]) -> Array:
         """Some key columns of live slots as int64[slots, width]; what they mean ends with the call."""
+        ...
+
+    def order(self, order: Sequence[Order]) -> KeyOrder:
+        """How slots compare by key columns of which `can_order` holds."""
         ...
 
     def live(self) -> Array:

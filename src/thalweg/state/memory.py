@@ -19,6 +19,7 @@ from thalweg.columnar.cells import Cells, addresses_of
 from thalweg.columnar.dictionary import NULL_CODE, Dictionary
 from thalweg.columnar.hash import hash_rows
 from thalweg.columnar.index import KeyIndex
+from thalweg.columnar.key_order import KeyOrder, Order
 from thalweg.columnar.keys import KeyCodec
 from thalweg.protocols.state import ColumnSpec, ColumnsSpec
 
@@ -111,6 +112,9 @@ class KeyedColumns:
 
     def words(self, slots: Array, names: Sequence[str]) -> Array:
         return self._codec.part(self._index.rows(slots), names)
+
+    def order(self, order: Sequence[Order]) -> KeyOrder:
+        return self._codec.order(self._index.words, order)
 
     def live(self) -> Array:
         return self._index.live()

@@ -18,6 +18,7 @@ import polars as pl
 from thalweg.columnar.cells import take
 from thalweg.columnar.key_cells import KeyCells
 from thalweg.columnar.keys import KeyCodec
+from thalweg.columnar.trees import Trees
 from thalweg.protocols.state import ColumnSpec, ColumnsSpec, StateSpec
 from thalweg.testing.contract import check
 from thalweg.testing.row_states import check_rows
@@ -41,12 +42,21 @@ _KEYS: tuple[tuple[dict[str, pl.DataType], list[list[Any]]], ...] = (
     ({"s": pl.String(), "n": pl.Int64()}, [["", "a", _LONG, _LONG + "!", None], [0, 1, None]]),
     ({"x": pl.Float64()}, [[0.0, -0.0, 1.5, float("nan"), float("inf"), None]]),
     ({"d": pl.Datetime("us"), "b": pl.Boolean()}, [[0, 1, None], [True, False, None]]),
+    (
+        {"m": pl.Decimal(38, 2)},
+        [["0", "-0.01", "0.01", "92233720368547758.08", "-92233720368547758.1", None]],
+    ),
+    ({"u": pl.UInt64()}, [[0, 1, 2**63, 2**64 - 1, None]]),
+    (
+        {"y": pl.Binary()},
+        [[b"", b"a", b"ab", b"\xff", bytes(13), bytes(14), b"a longer value 1", b"a longer value 2"]],
+    ),
 )
 _ROUNDS = 12
 
 
 def check_state(make_state: MakeState, kinds: Sequence[Kind] = ("columns", "rows"), *, seed: int = 0) -> None:
-    """Run the kinds of state of a backend against S1 to S17.
+    """Run the kinds of state of a backend against S1 to S18.
 
     Args:
         make_state: makes empty state as declared.
@@ -224,6 +234,19 @@ class _Script:
                 expected = [v[0] for v in values if v != (None,)]
                 check(own == expected, "S15", what, expected=expected, found=own)
 
+        self._check_order(live, keys)
+
+    def _check_order(self, live: Any, keys: pl.DataFrame) -> None:
+        """A tree of all slots lists them as a sort of the keys does."""
+        down, nulls_first = self._r.random() < 0.5, self._r.random() < 0.5
+        trees, owners = Trees(), np.zeros(len(live), np.int64)
+        trees.add(live, owners, self._state.order([(n, down, nulls_first) for n in keys.columns]))
+        found = self._state.keys(trees.members(np.zeros(1, np.int64))[0])
+        # NaN is above everything, as text and numbers have their own order
+        expected = keys.sort(keys.columns, descending=down, nulls_last=not nulls_first)
+        same = list(rows_of(found)) == list(rows_of(expected))
+        check(same, "S18", f"{self._what}: order", expected=expected, found=found)
+
     def _check_contents(self, line: str, what: str, rows: list[Key]) -> None:
         width = len(self._spec.key)
         found = {row[:width]: row[width:] for row in rows}
@@ -232,6 +255,8 @@ class _Script:
 
 
 def _storage(held: pl.DataType) -> pl.DataType:
+    if isinstance(held, pl.Decimal):
+        return pl.String()
     return pl.Int64() if isinstance(held, pl.Datetime) else held
 
 

@@ -143,12 +143,9 @@ def test_a_grouped_expression_is_computed_once_below(catalog: FakeCatalog) -> No
         ("SELECT COUNT(*) FROM t GROUP BY GROUPING SETS ((a), (b))", "sql-not-yet"),
         ("SELECT a FROM t ORDER BY a", "sql-not-yet"),
         ("SELECT a FROM t OFFSET 3", "sql-not-yet"),
-        ("SELECT a FROM t WHERE a IN (SELECT 1) OR b > 1", "sql-not-yet"),
-        ("SELECT a IN (SELECT 1) AS x FROM t", "sql-not-yet"),
-        ("SELECT a FROM t WHERE EXISTS (SELECT 1) IS TRUE", "sql-not-yet"),
         ("SELECT a FROM t WHERE a IN (SELECT a, b FROM t)", "sql-in-columns"),
         ("SELECT a FROM t WHERE a IN (SELECT c.x FROM t AS c)", "plan-unknown-column"),
-        ("SELECT (SELECT 1) FROM t", "sql-not-yet"),
+        ("SELECT (SELECT 1, 2) FROM t", "sql-value-columns"),
         ("SELECT (1, 2) FROM t", "sql-not-yet"),
         ("SELECT * FROM t WHERE *", "sql-syntax"),
         ("SELECT a FROM t WHERE COUNT(*) OVER (ORDER BY a) > 1", "sql-misplaced-window"),
@@ -311,3 +308,46 @@ def test_insert_that_is_refused(catalog: FakeCatalog, text: str, expected: str) 
 def test_a_text_that_nests_beyond_reason_is_an_error(catalog: FakeCatalog) -> None:
     assert code(catalog, "SELECT " + "(" * 2000 + "1" + ")" * 2000) == "sql-too-deep"
     assert code(catalog, "SELECT " + " + ".join(["a"] * 3000) + " FROM t") == "sql-too-deep"
+
+
+# Queries inside expressions ----------------------------------------------------------------------
+
+
+def test_a_value_for_all_rows_is_a_cross_join_with_one_row(catalog: FakeCatalog) -> None:
+    assert lines(catalog, "SELECT b - (SELECT MAX(n) FROM answer) AS rest FROM t")[:4] == [
+        "Project (b - __query0) AS rest",
+        "Join inner on everything",
+        "Project EXPR$0 AS __query0",
+        "GroupBy (): max(n) AS EXPR$0",
+    ]
+
+
+def test_a_query_in_the_same_words_is_asked_once(catalog: FakeCatalog) -> None:
+    text = "SELECT CASE WHEN a > (SELECT SUM(b) FROM t) THEN (SELECT SUM(b) FROM t) END AS x FROM t"
+    assert sum("Join" in line for line in lines(catalog, text)) == 1
+
+
+def test_a_query_by_equality_is_grouped_and_looked_up(catalog: FakeCatalog) -> None:
+    found = lines(catalog, "SELECT a, (SELECT COUNT(*) FROM answer WHERE n = t.b) AS c FROM t")
+    assert found[1] == "Join left on b = __query0_by0"
+    assert "GroupBy __by0: count(*) AS EXPR$0" in found
+
+
+def test_a_query_by_any_condition_is_asked_for_different_values(catalog: FakeCatalog) -> None:
+    found = lines(catalog, "SELECT a, (SELECT COUNT(*) FROM answer WHERE n > t.b) AS c FROM t")
+    assert "Join inner on (n > __by0)" in found
+    assert "Project b AS __by0" in found
+
+
+def test_in_is_one_join_where_only_its_truth_matters(catalog: FakeCatalog) -> None:
+    queries = ("a IN (SELECT n FROM answer) OR flag", "NOT (a IN (SELECT n FROM answer) OR flag)")
+    joins = [
+        sum("Join" in x for x in lines(catalog, f"SELECT a FROM t WHERE {condition}"))
+        for condition in queries
+    ]
+    assert joins == [1, 2]
+
+
+def test_in_by_itself_keeps_rows_that_have_a_partner(catalog: FakeCatalog) -> None:
+    found = lines(catalog, "SELECT b FROM t WHERE b IN (SELECT n FROM answer GROUP BY n)")
+    assert [x for x in found if "Join" in x] == ["Join semi on b = __query0"]

@@ -72,9 +72,10 @@ def q17(events: pl.LazyFrame) -> pl.LazyFrame:
 
 
 QUERIES: dict[str, Query] = {q.__name__: q for q in (q0, q1, q2, q5, q17, *STATEFUL)}
-_WIDE = ("q0", "q1", "q2", "q18", "q20", "q23", "over_range")
+_WIDE = ("q0", "q1", "q2", "q18", "q20", "q22", "q23", "over_range")
 """Too many rows to hold them all at once."""
 UNDEFINED = {
+    "q9": ("bidder", "bid_extra"),
     "q18": ("price", "channel", "url", "extra"),
     "q19": ("bidder", "channel", "url", "dateTime", "extra"),
 }

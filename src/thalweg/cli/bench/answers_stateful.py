@@ -15,6 +15,7 @@ from thalweg.cli.bench.members import bids, members
 
 Query = Callable[[pl.LazyFrame], pl.LazyFrame]
 _WINDOW_US = 10_000_000
+_SLIDE_US, _PANES = 5_000_000, 4
 _GAP_US = {"q11": 10_000_000, "w_session": 2_000_000}
 _TIME = "dateTime"
 _BID = ("auction", "bidder", "price", "channel", "url", _TIME, "extra")
@@ -44,6 +45,19 @@ def q4(events: pl.LazyFrame) -> pl.LazyFrame:
     )
     average = pl.col("price").sum() // pl.len().cast(pl.Int64)
     return final.group_by(pl.col("category").alias("id")).agg(average.alias("final"))
+
+
+def q9(events: pl.LazyFrame) -> pl.LazyFrame:
+    """Each auction with its winning bid; of several equal ones, any."""
+    auctions = members(events, "auction", "id", *_ITEM)
+    time, bid_time = pl.col(_TIME), pl.col("bid_dateTime")
+    offers = bids(events, "auction", "bidder", "price", _TIME, "extra")
+    offers = offers.rename({_TIME: "bid_dateTime", "extra": "bid_extra"})
+    valid = auctions.join(offers, left_on="id", right_on="auction", coalesce=False).filter(
+        bid_time.is_between(time, pl.col("expires"))
+    )
+    ordered = valid.sort("price", bid_time, descending=[True, False])
+    return ordered.unique("id", keep="first", maintain_order=True)
 
 
 def q7(events: pl.LazyFrame) -> pl.LazyFrame:
@@ -129,6 +143,25 @@ def q20(events: pl.LazyFrame) -> pl.LazyFrame:
     return offers.join(auctions, left_on="auction", right_on="id")
 
 
+def q22(events: pl.LazyFrame) -> pl.LazyFrame:
+    """Every bid with three parts of its address."""
+    parts = pl.col("url").str.split("/")
+    found = [parts.list.get(n, null_on_oob=True).alias(f"dir{n - 2}") for n in (3, 4, 5)]
+    offers = bids(events, "auction", "bidder", "price", "channel", "url")
+    return offers.with_columns(found).drop("url")
+
+
+def w_hop(events: pl.LazyFrame) -> pl.LazyFrame:
+    """Bids per bidder in each window of 20 s, one every 5 s."""
+    pane = (pl.col(_TIME).to_physical() // _SLIDE_US).alias("pane")
+    panes = bids(events, "bidder", _TIME).group_by("bidder", pane).agg(pl.len().alias("n"))
+    shifted = [panes.with_columns(pl.col("pane") + i) for i in range(1, _PANES + 1)]
+    counts = pl.concat(shifted).group_by("bidder", "pane").agg(pl.col("n").sum().cast(pl.Int64))
+    end = pl.col("pane") * _SLIDE_US
+    bounds = {"window_start": end - _PANES * _SLIDE_US, "window_end": end}
+    return counts.with_columns(e.cast(pl.Datetime("us")).alias(n) for n, e in bounds.items()).drop("pane")
+
+
 def q23(events: pl.LazyFrame) -> pl.LazyFrame:
     """Bids by people who sell, with everything about the bid, the person and what they sell."""
     offers = bids(events, "bidder", "price", "channel", "url", "extra").rename({"extra": "bid_extra"})
@@ -152,6 +185,6 @@ def over_range(events: pl.LazyFrame) -> pl.LazyFrame:
 
 
 STATEFUL: tuple[Query, ...] = (
-    *(q3, q4, q7, q8, q11, q15, q16),
-    *(q18, q19, q20, q23, w_session, over_range),
+    *(q3, q4, q7, q8, q9, q11, q15, q16),
+    *(q18, q19, q20, q22, q23, w_hop, w_session, over_range),
 )

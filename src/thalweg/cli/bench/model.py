@@ -72,7 +72,7 @@ class Benchmark:
     """
 
     name: str
-    group: Literal["stream", "batch", "latency", "start", "sink", "demo"]
+    group: Literal["stream", "batch", "latency", "start", "sink", "state", "demo"]
     question: str
     expected: str
     run: Callable[[Options], Measured]

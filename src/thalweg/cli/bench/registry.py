@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from thalweg.cli.bench.delays import DELAYS
 from thalweg.cli.bench.demos import DEMOS
+from thalweg.cli.bench.incremental import INCREMENTAL
 from thalweg.cli.bench.model import Benchmark
 from thalweg.cli.bench.stalls import STALLS
 from thalweg.cli.bench.starts import STARTS
@@ -18,6 +19,7 @@ BENCHMARKS: tuple[Benchmark, ...] = (
     *DELAYS,
     *STARTS,
     *STALLS,
+    *INCREMENTAL,
     *DEMOS,
 )
 BY_NAME = {b.name: b for b in BENCHMARKS}

@@ -21,7 +21,8 @@ from thalweg.expr.common_type import common_type
 from thalweg.expr.functions.comparison import equal
 from thalweg.expr.functions.few import case_few, logic_few, not_few, null_few
 from thalweg.expr.functions.kit import CONDITION, comparable, same, vec, vecs
-from thalweg.expr.registry import Function, Signature, Vector, register
+from thalweg.expr.nodes import SINGLE
+from thalweg.expr.registry import FAILS, Failure, Function, Signature, Vector, register
 
 _NAN = float("nan")
 
@@ -259,6 +260,35 @@ register(
         guards=_reached,
         vectors=vecs(
             (BOOLEAN, INT64, INT64), (True, 1, 2, 1), (False, 1, 2, 2), (None, 1, 2, 2), (True, None, 2, None)
+        ),
+    )
+)
+
+
+# -- queries as values -------------------------------------------------------------------------
+
+
+def _value_and_count(types: Sequence[DataType]) -> Signature | None:
+    return Signature((types[0], INT64), types[0]) if len(types) == 2 and types[1] == INT64 else None
+
+
+register(
+    Function(
+        SINGLE,
+        _value_and_count,
+        lambda args, types: args[0],
+        "a value, and the number of rows that it stands for",
+        failures=(
+            Failure(
+                lambda args, types: args[1] > 1,
+                "data-several-rows",
+                "a query that stands for a value has several rows",
+            ),
+        ),
+        strict=False,
+        vectors=(
+            *vecs((STRING, INT64), ("a", 1, "a"), (None, 1, None), (None, None, None)),
+            vec(("a", 2), (STRING, INT64), FAILS),
         ),
     )
 )

@@ -3,22 +3,59 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from sqlglot import exp
 
+from thalweg.expr.nodes import Expr
+from thalweg.plan.attach import Pair
 from thalweg.plan.nodes import Plan
+from thalweg.sql.bind.scope import Outer
 from thalweg.sql.catalog import Catalog
 from thalweg.sql.source import span_of
 
 
+@dataclass
+class Around:
+    """The tables around a query, and what binding the query finds out about how its rows belong to theirs.
+
+    Attributes:
+        outer: the tables.
+        plans: where rows of them can be had, to see for which values the query is asked.
+        pairs: the expressions over the tables around, and the columns of the query that belong to them.
+        when_empty: the values of the list where no row is aggregated; None if there is no row then.
+    """
+
+    outer: Outer
+    plans: tuple[Plan, ...]
+    pairs: list[Pair] = field(default_factory=list)
+    when_empty: tuple[Expr, ...] | None = None
+
+
 @dataclass(frozen=True)
 class Context:
-    """The catalog, the queries named by WITH, and the way to bind a query inside a query."""
+    """The catalog, the queries named by WITH, and the way to bind a query inside a query.
+
+    Attributes:
+        around: the tables around the query; None for a query by itself.
+    """
 
     catalog: Catalog
     query: Callable[[exp.Expr, Context], Plan]
     named: Mapping[str, Plan]
+    around: Around | None = None
+
+    @property
+    def apart(self) -> Context:
+        """For a part of the query that cannot name the tables around it."""
+        if self.around is None or not self.around.outer.is_open:
+            return self
+        return replace(self, around=Around(replace(self.around.outer, is_open=False), ()))
+
+    @property
+    def outer(self) -> Outer | None:
+        """The tables around the query."""
+        return None if self.around is None else self.around.outer
 
     def naming(self, name: str, plan: Plan) -> Context:
         """The same with one more named query."""

@@ -10,10 +10,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 from sqlglot import exp
 
+from thalweg.base.schema import Schema
 from thalweg.base.types import BOOLEAN, NULL
+from thalweg.errors import PlanError
 from thalweg.expr.nodes import Call, Cast, Expr, Literal
 from thalweg.expr.subscript import FROM_1
 from thalweg.sql import problems
@@ -44,19 +47,43 @@ _BINARY: dict[type[exp.Expr], str] = {
 }
 """Operators by the names that their functions are registered under."""
 
-_SUB_QUERY = "aggregate or filter in a sub-query in FROM instead"
+_PLACES = "queries inside expressions stand in the list of SELECT, in WHERE, GROUP BY, HAVING and ON"
 
-_CONDITION = "a condition with a query stands in WHERE by itself or next to AND"
+
+class Queries(Protocol):
+    """What the queries inside an expression stand for, as expressions over columns yet to be made."""
+
+    @property
+    def schema(self) -> Schema:
+        """The columns that expressions can be over, those yet to be made included."""
+        ...
+
+    def value(self, node: exp.Expr) -> Expr:
+        """The one value of a query."""
+        ...
+
+    def exists(self, node: exp.Expr) -> Expr:
+        """Whether a query has rows."""
+        ...
+
+    def contains(self, node: exp.Expr, value: Expr) -> Expr:
+        """Whether a value is one of those of a query."""
+        ...
 
 
 @dataclass(frozen=True)
 class ExpressionBinder:
-    """Binds expressions over one scope."""
+    """Binds expressions over one scope.
+
+    Attributes:
+        clause: the clause that the expression stands in, for messages.
+        queries: binds queries inside the expression; None where there can be none.
+    """
 
     scope: Scope
     catalog: Catalog
     clause: str = "this place"
-    """The clause that the expression stands in, for messages."""
+    queries: Queries | None = None
 
     def bind(self, node: exp.Expr) -> Expr:
         """The expression that the tree means.
@@ -96,7 +123,8 @@ class ExpressionBinder:
             at = at.this
         if isinstance(at, exp.Column) and isinstance(at.this, exp.Identifier):
             return self.scope.resolve([at.this, *parts])
-        return self.scope.field(self.bind(node.this), node.expression, span_of(node))
+        schema = None if self.queries is None else self.queries.schema
+        return self.scope.field(self.bind(node.this), node.expression, span_of(node), schema)
 
     def _star(self, node: exp.Expr) -> Expr:
         raise problems.meaning(
@@ -154,7 +182,7 @@ class ExpressionBinder:
 
     def _in(self, node: exp.Expr) -> Expr:
         if node.args.get("query") is not None:
-            raise problems.not_yet("IN with a query here is", span_of(node), hint=_CONDITION)
+            return self._nested("IN with a query", node).contains(node, self.bind(node.this))
         items = [self.bind(e) for e in node.expressions]
         return self.call("in", node, self.bind(node.this), *items)
 
@@ -196,6 +224,19 @@ class ExpressionBinder:
     def _filtered(self, node: exp.Expr) -> Expr:
         return calls.bind_call(self, node.this, node.expression)
 
+    # Queries -----------------------------------------------------------------------------------
+
+    def _sub_query(self, node: exp.Expr) -> Expr:
+        return self._nested("a query as a value", node).value(node)
+
+    def _exists(self, node: exp.Expr) -> Expr:
+        return self._nested("EXISTS", node).exists(node)
+
+    def _nested(self, what: str, node: exp.Expr) -> Queries:
+        if self.queries is None:
+            raise problems.not_yet(f"{what} in {self.clause} is", span_of(node), hint=_PLACES)
+        return self.queries
+
     # Refused -----------------------------------------------------------------------------------
 
     def _window(self, node: exp.Expr) -> Expr:
@@ -206,12 +247,6 @@ class ExpressionBinder:
             hint="compute it in a sub-query and use its column outside",
         )
 
-    def _sub_query(self, node: exp.Expr) -> Expr:
-        raise problems.not_yet("a query as a value is", span_of(node), hint=_SUB_QUERY)
-
-    def _exists(self, node: exp.Expr) -> Expr:
-        raise problems.not_yet("EXISTS here is", span_of(node), hint=_CONDITION)
-
     def _tuple(self, node: exp.Expr) -> Expr:
         shown = text_of(node)[:40]
         raise problems.not_yet(
@@ -220,6 +255,20 @@ class ExpressionBinder:
 
     def _at_zone(self, node: exp.Expr) -> Expr:
         raise problems.not_yet("AT TIME ZONE is", span_of(node))
+
+
+def bind_without_aliases(binder: ExpressionBinder, node: exp.Expr, select: exp.Expr) -> Expr:
+    """An expression of a clause that cannot see the aliases of the list; says so if one is used."""
+    try:
+        return binder.bind(node)
+    except PlanError as error:
+        for item in select.expressions:
+            alias = item.args["alias"].name if isinstance(item, exp.Alias) else None
+            if error.code == "plan-unknown-column" and f'no column "{alias}"' in error.message:
+                error.hint = (
+                    f"{binder.clause} cannot see the alias: repeat its expression, {text_of(item.this)}"
+                )
+        raise
 
 
 _READERS: dict[type[exp.Expr], Callable[[ExpressionBinder, exp.Expr], Expr]] = {

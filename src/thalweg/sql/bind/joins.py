@@ -12,12 +12,13 @@ from sqlglot import exp
 
 from thalweg.base.schema import unknown_column
 from thalweg.errors import SqlError
-from thalweg.expr.nodes import Call, Column, Expr, substitute
+from thalweg.expr.nodes import Call, Column, Expr, columns_of, substitute
 from thalweg.plan.join import apart, equal, join
-from thalweg.plan.nodes import Join, JoinKind
+from thalweg.plan.nodes import Join, JoinKind, Plan
 from thalweg.sql import problems
 from thalweg.sql.bind.context import Context, placed
 from thalweg.sql.bind.expressions import ExpressionBinder
+from thalweg.sql.bind.nested import NestedQueries
 from thalweg.sql.bind.scope import Relation, Scope
 from thalweg.sql.source import span_of, text_of
 
@@ -34,7 +35,8 @@ def joined(scope: Scope, other: Scope, node: exp.Expr, context: Context) -> Scop
     both = Scope(Join(scope.plan, other.plan, "inner"), relations, scope.merged)
     condition: Expr | None = None
     if node.args.get("on") is not None:
-        condition = ExpressionBinder(both, context.catalog, "ON").bind(node.args["on"])
+        condition, sides = _condition(node.args["on"], both, (scope.plan, other.plan), kind, context)
+        scope, other = scope.over(sides[0]), other.over(sides[1])
     elif node.args.get("using"):
         both, condition = _using(scope, other, node, kind)
     elif not _is_cross(node):
@@ -45,6 +47,26 @@ def joined(scope: Scope, other: Scope, node: exp.Expr, context: Context) -> Scop
         )
     plan = placed(join(scope.plan, other.plan, kind, condition), node)
     return replace(both, plan=plan, relations=relations)
+
+
+def _condition(
+    node: exp.Expr, both: Scope, sides: tuple[Plan, Plan], kind: JoinKind, context: Context
+) -> tuple[Expr, list[Plan]]:
+    """What ON says, and both sides with the columns that queries in it give."""
+    queries = NestedQueries(both, context, sides)
+    queries.as_condition(node)
+    condition = ExpressionBinder(both, context.catalog, "ON", queries).bind(node)
+    found = list(sides)
+    for name in queries.needed([condition]):
+        used = {n for e in queries.asked_with([name]) for n in columns_of(e)}
+        # any side can have what is the same for all rows; best one that the other is looked up in anyway
+        order = (0, 1) if kind == "right" else (1, 0)
+        side = next((i for i in order if used <= set(found[i].schema.names)), None)
+        if side is None:
+            what = "a query that depends on both sides of a join is"
+            raise problems.not_yet(f"{what}, in ON,", span_of(node), hint="in WHERE it can")
+        found[side] = queries.beside(found[side], [name])
+    return condition, found
 
 
 def _kind(node: exp.Expr) -> JoinKind:

@@ -5,7 +5,7 @@ Not here: numbers of rows (ranks.py).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlglot import exp
@@ -39,9 +39,9 @@ class Sliding:
         """What must be columns before the rows can be looked at."""
         return (*self.partition, *(o.this for o in self.order), *self.arguments)
 
-    def apply(self, plan: Plan, columns: Iterator[str], output: str) -> Plan:
-        """Compute the aggregate; `columns` gives the column of each expression in turn."""
-        partition = [next(columns) for _ in self.partition]
+    def apply(self, plan: Plan, columns: Iterator[str], output: str, by: Sequence[str]) -> Plan:
+        """Compute the aggregate; `columns` gives the column of each expression, `by` more to part by."""
+        partition = [*by, *(next(columns) for _ in self.partition)]
         order = [sort_key(next(columns), o) for o in self.order]
         call = Aggregate(self.function, tuple(Column(next(columns)) for _ in self.arguments))
         where = span_of(self.node)

@@ -38,11 +38,12 @@ def bind_query(node: exp.Expr, context: Context) -> Plan:
             message = f'WITH names two queries "{alias.name}"'
             raise problems.meaning(message, span_of(alias), code="sql-alias-taken")
         seen.add(alias.name)
-        context = context.naming(alias.name, renamed(bind_query(cte.this, context), alias))
+        context = context.naming(alias.name, renamed(bind_query(cte.this, context.apart), alias))
     reader = _READERS.get(type(node))
     if reader is None:
         raise problems.not_yet("this kind of query is", span_of(node))
-    return _limited(reader(node, context), node, context)
+    plan = reader(node, context if isinstance(node, (exp.Select, exp.Subquery)) else context.apart)
+    return _limited(plan, node, context)
 
 
 def _limited(plan: Plan, node: exp.Expr, context: Context) -> Plan:
@@ -55,7 +56,13 @@ def _limited(plan: Plan, node: exp.Expr, context: Context) -> Plan:
         raise problems.not_yet("OFFSET without LIMIT is", span_of(offset))
     skipped = 0 if offset is None else int(offset.expression.this)
     count = int(limit.expression.this)
+    around = context.around
+    if around is not None and (skipped or not count):
+        around.when_empty = None
     if order is None:
+        if around is not None and around.pairs:
+            what = "LIMIT without ORDER BY, in a query that names the tables around it, is"
+            raise problems.not_yet(what, span_of(limit))
         return placed(build.limit(plan, count, skipped), limit)
     return _first_rows(plan, order, (count, skipped), context)
 
@@ -63,6 +70,7 @@ def _limited(plan: Plan, node: exp.Expr, context: Context) -> Plan:
 def _first_rows(plan: Plan, order: exp.Expr, bounds: tuple[int, int], context: Context) -> Plan:
     """The first rows in an order of the query's own columns, or of expressions over them."""
     names = plan.schema.names
+    by = [] if context.around is None else [p.column for p in context.around.pairs]
     binder = ExpressionBinder(Scope(plan, (Relation.of(plan, None),)), context.catalog, "ORDER BY")
     keys: list[SortKey] = []
     added: list[Named] = []
@@ -72,7 +80,7 @@ def _first_rows(plan: Plan, order: exp.Expr, bounds: tuple[int, int], context: C
             added.append(Named(f"{SYSTEM_PREFIX}sort{len(added)}", expr))
         keys.append(sort_key(expr.name if isinstance(expr, Column) else added[-1].name, ordered))
     wide = build.with_columns(plan, added) if added else plan
-    found = placed(first_rows(wide, keys, *bounds, where=span_of(order)), order)
+    found = placed(first_rows(wide, keys, *bounds, by=by, where=span_of(order)), order)
     return build.select_names(found, names) if added else found
 
 
@@ -80,10 +88,11 @@ def _sort_expression(node: exp.Expr, plan: Plan, binder: ExpressionBinder) -> Ex
     """What to order by: a column by name or number, or an expression over columns."""
     if isinstance(node, exp.Literal) and not node.args["is_string"]:
         number = int(node.this) if node.this.isdigit() else 0
-        if not 1 <= number <= len(plan.schema):
-            message = f"ORDER BY {node.this}: the query has {len(plan.schema)} columns"
+        names = [n for n in plan.schema.names if not n.startswith(SYSTEM_PREFIX)]
+        if not 1 <= number <= len(names):
+            message = f"ORDER BY {node.this}: the query has {len(names)} columns"
             raise problems.meaning(message, span_of(node), code="sql-order-position")
-        return Column(plan.schema.names[number - 1], span=span_of(node))
+        return Column(names[number - 1], span=span_of(node))
     return binder.bind(node)
 
 

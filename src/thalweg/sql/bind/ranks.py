@@ -5,7 +5,7 @@ Not here: aggregates with OVER (over.py).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlglot import exp
@@ -33,9 +33,9 @@ class Numbering:
         """What must be columns before the rows can be numbered."""
         return (*self.partition, *(o.this for o in self.order))
 
-    def apply(self, plan: Plan, columns: Iterator[str], output: str) -> Plan:
-        """Number the rows; `columns` gives the column of each expression in turn."""
-        partition = [next(columns) for _ in self.partition]
+    def apply(self, plan: Plan, columns: Iterator[str], output: str, by: Sequence[str]) -> Plan:
+        """Number the rows; `columns` gives the column of each expression, `by` more to part by."""
+        partition = [*by, *(next(columns) for _ in self.partition)]
         keys = [sort_key(next(columns), o) for o in self.order]
         return build.rank(plan, partition, keys, kind=self.kind, output=output, where=span_of(self.node))
 

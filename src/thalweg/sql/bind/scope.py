@@ -15,10 +15,14 @@ from thalweg.base.schema import SYSTEM_PREFIX, Schema, unknown_column
 from thalweg.base.types import STRING, Map, Struct
 from thalweg.errors import PlanError, Span, SqlError, did_you_mean
 from thalweg.expr.infer import type_of
-from thalweg.expr.nodes import Call, Column, Expr, Literal
+from thalweg.expr.nodes import Call, Column, Expr, Literal, substitute
 from thalweg.plan.nodes import Plan
 from thalweg.sql import problems
 from thalweg.sql.source import bounds, mark, span_of
+
+_UNKNOWN = ("plan-unknown-column", "sql-unknown-name")
+_ONE_LEVEL = "a query can name the tables of the query directly around it; a join can hand on the column"
+_CLOSED = "the tables around a query can be named in its own clauses, not in its FROM or a UNION"
 
 
 @dataclass(frozen=True)
@@ -41,6 +45,8 @@ class Scope:
 
     Attributes:
         window: the window function of GROUP BY, whose bounds the plan has as columns.
+        outer: the tables around the query, whose columns a name may also mean.
+        by: the columns of the plan that say to which rows of the tables around the query a row belongs.
     """
 
     plan: Plan
@@ -48,11 +54,20 @@ class Scope:
     merged: Mapping[str, Expr] = field(default_factory=dict)
     """Columns that several tables share by USING, and what each is without the name of a table."""
     window: exp.Expr | None = None
+    outer: Outer | None = None
+    by: tuple[str, ...] = ()
 
     @property
     def schema(self) -> Schema:
         """The columns of the plan."""
         return self.plan.schema
+
+    @property
+    def known(self) -> Schema:
+        """The columns that an expression may be over: those of the plan, and of the tables around it."""
+        if self.outer is None or self.outer.columns or not self.outer.is_open:
+            return self.schema
+        return Schema((*self.schema.fields, *self.outer.scope.schema.fields))
 
     def over(self, plan: Plan) -> Scope:
         """The same names over another plan that still has the columns."""
@@ -73,12 +88,21 @@ class Scope:
         return any(r.alias == alias for r in self.relations)
 
     def resolve(self, parts: Sequence[exp.Identifier]) -> Expr:
-        """The expression that a name with dots means.
+        """The expression that a name with dots means; a name that the tables do not have is one around them.
 
         Raises:
             PlanError: `plan-unknown-column`, with the near misses.
             SqlError: `sql-ambiguous` for a column that several tables have.
         """
+        try:
+            return self.own(parts)
+        except (PlanError, SqlError) as error:
+            if self.outer is None or error.code not in _UNKNOWN:
+                raise
+            return self.outer.resolve(parts, error)
+
+    def own(self, parts: Sequence[exp.Identifier]) -> Expr:
+        """The same among the tables of this FROM alone."""
         head = parts[0]
         if len(parts) > 1:
             owner = next((r for r in self.relations if r.alias == head.name), None)
@@ -138,9 +162,11 @@ class Scope:
             found = self.field(found, name, place)
         return found
 
-    def field(self, owner: Expr, name: exp.Identifier, place: Span | None) -> Expr:
-        """A field of a row."""
-        held = type_of(owner, self.schema)
+    def field(
+        self, owner: Expr, name: exp.Identifier, place: Span | None, schema: Schema | None = None
+    ) -> Expr:
+        """A field of a row; `schema` is given where more columns than the plan's can be meant."""
+        held = type_of(owner, self.known if schema is None else schema)
         if not isinstance(held, Struct):
             raise problems.meaning(
                 f'"{name.name}" is asked of {owner}, which has the type {held} and no fields',
@@ -158,6 +184,45 @@ class Scope:
                 hint=did_you_mean(name.name, known),
             )
         return Call("field", (owner, Literal(name.name, STRING, span=span_of(name))), span=place)
+
+
+@dataclass(frozen=True)
+class Outer:
+    """The tables around a query.
+
+    Attributes:
+        columns: what stands for their columns in the query; without an entry, a column stands for itself.
+        is_open: whether they can be named here.
+    """
+
+    scope: Scope
+    columns: Mapping[str, Expr] = field(default_factory=dict)
+    is_open: bool = True
+
+    def resolve(self, parts: Sequence[exp.Identifier], inner: PlanError | SqlError) -> Expr:
+        """What a name means that the tables of the query do not have; `inner` says that they do not."""
+        place = span_of_all(parts)
+        try:
+            found = self.scope.own(parts)
+        except (PlanError, SqlError) as error:
+            if self.scope.outer is not None and self.scope.outer.knows(parts):
+                what = f'"{parts[0].name}" is two queries further out, which is'
+                raise problems.not_yet(what, place, hint=_ONE_LEVEL) from None
+            is_outer = error.code == "sql-ambiguous" or self.scope.has_relation(parts[0].name)
+            raise (error if is_outer else inner) from None
+        if not self.is_open:
+            what = f'"{parts[0].name}" is a name of the query around this one, which is'
+            raise problems.not_yet(what, place, hint=_CLOSED)
+        return spanned(substitute(found, dict(self.columns)), place)
+
+    def knows(self, parts: Sequence[exp.Identifier]) -> bool:
+        """Whether the name means something here or further out."""
+        try:
+            self.scope.own(parts)
+        except (PlanError, SqlError) as error:
+            further = self.scope.outer is not None and self.scope.outer.knows(parts)
+            return further or error.code == "sql-ambiguous"
+        return True
 
 
 def spanned(expr: Expr, span: Span | None) -> Expr:

@@ -7,22 +7,26 @@ of rows and aggregates with OVER (ranks.py, over.py), what may follow a SELECT (
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from sqlglot import exp
 
 from thalweg.base.schema import SYSTEM_PREFIX
 from thalweg.base.types import BOOLEAN, NULL
-from thalweg.errors import PlanError, TypeMismatch
-from thalweg.expr.nodes import Column, Expr, Named
+from thalweg.errors import TypeMismatch
+from thalweg.expr.infer import type_of
+from thalweg.expr.nodes import Column, Expr, Named, columns_of
 from thalweg.plan import build
-from thalweg.plan.join import into_joins
 from thalweg.plan.nodes import WINDOW_END, WINDOW_START, WINDOW_TIME, Plan
 from thalweg.sql import problems
 from thalweg.sql.bind import subqueries
 from thalweg.sql.bind.context import Context, placed
-from thalweg.sql.bind.expressions import ExpressionBinder
+from thalweg.sql.bind.correlation import correlated
+from thalweg.sql.bind.expressions import ExpressionBinder, bind_without_aliases
+from thalweg.sql.bind.group_parts import GroupParts, over_nothing
 from thalweg.sql.bind.group_windows import with_group_window
 from thalweg.sql.bind.items import Item, is_identity, read_items
+from thalweg.sql.bind.nested import NestedQueries
 from thalweg.sql.bind.over import Sliding, sliding
 from thalweg.sql.bind.ranks import Numbering, is_numbering, numbering
 from thalweg.sql.bind.scope import Scope
@@ -34,10 +38,11 @@ _HAVING = f"{SYSTEM_PREFIX}having"
 
 def bind_select(node: exp.Expr, context: Context) -> Plan:
     """The plan of one SELECT."""
-    scope = bind_from(node, context)
-    where = node.args.get("where")
-    if where is not None:
-        scope = _filtered(scope, where, node, context)
+    scope = bind_from(node, context.apart)
+    if context.outer is not None and context.outer.is_open:
+        scope = correlated(scope, node, context)
+    else:
+        scope, _ = subqueries.where(replace(scope, outer=context.outer), node, context)
     plan = _Select(node, with_group_window(node, scope, context), context).bind()
     distinct = node.args.get("distinct")
     if distinct is None:
@@ -46,41 +51,14 @@ def bind_select(node: exp.Expr, context: Context) -> Plan:
     return placed(build.group_by(plan, columns, columns), distinct)
 
 
-def _filtered(scope: Scope, where: exp.Expr, node: exp.Expr, context: Context) -> Scope:
-    """The rows for which WHERE is true: its parts of one row first, then those with a query."""
-    plain, queries = subqueries.split(where.this)
-    if not queries:
-        plain = [where.this]
-    binder = ExpressionBinder(scope, context.catalog, "WHERE")
-    for part in plain:
-        condition = _without_aliases(binder, part, node)
-        scope = scope.over(into_joins(placed(build.filter_rows(scope.plan, condition), where)))
-    for query in queries:
-        scope = scope.over(subqueries.kept(scope, query, context))
-    return scope
-
-
-def _without_aliases(binder: ExpressionBinder, node: exp.Expr, select: exp.Expr) -> Expr:
-    """An expression of a clause that cannot see the aliases of the list; says so if one is used."""
-    try:
-        return binder.bind(node)
-    except PlanError as error:
-        for item in select.expressions:
-            alias = item.args["alias"].name if isinstance(item, exp.Alias) else None
-            if error.code == "plan-unknown-column" and f'no column "{alias}"' in error.message:
-                error.hint = (
-                    f"{binder.clause} cannot see the alias: repeat its expression, {text_of(item.this)}"
-                )
-        raise
-
-
 class _Select:
     """The list of one SELECT over its scope, with or without groups."""
 
     def __init__(self, node: exp.Expr, scope: Scope, context: Context) -> None:
         self._node = node
         self._scope = scope
-        self._catalog = context.catalog
+        self._context = context
+        self._queries = NestedQueries(scope, context)
 
     def bind(self) -> Plan:
         """The plan."""
@@ -90,22 +68,23 @@ class _Select:
         numberings = {i.name: _numbering(i.node, windows) for i in items if i.expr is None}
         bound = [binder.bind(e) for n in numberings.values() for e in n.expressions]
         if self._is_grouped(items, bound):
-            plan, columns = self._grouped(items, bound)
-            items = [Item(i.name, i.is_alias, i.node, i.expr and Column(i.name)) for i in items]
+            plan, items, bound = self._grouped(items, bound)
         else:
-            plan, columns = _with_columns_for(self._scope.plan, bound)
-        plan, outputs = _numbered(plan, numberings, iter(columns))
+            plan = self._queries.beside(self._scope.plan)
+        plan, columns = _with_columns_for(plan, bound)
+        plan, outputs = _numbered(plan, numberings, iter(columns), self._scope.by)
         return self._projected(plan, items, outputs)
 
     def _binder(self, clause: str) -> ExpressionBinder:
-        return ExpressionBinder(self._scope, self._catalog, clause)
+        return ExpressionBinder(self._scope, self._context.catalog, clause, self._queries)
 
     def _projected(self, plan: Plan, items: list[Item], outputs: Mapping[str, str]) -> Plan:
-        """Exactly the columns of the list."""
+        """Exactly the columns of the list, and those that rows belong to rows around the query by."""
         full = [i if i.expr else Item(i.name, True, i.node, Column(outputs[i.name])) for i in items]
         if is_identity(full, plan.schema.names):
             return plan
-        return placed(build.project(plan, [Named(i.name, i.value) for i in full]), self._node)
+        by = [Named(n, Column(n)) for n in self._scope.by]
+        return placed(build.project(plan, [*(Named(i.name, i.value) for i in full), *by]), self._node)
 
     # Groups ------------------------------------------------------------------------------------
 
@@ -114,26 +93,53 @@ class _Select:
             return True
         return any(build.contains_aggregate(e) for e in (*(i.expr for i in items if i.expr), *sorting))
 
-    def _grouped(self, items: Sequence[Item], sorting: Sequence[Expr]) -> tuple[Plan, list[str]]:
-        """The groups with the columns of the list, and the columns that hold `sorting`."""
-        outputs = [Named(i.name, i.value) for i in items if i.expr is not None]
-        columns = []
-        for expr in sorting:
-            known = next((o.name for o in outputs if o.expr == expr), None)
-            if known is None:
-                known = f"{SYSTEM_PREFIX}sort{len(outputs)}"
-                outputs.append(Named(known, expr))
-            columns.append(known)
-        having = self._node.args.get("having")
-        if having is not None:
-            condition = _without_aliases(self._binder("HAVING"), having.this, self._node)
-            outputs.append(Named(_HAVING, condition))
-        plan = build.group_by(self._scope.plan, self._keys(items), outputs)
-        plan = placed(plan, self._node.args.get("group") or self._node)
-        return (plan if having is None else self._having(plan, having)), columns
+    def _grouped(self, items: list[Item], sorting: list[Expr]) -> tuple[Plan, list[Item], list[Expr]]:
+        """The groups for which HAVING is true, and list and `sorting` over them."""
+        queries, having, keys = self._queries, self._having(), self._keys(items)
+        parts = GroupParts(keys, queries.schema.names[len(self._scope.known.names) :])
+        made = [replace(i, expr=i.expr and parts.item(i.name, i.expr)) for i in items]
+        sorting = [parts.over(e, "sort") for e in sorting]
+        condition = None if having is None else parts.item(_HAVING, having)
+        over = [*(i.expr for i in made if i.expr), *sorting, *([] if condition is None else [condition])]
+        asked = queries.needed(over)
+        for expr in queries.asked_with(asked):
+            parts.over(expr)
+        before = queries.needed([*(k.expr for k in keys), *(o.expr for o in parts.outputs)])
+        by = [Named(n, Column(n)) for n in self._scope.by]
+        below = queries.beside(self._scope.plan, before)
+        plan = build.group_by(below, [*by, *keys], [*parts.outputs, *by])
+        if by and not keys:
+            self._note_when_empty(items, below)
+        plan = queries.beside(placed(plan, self._node.args.get("group") or self._node), asked, parts.over)
+        return plan if condition is None else self._filtered(plan, condition), made, sorting
 
-    def _having(self, plan: Plan, having: exp.Expr) -> Plan:
-        held = plan.schema.type_of(_HAVING)
+    def _note_when_empty(self, items: Sequence[Item], below: Plan) -> None:
+        """What the list is where no row belongs to a row around the query."""
+        around, having = self._context.around, self._node.args.get("having")
+        assert around is not None, "the query names tables around it"
+        if having is not None:
+            what = "HAVING without GROUP BY, in a query that names the tables around it, is"
+            raise problems.not_yet(what, span_of(having))
+        by = {p.column: p.outer for p in around.pairs}
+        values = [over_nothing(i.expr, below.schema, by) for i in items if i.expr is not None]
+        outer = set(around.outer.scope.schema.names)
+        if len(values) < len(items) or any(not columns_of(v) <= outer for v in values):
+            what = "OVER or a query beside an aggregate, in a query that names the tables around it, is"
+            raise problems.not_yet(what, span_of(self._node))
+        around.when_empty = tuple(values)
+
+    def _having(self) -> Expr | None:
+        """The condition of HAVING."""
+        node = self._node.args.get("having")
+        if node is None:
+            return None
+        self._queries.as_condition(node.this)
+        return bind_without_aliases(self._binder("HAVING"), node.this, self._node)
+
+    def _filtered(self, plan: Plan, condition: Expr) -> Plan:
+        """The groups for which HAVING is true."""
+        having = self._node.args["having"]
+        held = type_of(condition, plan.schema)
         if held not in (BOOLEAN, NULL):
             raise TypeMismatch(
                 f"HAVING needs a condition, not a value of type {held}",
@@ -141,7 +147,8 @@ class _Select:
                 where=span_of(having.this),
                 found=text_of(having.this),
             )
-        kept = build.filter_rows(plan, Column(_HAVING, span=span_of(having.this)), clause="HAVING")
+        condition = replace(condition, span=span_of(having.this))
+        kept = build.filter_rows(plan, condition, clause="HAVING")
         return placed(build.select_names(kept, [n for n in plan.schema.names if n != _HAVING]), having)
 
     def _keys(self, items: Sequence[Item]) -> list[Named]:
@@ -159,7 +166,7 @@ class _Select:
                     code="sql-group-position",
                     hint="repeat the expression of the column",
                 )
-            expr = _without_aliases(binder, node, self._node)
+            expr = bind_without_aliases(binder, node, self._node)
             if build.contains_aggregate(expr):
                 raise problems.meaning(
                     "an aggregate cannot stand in GROUP BY",
@@ -193,12 +200,15 @@ def _numbering(node: exp.Expr, windows: Mapping[str, exp.Expr]) -> Numbering | S
 
 
 def _numbered(
-    plan: Plan, numberings: Mapping[str, Numbering | Sliding], columns: Iterator[str]
+    plan: Plan,
+    numberings: Mapping[str, Numbering | Sliding],
+    columns: Iterator[str],
+    by: Sequence[str],
 ) -> tuple[Plan, dict[str, str]]:
     """The plan with its rows numbered, and the column of each numbering by its name in the list."""
     outputs: dict[str, str] = {}
     for name, each in numberings.items():
         output = name if name not in plan.schema else f"{SYSTEM_PREFIX}number{len(outputs)}"
-        plan = placed(each.apply(plan, columns, output), each.node)
+        plan = placed(each.apply(plan, columns, output, by), each.node)
         outputs[name] = output
     return plan, outputs

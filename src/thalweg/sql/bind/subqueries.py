@@ -1,31 +1,75 @@
-"""Bind conditions with a query: `[NOT] IN (SELECT …)` and `[NOT] EXISTS (SELECT …)`.
+"""Bind WHERE: conditions on rows, and conditions with a query.
 
-Each keeps or drops rows by whether they have a partner among the rows of the query, which may speak of the
-outer tables in its WHERE.
+`[NOT] IN (SELECT …)` and `[NOT] EXISTS (SELECT …)` that must be true keep or drop rows by whether they have a
+partner among the rows of the query, which a join decides. Below OR, NOT and the like they are values as
+others are (nested.py).
 
-Not here: queries in FROM (tables.py), queries as values.
+Not here: queries in FROM (tables.py).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sqlglot import exp
 
-from thalweg.base.types import INT32
-from thalweg.errors import PlanError, SqlError
-from thalweg.expr.nodes import Call, Expr, Literal, columns_of, conjunction
+from thalweg.expr import aggregates
+from thalweg.expr.nodes import Call, Column, Expr, columns_of, conjunction
 from thalweg.plan import build
-from thalweg.plan.join import join
-from thalweg.plan.nodes import Join, Plan
+from thalweg.plan.attach import Pair
+from thalweg.plan.join import into_joins, join
+from thalweg.plan.nodes import Plan
 from thalweg.sql import problems
+from thalweg.sql.bind.calls import function_name
 from thalweg.sql.bind.context import Context, placed
-from thalweg.sql.bind.expressions import ExpressionBinder
+from thalweg.sql.bind.expressions import ExpressionBinder, bind_without_aliases
 from thalweg.sql.bind.joins import beside
-from thalweg.sql.bind.scope import Relation, Scope
+from thalweg.sql.bind.nested import (
+    BoundQuery,
+    NestedQueries,
+    bind_nested,
+    free_name,
+    has_query,
+    without_limit,
+)
+from thalweg.sql.bind.scope import Outer, Scope
 from thalweg.sql.bind.tables import bind_from
 from thalweg.sql.source import span_of
+
+
+def where(scope: Scope, select: exp.Expr, context: Context) -> tuple[Scope, list[Expr]]:
+    """The rows for which WHERE is true, and the parts of it that also speak of the tables around the query.
+
+    Parts on rows alone come first, then those that a join decides, then those with other queries.
+    """
+    node = select.args.get("where")
+    plain, queries = split(node.this) if node is not None else ([], [])
+    others = [p for p in plain if has_query(p)]
+    if node is not None and scope.outer is None and not queries and not others:
+        plain = [node.this]
+    conditions: list[Expr] = []
+
+    def take(scope: Scope, part: exp.Expr, nested: NestedQueries | None = None) -> Scope:
+        binder = ExpressionBinder(scope, context.catalog, "WHERE", nested)
+        condition = bind_without_aliases(binder, part, select)
+        if nested is not None:
+            scope = scope.over(nested.beside(scope.plan))
+        if columns_of(condition) <= set(scope.schema.names):
+            return scope.over(into_joins(placed(build.filter_rows(scope.plan, condition), node)))
+        conditions.append(condition)
+        return scope
+
+    for part in plain:
+        if not any(part is other for other in others):
+            scope = take(scope, part)
+    for query in queries:
+        scope = scope.over(kept(scope, query, context))
+    for part in others:
+        nested = NestedQueries(scope, context)
+        nested.as_condition(part)
+        scope = take(scope, part, nested)
+    return scope, conditions
 
 
 @dataclass(frozen=True)
@@ -41,9 +85,15 @@ class SubQuery:
     value: exp.Expr | None
     negated: bool
 
+    @property
+    def clause(self) -> str:
+        """What the condition is called in messages."""
+        name = "EXISTS" if self.value is None else "IN"
+        return f"NOT {name}" if self.negated and self.value is not None else name
+
 
 def split(condition: exp.Expr) -> tuple[list[exp.Expr], list[SubQuery]]:
-    """The parts of a condition that must all be true: those of one row, and those with a query."""
+    """The parts of a condition that must all be true: those of one row, and those that a join decides."""
     plain: list[exp.Expr] = []
     found: list[SubQuery] = []
     for part in _parts(condition):
@@ -71,111 +121,122 @@ def _sub_query(node: exp.Expr, *, negated: bool) -> SubQuery | None:
     if isinstance(node, exp.Paren):
         return _sub_query(node.this, negated=negated)
     if isinstance(node, exp.Exists):
-        return SubQuery(node, node.this, None, negated)
+        return SubQuery(node, without_limit(node.this), None, negated)
     if isinstance(node, exp.In) and node.args.get("query") is not None:
         return SubQuery(node, node.args["query"], node.this, negated)
     return None
 
 
+# By a join ------------------------------------------------------------------------------------------
+
+
 def kept(scope: Scope, sub: SubQuery, context: Context) -> Plan:
     """The rows of the scope for which a condition with a query is true."""
-    inner = _bound(scope, sub, context)
-    if sub.value is None:
-        condition = _all(inner.conditions)
-        made = join(scope.plan, inner.plan, "anti" if sub.negated else "semi", condition, clause="EXISTS")
-        return placed(made, sub.node)
-    value = ExpressionBinder(scope, context.catalog, "IN").bind(sub.value)
-    assert inner.item is not None, "IN reads a column"
-    found = _all([Call("=", (value, inner.item), span=span_of(sub.node)), *inner.conditions])
+    value = None if sub.value is None else _value(scope, sub.value, context)
+    if _is_simple(sub) and not (sub.negated and value is not None):
+        inner = _rows(scope, sub, context)
+        found = list(inner.conditions)
+        if value is not None:
+            found.insert(0, Call("=", (value, _only(inner.items, sub)), span=span_of(sub.node)))
+        plan = join(scope.plan, inner.plan, "anti" if sub.negated else "semi", _all(found), clause=sub.clause)
+        return placed(plan, sub.node)
+    query = bind_nested(scope, context, sub.query, taken=scope.schema.names, plans=[scope.plan])
+    if query.when_empty is not None or any(p.is_null_safe for p in query.pairs):
+        return _filtered(scope, sub, context)
+    plan = scope.plan
+    if value is not None:
+        value, query = query.compared(value, scope.schema, sub.node)
+        if sub.negated:
+            plan = _where_null_decides_not(plan, value, query, sub)
+        query = replace(query, pairs=(*query.pairs, Pair(value, query.columns[0])))
+    found = [Call("=", (p.outer, Column(p.column)), span=span_of(sub.node)) for p in query.pairs]
+    made = join(plan, query.plan, "anti" if sub.negated else "semi", _all(found), clause=sub.clause)
+    return placed(made, sub.node)
+
+
+def _value(scope: Scope, node: exp.Expr, context: Context) -> Expr:
+    value = ExpressionBinder(scope, context.catalog, "IN").bind(node)
+    if not columns_of(value) <= set(scope.schema.names):
+        what = "IN with a query, for a value of the tables around this query, is"
+        raise problems.not_yet(what, span_of(node))
+    return value
+
+
+def _where_null_decides_not(plan: Plan, value: Expr, query: BoundQuery, sub: SubQuery) -> Plan:
+    """The rows for which NOT IN is decided by values: NULL is on neither side, or the query has no row."""
+    mark = free_name("nulls", (*plan.schema.names, *query.plan.schema.names))
+    wide = query.nulls(mark, span_of(sub.node)).beside(plan, lambda e: e)
+    is_clear = Call("and", (Call("is_not_null", (value,)), Call("not", (Column(mark),))))
+    is_decided = Call("or", (Call("is_null", (Column(mark),)), is_clear))
+    return build.select_names(build.filter_rows(wide, is_decided, clause=sub.clause), plan.schema.names)
+
+
+def _filtered(scope: Scope, sub: SubQuery, context: Context) -> Plan:
+    """The rows by the condition as a value."""
+    nested = NestedQueries(scope, context)
     if not sub.negated:
-        return placed(join(scope.plan, inner.plan, "semi", found, clause="IN"), sub.node)
-    plan = join(scope.plan, inner.plan, "anti", found, clause="NOT IN")
-    for a, b in ((value, inner.item), (inner.item, value)):
-        # NOT IN is true only if no NULL is on either side: a row is dropped if one side is NULL and there
-        # is any row on the other. As keys, 0 and NULL say this without looking at every pair.
-        one = Call("=", (_zero_if_null(a), _zero(b)))
-        plan = join(plan, inner.plan, "anti", _all([one, *inner.conditions]), clause="NOT IN")
-    return placed(plan, sub.node)
-
-
-def _zero_if_null(value: Expr) -> Expr:
-    return Call("case", (Call("is_null", (value,)), Literal(0, INT32), Literal(None, INT32)))
-
-
-def _zero(value: Expr) -> Expr:
-    return Call("case", (Call("is_null", (value,)), Literal(0, INT32), Literal(0, INT32)))
+        nested.as_condition(sub.node)
+    binder = ExpressionBinder(scope, context.catalog, sub.clause, nested)
+    found = binder.bind(sub.node)
+    condition = Call("not", (found,)) if sub.negated else found
+    made = build.filter_rows(nested.beside(scope.plan), condition, clause=sub.clause)
+    return placed(build.select_names(made, scope.schema.names), sub.node)
 
 
 def _all(parts: Sequence[Expr]) -> Expr | None:
     return conjunction(parts) if parts else None
 
 
+# Queries that keep or drop single rows --------------------------------------------------------------
+
+
 @dataclass(frozen=True)
-class _Inner:
-    """The rows of a query, the conditions that also speak of the outer tables, and the column of IN."""
+class _Rows:
+    """The rows of a query, the conditions that also speak of the tables around it, and its list."""
 
     plan: Plan
     conditions: list[Expr]
-    item: Expr | None
+    items: list[Expr]
 
 
-def _bound(scope: Scope, sub: SubQuery, context: Context) -> _Inner:
-    query = sub.query
-    if isinstance(query, exp.Subquery):
-        query = query.this
-    if _is_simple(query):
-        found = _correlated(scope, query, sub, context)
-        if found is not None:
-            return found
-    plan = context.query(query, context)
-    inner = beside(scope, Scope(plan, (Relation.of(plan, None),)))
-    columns = [e for _, e in inner.visible()]
-    return _Inner(inner.plan, [], None if sub.value is None else _only(columns, sub))
+def _is_simple(sub: SubQuery) -> bool:
+    """Whether a query keeps or drops single rows: any condition can then say which rows belong together."""
+    parts, query = ("with_", "group", "having", "windows", "limit", "offset", "order"), sub.query
+    if not isinstance(query, exp.Select) or any(query.args.get(p) for p in parts):
+        return False
+    items = [i for i in query.expressions if sub.value is not None or not _is_star(i)]
+    return not any(_is_more(item) for item in items)
 
 
-def _is_simple(query: exp.Expr) -> bool:
-    """Whether a query keeps or drops single rows: only such a one may speak of the outer tables."""
-    parts = ("with_", "group", "having", "windows", "limit", "offset", "order")
-    return isinstance(query, exp.Select) and not any(query.args.get(p) for p in parts)
+def _is_star(item: exp.Expr) -> bool:
+    return isinstance(item, exp.Column) and isinstance(item.this, exp.Star)
 
 
-def _correlated(scope: Scope, query: exp.Expr, sub: SubQuery, context: Context) -> _Inner | None:
-    """A query whose WHERE may speak of the outer tables; None if its list groups its rows."""
-    inner = beside(scope, bind_from(query, context))
-    both = _Nested(Join(scope.plan, inner.plan, "inner"), inner.relations, inner.merged, outer=scope)
-    binder = ExpressionBinder(both, context.catalog, "a query inside a condition")
-    items = _items(query, sub, binder, inner)
-    if items is None or any(build.contains_aggregate(i) for i in items):
-        return None
-    where = query.args.get("where")
-    plain, queries = split(where.this) if where is not None else ([], [])
-    conditions: list[Expr] = []
-    for part in plain:
-        bound = binder.bind(part)
-        if columns_of(bound) <= set(inner.plan.schema.names):
-            inner = inner.over(placed(build.filter_rows(inner.plan, bound), part))
-        else:
-            conditions.append(bound)
-    for nested in queries:
-        inner = inner.over(kept(inner, nested, context))
-    return _Inner(inner.plan, conditions, None if sub.value is None else _only(items, sub))
+def _is_more(item: exp.Expr) -> bool:
+    """Whether an item of a list is more than a value of a row."""
+    for node in item.walk(prune=lambda n: isinstance(n, exp.Select)):
+        is_call = isinstance(node, exp.Anonymous) and aggregates.has(function_name(node))
+        if is_call or isinstance(node, (exp.Window, exp.Subquery, exp.Exists)):
+            return True
+        if isinstance(node, exp.In) and node.args.get("query") is not None:
+            return True
+        if _is_star(node):
+            return True
+    return False
 
 
-def _items(query: exp.Expr, sub: SubQuery, binder: ExpressionBinder, inner: Scope) -> list[Expr] | None:
-    """The columns of the list; None if it holds what is more than a value of a row."""
-    found: list[Expr] = []
-    for node in query.expressions:
+def _rows(scope: Scope, sub: SubQuery, context: Context) -> _Rows:
+    inner = beside(scope, bind_from(sub.query, context.apart))
+    inner, conditions = where(replace(inner, outer=Outer(scope)), sub.query, context)
+    binder = ExpressionBinder(inner, context.catalog, "a query inside a condition")
+    items: list[Expr] = []
+    for node in sub.query.expressions:
         node = node.this if isinstance(node, exp.Alias) else node
-        if isinstance(node, exp.Window):
-            return None
         if isinstance(node, exp.Star):
-            found += [e for _, e in inner.visible()]
-        elif isinstance(node, exp.Column) and isinstance(node.this, exp.Star):
-            if sub.value is not None:
-                return None
-        else:
-            found.append(binder.bind(node))
-    return found
+            items += [e for _, e in inner.visible()]
+        elif not _is_star(node):
+            items.append(binder.bind(node))
+    return _Rows(inner.plan, conditions, items)
 
 
 def _only(columns: Sequence[Expr], sub: SubQuery) -> Expr:
@@ -184,23 +245,3 @@ def _only(columns: Sequence[Expr], sub: SubQuery) -> Expr:
             f"IN takes a query of one column, not of {len(columns)}", span_of(sub.node), code="sql-in-columns"
         )
     return columns[0]
-
-
-@dataclass(frozen=True)
-class _Nested(Scope):
-    """The tables of a query inside a condition; a name that they do not have is one of the outer tables."""
-
-    outer: Scope | None = None
-
-    def resolve(self, parts: Sequence[exp.Identifier]) -> Expr:
-        assert self.outer is not None, "a query inside a condition has tables around it"
-        try:
-            return super().resolve(parts)
-        except (PlanError, SqlError) as error:
-            if error.code not in ("plan-unknown-column", "sql-unknown-name"):
-                raise
-            try:
-                return self.outer.resolve(parts)
-            except (PlanError, SqlError) as other:
-                is_outer = other.code == "sql-ambiguous" or self.outer.has_relation(parts[0].name)
-                raise (other if is_outer else error) from None

@@ -1,0 +1,193 @@
+"""Build what a query inside an expression stands for: columns beside every row of another plan.
+
+The query's rows are brought down to one row for each value that they belong by; a left join then adds its
+columns to every row, neither dropping nor repeating any.
+
+Not here: which rows belong together (sql/bind/correlation.py), keeping rows by a condition (join.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal as Number
+from typing import Any
+
+from thalweg.base.types import (
+    BINARY,
+    BOOLEAN,
+    DATE,
+    INT32,
+    INTERVAL,
+    STRING,
+    TIME,
+    DataType,
+    Decimal,
+    Float,
+    Integer,
+    Timestamp,
+)
+from thalweg.errors import Span
+from thalweg.expr.infer import resolve, type_of
+from thalweg.expr.nodes import Aggregate, Call, Column, Expr, Literal, Named, conjunction
+from thalweg.expr.subscript import FROM_1
+from thalweg.plan import build
+from thalweg.plan.join import KeyFinder, join
+from thalweg.plan.nodes import GroupBy, Join, Plan, Project, Values
+from thalweg.plan.properties import properties
+from thalweg.plan.sets import distinct
+
+TRUE, FALSE = Literal(value=True, type=BOOLEAN), Literal(value=False, type=BOOLEAN)
+UNKNOWN = Literal(None, BOOLEAN)
+
+
+@dataclass(frozen=True)
+class Pair:
+    """An expression over a plan, and the column of another one that must be equal to it.
+
+    Attributes:
+        is_null_safe: whether NULL belongs to NULL.
+    """
+
+    outer: Expr
+    column: str
+    is_null_safe: bool = False
+
+
+@dataclass(frozen=True)
+class Attachment:
+    """Columns to put beside every row.
+
+    Attributes:
+        right: the columns, and those that rows belong by; for each value of these there is one row.
+        pairs: by what the rows belong; where there are none, one row belongs to all.
+    """
+
+    right: Plan
+    pairs: tuple[Pair, ...]
+    span: Span | None = None
+
+    def beside(self, plan: Plan, change: Callable[[Expr], Expr]) -> Plan:
+        """The plan's rows with the columns; `change` puts the pairs' expressions in the plan's terms."""
+        pairs = [(change(p.outer), Column(p.column), p.is_null_safe) for p in self.pairs]
+        if not pairs:
+            return join(plan, self.right, "inner" if has_one_row(self.right) else "left")
+        plain = [Call("=", (a, b), span=self.span) for a, b, is_safe in pairs if not is_safe]
+        safe = [part for a, b, is_safe in pairs if is_safe for part in _null_safe(a, b, plan, self.right)]
+        if not safe:
+            return join(plan, self.right, "left", conjunction(plain))
+        return _joined(plan, self.right, plain, safe)
+
+
+def _joined(plan: Plan, right: Plan, plain: Sequence[Expr], safe: Sequence[Expr]) -> Plan:
+    """A left join by equalities, of which `safe` ones say as keys all that there is to say."""
+    keys = KeyFinder(plan, right)
+    both = Join(plan, right, "left").both
+    for part in safe:
+        keys.take(resolve(part, both)[0])
+    rest = [p for p in (resolve(p, both)[0] for p in plain) if not keys.take(p)]
+    residual = conjunction(rest) if rest else None
+    made = Join(keys.left.plan, keys.right.plan, "left", tuple(keys.pairs), residual)
+    names = (*plan.schema.names, *right.schema.names)
+    return made if made.schema.names == names else Project(made, tuple(Named(n, Column(n)) for n in names))
+
+
+def _null_safe(outer: Expr, column: Column, plan: Plan, right: Plan) -> list[Expr]:
+    """That two values are equal, or both NULL, as equalities of values that are never NULL."""
+    default = _default(type_of(outer, plan.schema))
+    assert default is not None, "values of a type without a default are told apart otherwise"
+    pairs = [(Call("is_null", (outer,)), Call("is_null", (column,)))]
+    pairs.append((Call("coalesce", (outer, default)), Call("coalesce", (column, default))))
+    return [Call("=", pair) for pair in pairs]
+
+
+def can_be_null_safe(held: DataType) -> bool:
+    """Whether rows can belong together by a column of that type, NULL to NULL."""
+    return _default(held) is not None
+
+
+def _default(held: DataType) -> Literal | None:
+    """Some value of a type."""
+    made: Any
+    if isinstance(held, (Integer, Float)):
+        made = 0
+    elif isinstance(held, Decimal):
+        made = Number(0)
+    elif isinstance(held, Timestamp):
+        made = datetime(1970, 1, 1, tzinfo=None if held.zone is None else UTC)
+    else:
+        made = _DEFAULTS.get(held)
+    return None if made is None else Literal(made, held)
+
+
+_DEFAULTS: dict[DataType, Any] = {
+    STRING: "",
+    BOOLEAN: False,
+    BINARY: b"",
+    DATE: date(1970, 1, 1),
+    TIME: time(0),
+    INTERVAL: timedelta(0),
+}
+
+# Numbers of rows ------------------------------------------------------------------------------------
+
+
+def has_one_row(plan: Plan) -> bool:
+    """Whether there is one row, whatever the sources have."""
+    if isinstance(plan, Project):
+        return has_one_row(plan.input)
+    if isinstance(plan, Join):
+        sides = [has_one_row(p) for p in plan.inputs]
+        return plan.kind == "inner" and not plan.keys and plan.residual is None and all(sides)
+    return (isinstance(plan, GroupBy) and not plan.keys) or (
+        isinstance(plan, Values) and plan.frame.height == 1
+    )
+
+
+def has_one_row_by(plan: Plan, by: Sequence[str]) -> bool:
+    """Whether there is at most one row for each value of some columns."""
+    return has_one_row(plan) or any(key <= set(by) for key in properties(plan).keys)
+
+
+# What a query gives ---------------------------------------------------------------------------------
+
+
+def first_of(plan: Plan, value: str, by: Sequence[str], count: str) -> Plan:
+    """For each value of `by` one row: a value, and in `count` the number of values that there were."""
+    keys = [Named(n, Column(n)) for n in by]
+    held = plan.schema.type_of(value)
+    is_ordered = _default(held) is not None
+    one = Aggregate("min" if is_ordered else "array_agg", (Column(value),))
+    counted = Named(count, Aggregate("count"))
+    if is_ordered:
+        return build.group_by(plan, keys, [*keys, Named(value, one), counted])
+    first = Call(FROM_1, (one, Literal(1, INT32)))
+    return build.group_by(plan, keys, [*keys, Named(value, first), counted])
+
+
+def present(plan: Plan, by: Sequence[str], mark: str) -> Plan:
+    """The different values of `by`, with a column that is true."""
+    return distinct(build.project(plan, [*(Named(n, Column(n)) for n in by), Named(mark, TRUE)]))
+
+
+def with_nulls(plan: Plan, value: str, by: Sequence[str], mark: str) -> Plan:
+    """For each value of `by` whether a value is NULL; NULL, or no row, if there is no row at all."""
+    keys = [Named(n, Column(n)) for n in by]
+    # of each kind one is enough, so that nothing changes with every row
+    kinds = distinct(build.project(plan, [*keys, Named(mark, Call("is_null", (Column(value),)))]))
+    return build.group_by(kinds, keys, [*keys, Named(mark, Aggregate("max", (Column(mark),)))])
+
+
+def is_in(value: Expr, mark: str, has_null: str) -> Expr:
+    """Three-valued IN: whether there is a partner, else whether NULL could be one."""
+    is_open = Call("or", (Call("is_null", (value,)), Column(has_null)))
+    parts: tuple[Expr, ...] = (Call("is_not_null", (Column(mark),)), TRUE)
+    parts += (Call("is_null", (Column(has_null),)), FALSE, is_open, UNKNOWN, FALSE)
+    return Call("case", parts)
+
+
+__all__ = [
+    *("FALSE", "TRUE", "UNKNOWN", "Attachment", "Pair", "can_be_null_safe", "first_of"),
+    *("has_one_row", "has_one_row_by", "is_in", "present", "with_nulls"),
+]
