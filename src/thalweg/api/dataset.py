@@ -34,6 +34,7 @@ from thalweg.expr.nodes import Call, Column, Named
 from thalweg.plan import build
 from thalweg.plan.keys import declare_key
 from thalweg.plan.nodes import GroupBy, MapBatches, Plan, Project, Rank
+from thalweg.plan.over import frame_of, over, sliding
 from thalweg.plan.properties import properties
 from thalweg.progress.sessions import SessionSpec
 from thalweg.progress.windows import WindowSpec
@@ -211,23 +212,30 @@ class Dataset(Results):
     def rank(
         self, name: str = "rank", *, by: OrderBy, descending: bool = False, partition: Names = ()
     ) -> Dataset:
-        """Number the rows of each window in an order; those that tie share a number, and leave a gap.
+        """Number rows in an order; those that tie share a number, and leave a gap.
 
-        The rows must be in windows: those of `window(…).rows()`, or of a grouping by window.
+        Rows in windows (those of `window(…).rows()`, or of a grouping by window) are numbered once, when
+        their window is complete, if `WINDOW` is in the partition. Other numbers are kept up to date.
 
         Args:
             name: of the new column.
             by: columns to order by.
             descending: greatest first, for those columns that do not say it themselves.
-            partition: number the rows with equal values of these columns apart; one of them is `WINDOW`.
+            partition: number the rows with equal values of these columns apart.
         """
         return self._step(lambda: self._numbered("rank", name, by, descending, partition))
 
     def row_number(
         self, name: str = "row_number", *, by: OrderBy, descending: bool = False, partition: Names = ()
     ) -> Dataset:
-        """Number the rows of each window, each differently: their position breaks ties. See `rank`."""
+        """Number rows in an order, each differently: their position breaks ties. See `rank`."""
         return self._step(lambda: self._numbered("row_number", name, by, descending, partition))
+
+    def dense_rank(
+        self, name: str = "dense_rank", *, by: OrderBy, descending: bool = False, partition: Names = ()
+    ) -> Dataset:
+        """Number rows in an order; those that tie share a number, and leave no gap. See `rank`."""
+        return self._step(lambda: self._numbered("dense_rank", name, by, descending, partition))
 
     def top(
         self,
@@ -238,15 +246,15 @@ class Dataset(Results):
         partition: Names = (),
         with_ties: bool = False,
     ) -> Dataset:
-        """The first rows of each window in an order: by default those with the greatest values.
+        """The first rows in an order: by default those with the greatest values.
 
-        The rows must be in windows, as for `rank`.
+        As with `rank`, those of windows are given once, and others are kept up to date.
 
         Args:
             n: how many, for each partition.
             by: columns to order by.
             descending: greatest first, for those columns that do not say it themselves.
-            partition: take the first rows for each value of these columns; one of them is `WINDOW`.
+            partition: take the first rows for each value of these columns.
             with_ties: also the rows that tie with the last one. Else the position decides.
         """
 
@@ -256,6 +264,43 @@ class Dataset(Results):
             kind = "rank" if with_ties else "row_number"
             ranked = self._numbered(kind, _NUMBER, by, descending, partition)
             return replace(ranked, output=None, limit=n)
+
+        return self._step(make)
+
+    def over(
+        self,
+        *aggregates: Expression,
+        by: OrderBy,
+        partition: Names = (),
+        rows: int | None = None,
+        within: str | timedelta | None = None,
+        **by_name: Expression,
+    ) -> Dataset:
+        """Add aggregates over the rows around each row: those that come before it, and itself.
+
+        In the order of an event time, rows that stay get their aggregates once, when time has passed them. In
+        any other order, and over rows that change, the aggregates are kept up to date.
+
+        Args:
+            aggregates: `count`, `sum`, `avg`, `min` or `max`, each with a name of its own.
+            by: columns to order by; without `rows`, those that tie see each other.
+            partition: look at rows with equal values of these columns only.
+            rows: how many rows before the current one; by default all.
+            within: how much time before that of the current row, such as `"10s"`; by default all.
+            by_name: the same, with names for their columns.
+
+        Example:
+            >>> import thalweg as tw
+            >>> rows = tw.Session().from_polars(pl.DataFrame({"k": [1, 1, 2], "v": [1, 3, 5]}))
+            >>> rows.over(total=tw.sum("v"), by="v", rows=1).to_polars().sort("v").rows()
+            [(1, 1, 1), (1, 3, 4), (2, 5, 8)]
+        """
+
+        def make() -> Plan:
+            frame = frame_of(rows, None if within is None else microseconds(within))
+            order = sort_keys(by, descending=False)
+            items = columns(aggregates, by_name)
+            return over(self.plan, column_names(partition), order, frame, sliding(items))
 
         return self._step(make)
 

@@ -6,7 +6,7 @@ Not here: numbers of rows (ranks.py).
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sqlglot import exp
 
@@ -33,26 +33,33 @@ class Sliding:
     order: tuple[exp.Ordered, ...]
     frame: Frame
     node: exp.Expr
+    condition: exp.Expr | None = None
+    """What FILTER says."""
 
     @property
     def expressions(self) -> tuple[exp.Expr, ...]:
         """What must be columns before the rows can be looked at."""
-        return (*self.partition, *(o.this for o in self.order), *self.arguments)
+        conditions = () if self.condition is None else (self.condition,)
+        return (*self.partition, *(o.this for o in self.order), *self.arguments, *conditions)
 
     def apply(self, plan: Plan, columns: Iterator[str], output: str, by: Sequence[str]) -> Plan:
         """Compute the aggregate; `columns` gives the column of each expression, `by` more to part by."""
         partition = [*by, *(next(columns) for _ in self.partition)]
         order = [sort_key(next(columns), o) for o in self.order]
         call = Aggregate(self.function, tuple(Column(next(columns)) for _ in self.arguments))
+        if self.condition is not None:
+            call = replace(call, filter=Column(next(columns)))
         where = span_of(self.node)
         return over(plan, partition, order, self.frame, [Named(output, call)], where=where)
 
 
 def sliding(node: exp.Expr, named: Mapping[str, exp.Expr]) -> Sliding:
     """The aggregate that an OVER in the list asks for; `named` are the windows of WINDOW."""
-    call = node.this
+    call, condition = node.this, None
+    if isinstance(call, exp.Filter):
+        call, condition = call.this, call.expression
     if not isinstance(call, exp.Anonymous):
-        raise problems.not_yet("FILTER with OVER is", span_of(node))
+        raise problems.not_yet("OVER behind this is", span_of(node))
     name = function_name(call)
     arguments = tuple(call.expressions)
     if arguments and isinstance(arguments[0], exp.Distinct):
@@ -69,7 +76,8 @@ def sliding(node: exp.Expr, named: Mapping[str, exp.Expr]) -> Sliding:
             expected=f"{name.upper()}(…) OVER (PARTITION BY … ORDER BY time …)",
         )
     partition = tuple(window.args.get("partition_by") or ())
-    return Sliding(name.lower(), arguments, partition, tuple(order.expressions), _frame(window), node)
+    frame = _frame(window)
+    return Sliding(name.lower(), arguments, partition, tuple(order.expressions), frame, node, condition)
 
 
 def _frame(window: exp.Expr) -> Frame:
