@@ -14,7 +14,7 @@ import math
 import operator as op
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal
 from functools import cmp_to_key
@@ -23,6 +23,7 @@ from typing import Any
 import polars as pl
 
 from tests.property.recording import Table, canonical
+from tests.property.reference_order import R, compare, is_near, order_of, sortable
 from thalweg.expr.nodes import Aggregate, Call, Cast, Column, Expr, Literal, PythonCall, walk
 from thalweg.physical.needs import pairs_below
 from thalweg.plan.keys import DeclaredKey
@@ -40,7 +41,6 @@ from thalweg.plan.nodes import (
     Rank,
     Scan,
     SessionWindow,
-    SortKey,
     Union,
     Values,
     Window,
@@ -61,21 +61,7 @@ _BINARY = {
     "-": op.sub,
 }
 _BEHIND = {"window_start": timedelta(0), "window_end": timedelta(0), "window_time": timedelta(milliseconds=1)}
-Place = tuple[int, int, int]
 Frames = Sequence[pl.DataFrame]
-
-
-@dataclass(frozen=True)
-class R:
-    """A row: its values, its place (source, split, offset), and its split's watermark before it."""
-
-    values: Mapping[str, Any]
-    place: Place | None = None
-    pair: tuple[Place, Place] | None = None
-    before: datetime | None = None
-
-    def having(self, **values: Any) -> R:
-        return replace(self, values={**self.values, **values})
 
 
 class Reference:
@@ -243,7 +229,7 @@ def _unary(plan: Plan, below: list[R]) -> list[R]:
     if isinstance(plan, Rank):
         return _rank(plan, below)
     assert isinstance(plan, Limit), f"no reference for {type(plan).__name__}"
-    first = sorted(below, key=lambda r: (r.place, _sortable(r)))
+    first = sorted(below, key=lambda r: (r.place, sortable(r)))
     return first[plan.offset : plan.offset + plan.count]
 
 
@@ -414,7 +400,7 @@ def aggregate(call: Expr, rows: list[R]) -> Any:
     if not values:
         return None
     if call.function in ("min", "max"):
-        return {"min": min, "max": max}[call.function](values, key=_order)
+        return {"min": min, "max": max}[call.function](values, key=order_of)
     total = _sum(values)
     return total if call.function == "sum" else _average(total, len(values))
 
@@ -438,17 +424,6 @@ def _average(total: Any, count: int) -> Any:
 # Order -------------------------------------------------------------------------------------------------
 
 
-def _order(v: Any) -> Any:
-    """A key by which values compare; NaN is the greatest number."""
-    return (math.isnan(v), 0.0 if math.isnan(v) else v) if isinstance(v, float) else (False, v)
-
-
-def _sortable(row: R) -> list[Any]:
-    """All values of a row, for ties; NULL first."""
-    values = [v for v in row.values.values() if not isinstance(v, list)]
-    return [(v is not None, (False, 0) if v is None else _order(v)) for v in values]
-
-
 def _rank(plan: Rank, below: list[R]) -> list[R]:
     parts: dict[tuple[Any, ...], list[R]] = {}
     for row in below:
@@ -457,11 +432,11 @@ def _rank(plan: Rank, below: list[R]) -> list[R]:
     for rows in parts.values():
         # of pairs of source rows, the places of both say which comes first
         has_pairs = pairs_below(plan.input) is not None
-        rows.sort(key=lambda r: ((r.pair if has_pairs else r.place) or (), _sortable(r)))
-        rows.sort(key=cmp_to_key(lambda a, b: _compare(plan.order, a, b)))
+        rows.sort(key=lambda r: ((r.pair if has_pairs else r.place) or (), sortable(r)))
+        rows.sort(key=cmp_to_key(lambda a, b: compare(plan.order, a, b)))
         number = 0
         for at, row in enumerate(rows, 1):
-            ties = plan.kind != "row_number" and at > 1 and _compare(plan.order, rows[at - 2], row) == 0
+            ties = plan.kind != "row_number" and at > 1 and compare(plan.order, rows[at - 2], row) == 0
             number = number if ties else number + 1 if plan.kind == "dense_rank" else at
             if plan.limit is None or number <= plan.limit:
                 done.append(row if plan.output is None else row.having(**{plan.output: number}))
@@ -471,8 +446,8 @@ def _rank(plan: Rank, below: list[R]) -> list[R]:
 def _over(plan: Over, below: list[R]) -> list[R]:
     """For each row, the rows of its partition that its frame holds, found by looking at all of them."""
     parts: dict[tuple[Any, ...], list[R]] = {}
-    rows = sorted(below, key=lambda r: (r.place or (), _sortable(r)))
-    for row in sorted(rows, key=cmp_to_key(lambda a, b: _compare(plan.sort_keys, a, b))):
+    rows = sorted(below, key=lambda r: (r.place or (), sortable(r)))
+    for row in sorted(rows, key=cmp_to_key(lambda a, b: compare(plan.sort_keys, a, b))):
         parts.setdefault(tuple(canonical(row.values[p]) for p in plan.partition), []).append(row)
     done = []
     for rows in parts.values():
@@ -481,29 +456,8 @@ def _over(plan: Over, below: list[R]) -> list[R]:
             if plan.frame.is_rows and plan.frame.reach is not None:
                 held = held[-plan.frame.reach - 1 :]
             elif not plan.frame.is_rows:
-                held = [r for r in rows if _compare(plan.sort_keys, r, row) <= 0]
+                held = [r for r in rows if compare(plan.sort_keys, r, row) <= 0]
                 if plan.frame.reach is not None:
-                    held = [r for r in held if _is_near(plan, r, row)]
+                    held = [r for r in held if is_near(plan, r, row)]
             done.append(row.having(**{a.name: aggregate(a.expr, held) for a in plan.aggregates}))
     return done
-
-
-def _is_near(plan: Over, row: R, current: R) -> bool:
-    """Whether a row before the current one, or beside it, is no further away than the frame reaches."""
-    if _compare(plan.sort_keys, row, current) == 0:
-        return True
-    first, last = row.values[plan.order], current.values[plan.order]
-    if not plan.frame.reach or first is None or last is None:
-        return False
-    return bool(last - first <= timedelta(microseconds=plan.frame.reach))
-
-
-def _compare(order: Sequence[SortKey], a: R, b: R) -> int:
-    for key in order:
-        x, y = a.values[key.column], b.values[key.column]
-        if x is None or y is None:
-            if (x is None) != (y is None):
-                return -1 if (x is None) == key.puts_nulls_first else 1
-        elif _order(x) != _order(y):
-            return -1 if (_order(x) < _order(y)) != key.descending else 1
-    return 0
