@@ -33,6 +33,7 @@ if TYPE_CHECKING:
         max,  # noqa: A004 - written tw.max
         mean,
         min,  # noqa: A004 - written tw.min
+        proctime,
         sessions,
         sliding,
         stddev_pop,
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
         when,
     )
     from thalweg.base.schema import Schema
+    from thalweg.connectors.memory_table import MemoryTable
     from thalweg.errors import (
         CheckpointError,
         ConfigError,
@@ -58,6 +60,7 @@ if TYPE_CHECKING:
         TypeMismatch,
         UserError,
     )
+    from thalweg.protocols.lookup import LookupOptions
     from thalweg.session.session import Session
 
 __version__ = "0.1.0.dev0"
@@ -72,6 +75,8 @@ __all__ = [
     "ExternalError",
     "IgnoredOptionWarning",
     "InternalError",
+    "LookupOptions",
+    "MemoryTable",
     "PlanError",
     "Schema",
     "Session",
@@ -103,6 +108,7 @@ __all__ = [
     "max",
     "mean",
     "min",
+    "proctime",
     "sessions",
     "sliding",
     "sum",
@@ -112,7 +118,12 @@ __all__ = [
 ]
 
 
-_HOMES = {"Schema": "thalweg.base.schema", "Session": "thalweg.session.session"}
+_HOMES = {
+    "LookupOptions": "thalweg.protocols.lookup",
+    "MemoryTable": "thalweg.connectors.memory_table",
+    "Schema": "thalweg.base.schema",
+    "Session": "thalweg.session.session",
+}
 """Where the names are that are neither errors nor of the fluent API."""
 
 

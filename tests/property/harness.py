@@ -115,7 +115,7 @@ def batch(case: Case, *, is_optimized: bool = False, changelog: Changelog | None
     """The tables of the case as one lazy query."""
     way = Way(is_optimized=is_optimized, changelog=changelog)
     sinks = [_sink(Log(), way) for _ in case.roots]
-    run_batch(_writes(case, sinks, way))
+    run_batch(_writes(case, sinks, way), 0)
     return [s.log.table() for s in sinks]
 
 
@@ -246,8 +246,10 @@ def paced(roots: Sequence[Plan], pace: int | None) -> list[Plan]:
 
     def visit(plan: Plan) -> Plan:
         if id(plan) not in made:
-            if isinstance(plan, Scan):
-                assert isinstance(plan.source, PacedSource), "a scan of a world"
+            if isinstance(plan, Scan) and not isinstance(plan.source, PacedSource):
+                # a table that rows are looked up in
+                made[id(plan)] = plan
+            elif isinstance(plan, Scan):
                 source: Any = _paced_source(plan.source, pace)
                 made[id(plan)] = replace(plan, source=source)
             else:

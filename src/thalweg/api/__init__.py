@@ -19,7 +19,7 @@ from thalweg.api.aggregates import (
     var_pop,
     var_samp,
 )
-from thalweg.api.calls import call, coalesce, col, lit
+from thalweg.api.calls import call, coalesce, col, lit, proctime
 from thalweg.api.conditions import when
 from thalweg.api.dataset import Dataset
 from thalweg.api.expressions import AggregateExpression, Expression
@@ -43,6 +43,7 @@ __all__ = [
     "when",
     "coalesce",
     "call",
+    "proctime",
     "functions",
     "count",
     "sum",

@@ -11,6 +11,7 @@ from thalweg.api.expressions import AggregateExpression, Expression, Operand, Va
 from thalweg.api.place import caller, located
 from thalweg.errors import PlanError
 from thalweg.expr import aggregates, functions, registry
+from thalweg.expr.infer import PROCTIME
 from thalweg.expr.literals import literal_of
 from thalweg.expr.nodes import Aggregate, Call, Column, Expr
 
@@ -36,6 +37,20 @@ def lit(value: Value | list[Value]) -> Expression:
     """
     with located(caller()):
         return Expression(literal_of(value))
+
+
+def proctime() -> Expression:
+    """When a row was read: processing time, for a column of rows that come from a source.
+
+    Windows on such a column close when the clock has passed their end.
+
+    Example:
+        >>> import thalweg as tw
+        >>> rows = tw.Session().from_iter([{"n": 1}, {"n": 2}]).with_columns(at=tw.proctime())
+        >>> rows.window(tw.tumbling("10s"), on="at").agg(n=tw.sum("n")).collect()["n"].sum()
+        3
+    """
+    return Expression(Call(PROCTIME, (), span=None))
 
 
 def coalesce(*values: Operand) -> Expression:

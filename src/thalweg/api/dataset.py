@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from typing import Any
+from typing import Any, Literal
 
 import polars as pl
 
@@ -35,6 +35,7 @@ from thalweg.plan import build
 from thalweg.plan.keys import declare_key
 from thalweg.plan.nodes import GroupBy, MapBatches, Plan, Project, Rank
 from thalweg.plan.over import frame_of, over, sliding
+from thalweg.plan.proctime import is_proctime
 from thalweg.plan.properties import properties
 from thalweg.progress.sessions import SessionSpec
 from thalweg.progress.windows import WindowSpec
@@ -186,6 +187,37 @@ class Dataset(Results):
             [('a', 'Bob'), ('b', 'Bob'), ('c', None)]
         """
         return self._step(lambda: join_plans(self.plan, other.plan, on, how, suffix), other.plan)
+
+    def lookup_join(
+        self,
+        table: Dataset,
+        on: Names = (),
+        how: Literal["inner", "left"] = "inner",
+        *,
+        suffix: str = "_right",
+    ) -> Dataset:
+        """Rows with the rows that a table has for them when they are looked up.
+
+        Later changes of the table change nothing: a row keeps what it was answered.
+
+        Args:
+            table: files, a `MemoryTable`, or a source that can be asked by key; steps behind it treat each
+                row by itself.
+            on: as for `join`; at least one equality.
+            how: `left` also keeps rows that the table has none for.
+            suffix: as for `join`.
+
+        Example:
+            >>> import thalweg
+            >>> session = thalweg.Session()
+            >>> prices = session.from_source(thalweg.MemoryTable(pl.DataFrame({"item": ["a"], "price": [3]})))
+            >>> sales = session.from_polars(pl.DataFrame({"item": ["a", "b"], "n": [2, 5]}))
+            >>> sales.lookup_join(prices, on="item", how="left").collect(mode="stream").sort("item").rows()
+            [('a', 2, 3), ('b', 5, None)]
+        """
+        return self._step(
+            lambda: join_plans(self.plan, table.plan, on, how, suffix, looks_up=True), table.plan
+        )
 
     def limit(self, n: int, offset: int = 0) -> Dataset:
         """The first rows by position in the input; with them, input that never ends is done with."""
@@ -350,7 +382,7 @@ class Dataset(Results):
 
         Args:
             spec: `tumbling`, `hopping`, `cumulating` or `sessions`.
-            on: the time column; by default the event time, if there is one only.
+            on: the time column; by default the event time, if there is one only, else the processing time.
         """
 
         def make() -> Plan:
@@ -364,6 +396,7 @@ class Dataset(Results):
 
     def _event_time(self) -> str:
         times = [n for n in self.columns if n in properties(self.plan).times]
+        times = times or [n for n in self.columns if is_proctime(self.plan, n)]
         if len(times) == 1:
             return times[0]
         raise PlanError(

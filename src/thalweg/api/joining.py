@@ -14,14 +14,18 @@ from thalweg.errors import PlanError, did_you_mean
 from thalweg.expr.nodes import Call, Column, Expr, Named
 from thalweg.plan import build
 from thalweg.plan.join import apart, equal, join
+from thalweg.plan.lookup import lookup_join
 from thalweg.plan.nodes import JoinKind, Plan
 
 How: TypeAlias = Literal["inner", "left", "right", "full", "semi", "anti", "cross"]
 """Which rows a join gives."""
 
 
-def join_plans(left: Plan, right: Plan, on: Names, how: How, suffix: str) -> Plan:
-    """The join of two plans by the names of columns that both have, by conditions, or by both."""
+def join_plans(left: Plan, right: Plan, on: Names, how: How, suffix: str, *, looks_up: bool = False) -> Plan:
+    """The join of two plans by the names of columns that both have, by conditions, or by both.
+
+    With `looks_up`, the right side is a table whose rows are those of the moment.
+    """
     kind = _kind(how)
     names, conditions = _split(on)
     _check_on(how, names, conditions)
@@ -33,7 +37,11 @@ def join_plans(left: Plan, right: Plan, on: Names, how: How, suffix: str) -> Pla
     parts = list(conditions)
     if names:
         parts.insert(0, equal([(Column(n), Column(called[n])) for n in names]))
-    made = join(left, other, kind, all_of(parts) if parts else None, clause="join")
+    condition = all_of(parts) if parts else None
+    if looks_up:
+        made = lookup_join(left, other, kind, condition)
+    else:
+        made = join(left, other, kind, condition, clause="join")
     if kind in ("semi", "anti"):
         return made
     hidden = {called[n] for n in names}

@@ -13,6 +13,8 @@ from thalweg.errors import PlanError, Span, did_you_mean
 
 SYSTEM_PREFIX = "__"
 """Columns whose name starts so belong to the engine and are invisible to `SELECT *`."""
+STAMP = f"{SYSTEM_PREFIX}proctime"
+"""The column of when a row was read, in the scans that say it."""
 
 
 @dataclass(frozen=True)

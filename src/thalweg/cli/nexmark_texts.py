@@ -17,6 +17,14 @@ QUERIES = {
             FROM TABLE(HOP(TABLE bid, DESCRIPTOR(`dateTime`), INTERVAL '2' SECOND, INTERVAL '10' SECOND))
             GROUP BY auction, window_start, window_end))
         WHERE place = 1""",
+    "q12": """
+        SELECT bidder, COUNT(*) AS bid_count, window_start AS starttime, window_end AS endtime
+        FROM TABLE(TUMBLE(TABLE bid_now, DESCRIPTOR(p_time), INTERVAL '10' SECOND))
+        GROUP BY bidder, window_start, window_end""",
+    "q13": """
+        SELECT b.auction, b.bidder, b.price, b.`dateTime`, s.`value`
+        FROM bid_now b
+        JOIN side_input FOR SYSTEM_TIME AS OF b.p_time AS s ON MOD(b.auction, 10000) = s.key""",
     "q17": """
         SELECT auction, DATE_FORMAT(`dateTime`, 'yyyy-MM-dd') AS `day`, COUNT(*) AS total_bids,
           COUNT(*) FILTER (WHERE price < 10000) AS rank1_bids,

@@ -15,7 +15,7 @@ from typing import Any
 
 from thalweg.base.schema import Schema
 from thalweg.base.types import BOOLEAN, INT32, NULL, DataType, Integer
-from thalweg.errors import TypeMismatch, UserError
+from thalweg.errors import PlanError, TypeMismatch, UserError
 from thalweg.expr import aggregates, collected, functions, placed, registry, statistics
 from thalweg.expr.casts import can_cast
 from thalweg.expr.nodes import Aggregate, Call, Cast, Column, Expr, Literal, PythonCall
@@ -24,6 +24,9 @@ from thalweg.expr.subscript import SUBSCRIPTS, meant
 
 assert functions.__all__, "importing the functions registers them"
 assert statistics.__all__ + placed.__all__ + collected.__all__, "importing the aggregates registers them"
+
+PROCTIME = "proctime"
+"""The call that stands for the time at which a row is read: a column of sources, and no function of a row."""
 
 
 def resolve(expr: Expr, schema: Schema, *, table: str | None = None) -> tuple[Expr, DataType]:
@@ -73,6 +76,13 @@ def _resolve_subscript(expr: Call, types: tuple[DataType, ...]) -> tuple[Expr, D
 
 
 def _resolve_call(expr: Call, args: tuple[Expr, ...], types: tuple[DataType, ...]) -> tuple[Expr, DataType]:
+    if expr.function == PROCTIME:
+        raise PlanError(
+            "PROCTIME() is a column of rows, and cannot be computed here",
+            code="plan-proctime-place",
+            where=expr.span,
+            hint="name it first: in the table (p AS PROCTIME()), or with SELECT *, PROCTIME() AS p in a view",
+        )
     function = registry.lookup(expr.function, expr.span)
     values = [a.value if isinstance(a, Literal) else registry.UNKNOWN for a in args]
     _check_constants(expr, function, values)

@@ -52,6 +52,8 @@ class ScanSpec:
     is_tolerant: bool = False
     number: int = 1
     """Which source of the job it is; keeps positions of different sources apart."""
+    stamp: Literal["column", "clock"] | None = None
+    """Whether rows get the time at which they are read, and whether that is the watermark."""
 
 
 @dataclass(frozen=True)
@@ -146,7 +148,9 @@ def stage_contents(stage: Stage) -> Iterable[str]:
         yield f"read {stage.scan.source.describe()} [{names}]"
         if stage.scan.filter:
             yield f"taken over by the source: {' AND '.join(map(str, stage.scan.filter))}"
-        if stage.scan.time is not None:
+        if stage.scan.stamp == "clock":
+            yield "watermark from the clock"
+        elif stage.scan.time is not None:
             yield f"watermark for {stage.scan.time.column} as {stage.scan.time.watermark}"
     for operator in stage.operators:
         yield operator.describe()

@@ -18,7 +18,7 @@ from thalweg.columnar.eager import compute_with, pick
 from thalweg.columnar.groups import group_rows
 from thalweg.operators.aggregation import DONE, GroupingSpec, least_key
 from thalweg.plan.nodes import WINDOW_END, WINDOW_START, WINDOW_TIME
-from thalweg.plan.properties import WINDOW_TIME_US
+from thalweg.plan.properties import WINDOW_TIME_US, bound_types
 from thalweg.progress.windows import WindowSpec
 from thalweg.protocols.operator import Context, Output
 from thalweg.protocols.state import KeyedColumns
@@ -40,7 +40,9 @@ class PaneGroupOp:
         assert spec.window is not None, "the planner puts this on windows"
         assert spec.window.window is not None, "the planner puts this on panes"
         self._spec, self._layout = spec, spec.layout
-        self._slack_us, self._time = spec.window.slack_us, spec.window.time
+        self._slack_us = spec.window.slack_us
+        assert spec.window.time is not None, "a window has a time type"
+        self._times = bound_types(spec.window.time)
         self._window: WindowSpec = spec.window.window
         self._state: KeyedColumns = context.state("groups")
         self._rows_max = context.rows_max
@@ -115,7 +117,7 @@ class PaneGroupOp:
         bounds = {WINDOW_START: start, WINDOW_END: end, WINDOW_TIME: end - WINDOW_TIME_US}
         own = state.keys(slots).drop(PANE, FIRST)
         made = own.hstack(outputs) if own.width else outputs
-        made = compute_with(made, [_constant(v, self._time).alias(n) for n, v in bounds.items()])
+        made = compute_with(made, [_constant(v, self._times[n]).alias(n) for n, v in bounds.items()])
         yield from Batch(pick(made, self._spec.columns)).slices(self._rows_max)
 
     def _find_next(self) -> int | None:
@@ -137,6 +139,5 @@ def _ends(starts: Array, lasts: Array, until: int | None, slide: int) -> list[in
     return sorted(found)
 
 
-def _constant(value: int, held: pl.DataType | None) -> pl.Expr:
-    assert held is not None, "a window has a time type"
+def _constant(value: int, held: pl.DataType) -> pl.Expr:
     return pl.lit(value, dtype=pl.Int64).cast(held)

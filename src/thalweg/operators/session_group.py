@@ -27,7 +27,7 @@ from thalweg.columnar.sessions import find_runs
 from thalweg.operators.aggregation import SHOWN, GroupingSpec, key_frame
 from thalweg.operators.session_table import SessionTable, session_states
 from thalweg.plan.nodes import WINDOW_END, WINDOW_START, WINDOW_TIME
-from thalweg.plan.properties import WINDOW_TIME_US
+from thalweg.plan.properties import WINDOW_TIME_US, bound_types
 from thalweg.protocols.operator import Context, Output, Step
 from thalweg.protocols.state import ColumnSpec, StateSpec
 
@@ -211,7 +211,8 @@ class SessionGroupOp:
         outputs = self.layout.outputs(state, self.layout.take(state, slots))
         bounds = {WINDOW_START: start, WINDOW_END: end, WINDOW_TIME: end - WINDOW_TIME_US}
         made = {s.name: s for s in (*self.table.own(slots).get_columns(), *outputs.get_columns())}
-        made |= {n: numbers(n, b.copy()).cast(self.spec.time) for n, b in bounds.items()}
+        held = bound_types(self.spec.time)
+        made |= {n: numbers(n, b.copy()).cast(held[n]) for n, b in bounds.items()}
         return pick(pl.DataFrame(list(made.values())), self._grouping.columns)
 
     def on_cut(self, number: int) -> Iterator[Output]:

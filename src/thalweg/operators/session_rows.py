@@ -22,7 +22,7 @@ from thalweg.columnar.sessions import FIRST, LAST
 from thalweg.operators.aggregation import key_frame
 from thalweg.operators.session_table import SessionTable, session_states
 from thalweg.plan.nodes import WINDOW_END, WINDOW_START, WINDOW_TIME
-from thalweg.plan.properties import WINDOW_TIME_US
+from thalweg.plan.properties import WINDOW_TIME_US, bound_types
 from thalweg.protocols.operator import Context, Output
 from thalweg.protocols.state import RowsSpec, RowStore, StateSpec
 
@@ -131,7 +131,8 @@ class SessionRowsOp:
                 self._rows.add(frame.filter(pl.Series(~is_over)))
                 frame, starts, ends = frame.filter(pl.Series(is_over)), starts[is_over], ends[is_over]
         bounds = {WINDOW_START: starts, WINDOW_END: ends, WINDOW_TIME: ends - WINDOW_TIME_US}
-        added = [numbers(n, np.ascontiguousarray(b)).cast(spec.time) for n, b in bounds.items()]
+        held = bound_types(spec.time)
+        added = [numbers(n, np.ascontiguousarray(b)).cast(held[n]) for n, b in bounds.items()]
         if frame.height:
             yield from Batch(beside(pick(frame, list(spec.columns)), added)).slices(self._rows_max)
 

@@ -22,7 +22,7 @@ from thalweg.columnar.batch import BEFORE, FIRST, OFFSET, PANE, SPLIT, Batch
 from thalweg.columnar.eager import beside, compute_with, gather_rows, numbers, pick, without
 from thalweg.errors import DataError
 from thalweg.plan.nodes import WINDOW_END, WINDOW_START, WINDOW_TIME
-from thalweg.plan.properties import WINDOW_TIME_US
+from thalweg.plan.properties import WINDOW_TIME_US, bound_types
 from thalweg.progress.lateness import Micros
 from thalweg.progress.windows import WindowSpec, WindowVerdict
 from thalweg.protocols.operator import Context, Output, Side, Step
@@ -133,14 +133,14 @@ class WindowsOp(Step):
         rows = np.repeat(np.arange(len(times)), counts)
         nth = np.arange(len(rows)) - np.repeat(np.cumsum(counts) - counts, counts)
         ends = firsts[rows] + nth * window.slide_us
-        held = batch.frame.schema[self._spec.column]
+        held = bound_types(batch.frame.schema[self._spec.column])
         for at in range(0, len(rows), self._rows_max):
             some, until = rows[at : at + self._rows_max], ends[at : at + self._rows_max]
             of = batch.gather(some)
             added = [
-                pl.Series(WINDOW_START, window.window_start(until)).cast(held),
-                pl.Series(WINDOW_END, until).cast(held),
-                pl.Series(WINDOW_TIME, until - WINDOW_TIME_US).cast(held),
+                pl.Series(WINDOW_START, window.window_start(until)).cast(held[WINDOW_START]),
+                pl.Series(WINDOW_END, until).cast(held[WINDOW_END]),
+                pl.Series(WINDOW_TIME, until - WINDOW_TIME_US).cast(held[WINDOW_TIME]),
             ]
             yield Batch(beside(of.frame, added), of.weight)
 
@@ -158,13 +158,13 @@ def late_pairs(
         batch: the rows, among them the late ones.
         rows: the row of each pair.
         bounds: the start and the end of its window.
-        column: the time column, whose type the bounds get.
+        column: the time column, whose type says that of the bounds.
         columns: the columns to report.
     """
     frame = gather_rows(batch.frame, rows)
-    held = frame.schema[column]
+    held = bound_types(frame.schema[column])
     starts, ends = (
-        pl.Series(n, b).cast(held) for n, b in zip((WINDOW_START, WINDOW_END), bounds, strict=True)
+        pl.Series(n, b).cast(held[n]) for n, b in zip((WINDOW_START, WINDOW_END), bounds, strict=True)
     )
     missing = pl.lit(None, dtype=pl.Int64)
     position = [

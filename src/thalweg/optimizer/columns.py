@@ -17,6 +17,7 @@ from thalweg.base.types import STRING, DataType, List, Map, Struct
 from thalweg.expr.nodes import Call, Column, Expr, Literal
 from thalweg.optimizer.expressions import is_plain
 from thalweg.plan.keys import DeclaredKey
+from thalweg.plan.lookup import LookupJoin
 from thalweg.plan.nodes import (
     AssignWatermark,
     BadRows,
@@ -107,8 +108,13 @@ def _at_least_one(step: Plan, need: Need) -> None:
     names = list(step.schema.names)
     if isinstance(step, Project):
         names = [i.name for i in step.items if is_plain(i.expr)] or names[:1]
-    name = min(names, key=lambda n: _cost(step.schema.type_of(n)))
+    name = cheapest(step.schema, names)
     need[name] = _one_member(step.schema, name)
+
+
+def cheapest(schema: Schema, names: Iterable[str] | None = None) -> str:
+    """The column that costs least to make: any one, where only the number of rows counts."""
+    return min(schema.names if names is None else names, key=lambda n: _cost(schema.type_of(n)))
 
 
 def _one_member(schema: Schema, name: str) -> Members:
@@ -249,6 +255,7 @@ _RULES: dict[type[Plan], Callable[[Any, Need], list[Need]]] = {
     Over: _over,
     Union: _union,
     Join: _join,
+    LookupJoin: _join,
     Late: _late,
     Limit: lambda step, need: [_passed(step, need)],
     DeclaredKey: lambda step, need: [_passed(step, need)],

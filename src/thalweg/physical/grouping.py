@@ -31,6 +31,7 @@ from thalweg.physical.panes import BOUNDS, Panes, pane_window
 from thalweg.plan.nodes import (
     WINDOW_END,
     WINDOW_START,
+    WINDOW_TIME,
     Filter,
     GroupBy,
     Limit,
@@ -189,7 +190,7 @@ def _named_calls(plan: GroupBy, calls: Sequence[Aggregate]) -> Iterator[tuple[st
 
 
 def _timed(window: WindowGrouping | None, below: Schema) -> WindowGrouping | None:
-    time = below.get(WINDOW_START)
+    time = below.get(WINDOW_TIME) or below.get(WINDOW_START)
     return None if window is None else replace(window, time=None if time is None else time.polars)
 
 

@@ -12,7 +12,8 @@ from typing import Protocol
 
 import polars as pl
 
-from thalweg.base.types import DataType
+from thalweg.base.schema import STAMP
+from thalweg.base.types import TIMESTAMP_LTZ, DataType
 from thalweg.columnar.batch import OFFSET, SPLIT
 from thalweg.errors import DataError
 from thalweg.expr import aggregates
@@ -30,6 +31,7 @@ from thalweg.physical.lazy_sessions import group_sessions, session_rows
 from thalweg.physical.lazy_windows import group_panes, window_rows
 from thalweg.physical.over import over_spec, running_spec
 from thalweg.plan.keys import DeclaredKey
+from thalweg.plan.lookup import LookupJoin
 from thalweg.plan.nodes import (
     AssignWatermark,
     BadRows,
@@ -58,6 +60,11 @@ _SYSTEM = (SPLIT, OFFSET)
 
 class Reading(Protocol):
     """Reads the scans that Polars cannot read by itself."""
+
+    @property
+    def now(self) -> int:
+        """The processing time of all rows, in microseconds."""
+        ...
 
     def splits(self, plan: Scan) -> list[pl.LazyFrame]:
         """The rows of each split that can be read."""
@@ -98,7 +105,7 @@ class LazyBuilder:
             return self._scan(plan)
         if isinstance(plan, Values):
             self._scans += 1
-            return self._positioned(plan.frame.lazy(), plan, 0)
+            return self._stamped(self._positioned(plan.frame.lazy(), plan, 0), plan)
         if isinstance(plan, (AssignWatermark, DeclaredKey)):
             return self.build(plan.input)
         if isinstance(plan, Union):
@@ -111,6 +118,9 @@ class LazyBuilder:
             return plan.schema.polars.to_frame().lazy()
         if isinstance(plan, GroupBy):
             return self._group_by(plan)
+        if isinstance(plan, LookupJoin):
+            left = self.build(plan.left).select(self._columns(plan.left))
+            return join_frames(plan, left, self.result(plan.right), self._kept(plan))
         if isinstance(plan, Join):
             return self._join(plan)
         if isinstance(plan, SessionWindow):
@@ -152,10 +162,16 @@ class LazyBuilder:
         source = plan.wanted
         self._scans += 1
         if isinstance(source, LazySource) and not self._kept(plan) and not plan.is_tolerant:
-            return source.lazy(plan.fields).select(list(plan.schema.names))
+            return self._stamped(source.lazy(plan.fields).select(list(plan.read.names)), plan)
         frames = self._reading.splits(plan)
         numbered = [self._positioned(f, plan, i) for i, f in enumerate(frames)]
-        return pl.concat(numbered) if numbered else plan.schema.polars.to_frame().lazy()
+        return self._stamped(pl.concat(numbered) if numbered else plan.read.polars.to_frame().lazy(), plan)
+
+    def _stamped(self, frame: pl.LazyFrame, plan: Scan | Values) -> pl.LazyFrame:
+        if plan.stamp is None:
+            return frame
+        now = pl.lit(self._reading.now, dtype=pl.Int64).cast(TIMESTAMP_LTZ.polars)
+        return frame.with_columns(now.alias(STAMP))
 
     def _positioned(self, frame: pl.LazyFrame, plan: Plan, split: int) -> pl.LazyFrame:
         if not self._kept(plan):

@@ -19,24 +19,25 @@ _ROW, _OTHER = "__row", "__other_row"
 
 
 def join_frames(
-    plan: Join, left: pl.LazyFrame, right: pl.LazyFrame, places: Sequence[str] = ()
+    plan: Join, left: pl.LazyFrame, right: pl.LazyFrame, kept: Sequence[str] = ()
 ) -> pl.LazyFrame:
-    """The join of two frames; pairs may carry the places of their rows, which the frames have."""
+    """The join of two frames; some more of their columns are kept."""
+    names = [*plan.schema.names, *kept]
     if plan.residual is None and plan.keys:
-        return _by_keys(plan, left, right).select(*plan.schema.names, *places)
+        return _by_keys(plan, left, right).select(names)
     if plan.kind == "inner":
-        return _pairs(plan, left, right).select(*plan.schema.names, *places)
+        return _pairs(plan, left, right).select(names)
     # each input is read twice below, and must have the same numbers both times
     left, right = left.with_row_index(_ROW).cache(), right.with_row_index(_OTHER).cache()
     pairs = _pairs(plan, left, right).cache()
     if plan.kind in ("semi", "anti"):
-        return left.join(pairs, on=_ROW, how=plan.kind).select(list(plan.schema.names))
+        return left.join(pairs, on=_ROW, how=plan.kind).select(names)
     parts = [pairs]
     if plan.kind in ("left", "full"):
         parts.append(left.join(pairs, on=_ROW, how="anti"))
     if plan.kind in ("right", "full"):
         parts.append(right.join(pairs, on=_OTHER, how="anti"))
-    return pl.concat(parts, how="diagonal").select(list(plan.schema.names))
+    return pl.concat(parts, how="diagonal").select(names)
 
 
 def _by_keys(plan: Join, left: pl.LazyFrame, right: pl.LazyFrame) -> pl.LazyFrame:

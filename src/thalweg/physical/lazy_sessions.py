@@ -12,7 +12,7 @@ import polars as pl
 
 from thalweg.physical.lazy_windows import can_merge, merged_call
 from thalweg.plan.nodes import WINDOW_END, WINDOW_START, WINDOW_TIME, GroupBy, SessionWindow
-from thalweg.plan.properties import WINDOW_TIME_US
+from thalweg.plan.properties import WINDOW_TIME_US, bound_types
 
 if TYPE_CHECKING:
     from thalweg.physical.lazy import LazyBuilder
@@ -77,7 +77,7 @@ def _numbered(frame: pl.LazyFrame, keys: Sequence[str], gap_us: int) -> pl.LazyF
 
 def _with_bounds(frame: pl.LazyFrame, plan: SessionWindow, first: pl.Expr, last: pl.Expr) -> pl.LazyFrame:
     """The bounds as times, from those of the first and the last row in microseconds."""
-    held = plan.schema.type_of(WINDOW_END).polars
+    held = bound_types(plan.schema.type_of(WINDOW_TIME).polars)
     end = last + plan.window.gap_us
     bounds = {WINDOW_START: first, WINDOW_END: end, WINDOW_TIME: end - WINDOW_TIME_US}
-    return frame.with_columns([e.cast(held).alias(n) for n, e in bounds.items()])
+    return frame.with_columns([e.cast(held[n]).alias(n) for n, e in bounds.items()])

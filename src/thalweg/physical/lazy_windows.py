@@ -17,7 +17,7 @@ from thalweg.plan.nodes import (
     Project,
     Window,
 )
-from thalweg.plan.properties import WINDOW_TIME_US
+from thalweg.plan.properties import WINDOW_TIME_US, bound_types
 from thalweg.progress.windows import WindowSpec
 
 if TYPE_CHECKING:
@@ -44,12 +44,12 @@ def window_rows(frame: pl.LazyFrame, plan: Window) -> pl.LazyFrame:
 
 def _with_bounds(frame: pl.LazyFrame, plan: Window) -> pl.LazyFrame:
     """The bounds as times, from the end in microseconds."""
-    held = plan.schema.type_of(WINDOW_END).polars
+    held = bound_types(plan.schema.type_of(WINDOW_TIME).polars)
     end = pl.col(WINDOW_END)
     return frame.with_columns(
-        _start_of(end, plan.window).cast(held).alias(WINDOW_START),
-        end.cast(held).alias(WINDOW_END),
-        (end - WINDOW_TIME_US).cast(held).alias(WINDOW_TIME),
+        _start_of(end, plan.window).cast(held[WINDOW_START]).alias(WINDOW_START),
+        end.cast(held[WINDOW_END]).alias(WINDOW_END),
+        (end - WINDOW_TIME_US).cast(held[WINDOW_TIME]).alias(WINDOW_TIME),
     )
 
 

@@ -10,6 +10,7 @@ from thalweg.columnar.batch import OFFSET, OTHER_OFFSET, OTHER_SPLIT, SPLIT
 from thalweg.expr import aggregates
 from thalweg.expr.nodes import Aggregate
 from thalweg.plan.keys import DeclaredKey
+from thalweg.plan.lookup import LookupJoin
 from thalweg.plan.nodes import (
     AssignWatermark,
     BadRows,
@@ -29,7 +30,7 @@ from thalweg.plan.nodes import (
     Window,
 )
 from thalweg.plan.over import Over
-from thalweg.plan.properties import join_bounds, recomputes
+from thalweg.plan.properties import join_bounds, properties, recomputes
 
 
 @dataclass
@@ -66,7 +67,7 @@ def _visit(plan: Plan, needs: Needs, seen: set[Plan]) -> None:
     if plan in seen:
         return
     seen.add(plan)
-    for below in plan.inputs:
+    for below in rows_below(plan):
         # late and bad rows leave their step through a port of its own
         if not isinstance(plan, (Late, BadRows)):
             needs.reads[below] += 1
@@ -90,6 +91,16 @@ def _visit(plan: Plan, needs: Needs, seen: set[Plan]) -> None:
                 _mark_verdicts(below, needs)
 
 
+def looks_up(plan: Plan) -> bool:
+    """Whether the rows of the left input go through, each with what a table has for it."""
+    return isinstance(plan, LookupJoin) and not properties(plan.left).is_updating
+
+
+def rows_below(plan: Plan) -> tuple[Plan, ...]:
+    """The inputs whose rows come to a step; a table that is looked up does not come."""
+    return (plan.left,) if isinstance(plan, LookupJoin) else plan.inputs
+
+
 def reads_positions(plan: GroupBy) -> bool:
     """Whether some aggregate depends on where rows stood in their source, if they have a place there."""
     calls = [a.expr for a in plan.aggregates]
@@ -100,9 +111,9 @@ def _mark_positions(plan: Plan, needs: Needs) -> None:
     """Scans whose rows reach the step one by one."""
     if isinstance(plan, (Scan, Values)):
         needs.positions.add(plan)
-    if isinstance(plan, (GroupBy, Join, MapBatches)):
+    if isinstance(plan, (GroupBy, MapBatches)) or (isinstance(plan, Join) and not looks_up(plan)):
         return
-    for below in plan.inputs:
+    for below in rows_below(plan):
         _mark_positions(below, needs)
 
 
@@ -110,7 +121,7 @@ def pairs_below(plan: Plan) -> Join | None:
     """The join whose pairs of source rows a plan hands on one by one, if it does."""
     while isinstance(plan, (Project, Filter, DeclaredKey)):
         plan = plan.inputs[0]
-    if isinstance(plan, Join) and plan.kind == "inner" and all(map(are_rows_of_sources, plan.inputs)):
+    if type(plan) is Join and plan.kind == "inner" and all(map(are_rows_of_sources, plan.inputs)):
         return plan
     return None
 
@@ -144,9 +155,11 @@ def _mark_verdicts(plan: Plan, needs: Needs) -> None:
     """The watermark is used up by the first stateful step."""
     if isinstance(plan, AssignWatermark):
         needs.verdicts.add(plan)
-    if isinstance(plan, (GroupBy, Join, Rank, Limit, Window, SessionWindow, Over)):
+    if isinstance(plan, (GroupBy, Rank, Limit, Window, SessionWindow, Over)):
         return
-    for below in plan.inputs:
+    if isinstance(plan, Join) and not looks_up(plan):
+        return
+    for below in rows_below(plan):
         _mark_verdicts(below, needs)
 
 
@@ -154,9 +167,9 @@ def has_positions(plan: Plan, needs: Needs) -> bool:
     """Whether the plan's rows carry their position."""
     if isinstance(plan, (Scan, Values)):
         return plan in needs.positions
-    if isinstance(plan, (GroupBy, Join, MapBatches, Limit)):
+    if isinstance(plan, (GroupBy, MapBatches, Limit)) or (isinstance(plan, Join) and not looks_up(plan)):
         return False
-    return bool(plan.inputs) and all(has_positions(p, needs) for p in plan.inputs)
+    return bool(plan.inputs) and all(has_positions(p, needs) for p in rows_below(plan))
 
 
 def reads_late(plan: Plan) -> bool:

@@ -10,9 +10,9 @@ Not here: rewriting plans (optimizer/), running bounded plans with Polars (lazy.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from thalweg.base.schema import SYSTEM_PREFIX, Schema
+from thalweg.base.schema import STAMP, SYSTEM_PREFIX, Schema
 from thalweg.errors import PlanError
 from thalweg.expr.nodes import Column, Expr, substitute
 from thalweg.job.job import Edge, EventTime, Job, ScanSpec, Stage, WriteSpec
@@ -26,8 +26,9 @@ from thalweg.operators.rowwise import (
     UnplaceStep,
 )
 from thalweg.operators.split_names import SplitNamesSpec
-from thalweg.physical import grouping, joining, needs, over, ranking, sessions
+from thalweg.physical import grouping, joining, lookups, needs, over, ranking, sessions
 from thalweg.plan.keys import DeclaredKey
+from thalweg.plan.lookup import LookupJoin
 from thalweg.plan.nodes import (
     AssignWatermark,
     BadRows,
@@ -133,6 +134,8 @@ class Planner:
             return sessions.place_session(self, plan)
         if isinstance(plan, GroupBy):
             return grouping.place_group_by(self, plan)
+        if isinstance(plan, LookupJoin):
+            return lookups.place_lookup(self, plan)
         if isinstance(plan, Join):
             return joining.place_join(self, plan)
         if isinstance(plan, Rank):
@@ -192,14 +195,18 @@ class Planner:
             wants_position=plan in self.needs.positions,
             number=number,
             is_tolerant=plan.is_tolerant,
+            stamp=plan.stamp,
         )
+        if plan.stamp == "clock":
+            stamp = Column(STAMP)
+            stage.scan = replace(stage.scan, time=EventTime(STAMP, stamp, stamp, wants_verdict=False))
         stage.origin = {f.name: Column(f.name) for f in plan.schema}
         return stage
 
     def _values(self, plan: Values) -> OpenStage:
         from thalweg.physical.values import ValuesSource
 
-        scan = Scan(ValuesSource(plan.frame))
+        scan = Scan(ValuesSource(plan.frame), stamp=plan.stamp)
         if plan in self.needs.positions:
             self.needs.positions.add(scan)
         return self._scan(scan)
@@ -217,8 +224,6 @@ class Planner:
         time = substitute(Column(plan.column), stage.origin)
         mark = substitute(plan.watermark, stage.origin)
         wanted = plan in self.needs.verdicts
-        from dataclasses import replace
-
         stage.scan = replace(stage.scan, time=EventTime(plan.column, time, mark, wants_verdict=wanted))
         return stage
 

@@ -26,7 +26,16 @@ from thalweg.operators.windows import LATE, WindowsSpec
 from thalweg.physical import needs
 from thalweg.physical.arguments import call_of, needs_rows
 from thalweg.physical.panes import BOUNDS
-from thalweg.plan.nodes import WINDOW_END, WINDOW_START, GroupBy, Plan, Project, SessionWindow, Window
+from thalweg.plan.nodes import (
+    WINDOW_END,
+    WINDOW_START,
+    WINDOW_TIME,
+    GroupBy,
+    Plan,
+    Project,
+    SessionWindow,
+    Window,
+)
 from thalweg.plan.properties import UNTIL_END, corrects_windows, properties
 
 if TYPE_CHECKING:
@@ -135,7 +144,8 @@ def place_group_by(planner: Planner, plan: GroupBy, found: GroupedSessions) -> O
         stage.add(SessionPartialsSpec(f"{stage.id}.partials{len(stage.operators)}", shape, gap))
     target = planner.exchanged(stage, found.keys, "session")
     slack = properties(found.window.input).times.get(found.window.column, UNTIL_END)
-    held = plan.input.schema.type_of(WINDOW_START).polars
+    columns = plan.input.schema
+    held = (columns.get(WINDOW_TIME) or columns.type_of(WINDOW_START)).polars
     below = properties(plan.input)
     # the end of a session lags one microsecond more than the time of its rows
     lag = below.lag(WINDOW_END, UNTIL_END) - 1 if corrects_windows(below) else None
@@ -152,6 +162,6 @@ def place_session(planner: Planner, plan: SessionWindow) -> OpenStage:
     keys = plan.window.partition
     target = planner.exchanged(stage, keys, "session")
     slack = properties(plan.input).times.get(plan.column, UNTIL_END)
-    held = plan.schema.type_of(WINDOW_START).polars
+    held = plan.schema.type_of(WINDOW_TIME).polars
     target.add(SessionRowsSpec(f"{target.id}.session", columns, keys, plan.window.gap_us, slack, held))
     return target

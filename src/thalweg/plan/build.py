@@ -36,6 +36,7 @@ from thalweg.plan.nodes import (
     Union,
     Window,
 )
+from thalweg.plan.proctime import clocked, with_proctime
 from thalweg.progress.sessions import SessionSpec
 from thalweg.progress.windows import WindowSpec
 
@@ -59,6 +60,7 @@ def filter_rows(plan: Plan, condition: Expr, *, clause: str = "WHERE") -> Plan:
 def project(plan: Plan, items: Sequence[Named]) -> Plan:
     """Compute columns; the names must be unique."""
     _unique([i.name for i in items], [i.expr.span for i in items])
+    plan, items = with_proctime(plan, items)
     resolved = []
     for item in items:
         _no_aggregates(item.expr, "SELECT without GROUP BY")
@@ -123,7 +125,7 @@ def allow_lateness(plan: Plan, lateness_us: int) -> Plan:
 def window(plan: Plan, column: str, spec: WindowSpec, *, where: Span | None = None) -> Plan:
     """Give each row its windows; needs a time column."""
     _check_window(plan, column, where)
-    return Window(plan, column, spec)
+    return Window(clocked(plan, column), column, spec)
 
 
 def session(plan: Plan, column: str, spec: SessionSpec, *, where: Span | None = None) -> Plan:
@@ -131,7 +133,7 @@ def session(plan: Plan, column: str, spec: SessionSpec, *, where: Span | None = 
     _check_window(plan, column, where)
     for name in spec.partition:
         plan.schema.type_of(name, where=where)
-    return SessionWindow(plan, column, spec)
+    return SessionWindow(clocked(plan, column), column, spec)
 
 
 def _check_window(plan: Plan, column: str, where: Span | None) -> None:

@@ -19,17 +19,20 @@ import polars as pl
 
 from thalweg.base.durations import shown
 from thalweg.base.schema import Schema
-from thalweg.base.types import INT64, STRING, TIMESTAMP, Field, Struct
+from thalweg.base.types import INT64, STRING, TIMESTAMP, Field
 from thalweg.errors import Span
 from thalweg.expr.infer import type_of
 from thalweg.expr.nodes import Expr, Named
+from thalweg.plan import shapes
+from thalweg.plan.shapes import WINDOW_END as WINDOW_END
+from thalweg.plan.shapes import WINDOW_START as WINDOW_START
+from thalweg.plan.shapes import WINDOW_TIME as WINDOW_TIME
+from thalweg.plan.shapes import Stamp, pruned, with_bounds, with_stamp
 from thalweg.progress.sessions import SessionSpec
 from thalweg.progress.windows import WindowSpec
 from thalweg.protocols.conditions import Conditions, FilteringSource
 from thalweg.protocols.sink import Sink
 from thalweg.protocols.source import Source
-
-WINDOW_START, WINDOW_END, WINDOW_TIME = "window_start", "window_end", "window_time"
 
 
 @dataclass(frozen=True)
@@ -95,18 +98,25 @@ class Scan(Plan):
     filter: Conditions = ()
     is_tolerant: bool = False
     """Whether rows that cannot be read are kept apart (`BadRows`) instead of stopping the job."""
+    stamp: Stamp = None
 
     @cached_property
     def schema(self) -> Schema:
+        return with_stamp(self.read, self.stamp)
+
+    @cached_property
+    def read(self) -> Schema:
+        """The columns that the source gives."""
         whole = self.source.schema
         if self.fields is None:
             return whole
-        return Schema(tuple(_pruned(whole, name, members) for name, members in self.fields))
+        return Schema(tuple(pruned(whole, name, members) for name, members in self.fields))
 
     def describe(self) -> str:
-        columns = "*" if self.fields is None else ", ".join(_shown(*f) for f in self.fields)
+        columns = "*" if self.fields is None else ", ".join(shapes.shown(*f) for f in self.fields)
         tail = f" where {' AND '.join(map(str, self.filter))}" if self.filter else ""
-        return f"Scan {self.source.describe()} [{columns}]{tail}"
+        time = "" if self.stamp is None else ", processing time"
+        return f"Scan {self.source.describe()} [{columns}{time}]{tail}"
 
     @property
     def wanted(self) -> Source:
@@ -117,17 +127,6 @@ class Scan(Plan):
         return self.source.filtered(self.filter)
 
 
-def _pruned(schema: Schema, name: str, members: tuple[str, ...] | None) -> Field:
-    held = schema.type_of(name)
-    if members is None or not isinstance(held, Struct):
-        return Field(name, held)
-    return Field(name, Struct(tuple(f for f in held.fields if f.name in members)))
-
-
-def _shown(name: str, members: tuple[str, ...] | None) -> str:
-    return name if members is None else f"{name}{{{', '.join(members)}}}"
-
-
 @dataclass(frozen=True)
 class Values(Plan):
     """Constant rows, as a frame that the plan holds."""
@@ -135,10 +134,11 @@ class Values(Plan):
     frame: pl.DataFrame = field(compare=False, repr=False)
     key: int = 0
     """Tells frames apart; frames themselves do not hash."""
+    stamp: Stamp = None
 
     @cached_property
     def schema(self) -> Schema:
-        return Schema.from_polars(self.frame.schema)
+        return with_stamp(Schema.from_polars(self.frame.schema), self.stamp)
 
     def describe(self) -> str:
         return f"Values {self.frame.height} rows"
@@ -316,9 +316,7 @@ class Window(_Unary):
 
     @cached_property
     def schema(self) -> Schema:
-        held = self.input.schema.get(self.column) or TIMESTAMP
-        added = tuple(Field(n, held) for n in (WINDOW_START, WINDOW_END, WINDOW_TIME))
-        return Schema((*self.input.schema.fields, *added))
+        return with_bounds(self.input.schema, self.column)
 
     def describe(self) -> str:
         return f"Window {self.window} on {self.column}"
@@ -334,9 +332,7 @@ class SessionWindow(_Unary):
 
     @cached_property
     def schema(self) -> Schema:
-        held = self.input.schema.get(self.column) or TIMESTAMP
-        added = tuple(Field(n, held) for n in (WINDOW_START, WINDOW_END, WINDOW_TIME))
-        return Schema((*self.input.schema.fields, *added))
+        return with_bounds(self.input.schema, self.column)
 
     def describe(self) -> str:
         return f"Session {self.window} on {self.column}"

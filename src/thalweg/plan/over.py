@@ -128,11 +128,15 @@ def over(
         assert isinstance(resolved, Aggregate), "only aggregates slide"
         _check(resolved, schema, where or item.expr.span)
         found.append(Named(item.name, computed.of(resolved)))
+    # imported here: it knows this step, too
+    from thalweg.plan.proctime import clocked
+
     below = computed.below(plan)
-    made = Over(below, tuple(partition), keys[0].column, frame, tuple(found), () if is_time else keys)
+    timed = clocked(below, keys[0].column) if is_time else below
+    made = Over(timed, tuple(partition), keys[0].column, frame, tuple(found), () if is_time else keys)
     if below is not plan:
         return Project(made, tuple(Named(n, Column(n)) for n in (*schema.names, *(f.name for f in found))))
-    return _merged(made) if isinstance(plan, Over) else made
+    return _merged(made) if isinstance(timed, Over) else made
 
 
 class _Computed:

@@ -15,8 +15,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 
+import polars as pl
+
+from thalweg.base.schema import STAMP
 from thalweg.expr.nodes import Call, Column, Expr, Literal
 from thalweg.plan.keys import Closing, DeclaredKey, closings_of_pairs, projected
+from thalweg.plan.lookup import LookupJoin
 from thalweg.plan.nodes import (
     WINDOW_END,
     WINDOW_START,
@@ -45,6 +49,13 @@ from thalweg.plan.time_bounds import SideBound, output_times, side_bounds
 
 WINDOW_TIME_US = 1000
 """`window_time` is one millisecond before the window's end, as in Flink."""
+
+
+def bound_types(time: pl.DataType) -> dict[str, pl.DataType]:
+    """The types of a window's columns, over rows whose time has this type: its bounds are local times."""
+    local = pl.Datetime("us") if isinstance(time, pl.Datetime) else time
+    return {WINDOW_START: local, WINDOW_END: local, WINDOW_TIME: time}
+
 
 UNTIL_END = 1 << 61
 """The slack of a time that nothing is known about: bounded input, whose windows close at its end."""
@@ -95,11 +106,15 @@ def properties(plan: Plan) -> Properties:
     """The properties of a plan."""
     below = [properties(p) for p in plan.inputs]
     if isinstance(plan, Scan):
-        return Properties(plan.source.is_bounded)
+        return Properties(plan.source.is_bounded, times=_clock(plan))
     if isinstance(plan, Values):
-        return Properties(is_bounded=True)
+        return Properties(is_bounded=True, times=_clock(plan))
     if isinstance(plan, Union):
         return _union(below)
+    if isinstance(plan, LookupJoin):
+        # rows go on when they come; those that may be taken back wait for the cut
+        left = below[0]
+        return Properties(left.is_bounded, True) if left.is_updating else _with(left, keys=frozenset())
     if isinstance(plan, Join):
         return _join(plan, below[0], below[1])
     assert len(below) == 1, "every other node has one input"
@@ -110,6 +125,8 @@ def reads_endless(plan: Plan) -> bool:
     """Whether some source below never ends; the plan may end all the same, after a LIMIT."""
     if isinstance(plan, Scan):
         return not plan.source.is_bounded
+    if isinstance(plan, LookupJoin):
+        return reads_endless(plan.left)
     return any(reads_endless(below) for below in plan.inputs)
 
 
@@ -161,6 +178,11 @@ def _unary(plan: Plan, below: Properties) -> Properties:
     return below
 
 
+def _clock(plan: Scan | Values) -> dict[str, int]:
+    """When a row was read, where that is the watermark of its source."""
+    return {STAMP: 0} if plan.stamp == "clock" else {}
+
+
 def _with(below: Properties, **changes: object) -> Properties:
     from dataclasses import replace
 
@@ -193,7 +215,7 @@ def _lags(below: Properties) -> dict[str, int]:
 def join_bounds(plan: Join) -> tuple[SideBound, SideBound]:
     """For how long the rows of both inputs can find partners; for ever, if rows can be taken back."""
     left, right = (properties(p) for p in plan.inputs)
-    if left.is_updating or right.is_updating:
+    if left.is_updating or right.is_updating or isinstance(plan, LookupJoin):
         return SideBound(), SideBound()
     return side_bounds(plan, left.times, right.times)
 

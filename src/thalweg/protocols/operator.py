@@ -109,6 +109,10 @@ class Context(Protocol):
         """The state declared under this name (its type depends on the kind declared)."""
         ...
 
+    def lookup(self, name: str) -> Any:
+        """Whom to ask for rows of the table declared under this name (see `protocols.lookup`)."""
+        ...
+
     @property
     def rows_max(self) -> int:
         """The most rows that one emitted batch may have."""

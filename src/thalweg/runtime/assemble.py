@@ -40,6 +40,8 @@ class Assembled:
     tasks: list[Task]
     states: dict[str, dict[tuple[str, str], Any]] = field(default_factory=dict)
     owners: dict[str, SharedOwner] = field(default_factory=dict)
+    lookups: list[Any] = field(default_factory=list)
+    """What answers for tables; to be closed with the run."""
 
     @property
     def sources(self) -> list[SourceTask]:
@@ -62,10 +64,15 @@ class _Context:
     rows_max: int
     inputs: int
     split_name: Callable[[int], str]
+    lookups: Mapping[str, Any]
 
     def state(self, name: str) -> Any:
         """The state declared under the name."""
         return self.states[name]
+
+    def lookup(self, name: str) -> Any:
+        """Whom to ask for rows of the table declared under the name."""
+        return self.lookups[name]
 
 
 class _Assembler:
@@ -104,7 +111,8 @@ class _Assembler:
         for spec in stage.operators:
             own = self._states(stage, spec, index)
             states.update({(spec.id, n): s for n, s in own.items()})
-            context = _Context(own, self.options.rows_max, max(1, inputs), self._split_name)
+            lookups = self._lookups(spec)
+            context = _Context(own, self.options.rows_max, max(1, inputs), self._split_name, lookups)
             operators.append((spec.id, spec.build(context)))
         self.result.states[name] = states
         writer = None if stage.write is None else stage.write.sink.open(stage.write.schema, index)
@@ -114,7 +122,19 @@ class _Assembler:
         )
         if stage.scan is None or owner is None:
             return Task(parts, self.on_barrier)
-        return SourceTask(parts, self.on_barrier, scan=stage.scan, owner=owner, clock=self.clock)
+        return SourceTask(
+            parts, self.on_barrier, scan=stage.scan, owner=owner, clocks=(self.clock, self.options.wall)
+        )
+
+    def _lookups(self, spec: OperatorSpec) -> Mapping[str, Any]:
+        if not hasattr(spec, "lookups"):
+            return {}
+        # imported here: only few jobs look anything up
+        from thalweg.runtime.lookups import lookups_of
+
+        made = lookups_of(spec, self.clock)
+        self.result.lookups += made.values()
+        return made
 
     def _split_name(self, number: int) -> str:
         """The name of a split, whose number says the source and which split of it."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from thalweg.job.job import Job
 from thalweg.runtime.owner import SharedMeeting, SharedOwner
@@ -16,12 +16,19 @@ def join_meetings(job: Job, owners: Mapping[str, SharedOwner]) -> None:
 
 
 def meetings(job: Job) -> list[list[str]]:
-    """The source stages with event time, those together whose rows meet."""
+    """The source stages with a time, those together whose rows meet; event time does not follow a clock."""
+    found = [
+        (s.id, s.scan.stamp == "clock") for s in job.stages if s.scan is not None and s.scan.time is not None
+    ]
+    return [
+        g for kind in (False, True) for g in _groups(job, [i for i, has_clock in found if has_clock is kind])
+    ]
+
+
+def _groups(job: Job, stages: Sequence[str]) -> list[list[str]]:
     groups: list[tuple[list[str], set[str]]] = []
-    for stage in job.stages:
-        if stage.scan is None or stage.scan.time is None:
-            continue
-        together, reached = [stage.id], _reached(job, stage.id)
+    for stage in stages:
+        together, reached = [stage], _reached(job, stage)
         apart = []
         for others, theirs in groups:
             if theirs & reached:
@@ -29,7 +36,7 @@ def meetings(job: Job) -> list[list[str]]:
             else:
                 apart.append((others, theirs))
         groups = [*apart, (together, reached)]
-    return [stages for stages, _ in groups]
+    return [together for together, _ in groups]
 
 
 def _reached(job: Job, stage: str) -> set[str]:

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from thalweg.checkpoint.snapshot import JobSnapshot
 
 
+def wall_clock() -> int:
+    """The time of day in microseconds since the epoch."""
+    return time.time_ns() // 1000
+
+
 @dataclass(frozen=True)
 class RunOptions:
-    """How a job is executed; none of these changes a result.
+    """How a job is executed; none of these changes a result, but the clock those by processing time.
 
     Attributes:
         runtime: `threads` (one per task slot) or `inline` (one thread).
@@ -23,6 +29,7 @@ class RunOptions:
         idle_timeout: seconds after which a split without rows no longer holds event time back.
         drift_max: seconds of event time that a split may be ahead of the slowest.
         report_silence: seconds of input without output after which `why` is reported.
+        wall: the clock that processing time is read from, in microseconds since the epoch.
     """
 
     runtime: str = "threads"
@@ -36,3 +43,4 @@ class RunOptions:
     idle_timeout: float | None = None
     drift_max: float | None = None
     report_silence: float = 10.0
+    wall: Callable[[], int] = wall_clock

@@ -123,6 +123,13 @@ class SharedOwner:
                 self._owner.idle_discovery()
                 self._meeting.settle(self)
 
+    def reach(self, time: int) -> None:
+        """The clock is the watermark, and goes on while no split is read; those found later start there."""
+        with self._meeting.lock:
+            if not self._owner.unfinished and not self._owner.is_ended:
+                self._owner.catch_up(time)
+                self._meeting.settle(self)
+
     def finish(self, split: str) -> None:
         """A split has ended; the next one may be another task's."""
         with self._meeting.lock:

@@ -190,4 +190,6 @@ class Run:
         """Give back everything that is held: files, and state, which cycles of tasks would keep for long."""
         for task in self.tasks:
             task.close()
+        for lookup in self.parts.lookups:
+            lookup.close()
         self.parts.states.clear()

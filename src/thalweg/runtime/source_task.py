@@ -12,14 +12,17 @@ source), the decision when to cut (coordinator.py).
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import polars as pl
 
+from thalweg.base.schema import STAMP
+from thalweg.base.types import TIMESTAMP_LTZ
 from thalweg.columnar.batch import BEFORE, OFFSET, SPLIT, Batch
-from thalweg.columnar.eager import beside
+from thalweg.columnar.eager import beside, compute_with
 from thalweg.errors import DataError
 from thalweg.job.job import ScanSpec
 from thalweg.progress.merge import Progress
@@ -34,6 +37,11 @@ from thalweg.runtime.times import TimeReader, offsets_of
 
 _DRAINED_ROWS = 1024
 """A read that gives fewer rows has taken all there was; files give more until their end."""
+_TICK = 0.1
+"""Seconds between two looks at the clock, where it is the watermark of a source without rows just now."""
+_NEVER = -(1 << 62)
+Clocks = tuple[Callable[[], float], Callable[[], int]]
+"""Seconds of a clock that only measures, and microseconds of the time of day."""
 
 
 @dataclass
@@ -48,6 +56,8 @@ class OpenSplit:
     rows: int = 0
     idle_since: float | None = None
     resume_at: float = 0.0
+    stamp: int = _NEVER
+    """The processing time of its last rows; it never goes back, whatever the clock does."""
 
 
 class SourceTask(Task):
@@ -60,11 +70,13 @@ class SourceTask(Task):
         *,
         scan: ScanSpec,
         owner: SharedOwner,
-        clock: Callable[[], float],
+        clocks: Clocks,
     ) -> None:
         super().__init__(parts, on_barrier)
         self.scan, self.owner = scan, owner
-        self._clock = clock
+        self._clock, self._wall = clocks
+        self._is_clocked = scan.stamp == "clock"
+        self._ticked_at = -math.inf
         self._times = None if scan.time is None else TimeReader(scan.time, scan.schema)
         self.splits: list[OpenSplit] = []
         self.pending: list[tuple[int, Split, Mapping[str, Any]]] = []
@@ -74,7 +86,7 @@ class SourceTask(Task):
         self.is_stopping = False
         self.share = (0, 1, 0)
         """Of the splits found later: which remainder, of how many tasks, from which number on."""
-        self._looked_at = clock()
+        self._looked_at = self._clock()
         self.rows_read = self.rows_bad = self.rows_ahead = 0
         self.fresh = False
         """Whether rows were read, or event time moved, since the last cut, so that another is due."""
@@ -102,6 +114,8 @@ class SourceTask(Task):
             return False
         self._discover()
         self._open_pending()
+        if self._is_clocked:
+            self._tick()
         if not self.splits and not self.pending and self.owner.is_complete:
             self._emitting = self._end_all()
             return True
@@ -113,6 +127,17 @@ class SourceTask(Task):
         if not self.owner.is_complete:
             numbers.append(self.share[2])
         return _split_number(self.scan, min(numbers)) if numbers else _split_number(self.scan) + (1 << 32)
+
+    def _tick(self) -> None:
+        """Let the clock go on for splits that have no rows just now."""
+        now = self._clock()
+        if now - self._ticked_at < _TICK:
+            return
+        self._ticked_at, time = now, self._wall()
+        for current in self.splits:
+            current.clock.start_at(time)
+            self.owner.report(current.split.id, current.clock.current)
+        self.owner.reach(time)
 
     def finish(self) -> Iterator[Output | Message]:
         """As any task; what is still open was read for nobody."""
@@ -145,7 +170,9 @@ class SourceTask(Task):
             clock = SplitClock.from_data(saved["clock"]) if "clock" in saved else SplitClock()
             clock.start_at(start)
             clock.start_at(saved.get("watermark"))
-            self.splits.append(OpenSplit(number, split, name, reader, clock, rows=saved.get("rows", 0)))
+            opened = OpenSplit(number, split, name, reader, clock, rows=saved.get("rows", 0))
+            opened.stamp = saved.get("stamp", _NEVER)
+            self.splits.append(opened)
 
     def _may_open(self, split: Split) -> bool:
         """Splits in order are read one at a time, and with event time so by all tasks of the source."""
@@ -154,6 +181,8 @@ class SourceTask(Task):
 
     def _read_next(self) -> bool:
         self.wait = None if self.owner.is_complete else 0.1
+        if self._is_clocked:
+            self._note_wait(_TICK)
         now = self._clock()
         for _ in range(len(self.splits)):
             self._turn = (self._turn + 1) % len(self.splits)
@@ -175,6 +204,8 @@ class SourceTask(Task):
         if chunk.wait is not None:
             current.resume_at = now + chunk.wait
             self._note_wait(chunk.wait)
+        if self._is_clocked:
+            return
         self.owner.had_nothing(current.split.id, now)
         if self.owner.idle_timeout is not None:
             self._note_wait(self.owner.idle_timeout)
@@ -197,6 +228,8 @@ class SourceTask(Task):
         self.fresh = self.fresh or self._watermark != before
 
     def _take(self, current: OpenSplit, chunk: Chunk) -> Iterator[Output | Message]:
+        if self.scan.stamp is not None:
+            chunk = self._stamped(current, chunk)
         chunk = self._checked_times(current, chunk)
         if chunk.bad:
             if not self.scan.is_tolerant:
@@ -214,6 +247,17 @@ class SourceTask(Task):
             self._close_split(current)
         if self._times is not None:
             yield from self._advance(self.owner.announced)
+
+    def _stamped(self, current: OpenSplit, chunk: Chunk) -> Chunk:
+        """The rows with the time at which they were read; no later rows of the split get an earlier one."""
+        if chunk.frame is None:
+            return chunk
+        reached = current.clock.current if self._is_clocked else None
+        current.stamp = max(self._wall(), current.stamp, _NEVER if reached is None else reached)
+        stamp = pl.lit(current.stamp, dtype=pl.Int64).cast(TIMESTAMP_LTZ.polars).alias(STAMP)
+        # the clock is no news of when rows arrived
+        arrived = None if self._is_clocked else chunk.arrived
+        return replace(chunk, frame=compute_with(chunk.frame, [stamp]), arrived=arrived)
 
     def _through_chain(self, current: OpenSplit, chunk: Chunk, batch: Batch) -> Iterator[Output | Message]:
         try:
@@ -271,6 +315,7 @@ class SourceTask(Task):
             "clock": s.clock.to_data(),
             "rows": s.rows,
             "ended": ended,
+            **({} if s.stamp == _NEVER else {"stamp": s.stamp}),
         }
 
     def drain(self) -> Step:

@@ -102,7 +102,7 @@ def execute(roots: Sequence[Plan], how: Execution) -> Result:
         run = _run_stream(final_writes(plans), replace(how, options=without_clock(how.options)))
         result = _result_of(run, mode, time.monotonic() - begun)
     elif mode == "batch":
-        bad_count = run_batch(plans)
+        bad_count = run_batch(plans, how.options.wall())
         result = Result(how.name, mode, 0, time.monotonic() - begun, is_complete=True, bad_count=bad_count)
     else:
         run = _run_stream(plans, how)
@@ -184,12 +184,17 @@ def choose_mode(plans: Sequence[Plan], wanted: Mode) -> str:
     return "stream"
 
 
-def run_batch(plans: Sequence[Plan]) -> int:
-    """All plans as lazy queries; what they share is computed once. Returns how many rows were bad."""
+def run_batch(plans: Sequence[Plan], now: int) -> int:
+    """All plans as lazy queries; what they share is computed once. Returns how many rows were bad.
+
+    Args:
+        plans: the sinks.
+        now: the processing time of all rows.
+    """
     writes = [p for p in plans if isinstance(p, Write)]
     for write in writes:
         check_sink(write, batch=True)
-    reading = BoundedReading(event_times(plans))
+    reading = BoundedReading(event_times(plans), now)
     builder = LazyBuilder(list(plans), reading)
     queries = [builder.result(w.input) for w in writes]
     try:

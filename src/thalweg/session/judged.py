@@ -35,8 +35,9 @@ def final_writes(plans: Sequence[Plan]) -> list[Plan]:
 
 
 def without_clock(options: RunOptions) -> RunOptions:
-    """The options without what reads a clock: bounded input waits for nobody."""
-    return replace(options, idle_timeout=None)
+    """The options with a clock that stands: bounded input waits for nobody, and is read at one time."""
+    now = options.wall()
+    return replace(options, idle_timeout=None, wall=lambda: now)
 
 
 def _final(write: Write) -> Write:

@@ -25,10 +25,12 @@ class BoundedReading:
 
     Args:
         times: the event time of scans that have one; tolerant scans keep rows without it apart.
+        now: the processing time of all rows, which are read as one table.
     """
 
-    def __init__(self, times: Mapping[Scan, EventTime]) -> None:
+    def __init__(self, times: Mapping[Scan, EventTime], now: int) -> None:
         self._times = times
+        self.now = now
         self._read: dict[Scan, tuple[list[pl.LazyFrame], pl.LazyFrame]] = {}
         self.bad_count = 0
         """How many rows were kept apart."""
@@ -51,7 +53,7 @@ class BoundedReading:
         return self._read[plan]
 
     def _split(self, plan: Scan, split: Split, bad: list[pl.DataFrame]) -> pl.LazyFrame:
-        frames = [plan.schema.polars.to_frame()]
+        frames = [plan.read.polars.to_frame()]
         for chunk in self._chunks(plan, split):
             if chunk.bad:
                 if not plan.is_tolerant:

@@ -119,7 +119,8 @@ def _writes(session: Session, plan: Plan, target: str, span: Span | None = None)
             session, {(Late(w), late): where for w in [*_found(plan, Window), *_found(plan, SessionWindow)]}
         )
     sinks = session.catalog.error_sinks
-    tables = {s: sinks[s] for s in _found(plan, Scan) if s in sinks}
+    scans = {s: replace(s, stamp=None) for s in _found(plan, Scan) if isinstance(s, Scan)}
+    tables = {s: sinks[table] for s, table in scans.items() if table in sinks}
     return [*made, *_sides(session, {(BadRows(s), name): where for s, (name, where) in tables.items()})]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from thalweg.testing.contract import LINES, ConformanceError, Line
 from thalweg.testing.formats import check_format
+from thalweg.testing.lookups import check_lookup
 from thalweg.testing.operators import check_operator
 from thalweg.testing.runtimes import check_runtime
 from thalweg.testing.scripts import Rows
@@ -14,6 +15,7 @@ from thalweg.testing.states import check_state
 __all__ = [
     "check_source",
     "check_format",
+    "check_lookup",
     "check_sink",
     "check_operator",
     "check_state",

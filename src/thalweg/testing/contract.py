@@ -16,6 +16,7 @@ from dataclasses import dataclass
 
 from thalweg.connectors.files.format import Format
 from thalweg.protocols.conditions import FilteringSource
+from thalweg.protocols.lookup import KeyReader, VersionedSource
 from thalweg.protocols.operator import Operator
 from thalweg.protocols.sink import Writer
 from thalweg.protocols.source import LazySource, Reader, Source
@@ -85,6 +86,8 @@ _PROTOCOLS: tuple[type, ...] = (
     Reader,
     LazySource,
     FilteringSource,
+    KeyReader,
+    VersionedSource,
     Writer,
     Operator,
     KeyedColumns,

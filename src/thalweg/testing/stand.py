@@ -25,6 +25,7 @@ from thalweg.protocols.messages import Watermark
 from thalweg.protocols.operator import MAIN, Operator, OperatorSpec, Output, Side
 from thalweg.protocols.state import ColumnsSpec, MultimapSpec, RowsSpec, StateSpec
 from thalweg.runtime.chain import Chain
+from thalweg.runtime.lookups import lookups_of
 from thalweg.runtime.outputs import owner_of
 from thalweg.testing.contract import check
 from thalweg.testing.scripts import Cut, Event, Place, Rows, size_of
@@ -101,9 +102,13 @@ class _Context:
     states: Mapping[str, Any]
     rows_max: int
     inputs: int
+    lookups: Mapping[str, Any]
 
     def state(self, name: str) -> Any:
         return self.states[name]
+
+    def lookup(self, name: str) -> Any:
+        return self.lookups[name]
 
     def split_name(self, number: int) -> str:
         return f"split {number}"
@@ -177,7 +182,8 @@ class _Run:
         made = []
         for number, spec in enumerate(self._bench.specs):
             own = {name: state for (owner, name), state in states.items() if owner == spec.id}
-            context = _Context(own, self._rows_max, self._bench.inputs if number == 0 else 1)
+            inputs = self._bench.inputs if number == 0 else 1
+            context = _Context(own, self._rows_max, inputs, lookups_of(spec, lambda: 0.0))
             made.append((spec.id, _Watched(spec, spec.build(context), self)))
         return Chain(made)
 

@@ -32,7 +32,7 @@ BOUND = (
     ),
     *("q20", "q21", "q22", "q23", "interval_join", "interval_left"),
 )
-WINDOWED = ("w_tumble", "w_hop", "w_cumulate", "w_session", "w_topn", "q11")
+WINDOWED = ("w_tumble", "w_hop", "w_cumulate", "w_session", "w_topn", "q11", "q12", "q13")
 
 
 def text(name: str) -> str:

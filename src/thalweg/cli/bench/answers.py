@@ -71,8 +71,21 @@ def q17(events: pl.LazyFrame) -> pl.LazyFrame:
     )
 
 
-QUERIES: dict[str, Query] = {q.__name__: q for q in (q0, q1, q2, q5, q17, *STATEFUL)}
-_WIDE = ("q0", "q1", "q2", "q18", "q20", "q22", "q23", "over_range")
+def q12(events: pl.LazyFrame) -> pl.LazyFrame:
+    """Bids per bidder in ten seconds of a clock that stands."""
+    counts = bids(events, "bidder").group_by("bidder").agg(pl.len().cast(pl.Int64).alias("bid_count"))
+    start, end = (pl.lit(s * 1_000_000).cast(pl.Datetime("us")) for s in (0, 10))
+    return counts.with_columns(start.alias("starttime"), end.alias("endtime"))
+
+
+def q13(events: pl.LazyFrame) -> pl.LazyFrame:
+    """Every bid with the value of its auction in the side table."""
+    value = (pl.col("auction") % 10_000).cast(pl.String).alias("value")
+    return bids(events, "auction", "bidder", "price", "dateTime").with_columns(value)
+
+
+QUERIES: dict[str, Query] = {q.__name__: q for q in (q0, q1, q2, q5, q12, q13, q17, *STATEFUL)}
+_WIDE = ("q0", "q1", "q2", "q13", "q18", "q20", "q22", "q23", "over_range")
 """Too many rows to hold them all at once."""
 UNDEFINED = {
     "q9": ("bidder", "bid_extra"),

@@ -144,6 +144,13 @@ LIMITS: dict[str, tuple[str, Callable[[list[str], Schema], None]]] = {
     ),
     "q2": (_POLARS, stateless(lambda f: f.filter(pl.col("auction") % 123 == 0), "auction", "price")),
     "q5": (_NUMBA, q5),
+    "q12": (_BY_HAND, by_hand("q12")),
+    "q13": (
+        _POLARS,
+        stateless(
+            lambda f: f.with_columns((pl.col("auction") % 10_000).cast(pl.String).alias("value")), *_BID[:4]
+        ),
+    ),
     "q17": (_NUMBA, q17),
     **{q.__name__: (_BY_HAND, by_hand(q.__name__)) for q in STATEFUL},
 }

@@ -6,6 +6,7 @@ from thalweg.cli.bench.delays import DELAYS
 from thalweg.cli.bench.demos import DEMOS
 from thalweg.cli.bench.incremental import INCREMENTAL
 from thalweg.cli.bench.model import Benchmark
+from thalweg.cli.bench.now import NOW
 from thalweg.cli.bench.stalls import STALLS
 from thalweg.cli.bench.starts import STARTS
 from thalweg.cli.bench.stateful import STATEFUL
@@ -14,6 +15,7 @@ from thalweg.cli.bench.throughput import BATCHES, JSON, STREAMS
 BENCHMARKS: tuple[Benchmark, ...] = (
     *STREAMS,
     JSON,
+    *NOW,
     *STATEFUL,
     *BATCHES,
     *DELAYS,

@@ -10,6 +10,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from thalweg.cli import nexmark
@@ -33,6 +34,7 @@ def _once(name: str, files: list[str], mode: str, parallelism: int) -> tuple[Res
     schema = nexmark.events(None).schema if files[0].endswith(".jsonl") else None
     source = file_source(files, schema=schema)
     session = nexmark.nexmark_session(source, parallelism=parallelism)
+    session.run_options = replace(session.run_options, wall=nexmark.standing_clock)
     plan = nexmark.query(session, name)
     sink = ChecksumSink()
     session.write_sink(plan, sink)

@@ -6,6 +6,7 @@ Not here: reading (source.py) and writing (sink.py).
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import Any
 
 from thalweg.base.schema import Schema
@@ -18,6 +19,7 @@ from thalweg.connectors.files.partitions import DEFAULT_NAME, partitioning
 from thalweg.connectors.files.paths import find_files
 from thalweg.connectors.files.sink import FileSink
 from thalweg.connectors.files.source import FileSource
+from thalweg.connectors.lookup_options import WHOLE_OPTIONS, lookup_options
 from thalweg.connectors.options import Option, Values, byte_size, choice, flag, one_byte, seconds, whole
 from thalweg.connectors.text.csv import CsvOptions
 from thalweg.connectors.text.written import check_null
@@ -116,7 +118,7 @@ def _source(values: Values, schema: Schema | None) -> FileSource | PartitionedSo
     try:
         if values["format"] is None:
             _check_found(values)
-        return source_of_files(
+        made = source_of_files(
             values["path"],
             values["format"],
             schema,
@@ -130,6 +132,10 @@ def _source(values: Values, schema: Schema | None) -> FileSource | PartitionedSo
         if values.where is not None:
             error.located(values.where)
         raise
+    lookup = lookup_options(values)
+    if isinstance(made, PartitionedSource):
+        return replace(made, files=replace(made.files, lookup=lookup))
+    return replace(made, lookup=lookup)
 
 
 def _sink(values: Values, rows: Results) -> FileSink | PartitionedSink:
@@ -218,6 +224,7 @@ FILESYSTEM = Connector(
         choice("changelog", ("append", "ops", "fold"), None, "how results that change are written"),
         Option("sink.part-rows", whole(1), 1_000_000, "how many rows make a file full"),
         *PARTITION_OPTIONS,
+        *WHOLE_OPTIONS,
         *CSV_OPTIONS,
         Option("json.ignore-parse-errors", flag, False, "whether rows that cannot be read are kept apart"),
     ),

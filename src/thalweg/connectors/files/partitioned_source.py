@@ -9,10 +9,10 @@ Not here: the files (source.py), the names (partitions.py).
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, ClassVar
 
 import polars as pl
 
@@ -27,10 +27,11 @@ from thalweg.connectors.files.partitions import (
 )
 from thalweg.connectors.files.paths import Found, find_files, local_path
 from thalweg.connectors.files.select import pruned
-from thalweg.connectors.files.source import FileSource, described, file_source
+from thalweg.connectors.files.source import FileSource, described, file_source, version_of
 from thalweg.errors import ConfigError
 from thalweg.protocols.conditions import Conditions, Facts, Path, may_hold, paths_of, usable
 from thalweg.protocols.figures import Meter
+from thalweg.protocols.lookup import LookupOptions
 from thalweg.protocols.source import Chunk, Fields, Position, Reader, Replay, Split
 
 
@@ -122,6 +123,18 @@ class PartitionedSource:
     files: FileSource
     layout: Partitioning
     conditions: Conditions = ()
+
+    version_interval: ClassVar[float] = FileSource.version_interval
+    """Where rows are looked up in them, files are looked at so many seconds apart."""
+
+    @property
+    def lookup(self) -> LookupOptions:
+        """How rows are looked up in the files."""
+        return self.files.lookup
+
+    def version(self) -> Hashable:
+        """Which files there are, how long they are and when they were changed."""
+        return version_of([f.path for f in partition_files(self.path, self.layout)])
 
     @property
     def path(self) -> str:

@@ -6,9 +6,10 @@ Not here: which files a path means (paths.py), how each format is read (parquet.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field, fields, replace
-from typing import Any, Literal
+from pathlib import Path
+from typing import Any, ClassVar, Literal
 
 import polars as pl
 
@@ -30,6 +31,7 @@ from thalweg.connectors.text.csv import CsvOptions
 from thalweg.errors import ConfigError, did_you_mean
 from thalweg.protocols.conditions import Conditions
 from thalweg.protocols.figures import Meter
+from thalweg.protocols.lookup import LookupOptions
 from thalweg.protocols.source import Fields, Position, Reader, Replay, Split
 
 Order = Literal["ordered", "parallel"]
@@ -49,6 +51,7 @@ class FileSource:
         format: how the files are read.
         is_ordered: whether the files follow one another in time, by name.
         interval: seconds between two looks for new files; None: the files at the start are all there are.
+        lookup: how rows are looked up in them.
     """
 
     path: str | tuple[str, ...]
@@ -56,6 +59,14 @@ class FileSource:
     format: Format = field(repr=False)
     is_ordered: bool = False
     interval: float | None = None
+    lookup: LookupOptions = field(default_factory=LookupOptions, repr=False)
+
+    version_interval: ClassVar[float] = 1.0
+    """Files are looked at once a second, where rows are looked up in them."""
+
+    def version(self) -> Hashable:
+        """Which files there are, how long they are and when they were changed."""
+        return version_of(find_files(self.path, may_be_empty=True).files)
 
     @property
     def is_bounded(self) -> bool:
@@ -119,6 +130,12 @@ class FileSource:
         """One of the files."""
         check_file(self.schema, self.format.held(file), file)
         return self.format.scan(file, pruned(self.schema, fields))
+
+
+def version_of(files: Sequence[str]) -> Hashable:
+    """What files are called as they are now: another version if one of them was changed."""
+    found = [(file, Path(file).stat()) for file in files]
+    return tuple((file, s.st_mtime_ns, s.st_size, s.st_ino) for file, s in found)
 
 
 def file_source(

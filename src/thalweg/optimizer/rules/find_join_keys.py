@@ -42,15 +42,12 @@ def find_join_keys(plan: Plan) -> Plan:
             residual.append(part)
     if len(kept) == len(conjuncts(plan.condition)):
         return plan
-    made: Plan = Join(
-        keys.left.plan,
-        keys.right.plan,
-        "inner",
-        tuple(keys.pairs),
-        conjunction(residual) if residual else None,
-        name=join.name,
-        place=join.place,
-        span=join.span,
+    made: Plan = replace(
+        join,
+        left=keys.left.plan,
+        right=keys.right.plan,
+        keys=tuple(keys.pairs),
+        residual=conjunction(residual) if residual else None,
     )
     if made.schema.names != join.schema.names:
         made = Project(made, tuple(Named(n, Column(n)) for n in join.schema.names))

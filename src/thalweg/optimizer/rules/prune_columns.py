@@ -15,9 +15,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from thalweg.base.schema import STAMP
 from thalweg.base.types import Struct
 from thalweg.expr.nodes import Column, Named
-from thalweg.optimizer.columns import Members, Need, needs_of, read_below
+from thalweg.optimizer.columns import Members, Need, cheapest, needs_of, read_below
 from thalweg.optimizer.optimize import Roots, over
 from thalweg.plan.nodes import GroupBy, Join, Plan, Project, Rank, Scan, SessionWindow, Union, Window
 from thalweg.plan.over import Over
@@ -67,8 +68,10 @@ def _pruned(step: Plan, need: Need) -> Plan:
 def _scan(step: Scan, need: Need) -> Scan:
     if step.is_tolerant:
         return step
-    fields = tuple((n, _members(step, n, need[n])) for n in step.schema.names if n in need)
-    made = replace(step, fields=fields)
+    # what a source makes is read, and rows need at least one such column
+    names = [n for n in step.read.names if n in need] or [cheapest(step.read)]
+    fields = tuple((n, _members(step, n, need.get(n, frozenset()))) for n in names)
+    made = replace(step, fields=fields, stamp=step.stamp if STAMP in need else None)
     return step if made.schema == step.schema else made
 
 

@@ -39,6 +39,7 @@ from thalweg.optimizer.expressions import (
     is_sure,
     keeps_type,
 )
+from thalweg.plan.lookup import LookupJoin
 from thalweg.plan.nodes import (
     WINDOW_END,
     WINDOW_START,
@@ -174,6 +175,7 @@ _STEPS: dict[type[Plan], Callable[[Any, Expr, Filter], Plan | None]] = {
     SessionWindow: _session,
     GroupBy: _group_by,
     Join: _join,
+    LookupJoin: _join,
     Rank: _rank,
     Over: _rank,
     Union: _union,

@@ -21,6 +21,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from thalweg.base.schema import STAMP
 from thalweg.expr.nodes import Expr, columns_of, conjuncts, substitute
 from thalweg.optimizer.conditions import any_of, conditions_of
 from thalweg.optimizer.optimize import Roots, everywhere
@@ -67,7 +68,8 @@ class _Readers:
         self._seen.add((plan, parts, is_timed))
         is_timed = is_timed or isinstance(plan, AssignWatermark)
         if isinstance(plan, Scan):
-            self.cases.setdefault(plan, []).append(() if is_timed else parts)
+            known = tuple(p for p in parts if STAMP not in columns_of(p))
+            self.cases.setdefault(plan, []).append(() if is_timed else known)
         for below in plan.inputs:
             self.visit(below, _below(plan, below, parts), is_timed=is_timed)
 

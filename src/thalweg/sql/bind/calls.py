@@ -13,6 +13,7 @@ import thalweg.expr.functions
 from thalweg.base.types import STRING
 from thalweg.errors import SqlError, near_misses
 from thalweg.expr import aggregates, registry
+from thalweg.expr.infer import PROCTIME
 from thalweg.expr.nodes import Aggregate, Call, Column, Expr, Literal, PythonCall
 from thalweg.plan.nodes import WINDOW_END, WINDOW_START, WINDOW_TIME
 from thalweg.sql import problems
@@ -27,7 +28,7 @@ assert thalweg.expr.functions, "importing it registers the functions"
 _CLOCKS = frozenset(
     (
         *("current_timestamp", "current_date", "current_time", "localtime", "localtimestamp", "now"),
-        *("proctime", "current_watermark", "current_row_timestamp", "unix_timestamp"),
+        *("current_watermark", "current_row_timestamp", "unix_timestamp"),
     )
 )
 GROUP_WINDOWS = ("TUMBLE", "HOP", "SESSION")
@@ -58,6 +59,10 @@ def bind_call(binder: ExpressionBinder, node: exp.Expr, filtered: exp.Expr | Non
         return _aggregate(binder, node, name, filtered)
     if user is None and _is_bound_of_window(name):
         return _bound_of_window(binder, node, written)
+    if user is None and name == PROCTIME:
+        if node.expressions or filtered is not None:
+            raise problems.meaning("PROCTIME() takes no arguments", span_of(node))
+        return Call(PROCTIME, (), span=span_of(node))
     args = _plain_arguments(binder, node, written, filtered)
     if user is not None:
         return PythonCall(user, args, span=span_of(node))

@@ -27,7 +27,7 @@ _SIDES: dict[str, JoinKind] = {"LEFT": "left", "RIGHT": "right", "FULL": "full"}
 
 def joined(scope: Scope, other: Scope, node: exp.Expr, context: Context) -> Scope:
     """The tables on both sides of a join, over their pairs of rows."""
-    kind = _kind(node)
+    kind = kind_of(node)
     for relation in other.relations:
         check_aliases(scope.relations, relation, node.this)
     other = beside(scope, other)
@@ -69,7 +69,8 @@ def _condition(
     return condition, found
 
 
-def _kind(node: exp.Expr) -> JoinKind:
+def kind_of(node: exp.Expr) -> JoinKind:
+    """Which rows a join keeps."""
     method, side = node.args.get("method"), node.args.get("side") or ""
     kind = node.args.get("kind") or ""
     if method or kind not in ("", "INNER", "OUTER", "CROSS"):

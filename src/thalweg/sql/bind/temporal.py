@@ -1,7 +1,7 @@
 """Bind joins with a table as it was at a time: `JOIN t FOR SYSTEM_TIME AS OF left.time ON …`.
 
 Which way such a join goes depends on the time: an event time of the left table asks for the version of a row
-that was valid then.
+that was valid then, processing time for the rows that are there now (lookups.py).
 
 Not here: other joins (joins.py).
 """
@@ -16,6 +16,7 @@ from thalweg.errors import SqlError
 from thalweg.expr.nodes import Column, Expr
 from thalweg.plan.properties import properties
 from thalweg.sql import problems
+from thalweg.sql.bind import lookups
 from thalweg.sql.bind.context import Context
 from thalweg.sql.bind.expressions import ExpressionBinder
 from thalweg.sql.bind.scope import Scope
@@ -41,11 +42,13 @@ def joined_at(scope: Scope, read: Callable[[], Scope], node: exp.Expr, context: 
         context: the catalog.
     """
     moment = node.this.args["system_time"]
+    if lookups.is_now(moment, scope, context):
+        return lookups.looked_up(scope, read(), node, context)
     at = ExpressionBinder(scope, context.catalog, "FOR SYSTEM_TIME AS OF").bind(moment)
     if _is_event_time(at, scope):
         raise problems.not_yet("temporal joins by event time are", span_of(moment))
     raise problems.meaning(
-        "the time of a temporal join is an event time of the left table",
+        "the time of a temporal join is a time of the left table: its event time, or its processing time",
         span_of(moment),
         code="sql-temporal-time",
         expected=", ".join(properties(scope.plan).times) or "a column with a watermark",
