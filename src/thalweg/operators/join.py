@@ -42,8 +42,8 @@ class JoinOp:
         self._spec, self._rows_max = spec, context.rows_max
         self._residual = None if spec.residual is None else Predicate(spec.residual, spec.both)
         self._sides = [
-            JoinSide(context.state(spec.left.name), spec.left, is_judged=spec.keeps_left),
-            JoinSide(context.state(spec.right.name), spec.right, is_judged=spec.keeps_right),
+            JoinSide(context.state(side.name), side, is_judged=judged, is_final=spec.emits_once)
+            for side, judged in ((spec.left, spec.keeps_left), (spec.right, spec.keeps_right))
         ]
         self._emits_pairs = spec.kind not in ("semi", "anti")
         self._counts_pairs = spec.counts_pairs and (spec.keeps_left or spec.keeps_right)

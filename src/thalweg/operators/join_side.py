@@ -17,6 +17,7 @@ from thalweg.columnar.buffers import NO_WORDS, values_and_validity
 from thalweg.columnar.chains import add_at
 from thalweg.columnar.eager import pick
 from thalweg.columnar.table import grown
+from thalweg.operators.deadlines import Deadlines
 from thalweg.operators.join_spec import MATCHES, UNTIL, SideSpec
 from thalweg.protocols.state import Multimap
 
@@ -61,13 +62,18 @@ class JoinSide:
         is_judged: whether the output depends on which of them have no partner.
     """
 
-    def __init__(self, state: Multimap, spec: SideSpec, *, is_judged: bool) -> None:
+    def __init__(self, state: Multimap, spec: SideSpec, *, is_judged: bool, is_final: bool) -> None:
+        """`is_final`: whether that is judged once, when a row can find no partner any more."""
         self.state, self.is_judged = state, is_judged
         self._spec = spec
         self._names, self._keys = list(spec.columns), list(spec.keys)
         self._rows, self._slots = _Marks(), _Marks()
         self._added = 0
-        self._due: Array | None = None
+        self._due = _NO_ROWS
+        self._deadlines = Deadlines() if is_judged and is_final else None
+        if self._deadlines is not None:
+            live = state.live()
+            self._deadlines.add(live, state.counter(UNTIL)[live])
 
     # Taking rows -------------------------------------------------------------------------------
 
@@ -120,7 +126,12 @@ class JoinSide:
             if validity is not None:
                 # without a time a row has no partner
                 times = np.where(validity, times, _NEVER)
-            self.state.counter(UNTIL)[taken.rows] = times
+            known = self.state.counter(UNTIL)
+            if self._deadlines is not None:
+                # a row that comes again is due when it was before
+                fresh = (known[taken.rows] != times) | (times == 0)
+                self._deadlines.add(taken.rows[fresh], times[fresh])
+            known[taken.rows] = times
             self._added += len(times)
         if self.is_judged or self._spec.is_updating:
             self._touch(taken.rows)
@@ -176,12 +187,13 @@ class JoinSide:
 
     def due(self, watermark: int | None, *, is_end: bool) -> Array:
         """The rows that can find no partner any more; they are forgotten when the cut is settled."""
-        rows = self.state.live()
-        if not is_end:
-            until = self.state.counter(UNTIL)[rows]
-            rows = rows[until < watermark] if watermark is not None else rows[:0]
-        self._due = rows
-        return rows
+        assert self._deadlines is not None, "asked of rows that are judged once"
+        if is_end:
+            self._due = self.state.live()
+        elif watermark is not None:
+            rows = self._deadlines.passed(watermark, self.state.counter(UNTIL))
+            self._due = rows[self.state.owners(rows) >= 0]
+        return self._due
 
     def settle(self, watermark: int | None) -> None:
         """The end of a cut: forget rows that have gone, and those that can find no partner any more."""
@@ -191,11 +203,14 @@ class JoinSide:
         self._slots.clear()
         if len(gone):
             self.state.free(gone)
-        if self._due is not None:
+        if self._deadlines is not None:
             self.state.free(self._due)
+            self._due = _NO_ROWS
         elif self._spec.bound.until is not None and watermark is not None:
             self._expire(watermark)
-        self.state.compact()
+        renumbered = self.state.compact()
+        if renumbered is not None and self._deadlines is not None:
+            self._deadlines.renumber(renumbered)
 
     def _expire(self, watermark: int) -> None:
         """Look at all rows, but only when many have come since the last time."""

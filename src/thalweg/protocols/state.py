@@ -194,8 +194,12 @@ class Multimap(Protocol):
         """The numbers of all rows, ascending."""
         ...
 
-    def compact(self) -> None:
-        """Give back memory of rows that have gone; where that pays, rows are numbered anew."""
+    def compact(self) -> Array | None:
+        """Give back memory of rows that have gone; where that pays, rows are numbered anew.
+
+        Returns:
+            The new number of each row by the old one, -1 for those that have gone; None if numbers hold.
+        """
         ...
 
 

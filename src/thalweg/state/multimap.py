@@ -192,27 +192,27 @@ class Multimap:
         for name, array in self._counters.items():
             array[rows] = _words(frame.get_column(_COUNTER + name))
 
-    def compact(self) -> None:
+    def compact(self) -> Array | None:
         """Give back memory; rows that were only added are numbered anew where that pays."""
         if not self.spec.forgets:
-            return
+            return None
         live_count = self._store.live_count
         gone = self._store.height - live_count
         if gone < _COMPACT_FROM or 2 * gone <= live_count:
-            return
+            return None
         slots = self._index.live()
         self._codec.compact(self._index.rows(slots))
         live = self.live()
-        if self._store.compact(live):
-            self._renumber(live)
+        return self._renumber(live) if self._store.compact(live) else None
 
-    def _renumber(self, live: Array) -> None:
+    def _renumber(self, live: Array) -> Array:
         anew = np.full(self.capacity, -1, np.int64)
         anew[live] = np.arange(len(live))
         renumber(self._heads, anew)
         self._links.keep(live, anew)
         self._weights = self._weights[live]
         self._counters = {n: a[live] for n, a in self._counters.items()}
+        return anew
 
 
 class _Links:

@@ -11,15 +11,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import partial
 from statistics import median
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from thalweg.cli.bench.model import Benchmark, Measured, Options
 
 if TYPE_CHECKING:
     # loads the engine
+    from collections.abc import Callable
+
     import polars as pl
 
     from thalweg.cli.bench.rounds import Rounds
+    from thalweg.protocols.state import StateSpec
 
 _ROUND_ROWS = 1000
 _ROUNDS = 41
@@ -125,7 +128,7 @@ def _measure(case: Case, rows: int) -> tuple[float, int]:
 
     rounds = driven(case)
     table = rows // case.sides
-    feed = _Feed(rounds, max(1, table // case.rows_per_key))
+    feed = Feed(rounds, max(1, table // case.rows_per_key))
     for start in range(0, table, 500_000):
         feed.give(min(500_000, table - start))
         rounds.cut()
@@ -136,8 +139,8 @@ def _measure(case: Case, rows: int) -> tuple[float, int]:
     return median(seconds), rounds.state_bytes
 
 
-def driven(case: Case) -> Rounds:
-    """The job of a case."""
+def driven(case: Case, new_state: Callable[[StateSpec], Any] | None = None) -> Rounds:
+    """The job of a case, with state of its own making or of another."""
     from thalweg.cli.bench.rounds import Rounds
     from thalweg.connectors.memory import MemorySink
     from thalweg.optimizer.optimize import optimize
@@ -150,10 +153,11 @@ def driven(case: Case) -> Rounds:
     session.execute_sql(_TABLES)
     plan = session.sql(case.query).plan
     plans, _ = optimize([Write(plan, MemorySink())], RULES)
-    return Rounds(plan_job(plans, name="incremental", parallelism=1))
+    job = plan_job(plans, name="incremental", parallelism=1)
+    return Rounds(job) if new_state is None else Rounds(job, new_state)
 
 
-class _Feed:
+class Feed:
     """Rows for the scans of a job, the same for every run."""
 
     def __init__(self, rounds: Rounds, keys: int) -> None:

@@ -15,6 +15,7 @@ import polars as pl
 from thalweg.columnar.batch import OFFSET, SPLIT, Batch
 from thalweg.job.job import Job
 from thalweg.protocols.operator import MAIN, Output, Side
+from thalweg.protocols.state import StateSpec
 from thalweg.runtime.chain import Chain
 from thalweg.testing.stand import new_state
 
@@ -46,8 +47,8 @@ class Rounds:
         scans: the stages that read, each by the columns that it reads.
     """
 
-    def __init__(self, job: Job, prepare: Callable[[pl.DataFrame], pl.DataFrame] = lambda f: f) -> None:
-        self._job, self._prepare = job, prepare
+    def __init__(self, job: Job, new_state: Callable[[StateSpec], Any] = new_state) -> None:
+        self._job, self._new_state = job, new_state
         self._states: list[Any] = []
         self._chains = {stage.id: self._chain(stage.id) for stage in job.stages}
         self.scans = {s.id: list(s.scan.schema.names) for s in job.stages if s.scan is not None}
@@ -58,7 +59,7 @@ class Rounds:
         made = []
         stage = self._job.by_id[name]
         for number, spec in enumerate(stage.operators):
-            own = {d.name: new_state(d) for d in spec.states()}
+            own = {d.name: self._new_state(d) for d in spec.states()}
             self._states += own.values()
             inputs = max(1, len(self._job.inputs_of(name))) if number == 0 else 1
             made.append((spec.id, spec.build(_Context(own, inputs))))
@@ -74,7 +75,7 @@ class Rounds:
         wanted = self._job.by_id[scan].scan
         assert wanted is not None, "only scans are fed"
         for start in range(0, frame.height, _BATCH_ROWS):
-            part = self._prepare(frame[start : start + _BATCH_ROWS])
+            part = frame[start : start + _BATCH_ROWS]
             if wanted.wants_position:
                 offsets = pl.int_range(self._offset, self._offset + part.height, dtype=pl.Int64, eager=True)
                 split = pl.lit(wanted.number << 32, pl.Int64)
