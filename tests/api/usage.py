@@ -61,6 +61,9 @@ def steps(data: tw.Dataset, other: tw.Dataset) -> None:
     assert_type(data.group_by("a", b=tw.col("c")).agg(tw.count(), m=tw.avg("d")), tw.Dataset)
     assert_type(data.union(other, other).distinct().limit(3), tw.Dataset)
     assert_type(data.join(other, on="k", how="left").join(other, on=tw.col("a") == tw.col("b")), tw.Dataset)
+    latest = data.join_asof(other, tw.col("ts") >= tw.col("since"), by="k", how="inner", tolerance="5s")
+    assert_type(latest, tw.Dataset)
+    data.join_asof(other, "ts", how="right")  # type: ignore[arg-type]
     assert_type(data.with_columns(p=tw.proctime()).window(tw.tumbling("1m"), on="p"), tw.WindowedDataset)
     data.join(other, on="k", how="outer")  # type: ignore[arg-type]
     assert_type(data.over(tw.count().alias("n"), by=tw.desc("v"), partition=["k"], rows=3), tw.Dataset)

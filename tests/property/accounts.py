@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 from tests.property.harness import Outcome
 from thalweg.job.job import Edge, Stage
+from thalweg.operators.as_of_spec import AsOfSpec
 from thalweg.operators.join_spec import JoinSpec
 from thalweg.operators.over import OverSpec
 from thalweg.operators.rowwise import ExplodeStep, MapStep, RowwiseSpec
@@ -43,7 +44,7 @@ def _check_chain(outcome: Outcome, stage: Stage) -> None:
         if i:
             given = _total(outcome, stage, i - 1, lambda c: c.rows_out)
             assert given == rows_in, f"{operator.id} was given {given} rows and took {rows_in}"
-        if isinstance(operator, JoinSpec):
+        if isinstance(operator, (AsOfSpec, JoinSpec)):
             assert late <= rows_in, f"{operator.id}: {rows_in} in, {late} late"
         elif isinstance(operator, (OverSpec, SessionsSpec)):
             assert rows_in == rows_out + late, f"{operator.id}: {rows_in} in, {rows_out} out, {late} late"

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 
 from thalweg.expr.nodes import PythonCall, walk
+from thalweg.operators.as_of_spec import AsOfSpec
 from thalweg.operators.join_spec import JoinSpec
 from thalweg.operators.rowwise import (
     ExplodeStep,
@@ -55,6 +56,8 @@ class Census:
 
 def kinds_of(operator: object) -> list[str]:
     """The kinds of step that an operator stands for: neighbouring row-wise steps are one operator."""
+    if isinstance(operator, AsOfSpec):
+        return [f"as-of {operator.kind} join"]
     if isinstance(operator, JoinSpec):
         changes = operator.left.is_updating or operator.right.is_updating
         kept = "rows kept for a while" if operator.left.bound.until or operator.right.bound.until else ""

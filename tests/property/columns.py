@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import timedelta
 from itertools import count
 from random import Random
 
 from thalweg.base.types import INT64, INTERVAL, DataType, Integer, List
-from thalweg.expr.nodes import Aggregate, Call, Column, Expr, Literal
+from thalweg.expr.nodes import Aggregate, Call, Column, Expr, Literal, walk
 from thalweg.plan import build
+from thalweg.plan.as_of import AsOfJoin
 from thalweg.plan.nodes import (
     WINDOW_END,
     WINDOW_START,
@@ -73,7 +75,7 @@ def argument_of(call: Aggregate) -> str:
 
 def is_placed(plan: Plan) -> bool:
     """Whether every row has the position of one row of a source."""
-    return not any(isinstance(n, (GroupBy, Join, MapBatches, Limit)) for n in every_node(plan))
+    return not any(isinstance(n, (GroupBy, Join, AsOfJoin, MapBatches, Limit)) for n in every_node(plan))
 
 
 def told_apart(plan: Plan) -> Plan:
@@ -83,3 +85,15 @@ def told_apart(plan: Plan) -> Plan:
     return build.select_names(
         plan, [n for n in columns_of_kind(plan) if n not in columns_of_kind(plan, List)]
     )
+
+
+def ordered_columns(expr: Expr | None) -> Iterator[tuple[str, str]]:
+    """Which columns a condition says to be less than, or equal to, which others but for a constant."""
+    if not isinstance(expr, Call) or expr.function not in ("and", "<=", ">="):
+        return
+    if expr.function == "and":
+        for part in expr.args:
+            yield from ordered_columns(part)
+        return
+    names = [next(e.name for e in walk(a) if isinstance(e, Column)) for a in expr.args]
+    yield (names[0], names[1]) if expr.function == "<=" else (names[1], names[0])

@@ -38,6 +38,7 @@ from tests.property.worlds import SECOND, PacedSource, World, random_world
 from thalweg.checkpoint.snapshot import JobSnapshot
 from thalweg.expr.nodes import Aggregate, Call, Column, Expr, Named
 from thalweg.plan import build
+from thalweg.plan.as_of import AsOfJoin
 from thalweg.plan.nodes import (
     WINDOW_END,
     WINDOW_START,
@@ -304,7 +305,7 @@ def counting_case(r: Random, world: World | None = None) -> Case:
 
 def _waits_for_time(plan: Plan) -> bool:
     """Whether a step holds rows back until event time has passed them."""
-    holds = isinstance(plan, Window) or (isinstance(plan, Over) and not recomputes(plan))
+    holds = isinstance(plan, (AsOfJoin, Window)) or (isinstance(plan, Over) and not recomputes(plan))
     return holds or (isinstance(plan, Join) and emits_once(plan))
 
 

@@ -16,6 +16,7 @@ import polars as pl
 from tests.property.recording import Table, canonical
 from thalweg.base.types import Decimal, Float, Integer
 from thalweg.expr.nodes import Aggregate, Call, Column, Expr, Literal, PythonCall
+from thalweg.plan.as_of import AsOfJoin
 from thalweg.plan.keys import DeclaredKey
 from thalweg.plan.nodes import (
     AssignWatermark,
@@ -92,6 +93,8 @@ class _Translation:
             on += "" if plan.residual is None else f" AND {_expr(plan.residual)}"
             sides = [f"(SELECT {_names(p)} FROM ({self.sql(p)}))" for p in plan.inputs]
             return f"SELECT * FROM {sides[0]} {plan.kind.upper()} JOIN {sides[1]} ON {on}"
+        if isinstance(plan, AsOfJoin):
+            return self._as_of_join(plan)
         below = f"({self.sql(plan.inputs[0])})"
         if isinstance(plan, (AssignWatermark, DeclaredKey)):
             return below[1:-1]
@@ -116,6 +119,37 @@ class _Translation:
         if isinstance(plan, Over) and not plan.frame.is_rows:
             return _over(plan, below)
         raise Unspeakable(plan.describe())
+
+    def _as_of_join(self, plan: AsOfJoin) -> str:
+        """The same join, where no two right rows tie; what else must be true is asked of what it finds."""
+        mine, others = (_quoted(n) for n in plan.times)
+        sides = [f"(SELECT {_names(p)} FROM ({self.sql(p)}))" for p in plan.inputs]
+        if self._ties(plan, sides[1]):
+            raise Unspeakable("ties are broken by position")
+        right = f"(SELECT *, TRUE AS __found FROM {sides[1]} WHERE {others} IS NOT NULL)"
+        on = [f"{_quoted(a)} = {_quoted(b)}" for a, b in plan.keys]
+        on.append(f"{mine} {'>' if plan.is_strict else '>='} {others}")
+        found = f"SELECT * FROM {sides[0]} ASOF LEFT JOIN {right} ON {' AND '.join(on)}"
+        valid = ["__found IS NOT NULL"]
+        if plan.alive is not None:
+            valid.append(_quoted(plan.alive))
+        if plan.reach is not None:
+            valid.append(f"epoch_us({mine}) - epoch_us({others}) <= {plan.reach}")
+        if plan.residual is not None:
+            valid.append(_expr(plan.residual))
+        whole = f"coalesce({' AND '.join(f'({v})' for v in valid)}, FALSE)"
+        if plan.kind == "inner":
+            return f"SELECT {_names(plan)} FROM ({found}) WHERE {whole}"
+        names = [_quoted(n) for n in plan.left.schema.names]
+        names += [f"CASE WHEN {whole} THEN {_quoted(n)} END AS {_quoted(n)}" for n in plan.right.schema.names]
+        return f"SELECT {', '.join(names)} FROM ({found})"
+
+    def _ties(self, plan: AsOfJoin, right: str) -> bool:
+        by = ", ".join(_quoted(n) for n in (*(b for _, b in plan.keys), plan.times[1]))
+        for name, frame in self.tables.items():
+            self.connection.register(name, frame)
+        sql = f"SELECT count(*) FROM (SELECT 1 FROM {right} GROUP BY {by} HAVING count(*) > 1)"
+        return bool(self.connection.execute(sql).fetchall()[0][0])
 
     def _table(self, plan: Scan | Values) -> str:
         frames: list[Any] = [plan.frame] if isinstance(plan, Values) else list(plan.source.frames)  # type: ignore[attr-defined]

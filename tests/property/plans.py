@@ -13,6 +13,7 @@ from random import Random
 
 import polars as pl
 
+from tests.property.as_of_plans import latest_rows
 from tests.property.columns import (
     BOUNDS,
     argument_of,
@@ -158,7 +159,7 @@ def random_step(r: Random, plan: Plan) -> Plan:
         _union,
     ]
     steps += [_explode, _limit, _map, _window_group, _group, window_rank, _session, _session_group]
-    steps += [running_rank, over_rows]
+    steps += [running_rank, over_rows, latest_rows]
     return r.choice(steps)(r, plan) or plan
 
 
@@ -458,6 +459,9 @@ SHAPES: tuple[tuple[Step, ...], ...] = (
         (by_key_in_time, _group),
         (_filter, by_key_in_time),
         (_interval_join, _window_group),
+        (latest_rows,),
+        (latest_rows, _window_group),
+        (_window_group, latest_rows),
         (_interval_join, _group),
         (_filter, _interval_join),
     ),

@@ -13,7 +13,7 @@ import itertools
 import math
 import operator as op
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal
@@ -22,10 +22,13 @@ from typing import Any
 
 import polars as pl
 
+from tests.property.as_of_plans import with_latest
+from tests.property.columns import ordered_columns
 from tests.property.recording import Table, canonical
 from tests.property.reference_order import R, compare, is_near, order_of, sortable
-from thalweg.expr.nodes import Aggregate, Call, Cast, Column, Expr, Literal, PythonCall, walk
+from thalweg.expr.nodes import Aggregate, Call, Cast, Column, Expr, Literal, PythonCall
 from thalweg.physical.needs import pairs_below
+from thalweg.plan.as_of import AsOfJoin
 from thalweg.plan.keys import DeclaredKey
 from thalweg.plan.nodes import (
     AssignWatermark,
@@ -127,6 +130,8 @@ class Reference:
             return [_windowed(r, s, e) for r, s, e, late in pairs if not late]
         if isinstance(plan, Join):
             return _join(plan, *(self._on_time(plan, p, self.rows(p)) for p in plan.inputs))
+        if isinstance(plan, AsOfJoin):
+            return self._as_of_join(plan)
         below = self.rows(plan.inputs[0])
         if isinstance(plan, Over):
             return _over(plan, below if recomputes(plan) else self._not_behind(plan.input, plan.order, below))
@@ -165,11 +170,19 @@ class Reference:
         """The rows of one side that are not late, where they must be near rows of the other one in time."""
         if not self._judges or any(properties(p).is_updating for p in plan.inputs):
             return below
-        for x, y in _orders(plan.residual):
+        for x, y in ordered_columns(plan.residual):
             slack = _slack(side, x) if x in side.schema and y not in side.schema else None
             if slack is not None:
                 return self._not_behind(side, x, below)
         return below
+
+    def _as_of_join(self, plan: AsOfJoin) -> list[R]:
+        sides = [(p, n, self.rows(p)) for p, n in zip(plan.inputs, plan.times, strict=True)]
+        judged = all(_slack(p, n) is not None for p, n, _ in sides)
+        left, right = (self._not_behind(*s) if judged else s[2] for s in sides)
+        right = sorted(right, key=lambda r: (r.place or (), sortable(r)), reverse=plan.takes_first)
+        values = ([r.values for r in left], [r.values for r in right])
+        return [R(r) for r in with_latest(plan, *values, lambda e, r: value(e, R(r)) is True)]
 
     def _not_behind(self, plan: Plan, column: str, below: list[R]) -> list[R]:
         """The rows of a plan that are not late by a time column, where lateness is known."""
@@ -193,21 +206,9 @@ def _reads_late(plan: Plan) -> bool:
 
 def _is_placed(plan: Plan) -> bool:
     """Whether all rows of a plan have the position of a source row."""
-    if isinstance(plan, (GroupBy, Join, MapBatches)):
+    if isinstance(plan, (GroupBy, Join, AsOfJoin, MapBatches)):
         return False
     return all(_is_placed(p) for p in plan.inputs)
-
-
-def _orders(expr: Expr | None) -> Iterator[tuple[str, str]]:
-    """Which columns a condition says to be less than, or equal to, which others but for a constant."""
-    if not isinstance(expr, Call) or expr.function not in ("and", "<=", ">="):
-        return
-    if expr.function == "and":
-        for part in expr.args:
-            yield from _orders(part)
-        return
-    names = [next(e.name for e in walk(a) if isinstance(e, Column)) for a in expr.args]
-    yield (names[0], names[1]) if expr.function == "<=" else (names[1], names[0])
 
 
 def _unary(plan: Plan, below: list[R]) -> list[R]:

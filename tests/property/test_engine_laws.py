@@ -36,6 +36,7 @@ MET = (
         "window row_number",
     ),
     *(f"{kind} join" for kind in get_args(JoinKind)),
+    *("as-of inner join", "as-of left join"),
     *("join of changes", "join of rows that stay", "rows kept for a while"),
     *("Over", "RunningOver", "TopRows", "running row_number", "running rank", "running dense_rank"),
     *("Sessions", "SessionPartials", "SessionGroup", "SessionRows"),

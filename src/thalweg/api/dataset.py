@@ -21,7 +21,7 @@ from thalweg.api.columns import Names, column, column_name, column_names, column
 from thalweg.api.expressions import Expression, IntoColumn, Value, all_of
 from thalweg.api.frame_functions import Row, frame_function, row_function
 from thalweg.api.grouping import GroupedDataset, WindowedDataset
-from thalweg.api.joining import How, join_plans
+from thalweg.api.joining import How, join_latest, join_plans
 from thalweg.api.ordering import OrderBy, sort_keys
 from thalweg.api.place import caller, located, stamped
 from thalweg.api.results import Results
@@ -187,6 +187,46 @@ class Dataset(Results):
             [('a', 'Bob'), ('b', 'Bob'), ('c', None)]
         """
         return self._step(lambda: join_plans(self.plan, other.plan, on, how, suffix), other.plan)
+
+    def join_asof(
+        self,
+        other: Dataset,
+        on: IntoColumn,
+        by: Names = (),
+        how: Literal["left", "inner"] = "left",
+        *,
+        tolerance: str | timedelta | None = None,
+        suffix: str = "_right",
+    ) -> Dataset:
+        """Each row of this dataset with the latest row of another one up to its time.
+
+        The result stays as it is: a row waits until the watermarks of both datasets have passed its time.
+
+        Args:
+            other: the right side.
+            on: the time column, if both call it alike; else how the times compare, such as
+                `col("ts") >= col("since")`, or `>` for rows before this one only.
+            by: columns that must be equal, by name, or conditions, as for `join`.
+            how: `left` keeps rows without a partner, `inner` does not.
+            tolerance: how much earlier a partner may be; none says any time.
+            suffix: what is added to the name of a column of `other` whose name this side has too.
+
+        Example:
+            >>> import thalweg
+            >>> session = thalweg.Session()
+            >>> def rows(**columns): return session.from_polars(pl.DataFrame(columns).with_columns(
+            ...     pl.from_epoch("at")))
+            >>> trades = rows(at=[3, 7], of=["x", "x"])
+            >>> quotes = rows(at=[1, 6, 9], of=["x", "x", "x"], price=[5, 6, 7])
+            >>> trades.join_asof(quotes, "at", by="of").select("price").to_polars().sort("price").rows()
+            [(5,), (6,)]
+        """
+        reach = None if tolerance is None else microseconds(tolerance)
+
+        def make() -> Plan:
+            return join_latest(self.plan, other.plan, on, by, how, reach=reach, suffix=suffix)
+
+        return self._step(make, other.plan)
 
     def lookup_join(
         self,
@@ -373,7 +413,7 @@ class Dataset(Results):
 
         Where a row of such a key finds partners for a limited time only, what is grouped or numbered by the
         key is forgotten after that time. Results do not change, but are wrong where the key does not hold.
-        In SQL: `PRIMARY KEY (…) NOT ENFORCED`, in a table or a view.
+        In SQL: `PRIMARY KEY (…) NOT ENFORCED` in a view.
         """
         return self._step(lambda: declare_key(self.plan, column_names(columns)))
 

@@ -8,11 +8,12 @@ from __future__ import annotations
 from typing import Literal, TypeAlias, get_args
 
 from thalweg.api.columns import Names, column
-from thalweg.api.expressions import Expression, all_of
+from thalweg.api.expressions import Expression, IntoColumn, all_of
 from thalweg.base.schema import unknown_column
 from thalweg.errors import PlanError, did_you_mean
 from thalweg.expr.nodes import Call, Column, Expr, Named
 from thalweg.plan import build
+from thalweg.plan.as_of import AsOfKind, latest_join
 from thalweg.plan.join import apart, equal, join
 from thalweg.plan.lookup import lookup_join
 from thalweg.plan.nodes import JoinKind, Plan
@@ -30,9 +31,7 @@ def join_plans(left: Plan, right: Plan, on: Names, how: How, suffix: str, *, loo
     names, conditions = _split(on)
     _check_on(how, names, conditions)
     for name in names:
-        for side, word in ((left, "left"), (right, "right")):
-            if name not in side.schema:
-                raise _missing(name, side, word)
+        _check_both(name, left, right)
     other, called = apart(left, right, lambda name: f"{name}{suffix}")
     parts = list(conditions)
     if names:
@@ -50,6 +49,42 @@ def join_plans(left: Plan, right: Plan, on: Names, how: How, suffix: str, *, loo
     if all(i.expr == Column(i.name) for i in items) and len(items) == len(made.schema):
         return made
     return build.project(made, items)
+
+
+def join_latest(
+    left: Plan, right: Plan, on: IntoColumn, by: Names, how: str, *, reach: int | None, suffix: str
+) -> Plan:
+    """Each row of the left plan with the latest row of the right one."""
+    if how not in get_args(AsOfKind):
+        raise PlanError(
+            f'there is no as-of join "{how}"',
+            code="plan-join-kind",
+            choices=get_args(AsOfKind),
+            hint=did_you_mean(how, get_args(AsOfKind)),
+        )
+    names, conditions = _split(by)
+    times = column(on).expr
+    shared = [*names, times.name] if isinstance(times, Column) else names
+    for name in shared:
+        _check_both(name, left, right)
+    other, called = apart(left, right, lambda name: f"{name}{suffix}")
+    parts = list(conditions)
+    if names:
+        parts.insert(0, equal([(Column(n), Column(called[n])) for n in names]))
+    order = Call(">=", (times, Column(called[times.name]))) if isinstance(times, Column) else times
+    kind: AsOfKind = "left" if how == "left" else "inner"
+    made = latest_join(
+        left, other, kind, all_of(parts) if parts else None, order, reach=reach, clause="join_asof"
+    )
+    hidden = {called[n] for n in names}
+    kept = [n for n in made.schema.names if n not in hidden]
+    return build.select_names(made, kept) if hidden else made
+
+
+def _check_both(name: str, left: Plan, right: Plan) -> None:
+    for side, word in ((left, "left"), (right, "right")):
+        if name not in side.schema:
+            raise _missing(name, side, word)
 
 
 def _kind(how: str) -> JoinKind:

@@ -16,6 +16,7 @@ from thalweg.base.schema import Schema
 from thalweg.base.types import STRING, DataType, List, Map, Struct
 from thalweg.expr.nodes import Call, Column, Expr, Literal
 from thalweg.optimizer.expressions import is_plain
+from thalweg.plan.as_of import AsOfJoin
 from thalweg.plan.keys import DeclaredKey
 from thalweg.plan.lookup import LookupJoin
 from thalweg.plan.nodes import (
@@ -218,7 +219,7 @@ def _over(step: Over, need: Need) -> list[Need]:
 
 def _have_positions(plan: Plan) -> bool:
     """Whether rows come from a source one by one, so that their places there break ties."""
-    if isinstance(plan, (GroupBy, Join, MapBatches, Late, BadRows, Limit)):
+    if isinstance(plan, (GroupBy, Join, AsOfJoin, MapBatches, Late, BadRows, Limit)):
         return False
     return isinstance(plan, (Scan, Values)) or all(_have_positions(p) for p in plan.inputs)
 
@@ -238,6 +239,21 @@ def _join(step: Join, need: Need) -> list[Need]:
     return [{n: m for n, m in read.items() if n in p.schema} for p in step.inputs]
 
 
+def _as_of_join(step: AsOfJoin, need: Need) -> list[Need]:
+    read = dict(need)
+    for name in (*step.times, *(n for pair in step.keys for n in pair)):
+        add(read, name, None)
+    if step.alive is not None:
+        add(read, step.alive, None)
+    if step.residual is not None:
+        add_expression(read, step.residual)
+    mine, others = ({n: m for n, m in read.items() if n in p.schema} for p in step.inputs)
+    if not _have_positions(step.right):
+        # all columns decide which of two rows of one time comes first
+        others = whole(step.right.schema.names)
+    return [mine, others]
+
+
 def _late(step: Late, need: Need) -> list[Need]:
     return [_passed(step, need)]
 
@@ -255,6 +271,7 @@ _RULES: dict[type[Plan], Callable[[Any, Need], list[Need]]] = {
     Over: _over,
     Union: _union,
     Join: _join,
+    AsOfJoin: _as_of_join,
     LookupJoin: _join,
     Late: _late,
     Limit: lambda step, need: [_passed(step, need)],

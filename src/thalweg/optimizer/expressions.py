@@ -20,6 +20,7 @@ from thalweg.errors import ThalwegError
 from thalweg.expr.compile import compile_expr
 from thalweg.expr.infer import resolve, type_of
 from thalweg.expr.nodes import Call, Cast, Column, Expr, Literal, Named, PythonCall, columns_of, walk
+from thalweg.plan.as_of import AsOfJoin
 from thalweg.plan.nodes import AssignWatermark, Filter, GroupBy, Join, Plan, Project
 from thalweg.plan.properties import join_bounds, properties
 
@@ -162,6 +163,9 @@ def with_expressions(plan: Plan, change: Change) -> Plan:
         joined = plan if residual is plan.residual else replace(plan, residual=residual)
         # were a bound in time lost or found, other rows would be late
         return joined if join_bounds(joined) == join_bounds(plan) else plan
+    if isinstance(plan, AsOfJoin) and plan.residual is not None:
+        residual = change(plan.residual, plan.schema)
+        return plan if residual is plan.residual else replace(plan, residual=residual)
     if isinstance(plan, GroupBy):
         aggregates = _changed(plan.aggregates, plan.input.schema, _reading_rows(change))
         return plan if aggregates is plan.aggregates else replace(plan, aggregates=aggregates)

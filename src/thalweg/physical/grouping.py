@@ -28,6 +28,7 @@ from thalweg.physical import needs, sessions
 from thalweg.physical.arguments import argument_name, arguments, call_of, counts_values, named_calls
 from thalweg.physical.distinct import columns_of_values, find_values, label, place_values
 from thalweg.physical.panes import BOUNDS, Panes, pane_window
+from thalweg.plan.as_of import AsOfJoin
 from thalweg.plan.nodes import (
     WINDOW_END,
     WINDOW_START,
@@ -222,4 +223,4 @@ def place_limit(planner: Planner, plan: Limit) -> OpenStage:
 
 def _keeps_rows_back(plan: Plan) -> bool:
     """Whether a step gives rows when their time has come, and not when they do."""
-    return isinstance(plan, (Over, Rank, SessionWindow)) or any(map(_keeps_rows_back, plan.inputs))
+    return isinstance(plan, (AsOfJoin, Over, Rank, SessionWindow)) or any(map(_keeps_rows_back, plan.inputs))

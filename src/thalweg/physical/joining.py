@@ -13,11 +13,14 @@ import polars as pl
 from thalweg.columnar.batch import OFFSET, OTHER_OFFSET, OTHER_SPLIT, SPLIT
 from thalweg.expr.nodes import Column, Named
 from thalweg.job.job import Edge
+from thalweg.operators.as_of_spec import AsOfSpec, TimedSide
 from thalweg.operators.join_spec import JoinSpec, SideSpec
 from thalweg.operators.rowwise import ProjectStep
+from thalweg.physical import needs
 from thalweg.physical.needs import PLACES_OF_PAIRS
+from thalweg.plan.as_of import AsOfJoin
 from thalweg.plan.nodes import Join, Plan
-from thalweg.plan.properties import emits_once, join_bounds, properties
+from thalweg.plan.properties import as_of_slacks, emits_once, join_bounds, properties
 from thalweg.plan.time_bounds import SideBound
 
 if TYPE_CHECKING:
@@ -26,14 +29,48 @@ if TYPE_CHECKING:
 
 def place_join(planner: Planner, plan: Join) -> OpenStage:
     """Both inputs by key to the tasks that join them; without keys one task gets them all."""
-    stages = [planner.place(plan.left), _placed_right(planner, plan)]
+    target = _meeting(planner, plan, _placed_right(planner, plan))
+    target.add(join_spec(plan, f"{target.id}.join", places=plan in planner.needs.pairs))
+    return target
+
+
+def place_as_of_join(planner: Planner, plan: AsOfJoin) -> OpenStage:
+    """The same for a join in time."""
+    target = _meeting(planner, plan, planner.place(plan.right))
+    is_placed = needs.has_positions(plan.right, planner.needs)
+    target.add(as_of_spec(plan, f"{target.id}.as_of", is_placed=is_placed))
+    return target
+
+
+def _meeting(planner: Planner, plan: Join | AsOfJoin, right: OpenStage) -> OpenStage:
+    """A stage that gets the rows of both inputs by key."""
+    stages = [planner.place(plan.left), right]
     keys = tuple(zip(*plan.keys, strict=True)) or ((), ())
     target = planner.new_stage("join", parallelism=planner.parallelism if plan.keys else 1)
     for port, stage in enumerate(stages):
         how = "hash" if plan.keys else "gather"
         planner.edges.append(Edge(stage.id, target.id, how, keys[port], port=port))  # type: ignore[arg-type]
-    target.add(join_spec(plan, f"{target.id}.join", places=plan in planner.needs.pairs))
     return target
+
+
+def as_of_spec(plan: AsOfJoin, id: str, *, is_placed: bool) -> AsOfSpec:
+    """The description of the operator; `is_placed`: whether the right rows carry their position."""
+    slacks = as_of_slacks(plan) or (None, None)
+    keys = tuple(zip(*plan.keys, strict=True)) or ((), ())
+    places = {SPLIT: pl.Int64(), OFFSET: pl.Int64()} if is_placed else {}
+    left, right = plan.left.schema.polars, plan.right.schema.polars
+    return AsOfSpec(
+        id,
+        plan.kind,
+        TimedSide("left", dict(left), keys[0], plan.times[0], slacks[0]),
+        TimedSide("right", {**right, **places}, keys[1], plan.times[1], slacks[1]),
+        plan.residual,
+        plan.schema,
+        plan.is_strict,
+        plan.reach,
+        plan.alive,
+        plan.takes_first,
+    )
 
 
 def _placed_right(planner: Planner, plan: Join) -> OpenStage:

@@ -26,10 +26,12 @@ from thalweg.operators.limit import position_order
 from thalweg.operators.rowwise import apply_frame_function, projection_with
 from thalweg.operators.window_rank import WindowRankSpec, number_rows
 from thalweg.physical import needs
-from thalweg.physical.lazy_joins import join_frames
+from thalweg.physical.joining import as_of_spec
+from thalweg.physical.lazy_joins import as_of_frames, join_frames
 from thalweg.physical.lazy_sessions import group_sessions, session_rows
 from thalweg.physical.lazy_windows import group_panes, window_rows
 from thalweg.physical.over import over_spec, running_spec
+from thalweg.plan.as_of import AsOfJoin
 from thalweg.plan.keys import DeclaredKey
 from thalweg.plan.lookup import LookupJoin
 from thalweg.plan.nodes import (
@@ -123,6 +125,8 @@ class LazyBuilder:
             return join_frames(plan, left, self.result(plan.right), self._kept(plan))
         if isinstance(plan, Join):
             return self._join(plan)
+        if isinstance(plan, AsOfJoin):
+            return self._as_of_join(plan)
         if isinstance(plan, SessionWindow):
             return session_rows(self, plan)
         below = self.build(plan.inputs[0])
@@ -218,6 +222,11 @@ class LazyBuilder:
 
         made = {f.name: f.type.polars for f in plan.schema if f.name not in spec.columns}
         return below.select(list(spec.columns)).map_batches(call, schema={**spec.columns, **made})
+
+    def _as_of_join(self, plan: AsOfJoin) -> pl.LazyFrame:
+        left, right = (checked_time(self.build(p), n) for p, n in zip(plan.inputs, plan.times, strict=True))
+        is_placed = needs.has_positions(plan.right, self._needs)
+        return as_of_frames(as_of_spec(plan, "", is_placed=is_placed), left, right)
 
     def _rank(self, plan: Rank, below: pl.LazyFrame) -> pl.LazyFrame:
         columns = {f.name: f.type.polars for f in plan.input.schema}

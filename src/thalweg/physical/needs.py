@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from thalweg.columnar.batch import OFFSET, OTHER_OFFSET, OTHER_SPLIT, SPLIT
 from thalweg.expr import aggregates
 from thalweg.expr.nodes import Aggregate
+from thalweg.plan.as_of import AsOfJoin
 from thalweg.plan.keys import DeclaredKey
 from thalweg.plan.lookup import LookupJoin
 from thalweg.plan.nodes import (
@@ -30,7 +31,7 @@ from thalweg.plan.nodes import (
     Window,
 )
 from thalweg.plan.over import Over
-from thalweg.plan.properties import join_bounds, properties, recomputes
+from thalweg.plan.properties import as_of_slacks, join_bounds, properties, recomputes
 
 
 @dataclass
@@ -85,6 +86,11 @@ def _visit(plan: Plan, needs: Needs, seen: set[Plan]) -> None:
         _mark_positions(plan.input, needs)
     if isinstance(plan, (Window, SessionWindow)) or (isinstance(plan, Over) and not recomputes(plan)):
         _mark_verdicts(plan.input, needs)
+    if isinstance(plan, AsOfJoin):
+        _mark_positions(plan.right, needs)
+        if as_of_slacks(plan) is not None:
+            for below in plan.inputs:
+                _mark_verdicts(below, needs)
     if isinstance(plan, Join):
         for below, bound in zip(plan.inputs, join_bounds(plan), strict=True):
             if bound.late is not None:
@@ -111,7 +117,7 @@ def _mark_positions(plan: Plan, needs: Needs) -> None:
     """Scans whose rows reach the step one by one."""
     if isinstance(plan, (Scan, Values)):
         needs.positions.add(plan)
-    if isinstance(plan, (GroupBy, MapBatches)) or (isinstance(plan, Join) and not looks_up(plan)):
+    if isinstance(plan, (GroupBy, AsOfJoin, MapBatches)) or (isinstance(plan, Join) and not looks_up(plan)):
         return
     for below in rows_below(plan):
         _mark_positions(below, needs)
@@ -155,7 +161,7 @@ def _mark_verdicts(plan: Plan, needs: Needs) -> None:
     """The watermark is used up by the first stateful step."""
     if isinstance(plan, AssignWatermark):
         needs.verdicts.add(plan)
-    if isinstance(plan, (GroupBy, Rank, Limit, Window, SessionWindow, Over)):
+    if isinstance(plan, (GroupBy, AsOfJoin, Rank, Limit, Window, SessionWindow, Over)):
         return
     if isinstance(plan, Join) and not looks_up(plan):
         return
@@ -167,7 +173,9 @@ def has_positions(plan: Plan, needs: Needs) -> bool:
     """Whether the plan's rows carry their position."""
     if isinstance(plan, (Scan, Values)):
         return plan in needs.positions
-    if isinstance(plan, (GroupBy, MapBatches, Limit)) or (isinstance(plan, Join) and not looks_up(plan)):
+    if isinstance(plan, (GroupBy, AsOfJoin, MapBatches, Limit)) or (
+        isinstance(plan, Join) and not looks_up(plan)
+    ):
         return False
     return bool(plan.inputs) and all(has_positions(p, needs) for p in rows_below(plan))
 

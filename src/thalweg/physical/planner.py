@@ -27,6 +27,7 @@ from thalweg.operators.rowwise import (
 )
 from thalweg.operators.split_names import SplitNamesSpec
 from thalweg.physical import grouping, joining, lookups, needs, over, ranking, sessions
+from thalweg.plan.as_of import AsOfJoin
 from thalweg.plan.keys import DeclaredKey
 from thalweg.plan.lookup import LookupJoin
 from thalweg.plan.nodes import (
@@ -138,6 +139,8 @@ class Planner:
             return lookups.place_lookup(self, plan)
         if isinstance(plan, Join):
             return joining.place_join(self, plan)
+        if isinstance(plan, AsOfJoin):
+            return joining.place_as_of_join(self, plan)
         if isinstance(plan, Rank):
             return ranking.place_rank(self, plan)
         if isinstance(plan, Over):

@@ -11,6 +11,7 @@ from thalweg.errors import PlanError, SqlError
 from thalweg.expr import aggregates
 from thalweg.expr.nodes import Aggregate
 from thalweg.physical import needs
+from thalweg.plan.as_of import AsOfJoin
 from thalweg.plan.nodes import GroupBy, Plan
 from thalweg.plan.over import Over
 from thalweg.plan.properties import properties, recomputes
@@ -35,6 +36,8 @@ def _check(plan: Plan, found: needs.Needs) -> None:
         _check_positions(plan, found)
     if isinstance(plan, Over):
         _check_over(plan)
+    if isinstance(plan, AsOfJoin):
+        _check_as_of_join(plan)
 
 
 def _check_over(plan: Over) -> None:
@@ -50,6 +53,31 @@ def _check_over(plan: Over) -> None:
             choices=sorted(below.times) or None,
             hint=f'declare WATERMARK FOR {plan.order}, or call assign_watermark("{plan.order}", …)',
         )
+
+
+def _check_as_of_join(plan: AsOfJoin) -> None:
+    where = plan.span or plan.place
+    below = [properties(p) for p in plan.inputs]
+    if any(b.is_updating for b in below):
+        side = "left" if below[0].is_updating else "right"
+        raise SqlError(
+            f"a join in time is only possible on rows that stay yet; those of the {side} side change",
+            code="sql-not-yet",
+            where=where,
+            hint="join before rows are grouped without a window; versions may come from a table with a "
+            "PRIMARY KEY, or from ROW_NUMBER() OVER (PARTITION BY key ORDER BY time DESC) = 1",
+        )
+    if all(b.is_bounded for b in below):
+        return
+    for name, found in zip(plan.times, below, strict=True):
+        if name not in found.times:
+            raise PlanError(
+                f'the rows of a join in time wait for ever: nothing says how late "{name}" may come',
+                code="plan-window-time",
+                where=where,
+                choices=sorted(found.times) or None,
+                hint=f'declare WATERMARK FOR {name}, or call assign_watermark("{name}", …)',
+            )
 
 
 def _check_positions(plan: GroupBy, found: needs.Needs) -> None:

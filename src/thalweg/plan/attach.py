@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal as Number
 from typing import Any
+from typing import Literal as Choice
 
 from thalweg.base.types import (
     BINARY,
@@ -68,27 +69,31 @@ class Attachment:
     pairs: tuple[Pair, ...]
     span: Span | None = None
 
-    def beside(self, plan: Plan, change: Callable[[Expr], Expr]) -> Plan:
+    def beside(
+        self, plan: Plan, change: Callable[[Expr], Expr], kind: Choice["inner", "left"] = "left"
+    ) -> Plan:
         """The plan's rows with the columns; `change` puts the pairs' expressions in the plan's terms."""
         pairs = [(change(p.outer), Column(p.column), p.is_null_safe) for p in self.pairs]
         if not pairs:
-            return join(plan, self.right, "inner" if has_one_row(self.right) else "left")
+            return join(plan, self.right, "inner" if has_one_row(self.right) else kind)
         plain = [Call("=", (a, b), span=self.span) for a, b, is_safe in pairs if not is_safe]
         safe = [part for a, b, is_safe in pairs if is_safe for part in _null_safe(a, b, plan, self.right)]
         if not safe:
-            return join(plan, self.right, "left", conjunction(plain))
-        return _joined(plan, self.right, plain, safe)
+            return join(plan, self.right, kind, conjunction(plain))
+        return _joined(plan, self.right, kind, plain, safe)
 
 
-def _joined(plan: Plan, right: Plan, plain: Sequence[Expr], safe: Sequence[Expr]) -> Plan:
-    """A left join by equalities, of which `safe` ones say as keys all that there is to say."""
+def _joined(
+    plan: Plan, right: Plan, kind: Choice["inner", "left"], plain: Sequence[Expr], safe: Sequence[Expr]
+) -> Plan:
+    """A join by equalities, of which `safe` ones say as keys all that there is to say."""
     keys = KeyFinder(plan, right)
     both = Join(plan, right, "left").both
     for part in safe:
         keys.take(resolve(part, both)[0])
     rest = [p for p in (resolve(p, both)[0] for p in plain) if not keys.take(p)]
     residual = conjunction(rest) if rest else None
-    made = Join(keys.left.plan, keys.right.plan, "left", tuple(keys.pairs), residual)
+    made = Join(keys.left.plan, keys.right.plan, kind, tuple(keys.pairs), residual)
     names = (*plan.schema.names, *right.schema.names)
     return made if made.schema.names == names else Project(made, tuple(Named(n, Column(n)) for n in names))
 

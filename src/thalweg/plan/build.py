@@ -81,8 +81,10 @@ def _typed(pair: tuple[Expr, object]) -> Expr:
     return replace(expr, type=STRING) if isinstance(expr, Literal) and held == NULL else expr
 
 
-def assign_watermark(plan: Plan, column: str, watermark: Expr, lateness_us: int = 0) -> Plan:
-    """Declare an event time column."""
+def assign_watermark(
+    plan: Plan, column: str, watermark: Expr, lateness_us: int = 0, *, key: Sequence[str] = ()
+) -> Plan:
+    """Declare an event time column; `key` is the primary key of the rows, if they have one."""
     held = plan.schema.type_of(column, where=watermark.span)
     if not isinstance(held, Timestamp):
         raise TypeMismatch(
@@ -107,7 +109,7 @@ def assign_watermark(plan: Plan, column: str, watermark: Expr, lateness_us: int 
             where=watermark.span,
             found=shown(lateness_us),
         )
-    return AssignWatermark(plan, column, resolved, lateness_us)
+    return AssignWatermark(plan, column, resolved, lateness_us, tuple(key))
 
 
 def allow_lateness(plan: Plan, lateness_us: int) -> Plan:

@@ -150,12 +150,15 @@ class AssignWatermark(_Unary):
 
     Attributes:
         lateness_us: for how long rows that the watermark has passed are still taken, and correct results.
+        key: the columns of the primary key, if there is one: a row is the next version of the row before it
+            with the same values. A statement about the data, which is not checked.
     """
 
     input: Plan
     column: str
     watermark: Expr
     lateness_us: int = 0
+    key: tuple[str, ...] = ()
 
     @cached_property
     def schema(self) -> Schema:

@@ -19,6 +19,7 @@ import polars as pl
 
 from thalweg.base.schema import STAMP
 from thalweg.expr.nodes import Call, Column, Expr, Literal
+from thalweg.plan.as_of import AsOfJoin
 from thalweg.plan.keys import Closing, DeclaredKey, closings_of_pairs, projected
 from thalweg.plan.lookup import LookupJoin
 from thalweg.plan.nodes import (
@@ -117,6 +118,8 @@ def properties(plan: Plan) -> Properties:
         return Properties(left.is_bounded, True) if left.is_updating else _with(left, keys=frozenset())
     if isinstance(plan, Join):
         return _join(plan, below[0], below[1])
+    if isinstance(plan, AsOfJoin):
+        return _as_of_join(plan, below[0], below[1])
     assert len(below) == 1, "every other node has one input"
     return _unary(plan, below[0])
 
@@ -248,6 +251,19 @@ def _join(plan: Join, left: Properties, right: Properties) -> Properties:
     # of rows that stay, what is unique at every cut is so over all time
     unique = [side.keys | side.unique for side in (left, right)]
     return _with(found, closings=closings_of_pairs(plan, unique, join_bounds(plan)))
+
+
+def as_of_slacks(plan: AsOfJoin) -> tuple[int, int] | None:
+    """How far the times of both inputs may lag; None if nothing is known of one of them."""
+    left, right = (properties(p).times.get(n) for p, n in zip(plan.inputs, plan.times, strict=True))
+    return None if left is None or right is None else (left, right)
+
+
+def _as_of_join(plan: AsOfJoin, left: Properties, right: Properties) -> Properties:
+    # rows are held back until the watermark passes this one of their times
+    slacks = as_of_slacks(plan)
+    times = {} if slacks is None else {plan.times[0]: max(slacks)}
+    return Properties(left.is_bounded and right.is_bounded, False, times, left.keys)
 
 
 def _project(plan: Project, below: Properties) -> Properties:

@@ -100,11 +100,11 @@ class Binder:
             names = [c.name for c in table.columns]
             if names and list(plan.schema.names) != names:
                 plan = build.select_names(plan, names)
-            if table.watermark is not None:
-                mark = table.watermark
-                value = self.bind_expression(mark.expression, plan, "a watermark")
-                plan = build.assign_watermark(plan, mark.column, value)
-            return declare_key(plan, table.primary_key) if table.primary_key else plan
+            if table.watermark is None:
+                return plan
+            mark = table.watermark
+            value = self.bind_expression(mark.expression, plan, "a watermark")
+            return build.assign_watermark(plan, mark.column, value, key=table.primary_key)
 
         return _guarded(bind, table.span)
 

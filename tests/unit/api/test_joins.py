@@ -116,3 +116,48 @@ def test_the_side_without_the_column_is_named() -> None:
     left, right = sides()
     with pytest.raises(PlanError, match='the right side of the join has no column "v"'):
         left.join(right, on="v")
+
+
+AT = pl.from_epoch(pl.Series("ts", [2, 5, 7, 9])).cast(pl.Datetime("us"))
+SINCE = pl.from_epoch(pl.Series("since", [1, 5, 6, 3])).cast(pl.Datetime("us"))
+
+
+def timed(mode: str) -> tuple[tw.Dataset, tw.Dataset]:
+    session = FakeSession(mode)
+    return dataset([LEFT.with_columns(AT)], session), dataset([RIGHT.with_columns(SINCE)], session)
+
+
+@MODES
+def test_the_latest_row_so_far(mode: str) -> None:
+    left, right = timed(mode)
+    order = tw.col("ts") >= tw.col("since")
+    found = left.join_asof(right, order, by="k").select("v", "w")
+    assert rows_of(found) == [(10, 7), (20, 25), (21, 25), (30, None)]
+    found = left.join_asof(right, order, how="inner").select("v", "w", "s_right")
+    assert rows_of(found) == [(10, 7, "a"), (20, 25, "x"), (21, 9, "c"), (30, 9, "c")]
+    before = left.join_asof(right, tw.col("ts") > tw.col("since"), how="inner", tolerance="1s")
+    assert rows_of(before.select("v", "w")) == [(10, 7), (21, 9)]
+
+
+def test_a_time_that_both_call_alike_stays_twice() -> None:
+    left, right = timed("batch")
+    right = right.select("k", "w", ts=tw.col("since"))
+    assert left.join_asof(right, "ts", by="k", how="inner").columns == ("k", "v", "s", "ts", "w", "ts_right")
+
+
+@pytest.mark.parametrize(
+    ("on", "options", "code"),
+    [
+        ("v", {}, "plan-unknown-column"),
+        ("k", {}, "plan-as-of-order"),
+        (tw.col("ts") == tw.col("since"), {}, "plan-as-of-order"),
+        (tw.col("ts") <= tw.col("since"), {}, "sql-not-yet"),
+        (tw.col("ts") >= tw.col("since"), {"by": "v"}, "plan-unknown-column"),
+        (tw.col("ts") >= tw.col("since"), {"how": "right"}, "plan-join-kind"),
+    ],
+)
+def test_what_is_wrong_with_a_join_in_time(on: Any, options: dict[str, Any], code: str) -> None:
+    left, right = timed("batch")
+    with pytest.raises(ThalwegError) as caught:
+        left.join_asof(right, on, **options)
+    assert caught.value.code == code

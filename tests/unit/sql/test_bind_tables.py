@@ -106,7 +106,7 @@ def test_a_window_over_a_view(catalog: FakeCatalog) -> None:
         ("t NATURAL JOIN t AS u", "sql-not-yet"),
         ("t JOIN t AS u JOIN t AS w ON u.a = w.a ON t.a = u.a", "sql-not-yet"),
         ("t FOR SYSTEM_TIME AS OF t.ts", "sql-not-yet"),
-        ("LATERAL TABLE(f(a))", "sql-not-yet"),
+        ("t, LATERAL TABLE(f(a))", "sql-not-yet"),
         ("db.t", "sql-not-yet"),
     ],
 )
@@ -115,6 +115,53 @@ def test_tables_that_are_refused(catalog: FakeCatalog, call: str, expected: str)
         catalog.run(f"SELECT * FROM {call}")
     assert caught.value.code == expected
     assert caught.value.where is not None
+
+
+VERSIONS = """
+CREATE TABLE rates (k INT, rate INT, since TIMESTAMP(3), PRIMARY KEY (k) NOT ENFORCED,
+  WATERMARK FOR since AS since);
+CREATE VIEW latest AS SELECT k AS id, rate, since FROM (
+  SELECT *, ROW_NUMBER() OVER (PARTITION BY k ORDER BY since DESC) AS n FROM rates) WHERE n = 1 AND rate > 0;
+"""
+
+
+def test_a_table_at_a_time_is_joined_with_its_versions(catalog: FakeCatalog) -> None:
+    catalog = catalog.copy()
+    catalog.run(VERSIONS)
+    head = "SELECT a, rate FROM t"
+    on_table = catalog.run(f"{head} JOIN rates FOR SYSTEM_TIME AS OF ts AS r ON a = k AND rate = a")
+    assert tree(on_table[0]).splitlines()[1] == "  AsOfJoin inner on a = k AND ts >= since AND (rate = a)"
+    on_view = catalog.run(f"{head} LEFT JOIN latest FOR SYSTEM_TIME AS OF ts ON a = id")
+    assert "AsOfJoin left on a = id AND ts >= since, valid if __valid" in tree(on_view[0])
+    assert "Rank" not in tree(on_view[0])
+
+
+@pytest.mark.parametrize(
+    "view",
+    [
+        "SELECT * FROM numbered WHERE first = 1",
+        "SELECT * FROM numbered WHERE latest < 3",
+        "SELECT * FROM numbered WHERE dearest = 1",
+        "SELECT * FROM numbered WHERE tied = 1",
+        "SELECT rate, since FROM rates",
+        "SELECT k, rate FROM rates",
+        "SELECT k, MAX(since) AS since FROM rates GROUP BY k",
+    ],
+)
+def test_what_has_no_versions(catalog: FakeCatalog, view: str) -> None:
+    catalog = catalog.copy()
+    ways = {
+        "first": "ROW_NUMBER() OVER (PARTITION BY k ORDER BY since)",
+        "latest": "ROW_NUMBER() OVER (PARTITION BY k ORDER BY since DESC)",
+        "dearest": "ROW_NUMBER() OVER (PARTITION BY k ORDER BY rate DESC)",
+        "tied": "RANK() OVER (PARTITION BY k ORDER BY since DESC)",
+    }
+    way = next((n for n in ways if f" {n} " in view), "latest")
+    catalog.run(f"{VERSIONS}; CREATE VIEW numbered AS SELECT *, {ways[way]} AS {way} FROM rates")
+    catalog.run(f"CREATE VIEW unfit AS {view}")
+    with pytest.raises(UserError) as caught:
+        catalog.run("SELECT a FROM t JOIN unfit FOR SYSTEM_TIME AS OF ts AS r ON a = 1")
+    assert caught.value.code == "plan-no-versions"
 
 
 def test_a_file_is_a_table(catalog: FakeCatalog) -> None:

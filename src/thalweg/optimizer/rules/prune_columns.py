@@ -20,6 +20,7 @@ from thalweg.base.types import Struct
 from thalweg.expr.nodes import Column, Named
 from thalweg.optimizer.columns import Members, Need, cheapest, needs_of, read_below
 from thalweg.optimizer.optimize import Roots, over
+from thalweg.plan.as_of import AsOfJoin
 from thalweg.plan.nodes import GroupBy, Join, Plan, Project, Rank, Scan, SessionWindow, Union, Window
 from thalweg.plan.over import Over
 
@@ -34,7 +35,7 @@ def prune_columns(plan: Plan) -> Plan:
         inputs = [done[p] for p in step.inputs]
         if isinstance(step, (Over, Rank, Window, SessionWindow)):
             inputs = [_narrowed(inputs[0], read_below(step, needs[step])[0])]
-        elif isinstance(step, Join):
+        elif isinstance(step, (Join, AsOfJoin)):
             read = read_below(step, needs[step])
             inputs = [_narrowed(p, r) for p, r in zip(inputs, read, strict=True)]
         elif isinstance(step, Union):

@@ -15,7 +15,8 @@ below it sees rows that never came up: those of empty lists, of closed windows, 
   Keys with floats stay: 0.0 and -0.0 are one key and two values. Bounds of windows stay above the grouping,
   which else could not share panes.
 - Below a filter that is costly or can fail, and into each part of a union.
-- Into the input of a join that it speaks of, unless rows of that input are padded with NULL.
+- Into the input of a join that it speaks of, unless rows of that input are padded with NULL; of a join in
+  time into the left one only.
 - Never below AssignWatermark. Lateness would not change, since the watermark is found on the rows of the
   source (and a missing event time is an error there, whatever is filtered). But nothing would be gained
   either, and the scans of two queries that filter differently would no longer be one.
@@ -39,6 +40,7 @@ from thalweg.optimizer.expressions import (
     is_sure,
     keeps_type,
 )
+from thalweg.plan.as_of import AsOfJoin
 from thalweg.plan.lookup import LookupJoin
 from thalweg.plan.nodes import (
     WINDOW_END,
@@ -167,6 +169,14 @@ def _join(plan: Join, part: Expr, like: Filter) -> Plan | None:
     return None
 
 
+def _as_of_join(plan: AsOfJoin, part: Expr, like: Filter) -> Plan | None:
+    # a row of the right input that is left out would give its place to an earlier one
+    used = columns_of(part)
+    if not used or not used <= set(plan.left.schema.names):
+        return None
+    return replace(plan, left=_settled(plan.left, part, like))
+
+
 _STEPS: dict[type[Plan], Callable[[Any, Expr, Filter], Plan | None]] = {
     Project: _project,
     Filter: _filter,
@@ -175,6 +185,7 @@ _STEPS: dict[type[Plan], Callable[[Any, Expr, Filter], Plan | None]] = {
     SessionWindow: _session,
     GroupBy: _group_by,
     Join: _join,
+    AsOfJoin: _as_of_join,
     LookupJoin: _join,
     Rank: _rank,
     Over: _rank,

@@ -38,7 +38,7 @@ def joined(scope: Scope, other: Scope, node: exp.Expr, context: Context) -> Scop
         condition, sides = _condition(node.args["on"], both, (scope.plan, other.plan), kind, context)
         scope, other = scope.over(sides[0]), other.over(sides[1])
     elif node.args.get("using"):
-        both, condition = _using(scope, other, node, kind)
+        both, condition = using(scope, other, node, kind)
     elif not _is_cross(node):
         raise problems.meaning(
             "a join needs a condition",
@@ -102,7 +102,7 @@ def check_aliases(relations: Iterable[Relation], added: Relation, node: exp.Expr
         )
 
 
-def _using(scope: Scope, other: Scope, node: exp.Expr, kind: JoinKind) -> tuple[Scope, Expr]:
+def using(scope: Scope, other: Scope, node: exp.Expr, kind: JoinKind) -> tuple[Scope, Expr]:
     """The scope in which the named columns are one, and the condition that they are equal."""
     merged = dict(scope.merged)
     pairs: list[tuple[Expr, Expr]] = []

@@ -40,12 +40,14 @@ class BoundQuery:
 
     Attributes:
         columns: those of its list.
+        names: what the list calls them.
         pairs: by what its rows belong to the rows around it.
         when_empty: the values of the list where no row is aggregated; None if there is no row then.
     """
 
     plan: Plan
     columns: tuple[str, ...]
+    names: tuple[str, ...]
     pairs: tuple[Pair, ...]
     when_empty: tuple[Expr, ...] | None
 
@@ -101,7 +103,9 @@ def bind_nested(
     by = {p.column: f"{name}_by{i}" for i, p in enumerate(around.pairs)}
     renamed = build.project(plan, [Named(new, Column(old)) for old, new in (columns | by).items()])
     pairs = tuple(replace(p, column=by[p.column]) for p in around.pairs)
-    return BoundQuery(placed(renamed, node), tuple(columns.values()), pairs, around.when_empty)
+    return BoundQuery(
+        placed(renamed, node), tuple(columns.values()), tuple(columns), pairs, around.when_empty
+    )
 
 
 def free_name(word: str, taken: Iterable[str]) -> str:

@@ -14,13 +14,13 @@ from thalweg.expr.nodes import Call, Column, Expr, Literal, Named
 from thalweg.plan import build
 from thalweg.plan.nodes import Plan
 from thalweg.sql import problems
-from thalweg.sql.bind import temporal, windows
+from thalweg.sql.bind import lateral, temporal, windows
 from thalweg.sql.bind.context import Context
 from thalweg.sql.bind.expressions import ExpressionBinder
 from thalweg.sql.bind.joins import check_aliases, joined
 from thalweg.sql.bind.rows import one_row
 from thalweg.sql.bind.scope import Relation, Scope
-from thalweg.sql.grammar.tree import PathTable, TableFunction
+from thalweg.sql.grammar.tree import LateralQuery, PathTable, TableFunction
 from thalweg.sql.source import SourceText, bounds, span_of
 
 _POSSIBLE = "CROSS JOIN UNNEST(list) takes lists apart"
@@ -88,6 +88,7 @@ _READERS: dict[type[exp.Expr], Callable[[exp.Expr, Context], tuple[Plan, str | N
     exp.Table: _table,
     PathTable: _path,
     exp.Subquery: _sub_query,
+    LateralQuery: _sub_query,
     TableFunction: _function,
     exp.Unnest: _lone_unnest,
 }
@@ -121,8 +122,12 @@ def _joined(scope: Scope, join: exp.Expr, context: Context) -> Scope:
         if not is_cross or join.args.get("on") is not None:
             raise problems.not_yet("UNNEST in such a join is", _head(join), hint=_POSSIBLE)
         return _with_items(scope, other, context)
+    if isinstance(other, LateralQuery):
+        return lateral.joined_lateral(scope, join, context)
     if other.args.get("system_time") is not None:
         return temporal.joined_at(scope, lambda: _scope_of(other, context), join, context)
+    if join.args.get("method") == "ASOF":
+        return temporal.joined_as_of(scope, _scope_of(other, context), join, context)
     return joined(scope, _scope_of(other, context), join, context)
 
 

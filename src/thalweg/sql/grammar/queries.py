@@ -121,8 +121,29 @@ class QueryGrammar(TableGrammar):
         alias_tokens: Collection[TokenType] | None = None,
     ) -> exp.Join | None:
         first = self._curr
+        if self.at("ASOF"):
+            return self.since(first, self._as_of_join())
         found = super()._parse_join(skip_join_token, parse_bracket, alias_tokens)
         return found and self.since(first, found)
+
+    def _as_of_join(self) -> exp.Join:
+        """`ASOF [LEFT] JOIN table [MATCH_CONDITION (a.t >= b.t)] ON …`."""
+        self.expect("ASOF")
+        made = exp.Join(method="ASOF")
+        if self.take("LEFT"):
+            made.set("side", "LEFT")
+            self.take("OUTER")
+        else:
+            self.take("INNER")
+        self.expect("JOIN", hint="an as-of join is ASOF JOIN or ASOF LEFT JOIN")
+        made.set("this", self._parse_table())
+        if self.take("MATCH_CONDITION"):
+            made.set("match_condition", self.wrapped(self.value))
+        if self.take("ON"):
+            made.set("on", self.value())
+        elif self.take("USING"):
+            made.set("using", self.wrapped(lambda: self.items(self.name)))
+        return made
 
     def _named_window(self) -> exp.Expr:
         found = self._parse_window(self.name("a name for the window"), alias=True)

@@ -13,10 +13,10 @@ from sqlglot.tokenizer_core import TokenType
 from thalweg.sql import problems
 from thalweg.sql.grammar.cursor import one_of
 from thalweg.sql.grammar.expressions import ExpressionGrammar
-from thalweg.sql.grammar.tree import NamedArgument, PathTable, TableArgument, TableFunction
+from thalweg.sql.grammar.tree import LateralQuery, NamedArgument, PathTable, TableArgument, TableFunction
 
 _QUERY = frozenset(("SELECT", "WITH", "VALUES"))
-_NOT_ALIASES = frozenset(("MATCH_RECOGNIZE", "TABLESAMPLE", "SEMI", "ANTI", "ASOF"))
+_NOT_ALIASES = frozenset(("MATCH_RECOGNIZE", "TABLESAMPLE", "SEMI", "ANTI", "ASOF", "MATCH_CONDITION"))
 
 
 class TableGrammar(ExpressionGrammar):
@@ -48,9 +48,11 @@ class TableGrammar(ExpressionGrammar):
         token = self._curr
         follows = self._next.token_type
         if token.token_type == TokenType.LATERAL:
-            raise problems.not_yet(
-                "LATERAL is", self.place(), hint="CROSS JOIN UNNEST(list) takes lists apart"
-            )
+            self._advance()
+            if self.at("TABLE"):
+                hint = "CROSS JOIN UNNEST(list) takes lists apart"
+                raise problems.not_yet("LATERAL with a table function is", self.place(), hint=hint)
+            return self.expression(LateralQuery(this=self.wrapped(self._inner_query)), token)
         if token.token_type == TokenType.UNNEST:
             self._advance()
             return self.expression(exp.Unnest(expressions=[self.wrapped(self.value)]), token)

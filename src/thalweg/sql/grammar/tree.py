@@ -49,6 +49,12 @@ class TableFunction(exp.Expression):
     arg_types: ClassVar[dict[str, bool]] = {"this": True, "expressions": False, "alias": False}
 
 
+class LateralQuery(exp.Expression):
+    """`LATERAL (SELECT …)`: `this` is the query, which may name the tables before it."""
+
+    arg_types: ClassVar[dict[str, bool]] = {"this": True, "alias": False}
+
+
 class Truth(exp.Expression):
     """`x IS [NOT] TRUE | FALSE | NULL | UNKNOWN`: `kind` is the last word."""
 
