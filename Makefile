@@ -6,14 +6,15 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input
 PYTEST_ARGS ?=
+PEERS ?=
 
 SHELL := /bin/sh
 .SUFFIXES:
 .DEFAULT_GOAL := help
-.PHONY: help demo test sql-all check bench setup clean
+.PHONY: help demo test sql-all nexmark-all fuzz-sql check bench peers setup clean
 
 help:  ## show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: $(READY)  ## see it work, in about a minute
 	@$(BIN)/thalweg demo
@@ -24,6 +25,12 @@ test: $(READY)  ## run every test (PYTEST_ARGS='-k name' to choose)
 sql-all: $(READY)  ## run the golden SQL cases in every way, not only in all pairs of ways
 	@$(BIN)/python -m tests.sql.slt --ways all
 
+nexmark-all: $(READY)  ## run every Nexmark query in every way; goes on where it stopped
+	@$(BIN)/python -m tests.suites.nexmark_all
+
+fuzz-sql: $(READY)  ## check 20 000 random plans in both modes and with DuckDB; goes on where it stopped
+	@$(BIN)/python -m tests.suites.fuzz_sql
+
 check: $(READY)  ## format, lint, types, layers, tidiness; changes nothing
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
@@ -33,6 +40,9 @@ check: $(READY)  ## format, lint, types, layers, tidiness; changes nothing
 
 bench: $(READY)  ## run every benchmark and keep the results
 	@$(BIN)/thalweg bench --all --store benchmarks/results
+
+peers: $(READY)  ## compare with Flink, Spark and others, installed for it (docs/peers.md)
+	@$(BIN)/python -m benchmarks.peers $(PEERS)
 
 setup: $(READY)  ## only create .venv and install into it
 

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import json
+import statistics
 from pathlib import Path
 from typing import Any
 
@@ -68,10 +69,18 @@ FLINK = {
 }
 """Measured before on a machine of this kind, both cores, with the in-process generator (q1-json: its own)."""
 
+PEERS = {
+    "streams": ("thalweg", "flink", "spark"),
+    "batches": ("thalweg-batch", "duckdb", "polars", "flink-batch"),
+}
+"""What is compared with each other by `make peers`, ours first."""
+
 
 def table() -> str:
     """The figures as Markdown."""
-    found = {p.stem: json.loads(p.read_text()) for p in sorted(RESULTS.glob("*.json"))}
+    every = {p.stem: json.loads(p.read_text()) for p in sorted(RESULTS.glob("*.json"))}
+    compared = [r for r in every.values() if r.get("group") == "peers"]
+    found = {n: r for n, r in every.items() if r.get("group") != "peers"}
     lines = [
         "| stream, 10 M Nexmark events | M events/s | one task | from Parquet | of the limit | Flink 2.3 |",
         "|---|---|---|---|---|---|",
@@ -86,6 +95,7 @@ def table() -> str:
             "|---|---|---|---|---|",
         ]
         lines += [_stateful(found[n]) for n in stateful]
+    lines += _peers(compared)
     delays = [r for n, r in found.items() if n.startswith("latency")]
     if delays:
         lines += ["", "| latency, 10 000 events/s, ms | p50 | p99 | p99.9 | most |", "|---|---|---|---|---|"]
@@ -136,6 +146,74 @@ def _spread(result: dict[str, Any]) -> str:
 
 def _flink(name: str) -> str:
     return f"{FLINK[name]:.2f}" if name in FLINK else ""
+
+
+def _peers(results: list[dict[str, Any]]) -> list[str]:
+    """Tables of all engines over the same files: rates, wins and losses alike, then starts and memory."""
+    lines = []
+    ordered = sorted(results, key=lambda r: (len(r["name"]), r["name"]))
+    for what, (ours, *others) in PEERS.items():
+        rows = [r for r in ordered if "rate" in r["peers"].get(ours, {})]
+        names = [o for o in others if any("rate" in r["peers"].get(o, {}) for r in rows)]
+        if not names:
+            continue
+        header = [f"{what} over the same Parquet files, M events/s", "Thalweg"]
+        for name in names:
+            header += [_version(name, ordered), "Thalweg is faster by"]
+        lines += ["", _row(header), _row(["---"] * len(header))]
+        for result in rows:
+            mine, cells = result["peers"][ours], []
+            for name in names:
+                cells += _against(mine, result["peers"].get(name, {}))
+            events = f"{result['options']['events'] / 1e6:g} M"
+            lines.append(_row([f"{result['name'].removeprefix('peers-')}, {events}", _rate(mine), *cells]))
+    return lines + _starts(ordered) if lines else []
+
+
+def _against(mine: dict[str, Any], other: dict[str, Any]) -> list[str]:
+    """Another engine's rate, and how much faster ours is: in all, and once jobs are running."""
+    if "rate" not in other:
+        return ["–", ""]
+    ratio = _times(mine["rate"] / other["rate"])
+    if mine["rate_running"] and other["rate_running"]:
+        ratio += f" ({_times(mine['rate_running'] / other['rate_running'])})"
+    return [_rate(other), ratio]
+
+
+def _starts(results: list[dict[str, Any]]) -> list[str]:
+    """How long each engine takes from nothing to a first result, and how much memory."""
+    lines = [
+        "",
+        "| engine | start to first result, 20 000 events, s | peak memory, MiB: median, most |",
+        "|---|---|---|",
+    ]
+    for name in [n for names in PEERS.values() for n in names]:
+        reports = [r["peers"][name] for r in results if "rate" in r["peers"].get(name, {})]
+        if reports:
+            start = statistics.median(r["start_to_first_result_seconds"] for r in reports)
+            memory = [r["peak_rss_mib"] for r in reports]
+            spread = f"{statistics.median(memory):.0f}, {max(memory):.0f}"
+            lines.append(_row([_version(name, results), f"{start:.1f}", spread]))
+    return lines
+
+
+def _version(name: str, results: list[dict[str, Any]]) -> str:
+    version = next(r["peers"][name]["version"] for r in results if "version" in r["peers"].get(name, {}))
+    if name.startswith("thalweg"):
+        version = "Thalweg"
+    return f"{version} as a batch" if name.endswith("-batch") else str(version)
+
+
+def _row(cells: list[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _rate(report: dict[str, Any]) -> str:
+    return f"{report['rate'] / 1e6:.2f}"
+
+
+def _times(ratio: float) -> str:
+    return f"{ratio:.0f}×" if ratio >= 10 else f"{ratio:.1f}×"
 
 
 def _delay(result: dict[str, Any]) -> str:

@@ -60,6 +60,9 @@ def steps(data: tw.Dataset, other: tw.Dataset) -> None:
     assert_type(data.select("a", tw.col("b") + 1, c="a", d=3).with_columns(e=None), tw.Dataset)
     assert_type(data.group_by("a", b=tw.col("c")).agg(tw.count(), m=tw.avg("d")), tw.Dataset)
     assert_type(data.union(other, other).distinct().limit(3), tw.Dataset)
+    assert_type(data.intersect(other).except_(other, copies=True), tw.Dataset)
+    assert_type(data.dense_rank(by="a").top(3, by="a", offset=2), tw.Dataset)
+    assert_type(data.window(tw.tumbling("1m")).dense_rank(by="a", partition="k"), tw.Dataset)
     assert_type(data.join(other, on="k", how="left").join(other, on=tw.col("a") == tw.col("b")), tw.Dataset)
     latest = data.join_asof(other, tw.col("ts") >= tw.col("since"), by="k", how="inner", tolerance="5s")
     assert_type(latest, tw.Dataset)
@@ -72,6 +75,7 @@ def steps(data: tw.Dataset, other: tw.Dataset) -> None:
     assert_type(data.declare_key("id", tw.col("part")).declare_key("a"), tw.Dataset)
     assert_type(data.assign_watermark("at", delay="4s").window(tw.tumbling("1m")), tw.WindowedDataset)
     assert_type(data.assign_watermark("at", lateness_max="1h"), tw.Dataset)
+    assert_type(data.join(other, on="user").late("right"), tw.Dataset)
     assert_type(
         data.map_batches(lambda f: f.head(1), schema={"a": int, "b": "STRING", "c": pl.Int8}), tw.Dataset
     )

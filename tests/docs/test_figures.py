@@ -36,3 +36,41 @@ def test_a_changed_result_would_be_noticed() -> None:
     assert f"{result['median'] / 1e6:.1f}" in table
     assert result["check"] == "ok"
     assert all(json.loads(p.read_text())["check"] == "ok" for p in figures.RESULTS.glob("*.json"))
+
+
+def _peer(version: str, rate: float, running: float | None) -> dict[str, object]:
+    return {
+        "version": version,
+        "rate": rate,
+        "rate_running": running,
+        "start_to_first_result_seconds": 4.0,
+        "peak_rss_mib": 2000.4,
+    }
+
+
+def test_engines_are_compared_as_soon_as_one_comparison_is_stored(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(figures, "RESULTS", tmp_path)
+    assert "same Parquet files" not in figures.table()
+    peers = {
+        "thalweg": _peer("Thalweg 1", 6e6, 8e6),
+        "flink": _peer("Flink 2", 0.3e6, 0.5e6),
+        "spark": {"problem": "ranks are refused in streams"},
+        "thalweg-batch": _peer("Thalweg 1", 6e6, 8e6),
+        "duckdb": _peer("DuckDB 2", 9e6, None),
+    }
+    for name in ("q2", "q19"):
+        result = {"name": f"peers-{name}", "group": "peers", "peers": peers, "options": {"events": 2_000_000}}
+        (tmp_path / f"peers-{name}.json").write_text(json.dumps(result))
+    lines = figures.table().splitlines()
+    header = "| streams over the same Parquet files, M events/s | Thalweg | Flink 2 | Thalweg is faster by |"
+    at = lines.index(header)
+    assert lines[at + 2 : at + 5] == [
+        "| q2, 2 M | 6.00 | 0.30 | 20× (16×) |",
+        "| q19, 2 M | 6.00 | 0.30 | 20× (16×) |",
+        "",
+    ]
+    assert "| q2, 2 M | 6.00 | 9.00 | 0.7× |" in lines
+    assert "| Flink 2 | 4.0 | 2000, 2000 |" in lines
+    assert "also measured" not in figures.table()

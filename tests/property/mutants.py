@@ -22,6 +22,8 @@ from tests.property.worlds import SECOND
 from thalweg.checkpoint import snapshot as snapshots
 from thalweg.columnar import buffers, cells
 from thalweg.columnar.batch import OFFSET, Batch
+from thalweg.expr import aggregates
+from thalweg.expr.nodes import Call, Column
 from thalweg.operators import (
     aggregation,
     closing,
@@ -37,6 +39,7 @@ from thalweg.operators import (
 )
 from thalweg.operators import windows as windowing
 from thalweg.operators.aggregation import DONE, NEVER
+from thalweg.plan import attach
 from thalweg.progress import merge
 from thalweg.progress.owner import WatermarkOwner
 from thalweg.progress.split_clock import Advance, SplitClock
@@ -334,10 +337,24 @@ def _by_place(_: Any) -> Any:
 
 # The mutants ---------------------------------------------------------------------------------------------
 
+# Queries inside queries ----------------------------------------------------------------------------------
+
+
+def _two_valued(_: Any) -> Any:
+    """IN is false where it should be unknown."""
+    return lambda value, mark, has_null: Call("is_not_null", (Column(mark),))
+
+
+def _null_for_none(_: Any) -> Any:
+    """A count of no rows is NULL."""
+    return lambda call, held: None
+
+
 _TABLES = (laws.batch_equals_stream, laws.cuts_do_not_matter, laws.cuts_are_consistent)
 _LATE = (laws.windows_close_in_time, laws.late_rows_are_judged, laws.every_row_is_accounted_for)
 _ORDER = (laws.order_does_not_matter, laws.cuts_are_consistent)
 _RESTORE = (laws.restore_anywhere,)
+_QUERIES = (laws.queries_inside_queries,)
 _BAD = (laws.bad_rows_are_kept_apart,)
 
 
@@ -378,6 +395,8 @@ FIRST_SEEDS = {
     "forgets the watermark of a split": 9,
     "leaves out tasks that finished": 3,
     "completes a checkpoint early": 3,
+    "IN is never unknown": 27,
+    "a count of nothing is NULL": 14,
 }
 """Seeds that are known to fail, so that the search is short. Other generators only make it longer."""
 
@@ -419,6 +438,9 @@ MUTANTS = (
     _mutant("keys close early", closing.ClosingTimes, "closed", _closes_all, _TABLES),
     _mutant("OVER takes nothing back", running_over, "_same", _finds_no_difference, _TABLES),
     _mutant("empty lists give a row", rowwise, "explode", _keeps_empty_lists, _TABLES),
+    # queries inside queries
+    _mutant("IN is never unknown", attach, "is_in", _two_valued, _QUERIES),
+    _mutant("a count of nothing is NULL", aggregates, "value_of_none", _null_for_none, _QUERIES),
     # tasks, cuts, checkpoints
     _mutant("loses the batch before the end", waiting.Waiting, "drain", _loses_last_batch, _TABLES),
     _mutant("does not align barriers", task.Task, "_align", _unaligned, _ORDER + _RESTORE),

@@ -13,8 +13,10 @@ from typing import Any
 import duckdb
 import polars as pl
 
+from tests.property.columns import is_placed
 from tests.property.recording import Table, canonical
 from thalweg.base.types import Decimal, Float, Integer
+from thalweg.expr import aggregates
 from thalweg.expr.nodes import Aggregate, Call, Column, Expr, Literal, PythonCall
 from thalweg.plan.as_of import AsOfJoin
 from thalweg.plan.keys import DeclaredKey
@@ -248,6 +250,8 @@ def _aggregate(expr: Expr, below: Plan, over: str = "") -> str:
         return f"COUNT(*){tail}"
     name, column = _expr(expr.args[0]), expr.args[0]
     assert isinstance(column, Column), "the calls made here are over columns"
+    if aggregates.lookup(expr.function).is_ordered:
+        return _list(expr, name, below) + tail
     held = below.schema.type_of(column.name)
     arg = f"DISTINCT {name}" if expr.distinct else name
     if isinstance(held, Decimal) and expr.function == "avg":
@@ -264,6 +268,15 @@ def _aggregate(expr: Expr, below: Plan, over: str = "") -> str:
         finite = f"{expr.function.upper()}({arg}){tail}"
         return f"CASE WHEN {odd} THEN 'nan'::DOUBLE ELSE {finite} END"
     return f"{expr.function.upper()}({arg}){tail}"
+
+
+def _list(call: Aggregate, name: str, below: Plan) -> str:
+    """A list by value; what goes by position has no equivalent."""
+    if is_placed(below) or call.distinct:
+        raise Unspeakable
+    text = {"array_agg": f"{name}", "listagg": f"{name}, ','"}[call.function]
+    function = {"array_agg": "ARRAY_AGG", "listagg": "STRING_AGG"}[call.function]
+    return f"{function}({text} ORDER BY {name} NULLS FIRST)"
 
 
 def _decimal_average(total: str, count: str, held: Decimal) -> str:

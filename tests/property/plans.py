@@ -27,7 +27,7 @@ from tests.property.columns import (
 )
 from tests.property.ranking_plans import by_key_in_time, first_rows, over_rows, running_rank, window_rank
 from tests.property.worlds import SCHEMA, SECOND, PacedSource, World, random_world
-from thalweg.base.types import INT64, Decimal, Float, Integer, List, Timestamp
+from thalweg.base.types import INT64, STRING, Decimal, Float, Integer, List, Timestamp
 from thalweg.expr.nodes import (
     Aggregate,
     Call,
@@ -56,7 +56,7 @@ from thalweg.plan.nodes import (
     Window,
     rows,
 )
-from thalweg.plan.properties import properties
+from thalweg.plan.properties import late_of_join, properties
 from thalweg.progress.sessions import SessionSpec
 from thalweg.progress.windows import WindowSpec
 
@@ -135,6 +135,9 @@ def _roots(r: Random, steps: Sequence[Plan]) -> tuple[Plan, ...]:
         roots.append(r.choice([n for n in every_node(steps[-1]) if not isinstance(n, (Scan, Values))]))
     if r.random() < 0.15:
         roots.append(random_step(r, r.choice(steps)))
+    for step in every_node(steps[-1]):
+        if isinstance(step, Join):
+            roots += [rows for port in (0, 1) if (rows := late_of_join(step, port)) is not None]
     windows = [p for p in every_node(steps[-1]) if isinstance(p, (Window, SessionWindow))]
     if windows and r.random() < 0.6:
         roots += [Late(w) for w in dict.fromkeys(r.choices(windows, k=2))]
@@ -352,12 +355,24 @@ def random_call(r: Random, plan: Plan) -> Aggregate:
     if numbers:
         number = Column(r.choice(numbers))
         calls += [Aggregate(f, (number,)) for f in ("sum", "avg")]
-    call = r.choice(calls)
+    call = _ordered(plan, r.choice(calls))
     if call.args and r.random() < 0.25:
         call = replace(call, distinct=True)
     if r.random() < 0.25:
         call = replace(call, filter=condition(r, plan))
     return call
+
+
+def _ordered(plan: Plan, call: Aggregate) -> Aggregate:
+    """Now and then a list, or the first or last value, in the place of the number of values."""
+    # what is drawn here follows from the plan: it takes nothing from the numbers that make other plans
+    r = Random(f"{plan.schema} {call} {len(every_node(plan))}")
+    if call.function != "count" or not call.args or r.random() < 0.4:
+        return call
+    kinds = ["array_agg", "first_value", "last_value"] if is_placed(plan) else ["array_agg"]
+    if plan.schema.type_of(argument_of(call)) == STRING:
+        kinds.append("listagg")
+    return replace(call, function=r.choice(kinds))
 
 
 def _join(r: Random, plan: Plan) -> Plan | None:

@@ -62,6 +62,7 @@ def _orders(r: Random, plan: Plan) -> tuple[list[str], list[SortKey]]:
     able = [n for n in columns_of_kind(plan) if n not in columns_of_kind(plan, List)]
     tying = [n for n in ("k", "s", "d", "v") if n in able] or able
     order = [SortKey(n, r.random() < 0.5) for n in sorted(set(r.choices(tying, k=r.choice([1, 1, 2]))))]
+    order[-1] = replace(order[-1], latest_first=order[-1].descending and order[-1].column in "ds")
     return able, order
 
 
@@ -85,7 +86,9 @@ def first_rows(r: Random, plan: Plan) -> Plan | None:
     names = r.choices(columns_of_kind(plan, Integer, Timestamp), k=r.choice([1, 2]))
     order = tuple(SortKey(n, r.random() < 0.5) for n in dict.fromkeys(names))
     output = r.choice([None, fresh_name(plan, "number")])
-    return Rank(plan, tuple(random_keys(r, plan)), order, "row_number", output, r.choice([1, 2, 5]))
+    keys, limit = tuple(random_keys(r, plan)), r.choice([1, 2, 5])
+    order = (*order[:-1], replace(order[-1], latest_first=order[-1].descending and limit < 5))
+    return Rank(plan, keys, order, "row_number", output, limit)
 
 
 def over_rows(r: Random, plan: Plan) -> Plan | None:

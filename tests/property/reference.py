@@ -10,26 +10,27 @@ Not here: changes over time; a prefix of the input has a result like any other i
 from __future__ import annotations
 
 import itertools
-import math
 import operator as op
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import Decimal
 from functools import cmp_to_key
 from typing import Any
 
 import polars as pl
 
 from tests.property.as_of_plans import with_latest
-from tests.property.columns import ordered_columns
+from tests.property.columns import is_placed, ordered_columns
 from tests.property.recording import Table, canonical
-from tests.property.reference_order import R, compare, is_near, order_of, sortable
+from tests.property.reference_order import R, compare, is_near, sortable
+from tests.property.reference_values import of_values
 from thalweg.expr.nodes import Aggregate, Call, Cast, Column, Expr, Literal, PythonCall
 from thalweg.physical.needs import pairs_below
 from thalweg.plan.as_of import AsOfJoin
 from thalweg.plan.keys import DeclaredKey
+from thalweg.plan.late import Behind
 from thalweg.plan.nodes import (
     AssignWatermark,
     Explode,
@@ -123,6 +124,8 @@ class Reference:
         if isinstance(plan, Late):
             assert isinstance(plan.input, (SessionWindow, Window)), "late rows leave a window"
             return [self._late(r, s, e) for r, s, e, late in self._pairs(plan.input) if late]
+        if isinstance(plan, Behind):
+            return self._behind(plan, self.rows(plan.input))
         if isinstance(plan, (SessionWindow, Window)):
             pairs = self._pairs(plan)
             if isinstance(plan, SessionWindow):
@@ -168,7 +171,7 @@ class Reference:
 
     def _on_time(self, plan: Join, side: Plan, below: list[R]) -> list[R]:
         """The rows of one side that are not late, where they must be near rows of the other one in time."""
-        if not self._judges or any(properties(p).is_updating for p in plan.inputs):
+        if not self._judges or not all(properties(p).is_final for p in plan.inputs):
             return below
         for x, y in ordered_columns(plan.residual):
             slack = _slack(side, x) if x in side.schema and y not in side.schema else None
@@ -191,9 +194,20 @@ class Reference:
             return below
         return [r for r in below if r.before is None or r.values[column] >= r.before - slack]
 
+    def _behind(self, plan: Behind, below: list[R]) -> list[R]:
+        """The rows that are late by a time column."""
+        punctual = self._not_behind(plan.input, plan.column, below)
+        late = [r for r in below if not any(r is p for p in punctual)]
+        return [r.having(**_place(r)) for r in late if r.values[plan.column] is not None]
+
     def _late(self, row: R, start: datetime, end: datetime) -> R:
-        split, position = (None, None) if row.place is None else (str(row.place[1]), row.place[2])
-        return row.having(window_start=start, window_end=end, split=split, position=position)
+        return row.having(window_start=start, window_end=end, **_place(row))
+
+
+def _place(row: R) -> dict[str, Any]:
+    """The split and the position that late rows are reported with."""
+    split, position = (None, None) if row.place is None else (str(row.place[1]), row.place[2])
+    return {"split": split, "position": position}
 
 
 def _key(plan: Scan | Values) -> int:
@@ -379,47 +393,22 @@ def _group(plan: GroupBy, below: list[R]) -> list[R]:
     groups: dict[tuple[Any, ...], list[R]] = {} if plan.keys else {(): []}
     for row in below:
         groups.setdefault(tuple(canonical(row.values[k]) for k in plan.keys), []).append(row)
-    done = []
+    done, by_place = [], is_placed(plan.input)
     for rows in groups.values():
-        made = {a.name: aggregate(a.expr, rows) for a in plan.aggregates}
+        made = {a.name: aggregate(a.expr, rows, by_place=by_place) for a in plan.aggregates}
         done.append(R({**{k: rows[0].values[k] for k in plan.keys}, **made}))
     return done
 
 
-def aggregate(call: Expr, rows: list[R]) -> Any:
+def aggregate(call: Expr, rows: list[R], *, by_place: bool = False) -> Any:
     """An aggregate over the rows of a group."""
     assert isinstance(call, Aggregate), "a grouping holds aggregates"
     if call.filter is not None:
         rows = [r for r in rows if value(call.filter, r) is True]
     if not call.args:
         return len(rows)
-    values = [v for r in rows if (v := value(call.args[0], r)) is not None]
-    if call.distinct:
-        values = list({canonical(v): v for v in values}.values())
-    if call.function == "count":
-        return len(values)
-    if not values:
-        return None
-    if call.function in ("min", "max"):
-        return {"min": min, "max": max}[call.function](values, key=order_of)
-    total = _sum(values)
-    return total if call.function == "sum" else _average(total, len(values))
-
-
-def _sum(values: list[Any]) -> Any:
-    if not isinstance(values[0], float):
-        return sum(values[1:], values[0])
-    odd = [v for v in values if not math.isfinite(v)]
-    return sum(odd) if odd else math.fsum(values)
-
-
-def _average(total: Any, count: int) -> Any:
-    if isinstance(total, int):
-        return abs(total) // count * (1 if total >= 0 else -1)
-    if isinstance(total, Decimal):
-        places = max(6, -int(total.as_tuple().exponent))
-        return (total / count).quantize(Decimal(1).scaleb(-places), ROUND_HALF_UP)
-    return total / count
+    kept = [(r.place or (), value(call.args[0], r)) for r in rows]
+    return of_values(call, kept, by_place=by_place)
 
 
 # Order -------------------------------------------------------------------------------------------------
@@ -433,7 +422,8 @@ def _rank(plan: Rank, below: list[R]) -> list[R]:
     for rows in parts.values():
         # of pairs of source rows, the places of both say which comes first
         has_pairs = pairs_below(plan.input) is not None
-        rows.sort(key=lambda r: ((r.pair if has_pairs else r.place) or (), sortable(r)))
+        is_turned = any(k.latest_first for k in plan.order)
+        rows.sort(key=lambda r: ((r.pair if has_pairs else r.place) or (), sortable(r)), reverse=is_turned)
         rows.sort(key=cmp_to_key(lambda a, b: compare(plan.order, a, b)))
         number = 0
         for at, row in enumerate(rows, 1):

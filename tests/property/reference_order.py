@@ -5,12 +5,12 @@ Used by: reference.py.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
+from tests.property.reference_values import order_of
 from thalweg.plan.nodes import SortKey
 from thalweg.plan.over import Over
 
@@ -28,11 +28,6 @@ class R:
 
     def having(self, **values: Any) -> R:
         return replace(self, values={**self.values, **values})
-
-
-def order_of(v: Any) -> Any:
-    """A key by which values compare; NaN is the greatest number."""
-    return (math.isnan(v), 0.0 if math.isnan(v) else v) if isinstance(v, float) else (False, v)
 
 
 def sortable(row: R) -> list[Any]:

@@ -9,6 +9,7 @@ from random import Random
 import polars as pl
 import pytest
 
+from tests.property import laws
 from tests.property.harness import Way, batch, stream
 from tests.property.laws import check, expected
 from tests.property.plans import BOUNDS, Case, drop_some, minus, scan
@@ -185,3 +186,10 @@ def test_a_shifted_time_closes_windows() -> None:
     shifted = build.with_columns(scan(PUNCTUAL), [Named("w", minus(Column("t"), timedelta(seconds=3)))])
     windowed = build.window(shifted, "w", HOP)
     assert properties(windowed).times["w"] == 3 * SECOND
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", [4])
+def test_groups_that_wait_for_one_of_two_inputs_are_not_empty(seed: int) -> None:
+    """Distinct values come by another way than rows: a watermark may pass between them."""
+    laws.cuts_are_consistent(Random(seed))

@@ -68,24 +68,24 @@ def max(column: IntoColumn) -> AggregateExpression:  # noqa: A001 - written tw.m
     return _of("max", column)
 
 
-def var_pop(column: IntoColumn) -> AggregateExpression:
+def var_pop(column: IntoColumn, *, distinct: bool = False) -> AggregateExpression:
     """The variance of all values there are."""
-    return _of("var_pop", column)
+    return _of("var_pop", column, distinct=distinct)
 
 
-def var_samp(column: IntoColumn) -> AggregateExpression:
+def var_samp(column: IntoColumn, *, distinct: bool = False) -> AggregateExpression:
     """The variance of what the values are a sample of; NULL for fewer than two."""
-    return _of("var_samp", column)
+    return _of("var_samp", column, distinct=distinct)
 
 
-def stddev_pop(column: IntoColumn) -> AggregateExpression:
+def stddev_pop(column: IntoColumn, *, distinct: bool = False) -> AggregateExpression:
     """The standard deviation of all values there are."""
-    return _of("stddev_pop", column)
+    return _of("stddev_pop", column, distinct=distinct)
 
 
-def stddev_samp(column: IntoColumn) -> AggregateExpression:
+def stddev_samp(column: IntoColumn, *, distinct: bool = False) -> AggregateExpression:
     """The standard deviation of what the values are a sample of; NULL for fewer than two."""
-    return _of("stddev_samp", column)
+    return _of("stddev_samp", column, distinct=distinct)
 
 
 def approx_count_distinct(column: IntoColumn) -> AggregateExpression:

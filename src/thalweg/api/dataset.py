@@ -21,7 +21,7 @@ from thalweg.api.columns import Names, column, column_name, column_names, column
 from thalweg.api.expressions import Expression, IntoColumn, Value, all_of
 from thalweg.api.frame_functions import Row, frame_function, row_function
 from thalweg.api.grouping import GroupedDataset, WindowedDataset
-from thalweg.api.joining import How, join_latest, join_plans
+from thalweg.api.joining import How, join_latest, join_plans, late_rows
 from thalweg.api.ordering import OrderBy, sort_keys
 from thalweg.api.place import caller, located, stamped
 from thalweg.api.results import Results
@@ -37,6 +37,7 @@ from thalweg.plan.nodes import GroupBy, MapBatches, Plan, Project, Rank
 from thalweg.plan.over import frame_of, over, sliding
 from thalweg.plan.proctime import is_proctime
 from thalweg.plan.properties import properties
+from thalweg.plan.sets import first_rows, intersect_or_except
 from thalweg.progress.sessions import SessionSpec
 from thalweg.progress.windows import WindowSpec
 
@@ -164,6 +165,27 @@ class Dataset(Results):
         plans = [o.plan for o in others]
         return self._step(lambda: build.union_all([self.plan, *plans]), *plans)
 
+    def intersect(self, other: Dataset, *, copies: bool = False) -> Dataset:
+        """The rows that this and another have; columns are matched by their order, NULL equals NULL.
+
+        Args:
+            other: with columns of the same types.
+            copies: whether a row comes as often as both have it, instead of once (`INTERSECT ALL`).
+        """
+        return self._step(lambda: self._matched("intersect", other, copies=copies), other.plan)
+
+    def except_(self, other: Dataset, *, copies: bool = False) -> Dataset:
+        """The rows that this has and another has not; see `intersect`.
+
+        Args:
+            other: with columns of the same types.
+            copies: whether each row of `other` takes one away, instead of all equal ones (`EXCEPT ALL`).
+        """
+        return self._step(lambda: self._matched("except", other, copies=copies), other.plan)
+
+    def _matched(self, kind: Literal["intersect", "except"], other: Dataset, *, copies: bool) -> Plan:
+        return intersect_or_except(kind, self.plan, other.plan, copies=copies)
+
     def join(self, other: Dataset, on: Names = (), how: How = "inner", *, suffix: str = "_right") -> Dataset:
         """Rows of this and another dataset put together where they belong together.
 
@@ -228,6 +250,13 @@ class Dataset(Results):
 
         return self._step(make, other.plan)
 
+    def late(self, side: Literal["left", "right"] = "left") -> Dataset:
+        """The rows of one side of a join in time that came too late for it, with their split and position.
+
+        Of `over` they are the rows of its only side. Late rows of windows are those of `window(…).late()`.
+        """
+        return self._step(lambda: late_rows(self.plan, side))
+
     def lookup_join(
         self,
         table: Dataset,
@@ -284,10 +313,10 @@ class Dataset(Results):
     def rank(
         self, name: str = "rank", *, by: OrderBy, descending: bool = False, partition: Names = ()
     ) -> Dataset:
-        """Number rows in an order; those that tie share a number, and leave a gap.
+        """Number the rows in an order; those that tie share a number, and leave a gap.
 
-        Rows in windows (those of `window(…).rows()`, or of a grouping by window) are numbered once, when
-        their window is complete, if `WINDOW` is in the partition. Other numbers are kept up to date.
+        Numbers of all rows change as rows come. Those of rows in windows are final: of `window(…).rows()`, or
+        of a grouping by window, with `WINDOW` in the partition.
 
         Args:
             name: of the new column.
@@ -297,17 +326,17 @@ class Dataset(Results):
         """
         return self._step(lambda: self._numbered("rank", name, by, descending, partition))
 
-    def row_number(
-        self, name: str = "row_number", *, by: OrderBy, descending: bool = False, partition: Names = ()
-    ) -> Dataset:
-        """Number rows in an order, each differently: their position breaks ties. See `rank`."""
-        return self._step(lambda: self._numbered("row_number", name, by, descending, partition))
-
     def dense_rank(
         self, name: str = "dense_rank", *, by: OrderBy, descending: bool = False, partition: Names = ()
     ) -> Dataset:
-        """Number rows in an order; those that tie share a number, and leave no gap. See `rank`."""
+        """Number the rows in an order; those that tie share a number, and leave no gap. See `rank`."""
         return self._step(lambda: self._numbered("dense_rank", name, by, descending, partition))
+
+    def row_number(
+        self, name: str = "row_number", *, by: OrderBy, descending: bool = False, partition: Names = ()
+    ) -> Dataset:
+        """Number the rows in an order, each differently: their position breaks ties. See `rank`."""
+        return self._step(lambda: self._numbered("row_number", name, by, descending, partition))
 
     def top(
         self,
@@ -317,10 +346,11 @@ class Dataset(Results):
         descending: bool = True,
         partition: Names = (),
         with_ties: bool = False,
+        offset: int = 0,
     ) -> Dataset:
         """The first rows in an order: by default those with the greatest values.
 
-        As with `rank`, those of windows are given once, and others are kept up to date.
+        They change as rows come, unless they are those of windows, as for `rank`.
 
         Args:
             n: how many, for each partition.
@@ -328,11 +358,20 @@ class Dataset(Results):
             descending: greatest first, for those columns that do not say it themselves.
             partition: take the first rows for each value of these columns.
             with_ties: also the rows that tie with the last one. Else the position decides.
+            offset: how many rows to leave out before them, where no two tie: `ORDER BY … LIMIT n OFFSET m`.
         """
 
         def make() -> Plan:
             if n < 1:
                 raise PlanError("the first rows are at least one", code="plan-negative-limit", found=str(n))
+            if offset:
+                if with_ties or column_names(partition):
+                    raise PlanError(
+                        "rows are left out of all rows in an order only, without ties or a partition",
+                        code="plan-offset",
+                        hint="row_number(…) and a filter take any part of each partition",
+                    )
+                return first_rows(self.plan, sort_keys(by, descending=descending), n, offset)
             kind = "rank" if with_ties else "row_number"
             ranked = self._numbered(kind, _NUMBER, by, descending, partition)
             return replace(ranked, output=None, limit=n)

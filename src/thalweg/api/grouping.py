@@ -88,6 +88,13 @@ class WindowedDataset:
         names = self._in_window(partition)
         return self._rows.rank(name, by=by, descending=descending, partition=names)
 
+    def dense_rank(
+        self, name: str = "dense_rank", *, by: OrderBy, descending: bool = False, partition: Names = ()
+    ) -> Dataset:
+        """Number the rows of each window without gaps; see `Dataset.dense_rank`."""
+        names = self._in_window(partition)
+        return self._rows.dense_rank(name, by=by, descending=descending, partition=names)
+
     def row_number(
         self, name: str = "row_number", *, by: OrderBy, descending: bool = False, partition: Names = ()
     ) -> Dataset:

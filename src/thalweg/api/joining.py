@@ -15,8 +15,11 @@ from thalweg.expr.nodes import Call, Column, Expr, Named
 from thalweg.plan import build
 from thalweg.plan.as_of import AsOfKind, latest_join
 from thalweg.plan.join import apart, equal, join
+from thalweg.plan.late import Behind
 from thalweg.plan.lookup import lookup_join
-from thalweg.plan.nodes import JoinKind, Plan
+from thalweg.plan.nodes import Join, JoinKind, Plan, Project
+from thalweg.plan.over import Over
+from thalweg.plan.properties import late_of_join, properties
 
 How: TypeAlias = Literal["inner", "left", "right", "full", "semi", "anti", "cross"]
 """Which rows a join gives."""
@@ -134,3 +137,32 @@ def _shared(mine: str, others: str, kind: JoinKind) -> Expr:
     if kind == "full":
         return Call("coalesce", (Column(mine), Column(others)))
     return Column(others if kind == "right" else mine)
+
+
+def late_rows(plan: Plan, side: str) -> Plan:
+    """The rows of an input of the last join, or of OVER, that come too late for it.
+
+    Raises:
+        PlanError: `plan-no-late-rows`.
+    """
+    if side not in ("left", "right"):
+        raise PlanError(f'a join has no side "{side}"', code="plan-join-side", choices=["left", "right"])
+    step = plan
+    while isinstance(step, Project):
+        step = step.input
+    if isinstance(step, Join):
+        found = late_of_join(step, 0 if side == "left" else 1)
+        if found is not None:
+            return found
+        raise PlanError(
+            f"no row of the {side} side is ever late: rows of the other side are kept for ever",
+            code="plan-no-late-rows",
+            hint='a condition such as (col("at") >= col("since")) on event times of both sides does',
+        )
+    if isinstance(step, Over) and step.order in properties(step.input).times:
+        return Behind(step.input, step.order, properties(step.input).times[step.order])
+    raise PlanError(
+        "the last step is no join in time, and turns no rows away",
+        code="plan-no-late-rows",
+        hint="call late() right behind the join; late rows of windows are those of window(…).late()",
+    )

@@ -28,13 +28,16 @@ def has_words(dtype: pl.DataType) -> bool:
     return is_plain(dtype) and not isinstance(dtype, (pl.Categorical, pl.Enum))
 
 
-def order_words(frame: pl.DataFrame, order: Sequence[Order], ties: Sequence[str]) -> Array:
+def order_words(
+    frame: pl.DataFrame, order: Sequence[Order], ties: Sequence[str], *, turned: bool = False
+) -> Array:
     """The words of each row: two per column of the order, then one per column that breaks ties.
 
     Args:
         frame: the rows.
         order: what to order by first.
         ties: whole numbers without NULL, upwards.
+        turned: whether those go downwards.
 
     Example:
         >>> rows = pl.DataFrame({"v": [1, 3, None], "at": [0, 1, 2]})
@@ -56,5 +59,6 @@ def order_words(frame: pl.DataFrame, order: Sequence[Order], ties: Sequence[str]
         elif nulls_first:
             words[:, 2 * at] = 1
     for at, name in enumerate(ties, 2 * len(order)):
-        words[:, at] = values_and_validity(frame.get_column(name))[0]
+        values = values_and_validity(frame.get_column(name))[0]
+        words[:, at] = ~values if turned else values
     return words

@@ -18,8 +18,8 @@ from thalweg.columnar.outside import handed_out
 from thalweg.connectors.changes import visible
 from thalweg.connectors.files.select import check_file, expressions, pruned
 from thalweg.connectors.frames import FrameReader
-from thalweg.errors import DataError
 from thalweg.operators.changelog import repeat_rows
+from thalweg.operators.missing import check_present
 from thalweg.protocols.sink import Delivery
 from thalweg.protocols.source import Fields, Position, Reader, Replay, Split
 
@@ -209,12 +209,5 @@ def folded(batch: Batch) -> pl.DataFrame:
     total = consolidate(batch)
     if total.is_append:
         return total.frame
-    missing = total.filter(total.weights() < 0)
-    if len(missing):
-        raise DataError(
-            "a change removes a row that is not there",
-            code="data-unknown-row",
-            sample=str(missing.frame.row(0, named=True)),
-            found=str(missing.frame.row(0, named=True)),
-        )
+    check_present(total.weights().to_numpy(), lambda some: total.frame[some])
     return repeat_rows(total)

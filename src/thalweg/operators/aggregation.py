@@ -74,6 +74,8 @@ class GroupingSpec:
         is_placed: whether rows carry their position, because an aggregate depends on it.
         closes: the argument whose greatest value in a group is the time at which it gets no more rows, and a
             slack in microseconds; only of a running grouping of rows that stay.
+        keeps_places: whether first and last values are found among all that are kept: rows may be taken
+            back, or share a position.
     """
 
     id: str
@@ -87,6 +89,7 @@ class GroupingSpec:
     fed: frozenset[str] = frozenset()
     is_placed: bool = False
     closes: tuple[str, int] | None = None
+    keeps_places: bool = False
 
     @cached_property
     def layout(self) -> Layout:
@@ -202,13 +205,14 @@ class Layout:
 
     def _need(self, kind: str, argument: str | None) -> None:
         held = None if argument is None else self._spec.argument_types[argument]
-        keeps_values = kind in ("list", "set") or (kind in ("min", "max") and self._spec.is_updating)
-        if keeps_values:
+        keeps = {"list": True, "set": True, "min": self._spec.is_updating, "max": self._spec.is_updating}
+        keeps |= dict.fromkeys(("first", "last"), self._spec.keeps_places)
+        if keeps.get(kind, False):
             assert argument is not None, "what keeps values has an argument"
             if kind in ("min", "max"):
                 kinds = self._ends.setdefault(argument, [])
             else:
-                kinds = self._lists.setdefault((argument, kind == "list" and self._spec.is_placed), [])
+                kinds = self._lists.setdefault((argument, kind != "set" and self._spec.is_placed), [])
             kinds += [kind] if kind not in kinds else []
         elif (kind, argument) not in self.parts:
             self.parts[kind, argument] = make_part(kind, held, f"p{len(self.parts)}.")

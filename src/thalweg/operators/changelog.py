@@ -13,6 +13,7 @@ import polars as pl
 from thalweg.columnar.arrow import to_frame
 from thalweg.columnar.batch import WEIGHT, Batch, consolidate, join_batches
 from thalweg.columnar.eager import gather_rows, pick, texts
+from thalweg.operators.missing import check_present
 from thalweg.protocols.operator import Context, Output, Step
 from thalweg.protocols.state import RowsSpec, RowStore, StateSpec
 
@@ -244,7 +245,7 @@ class FoldOp:
         if 0 in self._rows.groups():
             table = self._rows.take(0).drop(_GROUP)
             weight = table.get_column(WEIGHT)
-            assert (weight > 0).all(), "no row of the final table may be removed more often than it came"
+            check_present(weight.to_numpy(), lambda some: table.drop(WEIGHT)[some])
             whole = Batch(table.drop(WEIGHT), weight)
             for part in whole.slices(self._rows_max):
                 yield from Batch(repeat_rows(part)).slices(self._rows_max)

@@ -19,6 +19,7 @@ from thalweg.columnar.batch import Batch
 from thalweg.columnar.eager import pick
 from thalweg.operators.aggregation import SHOWN, GroupingSpec, least_key
 from thalweg.operators.corrections import Corrections
+from thalweg.operators.missing import check_present
 from thalweg.operators.parts import ROWS
 from thalweg.plan.nodes import WINDOW_END
 from thalweg.protocols.operator import Context, Output
@@ -101,7 +102,7 @@ class CorrectedGroupOp:
             yield from self._emit(self._passed)
         final = time - self._slack_us
         if self._next_gone is not None and self._next_gone <= final:
-            yield from self._settle()
+            yield from self._settle(final)
             self._forget(final)
 
     def _emit(self, until: int | None) -> Iterator[Output]:
@@ -117,15 +118,24 @@ class CorrectedGroupOp:
         """Groups as they are now, and what was emitted in their place before."""
         for values in self._values:
             values.forget_gone()
-        slots = slots[self._state.column(ROWS)[slots] != 0]
+        slots = slots[self._state.column(ROWS)[slots] > 0]
         if len(slots) or self._owed.are_owed:
             self._state.column(SHOWN)[slots] = True
             yield from self._owed.emitted([self._rows(slots)])
 
-    def _settle(self) -> Iterator[Output]:
-        """The groups that have changed since they were emitted."""
+    def _settle(self, until: int | None = None) -> Iterator[Output]:
+        """The groups of windows up to an end, or all, that have changed since they were emitted.
+
+        Between cuts a group may have got what one of its inputs sends and not yet what another one does:
+        it may seem to have no rows.
+        """
         slots = np.unique(np.concatenate(self._again)) if self._again else _NO_SLOTS
         self._again = []
+        if until is not None and len(slots):
+            is_final = self._ends(slots) <= until
+            self._again = [slots[~is_final]]
+            slots = slots[is_final]
+        self._check(slots)
         if len(slots):
             yield from self._show(slots[~self._state.column(SHOWN)[slots]])
         empty = slots[self._state.column(ROWS)[slots] == 0]
@@ -136,10 +146,16 @@ class CorrectedGroupOp:
         live = self._state.live()
         ends = self._ends(live)
         gone = live[ends <= final]
+        self._check(gone)
         self._next_gone = _least(ends[ends > final])
         for values in self._values:
             values.forget(gone)
         self._state.free(gone)
+
+    def _check(self, slots: Array) -> None:
+        if self._spec.is_updating:
+            counts = self._state.column(ROWS)[slots]
+            check_present(counts, lambda some: self._state.keys(slots[some]), "row of a window")
 
     def on_cut(self, number: int) -> Iterator[Output]:
         """What has changed since the last cut."""
@@ -151,6 +167,7 @@ class CorrectedGroupOp:
         del port
         yield from self._emit(None)
         yield from self._settle()
+        self._check(self._state.live())
 
 
 def _least(ends: Array) -> int | None:

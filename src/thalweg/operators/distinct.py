@@ -26,6 +26,7 @@ from thalweg.columnar.groups import group_rows
 from thalweg.columnar.keys import KeyCodec
 from thalweg.columnar.presence import count_presence
 from thalweg.operators.aggregation import GroupingSpec, key_frame
+from thalweg.operators.missing import check_present
 from thalweg.operators.partials import PartialsOp
 from thalweg.operators.parts import ROWS
 from thalweg.plan.nodes import WINDOW_END
@@ -165,7 +166,7 @@ class DistinctOp:
         if self._closes is not None:
             self._note_ends()
         if self._pairs.is_updating:
-            self._emptied.append(slots[self._state.column(ROWS)[slots] == 0])
+            self._emptied.append(slots[self._state.column(ROWS)[slots] <= 0])
         if len(rows):
             yield self._changes(slots[rows], differences)
 
@@ -210,7 +211,9 @@ class DistinctOp:
         del number
         if self._emptied:
             slots, self._emptied = np.unique(np.concatenate(self._emptied)), []
-            self._state.free(slots[self._state.column(ROWS)[slots] == 0])
+            counts = self._state.column(ROWS)[slots]
+            check_present(counts, lambda some: self._state.keys(slots[some]), "value of a group")
+            self._state.free(slots[counts == 0])
         return iter(())
 
     def on_end(self, port: int) -> Iterator[Output]:

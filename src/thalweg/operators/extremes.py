@@ -22,6 +22,7 @@ from thalweg.columnar.chains import first_places
 from thalweg.columnar.eager import gather_rows
 from thalweg.columnar.key_order import KeyOrder
 from thalweg.columnar.trees import Trees
+from thalweg.operators.missing import check_present
 from thalweg.protocols.state import ColumnSpec, ColumnsSpec, KeyedColumns
 
 Array = np.ndarray[Any, Any]
@@ -117,7 +118,9 @@ class Extremes:
         """Drop values whose weights cancel; at a cut, before groups are freed."""
         if self._taken_back:
             slots, self._taken_back = np.unique(np.concatenate(self._taken_back)), []
-            gone = slots[self._state.column(COUNT)[slots] == 0]
+            counts = self._state.column(COUNT)[slots]
+            check_present(counts, lambda some: self._state.keys(slots[some]), "value of a group")
+            gone = slots[counts == 0]
             if len(gone):
                 self._trees.remove(gone, self._owners[gone], self._order())
                 self._state.free(gone)

@@ -19,6 +19,7 @@ from thalweg.columnar.eager import pick
 from thalweg.columnar.table import grown
 from thalweg.operators.deadlines import Deadlines
 from thalweg.operators.join_spec import MATCHES, UNTIL, SideSpec
+from thalweg.operators.missing import check_present
 from thalweg.protocols.state import Multimap
 
 Array = np.ndarray[Any, Any]
@@ -198,7 +199,11 @@ class JoinSide:
     def settle(self, watermark: int | None) -> None:
         """The end of a cut: forget rows that have gone, and those that can find no partner any more."""
         rows = self._rows.all()
-        gone = rows[self.state.weights(rows) == 0]
+        weights = self.state.weights(rows)
+        if self._spec.is_updating:
+            side = f"row of the {self._spec.name} input of a join"
+            check_present(weights, lambda some: self.state.frame(rows[some]), side)
+        gone = rows[weights == 0]
         self._rows.clear()
         self._slots.clear()
         if len(gone):

@@ -21,6 +21,7 @@ from thalweg.columnar.batch import OFFSET, SPLIT, Batch
 from thalweg.columnar.buffers import NO_FLAGS, values_and_validity
 from thalweg.columnar.eager import gather_rows
 from thalweg.columnar.value_chains import Chains
+from thalweg.operators.missing import check_present
 from thalweg.protocols.state import ColumnSpec, ColumnsSpec, KeyedColumns
 
 Array = np.ndarray[Any, Any]
@@ -36,7 +37,7 @@ class Kept:
     Attributes:
         argument: the column of the values.
         type: what it holds; of a struct of one member, that member is the value, which may be NULL.
-        kinds: what is made of the values: `list` or `set`.
+        kinds: what is made of the values: `first`, `last`, `list` or `set`.
         is_placed: whether each value is kept with its position, which orders the list.
     """
 
@@ -91,6 +92,7 @@ class Multiset:
         """What is made of the values of each of these groups."""
         members, lengths = self._chains.members(groups)
         counts = self._state.column(COUNT)[members]
+        check_present(counts, lambda some: self._state.keys(members[some]), "value of a group")
         numbers = np.repeat(np.arange(len(groups)), lengths)
         # the columns are taken by slot: `keys` wants each slot once, in any order
         known = self._state.keys(members)
@@ -113,7 +115,11 @@ class Multiset:
 
     def _made(self, kind: str) -> pl.Expr:
         value = pl.col(_VALUE)
-        return value.sort_by(SPLIT, OFFSET) if self._kept.is_placed and kind == "list" else value.sort()
+        if kind == "set" or not self._kept.is_placed:
+            return value.sort()
+        # rows that were made from one row of the source share its position
+        ordered = value.sort_by(SPLIT, OFFSET, _VALUE)
+        return {"first": ordered.first(), "last": ordered.last()}.get(kind, ordered)
 
     def forget_gone(self) -> None:
         """Drop values whose weights cancel; at a cut, before groups are freed."""

@@ -20,7 +20,7 @@ from thalweg.columnar.keys import can_order
 from thalweg.columnar.members import Members
 from thalweg.columnar.table import grown
 from thalweg.columnar.trees import DENSE_RANK, RANK, ROW_NUMBER, Trees
-from thalweg.operators.window_rank import WindowRankSpec, ordered_rows
+from thalweg.operators.window_rank import WindowRankSpec, ordered_rows, turns_ties
 from thalweg.protocols.state import KeyedColumns
 
 if TYPE_CHECKING:
@@ -76,7 +76,8 @@ class RankOrder(Protocol):
 def rank_order(spec: RunningRankSpec, state: KeyedColumns) -> RankOrder:
     """The order of the rows in a state, as fast as their types allow."""
     order = [(k.column, k.descending, k.puts_nulls_first) for k in spec.order]
-    ties = [(n, False, True) for n in spec.ties]
+    is_turned = turns_ties(spec.order)
+    ties = [(n, is_turned, not is_turned) for n in spec.ties]
     if all(can_order(spec.columns[name]) for name, *_ in (*order, *ties)):
         return TreeOrder(spec, state, [*order, *ties])
     return SortedOrder(spec, state)

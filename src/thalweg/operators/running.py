@@ -19,6 +19,8 @@ from thalweg.columnar.cells import Changes, Touched
 from thalweg.columnar.eager import below, gather_rows, numbers
 from thalweg.operators.aggregation import DONE, GroupingSpec
 from thalweg.operators.closing import LOOKS
+from thalweg.operators.missing import check_present
+from thalweg.operators.parts import ROWS
 from thalweg.protocols.operator import Context, Output
 from thalweg.protocols.state import KeyedColumns
 
@@ -106,6 +108,11 @@ class RunningGroupOp:
             state.column(DONE)[self._touched.places] = True
         if not self._touched.count:
             return
+        if self._spec.is_updating:
+            places = self._touched.places
+            check_present(
+                state.column(ROWS)[places], lambda some: self._keys_of(places[some]), "row of a group"
+            )
         for values in self._values:
             values.forget_gone()
         before, latest = self._kept_of_touched()
@@ -119,6 +126,9 @@ class RunningGroupOp:
         # a group that goes has no values any more
         for slots in gone:
             state.free(slots)
+
+    def _keys_of(self, slots: Array) -> pl.DataFrame:
+        return self._state.keys(slots) if self._keys else _NOTHING
 
     def _kept_of_touched(self) -> tuple[pl.DataFrame, pl.DataFrame]:
         """What is made of the values that groups keep, of those touched, before and now."""

@@ -22,6 +22,7 @@ from thalweg.columnar.buffers import NO_FLAGS, NO_WORDS
 from thalweg.columnar.eager import beside, numbers, pick
 from thalweg.operators.aggregation import weight_array
 from thalweg.operators.closing import ClosingTimes
+from thalweg.operators.missing import check_present
 from thalweg.operators.rank_order import FIRST, ROWS, SHOWN, Leading, rank_order
 from thalweg.operators.window_rank import tie_columns
 from thalweg.plan.nodes import SortKey
@@ -150,6 +151,9 @@ class RunningRankOp:
 
     def _renumber(self, touched: Array) -> Iterator[Output]:
         """What has changed of the keys of some rows, each named once."""
+        if self._spec.is_updating:
+            counts = self._state.column(ROWS)[touched]
+            check_present(counts, lambda some: self._state.keys(touched[some]))
         leading = self._order.leading(np.unique(self._order.keys_of(touched)))
         slots, state = leading.slots, self._state
         first, count = self._numbers(leading)

@@ -24,6 +24,7 @@ from thalweg.columnar.keys import KeyCodec
 from thalweg.columnar.order_words import has_words, order_words
 from thalweg.operators.closing import ClosingTimes
 from thalweg.operators.kept_rows import GROUP, KeptRows
+from thalweg.operators.window_rank import turns_ties
 from thalweg.plan.nodes import SortKey
 from thalweg.protocols.operator import Context, Output, Step
 from thalweg.protocols.state import RowsSpec, RowStore, StateSpec
@@ -87,7 +88,7 @@ class TopRowsSpec:
     def words(self, frame: pl.DataFrame) -> Array:
         """What rows are ordered by."""
         keys = [(k.column, k.descending, k.puts_nulls_first) for k in self.order]
-        return order_words(frame, keys, self.ties)
+        return order_words(frame, keys, self.ties, turned=turns_ties(self.order))
 
     @property
     def ties(self) -> tuple[str, ...]:

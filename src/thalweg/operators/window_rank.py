@@ -1,7 +1,7 @@
 """Number the rows of each window once the window is complete, and keep the first ones.
 
 Ties: `rank` gives equal rows the same number; `row_number` breaks ties by position, or where rows
-have none (they come out of an aggregation) by all their columns.
+have none (they come out of an aggregation) by all their columns; downwards where the latest come first.
 """
 
 from __future__ import annotations
@@ -154,11 +154,17 @@ def ordered_rows(frame: pl.LazyFrame, spec: WindowRankSpec, first: tuple[str, ..
 
 def _sorted(frame: pl.LazyFrame, spec: WindowRankSpec, first: tuple[str, ...]) -> pl.LazyFrame:
     ties = tie_columns(spec.columns, [k.column for k in spec.order])
-    lead = len(first)
-    descending = [False] * lead + [k.descending for k in spec.order] + [False] * len(ties)
-    nulls_last = [False] * lead + [not k.puts_nulls_first for k in spec.order] + [False] * len(ties)
+    lead, is_turned = len(first), turns_ties(spec.order)
+    descending = [False] * lead + [k.descending for k in spec.order] + [is_turned] * len(ties)
+    nulls_last = [False] * lead + [not k.puts_nulls_first for k in spec.order]
+    nulls_last += [is_turned] * len(ties)
     order = [*first, *(k.column for k in spec.order), *ties]
     return frame.sort(order, descending=descending, nulls_last=nulls_last)
+
+
+def turns_ties(order: Iterable[SortKey]) -> bool:
+    """Whether rows that tie go downwards: the latest first."""
+    return any(k.latest_first for k in order)
 
 
 def tie_columns(columns: Mapping[str, pl.DataType], order: Collection[str]) -> list[str]:

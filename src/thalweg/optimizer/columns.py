@@ -18,6 +18,7 @@ from thalweg.expr.nodes import Call, Column, Expr, Literal
 from thalweg.optimizer.expressions import is_plain
 from thalweg.plan.as_of import AsOfJoin
 from thalweg.plan.keys import DeclaredKey
+from thalweg.plan.late import Behind
 from thalweg.plan.lookup import LookupJoin
 from thalweg.plan.nodes import (
     AssignWatermark,
@@ -219,7 +220,7 @@ def _over(step: Over, need: Need) -> list[Need]:
 
 def _have_positions(plan: Plan) -> bool:
     """Whether rows come from a source one by one, so that their places there break ties."""
-    if isinstance(plan, (GroupBy, Join, AsOfJoin, MapBatches, Late, BadRows, Limit)):
+    if isinstance(plan, (GroupBy, Join, AsOfJoin, MapBatches, Late, Behind, BadRows, Limit)):
         return False
     return isinstance(plan, (Scan, Values)) or all(_have_positions(p) for p in plan.inputs)
 
@@ -258,6 +259,12 @@ def _late(step: Late, need: Need) -> list[Need]:
     return [_passed(step, need)]
 
 
+def _behind(step: Behind, need: Need) -> list[Need]:
+    read = _passed(step, need)
+    add(read, step.column, None)
+    return [read]
+
+
 _RULES: dict[type[Plan], Callable[[Any, Need], list[Need]]] = {
     Scan: lambda step, need: [],
     Project: _project,
@@ -274,6 +281,7 @@ _RULES: dict[type[Plan], Callable[[Any, Need], list[Need]]] = {
     AsOfJoin: _as_of_join,
     LookupJoin: _join,
     Late: _late,
+    Behind: _behind,
     Limit: lambda step, need: [_passed(step, need)],
     DeclaredKey: lambda step, need: [_passed(step, need)],
 }

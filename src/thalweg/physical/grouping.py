@@ -86,13 +86,13 @@ def place_group_by(planner: Planner, plan: GroupBy) -> OpenStage:
 
 
 def _needs_whole_windows(plan: GroupBy) -> bool:
-    return any(_keeps_windows_apart(call_of(a)) for a in plan.aggregates)
-
-
-def _keeps_windows_apart(call: Aggregate) -> bool:
-    """Whether the value of a window cannot be put together from panes."""
-    entry = aggregates.lookup(call.function)
-    return call.distinct or (entry.is_ordered and not entry.needs_position)
+    """Whether the value of some aggregate of a window cannot be put together from panes."""
+    keeps_places = needs.may_lose_places(plan)
+    for call in map(call_of, plan.aggregates):
+        entry = aggregates.lookup(call.function)
+        if call.distinct or (entry.is_ordered and (keeps_places or not entry.needs_position)):
+            return True
+    return False
 
 
 def _place_panes(planner: Planner, plan: GroupBy, panes: Panes) -> OpenStage:
@@ -152,6 +152,7 @@ def _group(
         fed=frozenset(fed),
         is_placed=needs.reads_positions(plan) and needs.has_positions(plan.input, planner.needs),
         closes=closes,
+        keeps_places=needs.may_lose_places(plan),
     )
     own = [Named(k, Column(k)) for k in keys] + made
     items = tuple(dict.fromkeys(own + columns_of_values(values)))

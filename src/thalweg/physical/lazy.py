@@ -33,6 +33,7 @@ from thalweg.physical.lazy_windows import group_panes, window_rows
 from thalweg.physical.over import over_spec, running_spec
 from thalweg.plan.as_of import AsOfJoin
 from thalweg.plan.keys import DeclaredKey
+from thalweg.plan.late import Behind
 from thalweg.plan.lookup import LookupJoin
 from thalweg.plan.nodes import (
     AssignWatermark,
@@ -116,7 +117,7 @@ class LazyBuilder:
         if isinstance(plan, BadRows):
             assert isinstance(plan.input, Scan), "bad rows come from a scan"
             return self._reading.bad_rows(plan.input)
-        if isinstance(plan, Late):
+        if isinstance(plan, (Behind, Late)):
             return plan.schema.polars.to_frame().lazy()
         if isinstance(plan, GroupBy):
             return self._group_by(plan)
@@ -254,7 +255,8 @@ def lazy_call(expr: object, below: Plan, *, is_placed: bool = False) -> pl.Expr:
 def _ordered(values: pl.Expr, held: DataType, *, by_place: bool) -> pl.Expr:
     """Values as they stand in a list: those of rows that count, by position or by value."""
     if by_place:
-        values = values.sort_by(SPLIT, OFFSET)
+        # rows that were made from one row of the source share its position
+        values = values.sort_by(SPLIT, OFFSET, values)
     values = unboxed(values.drop_nulls(), held)
     return values if by_place else values.sort()
 

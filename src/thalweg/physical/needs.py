@@ -11,10 +11,14 @@ from thalweg.expr import aggregates
 from thalweg.expr.nodes import Aggregate
 from thalweg.plan.as_of import AsOfJoin
 from thalweg.plan.keys import DeclaredKey
+from thalweg.plan.late import Behind
 from thalweg.plan.lookup import LookupJoin
 from thalweg.plan.nodes import (
+    WINDOW_END,
+    WINDOW_START,
     AssignWatermark,
     BadRows,
+    Explode,
     Filter,
     GroupBy,
     Join,
@@ -75,7 +79,7 @@ def _visit(plan: Plan, needs: Needs, seen: set[Plan]) -> None:
         _visit(below, needs, seen)
     if isinstance(plan, Late):
         _mark_positions(plan.input, needs)
-    if isinstance(plan, (Limit, Over)) or (isinstance(plan, Rank) and plan.kind == "row_number"):
+    if isinstance(plan, (Behind, Limit, Over)) or (isinstance(plan, Rank) and plan.kind == "row_number"):
         _mark_positions(plan.inputs[0], needs)
         pairs = pairs_below(plan.inputs[0]) if isinstance(plan, Rank) else None
         if pairs is not None:
@@ -84,7 +88,8 @@ def _visit(plan: Plan, needs: Needs, seen: set[Plan]) -> None:
                 _mark_positions(below, needs)
     if isinstance(plan, GroupBy) and reads_positions(plan):
         _mark_positions(plan.input, needs)
-    if isinstance(plan, (Window, SessionWindow)) or (isinstance(plan, Over) and not recomputes(plan)):
+    recomputed = isinstance(plan, Over) and recomputes(plan)
+    if isinstance(plan, (Behind, Window, SessionWindow, Over)) and not recomputed:
         _mark_verdicts(plan.input, needs)
     if isinstance(plan, AsOfJoin):
         _mark_positions(plan.right, needs)
@@ -113,11 +118,35 @@ def reads_positions(plan: GroupBy) -> bool:
     return any(isinstance(c, Aggregate) and aggregates.lookup(c.function).is_ordered for c in calls)
 
 
+def may_lose_places(plan: GroupBy) -> bool:
+    """Whether rows of a group may be taken back, or several of them share the position of a source row."""
+    if properties(plan.input).is_updating:
+        return True
+    below, scans = _repeating(plan.input)
+    is_windowed = {WINDOW_START, WINDOW_END} <= set(plan.keys)
+    return below - ({Window} if is_windowed else set()) != set() or len(set(scans)) < len(scans)
+
+
+def _repeating(plan: Plan) -> tuple[set[type[Plan]], list[Plan]]:
+    """The kinds of steps below that make several rows of one, and every scan as often as it is reached."""
+    if isinstance(plan, (Scan, Values)):
+        return set(), [plan]
+    kinds: set[type[Plan]] = {type(plan)} if isinstance(plan, (Explode, Window)) else set()
+    scans: list[Plan] = []
+    for below in plan.inputs:
+        more, reached = _repeating(below)
+        kinds |= more
+        scans += reached
+    return kinds, scans
+
+
 def _mark_positions(plan: Plan, needs: Needs) -> None:
     """Scans whose rows reach the step one by one."""
     if isinstance(plan, (Scan, Values)):
         needs.positions.add(plan)
-    if isinstance(plan, (GroupBy, AsOfJoin, MapBatches)) or (isinstance(plan, Join) and not looks_up(plan)):
+    if isinstance(plan, (Behind, GroupBy, AsOfJoin, MapBatches)) or (
+        isinstance(plan, Join) and not looks_up(plan)
+    ):
         return
     for below in rows_below(plan):
         _mark_positions(below, needs)
@@ -161,7 +190,7 @@ def _mark_verdicts(plan: Plan, needs: Needs) -> None:
     """The watermark is used up by the first stateful step."""
     if isinstance(plan, AssignWatermark):
         needs.verdicts.add(plan)
-    if isinstance(plan, (GroupBy, AsOfJoin, Rank, Limit, Window, SessionWindow, Over)):
+    if isinstance(plan, (Behind, GroupBy, AsOfJoin, Rank, Limit, Window, SessionWindow, Over)):
         return
     if isinstance(plan, Join) and not looks_up(plan):
         return
@@ -173,7 +202,7 @@ def has_positions(plan: Plan, needs: Needs) -> bool:
     """Whether the plan's rows carry their position."""
     if isinstance(plan, (Scan, Values)):
         return plan in needs.positions
-    if isinstance(plan, (GroupBy, AsOfJoin, MapBatches, Limit)) or (
+    if isinstance(plan, (Behind, GroupBy, AsOfJoin, MapBatches, Limit)) or (
         isinstance(plan, Join) and not looks_up(plan)
     ):
         return False

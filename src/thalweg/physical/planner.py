@@ -16,6 +16,7 @@ from thalweg.base.schema import STAMP, SYSTEM_PREFIX, Schema
 from thalweg.errors import PlanError
 from thalweg.expr.nodes import Column, Expr, substitute
 from thalweg.job.job import Edge, EventTime, Job, ScanSpec, Stage, WriteSpec
+from thalweg.operators.behind import BehindSpec
 from thalweg.operators.rowwise import (
     ExplodeStep,
     FilterStep,
@@ -29,6 +30,7 @@ from thalweg.operators.split_names import SplitNamesSpec
 from thalweg.physical import grouping, joining, lookups, needs, over, ranking, sessions
 from thalweg.plan.as_of import AsOfJoin
 from thalweg.plan.keys import DeclaredKey
+from thalweg.plan.late import Behind
 from thalweg.plan.lookup import LookupJoin
 from thalweg.plan.nodes import (
     AssignWatermark,
@@ -151,6 +153,8 @@ class Planner:
             return grouping.place_limit(self, plan)
         if isinstance(plan, Late):
             return self._late(plan)
+        if isinstance(plan, Behind):
+            return self._behind(plan)
         if isinstance(plan, BadRows):
             stage = self.new_stage("bad")
             self.edges.append(Edge(self.place(plan.input).id, stage.id, output=BAD))
@@ -278,6 +282,16 @@ class Planner:
         source, port = self.window_ports[window]
         stage = self.new_stage("late")
         self.edges.append(Edge(source.id, stage.id, output=port))
+        stage.add(SplitNamesSpec(f"{stage.id}.splits", "split"))
+        return stage
+
+    def _behind(self, plan: Behind) -> OpenStage:
+        below = self.place(plan.input)
+        stage = self.new_stage("late", parallelism=below.parallelism)
+        self.edges.append(Edge(below.id, stage.id))
+        stage.add(
+            BehindSpec(f"{stage.id}.behind", plan.column, plan.slack_us, tuple(plan.input.schema.names))
+        )
         stage.add(SplitNamesSpec(f"{stage.id}.splits", "split"))
         return stage
 

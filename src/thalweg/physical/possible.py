@@ -84,7 +84,7 @@ def _check_positions(plan: GroupBy, found: needs.Needs) -> None:
     calls = [a.expr for a in plan.aggregates]
     if not any(isinstance(c, Aggregate) and aggregates.lookup(c.function).needs_position for c in calls):
         return
-    if not properties(plan.input).is_updating and needs.has_positions(plan.input, found):
+    if needs.has_positions(plan.input, found):
         return
     raise SqlError(
         "FIRST_VALUE and LAST_VALUE need rows that come from a source one by one",

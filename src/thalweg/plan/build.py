@@ -37,6 +37,7 @@ from thalweg.plan.nodes import (
     Window,
 )
 from thalweg.plan.proctime import clocked, with_proctime
+from thalweg.plan.properties import properties
 from thalweg.progress.sessions import SessionSpec
 from thalweg.progress.windows import WindowSpec
 
@@ -302,12 +303,19 @@ def rank(
     output: str,
     where: Span | None = None,
 ) -> Plan:
-    """Number rows inside partitions; `kind` is `row_number`, `rank` or `dense_rank`."""
+    """Number rows inside partitions; `kind` is `row_number`, `rank` or `dense_rank`.
+
+    Where event time comes last and downwards, of rows with equal times those come first that arrived last:
+    the first row of that order is the last one that there is.
+    """
     for name in (*partition, *(k.column for k in order)):
         plan.schema.type_of(name, where=where)
     if output in plan.schema:
         raise PlanError(f'there is a column "{output}" already', code="plan-name-taken", where=where)
     assert kind in ("row_number", "rank", "dense_rank"), "the kinds of numbering"
+    *others, last = order
+    if last.descending and last.column in properties(plan).times:
+        order = (*others, replace(last, latest_first=True))
     return Rank(plan, tuple(partition), tuple(order), kind, output)  # type: ignore[arg-type]
 
 

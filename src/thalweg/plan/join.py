@@ -7,7 +7,7 @@ Not here: pushing conditions to where they cost least (optimizer/), the other st
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from thalweg.base.schema import SYSTEM_PREFIX, Schema
@@ -115,7 +115,8 @@ def _with_condition(plan: Plan, part: Expr) -> Plan | None:
                 return None
             return replace(plan, left=made) if number == 0 else replace(plan, right=made)
     keys = KeyFinder(plan.left, plan.right, plan.keys)
-    rest = [] if keys.take(part) else [part]
+    # a key that had to be computed would be a column more
+    rest = [] if keys.has_columns(part) and keys.take(part) else [part]
     residual = [*([] if plan.residual is None else [plan.residual]), *rest]
     return replace(plan, keys=tuple(keys.pairs), residual=conjunction(residual) if residual else None)
 
@@ -136,17 +137,21 @@ class _Side:
     input: Plan
     prefix: str
     taken: frozenset[str]
-    made: dict[Expr, str] = field(default_factory=dict)
+    made: list[Named] = field(default_factory=list)
 
-    def column(self, expr: Expr) -> str:
-        """The column that holds an expression over the input."""
-        if isinstance(expr, Column):
+    def column(self, expr: Expr, used: Collection[str]) -> str:
+        """A column that holds an expression over the input, and is none of those used."""
+        if isinstance(expr, Column) and expr.name not in used:
             return expr.name
+        known = next((m.name for m in self.made if m.expr == expr and m.name not in used), None)
+        if known is not None:
+            return known
         number = len(self.made)
         while (name := f"{SYSTEM_PREFIX}{self.prefix}{number}") in self.taken:
             number += 1
         self.taken |= {name}
-        return self.made.setdefault(expr, name)
+        self.made.append(Named(name, expr))
+        return name
 
     @property
     def plan(self) -> Plan:
@@ -154,7 +159,7 @@ class _Side:
         if not self.made:
             return self.input
         own = [Named(n, Column(n)) for n in self.input.schema.names]
-        return Project(self.input, (*own, *(Named(n, e) for e, n in self.made.items())))
+        return Project(self.input, (*own, *self.made))
 
 
 class KeyFinder:
@@ -164,17 +169,26 @@ class KeyFinder:
         taken = frozenset((*left.schema.names, *right.schema.names))
         self.left, self.right = _Side(left, "left", taken), _Side(right, "right", taken)
         self.pairs = list(pairs)
+        self._taken: list[tuple[Expr, Expr]] = [(Column(a), Column(b)) for a, b in self.pairs]
 
     def take(self, part: Expr) -> bool:
         """Whether a resolved condition is now wholly said by a pair of keys."""
         sides = self.sides(part)
         if sides is None:
             return False
-        pair = (self.left.column(sides[0]), self.right.column(sides[1]))
-        if pair not in self.pairs:
-            self.pairs.append(pair)
+        if sides not in self._taken:
+            # rows are looked up by different columns: one that is equal to two others is there twice
+            used = [{pair[i] for pair in self.pairs} for i in (0, 1)]
+            self.pairs.append((self.left.column(sides[0], used[0]), self.right.column(sides[1], used[1])))
+            self._taken.append(sides)
         # as a key, NaN equals itself: the condition must go on saying that it does not
         return not isinstance(type_of(sides[0], self.left.input.schema), Float)
+
+    def has_columns(self, part: Expr) -> bool:
+        """Whether a condition is an equality of columns by which no rows are looked up so far."""
+        used = {name for pair in self.pairs for name in pair}
+        sides = self.sides(part)
+        return sides is not None and all(isinstance(s, Column) and s.name not in used for s in sides)
 
     def sides(self, part: Expr) -> tuple[Expr, Expr] | None:
         """The expressions over the left and the right input that a condition calls equal."""

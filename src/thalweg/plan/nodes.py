@@ -369,11 +369,16 @@ class GroupBy(_Unary):
 
 @dataclass(frozen=True)
 class SortKey:
-    """One column to order by; SQL's default puts NULL first when ascending, as Flink does."""
+    """One column to order by; SQL's default puts NULL first when ascending, as Flink does.
+
+    Attributes:
+        latest_first: of the last key: whether of rows that tie those come first that arrived last.
+    """
 
     column: str
     descending: bool = False
     nulls_first: bool | None = None
+    latest_first: bool = False
 
     @property
     def puts_nulls_first(self) -> bool:
@@ -389,8 +394,8 @@ class Rank(_Unary):
     """Number the rows of each partition in an order, and keep those with `number <= limit`.
 
     Attributes:
-        kind: `row_number` (ties broken by position), `rank` (ties share a number, and leave a gap behind
-            them) or `dense_rank` (without gaps).
+        kind: `row_number` (ties broken by position, upwards or downwards), `rank` (ties share a number, and
+            leave a gap behind them) or `dense_rank` (without gaps).
         output: the name of the number's column, or None to leave it out.
         limit: the greatest number to keep; None while the optimizer has not found one.
         closes: as of a `GroupBy`: when a partition gets no more rows.

@@ -21,6 +21,7 @@ from thalweg.base.schema import STAMP
 from thalweg.expr.nodes import Call, Column, Expr, Literal
 from thalweg.plan.as_of import AsOfJoin
 from thalweg.plan.keys import Closing, DeclaredKey, closings_of_pairs, projected
+from thalweg.plan.late import Behind
 from thalweg.plan.lookup import LookupJoin
 from thalweg.plan.nodes import (
     WINDOW_END,
@@ -166,7 +167,7 @@ def _unary(plan: Plan, below: Properties) -> Properties:
         return Properties(is_bounded=True, is_updating=True, times=below.times)
     if isinstance(plan, MapBatches):
         return Properties(below.is_bounded, below.is_updating)
-    if isinstance(plan, (Late, BadRows)):
+    if isinstance(plan, (Late, Behind, BadRows)):
         return Properties(below.is_bounded)
     if isinstance(plan, Explode):
         times = {k: v for k, v in below.times.items() if k != plan.column}
@@ -216,9 +217,9 @@ def _lags(below: Properties) -> dict[str, int]:
 
 
 def join_bounds(plan: Join) -> tuple[SideBound, SideBound]:
-    """For how long the rows of both inputs can find partners; for ever, if rows can be taken back."""
+    """For how long the rows of both inputs can find partners; for ever, if any may yet be taken back."""
     left, right = (properties(p) for p in plan.inputs)
-    if left.is_updating or right.is_updating or isinstance(plan, LookupJoin):
+    if not (left.is_final and right.is_final) or isinstance(plan, LookupJoin):
         return SideBound(), SideBound()
     return side_bounds(plan, left.times, right.times)
 
@@ -393,3 +394,10 @@ def _rank(plan: Rank, below: Properties) -> Properties:
 def ranks_windows(plan: Rank) -> bool:
     """Whether the step numbers the rows of windows when their time has passed."""
     return properties(plan.input).windows and {WINDOW_START, WINDOW_END} <= set(plan.partition)
+
+
+def late_of_join(plan: Join, port: int) -> Behind | None:
+    """The rows of an input of a join that come too late; None where no row can be."""
+    late = join_bounds(plan)[port].late
+    below = plan.inputs[port]
+    return None if late is None else Behind(below, late.column, properties(below).times[late.column])

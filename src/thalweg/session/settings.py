@@ -87,6 +87,7 @@ _OPTIONS = (
     Option("parallelism.default", _positive, None, "tasks per stage; by default one per core"),
     Option("pipeline.name", str, None, "the name of the job"),
     Option("pipeline.late-rows.sink", str, None, "a table for late rows of the statements that follow"),
+    Option("table.local-time-zone", _choice("utc"), "UTC", "the time zone that times are shown and read in"),
     Option("table.exec.source.idle-timeout", _seconds, "0", "when a silent split stops holding time back"),
     Option(
         "table.exec.emit.allow-lateness",

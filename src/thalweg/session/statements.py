@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from thalweg.connectors.connector import Results
-from thalweg.errors import SqlError, ThalwegError
+from thalweg.errors import PlanError, SqlError, ThalwegError
 from thalweg.expr import aggregates, registry
+from thalweg.expr.nodes import Column, Named
 from thalweg.physical.results import row_key
-from thalweg.plan.nodes import BadRows, Late, Plan, Scan, SessionWindow, Window, Write
-from thalweg.plan.properties import properties
+from thalweg.plan import build
+from thalweg.plan.nodes import BadRows, Join, Late, Plan, Scan, SessionWindow, Window, Write
+from thalweg.plan.properties import late_of_join, properties
 from thalweg.sql import statements as st
 from thalweg.sql.binder import Binder
 from thalweg.sql.parse import parse
@@ -115,13 +117,42 @@ def _writes(session: Session, plan: Plan, target: str, span: Span | None = None)
     late = session.settings.get("pipeline.late-rows.sink")
     if late is not None:
         where = session.settings.place("pipeline.late-rows.sink")
-        made += _sides(
-            session, {(Late(w), late): where for w in [*_found(plan, Window), *_found(plan, SessionWindow)]}
-        )
+        made += _sides(session, dict.fromkeys([(rows, late) for rows in _late_rows(plan, where)], where))
     sinks = session.catalog.error_sinks
     scans = {s: replace(s, stamp=None) for s in _found(plan, Scan) if isinstance(s, Scan)}
     tables = {s: sinks[table] for s, table in scans.items() if table in sinks}
     return [*made, *_sides(session, {(BadRows(s), name): where for s, (name, where) in tables.items()})]
+
+
+def _late_rows(plan: Plan, where: Span | str | None) -> list[Plan]:
+    """The late rows of windows and joins in a plan, all of the same columns.
+
+    Raises:
+        PlanError: `plan-late-columns`.
+    """
+    found: list[Plan] = [Late(w) for w in [*_found(plan, Window), *_found(plan, SessionWindow)]]
+    for step in _found(plan, Join):
+        assert isinstance(step, Join), "that was asked for"
+        sides = [late_of_join(step, port) for port in (0, 1)]
+        found += [_called_as_written(rows) for rows in sides if rows is not None]
+    kinds = list(dict.fromkeys(tuple(rows.schema.names) for rows in found))
+    if len(kinds) > 1:
+        raise PlanError(
+            "the late rows of this statement have different columns, and one table cannot take them all",
+            code="plan-late-columns",
+            where=where,
+            found="; ".join(", ".join(names) for names in kinds),
+            hint="late() of a join or of windows in Python gives the rows of one step",
+        )
+    return found
+
+
+def _called_as_written(rows: Plan) -> Plan:
+    """The rows with the names of their own table, where those of a join tell two tables apart."""
+    names = {n: n.partition(".")[2] or n for n in rows.schema.names}
+    if len(set(names.values())) < len(names) or names == {n: n for n in names}:
+        return rows
+    return build.project(rows, [Named(new, Column(n)) for n, new in names.items()])
 
 
 def _sides(session: Session, wanted: dict[tuple[Plan, str], Span | str | None]) -> list[Write]:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Iterator
+
 import pytest
 
 from tests.unit.sql.catalog import FakeCatalog, tree
@@ -305,6 +308,16 @@ def test_insert_that_is_refused(catalog: FakeCatalog, text: str, expected: str) 
     assert code(catalog, text) == expected
 
 
+@pytest.fixture
+def usual_depth() -> Iterator[None]:
+    """As many calls within each other as Python allows by default; other tests may have raised the limit."""
+    limit = sys.getrecursionlimit()
+    sys.setrecursionlimit(1000)
+    yield
+    sys.setrecursionlimit(limit)
+
+
+@pytest.mark.usefixtures("usual_depth")
 def test_a_text_that_nests_beyond_reason_is_an_error(catalog: FakeCatalog) -> None:
     assert code(catalog, "SELECT " + "(" * 2000 + "1" + ")" * 2000) == "sql-too-deep"
     assert code(catalog, "SELECT " + " + ".join(["a"] * 3000) + " FROM t") == "sql-too-deep"

@@ -104,7 +104,6 @@ def test_a_window_over_a_view(catalog: FakeCatalog) -> None:
         ("t JOIN t AS u USING (aa)", "plan-unknown-column"),
         ("t JOIN t AS u", "sql-meaning"),
         ("t NATURAL JOIN t AS u", "sql-not-yet"),
-        ("t JOIN t AS u JOIN t AS w ON u.a = w.a ON t.a = u.a", "sql-not-yet"),
         ("t FOR SYSTEM_TIME AS OF t.ts", "sql-not-yet"),
         ("t, LATERAL TABLE(f(a))", "sql-not-yet"),
         ("db.t", "sql-not-yet"),

@@ -19,7 +19,7 @@ from thalweg.sql import problems
 from thalweg.sql.bind.context import Context, placed
 from thalweg.sql.bind.expressions import ExpressionBinder
 from thalweg.sql.bind.nested import NestedQueries
-from thalweg.sql.bind.scope import Relation, Scope
+from thalweg.sql.bind.scope import Merged, Relation, Scope
 from thalweg.sql.source import span_of, text_of
 
 _SIDES: dict[str, JoinKind] = {"LEFT": "left", "RIGHT": "right", "FULL": "full"}
@@ -32,13 +32,15 @@ def joined(scope: Scope, other: Scope, node: exp.Expr, context: Context) -> Scop
         check_aliases(scope.relations, relation, node.this)
     other = beside(scope, other)
     relations = (*scope.relations, *other.relations)
-    both = Scope(Join(scope.plan, other.plan, "inner"), relations, scope.merged)
+    merged = _both_merged(scope, other, node)
+    both = Scope(Join(scope.plan, other.plan, "inner"), relations, merged)
     condition: Expr | None = None
     if node.args.get("on") is not None:
         condition, sides = _condition(node.args["on"], both, (scope.plan, other.plan), kind, context)
         scope, other = scope.over(sides[0]), other.over(sides[1])
     elif node.args.get("using"):
         both, condition = using(scope, other, node, kind)
+        both = replace(both, merged={**merged, **both.merged})
     elif not _is_cross(node):
         raise problems.meaning(
             "a join needs a condition",
@@ -79,7 +81,12 @@ def kind_of(node: exp.Expr) -> JoinKind:
 
 
 def _is_cross(node: exp.Expr) -> bool:
-    return node.args.get("kind") == "CROSS" or text_of(node).startswith(",")
+    return node.args.get("kind") == "CROSS" or is_comma(node)
+
+
+def is_comma(node: exp.Expr) -> bool:
+    """Whether a join was written as a comma."""
+    return text_of(node).startswith(",")
 
 
 def beside(scope: Scope, other: Scope) -> Scope:
@@ -90,8 +97,19 @@ def beside(scope: Scope, other: Scope) -> Scope:
     moved = [
         Relation(r.alias, {n: substitute(e, names) for n, e in r.columns.items()}) for r in other.relations
     ]
-    merged = {n: substitute(e, names) for n, e in other.merged.items()}
+    merged = {n: replace(m, value=substitute(m.value, names)) for n, m in other.merged.items()}
     return Scope(plan, tuple(moved), merged)
+
+
+def _both_merged(scope: Scope, other: Scope, node: exp.Expr) -> dict[str, Merged]:
+    """The shared columns of both sides."""
+    named = {n.name for n in node.args.get("using") or ()}
+    twice = sorted((scope.merged.keys() & other.merged.keys()) - named)
+    if twice:
+        what = f'a join of two joins that share "{twice[0]}" by USING, each for itself, is'
+        raise problems.not_yet(what, span_of(node), hint="join one of them by ON")
+    first = len(scope.relations)
+    return {**scope.merged, **{n: m.behind(first) for n, m in other.merged.items()}}
 
 
 def check_aliases(relations: Iterable[Relation], added: Relation, node: exp.Expr) -> None:
@@ -106,13 +124,15 @@ def using(scope: Scope, other: Scope, node: exp.Expr, kind: JoinKind) -> tuple[S
     """The scope in which the named columns are one, and the condition that they are equal."""
     merged = dict(scope.merged)
     pairs: list[tuple[Expr, Expr]] = []
+    first = len(scope.relations)
     for name in node.args["using"]:
         mine, others = _named(scope, name), _named(other, name)
         pairs.append((mine, others))
+        value = others if kind == "right" else mine
         if kind == "full":
-            merged[name.name] = Call("coalesce", (mine, others), span=span_of(name))
-        else:
-            merged[name.name] = others if kind == "right" else mine
+            value = Call("coalesce", (mine, others), span=span_of(name))
+        owners = (*scope.owners(name.name), *(first + i for i in other.owners(name.name)))
+        merged[name.name] = Merged(value, owners)
     return Scope(scope.plan, (), merged), equal(pairs, span_of(node.args["using"][0]))
 
 

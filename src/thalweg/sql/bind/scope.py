@@ -40,10 +40,30 @@ class Relation:
 
 
 @dataclass(frozen=True)
+class Merged:
+    """A column that several tables share by USING.
+
+    Attributes:
+        value: what it is without the name of a table.
+        owners: the numbers of these tables.
+        first: the number of the first table of the join that made them one; `*` shows it before that table.
+    """
+
+    value: Expr
+    owners: tuple[int, ...]
+    first: int = 0
+
+    def behind(self, count: int) -> Merged:
+        """The same with so many tables before them."""
+        return replace(self, owners=tuple(count + i for i in self.owners), first=count + self.first)
+
+
+@dataclass(frozen=True)
 class Scope:
     """The tables of one FROM, over the plan that produces them.
 
     Attributes:
+        merged: the columns that several tables share by USING, by name.
         window: the window function of GROUP BY, whose bounds the plan has as columns.
         outer: the tables around the query, whose columns a name may also mean.
         by: the columns of the plan that say to which rows of the tables around the query a row belongs.
@@ -51,8 +71,7 @@ class Scope:
 
     plan: Plan
     relations: tuple[Relation, ...]
-    merged: Mapping[str, Expr] = field(default_factory=dict)
-    """Columns that several tables share by USING, and what each is without the name of a table."""
+    merged: Mapping[str, Merged] = field(default_factory=dict)
     window: exp.Expr | None = None
     outer: Outer | None = None
     by: tuple[str, ...] = ()
@@ -75,13 +94,23 @@ class Scope:
 
     def visible(self, alias: str | None = None) -> Iterator[tuple[str, Expr]]:
         """What `*`, or `alias.*`, stands for."""
-        if alias is None:
-            yield from self.merged.items()
-        for relation in self.relations:
+        for number, relation in enumerate(self.relations):
+            if alias is None:
+                yield from ((n, m.value) for n, m in self.merged.items() if m.first == number)
             if relation.alias == alias:
                 yield from relation.columns.items()
             elif alias is None:
-                yield from ((n, e) for n, e in relation.columns.items() if n not in self.merged)
+                shown = relation.columns.items()
+                yield from ((n, e) for n, e in shown if not self._is_merged(n, number))
+
+    def owners(self, name: str) -> tuple[int, ...]:
+        """The numbers of the tables that a column belongs to."""
+        if name in self.merged:
+            return self.merged[name].owners
+        return tuple(i for i, r in enumerate(self.relations) if name in r.columns)
+
+    def _is_merged(self, name: str, number: int) -> bool:
+        return name in self.merged and number in self.merged[name].owners
 
     def has_relation(self, alias: str) -> bool:
         """Whether a table goes by that alias."""
@@ -110,9 +139,10 @@ class Scope:
                 return self._fields(owner.columns[parts[1].name], parts[:2], parts[2:])
             if owner is not None and not self._holding(head.name):
                 raise unknown_column(parts[1].name, owner.columns, table=head.name, where=span_of(parts[1]))
-        if head.name in self.merged:
-            return self._fields(self.merged[head.name], parts[:1], parts[1:])
         found = self._holding(head.name)
+        shared = self.merged.get(head.name)
+        if shared is not None and len(found) == len(shared.owners):
+            return self._fields(shared.value, parts[:1], parts[1:])
         if len(found) > 1:
             owners = ", ".join(f"{r.alias}.{head.name}" for r in found)
             raise SqlError(

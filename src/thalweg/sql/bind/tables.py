@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from sqlglot import exp
@@ -17,10 +17,10 @@ from thalweg.sql import problems
 from thalweg.sql.bind import lateral, temporal, windows
 from thalweg.sql.bind.context import Context
 from thalweg.sql.bind.expressions import ExpressionBinder
-from thalweg.sql.bind.joins import check_aliases, joined
+from thalweg.sql.bind.joins import check_aliases, is_comma, joined
 from thalweg.sql.bind.rows import one_row
 from thalweg.sql.bind.scope import Relation, Scope
-from thalweg.sql.grammar.tree import LateralQuery, PathTable, TableFunction
+from thalweg.sql.grammar.tree import JoinedTables, LateralQuery, PathTable, TableFunction
 from thalweg.sql.source import SourceText, bounds, span_of
 
 _POSSIBLE = "CROSS JOIN UNNEST(list) takes lists apart"
@@ -33,13 +33,45 @@ def bind_from(select: exp.Expr, context: Context) -> Scope:
         return Scope(one_row(), ())
     if source.this.args.get("system_time") is not None:
         raise temporal.without_join(source.this)
-    scope = _scope_of(source.this, context)
-    for join in select.args.get("joins") or ():
+    return _chained(_scope_of(source.this, context), select.args.get("joins") or (), context)
+
+
+def _chained(scope: Scope, joins: Sequence[exp.Expr], context: Context) -> Scope:
+    """A table with the joins that follow it, from left to right."""
+    for number, join in enumerate(joins):
+        chain = _behind_comma(joins[number:])
+        if chain:
+            # a comma binds less than JOIN: the rows that these joins keep are paired with all those before
+            other = _chained(_scope_of(join.this, context), chain, context)
+            scope = joined(scope, other, join, context)
+            return _chained(scope, joins[number + 1 + len(chain) :], context)
         scope = _joined(scope, join, context)
     return scope
 
 
+def _behind_comma(joins: Sequence[exp.Expr]) -> Sequence[exp.Expr]:
+    """The joins of the table behind a comma, where it matters that they come first."""
+    if not is_comma(joins[0]) or isinstance(joins[0].this, exp.Unnest):
+        return ()
+    end = next((i for i, j in enumerate(joins) if i and is_comma(j)), len(joins))
+    chain = joins[1:end]
+    return chain if any(j.args.get("side") in ("RIGHT", "FULL") for j in chain) else ()
+
+
 def _scope_of(node: exp.Expr, context: Context) -> Scope:
+    """A table, with the joins inside a join that follow it before their ON."""
+    if isinstance(node, JoinedTables):
+        if node.args.get("alias") is not None:
+            raise problems.not_yet(
+                "a name for joins in parentheses is", span_of(node.args["alias"]), hint="name each table"
+            )
+        scope = _scope_of(node.this, context)
+    else:
+        scope = _table_scope(node, context)
+    return _chained(scope, node.args.get("joins") or (), context)
+
+
+def _table_scope(node: exp.Expr, context: Context) -> Scope:
     plan, own_name = table_plan(node, context)
     alias = node.args.get("alias")
     if alias is None:
@@ -53,10 +85,6 @@ def table_plan(node: exp.Expr, context: Context) -> tuple[Plan, str | None]:
     reader = _READERS.get(type(node))
     if reader is None:
         raise problems.not_yet("this in FROM is", span_of(node))
-    if node.args.get("joins"):
-        raise problems.not_yet(
-            "a join inside a join is", span_of(node), hint="each JOIN is followed by its own ON"
-        )
     return reader(node, context)
 
 

@@ -8,14 +8,28 @@ from __future__ import annotations
 from typing import Any
 
 from sqlglot import exp
-from sqlglot.tokenizer_core import TokenType
+from sqlglot.tokenizer_core import Token, TokenType
 
 from thalweg.sql import problems
 from thalweg.sql.grammar.cursor import one_of
 from thalweg.sql.grammar.expressions import ExpressionGrammar
-from thalweg.sql.grammar.tree import LateralQuery, NamedArgument, PathTable, TableArgument, TableFunction
+from thalweg.sql.grammar.tree import (
+    JoinedTables,
+    LateralQuery,
+    NamedArgument,
+    PathTable,
+    TableArgument,
+    TableFunction,
+)
 
 _QUERY = frozenset(("SELECT", "WITH", "VALUES"))
+_GO_ON = frozenset(
+    (
+        *(TokenType.UNION, TokenType.INTERSECT, TokenType.EXCEPT, TokenType.ORDER_BY),
+        *(TokenType.LIMIT, TokenType.OFFSET, TokenType.FETCH),
+    )
+)
+"""What follows a query in parentheses that is part of a query."""
 _NOT_ALIASES = frozenset(("MATCH_RECOGNIZE", "TABLESAMPLE", "SEMI", "ANTI", "ASOF", "MATCH_CONDITION"))
 
 
@@ -59,6 +73,8 @@ class TableGrammar(ExpressionGrammar):
         if token.token_type == TokenType.STRING:
             self._advance()
             return self.expression(PathTable(this=token.text), token)
+        if token.token_type == TokenType.L_PAREN and self._is_joined(self._index):
+            return self._joined_tables()
         if token.token_type == TokenType.L_PAREN:
             return self.expression(exp.Subquery(this=self.wrapped(self._inner_query)))
         if token.token_type == TokenType.TABLE:
@@ -67,6 +83,38 @@ class TableGrammar(ExpressionGrammar):
         if follows == TokenType.L_PAREN and self.at_name():
             return self._table_function()
         return self._named_table()
+
+    def _is_joined(self, at: int) -> bool:
+        """Whether the parenthesis at that token opens joins, not a query."""
+        inside = self._tokens[at + 1 : at + 3]
+        if len(inside) < 2 or one_of(inside[0], _QUERY):
+            return False
+        if inside[0].token_type != TokenType.L_PAREN:
+            # a table alone takes no parentheses
+            return inside[1].token_type != TokenType.R_PAREN
+        follows = self._behind(at + 1)
+        if follows is None or follows.token_type in _GO_ON or follows.token_type == TokenType.R_PAREN:
+            return self._is_joined(at + 1) and (follows is None or follows.token_type == TokenType.R_PAREN)
+        return True
+
+    def _behind(self, at: int) -> Token | None:
+        """The token behind the parenthesis that belongs to the one at that token."""
+        depth = 0
+        for number, token in enumerate(self._tokens[at:], at):
+            depth += (token.token_type == TokenType.L_PAREN) - (token.token_type == TokenType.R_PAREN)
+            if not depth:
+                return self._tokens[number + 1] if number + 1 < len(self._tokens) else None
+        return None
+
+    def _joined_tables(self) -> exp.Expr:
+        first = self._curr
+        self.expect("(")
+        table = self._parse_table()
+        joins = list(self._parse_joins())
+        if not joins and not isinstance(table, JoinedTables):
+            raise self.unexpected(expected="JOIN")
+        self.expect(")")
+        return self.since(first, JoinedTables(this=table, joins=joins))
 
     def _inner_query(self) -> exp.Expr:
         if not (one_of(self._curr, _QUERY) or self._curr.token_type == TokenType.L_PAREN):

@@ -31,6 +31,12 @@ class PathTable(exp.Expression):
     arg_types: ClassVar[dict[str, bool]] = {"this": True, "alias": False}
 
 
+class JoinedTables(exp.Expression):
+    """Joins in parentheses in FROM: `this` is the first table, `joins` follow it."""
+
+    arg_types: ClassVar[dict[str, bool]] = {"this": True, "joins": False, "alias": False}
+
+
 class TableArgument(exp.Expression):
     """A table handed to a table function: `this` is a table or a query."""
 

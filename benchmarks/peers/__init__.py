@@ -1,0 +1,1 @@
+"""Compare Thalweg with other engines on the same Parquet files; `make peers`, docs/peers.md says how."""
