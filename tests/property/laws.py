@@ -35,6 +35,7 @@ from tests.property.plans import Case, every_node, minus, random_case, random_wi
 from tests.property.queries import random_query_case
 from tests.property.recording import Table, same
 from tests.property.reference import EPOCH, Reference, windows
+from tests.property.window_plans import window_case
 from tests.property.worlds import SECOND, PacedSource, World, random_world
 from thalweg.checkpoint.snapshot import JobSnapshot
 from thalweg.expr.nodes import Aggregate, Call, Column, Expr, Named
@@ -130,6 +131,20 @@ def cuts_do_not_matter(r: Random) -> None:
     one, other = by_place
     for place in one.keys() & other.keys():
         check(case, other[place], one[place], f"the cut at {place}")
+
+
+def windows_have_any_name(r: Random) -> None:
+    """Law 1: what is grouped by a window becomes final, whatever the columns of the window are called."""
+    case = window_case(r)
+    if not case.worlds[0].lateness:
+        assert not any(properties(root).is_updating for root in case.roots), f"not final: {case!r}"
+    check(case, batch(case, is_optimized=r.random() < 0.5), expected(case, judges=False), "batch")
+    wanted = expected(case)
+    way = random_way(r, case.rows)
+    check(case, stream(case, way).tables(), wanted, f"{way}")
+    ways = [replace(random_way(r, case.rows), rows_max=30, parallelism=n, is_optimized=False) for n in (1, 3)]
+    logs, _ = interrupted(case, [replace(w, has_one_writer=False) for w in ways], r)
+    check(case, [log.table() for log in logs], wanted, f"restored, {ways}")
 
 
 def order_does_not_matter(r: Random) -> None:
@@ -297,7 +312,7 @@ def float_sums_do_not_drift(r: Random) -> None:
 
 LAWS: tuple[Law, ...] = (
     *(batch_equals_stream, late_rows_are_judged, a_batch_can_judge_as_a_stream, bad_rows_are_kept_apart),
-    *(cuts_do_not_matter, order_does_not_matter, restore_anywhere),
+    *(windows_have_any_name, cuts_do_not_matter, order_does_not_matter, restore_anywhere),
     *(rules_keep_results, every_row_is_accounted_for, cuts_are_consistent, windows_close_in_time),
     *(totals_balance_at_every_cut, delay_does_not_matter, float_sums_do_not_drift),
     *(queries_inside_queries, queries_inside_follow),

@@ -39,7 +39,7 @@ from thalweg.operators import (
 )
 from thalweg.operators import windows as windowing
 from thalweg.operators.aggregation import DONE, NEVER
-from thalweg.plan import attach
+from thalweg.plan import attach, properties
 from thalweg.progress import merge
 from thalweg.progress.owner import WatermarkOwner
 from thalweg.progress.split_clock import Advance, SplitClock
@@ -118,6 +118,10 @@ def _all_present(_: Any) -> Any:
 
 
 # Windows and time ----------------------------------------------------------------------------------------
+
+
+def _all_times(_: Any) -> Any:
+    return lambda window, held: dict(held)
 
 
 def _moved(seconds: int) -> Any:
@@ -351,6 +355,7 @@ def _null_for_none(_: Any) -> Any:
 
 
 _TABLES = (laws.batch_equals_stream, laws.cuts_do_not_matter, laws.cuts_are_consistent)
+_NAMES = (laws.windows_have_any_name,)
 _LATE = (laws.windows_close_in_time, laws.late_rows_are_judged, laws.every_row_is_accounted_for)
 _ORDER = (laws.order_does_not_matter, laws.cuts_are_consistent)
 _RESTORE = (laws.restore_anywhere,)
@@ -368,6 +373,7 @@ def _mutant(
 
 
 FIRST_SEEDS = {
+    "takes waiting rows for punctual": 2,
     "drops retractions": 5,
     "no result for no rows": 1,
     "counts NULL": 2,
@@ -423,6 +429,7 @@ MUTANTS = (
     _mutant("late a second too early", WindowSpec, "judge", _judged_later(SECOND), _LATE),
     _mutant("judged by the whole batch", SplitClock, "advance", _judged_by_batch, _LATE),
     _mutant("late rows count in open panes", WindowSpec, "judge", _counts_everywhere, _LATE),
+    _mutant("takes waiting rows for punctual", properties, "_times_of", _all_times, _NAMES),
     _mutant("forgets late pairs", windowing.WindowsOp, "_judge", _no_late_output, _LATE),
     _mutant("cumulating windows start late", WindowSpec, "window_start", _sized, _TABLES),
     _mutant("the fastest split decides", WatermarkOwner, "_publish", _greatest_of_splits, _ORDER + _LATE),

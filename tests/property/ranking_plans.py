@@ -23,8 +23,6 @@ from thalweg.plan import build
 from thalweg.plan.join import apart, join
 from thalweg.plan.keys import declare_key
 from thalweg.plan.nodes import (
-    WINDOW_END,
-    WINDOW_START,
     AssignWatermark,
     Filter,
     GroupBy,
@@ -44,11 +42,11 @@ RankKind = Choice["row_number", "rank", "dense_rank"]
 def window_rank(r: Random, plan: Plan) -> Plan | None:
     """The first rows of each window, by one or two columns that tie."""
     found = properties(plan)
-    names = set(plan.schema.names)
-    if not found.windows or found.is_updating or not {WINDOW_START, WINDOW_END} <= names:
+    if not found.windows:
         return None
     able, order = _orders(r, plan)
-    partition = [WINDOW_START, WINDOW_END]
+    # the last window that rows were given, by the first of its columns
+    partition = [min(found.windows[-1].starts), min(found.windows[-1].ends)]
     if r.random() < 0.4:
         partition += [n for n in r.choices(able, k=1) if n not in partition]
     output = r.choice([None, fresh_name(plan, "number")])

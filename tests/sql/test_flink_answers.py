@@ -13,6 +13,13 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from tests.nexmark.running import COUNT_CHAR, comparable, difference
+from thalweg.connectors.memory import MemorySink
+from thalweg.job.job import describe
+from thalweg.optimizer.optimize import optimize
+from thalweg.optimizer.standard import RULES
+from thalweg.physical.planner import plan_job
+from thalweg.plan.nodes import Write
+from thalweg.plan.properties import properties
 from thalweg.runtime.options import RunOptions
 from thalweg.session.session import Session
 
@@ -31,17 +38,23 @@ def query(name: str) -> str:
     return text[text.index("INSERT INTO") :].split("\n", 1)[1].rstrip().rstrip(";")
 
 
-def answer(name: str, mode: str, rows: int, parallelism: int, events: Path) -> pl.DataFrame:
-    """What a query gives over a file of events."""
+def nexmark(events: Path, parallelism: int) -> Session:
+    """A session that knows the tables and functions of the queries."""
     session = Session(parallelism=parallelism)
     session.run_options = RunOptions()
-    session.settings.set("execution.batch-rows", str(rows))
-    # on one thread where batches are small: threads would only wait for one another
-    session.settings.set("execution.runtime", "inline" if rows < 100 else "threads")
     session.catalog.functions["count_char"] = COUNT_CHAR
     ddl = (QUERIES / "ddl.sql").read_text()
     text = ddl.replace("${EVENTS}", str(events)).replace("${FORMAT}", "parquet")
     session.execute_sql(text)
+    return session
+
+
+def answer(name: str, mode: str, rows: int, parallelism: int, events: Path) -> pl.DataFrame:
+    """What a query gives over a file of events."""
+    session = nexmark(events, parallelism)
+    session.settings.set("execution.batch-rows", str(rows))
+    # on one thread where batches are small: threads would only wait for one another
+    session.settings.set("execution.runtime", "inline" if rows < 100 else "threads")
     return session.collect(session.sql(query(name)).plan, mode=mode)
 
 
@@ -56,6 +69,19 @@ def check(name: str, mode: str, rows: int, parallelism: int) -> None:
 @pytest.mark.parametrize("name", [*NAMES, *JOINS])
 def test_answers_of_flink(name: str, mode: str, rows: int, parallelism: int) -> None:
     check(name, mode, rows, parallelism)
+
+
+def test_q5_keeps_windows_only() -> None:
+    """Its bounds have other names, and are still those of windows: nothing runs on, nothing is taken back."""
+    plan = nexmark(DATA / "events.parquet", 2).sql(query("q5")).plan
+    assert not properties(plan).is_updating
+    (root,), _ = optimize([plan], RULES)
+    job = describe(plan_job([Write(root, MemorySink())], name="q5", parallelism=2))
+    assert "group by ws, we per window: top = max(num)" in job
+    assert "left rows until ws + 10s; right rows until m.ws + 10s" in job
+    assert "running" not in job
+    # the counts are made once, for both of the steps that read them
+    assert job.count("panes of hopping") == 1
 
 
 @pytest.mark.slow

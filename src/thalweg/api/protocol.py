@@ -52,8 +52,8 @@ class SessionLike(Protocol):
         """Print the first rows."""
         ...
 
-    def explain(self, plan: Plan, /) -> str:
-        """Every stage of the way from the plan to the job."""
+    def explain(self, plan: Plan, /, *, state: bool = False) -> str:
+        """Every stage of the way from the plan to the job, and with `state` what its steps keep."""
         ...
 
     def from_frame(self, obj: Any, /) -> Dataset:  # any table-like object: see frames.to_frame

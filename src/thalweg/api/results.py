@@ -73,9 +73,20 @@ class Results:
         """Whether rows may be taken back or replaced while more input arrives."""
         return properties(self.plan).is_updating
 
-    def explain(self) -> str:
-        """Every stage of the way from the program to the job."""
-        return self.session.explain(self.plan)
+    def explain(self, *, state: bool = False) -> str:
+        """Every stage of the way from the program to the job.
+
+        Args:
+            state: also show what each step of a stream keeps, for how long, and how much memory an entry
+                takes, with a warning where that grows for ever.
+
+        Example:
+            >>> import polars as pl, thalweg as tw
+            >>> counts = tw.Session().from_polars(pl.DataFrame({"k": [1, 2]})).group_by("k").agg(n=tw.count())
+            >>> print(counts.explain(state=True).splitlines()[-1])
+            warning: grows for as long as the job runs: group1.group (one group by k)
+        """
+        return self.session.explain(self.plan, state=state)
 
     def __repr__(self) -> str:
         return as_text(self.schema, is_bounded=self.is_bounded, is_updating=self.is_updating)

@@ -14,8 +14,9 @@ from thalweg.cli.looking import look_at_file, look_at_sql
 
 @click.command("explain")
 @click.argument("what", metavar='FILE|"SQL"')
+@click.option("--state", is_flag=True, help="What each step of a stream keeps, and for how long.")
 @execution_options
-def command(what: str, **how: Any) -> int:
+def command(what: str, *, state: bool, **how: Any) -> int:
     """Show how a program or a query would run; nothing is run.
 
     Example: thalweg explain "SELECT count(*) FROM 'clicks/*.parquet'"
@@ -33,7 +34,7 @@ def command(what: str, **how: Any) -> int:
     except Exception as error:  # noqa: BLE001 - the program is the user's: it may raise anything
         return report(error, what if is_file else None)
     for look in looks:
-        click.echo(explain(look.roots, look.how))
+        click.echo(explain(look.roots, look.how, ["STATE"] if state else []))
     if not looks:
         click.echo("nothing is written and nothing is asked for, so that there is no job", err=True)
     return DONE

@@ -30,7 +30,9 @@ from thalweg.operators.extremes import Extremes, Ordered
 from thalweg.operators.multiset import Kept, Multiset
 from thalweg.operators.ordered_parts import PlacedPart
 from thalweg.operators.parts import NO_WEIGHTS, ROWS, CountedPart, Part, TextExtremePart, make_part
+from thalweg.plan.window_columns import Bound
 from thalweg.progress.windows import WindowSpec
+from thalweg.protocols.keeping import JOIN_ENDS, Keeping, watermark_passes
 from thalweg.protocols.operator import Context, Operator
 from thalweg.protocols.state import Columns, ColumnSpec, ColumnsSpec, KeyedColumns, StateSpec
 
@@ -45,7 +47,8 @@ class WindowGrouping:
 
     Attributes:
         slack_us: how far the time may lag behind the watermark.
-        window: the windows whose panes rows carry; None if rows carry window bounds as columns.
+        window: the windows whose panes rows carry; None if rows carry the bounds as columns.
+        bounds: the columns of the output that hold a bound, and which one.
         time: the type of the bounds.
         lag_us: how far the time may lag in rows that are in time: windows are emitted then, and corrected
             until the slack has passed; None: they are emitted once.
@@ -53,8 +56,19 @@ class WindowGrouping:
 
     slack_us: int
     window: WindowSpec | None
-    time: pl.DataType | None = None
+    bounds: Mapping[str, Bound]
+    time: pl.DataType
     lag_us: int | None = None
+
+    @property
+    def end(self) -> str:
+        """The column of the windows' ends."""
+        return next(n for n, bound in self.bounds.items() if bound == "end")
+
+    @property
+    def last(self) -> str:
+        """The time after which a group is forgotten, in words."""
+        return self.end if self.window is None else f"the end of the last window of the pane, {self.window}"
 
 
 @dataclass(frozen=True)
@@ -119,13 +133,28 @@ class GroupingSpec:
         for kept in self.layout.kept:
             yield kept.declared(self.keys, self.partition)
 
+    def keeps(self) -> Iterable[Keeping]:
+        """Groups, until their window is complete or for ever."""
+        keys = ", ".join(k for k in self.keys if not k.startswith("__")) or "()"
+        window = self.window
+        until = None if window is None else watermark_passes(window.last, window.slack_us)
+        until = until if self.closes is None else JOIN_ENDS
+        cures = ("a window in GROUP BY",)
+        is_one = not self.keys and self.window is None
+        what = f"one pane by {keys}" if self.has_panes else f"one group by {keys}"
+        yield Keeping("groups", "one group of all rows" if is_one else what, until, is_one, cures)
+        for kept in self.layout.kept:
+            argument = kept.argument.removeprefix("__arg ")
+            yield Keeping(kept.state, f"one value of {argument} by {keys}", until, cures=cures)
+
     @property
     def partition(self) -> tuple[str, ...]:
         """The key columns by which rows reach a task."""
         if self.window is None or self.has_panes:
             return tuple(self.keys)
-        own = tuple(k for k in self.keys if k not in ("window_start", "window_end", "window_time"))
-        return own or ("window_end",)
+        # rows meet by their keys; what differs only in its window may meet elsewhere too
+        own = tuple(k for k in self.keys if k not in self.window.bounds)
+        return own or (self.window.end,)
 
     @cached_property
     def row_keys(self) -> dict[str, pl.DataType]:

@@ -15,6 +15,7 @@ from thalweg.columnar.batch import OFFSET, SPLIT
 from thalweg.expr.nodes import Expr
 from thalweg.operators.limit import position_order
 from thalweg.plan.as_of import AsOfKind
+from thalweg.protocols.keeping import Keeping, watermark_passes
 from thalweg.protocols.operator import Context
 from thalweg.protocols.state import MultimapSpec, RowsSpec, StateSpec
 
@@ -100,6 +101,22 @@ class AsOfSpec:
             "latest", side.shown, side.keys, is_updating=False, counters=(SINCE,), partition=side.keys
         )
         return [self.left.waiting(), side.waiting(), latest]
+
+    def keeps(self) -> Iterable[Keeping]:
+        """Rows that wait, and the versions that rows to come may need."""
+        for side in (self.left, self.right):
+            until = watermark_passes(side.time, self.slack_us)
+            yield Keeping(side.name, f"rows of the {side.name} input that wait", until)
+        keys = ", ".join(self.right.keys) or "()"
+        yield Keeping(
+            "latest", f"the latest row of the right input by {keys}", is_limited=not self.right.keys
+        )
+
+    def late(self) -> Iterable[str]:
+        """Rows whose time the watermark has passed."""
+        for side in (self.left, self.right):
+            if side.slack_us is not None:
+                yield f"rows of the {side.name} input with {side.time} < the watermark of their split"
 
     def build(self, context: Context) -> AsOfJoinOp:
         """The operator."""

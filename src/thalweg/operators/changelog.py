@@ -14,6 +14,7 @@ from thalweg.columnar.arrow import to_frame
 from thalweg.columnar.batch import WEIGHT, Batch, consolidate, join_batches
 from thalweg.columnar.eager import gather_rows, pick, texts
 from thalweg.operators.missing import check_present
+from thalweg.protocols.keeping import Keeping
 from thalweg.protocols.operator import Context, Output, Step
 from thalweg.protocols.state import RowsSpec, RowStore, StateSpec
 
@@ -183,6 +184,10 @@ class FoldSpec:
         """The table so far, as changes."""
         columns = {**self.columns, WEIGHT: pl.Int64(), _GROUP: pl.Int64()}
         return [RowsSpec("rows", columns, _GROUP)]
+
+    def keeps(self) -> Iterable[Keeping]:
+        """The whole result."""
+        yield Keeping("rows", "rows of the result", "the input ends")
 
     def build(self, context: Context) -> FoldOp:
         """The operator."""

@@ -21,7 +21,6 @@ from thalweg.operators.aggregation import SHOWN, GroupingSpec, least_key
 from thalweg.operators.corrections import Corrections
 from thalweg.operators.missing import check_present
 from thalweg.operators.parts import ROWS
-from thalweg.plan.nodes import WINDOW_END
 from thalweg.protocols.operator import Context, Output
 from thalweg.protocols.state import KeyedColumns
 
@@ -44,6 +43,7 @@ class CorrectedGroupOp:
         assert spec.window.lag_us is not None, "the planner puts this where windows may change"
         self._spec, self._layout = spec, spec.layout
         self._lag_us, self._slack_us = spec.window.lag_us, spec.window.slack_us
+        self._end = spec.window.end
         self._state: KeyedColumns = context.state("groups")
         self._values = spec.values(context)
         self._owed = Corrections(context.rows_max)
@@ -60,7 +60,7 @@ class CorrectedGroupOp:
         return None if self._next_shown is None else self._next_shown + self._lag_us
 
     def _ends(self, slots: Array) -> Array:
-        return self._state.words(slots, (WINDOW_END,))[:, 0] if len(slots) else _NO_SLOTS
+        return self._state.words(slots, (self._end,))[:, 0] if len(slots) else _NO_SLOTS
 
     def on_batch(self, port: int, batch: Batch) -> Iterator[Output]:
         """Take rows."""
@@ -69,7 +69,7 @@ class CorrectedGroupOp:
         if batch.parts is None:
             for values in self._values:
                 values.update(batch, slots)
-        least = least_key(self._spec, batch, WINDOW_END)
+        least = least_key(self._spec, batch, self._end)
         if least is None:
             return iter(())
         self._next_gone = least if self._next_gone is None else min(self._next_gone, least)

@@ -12,7 +12,6 @@ import numpy as np
 
 from thalweg.columnar.batch import Batch
 from thalweg.operators.running_rank import RunningRankOp, RunningRankSpec
-from thalweg.plan.nodes import WINDOW_END
 from thalweg.protocols.operator import Context, Output
 
 Array = np.ndarray[Any, Any]
@@ -31,7 +30,7 @@ class CorrectedRankOp(RunningRankOp):
     def __init__(self, spec: RunningRankSpec, context: Context) -> None:
         super().__init__(spec, context)
         assert spec.window is not None, "the planner puts this on windows"
-        self._lag_us, self._slack_us = spec.window
+        self._end, self._lag_us, self._slack_us = spec.window
         self._passed: int | None = None
         live = self._state.live()
         self._waiting: list[tuple[Array, Array]] = []
@@ -55,7 +54,7 @@ class CorrectedRankOp(RunningRankOp):
         self._next_gone = least if self._next_gone is None else min(self._next_gone, least)
 
     def _ends(self, slots: Array) -> Array:
-        return self._state.words(slots, (WINDOW_END,))[:, 0]
+        return self._state.words(slots, (self._end,))[:, 0]
 
     def on_batch(self, port: int, batch: Batch) -> Iterator[Output]:
         """Count rows; numbers are given when the time of their window has passed."""

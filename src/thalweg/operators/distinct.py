@@ -29,7 +29,7 @@ from thalweg.operators.aggregation import GroupingSpec, key_frame
 from thalweg.operators.missing import check_present
 from thalweg.operators.partials import PartialsOp
 from thalweg.operators.parts import ROWS
-from thalweg.plan.nodes import WINDOW_END
+from thalweg.protocols.keeping import Keeping, watermark_passes
 from thalweg.protocols.operator import Context, Output, Side, Step
 from thalweg.protocols.state import ColumnsSpec, KeyedColumns, StateSpec
 
@@ -119,6 +119,14 @@ class DistinctSpec:
         """The counts of each value."""
         yield ColumnsSpec("values", self.pairs.keys, self.pairs.layout.stored, partition=self.pairs.partition)
 
+    def keeps(self) -> Iterable[Keeping]:
+        """Pairs of a group and a value, for as long as the group."""
+        window = self.grouping.window
+        until = None if window is None else watermark_passes(window.end, window.slack_us)
+        value = self.value.removeprefix("__arg ")
+        what = f"one pair of ({', '.join(self.grouping.keys)}) and a value of {value}"
+        yield Keeping("values", what, until, cures=("a window in GROUP BY", "APPROX_COUNT_DISTINCT"))
+
     def build(self, context: Context) -> DistinctOp:
         """The operator."""
         return DistinctOp(self, context)
@@ -150,7 +158,9 @@ class DistinctOp:
         self._fed = [
             [part for (_, argument), part in layout.parts.items() if argument == label] for label in spec.fed
         ]
-        self._closes = None if spec.grouping.window is None else spec.grouping.window.slack_us
+        window = spec.grouping.window
+        self._closes = None if window is None else window.slack_us
+        self._end = "" if window is None else window.end
         self._next_end = None if self._closes is None else self._least_end(self._state.live())
 
     def on_batch(self, port: int, batch: Batch) -> Iterator[Output]:
@@ -195,13 +205,13 @@ class DistinctOp:
     def _least_end(self, slots: Array) -> int | None:
         if not len(slots):
             return None
-        return int(self._state.words(slots, (WINDOW_END,))[:, 0].min())
+        return int(self._state.words(slots, (self._end,))[:, 0].min())
 
     def on_watermark(self, time: int) -> Iterator[Output]:
         """Forget the values of windows that are complete."""
         if self._closes is not None and self._next_end is not None and self._next_end <= time - self._closes:
             live = self._state.live()
-            closed = self._state.words(live, (WINDOW_END,))[:, 0] <= time - self._closes
+            closed = self._state.words(live, (self._end,))[:, 0] <= time - self._closes
             self._state.free(live[closed])
             self._next_end = self._least_end(live[~closed])
         return iter(())

@@ -12,6 +12,7 @@ from thalweg.base.schema import Schema
 from thalweg.expr.nodes import Expr
 from thalweg.plan.nodes import JoinKind
 from thalweg.plan.time_bounds import SideBound
+from thalweg.protocols.keeping import Keeping
 from thalweg.protocols.operator import Context
 from thalweg.protocols.state import MultimapSpec, StateSpec
 
@@ -42,6 +43,20 @@ class SideSpec:
     is_updating: bool
     merges: bool
     bound: SideBound
+
+    @property
+    def keeping(self) -> Keeping:
+        """For how long its rows are kept."""
+        what, until = f"rows of the {self.name} input", self.bound.until
+        if until is not None:
+            return Keeping(self.name, what, f"the watermark passes {until}")
+        if self.is_updating:
+            cure = "a window in the step that makes its rows change"
+            return Keeping(self.name, f"{what}, until they are taken back", cures=(cure,))
+        bound = "a time bound in the condition (an event time of one input against a time of the other)"
+        return Keeping(
+            self.name, what, cures=(bound, "windows of both inputs, joined by window_start and window_end")
+        )
 
     def state(self, *, is_judged: bool, counts: bool) -> MultimapSpec:
         """What is kept: for rows that are judged by their partners also what was emitted of them."""
@@ -95,6 +110,16 @@ class JoinSpec:
         counts = self.counts_pairs
         left = self.left.state(is_judged=self.keeps_left, counts=counts)
         return [left, self.right.state(is_judged=self.keeps_right, counts=counts)]
+
+    def keeps(self) -> Iterable[Keeping]:
+        """The rows of each input, for as long as they can find a partner."""
+        return [self.left.keeping, self.right.keeping]
+
+    def late(self) -> Iterable[str]:
+        """Rows of each input whose time the watermark has passed, where the condition speaks of time."""
+        for side in (self.left, self.right):
+            if side.bound.late is not None:
+                yield f"rows of the {side.name} input with {side.bound.late} < the watermark of their split"
 
     def build(self, context: Context) -> JoinOp:
         """The operator."""

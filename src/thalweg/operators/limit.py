@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from thalweg.columnar.batch import OFFSET, OTHER_OFFSET, OTHER_SPLIT, SPLIT, Batch, consolidate, join_batches
+from thalweg.protocols.keeping import Keeping
 from thalweg.protocols.operator import Context, Output
 from thalweg.protocols.state import RowsSpec, RowStore, StateSpec
 
@@ -43,6 +44,10 @@ class LimitSpec:
     def states(self) -> Iterable[StateSpec]:
         """The first rows so far (group 0), and what was emitted (group 1)."""
         return [RowsSpec("rows", {**self.columns, _GROUP: pl.Int64()}, _GROUP)]
+
+    def keeps(self) -> Iterable[Keeping]:
+        """Not more rows than are asked for, twice: with what was emitted of them."""
+        yield Keeping("rows", f"at most {2 * (self.count + self.offset)} rows", is_limited=True)
 
     def build(self, context: Context) -> LimitOp:
         """The operator."""

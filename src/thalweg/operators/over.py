@@ -30,6 +30,7 @@ from thalweg.expr.nodes import Aggregate
 from thalweg.operators.limit import position_order
 from thalweg.operators.windows import LATE
 from thalweg.plan.over import Frame
+from thalweg.protocols.keeping import Keeping, watermark_passes
 from thalweg.protocols.operator import Context, Output, Side
 from thalweg.protocols.state import RowsSpec, RowStore, StateSpec
 
@@ -94,6 +95,25 @@ class OverSpec:
             RowsSpec("pending", pending, _GROUP, self.partition),
             RowsSpec("window", window, _GROUP, self.partition),
         ]
+
+    def keeps(self) -> Iterable[Keeping]:
+        """Rows that wait for the watermark, and those that rows to come look back at."""
+        keys = f" by {', '.join(self.partition)}" if self.partition else ""
+        yield Keeping("pending", "rows to come", watermark_passes(self.order, self.slack_us))
+        reach = self.frame.reach
+        if reach is None:
+            cures = ("a frame with an end: RANGE or ROWS … PRECEDING",)
+            yield Keeping("window", f"all rows{keys} before", cures=cures)
+        elif self.frame.is_rows:
+            yield Keeping("window", f"the last {reach} rows{keys}", is_limited=not self.partition)
+        else:
+            until = watermark_passes(self.order, None if self.slack_us is None else self.slack_us + reach)
+            yield Keeping("window", "rows that others look back at", until)
+
+    def late(self) -> Iterable[str]:
+        """Rows whose time the watermark has passed."""
+        if self.slack_us is not None:
+            yield f"rows with {self.order} < the watermark of their split"
 
     def build(self, context: Context) -> OverOp:
         """The operator."""

@@ -17,8 +17,7 @@ from thalweg.columnar.batch import FIRST, PANE, Batch
 from thalweg.columnar.eager import compute_with, pick
 from thalweg.columnar.groups import group_rows
 from thalweg.operators.aggregation import DONE, GroupingSpec, least_key
-from thalweg.plan.nodes import WINDOW_END, WINDOW_START, WINDOW_TIME
-from thalweg.plan.properties import WINDOW_TIME_US, bound_types
+from thalweg.plan.properties import WINDOW_TIME_US, bound_type
 from thalweg.progress.windows import WindowSpec
 from thalweg.protocols.operator import Context, Output
 from thalweg.protocols.state import KeyedColumns
@@ -40,9 +39,8 @@ class PaneGroupOp:
         assert spec.window is not None, "the planner puts this on windows"
         assert spec.window.window is not None, "the planner puts this on panes"
         self._spec, self._layout = spec, spec.layout
-        self._slack_us = spec.window.slack_us
-        assert spec.window.time is not None, "a window has a time type"
-        self._times = bound_types(spec.window.time)
+        self._slack_us, self._time = spec.window.slack_us, spec.window.time
+        self._bounds = list(spec.window.bounds.items())
         self._window: WindowSpec = spec.window.window
         self._state: KeyedColumns = context.state("groups")
         self._rows_max = context.rows_max
@@ -113,11 +111,11 @@ class PaneGroupOp:
             layout.merge(sums, groups.ids, layout.carried(state, found))
             outputs = layout.outputs(sums, sums.arrays)
             slots = slots[groups.firsts]
-        start = int(self._window.window_start(end))
-        bounds = {WINDOW_START: start, WINDOW_END: end, WINDOW_TIME: end - WINDOW_TIME_US}
+        values = {"start": int(self._window.window_start(end)), "end": end, "time": end - WINDOW_TIME_US}
         own = state.keys(slots).drop(PANE, FIRST)
         made = own.hstack(outputs) if own.width else outputs
-        made = compute_with(made, [_constant(v, self._times[n]).alias(n) for n, v in bounds.items()])
+        columns = [_constant(values[b], bound_type(b, self._time)).alias(n) for n, b in self._bounds]
+        made = compute_with(made, columns)
         yield from Batch(pick(made, self._spec.columns)).slices(self._rows_max)
 
     def _find_next(self) -> int | None:

@@ -179,7 +179,7 @@ class SortedOrder:
         slots, owners = self._members.of(keys)
         frame = beside(self._state.keys(slots), [numbers(_KEY, owners), numbers(_SLOT, slots)])
         spec = self._spec
-        rank = WindowRankSpec("", spec.columns, (), spec.order, spec.kind, None, None, 0, spec.partition)
+        rank = WindowRankSpec("", spec.columns, (), spec.order, spec.kind, None, None, "", 0, spec.partition)
         ordered = ordered_rows(frame.lazy(), rank, (_KEY,)).select(_SLOT, _KEY, _TIED).collect()
         return Leading(*(c.to_numpy() for c in ordered.get_columns()))
 

@@ -26,6 +26,7 @@ from thalweg.operators.aggregation import weight_array
 from thalweg.operators.over import OverSpec, Slider
 from thalweg.operators.window_rank import WindowRankSpec, ordered_rows
 from thalweg.plan.nodes import SortKey
+from thalweg.protocols.keeping import Keeping
 from thalweg.protocols.operator import Context, Output
 from thalweg.protocols.state import ColumnSpec, ColumnsSpec, KeyedColumns, StateSpec
 
@@ -60,6 +61,12 @@ class RunningOverSpec:
         made = {n: ColumnSpec("int64") for n in (_ROWS, _SHOWN)}
         return [ColumnsSpec("rows", self.columns, made, partition=self.calls.partition)]
 
+    def keeps(self) -> Iterable[Keeping]:
+        """All rows."""
+        keys = f" by {', '.join(self.calls.partition)}" if self.calls.partition else ""
+        cures = ("the order of an event time over rows that stay, and a frame with an end",)
+        yield Keeping("rows", f"rows, until they are taken back{keys}", cures=cures)
+
     def build(self, context: Context) -> RunningOverOp:
         """The operator."""
         return RunningOverOp(self, context)
@@ -73,7 +80,7 @@ class RunningOverSpec:
     def in_order(self, frame: pl.DataFrame, first: tuple[str, ...]) -> pl.DataFrame:
         """Rows put in order within the columns `first`; those that tie share a number."""
         order = tuple(k for k in self.order if k.column not in first)
-        shape = WindowRankSpec("", self.columns, (), order, "row_number", None, None, 0, ())
+        shape = WindowRankSpec("", self.columns, (), order, "row_number", None, None, "", 0, ())
         return ordered_rows(frame.lazy(), shape, first).collect()
 
     def results(self, rows: pl.DataFrame, ties: Array) -> list[pl.Series]:

@@ -26,6 +26,7 @@ from thalweg.operators.missing import check_present
 from thalweg.operators.rank_order import FIRST, ROWS, SHOWN, Leading, rank_order
 from thalweg.operators.window_rank import tie_columns
 from thalweg.plan.nodes import SortKey
+from thalweg.protocols.keeping import JOIN_ENDS, Keeping, watermark_passes
 from thalweg.protocols.operator import Context, Output
 from thalweg.protocols.state import ColumnSpec, ColumnsSpec, KeyedColumns, StateSpec
 
@@ -49,7 +50,8 @@ class RunningRankSpec:
         is_updating: whether rows may be taken back.
         closes: the column of the time at which a key gets no more rows, the same in all its rows, and a slack
             in microseconds.
-        window: for rows of windows, how far the end of a window may lag in rows that are in time, and in all.
+        window: for rows of windows, the column of the window's end, and how far it may lag in rows that are
+            in time, and in all.
     """
 
     id: str
@@ -60,7 +62,7 @@ class RunningRankSpec:
     output: str | None
     limit: int | None
     is_updating: bool
-    window: tuple[int, int] | None = None
+    window: tuple[str, int, int] | None = None
     closes: tuple[str, int] | None = None
 
     def __hash__(self) -> int:
@@ -70,6 +72,22 @@ class RunningRankSpec:
         """The rows by all their columns, how often each is there, and under which numbers it was shown."""
         made = {n: ColumnSpec("int64") for n in (ROWS, FIRST, SHOWN)}
         return [ColumnsSpec("rows", self.columns, made, partition=self.partition)]
+
+    def keeps(self) -> Iterable[Keeping]:
+        """All rows; of rows that stay the first ones, and of windows those that may still change."""
+        keys = f" by {', '.join(self.partition)}" if self.partition else ""
+        cures = ("window_start and window_end in PARTITION BY", "a limit of the numbers")
+        if self.window is not None:
+            end, _, slack = self.window
+            yield Keeping("rows", "rows of windows that may change", watermark_passes(end, slack))
+        elif self.closes is not None:
+            yield Keeping("rows", f"rows{keys}", JOIN_ENDS)
+        elif self.limit is not None and not self.is_updating and self.kind == "row_number":
+            what = f"at most {self.limit} rows{keys}"
+            yield Keeping("rows", what, is_limited=not self.partition, cures=cures[:1])
+        else:
+            what = "rows, until they are taken back" if self.is_updating else "rows"
+            yield Keeping("rows", f"{what}{keys}", cures=cures)
 
     def build(self, context: Context) -> RunningRankOp:
         """The operator."""

@@ -10,7 +10,7 @@ Not here: which rows are late (sessions.py), the parts of aggregates (parts.py).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -26,8 +26,9 @@ from thalweg.columnar.keys import KeyCodec
 from thalweg.columnar.sessions import find_runs
 from thalweg.operators.aggregation import SHOWN, GroupingSpec, key_frame
 from thalweg.operators.session_table import SessionTable, session_states
-from thalweg.plan.nodes import WINDOW_END, WINDOW_START, WINDOW_TIME
-from thalweg.plan.properties import WINDOW_TIME_US, bound_types
+from thalweg.plan.properties import WINDOW_TIME_US, bound_type
+from thalweg.plan.window_columns import Bound
+from thalweg.protocols.keeping import Keeping, watermark_passes
 from thalweg.protocols.operator import Context, Output, Step
 from thalweg.protocols.state import ColumnSpec, StateSpec
 
@@ -109,6 +110,7 @@ class SessionGroupSpec:
         grouping: keys, aggregates and output columns; its keys are those of the sessions.
         gap_us: the gap that ends a session.
         slack_us: how far the time may lag behind the watermark.
+        bounds: the columns of the output that hold a bound, and which one.
         time: the type of the bounds.
         lag_us: how far the time may lag in rows that are in time: sessions are emitted then, and corrected
             until the slack has passed; None: they are emitted once.
@@ -118,6 +120,7 @@ class SessionGroupSpec:
     grouping: GroupingSpec
     gap_us: int
     slack_us: int
+    bounds: Mapping[str, Bound]
     time: pl.DataType
     lag_us: int | None = None
 
@@ -125,6 +128,13 @@ class SessionGroupSpec:
         """Open sessions with the parts of their aggregates, and whether they were emitted."""
         shown = {} if self.lag_us is None else {SHOWN: ColumnSpec("bool", initial=False)}
         return session_states(self.grouping.keys, self.grouping.layout.stored | shown)
+
+    def keeps(self) -> Iterable[Keeping]:
+        """Open sessions, and the keys that have some."""
+        until = watermark_passes("the end of the session", self.slack_us)
+        keys = ", ".join(self.grouping.keys) or "()"
+        yield Keeping("sessions", f"one open session by {keys}", until)
+        yield Keeping("keys", f"one key with open sessions by {keys}", until)
 
     def build(self, context: Context) -> SessionGroupOp:
         """The operator."""
@@ -209,10 +219,10 @@ class SessionGroupOp:
         """What is emitted of sessions."""
         state = self.table.state
         outputs = self.layout.outputs(state, self.layout.take(state, slots))
-        bounds = {WINDOW_START: start, WINDOW_END: end, WINDOW_TIME: end - WINDOW_TIME_US}
+        values = {"start": start, "end": end, "time": end - WINDOW_TIME_US}
         made = {s.name: s for s in (*self.table.own(slots).get_columns(), *outputs.get_columns())}
-        held = bound_types(self.spec.time)
-        made |= {n: numbers(n, b.copy()).cast(held[n]) for n, b in bounds.items()}
+        for name, bound in self.spec.bounds.items():
+            made[name] = numbers(name, values[bound].copy()).cast(bound_type(bound, self.spec.time))
         return pick(pl.DataFrame(list(made.values())), self._grouping.columns)
 
     def on_cut(self, number: int) -> Iterator[Output]:

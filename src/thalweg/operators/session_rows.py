@@ -23,6 +23,7 @@ from thalweg.operators.aggregation import key_frame
 from thalweg.operators.session_table import SessionTable, session_states
 from thalweg.plan.nodes import WINDOW_END, WINDOW_START, WINDOW_TIME
 from thalweg.plan.properties import WINDOW_TIME_US, bound_types
+from thalweg.protocols.keeping import Keeping, watermark_passes
 from thalweg.protocols.operator import Context, Output
 from thalweg.protocols.state import RowsSpec, RowStore, StateSpec
 
@@ -62,6 +63,14 @@ class SessionRowsSpec:
     def key_types(self) -> dict[str, pl.DataType]:
         """The columns of the key with their types."""
         return {k: self.columns[k] for k in self.keys}
+
+    def keeps(self) -> Iterable[Keeping]:
+        """Open sessions, the keys that have some, and their rows."""
+        until = watermark_passes("the end of the session", self.slack_us)
+        keys = ", ".join(self.keys) or "()"
+        yield Keeping("sessions", f"one open session by {keys}", until)
+        yield Keeping("keys", f"one key with open sessions by {keys}", until)
+        yield Keeping("rows", "rows of open sessions", until)
 
     def build(self, context: Context) -> SessionRowsOp:
         """The operator."""

@@ -20,6 +20,7 @@ from thalweg.columnar.eager import beside, numbers, without
 from thalweg.operators.windows import LATE, late_pairs, micros
 from thalweg.progress.lateness import late_rows
 from thalweg.progress.sessions import SessionSpec
+from thalweg.protocols.keeping import late_by
 from thalweg.protocols.operator import Context, Output, Side, Step
 from thalweg.protocols.state import StateSpec
 
@@ -48,6 +49,10 @@ class SessionsSpec:
     def states(self) -> Iterable[StateSpec]:
         """None: rows are judged by what they carry."""
         return ()
+
+    def late(self) -> Iterable[str]:
+        """Rows whose time the watermark has passed."""
+        yield late_by(f"rows, with {self.column} <", self.slack_us)
 
     def build(self, context: Context) -> SessionsOp:
         """The operator."""

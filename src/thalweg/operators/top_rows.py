@@ -26,6 +26,7 @@ from thalweg.operators.closing import ClosingTimes
 from thalweg.operators.kept_rows import GROUP, KeptRows
 from thalweg.operators.window_rank import turns_ties
 from thalweg.plan.nodes import SortKey
+from thalweg.protocols.keeping import JOIN_ENDS, Keeping
 from thalweg.protocols.operator import Context, Output, Step
 from thalweg.protocols.state import RowsSpec, RowStore, StateSpec
 
@@ -74,6 +75,16 @@ class TopRowsSpec:
         if self.is_first_phase:
             return ()
         return [RowsSpec("rows", {**self.columns, GROUP: pl.Int64()}, GROUP, self.partition)]
+
+    def keeps(self) -> Iterable[Keeping]:
+        """The first rows of every key."""
+        if not self.is_first_phase:
+            what = f"at most {self.limit} rows" + (
+                f" by {', '.join(self.partition)}" if self.partition else ""
+            )
+            cures = ("window_start and window_end in PARTITION BY",)
+            until = None if self.closes is None else JOIN_ENDS
+            yield Keeping("rows", what, until, not self.partition, cures)
 
     def build(self, context: Context) -> TopRowsOp | TopOfBatchOp:
         """The operator."""

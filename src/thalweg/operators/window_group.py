@@ -9,7 +9,6 @@ import polars as pl
 from thalweg.columnar.batch import Batch
 from thalweg.columnar.eager import pick
 from thalweg.operators.aggregation import GroupingSpec, least_key
-from thalweg.plan.nodes import WINDOW_END
 from thalweg.protocols.operator import Context, Output
 from thalweg.protocols.state import KeyedColumns
 
@@ -26,10 +25,11 @@ class WindowGroupOp:
     def __init__(self, spec: GroupingSpec, context: Context) -> None:
         assert spec.window is not None, "the planner puts this on windows"
         self._spec, self._layout, self._slack_us = spec, spec.layout, spec.window.slack_us
+        self._end = spec.window.end
         self._state: KeyedColumns = context.state("groups")
         self._values = spec.values(context)
         self._rows_max = context.rows_max
-        self._next_end = _least_end(self._state.keys(self._state.live()))
+        self._next_end = self._least_end(self._state.keys(self._state.live()))
 
     @property
     def due(self) -> int | None:
@@ -43,7 +43,7 @@ class WindowGroupOp:
         if batch.parts is None:
             for values in self._values:
                 values.update(batch, slots)
-        least = least_key(self._spec, batch, WINDOW_END)
+        least = least_key(self._spec, batch, self._end)
         if least is not None and (self._next_end is None or least < self._next_end):
             self._next_end = least
         return iter(())
@@ -58,8 +58,8 @@ class WindowGroupOp:
         live = self._state.live()
         keys = self._state.keys(live)
         if until is not None:
-            closing = keys.get_column(WINDOW_END).to_physical() <= until
-            self._next_end = _least_end(keys.filter(~closing))
+            closing = keys.get_column(self._end).to_physical() <= until
+            self._next_end = self._least_end(keys.filter(~closing))
             live, keys = live[closing.to_numpy()], keys.filter(closing)
         else:
             self._next_end = None
@@ -84,11 +84,10 @@ class WindowGroupOp:
         del port
         return self._close(None)
 
-
-def _least_end(keys: pl.DataFrame) -> int | None:
-    """The end of the window that closes first, in microseconds."""
-    if not keys.height:
-        return None
-    least = keys.get_column(WINDOW_END).to_physical().min()
-    assert isinstance(least, int), "a window has an end"
-    return least
+    def _least_end(self, keys: pl.DataFrame) -> int | None:
+        """The end of the window that closes first, in microseconds."""
+        if not keys.height:
+            return None
+        least = keys.get_column(self._end).to_physical().min()
+        assert isinstance(least, int), "a window has an end"
+        return least

@@ -14,7 +14,8 @@ import polars as pl
 
 from thalweg.columnar.batch import SPLIT, Batch
 from thalweg.operators.limit import position_order
-from thalweg.plan.nodes import WINDOW_END, SortKey
+from thalweg.plan.nodes import SortKey
+from thalweg.protocols.keeping import Keeping, watermark_passes
 from thalweg.protocols.operator import Context, Output
 from thalweg.protocols.state import RowsSpec, RowStore, StateSpec
 
@@ -33,7 +34,8 @@ class WindowRankSpec:
         kind: `rank`, `dense_rank` or `row_number`.
         output: the column of the number, or None.
         limit: the greatest number kept, or None.
-        slack_us: how far the window's end may lag behind the watermark.
+        end: the column of the windows' ends.
+        slack_us: how far it may lag behind the watermark.
         exchange: the columns by which rows come to this task.
     """
 
@@ -44,6 +46,7 @@ class WindowRankSpec:
     kind: str
     output: str | None
     limit: int | None
+    end: str
     slack_us: int
     exchange: tuple[str, ...]
 
@@ -53,6 +56,10 @@ class WindowRankSpec:
     def states(self) -> Iterable[StateSpec]:
         """The rows of open windows."""
         return [RowsSpec("rows", {**self.columns, _GROUP: pl.Int64()}, _GROUP, self.exchange)]
+
+    def keeps(self) -> Iterable[Keeping]:
+        """The rows of open windows."""
+        yield Keeping("rows", "rows of open windows", watermark_passes(self.end, self.slack_us))
 
     def build(self, context: Context) -> WindowRankOp:
         """The operator."""
@@ -90,7 +97,7 @@ class WindowRankOp:
         """Keep rows."""
         del port
         assert batch.weight is None, "the planner puts this step on final input only"
-        end = pl.col(WINDOW_END).to_physical().cast(pl.Int64).alias(_GROUP)
+        end = pl.col(self._spec.end).to_physical().cast(pl.Int64).alias(_GROUP)
         names = list(self._spec.columns)
         self._rows.add(self._best(batch.frame.select(names)).with_columns(end))
         return iter(())

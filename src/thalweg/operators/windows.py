@@ -25,6 +25,7 @@ from thalweg.plan.nodes import WINDOW_END, WINDOW_START, WINDOW_TIME
 from thalweg.plan.properties import WINDOW_TIME_US, bound_types
 from thalweg.progress.lateness import Micros
 from thalweg.progress.windows import WindowSpec, WindowVerdict
+from thalweg.protocols.keeping import late_by
 from thalweg.protocols.operator import Context, Output, Side, Step
 from thalweg.protocols.state import StateSpec
 
@@ -57,6 +58,10 @@ class WindowsSpec:
     def states(self) -> Iterable[StateSpec]:
         """None: rows are judged by what they carry."""
         return ()
+
+    def late(self) -> Iterable[str]:
+        """Pairs of a row and a window that is complete."""
+        yield late_by("(row, window) pairs, with the window's end <=", self.slack_us)
 
     def build(self, context: Context) -> WindowsOp:
         """The operator."""

@@ -22,16 +22,14 @@ from thalweg.expr.nodes import Aggregate, Column, Named
 from thalweg.operators.aggregation import GroupingSpec, WindowGrouping, can_split
 from thalweg.operators.limit import LimitSpec
 from thalweg.operators.partials import PartialsSpec
-from thalweg.operators.rowwise import ProjectStep
+from thalweg.operators.rowwise import FilterStep, ProjectStep
 from thalweg.operators.windows import WindowsSpec
 from thalweg.physical import needs, sessions
 from thalweg.physical.arguments import argument_name, arguments, call_of, counts_values, named_calls
 from thalweg.physical.distinct import columns_of_values, find_values, label, place_values
-from thalweg.physical.panes import BOUNDS, Panes, pane_window
+from thalweg.physical.panes import Panes, pane_window
 from thalweg.plan.as_of import AsOfJoin
 from thalweg.plan.nodes import (
-    WINDOW_END,
-    WINDOW_START,
     WINDOW_TIME,
     Filter,
     GroupBy,
@@ -42,10 +40,9 @@ from thalweg.plan.nodes import (
     Window,
 )
 from thalweg.plan.over import Over
-from thalweg.plan.properties import UNTIL_END, closes_windows, properties, punctual_lag
+from thalweg.plan.properties import UNTIL_END, closing_window, properties, window_lag, window_slack
 
 if TYPE_CHECKING:
-    from thalweg.base.schema import Schema
     from thalweg.physical.planner import OpenStage, Planner
 
 
@@ -64,29 +61,32 @@ def place_window(planner: Planner, plan: Window, *, shares_panes: bool) -> OpenS
 
 def place_group_by(planner: Planner, plan: GroupBy) -> OpenStage:
     """A grouping: per window once, or running with changes."""
-    found = sessions.grouped_sessions(plan)
-    if found is not None and all(planner.needs.readers(p) <= 1 for p in (found.window, *found.steps)):
+    closing = closing_window(plan)
+    shared = pane_window(plan)
+    if shared is not None and any(planner.needs.readers(p) > 1 for p in (shared.window, *shared.between)):
+        shared = None
+    found = None if shared is None else sessions.grouped_sessions(plan, shared)
+    if found is not None:
         return sessions.place_group_by(planner, plan, found)
-    if not closes_windows(plan):
+    if closing is None:
         stage = planner.chained(plan.input)
         return _group(planner, plan, stage, plan.keys, None)
-    below = properties(plan.input)
-    lag = punctual_lag(below)
-    shared = None if lag is not None or _needs_whole_windows(plan) else pane_window(plan)
-    if shared is not None and all(planner.needs.readers(p) <= 1 for p in (shared.window, *shared.steps)):
-        stage = _place_panes(planner, plan, shared)
-        keys = tuple(k for k in plan.keys if k not in BOUNDS)
-        slack = _slack(shared.window)
-        window = WindowGrouping(slack_us=slack, window=shared.window.window)
-        return _group(planner, plan, stage, keys, window)
+    time = plan.schema.type_of(next(iter(closing.ends))).polars
+    lag = window_lag(closing, properties(plan.input))
+    is_shared = shared is not None and lag is None and not _keeps_windows_apart(plan)
+    if is_shared and shared is not None and isinstance(shared.window, Window):
+        stage = _place_panes(planner, shared, shared.window)
+        slack = properties(shared.window.input).times.get(shared.window.column, UNTIL_END)
+        held = shared.window.schema.type_of(WINDOW_TIME).polars
+        window = WindowGrouping(slack, shared.window.window, shared.columns.bounds, held)
+        return _group(planner, plan, stage, shared.keys(plan), window)
     stage = planner.chained(plan.input)
-    slack = below.times.get(WINDOW_END, UNTIL_END)
-    window = WindowGrouping(slack_us=slack, window=None, lag_us=lag)
-    return _group(planner, plan, stage, plan.keys, window)
+    slack = window_slack(closing, properties(plan.input))
+    return _group(planner, plan, stage, plan.keys, WindowGrouping(slack, None, closing.bounds, time, lag))
 
 
-def _needs_whole_windows(plan: GroupBy) -> bool:
-    """Whether the value of some aggregate of a window cannot be put together from panes."""
+def _keeps_windows_apart(plan: GroupBy) -> bool:
+    """Whether some value of a window cannot be put together from panes."""
     keeps_places = needs.may_lose_places(plan)
     for call in map(call_of, plan.aggregates):
         entry = aggregates.lookup(call.function)
@@ -95,21 +95,14 @@ def _needs_whole_windows(plan: GroupBy) -> bool:
     return False
 
 
-def _place_panes(planner: Planner, plan: GroupBy, panes: Panes) -> OpenStage:
-    stage = place_window(planner, panes.window, shares_panes=True)
+def _place_panes(planner: Planner, panes: Panes, window: Window) -> OpenStage:
+    stage = place_window(planner, window, shares_panes=True)
     for step in panes.steps:
         if isinstance(step, Filter):
-            from thalweg.operators.rowwise import FilterStep
-
             stage.steps.append(FilterStep(step.condition, step.input.schema))
         else:
-            items = tuple(i for i in step.items if i.name not in BOUNDS)
-            stage.steps.append(ProjectStep(items, step.input.schema))
+            stage.steps.append(ProjectStep(step.items, step.input.schema))
     return stage
-
-
-def _slack(window: Window) -> int:
-    return properties(window.input).times.get(window.column, UNTIL_END)
 
 
 def shape_of(plan: GroupBy, keys: tuple[str, ...]) -> tuple[GroupingSpec, tuple[Named, ...]]:
@@ -146,7 +139,7 @@ def _group(
         calls=tuple(_named_calls(plan, calls)),
         argument_types={a.name: type_of(a.expr, below) for a in made} | fed,
         is_updating=properties(plan.input).is_updating,
-        window=_timed(window, below),
+        window=window,
         columns=columns,
         partials=False,
         fed=frozenset(fed),
@@ -162,7 +155,7 @@ def _group(
         stage.steps.append(ProjectStep(items, below))
     if splits:
         shape = replace(shape, partials=True)
-    exchange = _exchange_keys(keys, window)
+    exchange = shape.partition
     if values:
         rows = [i.name for i in own] + ([SPLIT, OFFSET] if shape.is_placed else [])
         target = place_values(planner, stage, shape, values, rows=rows, exchange=exchange)
@@ -189,19 +182,6 @@ def _named_calls(plan: GroupBy, calls: Sequence[Aggregate]) -> Iterator[tuple[st
     """Each aggregate over columns alone; those over different values over what is sent for them."""
     for (name, named), call in zip(named_calls(plan, calls), calls, strict=True):
         yield name, replace(named, args=(Column(label(call, plan.keys)),)) if counts_values(call) else named
-
-
-def _timed(window: WindowGrouping | None, below: Schema) -> WindowGrouping | None:
-    time = below.get(WINDOW_TIME) or below.get(WINDOW_START)
-    return None if window is None else replace(window, time=None if time is None else time.polars)
-
-
-def _exchange_keys(keys: tuple[str, ...], window: WindowGrouping | None) -> tuple[str, ...]:
-    """Rows meet by their keys; what differs only in its window may meet elsewhere too."""
-    if window is not None and window.window is None:
-        own = tuple(k for k in keys if k not in BOUNDS)
-        return own or tuple(k for k in keys if k == WINDOW_END)
-    return keys
 
 
 def place_limit(planner: Planner, plan: Limit) -> OpenStage:

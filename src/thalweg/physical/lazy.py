@@ -233,7 +233,7 @@ class LazyBuilder:
         columns = {f.name: f.type.polars for f in plan.input.schema}
         columns |= dict.fromkeys(self._kept(plan.input), pl.Int64())
         spec = WindowRankSpec(
-            "", columns, plan.partition, plan.order, plan.kind, plan.output, plan.limit, 0, ()
+            "", columns, plan.partition, plan.order, plan.kind, plan.output, plan.limit, "", 0, ()
         )
         return number_rows(below, spec)
 

@@ -5,19 +5,20 @@ Not here: fixed windows (lazy_windows.py).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import polars as pl
 
 from thalweg.physical.lazy_windows import can_merge, merged_call
-from thalweg.plan.nodes import WINDOW_END, WINDOW_START, WINDOW_TIME, GroupBy, SessionWindow
-from thalweg.plan.properties import WINDOW_TIME_US, bound_types
+from thalweg.physical.panes import ADDED, pane_window
+from thalweg.plan.nodes import WINDOW_TIME, GroupBy, SessionWindow
+from thalweg.plan.properties import WINDOW_TIME_US, bound_type
+from thalweg.plan.window_columns import Bound
 
 if TYPE_CHECKING:
     from thalweg.physical.lazy import LazyBuilder
 
-_BOUNDS = (WINDOW_START, WINDOW_END, WINDOW_TIME)
 _NUMBER, _STRETCH = "__session", "__stretch"
 _FIRST, _LAST = "__first", "__last"
 
@@ -26,8 +27,8 @@ def session_rows(builder: LazyBuilder, plan: SessionWindow) -> pl.LazyFrame:
     """Each row with the session that it belongs to."""
     first, last = pl.col(_FIRST), pl.col(_LAST)
     rows = _numbered(_timed(builder, plan), plan.window.partition, plan.window.gap_us)
-    whole = _with_bounds(rows, plan, first.min().over(_NUMBER), last.max().over(_NUMBER))
-    return whole.drop(_NUMBER, _FIRST, _LAST)
+    bounds = _bounds(plan, first.min().over(_NUMBER), last.max().over(_NUMBER), ADDED.bounds)
+    return rows.with_columns(bounds).drop(_NUMBER, _FIRST, _LAST)
 
 
 def group_sessions(builder: LazyBuilder, plan: GroupBy) -> pl.LazyFrame | None:
@@ -36,14 +37,13 @@ def group_sessions(builder: LazyBuilder, plan: GroupBy) -> pl.LazyFrame | None:
     from thalweg.physical.lazy import lazy_call
     from thalweg.physical.sessions import grouped_sessions
 
-    found = grouped_sessions(plan)
+    found = grouped_sessions(plan, pane_window(plan))
     if found is None:
         return None
     keys, gap = found.keys, found.window.window.gap_us
     frame = _timed(builder, found.window)
     for step in found.steps:
-        items = tuple(i for i in step.items if i.name not in _BOUNDS)
-        frame = projection_with(items, step.input.schema, [_FIRST, _LAST]).lazy(frame)
+        frame = projection_with(step.items, step.input.schema, [_FIRST, _LAST]).lazy(frame)
     ends = [pl.col(_FIRST).min(), pl.col(_LAST).max()]
     calls = [lazy_call(a.expr, plan.input).alias(a.name) for a in plan.aggregates]
     if can_merge(plan):
@@ -53,7 +53,7 @@ def group_sessions(builder: LazyBuilder, plan: GroupBy) -> pl.LazyFrame | None:
         calls = [merged_call(a.expr, a.name) for a in plan.aggregates]
     numbered = _numbered(frame, keys, gap)
     sessions = numbered.group_by(_NUMBER).agg([*(pl.col(k).first() for k in keys), *ends, *calls])
-    made = _with_bounds(sessions, found.window, pl.col(_FIRST), pl.col(_LAST))
+    made = sessions.with_columns(_bounds(found.window, pl.col(_FIRST), pl.col(_LAST), found.columns.bounds))
     return made.select(list(plan.schema.names))
 
 
@@ -75,9 +75,9 @@ def _numbered(frame: pl.LazyFrame, keys: Sequence[str], gap_us: int) -> pl.LazyF
     return ordered.with_columns(is_first.fill_null(value=True).cum_sum().alias(_NUMBER))
 
 
-def _with_bounds(frame: pl.LazyFrame, plan: SessionWindow, first: pl.Expr, last: pl.Expr) -> pl.LazyFrame:
-    """The bounds as times, from those of the first and the last row in microseconds."""
-    held = bound_types(plan.schema.type_of(WINDOW_TIME).polars)
+def _bounds(plan: SessionWindow, first: pl.Expr, last: pl.Expr, names: Mapping[str, Bound]) -> list[pl.Expr]:
+    """The columns of the session, from the times of its first and its last row in microseconds."""
+    held = plan.schema.type_of(WINDOW_TIME).polars
     end = last + plan.window.gap_us
-    bounds = {WINDOW_START: first, WINDOW_END: end, WINDOW_TIME: end - WINDOW_TIME_US}
-    return frame.with_columns([e.cast(held[n]).alias(n) for n, e in bounds.items()])
+    values = {"start": first, "end": end, "time": end - WINDOW_TIME_US}
+    return [values[bound].cast(bound_type(bound, held)).alias(name) for name, bound in names.items()]

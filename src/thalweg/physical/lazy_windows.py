@@ -2,29 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import polars as pl
 
 from thalweg.expr import aggregates
-from thalweg.expr.nodes import Aggregate, columns_of
+from thalweg.expr.nodes import Aggregate
+from thalweg.physical.panes import ADDED, pane_window
 from thalweg.plan.nodes import (
-    WINDOW_END,
-    WINDOW_START,
     WINDOW_TIME,
     Filter,
     GroupBy,
     Project,
     Window,
 )
-from thalweg.plan.properties import WINDOW_TIME_US, bound_types
+from thalweg.plan.properties import WINDOW_TIME_US, bound_type
+from thalweg.plan.window_columns import Bound
 from thalweg.progress.windows import WindowSpec
 
 if TYPE_CHECKING:
     from thalweg.physical.lazy import LazyBuilder
 
-_BOUNDS = (WINDOW_START, WINDOW_END, WINDOW_TIME)
-_PANE = "__pane"
+_PANE, _END = "__pane", "__end"
 _MERGES = {"count": "sum", "sum": "sum", "min": "min", "max": "max"}
 """How the value of a window follows from the values of its panes."""
 
@@ -35,22 +35,18 @@ def window_rows(frame: pl.LazyFrame, plan: Window) -> pl.LazyFrame:
     time = pl.col(plan.column).to_physical()
     first, last = _first_end(time, window), _last_end(time, window)
     if window.kind == "tumbling":
-        ended = frame.with_columns(first.alias(WINDOW_END))
+        ended = frame.with_columns(first.alias(_END))
     else:
         ends = pl.int_ranges(first, last + 1, window.slide_us)
-        ended = frame.with_columns(ends.alias(WINDOW_END)).explode(WINDOW_END)
-    return _with_bounds(ended, plan)
+        ended = frame.with_columns(ends.alias(_END)).explode(_END)
+    return ended.with_columns(_bounds(pl.col(_END), plan, ADDED.bounds)).drop(_END)
 
 
-def _with_bounds(frame: pl.LazyFrame, plan: Window) -> pl.LazyFrame:
-    """The bounds as times, from the end in microseconds."""
-    held = bound_types(plan.schema.type_of(WINDOW_TIME).polars)
-    end = pl.col(WINDOW_END)
-    return frame.with_columns(
-        _start_of(end, plan.window).cast(held[WINDOW_START]).alias(WINDOW_START),
-        end.cast(held[WINDOW_END]).alias(WINDOW_END),
-        (end - WINDOW_TIME_US).cast(held[WINDOW_TIME]).alias(WINDOW_TIME),
-    )
+def _bounds(end: pl.Expr, plan: Window, names: Mapping[str, Bound]) -> list[pl.Expr]:
+    """The columns of the window, from its end in microseconds."""
+    held = plan.schema.type_of(WINDOW_TIME).polars
+    values = {"start": _start_of(end, plan.window), "end": end, "time": end - WINDOW_TIME_US}
+    return [values[bound].cast(bound_type(bound, held)).alias(name) for name, bound in names.items()]
 
 
 def _floor(value: pl.Expr, step: int, origin: int) -> pl.Expr:
@@ -76,28 +72,30 @@ def _start_of(end: pl.Expr, window: WindowSpec) -> pl.Expr:
 def group_panes(builder: LazyBuilder, plan: GroupBy) -> pl.LazyFrame | None:
     """A grouping by overlapping windows from panes; None where panes cannot stand for windows."""
     from thalweg.physical.lazy import checked_time, lazy_call
-    from thalweg.physical.panes import pane_window
 
     found = pane_window(plan)
-    if found is None or found.window.window.kind == "tumbling" or not can_merge(plan):
+    if found is None or not isinstance(found.window, Window) or not can_merge(plan):
         return None
-    window, steps = found.window, found.steps
+    window = found.window
+    if window.window.kind == "tumbling":
+        return None
     below = checked_time(builder.build(window.input), window.column)
     time = pl.col(window.column).to_physical()
     pane = _floor(time, window.window.pane_us, window.window.offset_us)
     frame = below.with_columns(pane.alias(_PANE))
-    for step in steps:
+    for step in found.steps:
         frame = _apply(frame, step)
-    keys = [k for k in plan.keys if k not in _BOUNDS]
+    keys = found.keys(plan)
     calls = [lazy_call(a.expr, plan.input).alias(a.name) for a in plan.aggregates]
     panes = frame.group_by([*keys, _PANE]).agg(calls)
     start = pl.col(_PANE)
     ends = pl.int_ranges(
         _first_end(start, window.window), _last_end(start, window.window) + 1, window.window.slide_us
     )
-    ended = panes.with_columns(ends.alias(WINDOW_END)).explode(WINDOW_END)
-    merged = ended.group_by([*keys, WINDOW_END]).agg([merged_call(a.expr, a.name) for a in plan.aggregates])
-    return _with_bounds(merged, window).select(list(plan.schema.names))
+    ended = panes.with_columns(ends.alias(_END)).explode(_END)
+    merged = ended.group_by([*keys, _END]).agg([merged_call(a.expr, a.name) for a in plan.aggregates])
+    made = merged.with_columns(_bounds(pl.col(_END), window, found.columns.bounds))
+    return made.select(list(plan.schema.names))
 
 
 def _apply(frame: pl.LazyFrame, step: Project | Filter) -> pl.LazyFrame:
@@ -106,8 +104,7 @@ def _apply(frame: pl.LazyFrame, step: Project | Filter) -> pl.LazyFrame:
 
     if isinstance(step, Filter):
         return Predicate(step.condition, step.input.schema).lazy(frame)
-    items = tuple(i for i in step.items if not columns_of(i.expr) & set(_BOUNDS))
-    return projection_with(items, step.input.schema, [_PANE]).lazy(frame)
+    return projection_with(step.items, step.input.schema, [_PANE]).lazy(frame)
 
 
 def can_merge(plan: GroupBy) -> bool:

@@ -6,8 +6,9 @@ The rows between the window and the grouping then carry a pane instead of being 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
-from thalweg.expr.nodes import Column, Named, columns_of
+from thalweg.expr.nodes import Column, columns_of
 from thalweg.plan.nodes import (
     WINDOW_END,
     WINDOW_START,
@@ -16,44 +17,59 @@ from thalweg.plan.nodes import (
     GroupBy,
     Plan,
     Project,
+    SessionWindow,
     Window,
 )
+from thalweg.plan.window_columns import WindowColumns
 
-BOUNDS = (WINDOW_START, WINDOW_END, WINDOW_TIME)
+ADDED = WindowColumns.named(WINDOW_START, WINDOW_END, WINDOW_TIME)
+"""The columns of a window where rows get it."""
 
 
+@dataclass(frozen=True)
 class Panes:
-    """A window whose rows reach a grouping through steps that do not look at the window."""
+    """A window whose rows reach a grouping through steps that do not look at the window.
 
-    def __init__(self, window: Window, steps: Sequence[Project | Filter]) -> None:
-        self.window, self.steps = window, steps
+    Attributes:
+        window: gives rows their windows.
+        between: the steps from there to the grouping, as they are in the plan.
+        steps: the same steps without the columns of the window.
+        columns: those columns where the grouping reads them.
+    """
+
+    window: Window | SessionWindow
+    between: Sequence[Project | Filter]
+    steps: Sequence[Project | Filter]
+    columns: WindowColumns
+
+    def keys(self, plan: GroupBy) -> tuple[str, ...]:
+        """What the grouping groups by besides the window."""
+        return tuple(k for k in plan.keys if k not in self.columns.bounds)
 
 
 def pane_window(plan: GroupBy) -> Panes | None:
-    """The window below a grouping, if panes can stand for windows."""
-    keys = set(plan.keys)
-    if not {WINDOW_START, WINDOW_END} <= keys:
-        return None
-    if any(columns_of(a.expr) & set(BOUNDS) for a in plan.aggregates):
-        return None
-    steps: list[Project | Filter] = []
+    """The window below a grouping by its bounds, if no step looks at it in between."""
+    between: list[Project | Filter] = []
     below: Plan = plan.input
-    while not isinstance(below, Window):
-        if not isinstance(below, (Project, Filter)) or not _passes_window(below):
-            return None
-        steps.append(below)
+    while isinstance(below, (Project, Filter)):
+        between.insert(0, below)
         below = below.input
-    return Panes(below, list(reversed(steps)))
-
-
-def _passes_window(step: Project | Filter) -> bool:
-    """Whether a step does the same to a row in all of its windows."""
-    if isinstance(step, Filter):
-        return not columns_of(step.condition) & set(BOUNDS)
-    return all(_is_plain(i) for i in step.items)
-
-
-def _is_plain(item: Named) -> bool:
-    """Whether a column has nothing to do with the window, or is a bound of it under its own name."""
-    used = columns_of(item.expr) & set(BOUNDS)
-    return not used or (isinstance(item.expr, Column) and item.expr.name == item.name)
+    if not isinstance(below, (Window, SessionWindow)):
+        return None
+    columns = ADDED
+    steps: list[Project | Filter] = []
+    for step in between:
+        if isinstance(step, Filter):
+            if columns_of(step.condition) & columns.bounds.keys():
+                return None
+            steps.append(step)
+            continue
+        items = [i for i in step.items if not columns_of(i.expr) & columns.bounds.keys()]
+        if any(i not in items and not isinstance(i.expr, Column) for i in step.items):
+            return None
+        steps.append(replace(step, items=tuple(items)))
+        columns = columns.projected(step.items)
+    if any(columns_of(a.expr) & columns.bounds.keys() for a in plan.aggregates):
+        return None
+    columns = columns.among(plan.keys)
+    return Panes(below, between, steps, columns) if columns.is_whole else None

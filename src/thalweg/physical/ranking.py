@@ -14,11 +14,10 @@ from thalweg.columnar.batch import OTHER_SPLIT, SPLIT
 from thalweg.operators.window_rank import WindowRankSpec
 from thalweg.physical import needs
 from thalweg.plan.nodes import (
-    WINDOW_END,
-    WINDOW_START,
     Rank,
 )
-from thalweg.plan.properties import UNTIL_END, properties, punctual_lag, ranks_windows
+from thalweg.plan.properties import properties, ranked_window, window_lag, window_slack
+from thalweg.plan.window_columns import WindowColumns
 
 if TYPE_CHECKING:
     from thalweg.physical.planner import OpenStage, Planner
@@ -28,23 +27,27 @@ def place_rank(planner: Planner, plan: Rank) -> OpenStage:
     """Numbers within windows, once a window is complete; else numbers that are kept up to date."""
     schema = {f.name: f.type.polars for f in plan.input.schema}
     schema |= dict.fromkeys(needs.places(plan.input, planner.needs), pl.Int64())
-    if ranks_windows(plan):
-        return _place_window_rank(planner, plan, schema)
+    window = ranked_window(plan)
+    if window is not None:
+        return _place_window_rank(planner, plan, schema, window)
     return _place_running_rank(planner, plan, schema)
 
 
-def _place_window_rank(planner: Planner, plan: Rank, schema: dict[str, pl.DataType]) -> OpenStage:
+def _place_window_rank(
+    planner: Planner, plan: Rank, schema: dict[str, pl.DataType], window: WindowColumns
+) -> OpenStage:
     stage = planner.chained(plan.input)
     below = properties(plan.input)
-    slack, lag = below.times.get(WINDOW_END, UNTIL_END), punctual_lag(below)
+    slack, lag = window_slack(window, below), window_lag(window, below)
     if lag is not None:
         from thalweg.operators.running_rank import RunningRankSpec
 
         target = planner.exchanged(stage, plan.partition, "rank")
         fields = (schema, plan.partition, plan.order, plan.kind, plan.output, plan.limit)
-        target.add(RunningRankSpec(f"{target.id}.rank", *fields, below.is_updating, (lag, slack)))
+        ends = (min(window.ends), lag, slack)
+        target.add(RunningRankSpec(f"{target.id}.rank", *fields, below.is_updating, ends))
         return target
-    keys = tuple(k for k in plan.partition if k != WINDOW_START)
+    keys = tuple(k for k in plan.partition if k not in window.starts)
     target = planner.exchanged(stage, keys, "rank")
     target.add(
         WindowRankSpec(
@@ -55,6 +58,7 @@ def _place_window_rank(planner: Planner, plan: Rank, schema: dict[str, pl.DataTy
             plan.kind,
             plan.output,
             plan.limit,
+            min(window.ends),
             slack,
             keys,
         )

@@ -13,7 +13,7 @@ from thalweg.base.types import STRING, Field
 from thalweg.errors import PlanError, did_you_mean
 from thalweg.operators.changelog import FoldSpec, OpsSpec
 from thalweg.plan.nodes import WINDOW_END, WINDOW_START, GroupBy, Plan, SessionWindow, Window, Write
-from thalweg.plan.properties import properties
+from thalweg.plan.properties import closing_window, properties
 from thalweg.protocols.operator import OperatorSpec
 
 Changelog: TypeAlias = Literal["append", "ops", "fold"]
@@ -99,16 +99,14 @@ def _way_to_final(plan: Plan) -> str | None:
     """What would make the rows of a step stay as they are."""
     if not isinstance(plan, GroupBy):
         return None
-    if not {WINDOW_START, WINDOW_END} <= set(plan.keys):
-        return "group by a window to get results that are final"
     column = _window_column(plan.input)
-    if column is None:
-        return None
-    if properties(plan.input).windows:
+    if column is not None and closing_window(plan) is not None:
         return (
             f'windows on "{column}" change while rows are allowed to be late: '
             "they are final without 'table.exec.emit.allow-lateness', and lateness_max in Python"
         )
+    if column is None or not {WINDOW_START, WINDOW_END} <= set(plan.keys):
+        return "group by a window to get results that are final"
     return f'windows are final where "{column}" has a watermark: WATERMARK FOR {column} AS {column}'
 
 

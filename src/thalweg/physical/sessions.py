@@ -16,7 +16,7 @@ import polars as pl
 
 from thalweg.columnar.batch import OFFSET, SPLIT
 from thalweg.errors import PlanError
-from thalweg.expr.nodes import Column, Expr, columns_of
+from thalweg.expr.nodes import Column, Expr
 from thalweg.operators.aggregation import can_split
 from thalweg.operators.rowwise import ProjectStep
 from thalweg.operators.session_group import SessionGroupSpec, SessionPartialsSpec
@@ -25,18 +25,10 @@ from thalweg.operators.sessions import SessionsSpec
 from thalweg.operators.windows import LATE, WindowsSpec
 from thalweg.physical import needs
 from thalweg.physical.arguments import call_of, needs_rows
-from thalweg.physical.panes import BOUNDS
-from thalweg.plan.nodes import (
-    WINDOW_END,
-    WINDOW_START,
-    WINDOW_TIME,
-    GroupBy,
-    Plan,
-    Project,
-    SessionWindow,
-    Window,
-)
-from thalweg.plan.properties import UNTIL_END, corrects_windows, properties
+from thalweg.physical.panes import Panes
+from thalweg.plan.nodes import WINDOW_TIME, GroupBy, Project, SessionWindow, Window
+from thalweg.plan.properties import UNTIL_END, properties, window_lag
+from thalweg.plan.window_columns import WindowColumns
 
 if TYPE_CHECKING:
     from thalweg.physical.planner import OpenStage, Planner
@@ -49,35 +41,26 @@ class GroupedSessions:
     window: SessionWindow
     steps: Sequence[Project]
     keys: tuple[str, ...]
+    columns: WindowColumns
 
 
-def grouped_sessions(plan: GroupBy) -> GroupedSessions | None:
-    """The sessions below a grouping, if it makes one row of each."""
-    if not {WINDOW_START, WINDOW_END} <= set(plan.keys):
+def grouped_sessions(plan: GroupBy, found: Panes | None) -> GroupedSessions | None:
+    """The sessions below a grouping, if it makes one row of each; `found` is the window that it groups by."""
+    if found is None or not isinstance(found.window, SessionWindow):
         return None
-    if any(columns_of(a.expr) & set(BOUNDS) or needs_rows(call_of(a)) for a in plan.aggregates):
+    if any(needs_rows(call_of(a)) for a in plan.aggregates):
         return None
-    keys = tuple(k for k in plan.keys if k not in BOUNDS)
+    steps = [s for s in found.steps if isinstance(s, Project)]
+    if len(steps) < len(found.steps):
+        return None
+    keys = found.keys(plan)
     origin: dict[str, str | None] = {k: k for k in keys}
-    steps: list[Project] = []
-    below: Plan = plan.input
-    while isinstance(below, Project):
-        made = {i.name: i.expr for i in below.items}
-        if any(_looks_at_bounds(n, e) for n, e in made.items()):
-            return None
+    for step in reversed(steps):
+        made = {i.name: i.expr for i in step.items}
         origin = {k: _column(made, name) for k, name in origin.items()}
-        steps.append(below)
-        below = below.input
-    if not isinstance(below, SessionWindow) or sorted(map(str, origin.values())) != sorted(
-        below.window.partition
-    ):
+    if sorted(map(str, origin.values())) != sorted(found.window.window.partition):
         return None
-    return GroupedSessions(below, list(reversed(steps)), keys)
-
-
-def _looks_at_bounds(name: str, expr: Expr) -> bool:
-    """Whether a column has to do with the session and is not a bound of it under its own name."""
-    return bool(columns_of(expr) & set(BOUNDS)) and expr != Column(name)
+    return GroupedSessions(found.window, steps, keys, found.columns)
 
 
 def _column(made: dict[str, Expr], name: str | None) -> str | None:
@@ -134,8 +117,7 @@ def place_group_by(planner: Planner, plan: GroupBy, found: GroupedSessions) -> O
 
     stage = _judged(planner, found.window)
     for step in found.steps:
-        items = tuple(i for i in step.items if i.name not in BOUNDS)
-        stage.steps.append(ProjectStep(items, step.input.schema))
+        stage.steps.append(ProjectStep(step.items, step.input.schema))
     shape, items = shape_of(plan, found.keys)
     stage.steps.append(ProjectStep(items, plan.input.schema))
     gap = found.window.window.gap_us
@@ -144,12 +126,11 @@ def place_group_by(planner: Planner, plan: GroupBy, found: GroupedSessions) -> O
         stage.add(SessionPartialsSpec(f"{stage.id}.partials{len(stage.operators)}", shape, gap))
     target = planner.exchanged(stage, found.keys, "session")
     slack = properties(found.window.input).times.get(found.window.column, UNTIL_END)
-    columns = plan.input.schema
-    held = (columns.get(WINDOW_TIME) or columns.type_of(WINDOW_START)).polars
-    below = properties(plan.input)
+    held = found.window.schema.type_of(WINDOW_TIME).polars
     # the end of a session lags one microsecond more than the time of its rows
-    lag = below.lag(WINDOW_END, UNTIL_END) - 1 if corrects_windows(below) else None
-    target.add(SessionGroupSpec(f"{target.id}.session", shape, gap, slack, held, lag))
+    lag = window_lag(found.columns, properties(plan.input))
+    lag = None if lag is None else lag - 1
+    target.add(SessionGroupSpec(f"{target.id}.session", shape, gap, slack, found.columns.bounds, held, lag))
     return target
 
 

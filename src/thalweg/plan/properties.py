@@ -11,8 +11,8 @@ that windows can be emitted then and corrected afterwards.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
 import polars as pl
@@ -48,15 +48,22 @@ from thalweg.plan.nodes import (
 )
 from thalweg.plan.over import Over
 from thalweg.plan.time_bounds import SideBound, output_times, side_bounds
+from thalweg.plan.window_columns import Bound, WindowColumns, copies
 
 WINDOW_TIME_US = 1000
 """`window_time` is one millisecond before the window's end, as in Flink."""
 
+_ADDED = WindowColumns.named(WINDOW_START, WINDOW_END, WINDOW_TIME)
+
+
+def bound_type(bound: Bound, time: pl.DataType) -> pl.DataType:
+    """The type of a column of a window, over rows whose time has this type: its bounds are local times."""
+    return pl.Datetime("us") if isinstance(time, pl.Datetime) and bound != "time" else time
+
 
 def bound_types(time: pl.DataType) -> dict[str, pl.DataType]:
-    """The types of a window's columns, over rows whose time has this type: its bounds are local times."""
-    local = pl.Datetime("us") if isinstance(time, pl.Datetime) else time
-    return {WINDOW_START: local, WINDOW_END: local, WINDOW_TIME: time}
+    """The types of a window's columns, by the names that these have at first."""
+    return {name: bound_type(bound, time) for name, bound in _ADDED.bounds.items()}
 
 
 UNTIL_END = 1 << 61
@@ -73,8 +80,7 @@ class Properties:
         times: slack in microseconds of each event time column.
         punctual: the same without the lateness that is allowed, where some is.
         keys: sets of columns that are unique at every cut.
-        windows: whether rows carry a window as `window_start` and `window_end` on an input that is final, or
-            becomes so.
+        windows: the columns of each window that rows lie in, on an input that is final, or becomes so.
         settles: whether rows that are taken back keep to the slack too, so that the past becomes final.
         unique: sets of columns in which no two rows ever agree, as the user has declared.
         closings: when rows with the same key can come no more.
@@ -84,7 +90,7 @@ class Properties:
     is_updating: bool = False
     times: dict[str, int] = field(default_factory=dict)
     keys: frozenset[frozenset[str]] = frozenset()
-    windows: bool = False
+    windows: tuple[WindowColumns, ...] = ()
     punctual: dict[str, int] = field(default_factory=dict)
     settles: bool = False
     unique: frozenset[frozenset[str]] = frozenset()
@@ -116,7 +122,7 @@ def properties(plan: Plan) -> Properties:
     if isinstance(plan, LookupJoin):
         # rows go on when they come; those that may be taken back wait for the cut
         left = below[0]
-        return Properties(left.is_bounded, True) if left.is_updating else _with(left, keys=frozenset())
+        return Properties(left.is_bounded, True) if left.is_updating else replace(left, keys=frozenset())
     if isinstance(plan, Join):
         return _join(plan, below[0], below[1])
     if isinstance(plan, AsOfJoin):
@@ -145,7 +151,7 @@ def _unary(plan: Plan, below: Properties) -> Properties:
     if isinstance(plan, AssignWatermark):
         punctual = {**below.punctual, plan.column: 0} if plan.lateness_us else below.punctual
         times = {**below.times, plan.column: plan.lateness_us}
-        return _with(below, times=times, punctual=punctual)
+        return replace(below, times=times, punctual=punctual)
     if isinstance(plan, Project):
         return _project(plan, below)
     if isinstance(plan, Window):
@@ -171,13 +177,14 @@ def _unary(plan: Plan, below: Properties) -> Properties:
         return Properties(below.is_bounded)
     if isinstance(plan, Explode):
         times = {k: v for k, v in below.times.items() if k != plan.column}
-        changes = {"times": times, "punctual": _sooner(times, below.punctual)}
-        return _with(below, keys=frozenset(), unique=frozenset(), closings=frozenset(), **changes)
+        none: frozenset[frozenset[str]] = frozenset()
+        punctual = _sooner(times, below.punctual)
+        return replace(below, times=times, punctual=punctual, keys=none, unique=none, closings=frozenset())
     if isinstance(plan, DeclaredKey):
         if below.is_updating:
             # a row that changes is another row with the same key
             return below
-        return _with(below, unique=below.unique | {frozenset(plan.columns)})
+        return replace(below, unique=below.unique | {frozenset(plan.columns)})
     assert isinstance(plan, (Filter, Write)), f"no rule for {type(plan).__name__}"
     return below
 
@@ -187,23 +194,30 @@ def _clock(plan: Scan | Values) -> dict[str, int]:
     return {STAMP: 0} if plan.stamp == "clock" else {}
 
 
-def _with(below: Properties, **changes: object) -> Properties:
-    from dataclasses import replace
-
-    return replace(below, **changes)  # type: ignore[arg-type]  # names are the dataclass's own
-
-
 def _union(below: list[Properties]) -> Properties:
+    is_bounded = all(b.is_bounded for b in below)
+    windows = list(below[0].windows)
+    for other in below[1:]:
+        windows = list(dict.fromkeys(w.meet(o) for w in windows for o in other.windows))
     known = [name for name in below[0].times if all(name in b.times for b in below)]
     times = {name: max(b.times[name] for b in below) for name in known}
     return Properties(
-        is_bounded=all(b.is_bounded for b in below),
+        is_bounded=is_bounded,
         is_updating=any(b.is_updating for b in below),
         times=times,
-        windows=all(b.windows for b in below),
+        windows=_complete(windows, times, is_bounded=is_bounded),
         punctual=_sooner(times, {name: max(b.lag(name, 0) for b in below) for name in known}),
         settles=all(b.is_final for b in below),
     )
+
+
+def _complete(
+    windows: Iterable[WindowColumns], times: Mapping[str, int], *, is_bounded: bool
+) -> tuple[WindowColumns, ...]:
+    """Those windows of which the bounds are known, and that time completes, or else the end of the input."""
+    if not is_bounded:
+        windows = [replace(w, ends=w.ends & times.keys()) for w in windows]
+    return tuple(w for w in windows if w.is_whole)
 
 
 def _sooner(times: Mapping[str, int], lags: Mapping[str, int]) -> dict[str, int]:
@@ -242,16 +256,16 @@ def _join(plan: Join, left: Properties, right: Properties) -> Properties:
     is_timed = plan.kind == "inner" and not changes
     times = output_times(plan, left.times, right.times) if is_timed else {}
     lags = output_times(plan, _lags(left), _lags(right)) if is_timed else {}
-    windows = left.windows and {WINDOW_START, WINDOW_END} <= times.keys()
+    windows = _complete((*left.windows, *right.windows), times, is_bounded=False)
     is_bounded = left.is_bounded and right.is_bounded
     found = Properties(is_bounded, changes, times, keys, windows, _sooner(times, lags))
     if plan.kind in ("semi", "anti"):
-        return _with(found, unique=left.unique)
+        return replace(found, unique=left.unique)
     if not is_timed:
         return found
     # of rows that stay, what is unique at every cut is so over all time
     unique = [side.keys | side.unique for side in (left, right)]
-    return _with(found, closings=closings_of_pairs(plan, unique, join_bounds(plan)))
+    return replace(found, closings=closings_of_pairs(plan, unique, join_bounds(plan)))
 
 
 def as_of_slacks(plan: AsOfJoin) -> tuple[int, int] | None:
@@ -270,28 +284,25 @@ def _as_of_join(plan: AsOfJoin, left: Properties, right: Properties) -> Properti
 def _project(plan: Project, below: Properties) -> Properties:
     times: dict[str, int] = {}
     lags: dict[str, int] = {}
-    renamed: dict[str, set[str]] = {}
     for item in plan.items:
         slack = _slack(item.expr, below.times)
         lag = _slack(item.expr, _lags(below))
         if slack is not None and lag is not None:
             times[item.name], lags[item.name] = slack, lag
-        if isinstance(item.expr, Column):
-            renamed.setdefault(item.expr.name, set()).add(item.name)
-    keys = _renamed(below.keys, renamed)
-    kept = all(n in renamed and n in renamed[n] for n in (WINDOW_START, WINDOW_END))
-    return _with(
+    renamed = copies(plan.items)
+    windows = [w.projected(plan.items) for w in below.windows]
+    return replace(
         below,
         times=times,
-        keys=keys,
-        windows=below.windows and kept,
+        keys=_renamed(below.keys, renamed),
+        windows=_complete(windows, times, is_bounded=below.is_bounded),
         punctual=_sooner(times, lags),
         unique=_renamed(below.unique, renamed),
         closings=projected(below.closings, renamed),
     )
 
 
-def _renamed(keys: frozenset[frozenset[str]], renamed: dict[str, set[str]]) -> frozenset[frozenset[str]]:
+def _renamed(keys: frozenset[frozenset[str]], renamed: Mapping[str, set[str]]) -> frozenset[frozenset[str]]:
     """The keys of which all columns are left, by what these are called."""
     return frozenset(frozenset(min(renamed[k]) for k in key) for key in keys if key <= renamed.keys())
 
@@ -319,28 +330,27 @@ def _microseconds(literal: Literal) -> int | None:
 def _window(plan: Window, below: Properties) -> Properties:
     # a row that is not late for a window has `end > w - d`
     behind = {WINDOW_END: 0, WINDOW_TIME: WINDOW_TIME_US, WINDOW_START: plan.window.size_us}
-    return _bounded(plan.column, below, behind, dict(below.times), dict(below.punctual))
+    return _bounded(plan.column, below, behind, below)
 
 
-def _bounded(
-    column: str, below: Properties, behind: dict[str, int], times: dict[str, int], punctual: dict[str, int]
-) -> Properties:
-    """Rows with the bounds of windows on a column, each so far behind it."""
+def _bounded(column: str, below: Properties, behind: dict[str, int], kept: Properties) -> Properties:
+    """Rows with the bounds of windows on a column, each so far behind it, beside what is kept."""
+    times, punctual = dict(kept.times), dict(kept.punctual)
     slack = below.times.get(column)
     if slack is not None:
         lag = below.lag(column, slack)
         times |= {name: slack + by for name, by in behind.items()}
         punctual |= {name: lag + by for name, by in behind.items()} if lag != slack else {}
     closed = below.is_final if slack is not None else below.is_bounded and not below.is_updating
-    return Properties(
-        below.is_bounded, below.is_updating, times, windows=closed, punctual=punctual, settles=below.settles
-    )
+    windows = (*kept.windows, _ADDED) if closed else kept.windows
+    return replace(kept, times=times, keys=frozenset(), windows=windows, punctual=punctual)
 
 
 def _session(plan: SessionWindow, below: Properties) -> Properties:
     # a session closes at `w - d > end`, so that rows of one that ends at `w - d` may still follow; when
     # the rows of a session began, nothing says
-    return _bounded(plan.column, below, {WINDOW_END: 1, WINDOW_TIME: 1 + WINDOW_TIME_US}, {}, {})
+    behind = {WINDOW_END: 1, WINDOW_TIME: 1 + WINDOW_TIME_US}
+    return _bounded(plan.column, below, behind, replace(below, times={}, punctual={}, windows=()))
 
 
 def recomputes(plan: Over) -> bool:
@@ -348,36 +358,48 @@ def recomputes(plan: Over) -> bool:
     return bool(plan.keys) or properties(plan.input).is_updating
 
 
-def closes_windows(plan: GroupBy) -> bool:
-    """Whether the step emits windows when event time has passed their end."""
-    below = properties(plan.input)
-    return below.windows and {WINDOW_START, WINDOW_END} <= set(plan.keys)
+def closing_window(plan: GroupBy) -> WindowColumns | None:
+    """The columns among the keys of the window that the step emits when time has passed its end."""
+    return _window_among(plan.keys, properties(plan.input))
 
 
-def corrects_windows(below: Properties) -> bool:
-    """Whether windows over such rows may have to be corrected after they were emitted."""
-    return below.is_updating or WINDOW_END in below.punctual
+def window_slack(window: WindowColumns, found: Properties) -> int:
+    """How far the end of a window may lag behind the watermark; the end of the input where nothing says."""
+    return min((found.times[n] for n in window.ends if n in found.times), default=UNTIL_END)
 
 
-def punctual_lag(below: Properties) -> int | None:
-    """How far the end of windows may lag in rows that are in time; None: windows are emitted once."""
-    return below.lag(WINDOW_END, UNTIL_END) if corrects_windows(below) else None
+def window_lag(window: WindowColumns, found: Properties) -> int | None:
+    """How far its end may lag in rows that are in time; None: the window is emitted once, and stays."""
+    if not found.is_updating and window.ends.isdisjoint(found.punctual):
+        return None
+    return min(found.lag(n, UNTIL_END) for n in window.ends)
+
+
+def _window_among(names: Iterable[str], found: Properties) -> WindowColumns | None:
+    """The window that some columns tell apart; of several the one that is complete first."""
+    wanted = frozenset(names)
+    whole = [(window_slack(w, found), w.among(wanted)) for w in found.windows]
+    return min((p for p in whole if p[1].is_whole), key=lambda p: p[0], default=(0, None))[1]
 
 
 def _group_by(plan: GroupBy, below: Properties) -> Properties:
     keys = frozenset([frozenset(plan.keys)])
-    if not closes_windows(plan):
+    window = closing_window(plan)
+    if window is None:
         return Properties(below.is_bounded, is_updating=True, keys=keys)
-    return _of_windows(below, keys, set(plan.keys))
+    return _of_windows(below, keys, window)
 
 
-def _of_windows(below: Properties, keys: frozenset[frozenset[str]], names: set[str]) -> Properties:
+def _of_windows(below: Properties, keys: frozenset[frozenset[str]], window: WindowColumns) -> Properties:
     """What a step is like that emits windows when their time has passed."""
-    corrects = corrects_windows(below)
-    times, punctual = (
-        {n: s for n, s in held.items() if n in names} for held in (below.times, below.punctual)
-    )
-    return Properties(below.is_bounded, corrects, times, keys, True, punctual, settles=corrects)
+    corrects = window_lag(window, below) is not None
+    times, punctual = _times_of(window, below.times), _times_of(window, below.punctual)
+    return Properties(below.is_bounded, corrects, times, keys, (window,), punctual, settles=corrects)
+
+
+def _times_of(window: WindowColumns, held: dict[str, int]) -> dict[str, int]:
+    """The times of a window; others may lie far behind the watermark when rows have waited for its end."""
+    return {n: s for n, s in held.items() if n in window.bounds}
 
 
 def _rank(plan: Rank, below: Properties) -> Properties:
@@ -386,14 +408,15 @@ def _rank(plan: Rank, below: Properties) -> Properties:
         keys = frozenset([frozenset((*plan.partition, plan.output))])
     elif plan.kind == "row_number" and plan.limit == 1:
         keys = frozenset([frozenset(plan.partition)])
-    if ranks_windows(plan):
-        return _of_windows(below, keys, set(below.times))
-    return Properties(below.is_bounded, is_updating=True, keys=keys)
+    window = ranked_window(plan)
+    if window is None:
+        return Properties(below.is_bounded, is_updating=True, keys=keys)
+    return _of_windows(below, keys, next(w for w in below.windows if window.meet(w) == window))
 
 
-def ranks_windows(plan: Rank) -> bool:
-    """Whether the step numbers the rows of windows when their time has passed."""
-    return properties(plan.input).windows and {WINDOW_START, WINDOW_END} <= set(plan.partition)
+def ranked_window(plan: Rank) -> WindowColumns | None:
+    """The columns of the window whose rows the step numbers when time has passed its end."""
+    return _window_among(plan.partition, properties(plan.input))
 
 
 def late_of_join(plan: Join, port: int) -> Behind | None:

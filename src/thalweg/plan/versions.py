@@ -20,7 +20,7 @@ from thalweg.base.schema import SYSTEM_PREFIX
 from thalweg.base.types import INT64, Timestamp
 from thalweg.expr.nodes import Call, Column, Expr, Literal, Named, conjunction, conjuncts
 from thalweg.plan.nodes import AssignWatermark, Filter, Plan, Project, Rank
-from thalweg.plan.properties import properties, ranks_windows
+from thalweg.plan.properties import properties, ranked_window
 
 ALIVE = f"{SYSTEM_PREFIX}valid"
 
@@ -106,7 +106,12 @@ def _numbered(plan: Plan) -> tuple[Versions, str] | None:
 
 def _numbers_latest(plan: Rank) -> bool:
     below = properties(plan.input)
-    if plan.kind != "row_number" or len(plan.order) != 1 or below.is_updating or ranks_windows(plan):
+    if (
+        plan.kind != "row_number"
+        or len(plan.order) != 1
+        or below.is_updating
+        or ranked_window(plan) is not None
+    ):
         return False
     time = plan.order[0]
     return time.descending and isinstance(plan.input.schema.type_of(time.column), Timestamp)

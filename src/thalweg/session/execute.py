@@ -158,6 +158,10 @@ def explain(roots: Sequence[Plan], how: Execution, details: Collection[str] = ()
     if "CHANGELOG_MODE" in details:
         parts.append(f"== changes, as a stream ==\n{explain_changes(plans)}")
     parts.append(f"== job ==\n{describe(job)}")
+    if "STATE" in details:
+        from thalweg.job.state_report import describe_state
+
+        parts.append(f"== state, as a stream ==\n{describe_state(job)}")
     if "JSON_EXECUTION_PLAN" in details:
         parts.append(f"== execution plan ==\n{execution_plan(job)}")
     return "\n\n".join(parts)

@@ -282,9 +282,9 @@ class Session(Inputs):
         with pl.Config(tbl_rows=rows, tbl_cols=20):
             print(frame)  # noqa: T201 - what the user asked for
 
-    def explain(self, plan: Plan) -> str:
-        """Every stage on the way from the plan to the job."""
-        return self.explain_plans([plan])
+    def explain(self, plan: Plan, *, state: bool = False) -> str:
+        """Every stage on the way from the plan to the job, and with `state` what its steps keep."""
+        return self.explain_plans([plan], ["STATE"] if state else [])
 
     def explain_plans(self, plans: Sequence[Plan], details: Collection[str] = ()) -> str:
         """Every stage on the way from several plans to one job, and the details that EXPLAIN can name."""

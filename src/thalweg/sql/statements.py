@@ -131,7 +131,7 @@ class Query(Statement):
     query: exp.Expr = field(hash=False)
 
 
-Detail = Choice["CHANGELOG_MODE", "JSON_EXECUTION_PLAN", "ESTIMATED_COST"]
+Detail = Choice["CHANGELOG_MODE", "JSON_EXECUTION_PLAN", "ESTIMATED_COST", "STATE"]
 """What EXPLAIN can say besides."""
 
 

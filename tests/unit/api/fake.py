@@ -55,7 +55,7 @@ class FakeSession:
     def show(self, plan: Plan, rows: int, /) -> None:
         self.written.append(("show", plan, rows))
 
-    def explain(self, plan: Plan, /) -> str:
+    def explain(self, plan: Plan, /, *, state: bool = False) -> str:
         return plan.describe()
 
     def from_frame(self, obj: Any, /) -> Dataset:

@@ -72,5 +72,11 @@ def test_explain_shows_the_job_of_a_query_a_file_and_a_program(thalweg: Call) ->
     assert not Path("out").exists()
 
 
+def test_explain_shows_what_is_kept_if_asked(thalweg: Call) -> None:
+    Path("job.sql").write_text(JOB)
+    assert "== state" not in thalweg("explain", "job.sql")[1]
+    assert "== state, as a stream ==" in thalweg("explain", "--state", "job.sql")[1]
+
+
 def test_explain_of_a_missing_file_is_a_usage_error(thalweg: Call) -> None:
     assert thalweg("explain", "nothing.py")[0] == 2

@@ -156,6 +156,7 @@ def test_small_statements(text: str, kind: type[Statement], expected: dict[str, 
         ("PLAN FOR", ()),
         ("CHANGELOG_MODE", ("CHANGELOG_MODE",)),
         ("json_execution_plan for", ("JSON_EXECUTION_PLAN",)),
+        ("STATE", ("STATE",)),
         ("ESTIMATED_COST, CHANGELOG_MODE PLAN FOR", ("ESTIMATED_COST", "CHANGELOG_MODE")),
     ],
 )

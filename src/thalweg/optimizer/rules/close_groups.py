@@ -19,17 +19,17 @@ from dataclasses import replace
 from thalweg.expr.nodes import Column, Named
 from thalweg.plan.keys import timed
 from thalweg.plan.nodes import GroupBy, Plan, Project, Rank
-from thalweg.plan.properties import closes_windows, properties, ranks_windows
+from thalweg.plan.properties import closing_window, properties, ranked_window
 
 
 def close_groups(plan: Plan) -> Plan:
     """The step, told when its keys get no more rows."""
     if isinstance(plan, GroupBy):
-        if plan.closes is not None or not plan.keys or closes_windows(plan):
+        if plan.closes is not None or not plan.keys or closing_window(plan) is not None:
             return plan
         keys = plan.keys
     elif isinstance(plan, Rank):
-        if plan.closes is not None or not plan.partition or ranks_windows(plan):
+        if plan.closes is not None or not plan.partition or ranked_window(plan) is not None:
             return plan
         keys = plan.partition
     else:

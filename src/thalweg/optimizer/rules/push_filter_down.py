@@ -58,6 +58,7 @@ from thalweg.plan.nodes import (
     Window,
 )
 from thalweg.plan.over import Over
+from thalweg.plan.properties import properties
 
 _BOUNDS = frozenset([WINDOW_START, WINDOW_END, WINDOW_TIME])
 
@@ -132,7 +133,7 @@ def _session(plan: SessionWindow, part: Expr, like: Filter) -> Plan | None:
 
 
 def _group_by(plan: GroupBy, part: Expr, like: Filter) -> Plan | None:
-    if _BOUNDS & columns_of(part):
+    if any(w.bounds.keys() & columns_of(part) for w in properties(plan.input).windows):
         return None
     return _over(plan, part, like) if _reads_keys(plan, part, plan.keys) else None
 

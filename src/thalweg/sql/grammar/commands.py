@@ -25,7 +25,7 @@ from thalweg.sql.statements import (
     Statement,
 )
 
-_DETAILS: tuple[Detail, ...] = ("ESTIMATED_COST", "CHANGELOG_MODE", "JSON_EXECUTION_PLAN")
+_DETAILS: tuple[Detail, ...] = ("ESTIMATED_COST", "CHANGELOG_MODE", "JSON_EXECUTION_PLAN", "STATE")
 _DETAILS_LATER = ("PLAN_ADVICE",)
 _SHOWN_LATER = {
     **dict.fromkeys(("DATABASES", "CATALOGS", "CURRENT"), "tables live in the session: SHOW TABLES"),
