@@ -27,7 +27,6 @@ from tests.property.recording import Table, canonical
 from tests.property.reference_order import R, compare, is_near, sortable
 from tests.property.reference_values import of_values
 from thalweg.expr.nodes import Aggregate, Call, Cast, Column, Expr, Literal, PythonCall
-from thalweg.physical.needs import pairs_below
 from thalweg.plan.as_of import AsOfJoin
 from thalweg.plan.keys import DeclaredKey
 from thalweg.plan.late import Behind
@@ -50,6 +49,7 @@ from thalweg.plan.nodes import (
     Window,
 )
 from thalweg.plan.over import Over
+from thalweg.plan.pairs import pairs_below
 from thalweg.plan.properties import properties, recomputes
 from thalweg.progress.windows import WindowSpec
 

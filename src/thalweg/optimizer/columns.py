@@ -40,6 +40,7 @@ from thalweg.plan.nodes import (
     Window,
 )
 from thalweg.plan.over import Over
+from thalweg.plan.pairs import pairs_below
 from thalweg.plan.properties import recomputes
 
 Members = frozenset[str] | None
@@ -197,7 +198,7 @@ def _group_by(step: GroupBy, need: Need) -> list[Need]:
 
 
 def _rank(step: Rank, need: Need) -> list[Need]:
-    if step.kind == "row_number" and not _have_positions(step.input):
+    if step.kind == "row_number" and not _have_positions(step.input) and pairs_below(step.input) is None:
         # all columns decide which of two equal rows comes first
         return [whole(step.input.schema.names)]
     read = _passed(step, need)

@@ -10,7 +10,6 @@ from thalweg.columnar.batch import OFFSET, OTHER_OFFSET, OTHER_SPLIT, SPLIT
 from thalweg.expr import aggregates
 from thalweg.expr.nodes import Aggregate
 from thalweg.plan.as_of import AsOfJoin
-from thalweg.plan.keys import DeclaredKey
 from thalweg.plan.late import Behind
 from thalweg.plan.lookup import LookupJoin
 from thalweg.plan.nodes import (
@@ -19,22 +18,20 @@ from thalweg.plan.nodes import (
     AssignWatermark,
     BadRows,
     Explode,
-    Filter,
     GroupBy,
     Join,
     Late,
     Limit,
     MapBatches,
     Plan,
-    Project,
     Rank,
     Scan,
     SessionWindow,
-    Union,
     Values,
     Window,
 )
 from thalweg.plan.over import Over
+from thalweg.plan.pairs import pairs_below
 from thalweg.plan.properties import as_of_slacks, join_bounds, properties, recomputes
 
 
@@ -150,29 +147,6 @@ def _mark_positions(plan: Plan, needs: Needs) -> None:
         return
     for below in rows_below(plan):
         _mark_positions(below, needs)
-
-
-def pairs_below(plan: Plan) -> Join | None:
-    """The join whose pairs of source rows a plan hands on one by one, if it does."""
-    while isinstance(plan, (Project, Filter, DeclaredKey)):
-        plan = plan.inputs[0]
-    if type(plan) is Join and plan.kind == "inner" and all(map(are_rows_of_sources, plan.inputs)):
-        return plan
-    return None
-
-
-def are_rows_of_sources(plan: Plan) -> bool:
-    """Whether positions tell all rows apart: each is one row of a source, and no source row comes twice."""
-    scans: list[Plan] = []
-
-    def visit(step: Plan) -> bool:
-        if isinstance(step, (Scan, Values)):
-            scans.append(step)
-            return True
-        known = isinstance(step, (Project, Filter, AssignWatermark, DeclaredKey, Union))
-        return known and all(visit(p) for p in step.inputs)
-
-    return visit(plan) and len(set(scans)) == len(scans)
 
 
 def places(plan: Plan, needs: Needs) -> tuple[str, ...]:

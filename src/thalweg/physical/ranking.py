@@ -16,6 +16,7 @@ from thalweg.physical import needs
 from thalweg.plan.nodes import (
     Rank,
 )
+from thalweg.plan.pairs import are_rows_of_sources
 from thalweg.plan.properties import properties, ranked_window, window_lag, window_slack
 from thalweg.plan.window_columns import WindowColumns
 
@@ -74,7 +75,7 @@ def _place_running_rank(planner: Planner, plan: Rank, schema: dict[str, pl.DataT
     stage = planner.chained(plan.input)
     is_updating = properties(plan.input).is_updating
     has_lists = plan.kind == "row_number" and not is_updating and plan.limit is not None
-    tells_apart = needs.are_rows_of_sources(plan.input) or OTHER_SPLIT in schema
+    tells_apart = are_rows_of_sources(plan.input) or OTHER_SPLIT in schema
     if has_lists and tells_apart and SPLIT in schema:
         assert plan.limit is not None, "asked for above"
         if TopRowsSpec.can_keep(schema, plan.order, plan.limit):
