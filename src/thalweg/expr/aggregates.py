@@ -140,6 +140,7 @@ def value_of_none(call: Aggregate, held: DataType) -> Any:
     """What a call gives where there are no rows; `held` is the type of its argument, or else its own.
 
     Example:
+        >>> from thalweg.expr.nodes import Column
         >>> value_of_none(Aggregate("count"), INT64), value_of_none(Aggregate("sum", (Column("a"),)), INT64)
         (0, None)
     """
