@@ -6,6 +6,7 @@ The operators are those of the jobs of small plans, so that what is checked is w
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import polars as pl
 import pytest
@@ -17,12 +18,15 @@ from thalweg.connectors.memory import MemorySink, frame_source
 from thalweg.expr.nodes import Aggregate, Call, Column, Literal, Named
 from thalweg.operators.aggregation import GroupingSpec
 from thalweg.operators.changelog import BEFORE_UPDATE, DELETE, FoldSpec, OpsSpec
+from thalweg.operators.running_over import RunningOverSpec
+from thalweg.operators.running_rank import RunningRankSpec
 from thalweg.physical.planner import plan_job
 from thalweg.plan import build
 from thalweg.plan.nodes import (
     WINDOW_END,
     WINDOW_START,
     FrameFunction,
+    GroupBy,
     Late,
     Limit,
     MapBatches,
@@ -364,3 +368,65 @@ def test_over(frame: Frame, partition: tuple[str, ...]) -> None:
     specs = only(operators(plan), "Over")
     # a row of exactly the watermark is not late
     check_operator(specs, timed(placed(ROWS)), time="t", slack_us=1)
+
+
+@pytest.mark.parametrize("frame", [Frame(True, 2), Frame(True), Frame(), Frame(False, 0)])
+@pytest.mark.parametrize("order", ["f, v", "s"])
+def test_running_over(frame: Frame, order: str) -> None:
+    made = [Named("n", Aggregate("count"))]
+    made += [aggregate(f, c) for f in ("count", "sum", "avg", "min", "max") for c in ("v", "f")]
+    specs = only(operators(over(scan(), ("k",), ORDERS[order], frame, made)), "RunningOver")
+    assert isinstance(specs[0], RunningOverSpec)
+    columns = ["k", "s", "v", "f"]
+    spec = replace(specs[0], columns={n: SCHEMA[n] for n in columns})
+    check_operator(spec, batches(ROWS.select(columns)))
+    check_operator(spec, changes(ROWS.select(columns)))
+
+
+def test_running_over_a_range_of_time() -> None:
+    below = build.group_by(scan(), columns("k", "t"), columns("k", "t"))
+    plan = over(below, ("k",), "t", Frame(False, 2 * SECOND), [Named("n", Aggregate("count"))])
+    specs = only(operators(plan), "RunningOver")
+    check_operator(specs, changes(ROWS.select("k", pl.when(pl.col("v") != 3).then("t").alias("t"))))
+
+
+# Keys that close --------------------------------------------------------------------------------------
+
+
+def closing_rows() -> pl.DataFrame:
+    """Rows in order of time, several of each key, which tells when it closes."""
+    frame = rows(90, seed=5).select("k", "s", "v", "f", pl.col("t").dt.truncate("3s")).sort("t")
+    assert frame.group_by("k", "t").len().get_column("len").max() > 3  # type: ignore[operator]  # a number
+    return frame
+
+
+def closing(plan: GroupBy | Rank) -> Plan:
+    return replace(plan, closes=("t", SECOND))
+
+
+def test_groups_that_close() -> None:
+    below = build.project(scan(), columns("k", "s", "v", "f", "t"))
+    values = [
+        aggregate("max", "s"),
+        aggregate("sum", "f"),
+        *calls("numbers")[:4],
+    ]
+    plan = closing(GroupBy(below, ("k", "t"), tuple(values)))
+    frame = closing_rows().with_columns(pl.col("t").alias("__arg t"))
+    check_operator(only(operators(plan), "Grouping"), timed(frame, lag=0))
+
+
+def test_first_rows_that_close() -> None:
+    below = build.project(scan(), columns("k", "s", "v", "f", "t"))
+    plan = closing(Rank(below, ("k", "t"), ORDERS["v"], "row_number", "n", 2))
+    specs = only(operators(plan), "TopRows", "TopRows")
+    check_operator(specs[1], timed(placed(closing_rows()), lag=0))
+
+
+@pytest.mark.parametrize("kind", ["row_number", "rank"])
+def test_numbers_that_close(kind: str) -> None:
+    below = build.group_by(scan(), columns("k", "s", "v", "f", "t"), columns("k", "s", "v", "f", "t"))
+    plan = closing(Rank(below, ("k", "t"), ORDERS["v"], kind, "n", 2))  # type: ignore[arg-type]
+    spec = only(operators(plan), "Grouping", "RunningRank")[1]
+    assert isinstance(spec, RunningRankSpec)
+    check_operator(replace(spec, is_updating=False), timed(closing_rows(), lag=0))

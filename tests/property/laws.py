@@ -54,7 +54,7 @@ from thalweg.plan.nodes import (
     Window,
 )
 from thalweg.plan.over import Over
-from thalweg.plan.properties import emits_once, properties
+from thalweg.plan.properties import emits_once, properties, recomputes
 from thalweg.progress.sessions import SessionSpec
 
 CHANGELOGS: tuple[Changelog | None, ...] = (None, None, None, "ops", "fold")
@@ -349,7 +349,8 @@ def counting_case(r: Random, world: World | None = None) -> Case:
 
 def _waits_for_time(plan: Plan) -> bool:
     """Whether a step holds rows back until event time has passed them."""
-    return isinstance(plan, (AsOfJoin, Over, Window)) or (isinstance(plan, Join) and emits_once(plan))
+    holds = isinstance(plan, (AsOfJoin, Window)) or (isinstance(plan, Over) and not recomputes(plan))
+    return holds or (isinstance(plan, Join) and emits_once(plan))
 
 
 def _not_null(column: str) -> Expr:

@@ -25,12 +25,15 @@ from thalweg.columnar.batch import OFFSET, Batch
 from thalweg.expr import aggregates
 from thalweg.expr.nodes import Call, Column
 from thalweg.operators import (
+    aggregation,
+    closing,
     extremes,
     limit,
     pane_group,
     parts,
     rowwise,
     running,
+    running_over,
     window_group,
     window_rank,
 )
@@ -318,6 +321,20 @@ def _complete_at_once(original: Any) -> Any:
     return passed
 
 
+def _closes_all_groups(_: Any) -> Any:
+    """Groups close as soon as time has come any further."""
+    return lambda self, state, slots, watermark: slots
+
+
+def _closes_all(_: Any) -> Any:
+    """Keys close as soon as time has come any further."""
+    return lambda self, index: index.live() if self.watermark is not None else np.empty(0, np.int64)
+
+
+def _finds_no_difference(_: Any) -> Any:
+    return lambda before, now, common: (np.ones(len(before.rows), bool), np.zeros(len(now.rows), bool))
+
+
 def _by_place(_: Any) -> Any:
     return lambda batch, keys: np.arange(len(batch)).astype(np.uint64) * np.uint64(97)
 
@@ -424,6 +441,9 @@ MUTANTS = (
     # rows and ranks
     _mutant("the last of ties wins", window_rank.WindowRankOp, "_numbered", _last_of_ties, _TABLES),
     _mutant("rank keeps a row per batch", window_rank.WindowRankOp, "_best", _first_row, _TABLES),
+    _mutant("groups close early", aggregation.Layout, "closed", _closes_all_groups, _TABLES),
+    _mutant("keys close early", closing.ClosingTimes, "closed", _closes_all, _TABLES),
+    _mutant("OVER takes nothing back", running_over, "_same", _finds_no_difference, _TABLES),
     _mutant("empty lists give a row", rowwise, "explode", _keeps_empty_lists, _TABLES),
     # queries inside queries
     _mutant("IN is never unknown", attach, "is_in", _two_valued, _QUERIES),

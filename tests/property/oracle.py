@@ -19,6 +19,7 @@ from thalweg.base.types import Decimal, Float, Integer
 from thalweg.expr import aggregates
 from thalweg.expr.nodes import Aggregate, Call, Column, Expr, Literal, PythonCall
 from thalweg.plan.as_of import AsOfJoin
+from thalweg.plan.keys import DeclaredKey
 from thalweg.plan.nodes import (
     AssignWatermark,
     Explode,
@@ -97,7 +98,7 @@ class _Translation:
         if isinstance(plan, AsOfJoin):
             return self._as_of_join(plan)
         below = f"({self.sql(plan.inputs[0])})"
-        if isinstance(plan, AssignWatermark):
+        if isinstance(plan, (AssignWatermark, DeclaredKey)):
             return below[1:-1]
         if isinstance(plan, Project):
             items = ", ".join(f"{_expr(i.expr)} AS {_quoted(i.name)}" for i in plan.items)
@@ -236,7 +237,8 @@ def _group(plan: GroupBy, below: str) -> str:
 def _over(plan: Over, below: str) -> str:
     by = f"PARTITION BY {', '.join(map(_quoted, plan.partition))} " if plan.partition else ""
     reach = "UNBOUNDED" if plan.frame.reach is None else f"to_microseconds({plan.frame.reach})"
-    over = f" OVER ({by}ORDER BY {_quoted(plan.order)} RANGE BETWEEN {reach} PRECEDING AND CURRENT ROW)"
+    order = ", ".join(_ordered(k) for k in plan.sort_keys)
+    over = f" OVER ({by}ORDER BY {order} RANGE BETWEEN {reach} PRECEDING AND CURRENT ROW)"
     made = [f"{_aggregate(a.expr, plan.input, over)} AS {_quoted(a.name)}" for a in plan.aggregates]
     return f"SELECT *, {', '.join(made)} FROM {below}"
 

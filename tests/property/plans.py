@@ -25,7 +25,7 @@ from tests.property.columns import (
     minus,
     random_keys,
 )
-from tests.property.ranking_plans import first_rows, over_rows, running_rank, window_rank
+from tests.property.ranking_plans import by_key_in_time, first_rows, over_rows, running_rank, window_rank
 from tests.property.worlds import SCHEMA, SECOND, PacedSource, World, random_world
 from thalweg.base.types import INT64, STRING, Decimal, Float, Integer, List, Timestamp
 from thalweg.expr.nodes import (
@@ -463,10 +463,16 @@ SHAPES: tuple[tuple[Step, ...], ...] = (
         (over_rows, _window_group),
         (_window_group, over_rows),
         (over_rows, running_rank),
+        (running_rank, over_rows),
+        (_group, over_rows),
+        (over_rows, _group),
     ),
     *((_join,), (_join, _group), (_group, _join), (_join, _join), (_window_group, _join), (_join, _filter)),
     *(
         (_interval_join,),
+        (by_key_in_time,),
+        (by_key_in_time, _group),
+        (_filter, by_key_in_time),
         (_interval_join, _window_group),
         (latest_rows,),
         (latest_rows, _window_group),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 from random import Random
 from typing import Literal as Choice
 
@@ -11,13 +12,27 @@ from tests.property.columns import (
     columns_of_kind,
     every_node,
     fresh_name,
+    minus,
     random_keys,
     told_apart,
 )
 from tests.property.worlds import SECOND
 from thalweg.base.types import Float, Integer, List, Timestamp
-from thalweg.expr.nodes import Aggregate, Column, Named
-from thalweg.plan.nodes import GroupBy, Plan, Rank, SortKey
+from thalweg.expr.nodes import Aggregate, Call, Column, Named, conjunction
+from thalweg.plan import build
+from thalweg.plan.join import apart, join
+from thalweg.plan.keys import declare_key
+from thalweg.plan.nodes import (
+    AssignWatermark,
+    Filter,
+    GroupBy,
+    Plan,
+    Project,
+    Rank,
+    Scan,
+    SortKey,
+    Values,
+)
 from thalweg.plan.over import FUNCTIONS, Frame, Over, over
 from thalweg.plan.properties import properties
 
@@ -75,14 +90,25 @@ def first_rows(r: Random, plan: Plan) -> Plan | None:
 
 
 def over_rows(r: Random, plan: Plan) -> Plan | None:
-    """Aggregates over the rows around each row of those that stay."""
-    known = sorted(properties(plan).times)
-    if properties(plan).is_updating or not known:
-        return None
+    """Aggregates over the rows around each row, once if the rows stay and their order is by time."""
     frame = Frame(is_rows=r.random() < 0.4, reach=r.choice([None, 0, 1, 4]))
-    if frame.is_rows:
+    known = sorted(properties(plan).times)
+    order: str | list[SortKey]
+    if properties(plan).is_updating or not known or r.random() < 0.3:
         plan = told_apart(plan)
-    elif frame.reach is not None:
+        times = columns_of_kind(plan, Timestamp)
+        if times and r.random() < 0.3:
+            order = r.choice(times)
+        elif columns_of_kind(plan):
+            _, order = _orders(r, plan)
+            frame = frame if frame.is_rows or not frame.reach else replace(frame, reach=0)
+        else:
+            return None
+    else:
+        if frame.is_rows:
+            plan = told_apart(plan)
+        order = r.choice(known)
+    if not frame.is_rows and frame.reach is not None:
         frame = replace(frame, reach=frame.reach * SECOND)
     depth = sum(isinstance(n, (GroupBy, Over)) for n in every_node(plan))
     made = []
@@ -90,7 +116,7 @@ def over_rows(r: Random, plan: Plan) -> Plan | None:
         call = _sliding(r, plan)
         is_inexact = call.function == "avg" and isinstance(plan.schema.type_of(argument_of(call)), Float)
         made.append(Named(f"{'inexact' if is_inexact else 'a'}o{depth}_{number}", call))
-    return over(plan, random_keys(r, plan), r.choice(known), frame, made)
+    return over(plan, random_keys(r, plan), order, frame, made)
 
 
 def _sliding(r: Random, plan: Plan) -> Aggregate:
@@ -102,3 +128,32 @@ def _sliding(r: Random, plan: Plan) -> Aggregate:
     if not able or (function == "count" and r.random() < 0.5):
         return Aggregate("count")
     return Aggregate("avg" if function == "mean" else function, (Column(r.choice(able)),))
+
+
+def by_key_in_time(r: Random, plan: Plan) -> Plan | None:
+    """Groups or first rows by the key of rows that find partners for a while, so that keys are forgotten."""
+    known = sorted(properties(plan).times)
+    simple = (Scan, Values, AssignWatermark, Filter, Project)
+    if (
+        not known
+        or not {"id", "k"} <= set(plan.schema.names)
+        or not all(isinstance(n, simple) for n in every_node(plan))
+    ):
+        return None
+    other, called = apart(plan, plan, lambda name: f"{name}_other")
+    mine, others = Column(r.choice(known)), Column(called[r.choice(known)])
+    near = [
+        Call("=", (Column("k"), Column(called["k"]))),
+        Call("<=", (others, minus(mine, timedelta(seconds=-r.choice([0, 1, 5]))))),
+        Call(">=", (others, minus(mine, timedelta(seconds=r.choice([0, 2]))))),
+    ]
+    made = join(declare_key(plan, ["id"]), other, "inner", conjunction(near))
+    keys = r.choice([["id"], ["id", "k"]])
+    if r.random() < 0.5:
+        order = tuple(SortKey(n, r.random() < 0.5) for n in {called["k"], called["id"]})
+        kind: RankKind = r.choice(["row_number", "row_number", "rank"])
+        return Rank(made, tuple(keys), order, kind, fresh_name(made, "number"), r.choice([1, 2, None]))
+    names = [Named(n, Column(n)) for n in keys]
+    calls = [("a_count", Aggregate("count")), ("a_max", Aggregate("max", (Column(called["id"]),)))]
+    calls.append(("a_different", Aggregate("count", (Column(called["id"]),), distinct=True)))
+    return build.group_by(made, names, [*names, *(Named(n, c) for n, c in calls[: r.randint(1, 3)])])

@@ -13,7 +13,7 @@ import itertools
 import operator as op
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import cmp_to_key
@@ -24,9 +24,11 @@ import polars as pl
 from tests.property.as_of_plans import with_latest
 from tests.property.columns import is_placed, ordered_columns
 from tests.property.recording import Table, canonical
-from tests.property.reference_values import of_values, order_of
+from tests.property.reference_order import R, compare, is_near, sortable
+from tests.property.reference_values import of_values
 from thalweg.expr.nodes import Aggregate, Call, Cast, Column, Expr, Literal, PythonCall
 from thalweg.plan.as_of import AsOfJoin
+from thalweg.plan.keys import DeclaredKey
 from thalweg.plan.late import Behind
 from thalweg.plan.nodes import (
     AssignWatermark,
@@ -42,13 +44,13 @@ from thalweg.plan.nodes import (
     Rank,
     Scan,
     SessionWindow,
-    SortKey,
     Union,
     Values,
     Window,
 )
 from thalweg.plan.over import Over
-from thalweg.plan.properties import properties
+from thalweg.plan.pairs import pairs_below
+from thalweg.plan.properties import properties, recomputes
 from thalweg.progress.windows import WindowSpec
 
 EPOCH = datetime(1970, 1, 1)
@@ -63,20 +65,7 @@ _BINARY = {
     "-": op.sub,
 }
 _BEHIND = {"window_start": timedelta(0), "window_end": timedelta(0), "window_time": timedelta(milliseconds=1)}
-Place = tuple[int, int, int]
 Frames = Sequence[pl.DataFrame]
-
-
-@dataclass(frozen=True)
-class R:
-    """A row: its values, its place (source, split, offset), and its split's watermark before it."""
-
-    values: Mapping[str, Any]
-    place: Place | None = None
-    before: datetime | None = None
-
-    def having(self, **values: Any) -> R:
-        return replace(self, values={**self.values, **values})
 
 
 class Reference:
@@ -148,7 +137,7 @@ class Reference:
             return self._as_of_join(plan)
         below = self.rows(plan.inputs[0])
         if isinstance(plan, Over):
-            return _over(plan, self._not_behind(plan.input, plan.order, below))
+            return _over(plan, below if recomputes(plan) else self._not_behind(plan.input, plan.order, below))
         if isinstance(plan, GroupBy) and not plan.keys and not below and not self._has_ended:
             return []
         return _unary(plan, below)
@@ -194,7 +183,7 @@ class Reference:
         sides = [(p, n, self.rows(p)) for p, n in zip(plan.inputs, plan.times, strict=True)]
         judged = all(_slack(p, n) is not None for p, n, _ in sides)
         left, right = (self._not_behind(*s) if judged else s[2] for s in sides)
-        right = sorted(right, key=lambda r: (r.place or (), _sortable(r)), reverse=plan.takes_first)
+        right = sorted(right, key=lambda r: (r.place or (), sortable(r)), reverse=plan.takes_first)
         values = ([r.values for r in left], [r.values for r in right])
         return [R(r) for r in with_latest(plan, *values, lambda e, r: value(e, R(r)) is True)]
 
@@ -239,6 +228,8 @@ def _is_placed(plan: Plan) -> bool:
 def _unary(plan: Plan, below: list[R]) -> list[R]:
     if isinstance(plan, AssignWatermark):
         return _watermarked(plan, below)
+    if isinstance(plan, DeclaredKey):
+        return below
     if isinstance(plan, Project):
         return [replace(r, values={i.name: value(i.expr, r) for i in plan.items}) for r in below]
     if isinstance(plan, Filter):
@@ -253,7 +244,7 @@ def _unary(plan: Plan, below: list[R]) -> list[R]:
     if isinstance(plan, Rank):
         return _rank(plan, below)
     assert isinstance(plan, Limit), f"no reference for {type(plan).__name__}"
-    first = sorted(below, key=lambda r: (r.place, _sortable(r)))
+    first = sorted(below, key=lambda r: (r.place, sortable(r)))
     return first[plan.offset : plan.offset + plan.count]
 
 
@@ -287,7 +278,7 @@ def _slack(plan: Plan, column: str) -> timedelta | None:
         below = _slack(plan.input, plan.column)
         size = timedelta(microseconds=plan.window.size_us)
         return None if below is None else below + (size if column == "window_start" else _BEHIND[column])
-    if isinstance(plan, (Filter, Window, Explode)):
+    if isinstance(plan, (DeclaredKey, Filter, Window, Explode)):
         return _slack(plan.inputs[0], column)
     return None
 
@@ -354,7 +345,8 @@ def _join(plan: Join, left: list[R], right: list[R]) -> list[R]:
     for i, row in enumerate(left):
         key = tuple(row.values[a] for a, _ in plan.keys)
         for j, other in [] if None in key else by_key.get(key, []):
-            pair = R({**row.values, **other.values})
+            both = None if row.place is None or other.place is None else (row.place, other.place)
+            pair = R({**row.values, **other.values}, pair=both)
             if plan.residual is None or value(plan.residual, pair) is True:
                 found.append(pair)
                 matched[0].add(i)
@@ -422,24 +414,20 @@ def aggregate(call: Expr, rows: list[R], *, by_place: bool = False) -> Any:
 # Order -------------------------------------------------------------------------------------------------
 
 
-def _sortable(row: R) -> list[Any]:
-    """All values of a row, for ties; NULL first."""
-    values = [v for v in row.values.values() if not isinstance(v, list)]
-    return [(v is not None, (False, 0) if v is None else order_of(v)) for v in values]
-
-
 def _rank(plan: Rank, below: list[R]) -> list[R]:
     parts: dict[tuple[Any, ...], list[R]] = {}
     for row in below:
         parts.setdefault(tuple(canonical(row.values[p]) for p in plan.partition), []).append(row)
     done = []
     for rows in parts.values():
+        # of pairs of source rows, the places of both say which comes first
+        has_pairs = pairs_below(plan.input) is not None
         is_turned = any(k.latest_first for k in plan.order)
-        rows.sort(key=lambda r: (r.place or (), _sortable(r)), reverse=is_turned)
-        rows.sort(key=cmp_to_key(lambda a, b: _compare(plan.order, a, b)))
+        rows.sort(key=lambda r: ((r.pair if has_pairs else r.place) or (), sortable(r)), reverse=is_turned)
+        rows.sort(key=cmp_to_key(lambda a, b: compare(plan.order, a, b)))
         number = 0
         for at, row in enumerate(rows, 1):
-            ties = plan.kind != "row_number" and at > 1 and _compare(plan.order, rows[at - 2], row) == 0
+            ties = plan.kind != "row_number" and at > 1 and compare(plan.order, rows[at - 2], row) == 0
             number = number if ties else number + 1 if plan.kind == "dense_rank" else at
             if plan.limit is None or number <= plan.limit:
                 done.append(row if plan.output is None else row.having(**{plan.output: number}))
@@ -449,7 +437,8 @@ def _rank(plan: Rank, below: list[R]) -> list[R]:
 def _over(plan: Over, below: list[R]) -> list[R]:
     """For each row, the rows of its partition that its frame holds, found by looking at all of them."""
     parts: dict[tuple[Any, ...], list[R]] = {}
-    for row in sorted(below, key=lambda r: (r.values[plan.order], r.place or (), _sortable(r))):
+    rows = sorted(below, key=lambda r: (r.place or (), sortable(r)))
+    for row in sorted(rows, key=cmp_to_key(lambda a, b: compare(plan.sort_keys, a, b))):
         parts.setdefault(tuple(canonical(row.values[p]) for p in plan.partition), []).append(row)
     done = []
     for rows in parts.values():
@@ -458,21 +447,8 @@ def _over(plan: Over, below: list[R]) -> list[R]:
             if plan.frame.is_rows and plan.frame.reach is not None:
                 held = held[-plan.frame.reach - 1 :]
             elif not plan.frame.is_rows:
-                time = row.values[plan.order]
-                held = [r for r in rows if r.values[plan.order] <= time]
+                held = [r for r in rows if compare(plan.sort_keys, r, row) <= 0]
                 if plan.frame.reach is not None:
-                    first = time - timedelta(microseconds=plan.frame.reach)
-                    held = [r for r in held if r.values[plan.order] >= first]
+                    held = [r for r in held if is_near(plan, r, row)]
             done.append(row.having(**{a.name: aggregate(a.expr, held) for a in plan.aggregates}))
     return done
-
-
-def _compare(order: Sequence[SortKey], a: R, b: R) -> int:
-    for key in order:
-        x, y = a.values[key.column], b.values[key.column]
-        if x is None or y is None:
-            if (x is None) != (y is None):
-                return -1 if (x is None) == key.puts_nulls_first else 1
-        elif order_of(x) != order_of(y):
-            return -1 if (order_of(x) < order_of(y)) != key.descending else 1
-    return 0

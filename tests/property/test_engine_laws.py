@@ -39,7 +39,7 @@ MET = (
     *("as-of inner join", "as-of left join"),
     *("join of changes", "join of rows that stay", "rows kept for a while"),
     *("Behind", "window group, updating"),
-    *("Over", "TopRows", "running row_number", "running rank", "running dense_rank"),
+    *("Over", "RunningOver", "TopRows", "running row_number", "running rank", "running dense_rank"),
     *("Sessions", "SessionPartials", "SessionGroup", "SessionRows"),
     *("windows, tumbling", "windows, hopping", "windows, cumulating"),
     *("batches", "empty batches", "empty splits", "late rows", "retractions", "runs"),

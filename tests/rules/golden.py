@@ -10,6 +10,7 @@ A file `<rule>.test` holds cases of the rule of that name:
     FILTER a > 1                            a filter as the fluent API makes it, whatever is below
     WATERMARK ts - INTERVAL '5' SECOND      the event time ts
     TUMBLE 10                               windows on ts, in seconds; HOP 10 2
+    KEY a, b                                columns that no two rows have the same values in
     EXPLODE tags    LIMIT 3    MAP odd      further steps
     LATE                                    the rows that the window turned away
     AS name                                 a name that later lines can read by
@@ -39,6 +40,7 @@ from thalweg.optimizer.explain import explain_plans
 from thalweg.optimizer.optimize import Rule, optimize
 from thalweg.optimizer.standard import RULES
 from thalweg.plan import build
+from thalweg.plan.keys import declare_key
 from thalweg.plan.nodes import FrameFunction, Late, MapBatches, Plan
 from thalweg.progress.windows import WindowSpec
 from thalweg.sql.binder import Binder
@@ -168,6 +170,7 @@ _STEPS: dict[str, Callable[[Builder, Plan, str], Plan]] = {
     "TUMBLE": lambda _, plan, rest: _window(plan, rest),
     "HOP": lambda _, plan, rest: _window(plan, rest),
     "EXPLODE": lambda _, plan, rest: build.explode(plan, rest),
+    "KEY": lambda _, plan, rest: declare_key(plan, rest.split(", ")),
     "LIMIT": lambda _, plan, rest: build.limit(plan, int(rest)),
     "LATE": lambda _, plan, rest: Late(plan),
     "MAP": lambda _, plan, rest: MapBatches(plan, FrameFunction(rest, odd), plan.schema),

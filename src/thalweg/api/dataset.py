@@ -32,7 +32,9 @@ from thalweg.errors import PlanError
 from thalweg.expr.literals import literal_of
 from thalweg.expr.nodes import Call, Column, Named
 from thalweg.plan import build
+from thalweg.plan.keys import declare_key
 from thalweg.plan.nodes import GroupBy, MapBatches, Plan, Project, Rank
+from thalweg.plan.over import frame_of, over, sliding
 from thalweg.plan.proctime import is_proctime
 from thalweg.plan.properties import properties
 from thalweg.plan.sets import first_rows, intersect_or_except
@@ -376,6 +378,43 @@ class Dataset(Results):
 
         return self._step(make)
 
+    def over(
+        self,
+        *aggregates: Expression,
+        by: OrderBy,
+        partition: Names = (),
+        rows: int | None = None,
+        within: str | timedelta | None = None,
+        **by_name: Expression,
+    ) -> Dataset:
+        """Add aggregates over the rows around each row: those that come before it, and itself.
+
+        In the order of an event time, rows that stay get their aggregates once, when time has passed them. In
+        any other order, and over rows that change, the aggregates are kept up to date.
+
+        Args:
+            aggregates: `count`, `sum`, `avg`, `min` or `max`, each with a name of its own.
+            by: columns to order by; without `rows`, those that tie see each other.
+            partition: look at rows with equal values of these columns only.
+            rows: how many rows before the current one; by default all.
+            within: how much time before that of the current row, such as `"10s"`; by default all.
+            by_name: the same, with names for their columns.
+
+        Example:
+            >>> import thalweg as tw
+            >>> rows = tw.Session().from_polars(pl.DataFrame({"k": [1, 1, 2], "v": [1, 3, 5]}))
+            >>> rows.over(total=tw.sum("v"), by="v", rows=1).to_polars().sort("v").rows()
+            [(1, 1, 1), (1, 3, 4), (2, 5, 8)]
+        """
+
+        def make() -> Plan:
+            frame = frame_of(rows, None if within is None else microseconds(within))
+            order = sort_keys(by, descending=False)
+            items = columns(aggregates, by_name)
+            return over(self.plan, column_names(partition), order, frame, sliding(items))
+
+        return self._step(make)
+
     def _numbered(self, kind: str, name: str, by: OrderBy, descending: bool, partition: Names) -> Rank:
         if name != _NUMBER:
             check_name(name)
@@ -407,6 +446,15 @@ class Dataset(Results):
             return build.assign_watermark(self.plan, mark.name, shifted if shift else mark, lateness)
 
         return self._step(make)
+
+    def declare_key(self, *columns: IntoColumn) -> Dataset:
+        """Say that no two rows, ever, have the same values in these columns; nobody checks it.
+
+        Where a row of such a key finds partners for a limited time only, what is grouped or numbered by the
+        key is forgotten after that time. Results do not change, but are wrong where the key does not hold.
+        In SQL: `PRIMARY KEY (…) NOT ENFORCED` in a view.
+        """
+        return self._step(lambda: declare_key(self.plan, column_names(columns)))
 
     def window(self, spec: WindowSpec | SessionSpec, on: IntoColumn | None = None) -> WindowedDataset:
         """Put rows into windows of time; `group_by`, `agg` or `rank` follows.

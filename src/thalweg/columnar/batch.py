@@ -33,11 +33,13 @@ BEFORE = "__before"
 A batch without the column is punctual: none of its rows is behind its split's watermark."""
 SPLIT, OFFSET = "__split", "__offset"
 """System columns: the position of a source row."""
+OTHER_SPLIT, OTHER_OFFSET = "__other_split", "__other_offset"
+"""System columns: of a pair of source rows, the position of the second one."""
 PANE, FIRST = "__pane", "__first"
 """System columns: the start of a row's pane, and the end of the first window that the row counts for."""
 MOMENT = "__moment"
 """System column: the event time of a row that is to join a session, in microseconds."""
-SYSTEM_COLUMNS = frozenset([WEIGHT, BEFORE, SPLIT, OFFSET, PANE, FIRST, MOMENT])
+SYSTEM_COLUMNS = frozenset([WEIGHT, BEFORE, SPLIT, OFFSET, OTHER_SPLIT, OTHER_OFFSET, PANE, FIRST, MOMENT])
 """Columns that travel with rows through steps that do not name them."""
 
 

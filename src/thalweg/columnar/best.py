@@ -132,6 +132,11 @@ class BestRows:
         self._meta[DEAD_COUNT] += len(gone)
         self._meta[GONE_COUNT] = 0
 
+    def forget(self, groups: Array) -> None:
+        """Drop the lists of some groups, between two cuts: all of their rows have been shown."""
+        assert self._meta[TOUCHED_COUNT] == 0, "what was not shown yet would be lost"
+        _forget(groups, self.cells, self._lists, (self._free, self._dead), self._meta)
+
     def take_dead(self) -> Array:
         """The places of rows that have left since the last call."""
         dead = self._dead[: self._meta[DEAD_COUNT]].copy()
@@ -234,6 +239,20 @@ def _insert(
             found[0, kept], found[1, kept] = found[0, k], found[1, k]
             kept += 1
     return kept  # type: ignore[return-value]
+
+
+@kernel("void(int64[::1], int64[:, ::1], int64[:, ::1], UniTuple(int64[::1], 2), int64[::1])")
+def _forget(groups: Array, cells: Array, lists: Array, spare: tuple[Array, Array], meta: Array) -> None:
+    free, dead = spare
+    for i in range(len(groups)):
+        row = lists[groups[i], HEAD] - 1
+        while row >= 0:
+            dead[meta[DEAD_COUNT]], free[meta[FREE_COUNT]] = cells[row, PLACE], row
+            meta[DEAD_COUNT] += 1
+            meta[FREE_COUNT] += 1
+            cells[row, PLACE] = -1
+            row = cells[row, NEXT]
+        lists[groups[i], HEAD], lists[groups[i], COUNT] = 0, 0
 
 
 @kernel("int64(int64[::1], int64[:, ::1])")

@@ -32,7 +32,7 @@ from thalweg.operators.ordered_parts import PlacedPart
 from thalweg.operators.parts import NO_WEIGHTS, ROWS, CountedPart, Part, TextExtremePart, make_part
 from thalweg.plan.window_columns import Bound
 from thalweg.progress.windows import WindowSpec
-from thalweg.protocols.keeping import Keeping, watermark_passes
+from thalweg.protocols.keeping import JOIN_ENDS, Keeping, watermark_passes
 from thalweg.protocols.operator import Context, Operator
 from thalweg.protocols.state import Columns, ColumnSpec, ColumnsSpec, KeyedColumns, StateSpec
 
@@ -86,6 +86,8 @@ class GroupingSpec:
         partials: whether the input was added up before the exchange.
         fed: arguments that no row carries: what distinct values come and go is sent here (distinct.py).
         is_placed: whether rows carry their position, because an aggregate depends on it.
+        closes: the argument whose greatest value in a group is the time at which it gets no more rows, and a
+            slack in microseconds; only of a running grouping of rows that stay.
         keeps_places: whether first and last values are found among all that are kept: rows may be taken
             back, or share a position.
     """
@@ -100,6 +102,7 @@ class GroupingSpec:
     partials: bool
     fed: frozenset[str] = frozenset()
     is_placed: bool = False
+    closes: tuple[str, int] | None = None
     keeps_places: bool = False
 
     @cached_property
@@ -135,6 +138,7 @@ class GroupingSpec:
         keys = ", ".join(k for k in self.keys if not k.startswith("__")) or "()"
         window = self.window
         until = None if window is None else watermark_passes(window.last, window.slack_us)
+        until = until if self.closes is None else JOIN_ENDS
         cures = ("a window in GROUP BY",)
         is_one = not self.keys and self.window is None
         what = f"one pane by {keys}" if self.has_panes else f"one group by {keys}"
@@ -293,6 +297,14 @@ class Layout:
         """Where all aggregates are counts: the column of each."""
         found = [self.parts["count", _argument(call)] for _, call in self._spec.calls]
         return [p.column if isinstance(p, CountedPart) else next(iter(p.columns)) for p in found]
+
+    def closed(self, state: Columns, slots: Array, watermark: int) -> Array:
+        """Those groups that get no more rows."""
+        assert self._spec.closes is not None, "asked for where groups close"
+        argument, slack = self._spec.closes
+        times, seen = (state.column(name)[slots] for name in self.parts["max", argument].columns)
+        found: Array = slots[(seen != 0) & (times + slack < watermark)]
+        return found
 
     def merge(self, state: Columns, slots: Array, made: Mapping[str, Any]) -> None:
         """Take what was added up elsewhere."""

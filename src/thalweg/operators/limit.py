@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from thalweg.columnar.batch import OFFSET, SPLIT, Batch, consolidate, join_batches
+from thalweg.columnar.batch import OFFSET, OTHER_OFFSET, OTHER_SPLIT, SPLIT, Batch, consolidate, join_batches
 from thalweg.protocols.keeping import Keeping
 from thalweg.protocols.operator import Context, Output
 from thalweg.protocols.state import RowsSpec, RowStore, StateSpec
@@ -60,7 +60,8 @@ class LimitSpec:
 
 def position_order(columns: Mapping[str, pl.DataType]) -> list[str]:
     """The columns to order rows by: the position, and what tells the items or windows of one row apart."""
-    return [SPLIT, OFFSET, *(n for n, t in columns.items() if n not in (SPLIT, OFFSET) and not t.is_nested())]
+    places = [n for n in (SPLIT, OFFSET, OTHER_SPLIT, OTHER_OFFSET) if n in columns or n in (SPLIT, OFFSET)]
+    return [*places, *(n for n, t in columns.items() if n not in places and not t.is_nested())]
 
 
 class LimitOp:

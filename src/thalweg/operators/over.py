@@ -153,8 +153,8 @@ class Slider:
             return frame
         return gather_rows(frame, np.argsort(times, kind="stable"))
 
-    def take(self, frame: pl.DataFrame) -> Slid:
-        """Rows in order; what their windows hold."""
+    def take(self, frame: pl.DataFrame, times: Array | None = None) -> Slid:
+        """Rows in order; what their windows hold. `times` are what frames go by, where these are no times."""
         spec = self._spec
         height, width = frame.height, len(spec.arguments)
         slots = self.index.insert(self._codec.encode(frame))
@@ -174,7 +174,8 @@ class Slider:
                 floats[:, at] = values
             if validity is not None:
                 valid[:, at] = validity
-        times = event_times(frame, spec.order)
+        if times is None:
+            times = event_times(frame, spec.order)
         return self.windows.slide(slots, times, words, valid, floats, self.index.capacity)
 
     def expire(self, before: int) -> None:

@@ -13,7 +13,7 @@ import polars as pl
 
 from thalweg.base.schema import Schema
 from thalweg.base.types import INT64, Field
-from thalweg.columnar.batch import OFFSET, SPLIT, SYSTEM_COLUMNS, WEIGHT, Batch
+from thalweg.columnar.batch import OFFSET, OTHER_OFFSET, OTHER_SPLIT, SPLIT, SYSTEM_COLUMNS, WEIGHT, Batch
 from thalweg.columnar.eager import pick, without
 from thalweg.errors import PlanError
 from thalweg.expr.evaluate import Predicate, Projection
@@ -180,7 +180,7 @@ def _compile(step: RowStep, wanted: frozenset[str] | None) -> Callable[[Batch], 
         column = step.column
         return lambda b: _through_frame(b, lambda f: explode(f, column))
     if isinstance(step, UnplaceStep):
-        return lambda b: b.with_frame(without(b.frame, SPLIT, OFFSET))
+        return lambda b: b.with_frame(without(b.frame, SPLIT, OFFSET, OTHER_SPLIT, OTHER_OFFSET))
     if isinstance(step, StripStep):
         kept = list(step.columns)
         return lambda b: b if b.frame.columns == kept else Batch(pick(b.frame, kept), b.weight)

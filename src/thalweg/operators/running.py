@@ -18,6 +18,7 @@ from thalweg.columnar.batch import WEIGHT, Batch
 from thalweg.columnar.cells import Changes, Touched
 from thalweg.columnar.eager import below, gather_rows, numbers
 from thalweg.operators.aggregation import DONE, GroupingSpec
+from thalweg.operators.closing import LOOKS
 from thalweg.operators.missing import check_present
 from thalweg.operators.parts import ROWS
 from thalweg.protocols.operator import Context, Output
@@ -33,7 +34,8 @@ class RunningGroupOp:
     Emits:      at each cut, for every group that changed, the row emitted before with weight -1
                 and the new row with +1.
     State:      the parts of each group's aggregates, and the number of its rows; a group without
-                rows is forgotten. The row emitted before follows from the state before the cut.
+                rows is forgotten, and one that gets no more rows, whose result stays. The row emitted
+                before follows from the state before the cut.
     Late rows:  are rows like any other.
     Batch mode: one group-by.
     """
@@ -50,6 +52,8 @@ class RunningGroupOp:
         columns = len(self._layout.stored) + (0 if self._keys else 1)
         self._touched = Touched(columns=columns, mark=mark, shown=self._layout.shown_places)
         self._kept_before: list[pl.DataFrame] = []
+        self._watermark: int | None = None
+        self._open = 0
 
     def on_batch(self, port: int, batch: Batch) -> Iterator[Output]:
         """Take rows; what they change is emitted at the cut."""
@@ -73,12 +77,29 @@ class RunningGroupOp:
         return pl.DataFrame([v.alias(_column(*k)) for k, v in made.items()])
 
     def on_watermark(self, time: int) -> Iterator[Output]:
-        """Time does not matter."""
+        """At the next cut, groups are forgotten that get no more rows."""
+        self._watermark = time
         return iter(())
 
     def on_cut(self, number: int) -> Iterator[Output]:
         """The changes since the last cut."""
         del number
+        yield from self._changed()
+        if self._spec.closes is not None and self._watermark is not None:
+            self._forget_closed(self._watermark)
+
+    def _forget_closed(self, watermark: int) -> None:
+        """Look at all groups, but only when many have come since the last time."""
+        state = self._state
+        if state.count - self._open <= state.count // LOOKS:
+            return
+        closed = self._spec.layout.closed(state, state.live(), watermark)
+        for values in self._values:
+            values.forget(closed)
+        state.free(closed)
+        self._open = state.count
+
+    def _changed(self) -> Iterator[Output]:
         state = self._state
         if not self._keys:
             if state.count == 0:

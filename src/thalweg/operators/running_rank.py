@@ -21,11 +21,12 @@ from thalweg.columnar.batch import WEIGHT, Batch
 from thalweg.columnar.buffers import NO_FLAGS, NO_WORDS
 from thalweg.columnar.eager import beside, numbers, pick
 from thalweg.operators.aggregation import weight_array
+from thalweg.operators.closing import ClosingTimes
 from thalweg.operators.missing import check_present
 from thalweg.operators.rank_order import FIRST, ROWS, SHOWN, Leading, rank_order
 from thalweg.operators.window_rank import tie_columns
 from thalweg.plan.nodes import SortKey
-from thalweg.protocols.keeping import Keeping, watermark_passes
+from thalweg.protocols.keeping import JOIN_ENDS, Keeping, watermark_passes
 from thalweg.protocols.operator import Context, Output
 from thalweg.protocols.state import ColumnSpec, ColumnsSpec, KeyedColumns, StateSpec
 
@@ -47,6 +48,8 @@ class RunningRankSpec:
         output: the column of the number, or None.
         limit: the greatest number kept, or None.
         is_updating: whether rows may be taken back.
+        closes: the column of the time at which a key gets no more rows, the same in all its rows, and a slack
+            in microseconds.
         window: for rows of windows, the column of the window's end, and how far it may lag in rows that are
             in time, and in all.
     """
@@ -60,6 +63,7 @@ class RunningRankSpec:
     limit: int | None
     is_updating: bool
     window: tuple[str, int, int] | None = None
+    closes: tuple[str, int] | None = None
 
     def __hash__(self) -> int:
         return hash(self.id)
@@ -76,6 +80,8 @@ class RunningRankSpec:
         if self.window is not None:
             end, _, slack = self.window
             yield Keeping("rows", "rows of windows that may change", watermark_passes(end, slack))
+        elif self.closes is not None:
+            yield Keeping("rows", f"rows{keys}", JOIN_ENDS)
         elif self.limit is not None and not self.is_updating and self.kind == "row_number":
             what = f"at most {self.limit} rows{keys}"
             yield Keeping("rows", what, is_limited=not self.partition, cures=cures[:1])
@@ -109,7 +115,8 @@ class RunningRankOp:
 
     Emits:      at each cut, of the keys that were touched, rows whose number or weight has changed: as
                 they were with -1, as they are with +1.
-    State:      all rows, equal ones once with their weight; of rows that stay, those within the limit only.
+    State:      all rows, equal ones once with their weight; of rows that stay, those within the limit only;
+                a key that gets no more rows is forgotten, what was shown of it stays.
     Late rows:  are rows like any other.
     Batch mode: one sort.
     """
@@ -120,6 +127,13 @@ class RunningRankOp:
         self._rows_max = context.rows_max
         self._order = rank_order(spec, self._state)
         self._touched: list[Array] = []
+        self._closing = ClosingTimes(spec.closes)
+        self._note(self._state.live())
+
+    def _note(self, slots: Array) -> None:
+        """When the keys of new rows close."""
+        if self._spec.closes is not None and len(slots):
+            self._closing.note(self._state.keys(slots), slots, self._state.capacity)
 
     def on_batch(self, port: int, batch: Batch) -> Iterator[Output]:
         """Count rows; numbers are given at the cut."""
@@ -132,16 +146,22 @@ class RunningRankOp:
         slots = self._state.slots(pick(batch.frame, list(self._spec.columns)))
         weights = NO_WORDS if batch.weight is None else weight_array(batch.weight)
         self._order.add_new()
+        self._note(self._state.last_new)
         add_counts(slots, NO_FLAGS, weights, self._state.column(ROWS))
         return slots
 
     def on_watermark(self, time: int) -> Iterator[Output]:
-        """Time does not matter."""
+        """At the next cut, keys are forgotten that get no more rows."""
+        self._closing.watermark = time
         return iter(())
 
     def on_cut(self, number: int) -> Iterator[Output]:
         """The changes since the last cut."""
         del number
+        yield from self._changed()
+        self._forget(self._closing.closed(self._state))
+
+    def _changed(self) -> Iterator[Output]:
         if not self._touched:
             return
         touched, self._touched = np.unique(np.concatenate(self._touched)), []

@@ -15,17 +15,18 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from thalweg.columnar.batch import OFFSET, SPLIT, WEIGHT, Batch
+from thalweg.columnar.batch import OFFSET, OTHER_OFFSET, OTHER_SPLIT, SPLIT, WEIGHT, Batch
 from thalweg.columnar.best import PLACE, BestRows
 from thalweg.columnar.eager import beside, gather_rows, numbers, pick
 from thalweg.columnar.groups import group_rows
 from thalweg.columnar.index import KeyIndex
 from thalweg.columnar.keys import KeyCodec
 from thalweg.columnar.order_words import has_words, order_words
+from thalweg.operators.closing import ClosingTimes
 from thalweg.operators.kept_rows import GROUP, KeptRows
 from thalweg.operators.window_rank import turns_ties
 from thalweg.plan.nodes import SortKey
-from thalweg.protocols.keeping import Keeping
+from thalweg.protocols.keeping import JOIN_ENDS, Keeping
 from thalweg.protocols.operator import Context, Output, Step
 from thalweg.protocols.state import RowsSpec, RowStore, StateSpec
 
@@ -48,6 +49,8 @@ class TopRowsSpec:
         limit: how many rows per key.
         output: the column of the number, or None.
         is_first_phase: whether this is the step that only leaves out rows of a batch.
+        closes: the column of the time at which a key gets no more rows, the same in all its rows, and a slack
+            in microseconds.
     """
 
     id: str
@@ -57,6 +60,7 @@ class TopRowsSpec:
     limit: int
     output: str | None
     is_first_phase: bool = False
+    closes: tuple[str, int] | None = None
 
     def __hash__(self) -> int:
         return hash(self.id)
@@ -79,7 +83,8 @@ class TopRowsSpec:
                 f" by {', '.join(self.partition)}" if self.partition else ""
             )
             cures = ("window_start and window_end in PARTITION BY",)
-            yield Keeping("rows", what, is_limited=not self.partition, cures=cures)
+            until = None if self.closes is None else JOIN_ENDS
+            yield Keeping("rows", what, until, not self.partition, cures)
 
     def build(self, context: Context) -> TopRowsOp | TopOfBatchOp:
         """The operator."""
@@ -94,7 +99,17 @@ class TopRowsSpec:
     def words(self, frame: pl.DataFrame) -> Array:
         """What rows are ordered by."""
         keys = [(k.column, k.descending, k.puts_nulls_first) for k in self.order]
-        return order_words(frame, keys, (SPLIT, OFFSET), turned=turns_ties(self.order))
+        return order_words(frame, keys, self.ties, turned=turns_ties(self.order))
+
+    @property
+    def ties(self) -> tuple[str, ...]:
+        """The position of a row, or of both rows of a pair."""
+        return tuple(n for n in (SPLIT, OFFSET, OTHER_SPLIT, OTHER_OFFSET) if n in self.columns)
+
+    @property
+    def width(self) -> int:
+        """How many words."""
+        return 2 * len(self.order) + len(self.ties)
 
     def codec(self) -> KeyCodec:
         """What turns keys into words."""
@@ -106,7 +121,8 @@ class TopRowsOp:
 
     Emits:      at each cut the rows that are first now with +1, those that no longer are with -1; with
                 numbers, also rows whose number has changed.
-    State:      at most `limit` rows per key, and for a while as many that have left.
+    State:      at most `limit` rows per key, and for a while as many that have left; a key that gets no
+                more rows is forgotten, what was shown of it stays.
     Late rows:  are rows like any other.
     Batch mode: one sort, and the first rows of each key.
     """
@@ -117,7 +133,8 @@ class TopRowsOp:
         self._names = list(spec.columns)
         self._codec = spec.codec()
         self._index = KeyIndex(self._codec.width)
-        self._best = BestRows(2 * len(spec.order) + 2, spec.limit)
+        self._best = BestRows(spec.width, spec.limit)
+        self._closing = ClosingTimes(spec.closes)
         store: RowStore = context.state("rows")
         self._kept = KeptRows(store)
         for piece in store.groups():
@@ -134,6 +151,7 @@ class TopRowsOp:
 
     def _insert(self, frame: pl.DataFrame) -> tuple[Array, Array]:
         slots = self._index.insert(self._codec.encode(frame))
+        self._closing.note(frame, slots, self._index.capacity)
         return self._best.insert(slots, self._spec.words(frame), self._index.capacity)
 
     def _leave(self) -> None:
@@ -155,12 +173,22 @@ class TopRowsOp:
         return iter(())
 
     def on_watermark(self, time: int) -> Iterator[Output]:
-        """Time does not matter."""
+        """At the next cut, keys are forgotten that get no more rows."""
+        self._closing.watermark = time
         return iter(())
 
     def on_cut(self, number: int) -> Iterator[Output]:
         """The changes since the last cut."""
         del number
+        yield from self._changed()
+        closed = self._closing.closed(self._index)
+        if len(closed):
+            self._best.forget(closed)
+            self._index.free(closed)
+            self._codec.compact(self._index.rows(self._index.live()))
+            self._leave()
+
+    def _changed(self) -> Iterator[Output]:
         output = self._spec.output
         changes = self._best.differences(numbered=output is not None)
         for at in range(0, len(changes.rows), self._rows_max):
@@ -193,7 +221,7 @@ class TopOfBatchOp(Step):
     def __init__(self, spec: TopRowsSpec) -> None:
         self._spec = spec
         self._codec = spec.codec()
-        self._best = BestRows(2 * len(spec.order) + 2, spec.limit)
+        self._best = BestRows(spec.width, spec.limit)
         self._batches = self._skip = 0
 
     def on_batch(self, port: int, batch: Batch) -> Iterator[Output]:

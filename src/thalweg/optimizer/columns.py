@@ -17,6 +17,7 @@ from thalweg.base.types import STRING, DataType, List, Map, Struct
 from thalweg.expr.nodes import Call, Column, Expr, Literal
 from thalweg.optimizer.expressions import is_plain
 from thalweg.plan.as_of import AsOfJoin
+from thalweg.plan.keys import DeclaredKey
 from thalweg.plan.late import Behind
 from thalweg.plan.lookup import LookupJoin
 from thalweg.plan.nodes import (
@@ -39,6 +40,8 @@ from thalweg.plan.nodes import (
     Window,
 )
 from thalweg.plan.over import Over
+from thalweg.plan.pairs import pairs_below
+from thalweg.plan.properties import recomputes
 
 Members = frozenset[str] | None
 Need = dict[str, Members]
@@ -187,7 +190,7 @@ def _session(step: SessionWindow, need: Need) -> list[Need]:
 
 
 def _group_by(step: GroupBy, need: Need) -> list[Need]:
-    read = whole(step.keys)
+    read = whole((*step.keys, *(() if step.closes is None else step.closes[:1])))
     for item in step.aggregates:
         if item.name in need:
             add_expression(read, item.expr)
@@ -195,20 +198,21 @@ def _group_by(step: GroupBy, need: Need) -> list[Need]:
 
 
 def _rank(step: Rank, need: Need) -> list[Need]:
-    if step.kind == "row_number" and not _have_positions(step.input):
+    if step.kind == "row_number" and not _have_positions(step.input) and pairs_below(step.input) is None:
         # all columns decide which of two equal rows comes first
         return [whole(step.input.schema.names)]
     read = _passed(step, need)
-    for name in (*step.partition, *(k.column for k in step.order)):
+    closes = () if step.closes is None else step.closes[:1]
+    for name in (*step.partition, *(k.column for k in step.order), *closes):
         add(read, name, None)
     return [read]
 
 
 def _over(step: Over, need: Need) -> list[Need]:
-    if step.frame.is_rows and not _have_positions(step.input):
+    if (step.frame.is_rows or recomputes(step)) and not _have_positions(step.input):
         return [whole(step.input.schema.names)]
     read = _passed(step, need)
-    for name in (*step.partition, step.order):
+    for name in (*step.partition, *(k.column for k in step.sort_keys)):
         add(read, name, None)
     for item in step.aggregates:
         add_expression(read, item.expr)
@@ -280,4 +284,5 @@ _RULES: dict[type[Plan], Callable[[Any, Need], list[Need]]] = {
     Late: _late,
     Behind: _behind,
     Limit: lambda step, need: [_passed(step, need)],
+    DeclaredKey: lambda step, need: [_passed(step, need)],
 }

@@ -7,6 +7,8 @@ known what is used. Every round goes through the whole list, until a round chang
 from __future__ import annotations
 
 from thalweg.optimizer.optimize import Rule
+from thalweg.optimizer.rules.close_groups import close_groups
+from thalweg.optimizer.rules.drop_key import drop_key
 from thalweg.optimizer.rules.drop_trivial_projection import drop_trivial_projection
 from thalweg.optimizer.rules.drop_watermark import drop_watermark
 from thalweg.optimizer.rules.find_join_keys import find_join_keys
@@ -30,6 +32,8 @@ RULES: tuple[Rule, ...] = (
     push_filter_down,
     find_join_keys,
     push_condition_into_join,
+    close_groups,
+    drop_key,
     merge_filters,
     merge_rank_filter,
     merge_projections,

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
+from thalweg.base.schema import SYSTEM_PREFIX
 from thalweg.columnar.batch import OFFSET, SPLIT
 from thalweg.errors import SqlError
 from thalweg.expr import aggregates
@@ -24,7 +25,7 @@ from thalweg.operators.partials import PartialsSpec
 from thalweg.operators.rowwise import FilterStep, ProjectStep
 from thalweg.operators.windows import WindowsSpec
 from thalweg.physical import needs, sessions
-from thalweg.physical.arguments import arguments, call_of, counts_values, named_calls
+from thalweg.physical.arguments import argument_name, arguments, call_of, counts_values, named_calls
 from thalweg.physical.distinct import columns_of_values, find_values, label, place_values
 from thalweg.physical.panes import Panes, pane_window
 from thalweg.plan.as_of import AsOfJoin
@@ -126,7 +127,8 @@ def _group(
     planner: Planner, plan: GroupBy, stage: OpenStage, keys: tuple[str, ...], window: WindowGrouping | None
 ) -> OpenStage:
     """Compute arguments, add up what is there, exchange by key, group."""
-    below = plan.input.schema
+    below, columns = plan.input.schema, tuple(plan.schema.names)
+    plan, closes = _with_closing(plan)
     calls = tuple(call_of(a) for a in plan.aggregates)
     made = arguments([c for c in calls if not counts_values(c)], plan.keys, below)
     values = find_values(calls, plan.keys, below)
@@ -138,10 +140,11 @@ def _group(
         argument_types={a.name: type_of(a.expr, below) for a in made} | fed,
         is_updating=properties(plan.input).is_updating,
         window=window,
-        columns=tuple(plan.schema.names),
+        columns=columns,
         partials=False,
         fed=frozenset(fed),
         is_placed=needs.reads_positions(plan) and needs.has_positions(plan.input, planner.needs),
+        closes=closes,
         keeps_places=needs.may_lose_places(plan),
     )
     own = [Named(k, Column(k)) for k in keys] + made
@@ -162,6 +165,17 @@ def _group(
         target = planner.exchanged(stage, exchange, "group")
     target.add(replace(shape, id=f"{target.id}.{'window' if window else 'group'}"))
     return target
+
+
+def _with_closing(plan: GroupBy) -> tuple[GroupBy, tuple[str, int] | None]:
+    """The grouping with one more aggregate, the time at which a group closes; it is in no result."""
+    if plan.closes is None:
+        return plan, None
+    column, slack = plan.closes
+    call = Aggregate("max", (Column(column),))
+    hidden = Named(f"{SYSTEM_PREFIX}closes", call)
+    closes = argument_name(call, plan.keys), slack
+    return replace(plan, aggregates=(*plan.aggregates, hidden)), closes
 
 
 def _named_calls(plan: GroupBy, calls: Sequence[Aggregate]) -> Iterator[tuple[str, Aggregate]]:

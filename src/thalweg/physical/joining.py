@@ -5,15 +5,19 @@ Called by: planner.py.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import polars as pl
 
-from thalweg.columnar.batch import OFFSET, SPLIT
+from thalweg.columnar.batch import OFFSET, OTHER_OFFSET, OTHER_SPLIT, SPLIT
+from thalweg.expr.nodes import Column, Named
 from thalweg.job.job import Edge
 from thalweg.operators.as_of_spec import AsOfSpec, TimedSide
 from thalweg.operators.join_spec import JoinSpec, SideSpec
+from thalweg.operators.rowwise import ProjectStep
 from thalweg.physical import needs
+from thalweg.physical.needs import PLACES_OF_PAIRS
 from thalweg.plan.as_of import AsOfJoin
 from thalweg.plan.nodes import Join, Plan
 from thalweg.plan.properties import as_of_slacks, emits_once, join_bounds, properties
@@ -25,22 +29,22 @@ if TYPE_CHECKING:
 
 def place_join(planner: Planner, plan: Join) -> OpenStage:
     """Both inputs by key to the tasks that join them; without keys one task gets them all."""
-    target = _meeting(planner, plan)
-    target.add(join_spec(plan, f"{target.id}.join"))
+    target = _meeting(planner, plan, _placed_right(planner, plan))
+    target.add(join_spec(plan, f"{target.id}.join", places=plan in planner.needs.pairs))
     return target
 
 
 def place_as_of_join(planner: Planner, plan: AsOfJoin) -> OpenStage:
     """The same for a join in time."""
-    target = _meeting(planner, plan)
+    target = _meeting(planner, plan, planner.place(plan.right))
     is_placed = needs.has_positions(plan.right, planner.needs)
     target.add(as_of_spec(plan, f"{target.id}.as_of", is_placed=is_placed))
     return target
 
 
-def _meeting(planner: Planner, plan: Join | AsOfJoin) -> OpenStage:
+def _meeting(planner: Planner, plan: Join | AsOfJoin, right: OpenStage) -> OpenStage:
     """A stage that gets the rows of both inputs by key."""
-    stages = [planner.place(p) for p in plan.inputs]
+    stages = [planner.place(plan.left), right]
     keys = tuple(zip(*plan.keys, strict=True)) or ((), ())
     target = planner.new_stage("join", parallelism=planner.parallelism if plan.keys else 1)
     for port, stage in enumerate(stages):
@@ -69,13 +73,29 @@ def as_of_spec(plan: AsOfJoin, id: str, *, is_placed: bool) -> AsOfSpec:
     )
 
 
-def join_spec(plan: Join, id: str) -> JoinSpec:
-    """The description of the operator."""
+def _placed_right(planner: Planner, plan: Join) -> OpenStage:
+    """The right input, its positions under the names that they have in pairs."""
+    if plan not in planner.needs.pairs:
+        return planner.place(plan.right)
+    stage = planner.chained(plan.right)
+    names = [Named(n, Column(n)) for n in plan.right.schema.names]
+    items = (*names, Named(OTHER_SPLIT, Column(SPLIT)), Named(OTHER_OFFSET, Column(OFFSET)))
+    stage.steps.append(ProjectStep(items, plan.right.schema))
+    return stage
+
+
+def join_spec(plan: Join, id: str, *, places: bool = False) -> JoinSpec:
+    """The description of the operator; `places`: whether pairs carry the positions of both rows."""
     # of the right input of a semi or anti join nobody sees the rows: equal ones may be one
     merges = plan.kind in ("semi", "anti")
     bounds = join_bounds(plan)
     left = _side("left", plan.left, tuple(k for k, _ in plan.keys), bounds[0], merges=False)
     right = _side("right", plan.right, tuple(k for _, k in plan.keys), bounds[1], merges=merges)
+    if places:
+        left, right = (
+            replace(side, columns={**side.columns, **dict.fromkeys(names, pl.Int64())})
+            for side, names in ((left, PLACES_OF_PAIRS[:2]), (right, PLACES_OF_PAIRS[2:]))
+        )
     return JoinSpec(id, plan.kind, left, right, plan.residual, plan.both, emits_once(plan))
 
 

@@ -30,8 +30,9 @@ from thalweg.physical.joining import as_of_spec
 from thalweg.physical.lazy_joins import as_of_frames, join_frames
 from thalweg.physical.lazy_sessions import group_sessions, session_rows
 from thalweg.physical.lazy_windows import group_panes, window_rows
-from thalweg.physical.over import over_spec
+from thalweg.physical.over import over_spec, running_spec
 from thalweg.plan.as_of import AsOfJoin
+from thalweg.plan.keys import DeclaredKey
 from thalweg.plan.late import Behind
 from thalweg.plan.lookup import LookupJoin
 from thalweg.plan.nodes import (
@@ -54,6 +55,7 @@ from thalweg.plan.nodes import (
     Window,
 )
 from thalweg.plan.over import Over
+from thalweg.plan.properties import recomputes
 from thalweg.protocols.source import LazySource
 
 _SYSTEM = (SPLIT, OFFSET)
@@ -107,7 +109,7 @@ class LazyBuilder:
         if isinstance(plan, Values):
             self._scans += 1
             return self._stamped(self._positioned(plan.frame.lazy(), plan, 0), plan)
-        if isinstance(plan, AssignWatermark):
+        if isinstance(plan, (AssignWatermark, DeclaredKey)):
             return self.build(plan.input)
         if isinstance(plan, Union):
             columns = self._columns(plan)
@@ -123,7 +125,7 @@ class LazyBuilder:
             left = self.build(plan.left).select(self._columns(plan.left))
             return join_frames(plan, left, self.result(plan.right), self._kept(plan))
         if isinstance(plan, Join):
-            return join_frames(plan, self.result(plan.left), self.result(plan.right))
+            return self._join(plan)
         if isinstance(plan, AsOfJoin):
             return self._as_of_join(plan)
         if isinstance(plan, SessionWindow):
@@ -142,14 +144,21 @@ class LazyBuilder:
         if isinstance(plan, Rank):
             return self._rank(plan, below)
         if isinstance(plan, Over):
-            return self._over(plan, checked_time(below, plan.order))
+            return self._over(plan, below)
         assert isinstance(plan, Limit), f"no lazy form of {type(plan).__name__}"
         held = {f.name: f.type.polars for f in plan.input.schema}
         first = below.sort(position_order(held)) if needs.has_positions(plan.input, self._needs) else below
         return first.slice(plan.offset, plan.count)
 
+    def _join(self, plan: Join) -> pl.LazyFrame:
+        if plan not in self._needs.pairs:
+            return join_frames(plan, self.result(plan.left), self.result(plan.right))
+        left, right = (self.build(p).select(*p.schema.names, *_SYSTEM) for p in plan.inputs)
+        right = right.rename(dict(zip(_SYSTEM, needs.PLACES_OF_PAIRS[2:], strict=True)))
+        return join_frames(plan, left, right, needs.PLACES_OF_PAIRS)
+
     def _kept(self, plan: Plan) -> list[str]:
-        return list(_SYSTEM) if needs.has_positions(plan, self._needs) else []
+        return list(needs.places(plan, self._needs))
 
     def _columns(self, plan: Plan) -> list[str]:
         return [*plan.schema.names, *self._kept(plan)]
@@ -200,11 +209,17 @@ class LazyBuilder:
 
     def _over(self, plan: Over, below: pl.LazyFrame) -> pl.LazyFrame:
         spec = over_spec(plan, self._needs, "")
+        whole = None
+        if recomputes(plan):
+            whole = running_spec(plan, self._needs, "")
+        else:
+            below = checked_time(below, plan.order)
 
         def call(frame: pl.DataFrame) -> pl.DataFrame:
             from thalweg.operators.over import slide_whole
+            from thalweg.operators.running_over import aggregate_whole
 
-            return slide_whole(frame, spec)
+            return slide_whole(frame, spec) if whole is None else aggregate_whole(frame, whole)
 
         made = {f.name: f.type.polars for f in plan.schema if f.name not in spec.columns}
         return below.select(list(spec.columns)).map_batches(call, schema={**spec.columns, **made})

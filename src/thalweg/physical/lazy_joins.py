@@ -23,7 +23,7 @@ _FOUND, _SINCE = "__found", "__since"
 def join_frames(
     plan: Join, left: pl.LazyFrame, right: pl.LazyFrame, kept: Sequence[str] = ()
 ) -> pl.LazyFrame:
-    """The join of two frames; of the left one some more columns are kept."""
+    """The join of two frames; some more of their columns are kept."""
     names = [*plan.schema.names, *kept]
     if plan.residual is None and plan.keys:
         return _by_keys(plan, left, right).select(names)

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from thalweg.columnar.batch import OFFSET, OTHER_OFFSET, OTHER_SPLIT, SPLIT
 from thalweg.expr import aggregates
 from thalweg.expr.nodes import Aggregate
 from thalweg.plan.as_of import AsOfJoin
@@ -30,7 +31,8 @@ from thalweg.plan.nodes import (
     Window,
 )
 from thalweg.plan.over import Over
-from thalweg.plan.properties import as_of_slacks, join_bounds, properties
+from thalweg.plan.pairs import pairs_below
+from thalweg.plan.properties import as_of_slacks, join_bounds, properties, recomputes
 
 
 @dataclass
@@ -39,11 +41,13 @@ class Needs:
 
     Attributes:
         positions: scans whose rows must carry their position.
+        pairs: joins whose pairs must carry the positions of both rows.
         verdicts: watermarks that some step judges lateness by.
         used_times: watermarks whose event time anything depends on.
     """
 
     positions: set[Plan] = field(default_factory=set)
+    pairs: set[Plan] = field(default_factory=set)
     verdicts: set[Plan] = field(default_factory=set)
     reads: Counter[Plan] = field(default_factory=Counter)
 
@@ -74,9 +78,15 @@ def _visit(plan: Plan, needs: Needs, seen: set[Plan]) -> None:
         _mark_positions(plan.input, needs)
     if isinstance(plan, (Behind, Limit, Over)) or (isinstance(plan, Rank) and plan.kind == "row_number"):
         _mark_positions(plan.inputs[0], needs)
+        pairs = pairs_below(plan.inputs[0]) if isinstance(plan, Rank) else None
+        if pairs is not None:
+            needs.pairs.add(pairs)
+            for below in pairs.inputs:
+                _mark_positions(below, needs)
     if isinstance(plan, GroupBy) and reads_positions(plan):
         _mark_positions(plan.input, needs)
-    if isinstance(plan, (Behind, Window, SessionWindow, Over)):
+    recomputed = isinstance(plan, Over) and recomputes(plan)
+    if isinstance(plan, (Behind, Window, SessionWindow, Over)) and not recomputed:
         _mark_verdicts(plan.input, needs)
     if isinstance(plan, AsOfJoin):
         _mark_positions(plan.right, needs)
@@ -137,6 +147,17 @@ def _mark_positions(plan: Plan, needs: Needs) -> None:
         return
     for below in rows_below(plan):
         _mark_positions(below, needs)
+
+
+def places(plan: Plan, needs: Needs) -> tuple[str, ...]:
+    """The columns of the positions that tell rows of a plan apart which are to be numbered."""
+    if has_positions(plan, needs):
+        return SPLIT, OFFSET
+    pairs = pairs_below(plan)
+    return PLACES_OF_PAIRS if pairs is not None and pairs in needs.pairs else ()
+
+
+PLACES_OF_PAIRS = (SPLIT, OFFSET, OTHER_SPLIT, OTHER_OFFSET)
 
 
 def _mark_verdicts(plan: Plan, needs: Needs) -> None:

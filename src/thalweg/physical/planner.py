@@ -29,6 +29,7 @@ from thalweg.operators.rowwise import (
 from thalweg.operators.split_names import SplitNamesSpec
 from thalweg.physical import grouping, joining, lookups, needs, over, ranking, sessions
 from thalweg.plan.as_of import AsOfJoin
+from thalweg.plan.keys import DeclaredKey
 from thalweg.plan.late import Behind
 from thalweg.plan.lookup import LookupJoin
 from thalweg.plan.nodes import (
@@ -146,6 +147,8 @@ class Planner:
             return ranking.place_rank(self, plan)
         if isinstance(plan, Over):
             return over.place_over(self, plan)
+        if isinstance(plan, DeclaredKey):
+            return self.chained(plan.input)
         if isinstance(plan, Limit):
             return grouping.place_limit(self, plan)
         if isinstance(plan, Late):
@@ -266,7 +269,7 @@ class Planner:
         for part in below:
             self.edges.append(Edge(part.id, stage.id))
         placed = [needs.has_positions(p, self.needs) for p in plan.parts]
-        if any(placed) and not all(placed):
+        if (any(placed) or self.needs.pairs) and not all(placed):
             stage.steps.append(UnplaceStep())
         return stage
 

@@ -14,7 +14,7 @@ from thalweg.physical import needs
 from thalweg.plan.as_of import AsOfJoin
 from thalweg.plan.nodes import GroupBy, Plan
 from thalweg.plan.over import Over
-from thalweg.plan.properties import properties
+from thalweg.plan.properties import properties, recomputes
 
 
 def check_possible(roots: Iterable[Plan]) -> None:
@@ -43,13 +43,8 @@ def _check(plan: Plan, found: needs.Needs) -> None:
 def _check_over(plan: Over) -> None:
     below = properties(plan.input)
     where = plan.span or plan.place
-    if below.is_updating:
-        raise SqlError(
-            "OVER is only possible on rows that stay yet",
-            code="sql-not-yet",
-            where=where,
-            hint="aggregate with OVER before rows are grouped without a window",
-        )
+    if recomputes(plan):
+        return
     if plan.order not in below.times and not below.is_bounded:
         raise PlanError(
             f'the rows of OVER never close: nothing says how late "{plan.order}" may come',

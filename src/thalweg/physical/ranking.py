@@ -10,19 +10,13 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from thalweg.columnar.batch import OFFSET, SPLIT
+from thalweg.columnar.batch import OTHER_SPLIT, SPLIT
 from thalweg.operators.window_rank import WindowRankSpec
 from thalweg.physical import needs
 from thalweg.plan.nodes import (
-    AssignWatermark,
-    Filter,
-    Plan,
-    Project,
     Rank,
-    Scan,
-    Union,
-    Values,
 )
+from thalweg.plan.pairs import are_rows_of_sources
 from thalweg.plan.properties import properties, ranked_window, window_lag, window_slack
 from thalweg.plan.window_columns import WindowColumns
 
@@ -33,8 +27,7 @@ if TYPE_CHECKING:
 def place_rank(planner: Planner, plan: Rank) -> OpenStage:
     """Numbers within windows, once a window is complete; else numbers that are kept up to date."""
     schema = {f.name: f.type.polars for f in plan.input.schema}
-    if needs.has_positions(plan.input, planner.needs):
-        schema |= {SPLIT: pl.Int64(), OFFSET: pl.Int64()}
+    schema |= dict.fromkeys(needs.places(plan.input, planner.needs), pl.Int64())
     window = ranked_window(plan)
     if window is not None:
         return _place_window_rank(planner, plan, schema, window)
@@ -82,10 +75,13 @@ def _place_running_rank(planner: Planner, plan: Rank, schema: dict[str, pl.DataT
     stage = planner.chained(plan.input)
     is_updating = properties(plan.input).is_updating
     has_lists = plan.kind == "row_number" and not is_updating and plan.limit is not None
-    if has_lists and _are_rows_of_sources(plan.input) and SPLIT in schema:
+    tells_apart = are_rows_of_sources(plan.input) or OTHER_SPLIT in schema
+    if has_lists and tells_apart and SPLIT in schema:
         assert plan.limit is not None, "asked for above"
         if TopRowsSpec.can_keep(schema, plan.order, plan.limit):
-            shape = TopRowsSpec("", schema, plan.partition, plan.order, plan.limit, plan.output)
+            shape = TopRowsSpec(
+                "", schema, plan.partition, plan.order, plan.limit, plan.output, closes=plan.closes
+            )
             first = f"{stage.id}.first{len(stage.operators)}"
             stage.add(replace(shape, id=first, is_first_phase=True))
             target = planner.exchanged(stage, plan.partition, "rank")
@@ -93,19 +89,5 @@ def _place_running_rank(planner: Planner, plan: Rank, schema: dict[str, pl.DataT
             return target
     target = planner.exchanged(stage, plan.partition, "rank")
     fields = (schema, plan.partition, plan.order, plan.kind, plan.output, plan.limit)
-    target.add(RunningRankSpec(f"{target.id}.rank", *fields, is_updating))
+    target.add(RunningRankSpec(f"{target.id}.rank", *fields, is_updating, closes=plan.closes))
     return target
-
-
-def _are_rows_of_sources(plan: Plan) -> bool:
-    """Whether positions tell all rows apart: each is one row of a source, and no source row comes twice."""
-    scans: list[Plan] = []
-
-    def visit(step: Plan) -> bool:
-        if isinstance(step, (Scan, Values)):
-            scans.append(step)
-            return True
-        known = isinstance(step, (Project, Filter, AssignWatermark, Union))
-        return known and all(visit(p) for p in step.inputs)
-
-    return visit(plan) and len(set(scans)) == len(scans)

@@ -346,12 +346,14 @@ class GroupBy(_Unary):
     """One row per distinct key with aggregates over its rows; without keys one row for all.
 
     `aggregates` hold `expr.Aggregate` nodes only, and `keys` columns of the input only: what is
-    computed before and after is in neighbouring projections.
+    computed before and after is in neighbouring projections. `closes` is a time column of the input and a
+    slack: once the watermark is beyond both, a key gets no more rows (see keys.py). Set by the optimizer.
     """
 
     input: Plan
     keys: tuple[str, ...]
     aggregates: tuple[Named, ...]
+    closes: tuple[str, int] | None = None
 
     @cached_property
     def schema(self) -> Schema:
@@ -361,7 +363,8 @@ class GroupBy(_Unary):
 
     def describe(self) -> str:
         keys = ", ".join(self.keys) or "()"
-        return f"GroupBy {keys}: {', '.join(map(str, self.aggregates))}"
+        until = "" if self.closes is None else f" until {self.closes[0]}"
+        return f"GroupBy {keys}{until}: {', '.join(map(str, self.aggregates))}"
 
 
 @dataclass(frozen=True)
@@ -395,6 +398,7 @@ class Rank(_Unary):
             leave a gap behind them) or `dense_rank` (without gaps).
         output: the name of the number's column, or None to leave it out.
         limit: the greatest number to keep; None while the optimizer has not found one.
+        closes: as of a `GroupBy`: when a partition gets no more rows.
     """
 
     input: Plan
@@ -403,6 +407,7 @@ class Rank(_Unary):
     kind: Choice["row_number", "rank", "dense_rank"]
     output: str | None
     limit: int | None = None
+    closes: tuple[str, int] | None = None
 
     @cached_property
     def schema(self) -> Schema:
@@ -412,7 +417,8 @@ class Rank(_Unary):
     def describe(self) -> str:
         limit = "" if self.limit is None else f" <= {self.limit}"
         order = ", ".join(map(str, self.order))
-        return f"Rank {self.kind}{limit} by {', '.join(self.partition) or '()'} order {order}"
+        until = "" if self.closes is None else f" until {self.closes[0]}"
+        return f"Rank {self.kind}{limit} by {', '.join(self.partition) or '()'}{until} order {order}"
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from thalweg.base.schema import STAMP
 from thalweg.errors import PlanError, Span
 from thalweg.expr.infer import PROCTIME
 from thalweg.expr.nodes import Call, Column, Expr, Literal, Named, transform, walk
+from thalweg.plan.keys import DeclaredKey
 from thalweg.plan.lookup import LookupJoin
 from thalweg.plan.nodes import (
     AssignWatermark,
@@ -34,7 +35,7 @@ from thalweg.plan.nodes import (
 )
 from thalweg.plan.over import Over
 
-_PASSING = (AssignWatermark, Filter, Explode, Window, SessionWindow, Rank, Over, Limit)
+_PASSING = (AssignWatermark, DeclaredKey, Filter, Explode, Window, SessionWindow, Rank, Over, Limit)
 """Steps that hand on the rows of their input, all columns included."""
 
 

@@ -20,6 +20,7 @@ import polars as pl
 from thalweg.base.schema import STAMP
 from thalweg.expr.nodes import Call, Column, Expr, Literal
 from thalweg.plan.as_of import AsOfJoin
+from thalweg.plan.keys import Closing, DeclaredKey, closings_of_pairs, projected
 from thalweg.plan.late import Behind
 from thalweg.plan.lookup import LookupJoin
 from thalweg.plan.nodes import (
@@ -81,6 +82,8 @@ class Properties:
         keys: sets of columns that are unique at every cut.
         windows: the columns of each window that rows lie in, on an input that is final, or becomes so.
         settles: whether rows that are taken back keep to the slack too, so that the past becomes final.
+        unique: sets of columns in which no two rows ever agree, as the user has declared.
+        closings: when rows with the same key can come no more.
     """
 
     is_bounded: bool
@@ -90,6 +93,8 @@ class Properties:
     windows: tuple[WindowColumns, ...] = ()
     punctual: dict[str, int] = field(default_factory=dict)
     settles: bool = False
+    unique: frozenset[frozenset[str]] = frozenset()
+    closings: frozenset[Closing] = frozenset()
 
     def lag(self, column: str, default: int) -> int:
         """How far a time may lag in rows that are in time; `default` if it is no event time."""
@@ -158,6 +163,8 @@ def _unary(plan: Plan, below: Properties) -> Properties:
     if isinstance(plan, Rank):
         return _rank(plan, below)
     if isinstance(plan, Over):
+        if recomputes(plan):
+            return Properties(below.is_bounded, is_updating=True, keys=below.keys)
         # rows are held back until the watermark passes this one of their times
         times = {n: s for n, s in below.times.items() if n == plan.order}
         return Properties(below.is_bounded, False, times, below.keys)
@@ -170,7 +177,14 @@ def _unary(plan: Plan, below: Properties) -> Properties:
         return Properties(below.is_bounded)
     if isinstance(plan, Explode):
         times = {k: v for k, v in below.times.items() if k != plan.column}
-        return replace(below, times=times, keys=frozenset(), punctual=_sooner(times, below.punctual))
+        none: frozenset[frozenset[str]] = frozenset()
+        punctual = _sooner(times, below.punctual)
+        return replace(below, times=times, punctual=punctual, keys=none, unique=none, closings=frozenset())
+    if isinstance(plan, DeclaredKey):
+        if below.is_updating:
+            # a row that changes is another row with the same key
+            return below
+        return replace(below, unique=below.unique | {frozenset(plan.columns)})
     assert isinstance(plan, (Filter, Write)), f"no rule for {type(plan).__name__}"
     return below
 
@@ -244,7 +258,14 @@ def _join(plan: Join, left: Properties, right: Properties) -> Properties:
     lags = output_times(plan, _lags(left), _lags(right)) if is_timed else {}
     windows = _complete((*left.windows, *right.windows), times, is_bounded=False)
     is_bounded = left.is_bounded and right.is_bounded
-    return Properties(is_bounded, changes, times, keys, windows, _sooner(times, lags))
+    found = Properties(is_bounded, changes, times, keys, windows, _sooner(times, lags))
+    if plan.kind in ("semi", "anti"):
+        return replace(found, unique=left.unique)
+    if not is_timed:
+        return found
+    # of rows that stay, what is unique at every cut is so over all time
+    unique = [side.keys | side.unique for side in (left, right)]
+    return replace(found, closings=closings_of_pairs(plan, unique, join_bounds(plan)))
 
 
 def as_of_slacks(plan: AsOfJoin) -> tuple[int, int] | None:
@@ -269,12 +290,21 @@ def _project(plan: Project, below: Properties) -> Properties:
         if slack is not None and lag is not None:
             times[item.name], lags[item.name] = slack, lag
     renamed = copies(plan.items)
-    keys = frozenset(
-        frozenset(min(renamed[k]) for k in key) for key in below.keys if all(k in renamed for k in key)
-    )
     windows = [w.projected(plan.items) for w in below.windows]
-    known = _complete(windows, times, is_bounded=below.is_bounded)
-    return replace(below, times=times, keys=keys, windows=known, punctual=_sooner(times, lags))
+    return replace(
+        below,
+        times=times,
+        keys=_renamed(below.keys, renamed),
+        windows=_complete(windows, times, is_bounded=below.is_bounded),
+        punctual=_sooner(times, lags),
+        unique=_renamed(below.unique, renamed),
+        closings=projected(below.closings, renamed),
+    )
+
+
+def _renamed(keys: frozenset[frozenset[str]], renamed: Mapping[str, set[str]]) -> frozenset[frozenset[str]]:
+    """The keys of which all columns are left, by what these are called."""
+    return frozenset(frozenset(min(renamed[k]) for k in key) for key in keys if key <= renamed.keys())
 
 
 def _slack(expr: Expr, times: dict[str, int]) -> int | None:
@@ -321,6 +351,11 @@ def _session(plan: SessionWindow, below: Properties) -> Properties:
     # the rows of a session began, nothing says
     behind = {WINDOW_END: 1, WINDOW_TIME: 1 + WINDOW_TIME_US}
     return _bounded(plan.column, below, behind, replace(below, times={}, punctual={}, windows=()))
+
+
+def recomputes(plan: Over) -> bool:
+    """Whether the step keeps its aggregates up to date, and does not go by time."""
+    return bool(plan.keys) or properties(plan.input).is_updating
 
 
 def closing_window(plan: GroupBy) -> WindowColumns | None:

@@ -51,6 +51,10 @@ class Judges(Protocol):
         ...
 
 
+JOIN_ENDS = "the watermark passes the time until which the join below finds pairs"
+"""When groups and numberings are forgotten whose keys get no more pairs from a join."""
+
+
 def watermark_passes(what: str, slack_us: int | None = 0) -> str:
     """When the watermark has passed a time that may lag behind it so far.
 

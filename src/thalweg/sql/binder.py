@@ -19,6 +19,7 @@ from thalweg.base.schema import Schema
 from thalweg.errors import Span, ThalwegError
 from thalweg.expr.nodes import Column, Expr, Named
 from thalweg.plan import build
+from thalweg.plan.keys import declare_key
 from thalweg.plan.nodes import Plan
 from thalweg.sql import problems
 from thalweg.sql.bind.context import Context
@@ -60,7 +61,12 @@ class Binder:
 
     def bind_view(self, view: CreateView) -> Plan:
         """The plan of a view, its columns called as the view says."""
-        plan = self.bind_query(view.query)
+        plan = self._with_names(view, self.bind_query(view.query))
+        if not view.primary_key:
+            return plan
+        return _guarded(lambda: declare_key(plan, view.primary_key, where=view.key_span), view.key_span)
+
+    def _with_names(self, view: CreateView, plan: Plan) -> Plan:
         if view.columns is None:
             return plan
         if len(view.columns) != len(plan.schema):

@@ -31,7 +31,10 @@ def shown(definition: CreateTable | CreateView) -> str:
 
 
 def _view(view: CreateView) -> str:
-    columns = "" if view.columns is None else f" ({_names(view.columns)})"
+    items = [] if view.columns is None else [_names(view.columns)]
+    if view.primary_key:
+        items.append(_key(view.primary_key))
+    columns = f" ({', '.join(items)})" if items else ""
     return f"{_head(view)}VIEW {_name(view.name)}{columns}{_comment(view.comment)} AS\n{verbatim(view.query)}"
 
 
@@ -58,7 +61,11 @@ def _body(table: CreateTable) -> Iterator[str]:
     if table.watermark is not None:
         yield f"WATERMARK FOR {_name(table.watermark.column)} AS {verbatim(table.watermark.expression)}"
     if table.primary_key:
-        yield f"PRIMARY KEY ({_names(table.primary_key)}) NOT ENFORCED"
+        yield _key(table.primary_key)
+
+
+def _key(names: tuple[str, ...]) -> str:
+    return f"PRIMARY KEY ({_names(names)}) NOT ENFORCED"
 
 
 def _column(column: Column) -> str:

@@ -90,16 +90,18 @@ class CreateTable(Statement):
 
 @dataclass(frozen=True)
 class CreateView(Statement):
-    """`CREATE VIEW name [(columns)] AS query`; `query_text` is the query as written."""
+    """`CREATE VIEW name [([columns] [, PRIMARY KEY (…) NOT ENFORCED])] AS query`; `query_text` as written."""
 
     name: str
     query: exp.Expr = field(hash=False)
     query_text: str = field(compare=False, repr=False)
     columns: tuple[str, ...] | None = None
+    primary_key: tuple[str, ...] = ()
     comment: str | None = None
     is_temporary: bool = False
     if_not_exists: bool = False
     or_replace: bool = False
+    key_span: Span | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True)

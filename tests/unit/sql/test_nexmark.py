@@ -12,7 +12,24 @@ from thalweg.plan.nodes import Plan
 
 QUERIES = Path(__file__).parent / "queries"
 BOUND = (
-    *("q0", "q1", "q2", "q3", "q4", "q5", "q5_rank", "q7", "q8", "q9", "q14", "q15", "q17", "q18", "q19"),
+    *(
+        "q0",
+        "q1",
+        "q2",
+        "q3",
+        "q4",
+        "q5",
+        "q5_rank",
+        "q6",
+        "q7",
+        "q8",
+        "q9",
+        "q14",
+        "q15",
+        "q17",
+        "q18",
+        "q19",
+    ),
     *("q20", "q21", "q22", "q23", "interval_join", "interval_left"),
 )
 WINDOWED = ("w_tumble", "w_hop", "w_cumulate", "w_session", "w_topn", "q11", "q12", "q13")

@@ -22,6 +22,8 @@ from thalweg.sql.statements import CreateTable, CreateView
         """CREATE TABLE t (ts TIMESTAMP(3), x AS CONCAT('a  b', -- two blanks
            'c') COMMENT 'y', WATERMARK FOR ts AS ts - INTERVAL '5' SECOND)""",
         "CREATE VIEW v AS SELECT 'a  b' AS x -- why\n FROM t",
+        "CREATE VIEW v (a, PRIMARY KEY (a) NOT ENFORCED) AS SELECT 1",
+        "CREATE VIEW v (CONSTRAINT c PRIMARY KEY (a) NOT ENFORCED) AS SELECT 1 AS a, 2 AS b",
         "CREATE TEMPORARY VIEW v (a, `b c`) COMMENT 'd' AS SELECT 1, 2",
     ],
 )

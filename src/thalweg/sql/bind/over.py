@@ -6,7 +6,7 @@ Not here: numbers of rows (ranks.py).
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sqlglot import exp
 
@@ -16,7 +16,7 @@ from thalweg.plan.over import Frame, over
 from thalweg.sql import problems
 from thalweg.sql.bind import literals
 from thalweg.sql.bind.calls import function_name
-from thalweg.sql.bind.ranks import window_of
+from thalweg.sql.bind.ranks import sort_key, window_of
 from thalweg.sql.grammar.tree import IntervalLiteral
 from thalweg.sql.source import span_of
 
@@ -30,29 +30,36 @@ class Sliding:
     function: str
     arguments: tuple[exp.Expr, ...]
     partition: tuple[exp.Expr, ...]
-    order: exp.Expr
+    order: tuple[exp.Ordered, ...]
     frame: Frame
     node: exp.Expr
+    condition: exp.Expr | None = None
+    """What FILTER says."""
 
     @property
     def expressions(self) -> tuple[exp.Expr, ...]:
         """What must be columns before the rows can be looked at."""
-        return (*self.partition, self.order, *self.arguments)
+        conditions = () if self.condition is None else (self.condition,)
+        return (*self.partition, *(o.this for o in self.order), *self.arguments, *conditions)
 
     def apply(self, plan: Plan, columns: Iterator[str], output: str, by: Sequence[str]) -> Plan:
         """Compute the aggregate; `columns` gives the column of each expression, `by` more to part by."""
         partition = [*by, *(next(columns) for _ in self.partition)]
-        order = next(columns)
+        order = [sort_key(next(columns), o) for o in self.order]
         call = Aggregate(self.function, tuple(Column(next(columns)) for _ in self.arguments))
+        if self.condition is not None:
+            call = replace(call, filter=Column(next(columns)))
         where = span_of(self.node)
         return over(plan, partition, order, self.frame, [Named(output, call)], where=where)
 
 
 def sliding(node: exp.Expr, named: Mapping[str, exp.Expr]) -> Sliding:
     """The aggregate that an OVER in the list asks for; `named` are the windows of WINDOW."""
-    call = node.this
+    call, condition = node.this, None
+    if isinstance(call, exp.Filter):
+        call, condition = call.this, call.expression
     if not isinstance(call, exp.Anonymous):
-        raise problems.not_yet("FILTER with OVER is", span_of(node))
+        raise problems.not_yet("OVER behind this is", span_of(node))
     name = function_name(call)
     arguments = tuple(call.expressions)
     if arguments and isinstance(arguments[0], exp.Distinct):
@@ -68,11 +75,9 @@ def sliding(node: exp.Expr, named: Mapping[str, exp.Expr]) -> Sliding:
             code="sql-missing-order",
             expected=f"{name.upper()}(…) OVER (PARTITION BY … ORDER BY time …)",
         )
-    first = order.expressions[0]
-    if len(order.expressions) > 1 or first.args.get("desc"):
-        raise problems.not_yet("an order other than by one time, upwards, is", span_of(order))
     partition = tuple(window.args.get("partition_by") or ())
-    return Sliding(name.lower(), arguments, partition, first.this, _frame(window), node)
+    frame = _frame(window)
+    return Sliding(name.lower(), arguments, partition, tuple(order.expressions), frame, node, condition)
 
 
 def _frame(window: exp.Expr) -> Frame:

@@ -47,6 +47,14 @@ class _Body:
     partitioned_by: list[exp.Identifier] = field(default_factory=list)
 
 
+@dataclass
+class _ViewBody:
+    """What stands in parentheses behind the name of a view."""
+
+    columns: list[str] = field(default_factory=list)
+    primary_key: list[exp.Identifier] = field(default_factory=list)
+
+
 @dataclass(frozen=True)
 class _Head:
     """What stands between CREATE and the kind of thing."""
@@ -108,7 +116,10 @@ class DdlGrammar(QueryGrammar):
     def _create_view(self, head: _Head, base: dict[str, Any]) -> CreateView:
         if_not_exists = self._if("NOT", "EXISTS")
         name = self.table_name()
-        columns = tuple(n.name for n in self._names()) if self.at("(") else None
+        body = _ViewBody()
+        if self.take("("):
+            self.items(lambda: self._view_item(body))
+            self.expect(")")
         comment = self._comment()
         self.expect("AS")
         query = self.query()
@@ -116,13 +127,26 @@ class DdlGrammar(QueryGrammar):
             name,
             query,
             text_of(query),
-            columns,
+            tuple(body.columns) or None,
+            tuple(k.name for k in body.primary_key),
             comment,
+            key_span=span_of(body.primary_key[0]) if body.primary_key else None,
             is_temporary=head.is_temporary,
             or_replace=head.or_replace,
             if_not_exists=if_not_exists,
             **base,
         )
+
+    def _view_item(self, body: _ViewBody) -> None:
+        """A column's name, or the key, which Flink does not know for views."""
+        if self.at("CONSTRAINT"):
+            self.take("CONSTRAINT")
+            self.name("a name for the constraint")
+            self._primary_key(body)
+        elif self.at("PRIMARY", "KEY"):
+            self._primary_key(body)
+        else:
+            body.columns.append(self.name().name)
 
     def _names(self) -> list[exp.Identifier]:
         return self.wrapped(lambda: self.items(self.name))
@@ -205,11 +229,11 @@ class DdlGrammar(QueryGrammar):
         assert span is not None, "the parser marks every name"
         body.watermark = Watermark(column.name, expression, span=span)
 
-    def _primary_key(self, body: _Body, column: exp.Identifier | None = None) -> None:
+    def _primary_key(self, body: _Body | _ViewBody, column: exp.Identifier | None = None) -> None:
         first = self._curr
         self.expect("PRIMARY", "KEY")
         if body.primary_key:
-            raise self.fail("a table has one primary key", first)
+            raise self.fail("there is one primary key", first)
         body.primary_key = [column] if column is not None else self._names()
         if not self.take("NOT", "ENFORCED"):
             hint = "a table does not check its rows, so the key must say NOT ENFORCED"

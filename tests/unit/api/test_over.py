@@ -1,0 +1,83 @@
+"""Datasets aggregate over the rows around each row, in both modes, and say what is wrong with it."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+import polars as pl
+import pytest
+
+import thalweg.api as tw
+from tests.unit.api.fake import FakeSession, dataset
+from thalweg.errors import ThalwegError
+from thalweg.plan.properties import properties
+
+TIMES = [datetime(2026, 1, 1) + timedelta(seconds=s) for s in (0, 2, 3, 9)]
+FRAME = pl.DataFrame({"k": [1, 1, 2, 1], "v": [5, 3, 7, 4], "t": TIMES})
+MODES = pytest.mark.parametrize("mode", ["batch", "stream"])
+
+
+def data(mode: str = "batch") -> tw.Dataset:
+    return dataset([FRAME], FakeSession(mode))
+
+
+def column(made: tw.Dataset, name: str) -> list[Any]:
+    """The values of a column, by the times of the rows."""
+    return made.collect().sort("t").get_column(name).to_list()
+
+
+@MODES
+@pytest.mark.parametrize(
+    ("how", "expected"),
+    [
+        ({"by": "v", "rows": 1}, [9, 3, 12, 7]),
+        ({"by": tw.desc("v"), "partition": "k"}, [5, 12, 7, 9]),
+        ({"by": ["k", "v"]}, [12, 3, 19, 7]),
+        ({"by": "t", "rows": 0}, [5, 3, 7, 4]),
+    ],
+)
+def test_sums_in_any_order(mode: str, how: dict[str, Any], expected: list[int]) -> None:
+    assert column(data(mode).over(tw.sum("v").alias("s"), **how), "s") == expected
+
+
+@MODES
+def test_in_the_order_of_time_rows_stay(mode: str) -> None:
+    timed = data(mode).assign_watermark("t")
+    made = timed.over(n=tw.count(), total=tw.sum("v").filter(tw.col("v") > 3), by="t", within="3s")
+    assert not properties(made.plan).is_updating
+    assert column(made, "n") == [1, 2, 3, 1]
+    assert column(made, "total") == [5, 5, 12, 4]
+
+
+@MODES
+def test_over_groups_that_change(mode: str) -> None:
+    grouped = data(mode).group_by("k").agg(n=tw.count(), t=tw.min("t"))
+    made = grouped.over(so_far=tw.sum(tw.col("n") * 10), by="k")
+    assert list(made.columns) == ["k", "n", "t", "so_far"]
+    assert column(made, "so_far") == [30, 40]
+
+
+@MODES
+def test_dense_rank(mode: str) -> None:
+    assert column(data(mode).dense_rank("n", by="k", descending=True), "n") == [2, 2, 1, 2]
+
+
+@pytest.mark.parametrize(
+    ("call", "code"),
+    [
+        (lambda d: d.over(tw.count(), by=[]), "plan-over-order"),
+        (lambda d: d.over(tw.count(), by="z"), "plan-unknown-column"),
+        (lambda d: d.over(tw.count(), by="v", within="2s"), "plan-over-order"),
+        (lambda d: d.over(tw.count(), by="t", within="2s", rows=1), "plan-over-frame"),
+        (lambda d: d.over(tw.count(), by="t", rows=-1), "plan-over-frame"),
+        (lambda d: d.over(by="t"), "plan-over-aggregate"),
+        (lambda d: d.over(tw.col("v") + 1, by="t"), "plan-over-aggregate"),
+        (lambda d: d.over(tw.array_agg("v"), by="t"), "plan-over-aggregate"),
+        (lambda d: d.over(v=tw.sum("v"), by="t"), "plan-name-taken"),
+    ],
+)
+def test_mistakes(call: Any, code: str) -> None:
+    with pytest.raises(ThalwegError) as caught:
+        call(data())
+    assert caught.value.code == code
