@@ -236,9 +236,11 @@ def _group(plan: GroupBy, below: str) -> str:
 
 def _over(plan: Over, below: str) -> str:
     by = f"PARTITION BY {', '.join(map(_quoted, plan.partition))} " if plan.partition else ""
-    reach = "UNBOUNDED" if plan.frame.reach is None else f"to_microseconds({plan.frame.reach})"
+    # rows that tie see each other, whatever the order
+    near = f"to_microseconds({plan.frame.reach}) PRECEDING" if plan.frame.reach else "CURRENT ROW"
+    first = "UNBOUNDED PRECEDING" if plan.frame.reach is None else near
     order = ", ".join(_ordered(k) for k in plan.sort_keys)
-    over = f" OVER ({by}ORDER BY {order} RANGE BETWEEN {reach} PRECEDING AND CURRENT ROW)"
+    over = f" OVER ({by}ORDER BY {order} RANGE BETWEEN {first} AND CURRENT ROW)"
     made = [f"{_aggregate(a.expr, plan.input, over)} AS {_quoted(a.name)}" for a in plan.aggregates]
     return f"SELECT *, {', '.join(made)} FROM {below}"
 

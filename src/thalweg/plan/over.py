@@ -105,7 +105,9 @@ def over(
         PlanError: `plan-over-aggregate` for an aggregate that cannot slide; `plan-name-taken`.
     """
     schema = plan.schema
-    keys = (SortKey(order),) if isinstance(order, str) else tuple(order)
+    # rows that tie keep their order: "the latest first" is for ranks
+    given = (SortKey(order),) if isinstance(order, str) else tuple(order)
+    keys = tuple(replace(k, latest_first=False) for k in given)
     if not keys:
         raise PlanError("OVER needs an order", code="plan-over-order", where=where)
     for name in (*partition, *(k.column for k in keys)):
