@@ -24,7 +24,7 @@ from thalweg.plan.nodes import Filter, GroupBy, Plan, Project, Window
 from thalweg.plan.properties import properties
 from thalweg.progress.windows import WindowSpec
 
-FINER_MOST = 4
+FINER_MOST = 2
 """How many times finer than the finest windows' own panes common ones may be."""
 Steps = Sequence[Project | Filter]
 
