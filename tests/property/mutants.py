@@ -41,6 +41,7 @@ from thalweg.operators import (
 from thalweg.operators import windows as windowing
 from thalweg.operators.aggregation import DONE, NEVER
 from thalweg.physical import common_panes as finding_panes
+from thalweg.physical import lazy_sharing
 from thalweg.plan import attach, properties
 from thalweg.progress import merge
 from thalweg.progress.owner import WatermarkOwner
@@ -172,6 +173,10 @@ def _in_time_for_all(_: Any) -> Any:
 def _first_places(original: Any) -> Any:
     """The first accumulators are taken for the grouping's own."""
     return lambda self: np.arange(len(original(self)))
+
+
+def _wider_panes(original: Any) -> Any:
+    return lambda column, grid: original(column, WindowSpec.tumbling(2 * grid.size_us, grid.offset_us))
 
 
 def _coarser(original: Any) -> Any:
@@ -455,6 +460,7 @@ MUTANTS = (
         "late rows count in common panes", common_panes.CommonPanesOp, "_reached", _in_time_for_all, _PANES
     ),
     _mutant("takes the first parts of panes", common_panes.OwnPanesSpec, "places", _first_places, _PANES),
+    _mutant("common panes of a batch are too wide", lazy_sharing, "pane_of", _wider_panes, _PANES),
     _mutant("common panes are too wide", finding_panes, "common_width", _coarser, _PANES),
     _mutant("cumulating windows start late", WindowSpec, "window_start", _sized, _TABLES),
     _mutant("the fastest split decides", WatermarkOwner, "_publish", _greatest_of_splits, _ORDER + _LATE),
