@@ -167,6 +167,8 @@ def _mark_verdicts(plan: Plan, needs: Needs) -> None:
     if isinstance(plan, (Behind, GroupBy, AsOfJoin, Rank, Limit, Window, SessionWindow, Over)):
         return
     if isinstance(plan, Join) and not looks_up(plan):
+        if plan.passing is not None:
+            _mark_verdicts(plan.passing, needs)
         return
     for below in rows_below(plan):
         _mark_verdicts(below, needs)

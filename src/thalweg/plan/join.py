@@ -27,6 +27,7 @@ from thalweg.expr.nodes import (
     conjuncts,
     walk,
 )
+from thalweg.plan.broadcast import first_read
 from thalweg.plan.nodes import Filter, Join, JoinKind, Plan, Project
 from thalweg.plan.time_bounds import shifted
 
@@ -52,11 +53,17 @@ def join(
     keys = KeyFinder(left, right)
     rest = [p for p in parts if not keys.take(p)]
     residual = conjunction(rest) if rest else None
-    made = Join(keys.left.plan, keys.right.plan, kind, tuple(keys.pairs), residual)
+    made = _ordered(Join(keys.left.plan, keys.right.plan, kind, tuple(keys.pairs), residual))
     wanted = left.schema.names if kind in ("semi", "anti") else both.names
     if made.schema.names == wanted:
         return made
     return Project(made, tuple(Named(n, Column(n)) for n in wanted))
+
+
+def _ordered(made: Join) -> Join:
+    """The join with the input that it reads first, if it reads one first."""
+    first = first_read(made)
+    return made if first == made.first else replace(made, first=first)
 
 
 def checked(condition: Expr, both: Schema, clause: str) -> Expr:
@@ -118,7 +125,9 @@ def _with_condition(plan: Plan, part: Expr) -> Plan | None:
     # a key that had to be computed would be a column more
     rest = [] if keys.has_columns(part) and keys.take(part) else [part]
     residual = [*([] if plan.residual is None else [plan.residual]), *rest]
-    return replace(plan, keys=tuple(keys.pairs), residual=conjunction(residual) if residual else None)
+    return _ordered(
+        replace(plan, keys=tuple(keys.pairs), residual=conjunction(residual) if residual else None)
+    )
 
 
 def _compares_columns(part: Expr, schema: Schema) -> bool:

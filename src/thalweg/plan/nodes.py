@@ -279,6 +279,8 @@ class Join(Plan):
             keeps the rows of the left input that have a partner, `anti` those that have none.
         keys: pairs of columns, of the left and of the right input, that must be equal; each pair of one type.
         residual: what else must be true of a pair of rows.
+        first: the input that is read to its end before the other one, and then held by every task; see
+            broadcast.py. None: both are read together.
     """
 
     left: Plan
@@ -286,6 +288,7 @@ class Join(Plan):
     kind: JoinKind
     keys: tuple[tuple[str, str], ...] = ()
     residual: Expr | None = None
+    first: Choice["left", "right"] | None = None
 
     @property
     def inputs(self) -> tuple[Plan, ...]:
@@ -293,6 +296,11 @@ class Join(Plan):
 
     def with_inputs(self, inputs: tuple[Plan, ...]) -> Plan:
         return replace(self, left=inputs[0], right=inputs[1])
+
+    @property
+    def passing(self) -> Plan | None:
+        """The input whose rows pass one by one, where the other one is read first."""
+        return None if self.first is None else self.inputs[1 if self.first == "left" else 0]
 
     @cached_property
     def both(self) -> Schema:
@@ -306,7 +314,8 @@ class Join(Plan):
     def describe(self) -> str:
         parts = [f"{a} = {b}" for a, b in self.keys]
         parts += [] if self.residual is None else [str(self.residual)]
-        return f"Join {self.kind} on {' AND '.join(parts) or 'everything'}"
+        first = "" if self.first is None else f", {self.first} first, to all tasks"
+        return f"Join {self.kind} on {' AND '.join(parts) or 'everything'}{first}"
 
 
 @dataclass(frozen=True)
