@@ -1,8 +1,8 @@
 """Find joins that read one input to its end first, because it is small and stays as it is.
 
-Such an input goes to every task of the other one, whose rows stay where they are and are never kept. The choice
-is made when the join is built, by what the sources say of their size, so that what follows the join is the same
-with and without the optimizer.
+Such an input goes to every task of the other one, whose rows stay where they are and are never kept. The
+choice is made when the join is built, by what the sources say of their size, so that what follows the join is
+the same with and without the optimizer.
 
 Reads:    the inputs of a join, and the sources below them.
 Not here: how it is placed (physical/joining.py) and runs (operators/broadcast.py).
@@ -47,6 +47,11 @@ def first_read(join: Join) -> Port | None:
     return None if _has_event_time(held) and any(True for _ in orders(join)) else found
 
 
+def passing(join: Join) -> Plan | None:
+    """The input whose rows pass one by one, where the other one is read first."""
+    return None if join.first is None else join.inputs[1 if join.first == "left" else 0]
+
+
 def is_small(plan: Plan) -> bool:
     """Whether so few rows come that every task can hold them all."""
     size = size_of(plan)
@@ -78,4 +83,4 @@ def _has_event_time(plan: Plan) -> bool:
     return isinstance(plan, AssignWatermark) or any(map(_has_event_time, plan.inputs))
 
 
-__all__ = ["BROADCAST_BYTES_MAX", "BROADCAST_ROWS_MAX", "Port", "first_read", "is_small", "size_of"]
+__all__ = ["BROADCAST_BYTES_MAX", "BROADCAST_ROWS_MAX", "Port", "first_read", "is_small", "passing", "size_of"]

@@ -279,8 +279,7 @@ class Join(Plan):
             keeps the rows of the left input that have a partner, `anti` those that have none.
         keys: pairs of columns, of the left and of the right input, that must be equal; each pair of one type.
         residual: what else must be true of a pair of rows.
-        first: the input that is read to its end before the other one, and then held by every task; see
-            broadcast.py. None: both are read together.
+        first: the input that is read to its end before the other one, and held by every task (broadcast.py).
     """
 
     left: Plan
@@ -296,11 +295,6 @@ class Join(Plan):
 
     def with_inputs(self, inputs: tuple[Plan, ...]) -> Plan:
         return replace(self, left=inputs[0], right=inputs[1])
-
-    @property
-    def passing(self) -> Plan | None:
-        """The input whose rows pass one by one, where the other one is read first."""
-        return None if self.first is None else self.inputs[1 if self.first == "left" else 0]
 
     @cached_property
     def both(self) -> Schema:

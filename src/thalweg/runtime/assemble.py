@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
@@ -48,6 +49,12 @@ class Assembled:
     spilling: list[SpillingChannel] = field(default_factory=list)
     """Edges to tasks that decline them at first; to be given back with the run."""
 
+    @cached_property
+    def _everywhere(self) -> set[tuple[str, str]]:
+        """The states that are the same in every task."""
+        steps = [o for s in self.job.stages for o in s.operators]
+        return {(o.id, d.name) for o in steps for d in o.states() if d.scope == "broadcast"}
+
     @property
     def sources(self) -> list[SourceTask]:
         """The tasks that read."""
@@ -57,7 +64,7 @@ class Assembled:
         """What a task holds now; only between its calls."""
         states = self.states[task.name]
         # what every task has is taken from one
-        keyed = {k: s.dump() for k, s in states.items() if not task.index or s.spec.scope != "broadcast"}
+        keyed = {k: s.dump() for k, s in states.items() if not task.index or k not in self._everywhere}
         if isinstance(task, SourceTask):
             return TaskSnapshot(task.stage, task.index, keyed, task.progress())
         return TaskSnapshot(task.stage, task.index, keyed)

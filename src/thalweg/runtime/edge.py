@@ -81,11 +81,13 @@ class Channel:
 
     def peek(self) -> Message | None:
         """The next message, left where it is."""
-        return self._queue[0][0] if self._queue else None
+        found: Message | None = self._queue[0][0] if self._queue else None
+        return found
 
     def take(self) -> Message:
         """The next message; there must be one."""
         was_full = self.is_full
+        message: Message
         message, rows, size = self._queue.popleft()
         self._rows_out += rows
         self._bytes_out += size

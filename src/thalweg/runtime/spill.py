@@ -1,9 +1,9 @@
 """Carry messages to a task that does not take them yet, without stopping whoever sends them.
 
 A task that reads one input first declines the others; a source that feeds both would wait for it for ever if
-these were bounded. Until the task accepts them, batches beyond the bounds of the edge go to a file, which has no
-name any more once it is open, so that nothing is left of it however the process ends. After that the edge is
-one like any other.
+these were bounded. Until the task accepts them, batches beyond the bounds of the edge go to a file, which has
+no name any more once it is open, so that nothing is left of it however the process ends. After that the edge
+is one like any other.
 
 Used by: assemble.py. Not here: which inputs are declined (task.py).
 """
