@@ -154,7 +154,7 @@ SMALL_ON = {"left": ("inner", "right"), "right": ("inner", "left", "semi", "anti
 
 
 def first_spec(kind: JoinKind, condition: str, first: Any, *, is_updating: bool) -> Any:
-    """The operator of a join that reads one input first; `is_updating`: whether rows of the other may change."""
+    """The operator of a join that reads one input first; `is_updating`: rows of the other change."""
     sides = [side(f, is_updating=is_updating and n != first) for f, n in ((LEFT, "left"), (RIGHT, "right"))]
     plan = join(sides[0], sides[1], kind, CONDITIONS[condition])
     assert isinstance(plan, Join), "keys that are columns need no projection"

@@ -38,7 +38,9 @@ def small_side(r: Random, plan: Plan, keys: list[str]) -> Plan:
     parts: list[Plan] = []
     for _ in range(r.choice([1, 1, 2])):
         frame = side(r, plan, keys)
-        frame = frame.with_columns(n=pl.Series([r.randint(0, 9) for _ in range(frame.height)], dtype=pl.Int64))
+        frame = frame.with_columns(
+            n=pl.Series([r.randint(0, 9) for _ in range(frame.height)], dtype=pl.Int64)
+        )
         parts.append(r.choice([rows, lambda f: Scan(frame_source(f))])(frame))
     made = parts[0] if len(parts) == 1 else build.union_all(parts)
     return build.filter_rows(made, Call(">", (Column("n"), Column("n")))) if r.random() < 0.05 else made

@@ -21,6 +21,8 @@ from thalweg.protocols.source import Size, SizedSource
 BROADCAST_ROWS_MAX = 100_000
 BROADCAST_BYTES_MAX = 32 << 20
 """What an input may have to be sent to every task: each of them holds all of it."""
+UNCOUNTED_BYTES_MAX = 4 << 20
+"""The same of an input of which nobody knows how many rows it has, such as a text file."""
 
 _MAY_BE_SMALL = {"right": ("inner", "left", "semi", "anti"), "left": ("inner", "right")}
 """The kinds of joins whose rows of an input are not emitted for want of a partner, by this input."""
@@ -29,22 +31,32 @@ Port = Literal["left", "right"]
 
 
 def first_read(join: Join) -> Port | None:
-    """The input that is read first: it is small, and the other one is not, or nothing is known of its size.
+    """The input that is read first: it is small, and the other one comes from a source that is not.
 
     Example:
         >>> from thalweg.plan.nodes import rows
         >>> first_read(Join(rows({"a": [1]}), rows({"b": [1]}), "inner")) is None
         True
     """
-    small = [is_small(p) for p in join.inputs]
-    if small[0] == small[1]:
+    found = _small_side(join)
+    if found is None or join.kind not in _MAY_BE_SMALL[found]:
         return None
-    found: Port = "left" if small[0] else "right"
-    if join.kind not in _MAY_BE_SMALL[found]:
-        return None
-    held = join.inputs[0 if found == "left" else 1]
+    held = join.left if found == "left" else join.right
     # event times of both inputs that are compared bound what is kept of either
     return None if _has_event_time(held) and any(True for _ in orders(join)) else found
+
+
+def _small_side(join: Join) -> Port | None:
+    if is_small(join.right) and _has_large_source(join.left):
+        return "right"
+    return "left" if is_small(join.left) and _has_large_source(join.right) else None
+
+
+def _has_large_source(plan: Plan) -> bool:
+    """Whether some source below is not small, or nothing is known of its size."""
+    if isinstance(plan, (Scan, Values)):
+        return not is_small(plan)
+    return any(map(_has_large_source, plan.inputs))
 
 
 def passing(join: Join) -> Plan | None:
@@ -55,9 +67,11 @@ def passing(join: Join) -> Plan | None:
 def is_small(plan: Plan) -> bool:
     """Whether so few rows come that every task can hold them all."""
     size = size_of(plan)
-    if size is None or size.bytes > BROADCAST_BYTES_MAX:
+    if size is None:
         return False
-    return size.rows is None or size.rows <= BROADCAST_ROWS_MAX
+    if size.rows is None:
+        return size.bytes <= UNCOUNTED_BYTES_MAX
+    return size.rows <= BROADCAST_ROWS_MAX and size.bytes <= BROADCAST_BYTES_MAX
 
 
 def size_of(plan: Plan) -> Size | None:
@@ -83,4 +97,12 @@ def _has_event_time(plan: Plan) -> bool:
     return isinstance(plan, AssignWatermark) or any(map(_has_event_time, plan.inputs))
 
 
-__all__ = ["BROADCAST_BYTES_MAX", "BROADCAST_ROWS_MAX", "Port", "first_read", "is_small", "passing", "size_of"]
+__all__ = [
+    "BROADCAST_BYTES_MAX",
+    "BROADCAST_ROWS_MAX",
+    "Port",
+    "first_read",
+    "is_small",
+    "passing",
+    "size_of",
+]

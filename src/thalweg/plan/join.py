@@ -33,7 +33,13 @@ from thalweg.plan.time_bounds import shifted
 
 
 def join(
-    left: Plan, right: Plan, kind: JoinKind, condition: Expr | None = None, *, clause: str = "ON"
+    left: Plan,
+    right: Plan,
+    kind: JoinKind,
+    condition: Expr | None = None,
+    *,
+    clause: str = "ON",
+    may_broadcast: bool = True,
 ) -> Plan:
     """Pairs of rows for which the condition is true.
 
@@ -43,6 +49,7 @@ def join(
         kind: which rows without a partner are kept, or whether only the left rows are.
         condition: over the columns of both; None for all pairs.
         clause: names the condition in messages.
+        may_broadcast: whether a small input may be read first, and go to all tasks (see broadcast.py).
 
     Raises:
         TypeMismatch: `plan-not-a-condition`.
@@ -53,17 +60,13 @@ def join(
     keys = KeyFinder(left, right)
     rest = [p for p in parts if not keys.take(p)]
     residual = conjunction(rest) if rest else None
-    made = _ordered(Join(keys.left.plan, keys.right.plan, kind, tuple(keys.pairs), residual))
+    made = Join(keys.left.plan, keys.right.plan, kind, tuple(keys.pairs), residual)
+    if may_broadcast:
+        made = replace(made, first=first_read(made))
     wanted = left.schema.names if kind in ("semi", "anti") else both.names
     if made.schema.names == wanted:
         return made
     return Project(made, tuple(Named(n, Column(n)) for n in wanted))
-
-
-def _ordered(made: Join) -> Join:
-    """The join with the input that it reads first, if it reads one first."""
-    first = first_read(made)
-    return made if first == made.first else replace(made, first=first)
 
 
 def checked(condition: Expr, both: Schema, clause: str) -> Expr:
@@ -125,9 +128,9 @@ def _with_condition(plan: Plan, part: Expr) -> Plan | None:
     # a key that had to be computed would be a column more
     rest = [] if keys.has_columns(part) and keys.take(part) else [part]
     residual = [*([] if plan.residual is None else [plan.residual]), *rest]
-    return _ordered(
-        replace(plan, keys=tuple(keys.pairs), residual=conjunction(residual) if residual else None)
-    )
+    made = replace(plan, keys=tuple(keys.pairs), residual=conjunction(residual) if residual else None)
+    # the condition may say more of time than was known before
+    return made if made.first is None else replace(made, first=first_read(made))
 
 
 def _compares_columns(part: Expr, schema: Schema) -> bool:
