@@ -49,8 +49,8 @@ class JoinOp:
         if self._residual is not None and self._residual.is_checked:
             # a row that fails is shown whole
             self._read_by_residual = self._of_sides(spec.both.names)
-        self._first = None if spec.first is None else TopOfBatchOp(spec.first)
-        self._read_by_first = self._of_sides(() if self._first is None else self._first.reads)
+        self._best = None if spec.best is None else TopOfBatchOp(spec.best)
+        self._read_by_best = self._of_sides(() if self._best is None else self._best.reads)
         self._sides = [
             JoinSide(context.state(side.name), side, is_judged=judged, is_final=spec.emits_once)
             for side, judged in ((spec.left, spec.keeps_left), (spec.right, spec.keeps_right))
@@ -103,8 +103,8 @@ class JoinOp:
             looked_at = self._columns(port, taken, places, rows, self._read_by_residual)
             hits = self._residual.mask(looked_at).to_numpy()
             places, rows = places[hits], rows[hits]
-        if self._first is not None and len(rows):
-            some = self._first.chosen(self._columns(port, taken, places, rows, self._read_by_first))
+        if self._best is not None and len(rows):
+            some = self._best.chosen(self._columns(port, taken, places, rows, self._read_by_best))
             if some is not None:
                 places, rows = places[some], rows[some]
         return places, rows

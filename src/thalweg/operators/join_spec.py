@@ -78,7 +78,7 @@ class JoinSpec:
         both: the columns of a pair of rows, which the residual reads.
         emits_once: whether a row without a partner is emitted when it can find none any more, and stays; else
             at the next cut, and is taken back when one comes.
-        first: the rows of each key that suffice of pairs that are found together.
+        best: the rows of each key that suffice of pairs that are found together.
     """
 
     id: str
@@ -88,7 +88,7 @@ class JoinSpec:
     residual: Expr | None
     both: Schema
     emits_once: bool = False
-    first: TopRowsSpec | None = None
+    best: TopRowsSpec | None = None
 
     def __hash__(self) -> int:
         return hash(self.id)
@@ -136,5 +136,5 @@ class JoinSpec:
         parts = [f"{a} = {b}" for a, b in pairs]
         parts += [] if self.residual is None else [str(self.residual)]
         until = [f"; {s.name} rows until {s.bound.until}" for s in (self.left, self.right) if s.bound.until]
-        first = "" if self.first is None else f"; {self.first.describe()}"
-        return f"{self.kind} join on {' AND '.join(parts) or 'everything'}{first}{''.join(until)}"
+        best = "" if self.best is None else f"; {self.best.describe()}"
+        return f"{self.kind} join on {' AND '.join(parts) or 'everything'}{best}{''.join(until)}"

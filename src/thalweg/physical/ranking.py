@@ -109,7 +109,7 @@ def _leave_out(stage: OpenStage, first: TopRowsSpec) -> None:
     partition = tuple(called[n] for n in first.partition)
     columns = {**join.left.columns, **join.right.columns}
     wanted = replace(first, columns=columns, partition=partition, order=keys, closes=None)
-    stage.operators[-1] = replace(join, first=wanted)
+    stage.operators[-1] = replace(join, best=wanted)
 
 
 def _called_below(steps: Sequence[RowStep], names: Collection[str]) -> dict[str, str] | None:
