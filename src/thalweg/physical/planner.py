@@ -27,7 +27,7 @@ from thalweg.operators.rowwise import (
     UnplaceStep,
 )
 from thalweg.operators.split_names import SplitNamesSpec
-from thalweg.physical import grouping, joining, lookups, needs, over, ranking, sessions
+from thalweg.physical import grouping, joining, lookups, needs, over, ranking, sessions, sorting
 from thalweg.plan.as_of import AsOfJoin
 from thalweg.plan.keys import DeclaredKey
 from thalweg.plan.late import Behind
@@ -54,6 +54,7 @@ from thalweg.plan.nodes import (
 )
 from thalweg.plan.over import Over
 from thalweg.plan.properties import properties
+from thalweg.plan.sort import Sort
 from thalweg.protocols.operator import BAD, OperatorSpec
 
 
@@ -147,6 +148,8 @@ class Planner:
             return ranking.place_rank(self, plan)
         if isinstance(plan, Over):
             return over.place_over(self, plan)
+        if isinstance(plan, Sort):
+            return sorting.place_sort(self, plan)
         if isinstance(plan, DeclaredKey):
             return self.chained(plan.input)
         if isinstance(plan, Limit):

@@ -144,7 +144,6 @@ def test_a_grouped_expression_is_computed_once_below(catalog: FakeCatalog) -> No
         ("SELECT a FROM t GROUP BY 1", "sql-group-position"),
         ("SELECT COUNT(*) FROM t GROUP BY ROLLUP(a)", "sql-not-yet"),
         ("SELECT COUNT(*) FROM t GROUP BY GROUPING SETS ((a), (b))", "sql-not-yet"),
-        ("SELECT a FROM t ORDER BY a", "sql-not-yet"),
         ("SELECT a FROM t OFFSET 3", "sql-not-yet"),
         ("SELECT a FROM t WHERE a IN (SELECT a, b FROM t)", "sql-in-columns"),
         ("SELECT a FROM t WHERE a IN (SELECT c.x FROM t AS c)", "plan-unknown-column"),

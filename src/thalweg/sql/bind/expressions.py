@@ -47,7 +47,7 @@ _BINARY: dict[type[exp.Expr], str] = {
 }
 """Operators by the names that their functions are registered under."""
 
-_PLACES = "queries inside expressions stand in the list of SELECT, in WHERE, GROUP BY, HAVING and ON"
+_PLACES = "queries inside expressions stand in the list, ON, WHERE, GROUP BY, HAVING and ORDER BY of a SELECT"
 
 
 class Queries(Protocol):
