@@ -78,7 +78,8 @@ def _resolve_subscript(expr: Call, types: tuple[DataType, ...]) -> tuple[Expr, D
 def _resolve_call(expr: Call, args: tuple[Expr, ...], types: tuple[DataType, ...]) -> tuple[Expr, DataType]:
     if expr.function == PROCTIME:
         raise PlanError(
-            "PROCTIME() is a column of rows, and cannot be computed here",
+            f"{'PROCTIME()' if expr.span is None else expr.span.written} is when a row was read, "
+            "a column of rows, and cannot be computed here",
             code="plan-proctime-place",
             where=expr.span,
             hint="name it first: in the table (p AS PROCTIME()), or with SELECT *, PROCTIME() AS p in a view",

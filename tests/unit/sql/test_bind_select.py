@@ -159,7 +159,7 @@ def test_a_grouped_expression_is_computed_once_below(catalog: FakeCatalog) -> No
         ("SELECT UPPER(*) FROM t", "sql-meaning"),
         ("SELECT UPPER(s) FILTER (WHERE flag) FROM t", "sql-meaning"),
         ("SELECT SUM(*) FROM t", "sql-meaning"),
-        ("SELECT NOW() FROM t", "sql-not-yet"),
+        ("SELECT CURRENT_WATERMARK(ts) FROM t", "sql-not-yet"),
         ("SELECT TUMBLE_START(ts, INTERVAL '1' DAY) FROM t", "sql-window-arguments"),
         ("SELECT i FROM named AS n (i)", "sql-alias-columns"),
         ("WITH w AS (SELECT 1 AS x), w AS (SELECT 2 AS x) SELECT * FROM w", "sql-alias-taken"),
