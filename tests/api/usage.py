@@ -62,6 +62,7 @@ def steps(data: tw.Dataset, other: tw.Dataset) -> None:
     assert_type(data.union(other, other).distinct().limit(3), tw.Dataset)
     assert_type(data.intersect(other).except_(other, copies=True), tw.Dataset)
     assert_type(data.dense_rank(by="a").top(3, by="a", offset=2), tw.Dataset)
+    assert_type(data.explode("l").explode("m", keep_empty=True, position="i"), tw.Dataset)
     assert_type(data.sort(["a", tw.desc("b")]).sort(tw.col("c"), descending=True), tw.Dataset)
     assert_type(data.window(tw.tumbling("1m")).dense_rank(by="a", partition="k"), tw.Dataset)
     assert_type(data.join(other, on="k", how="left").join(other, on=tw.col("a") == tw.col("b")), tw.Dataset)

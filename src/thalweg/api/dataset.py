@@ -36,6 +36,7 @@ from thalweg.plan.nodes import GroupBy, MapBatches, Plan, Project
 from thalweg.plan.proctime import is_proctime
 from thalweg.plan.properties import properties
 from thalweg.plan.sets import intersect_or_except
+from thalweg.plan.unnest import unnest, unnest_with_numbers
 from thalweg.progress.sessions import SessionSpec
 from thalweg.progress.windows import WindowSpec
 
@@ -111,9 +112,30 @@ class Dataset(Ordered):
         """Another name for `filter`."""
         return self.filter(*conditions)
 
-    def explode(self, column: IntoColumn) -> Dataset:
-        """One row per item of a list column; empty lists give none."""
-        return self._step(lambda: build.explode(self.plan, column_name(column)))
+    def explode(
+        self, column: IntoColumn, *, keep_empty: bool = False, position: str | None = None
+    ) -> Dataset:
+        """One row per item of a list column, or per entry (`key` and `value`) of a map.
+
+        Args:
+            column: the list; afterwards its item.
+            keep_empty: whether a row with an empty list, or none, stays, with NULL as its item.
+            position: the name of a column for the number of the item in its list, from 1.
+
+        Example:
+            >>> import thalweg as tw
+            >>> rows = tw.Session().from_polars(pl.DataFrame({"k": [1, 2], "l": [["a", "b"], []]}))
+            >>> rows.explode("l", keep_empty=True, position="n").to_polars().sort("k", "n").rows()
+            [(1, 'a', 1), (1, 'b', 2), (2, None, None)]
+        """
+
+        def make() -> Plan:
+            name = column_name(column)
+            if position is None:
+                return unnest(self.plan, name, keeps_empty=keep_empty)
+            return unnest_with_numbers(self.plan, name, check_name(position), keeps_empty=keep_empty)
+
+        return self._step(make)
 
     def map_batches(
         self, function: Callable[[pl.DataFrame], pl.DataFrame], schema: SchemaLike | None = None

@@ -19,6 +19,7 @@ from thalweg.base.types import DataType
 from thalweg.errors import Span
 
 SINGLE = "__single"
+NUMBERED, ITEM, ORDINALITY = "__numbered", "item", "ordinality"
 """The function that is its first argument, and fails where that is the value of several rows: the second."""
 
 
