@@ -29,8 +29,8 @@ from thalweg.base.durations import microseconds
 from thalweg.base.schema import unknown_column
 from thalweg.errors import PlanError
 from thalweg.expr.literals import literal_of
-from thalweg.expr.nodes import Call, Column, Named
-from thalweg.plan import build
+from thalweg.expr.nodes import Call, Column, Named, QueryCall
+from thalweg.plan import build, queries
 from thalweg.plan.keys import declare_key
 from thalweg.plan.nodes import GroupBy, MapBatches, Plan, Project
 from thalweg.plan.proctime import is_proctime
@@ -69,11 +69,11 @@ class Dataset(Ordered):
             exprs: names of columns, or expressions.
             by_name: the same, with names for their columns.
         """
-        return self._step(lambda: build.project(self.plan, columns(exprs, by_name)))
+        return self._step(lambda: queries.project(self.plan, columns(exprs, by_name)))
 
     def with_columns(self, *exprs: IntoColumn, **by_name: IntoColumn | Value) -> Dataset:
         """All columns, and these added; those of the same name are replaced."""
-        return self._step(lambda: build.with_columns(self.plan, columns(exprs, by_name)))
+        return self._step(lambda: queries.with_columns(self.plan, columns(exprs, by_name)))
 
     def drop(self, *names: IntoColumn) -> Dataset:
         """All columns but these."""
@@ -104,9 +104,28 @@ class Dataset(Ordered):
         """The rows for which all conditions are true; NULL is not true."""
 
         def make() -> Plan:
-            return build.filter_rows(self.plan, all_of([column(c).expr for c in conditions]), clause="filter")
+            condition = all_of([column(c).expr for c in conditions])
+            return queries.filter_rows(self.plan, condition, clause="filter")
 
         return self._step(make)
+
+    def scalar(self) -> Expression:
+        """The value of one column and at most one row, in expressions over other rows; NULL without a row.
+
+        It follows the rows: when it changes, what was computed with it is taken back and comes anew. Several
+        rows are an error.
+
+        Example:
+            >>> import thalweg as tw
+            >>> rows = tw.Session().from_polars(pl.DataFrame({"v": [1, 2, 6]}))
+            >>> rows.filter(tw.col("v") > rows.agg(tw.avg("v")).scalar()).to_polars().rows()
+            [(6,)]
+        """
+        return Expression(QueryCall("value", self.plan))
+
+    def exists(self) -> Expression:
+        """Whether there are rows, in expressions over other rows. See `scalar`."""
+        return Expression(QueryCall("exists", self.plan))
 
     def where(self, *conditions: IntoColumn) -> Dataset:
         """Another name for `filter`."""
