@@ -133,14 +133,16 @@ def test_rows_without_places_are_ordered_by_all_their_columns() -> None:
     check_operator(made, feed(RIGHT.drop(SPLIT, OFFSET)), time="t", slack_us=1)
 
 
-TIED = RIGHT.with_columns(pl.col("t_r").dt.truncate("4s"), (1000 - pl.col(OFFSET)).alias(OFFSET))
-"""Many rows of one time, which come against the order of their positions."""
+def tied(*, in_order: bool) -> pl.DataFrame:
+    """Many rows of one time, which come in the order of their positions or against it."""
+    place = pl.col(OFFSET) if in_order else 1000 - pl.col(OFFSET)
+    return RIGHT.with_columns(pl.col("t_r").dt.truncate("4s"), place.alias(OFFSET))
 
 
 @pytest.mark.parametrize("takes_first", [True, False])
 def test_positions_break_ties(takes_first: bool) -> None:
-    made = spec("left", None, takes_first=takes_first)
-    check_operator(made, feed(TIED), expected=expected(made, "no key", TIED), time="t", slack_us=1)
+    made, right = spec("left", None, takes_first=takes_first), tied(in_order=takes_first)
+    check_operator(made, feed(right), expected=expected(made, "no key", right), time="t", slack_us=1)
 
 
 @pytest.mark.parametrize("takes_first", [True, False])
