@@ -276,7 +276,9 @@ def test_unnest(catalog: FakeCatalog) -> None:
     assert columns(catalog, "SELECT u.* FROM t, UNNEST(t.pairs) AS u (c, d)") == "c INT, d STRING"
     assert code(catalog, "SELECT a FROM t, UNNEST(a)") == "sql-unnest-type"
     assert code(catalog, "SELECT s FROM t, UNNEST(tags) AS u (s)") == "sql-ambiguous"
-    assert code(catalog, "SELECT 1 FROM t LEFT JOIN UNNEST(tags) AS u (x) ON TRUE") == "sql-not-yet"
+    left = "FROM t LEFT JOIN UNNEST(pairs) WITH ORDINALITY AS u ON TRUE"
+    assert columns(catalog, f"SELECT u.* {left}") == "k INT, v STRING, ORDINALITY INT"
+    assert code(catalog, "SELECT 1 FROM t LEFT JOIN UNNEST(tags) AS u (x) ON x = s") == "sql-not-yet"
     assert code(catalog, "SELECT 1 FROM UNNEST(ARRAY[1])") == "sql-not-yet"
 
 
