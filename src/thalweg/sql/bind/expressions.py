@@ -47,7 +47,7 @@ _BINARY: dict[type[exp.Expr], str] = {
 }
 """Operators by the names that their functions are registered under."""
 
-_PLACES = "queries inside expressions stand in the list, ON, WHERE, GROUP BY, HAVING and ORDER BY of a SELECT"
+_PLACES = "queries inside expressions stand in VALUES and in all clauses of a SELECT but FROM and LIMIT"
 
 
 class Queries(Protocol):
