@@ -54,7 +54,7 @@ def bind_values(node: exp.Expr, context: Context) -> Plan:
         return rows(frame)
     parts = [
         build.project(
-            queries.beside(scope.plan, queries.needed(row)),
+            queries.beside(one_row(), queries.needed(row)),
             [Named(derived_name(i), e) for i, e in enumerate(row)],
         )
         for row in _aligned(bound, node, queries.schema)
