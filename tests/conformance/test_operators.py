@@ -370,14 +370,51 @@ def test_over(frame: Frame, partition: tuple[str, ...]) -> None:
     check_operator(specs, timed(placed(ROWS)), time="t", slack_us=1)
 
 
-@pytest.mark.parametrize("frame", [Frame(True, 2), Frame(True), Frame(), Frame(False, 0)])
+SLIDING = [
+    *(aggregate(f, c) for c in ("s", "d", "v", "f") for f in ("first_value", "last_value")),
+    *(aggregate(f, c) for c in ("s", "d") for f in ("min", "max")),
+    *(aggregate(f, "d") for f in ("sum", "avg")),
+    *(Named(f"n_{c}", Aggregate("count", (Column(c),), distinct=True)) for c in ("s", "d", "v", "f")),
+    *(Named(f"sum_{c}", Aggregate("sum", (Column(c),), distinct=True)) for c in ("d", "v")),
+]
+"""What needs values to be remembered, compared or counted once."""
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        *(Frame(False, 2 * SECOND), Frame(True, 2), Frame(), Frame(True)),
+        *(Frame(True, 3, -1), Frame(True, None, -2), Frame(False, 4 * SECOND, -SECOND)),
+    ],
+)
+@pytest.mark.parametrize("partition", [("k",), ()])
+def test_over_values(frame: Frame, partition: tuple[str, ...]) -> None:
+    made = [Named("n", Aggregate("count")), aggregate("sum", "v"), aggregate("max", "f"), *SLIDING]
+    specs = only(operators(over(scan(), partition, "t", frame, made)), "Over")
+    check_operator(specs, timed(placed(ROWS)), time="t", slack_us=1)
+
+
+def test_lag() -> None:
+    made = [Named(c, Aggregate("lag", (Column(c), Literal(2, INT64)))) for c in ("s", "d", "v", "f", "items")]
+    renamed = [Named(f"lag_{m.name}", m.expr) for m in made]
+    specs = only(operators(over(scan(), ("k",), "t", Frame(), renamed)), "Over")
+    check_operator(specs, timed(placed(ROWS)), time="t", slack_us=1)
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        *(Frame(True, 2), Frame(True), Frame(), Frame(False, 0)),
+        *(Frame(True, 1, 1), Frame(True, -1, None), Frame(True, None, 2), Frame(False, None, None)),
+    ],
+)
 @pytest.mark.parametrize("order", ["f, v", "s"])
 def test_running_over(frame: Frame, order: str) -> None:
-    made = [Named("n", Aggregate("count"))]
+    made = [Named("n", Aggregate("count")), *SLIDING]
     made += [aggregate(f, c) for f in ("count", "sum", "avg", "min", "max") for c in ("v", "f")]
     specs = only(operators(over(scan(), ("k",), ORDERS[order], frame, made)), "RunningOver")
     assert isinstance(specs[0], RunningOverSpec)
-    columns = ["k", "s", "v", "f"]
+    columns = ["k", "s", "v", "f", "d"]
     spec = replace(specs[0], columns={n: SCHEMA[n] for n in columns})
     check_operator(spec, batches(ROWS.select(columns)))
     check_operator(spec, changes(ROWS.select(columns)))

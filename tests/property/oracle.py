@@ -37,7 +37,7 @@ from thalweg.plan.nodes import (
     Values,
     Window,
 )
-from thalweg.plan.over import Over
+from thalweg.plan.over import Over, reads_places
 from thalweg.progress.windows import WindowSpec
 
 REWRITES = {
@@ -118,7 +118,7 @@ class _Translation:
             return _group(plan, below)
         if isinstance(plan, Rank) and plan.kind != "row_number":
             return _rank(plan, below)
-        if isinstance(plan, Over) and not plan.frame.is_rows:
+        if isinstance(plan, Over) and not reads_places(plan.frame, (a.expr for a in plan.aggregates)):
             return _over(plan, below)
         raise Unspeakable(plan.describe())
 
@@ -237,12 +237,18 @@ def _group(plan: GroupBy, below: str) -> str:
 def _over(plan: Over, below: str) -> str:
     by = f"PARTITION BY {', '.join(map(_quoted, plan.partition))} " if plan.partition else ""
     # rows that tie see each other, whatever the order
-    near = f"to_microseconds({plan.frame.reach}) PRECEDING" if plan.frame.reach else "CURRENT ROW"
-    first = "UNBOUNDED PRECEDING" if plan.frame.reach is None else near
+    first, last = _bound(plan.frame.reach, "PRECEDING"), _bound(plan.frame.end, "FOLLOWING")
     order = ", ".join(_ordered(k) for k in plan.sort_keys)
-    over = f" OVER ({by}ORDER BY {order} RANGE BETWEEN {first} AND CURRENT ROW)"
+    over = f" OVER ({by}ORDER BY {order} RANGE BETWEEN {first} AND {last})"
     made = [f"{_aggregate(a.expr, plan.input, over)} AS {_quoted(a.name)}" for a in plan.aggregates]
     return f"SELECT *, {', '.join(made)} FROM {below}"
+
+
+def _bound(far: int | None, way: str) -> str:
+    if not far:
+        return f"UNBOUNDED {way}" if far is None else "CURRENT ROW"
+    other = {"PRECEDING": "FOLLOWING", "FOLLOWING": "PRECEDING"}[way]
+    return f"to_microseconds({abs(far)}) {way if far > 0 else other}"
 
 
 def _aggregate(expr: Expr, below: Plan, over: str = "") -> str:

@@ -24,7 +24,7 @@ import polars as pl
 from tests.property.as_of_plans import with_latest
 from tests.property.columns import is_placed, ordered_columns
 from tests.property.recording import Table, canonical
-from tests.property.reference_order import R, compare, is_near, sortable
+from tests.property.reference_order import R, compare, is_within, sortable
 from tests.property.reference_values import of_values
 from thalweg.expr.nodes import Aggregate, Call, Cast, Column, Expr, Literal, PythonCall
 from thalweg.plan.as_of import AsOfJoin
@@ -443,12 +443,22 @@ def _over(plan: Over, below: list[R]) -> list[R]:
     done = []
     for rows in parts.values():
         for at, row in enumerate(rows):
-            held = rows[: at + 1]
-            if plan.frame.is_rows and plan.frame.reach is not None:
-                held = held[-plan.frame.reach - 1 :]
-            elif not plan.frame.is_rows:
-                held = [r for r in rows if compare(plan.sort_keys, r, row) <= 0]
-                if plan.frame.reach is not None:
-                    held = [r for r in held if is_near(plan, r, row)]
-            done.append(row.having(**{a.name: aggregate(a.expr, held) for a in plan.aggregates}))
+            if plan.frame.is_rows:
+                first = 0 if plan.frame.reach is None else max(0, at - plan.frame.reach)
+                last = len(rows) if plan.frame.end is None else at + plan.frame.end + 1
+                held = rows[first : max(0, last)]
+            else:
+                held = [r for r in rows if is_within(plan, r, row)]
+            done.append(row.having(**{a.name: _of_rows(a.expr, held) for a in plan.aggregates}))
     return done
+
+
+def _of_rows(call: Expr, rows: list[R]) -> Any:
+    """An aggregate over rows in order."""
+    assert isinstance(call, Aggregate), "OVER holds aggregates"
+    if call.function in ("lag", "lead"):
+        return rows[0].values[str(call.args[0])] if rows else None
+    if call.function in ("first_value", "last_value"):
+        values = [v for v in (r.values[str(call.args[0])] for r in rows) if v is not None]
+        return None if not values else values[0] if call.function == "first_value" else values[-1]
+    return aggregate(call, rows)

@@ -1,7 +1,9 @@
-"""Register the aggregates that depend on where rows stood in their source: the first and the last value.
+"""Register the aggregates that depend on where rows stand: the first and the last value, LAG and LEAD.
 
 "Arrival" means position, (split, offset): the same in a stream and in a batch, whatever came when. Both pass
 over NULL, as Flink's do.
+
+LAG and LEAD take the value of one row, NULL or not, in the order of an OVER.
 
 Not here: the accumulators (operators/ordered_parts.py), what an aggregate is (aggregates.py).
 """
@@ -75,4 +77,25 @@ LAST_VALUE = register(
     )
 )
 
-__all__ = ["FIRST_VALUE", "LAST_VALUE"]
+
+def _any(types: Sequence[DataType]) -> Signature | None:
+    return Signature(tuple(types), types[0]) if len(types) == 1 else None
+
+
+def _beside(name: str) -> AggregateFunction:
+    return register(
+        AggregateFunction(
+            name,
+            _any,
+            "one value of any type",
+            parts=("row",),
+            finish=_only,
+            lazy=lambda args, _: args[0],
+            only_over=True,
+        )
+    )
+
+
+LAG, LEAD = _beside("lag"), _beside("lead")
+
+__all__ = ["FIRST_VALUE", "LAG", "LAST_VALUE", "LEAD"]
