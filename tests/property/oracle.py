@@ -175,6 +175,8 @@ def _expr(expr: Expr) -> str:
         expr = Call("+", expr.args)
     assert isinstance(expr, Call), f"no SQL for {expr}"
     args = [_expr(a) for a in expr.args]
+    if expr.function == "case":
+        return f"(CASE WHEN {args[0]} THEN {args[1]} ELSE {args[2]} END)"
     return f"({args[0]} IS NULL)" if expr.function == "is_null" else f"({args[0]} {expr.function} {args[1]})"
 
 

@@ -377,6 +377,9 @@ def value(expr: Expr, row: R) -> Any:
     if isinstance(expr, PythonCall):
         expr = Call("+", expr.args)
     assert isinstance(expr, Call), f"no reference for {expr}"
+    if expr.function == "case":
+        condition, yes, no = expr.args
+        return value(yes if value(condition, row) is True else no, row)
     args = [value(a, row) for a in expr.args]
     if expr.function == "is_null":
         return args[0] is None

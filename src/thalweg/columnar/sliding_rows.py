@@ -94,8 +94,10 @@ def _beats(word, held, flags, order, is_most):  # type: ignore[no-untyped-def]
 
 
 @helper
-def _wait(node, place, link, key, ends, nodes, flags, order, is_most):  # type: ignore[no-untyped-def]
+def _wait(node, wanted, key, ends, nodes, order, is_most):  # type: ignore[no-untyped-def]
     """A value joins those that may become the extreme; it outlives those that it beats."""
+    flags, place = wanted[0], wanted[1]
+    link = place + _LINKS + (2 if is_most else 0)
     word, last = nodes[node - 1, place], key[ends + 1]
     while last > 0 and _beats(word, nodes[last - 1, place], flags, order, is_most):
         last = nodes[last - 1, link + 1]
@@ -181,9 +183,9 @@ def enter(slot, shape, state, order):  # type: ignore[no-untyped-def]
             _widen(word, base, flags, key, order)
             continue
         if flags & LEAST_OF:
-            _wait(node, place, place + _LINKS, key, base + LEAST_ENDS, nodes, flags, order, False)
+            _wait(node, wanted[at], key, base + LEAST_ENDS, nodes, order, False)
         if flags & MOST_OF:
-            _wait(node, place, place + _LINKS + 2, key, base + MOST_ENDS, nodes, flags, order, True)
+            _wait(node, wanted[at], key, base + MOST_ENDS, nodes, order, True)
     if not frame[HAS_START]:
         key[HEAD] = key[ENTERS]
         if key[HEAD] == 0:

@@ -14,6 +14,7 @@ from thalweg.base.schema import SYSTEM_PREFIX, Schema
 from thalweg.base.types import BOOLEAN, INT64, Field, Timestamp
 from thalweg.errors import PlanError, Span, TypeMismatch
 from thalweg.expr.aggregates import lookup
+from thalweg.expr.common_type import common_type
 from thalweg.expr.infer import resolve, type_of
 from thalweg.expr.nodes import Aggregate, Call, Cast, Column, Expr, Literal, Named
 from thalweg.plan.nodes import Plan, Project, SortKey
@@ -100,6 +101,8 @@ class Over(Plan):
         return f"Over {by} order {order} {self.frame}: {', '.join(map(str, self.aggregates))}"
 
 
+Reach = int | tuple[int | None, int | None]
+"""How far before the current row; or how far before it, and how far behind it."""
 FUNCTIONS = ("count", "sum", "avg", "mean", "min", "max", "first_value", "last_value", "lag", "lead")
 """The aggregates that slide."""
 _PLACED = ("first_value", "last_value")
@@ -224,6 +227,12 @@ class _Calls:
             self.shown.append(Named(name, Column(name)))
             return
         default, found = resolve(call.args[2], self._schema)
+        if common_type([held, found]) is None:
+            raise TypeMismatch(
+                f"the default of {call.function.upper()} has the type {found}, and its values {held}",
+                code="expr-wrong-type",
+                where=default.span or where,
+            )
         if found != held:
             default, _ = resolve(Cast(default, held, span=default.span), self._schema)
         value, rows = (f"{SYSTEM_PREFIX}{what} {name}" for what in ("value", "rows"))
@@ -283,8 +292,8 @@ class _Computed:
         return Project(plan, (*own, *(Named(name, value) for value, name in self._made.items())))
 
 
-def frame_of(rows: int | None, within_us: int | None) -> Frame:
-    """The frame of a number of rows or of some time.
+def frame_of(rows: Reach | None, within_us: Reach | None) -> Frame:
+    """The frame of a number of rows or of some time: before the current row, or before it and behind it.
 
     Raises:
         PlanError: `plan-over-frame` for both, or for less than nothing.
@@ -292,9 +301,14 @@ def frame_of(rows: int | None, within_us: int | None) -> Frame:
     if rows is not None and within_us is not None:
         raise PlanError("a frame counts rows or time, not both", code="plan-over-frame")
     reach = within_us if rows is None else rows
+    if isinstance(reach, tuple):
+        return Frame(rows is not None, *reach)
     if reach is not None and reach < 0:
         raise PlanError(
-            "a frame cannot reach back by less than nothing", code="plan-over-frame", found=str(reach)
+            "a frame cannot reach back by less than nothing",
+            code="plan-over-frame",
+            found=str(reach),
+            hint="a pair says where it starts, and where it ends: (3, -1) is from 3 before to 1 before",
         )
     return Frame(rows is not None, reach)
 
