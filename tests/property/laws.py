@@ -173,7 +173,7 @@ def rules_keep_results(r: Random) -> None:
     """Law 6: the rules together change neither mode's result."""
     case = random_case(r)
     check(case, batch(case, is_optimized=True), expected(case, judges=False), "optimized batch")
-    way = Way(is_optimized=True, parallelism=r.choice([1, 2]), rows_max=r.choice([7, 4096]))
+    way = replace(random_way(r, case.rows), is_optimized=True)
     check(case, stream(case, way).tables(), expected(case), f"{way}")
 
 

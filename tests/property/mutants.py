@@ -361,6 +361,7 @@ _ORDER = (laws.order_does_not_matter, laws.cuts_are_consistent)
 _RESTORE = (laws.restore_anywhere,)
 _QUERIES = (laws.queries_inside_queries,)
 _BAD = (laws.bad_rows_are_kept_apart,)
+_RULES = (laws.rules_keep_results,)
 
 
 def _mutant(
@@ -384,7 +385,9 @@ FIRST_SEEDS = {
     "panes close a second early": 1,
     "panes close a second late": 1,
     "windows close a second late": 9,
-    "ranks close a second early": 54,
+    "ranks close a second early": 337,
+    "groups close early": 163,
+    "keys close early": 14,
     "late a microsecond too late": 8,
     "judged by the whole batch": 3,
     "forgets late pairs": 1,
@@ -441,8 +444,8 @@ MUTANTS = (
     # rows and ranks
     _mutant("the last of ties wins", window_rank.WindowRankOp, "_numbered", _last_of_ties, _TABLES),
     _mutant("rank keeps a row per batch", window_rank.WindowRankOp, "_best", _first_row, _TABLES),
-    _mutant("groups close early", aggregation.Layout, "closed", _closes_all_groups, _TABLES),
-    _mutant("keys close early", closing.ClosingTimes, "closed", _closes_all, _TABLES),
+    _mutant("groups close early", aggregation.Layout, "closed", _closes_all_groups, _RULES),
+    _mutant("keys close early", closing.ClosingTimes, "closed", _closes_all, _RULES),
     _mutant("OVER takes nothing back", running_over, "_same", _finds_no_difference, _TABLES),
     _mutant("empty lists give a row", rowwise, "explode", _keeps_empty_lists, _TABLES),
     # queries inside queries

@@ -156,14 +156,10 @@ def _sliding(r: Random, plan: Plan, *, by_place: bool) -> Aggregate:
 
 def by_key_in_time(r: Random, plan: Plan) -> Plan | None:
     """Groups or first rows by the key of rows that find partners for a while, so that keys are forgotten."""
-    known = sorted(properties(plan).times)
-    simple = (Scan, Values, AssignWatermark, Filter, Project)
-    if (
-        not known
-        or not {"id", "k"} <= set(plan.schema.names)
-        or not all(isinstance(n, simple) for n in every_node(plan))
-    ):
+    found = next(filter(_has_key_and_time, every_node(plan)), None)
+    if found is None:
         return None
+    plan, known = found, sorted(properties(found).times)
     other, called = apart(plan, plan, lambda name: f"{name}_other")
     mine, others = Column(r.choice(known)), Column(called[r.choice(known)])
     near = [
@@ -181,3 +177,10 @@ def by_key_in_time(r: Random, plan: Plan) -> Plan | None:
     calls = [("a_count", Aggregate("count")), ("a_max", Aggregate("max", (Column(called["id"]),)))]
     calls.append(("a_different", Aggregate("count", (Column(called["id"]),), distinct=True)))
     return build.group_by(made, names, [*names, *(Named(n, c) for n, c in calls[: r.randint(1, 3)])])
+
+
+def _has_key_and_time(plan: Plan) -> bool:
+    """Whether these are rows of a source, of which no two have the same `id`."""
+    simple = (Scan, Values, AssignWatermark, Filter, Project)
+    is_simple = all(isinstance(n, simple) for n in every_node(plan))
+    return is_simple and bool(properties(plan).times) and {"id", "k"} <= set(plan.schema.names)

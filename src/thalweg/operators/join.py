@@ -9,21 +9,25 @@ Not here: how rows are kept and found (state/multimap.py), the description of th
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
 import polars as pl
 
 from thalweg.columnar.batch import WEIGHT, Batch, consolidate, join_batches
-from thalweg.columnar.eager import beside, filter_rows, gather_rows, numbers
+from thalweg.columnar.eager import beside, gather_rows, numbers, pick
 from thalweg.expr.evaluate import Predicate
+from thalweg.expr.nodes import columns_of
 from thalweg.operators.join_side import JoinSide, Taken
 from thalweg.operators.join_spec import MATCHES, SHOWN, JoinSpec
+from thalweg.operators.top_rows import TopOfBatchOp
 from thalweg.protocols.operator import Context, Output, Side
 
 Array = np.ndarray[Any, Any]
 LATE = "late"
+
+_Names = tuple[list[str], list[str]]
 
 
 class JoinOp:
@@ -41,6 +45,12 @@ class JoinOp:
     def __init__(self, spec: JoinSpec, context: Context) -> None:
         self._spec, self._rows_max = spec, context.rows_max
         self._residual = None if spec.residual is None else Predicate(spec.residual, spec.both)
+        self._read_by_residual = self._of_sides(() if spec.residual is None else columns_of(spec.residual))
+        if self._residual is not None and self._residual.is_checked:
+            # a row that fails is shown whole
+            self._read_by_residual = self._of_sides(spec.both.names)
+        self._first = None if spec.first is None else TopOfBatchOp(spec.first)
+        self._read_by_first = self._of_sides(() if self._first is None else self._first.reads)
         self._sides = [
             JoinSide(context.state(side.name), side, is_judged=judged, is_final=spec.emits_once)
             for side, judged in ((spec.left, spec.keeps_left), (spec.right, spec.keeps_right))
@@ -76,20 +86,39 @@ class JoinOp:
         side, other = self._sides[port], self._sides[1 - port]
         found = other.state.find(taken.keys)
         for places, rows in other.state.pairs(found, self._rows_max):
-            frame = self._pair(port, gather_rows(taken.frame, places), other.state.frame(rows))
-            if self._residual is not None:
-                mask = self._residual.mask(frame)
-                frame = filter_rows(frame, mask)
-                hits = mask.to_numpy()
-                places, rows = places[hits], rows[hits]
+            places, rows = self._wanted(port, taken, places, rows)
             if not len(rows):
                 continue
             if self._counts_pairs:
                 side.count(taken.rows[places], other.state.weights(rows))
                 other.count(rows, taken.weights_at(places))
             if self._emits_pairs:
+                frame = self._pair(port, gather_rows(taken.frame, places), other.state.frame(rows))
                 weights = taken.weights_at(places) * other.state.weights(rows) if self._defers else None
                 yield from self._emitted(_batch(frame, weights))
+
+    def _wanted(self, port: int, taken: Taken, places: Array, rows: Array) -> tuple[Array, Array]:
+        """The pairs that are emitted, told by the columns that say so: the others are not even read."""
+        if self._residual is not None:
+            looked_at = self._columns(port, taken, places, rows, self._read_by_residual)
+            hits = self._residual.mask(looked_at).to_numpy()
+            places, rows = places[hits], rows[hits]
+        if self._first is not None and len(rows):
+            some = self._first.chosen(self._columns(port, taken, places, rows, self._read_by_first))
+            if some is not None:
+                places, rows = places[some], rows[some]
+        return places, rows
+
+    def _columns(self, port: int, taken: Taken, places: Array, rows: Array, names: _Names) -> pl.DataFrame:
+        """Some columns of pairs."""
+        mine = gather_rows(pick(taken.frame, names[port]), places)
+        return self._pair(port, mine, self._sides[1 - port].state.frame(rows, names[1 - port]))
+
+    def _of_sides(self, names: Iterable[str]) -> _Names:
+        """Which columns of each input are among these."""
+        wanted = set(names)
+        left, right = ([n for n in s.columns if n in wanted] for s in (self._spec.left, self._spec.right))
+        return left, right
 
     def _pair(self, port: int, mine: pl.DataFrame, others: pl.DataFrame) -> pl.DataFrame:
         """Rows side by side, the left input's first."""

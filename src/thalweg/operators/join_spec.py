@@ -19,6 +19,7 @@ from thalweg.protocols.state import MultimapSpec, StateSpec
 if TYPE_CHECKING:
     # the operator's module loads the compiler, which a description must not
     from thalweg.operators.join import JoinOp
+    from thalweg.operators.top_rows import TopRowsSpec
 
 SHOWN, MATCHES, UNTIL = "shown", "matches", "until"
 """What is counted of a row: with which weight it is in the output, its partners, when it can be forgotten."""
@@ -77,6 +78,7 @@ class JoinSpec:
         both: the columns of a pair of rows, which the residual reads.
         emits_once: whether a row without a partner is emitted when it can find none any more, and stays; else
             at the next cut, and is taken back when one comes.
+        first: the rows of each key that suffice of pairs that are found together.
     """
 
     id: str
@@ -86,6 +88,7 @@ class JoinSpec:
     residual: Expr | None
     both: Schema
     emits_once: bool = False
+    first: TopRowsSpec | None = None
 
     def __hash__(self) -> int:
         return hash(self.id)
@@ -133,4 +136,5 @@ class JoinSpec:
         parts = [f"{a} = {b}" for a, b in pairs]
         parts += [] if self.residual is None else [str(self.residual)]
         until = [f"; {s.name} rows until {s.bound.until}" for s in (self.left, self.right) if s.bound.until]
-        return f"{self.kind} join on {' AND '.join(parts) or 'everything'}{''.join(until)}"
+        first = "" if self.first is None else f"; {self.first.describe()}"
+        return f"{self.kind} join on {' AND '.join(parts) or 'everything'}{first}{''.join(until)}"

@@ -227,17 +227,27 @@ class TopOfBatchOp(Step):
     def on_batch(self, port: int, batch: Batch) -> Iterator[Output]:
         """The rows that may be among the first."""
         del port
-        if self._skip or len(batch) <= self._spec.limit:
+        some = self.chosen(batch.frame)
+        yield batch if some is None else batch.gather(some)
+
+    @property
+    def reads(self) -> list[str]:
+        """The columns that it looks at."""
+        spec = self._spec
+        return list(dict.fromkeys((*spec.partition, *(k.column for k in spec.order), *spec.ties)))
+
+    def chosen(self, frame: pl.DataFrame) -> Array | None:
+        """Which rows may be among the first; None: all."""
+        if self._skip or frame.height <= self._spec.limit:
             self._skip = max(0, self._skip - 1)
-            yield batch
-            return
-        words = self._codec.encode(batch.frame)
+            return None
+        words = self._codec.encode(frame)
         groups = group_rows(words)
         self._best.clear()
-        _, sources = self._best.insert(groups.ids, self._spec.words(batch.frame), groups.height)
+        _, sources = self._best.insert(groups.ids, self._spec.words(frame), groups.height)
         # where few rows are left out it does not pay, and is tried again later
-        self._skip = _TRY_AGAIN if 8 * len(sources) > 7 * len(batch) else 0
+        self._skip = _TRY_AGAIN if 8 * len(sources) > 7 * frame.height else 0
         self._batches += 1
         if self._batches % _COMPACT_AFTER == 0:
             self._codec.compact(words)
-        yield batch if len(sources) == len(batch) else batch.gather(sources)
+        return None if len(sources) == frame.height else sources

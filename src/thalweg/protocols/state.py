@@ -151,8 +151,8 @@ class Multimap(Protocol):
         """(place in `slots`, row) for each row of each key, in bounded parts; -1 has no rows."""
         ...
 
-    def frame(self, rows: Array) -> pl.DataFrame:
-        """The columns of rows, in this order."""
+    def frame(self, rows: Array, names: Sequence[str] | None = None) -> pl.DataFrame:
+        """The columns of rows, in this order; only those of some names, in their order."""
         ...
 
     def weights(self, rows: Array) -> Array:

@@ -9,7 +9,7 @@ Not here: what a match is (operators/join.py).
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -131,9 +131,9 @@ class Multimap:
             if count:
                 yield places[:count], rows[:count]
 
-    def frame(self, rows: Array) -> pl.DataFrame:
-        """The columns of rows, in this order."""
-        return self._store.rows(rows)
+    def frame(self, rows: Array, names: Sequence[str] | None = None) -> pl.DataFrame:
+        """The columns of rows, in this order; only those of some names, in their order."""
+        return self._store.rows(rows, names)
 
     def weights(self, rows: Array) -> Array:
         """The weights of rows."""
@@ -272,7 +272,7 @@ class _Store(Protocol):
         """The number of each row, the numbers that are new, and where each of those is first (None: all)."""
         ...
 
-    def rows(self, numbers: Array) -> pl.DataFrame: ...
+    def rows(self, numbers: Array, names: Sequence[str] | None = None) -> pl.DataFrame: ...
 
     def free(self, numbers: Array) -> None: ...
 
@@ -311,8 +311,8 @@ class _Appended:
         rows = self._segments.append(frame)
         return rows, rows, None
 
-    def rows(self, numbers: Array) -> pl.DataFrame:
-        return self._segments.rows(numbers)
+    def rows(self, numbers: Array, names: Sequence[str] | None = None) -> pl.DataFrame:
+        return self._segments.rows(numbers, names)
 
     def free(self, numbers: Array) -> None:
         self._gone += len(numbers)
@@ -355,8 +355,9 @@ class _Distinct:
         first_places(rows, fresh, places)
         return rows, fresh, places
 
-    def rows(self, numbers: Array) -> pl.DataFrame:
-        return self._codec.decode(self._index.rows(numbers))
+    def rows(self, numbers: Array, names: Sequence[str] | None = None) -> pl.DataFrame:
+        frame = self._codec.decode(self._index.rows(numbers))
+        return frame if names is None else pick(frame, names)
 
     def free(self, numbers: Array) -> None:
         self._index.free(numbers)

@@ -6,12 +6,13 @@ of them; large ones stay as they are, and a row is never copied again once it is
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import polars as pl
 
-from thalweg.columnar.eager import below, gather_rows
+from thalweg.columnar.eager import below, gather_rows, pick
 
 Array = np.ndarray[Any, Any]
 
@@ -65,25 +66,27 @@ class Segments:
             self._parts[first:] = [pl.concat(self._parts[first:], rechunk=True)]
             del self._starts[first + 1 :]
 
-    def rows(self, numbers: Array) -> pl.DataFrame:
-        """The rows of these numbers, in this order."""
+    def rows(self, numbers: Array, names: Sequence[str] | None = None) -> pl.DataFrame:
+        """The rows of these numbers, in this order; only the columns of some names, in their order."""
         if not len(numbers):
-            return self._schema.to_frame()
-        if len(self._parts) == 1:
-            return gather_rows(self._parts[0], numbers)
+            none = self._schema.to_frame()
+            return none if names is None else pick(none, names)
+        parts = self._parts if names is None else [pick(p, names) for p in self._parts]
+        if len(parts) == 1:
+            return gather_rows(parts[0], numbers)
         if bool((numbers[1:] >= numbers[:-1]).all()):
-            return self._sorted_rows(numbers)
+            return self._sorted_rows(parts, numbers)
         order = np.argsort(numbers)
         back = np.empty_like(order)
         back[order] = np.arange(len(order))
-        return gather_rows(self._sorted_rows(numbers[order]), back)
+        return gather_rows(self._sorted_rows(parts, numbers[order]), back)
 
-    def _sorted_rows(self, numbers: Array) -> pl.DataFrame:
+    def _sorted_rows(self, parts: Sequence[pl.DataFrame], numbers: Array) -> pl.DataFrame:
         ends = np.searchsorted(numbers, [*self._starts[1:], self.height]).tolist()
         begins = [0, *ends[:-1]]
         found = [
             gather_rows(part, numbers[begin:end] - start)
-            for part, start, begin, end in zip(self._parts, self._starts, begins, ends, strict=True)
+            for part, start, begin, end in zip(parts, self._starts, begins, ends, strict=True)
             if begin < end
         ]
         return below(found) if len(found) > 1 else found[0]
