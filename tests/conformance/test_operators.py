@@ -420,6 +420,21 @@ def test_running_over(frame: Frame, order: str) -> None:
     check_operator(spec, changes(ROWS.select(columns)))
 
 
+@pytest.mark.parametrize("order", ["f, v", "s"])
+def test_places_in_partitions(order: str) -> None:
+    made = [
+        Named("part", Aggregate("ntile", (Literal(3, INT64),))),
+        Named("all", Aggregate("ntile", (Literal(99, INT64),))),
+    ]
+    made += [Named("share", Aggregate("percent_rank")), Named("upto", Aggregate("cume_dist"))]
+    specs = only(operators(over(scan(), ("k",), ORDERS[order], Frame(), made)), "RunningOver")
+    assert isinstance(specs[0], RunningOverSpec)
+    columns = ["k", "s", "v", "f"]
+    spec = replace(specs[0], columns={n: SCHEMA[n] for n in columns})
+    check_operator(spec, batches(ROWS.select(columns)))
+    check_operator(spec, changes(ROWS.select(columns)))
+
+
 def test_running_over_a_range_of_time() -> None:
     below = build.group_by(scan(), columns("k", "t"), columns("k", "t"))
     plan = over(below, ("k",), "t", Frame(False, 2 * SECOND), [Named("n", Aggregate("count"))])

@@ -37,7 +37,7 @@ from thalweg.plan.nodes import (
     Values,
     Window,
 )
-from thalweg.plan.over import Over, reads_places
+from thalweg.plan.over import RANKED, Over, reads_places
 from thalweg.progress.windows import WindowSpec
 
 REWRITES = {
@@ -242,7 +242,13 @@ def _over(plan: Over, below: str) -> str:
     first, last = _bound(plan.frame.reach, "PRECEDING"), _bound(plan.frame.end, "FOLLOWING")
     order = ", ".join(_ordered(k) for k in plan.sort_keys)
     over = f" OVER ({by}ORDER BY {order} RANGE BETWEEN {first} AND {last})"
-    made = [f"{_aggregate(a.expr, plan.input, over)} AS {_quoted(a.name)}" for a in plan.aggregates]
+    whole = f" OVER ({by}ORDER BY {order})"
+    made = []
+    for item in plan.aggregates:
+        assert isinstance(item.expr, Aggregate), "OVER holds aggregates"
+        name = item.expr.function
+        call = f"{name}(){whole}" if name in RANKED else _aggregate(item.expr, plan.input, over)
+        made.append(f"{call} AS {_quoted(item.name)}")
     return f"SELECT *, {', '.join(made)} FROM {below}"
 
 

@@ -33,9 +33,10 @@ from thalweg.plan.nodes import (
     SortKey,
     Values,
 )
-from thalweg.plan.over import FUNCTIONS, Frame, Over, over
+from thalweg.plan.over import FUNCTIONS, RANKED, Frame, Over, over
 from thalweg.plan.properties import properties
 
+SLIDING = tuple(f for f in FUNCTIONS if f not in RANKED)
 RankKind = Choice["row_number", "rank", "dense_rank"]
 
 
@@ -121,7 +122,17 @@ def over_rows(r: Random, plan: Plan) -> Plan | None:
         call = _sliding(r, plan, by_place=frame.is_rows or by_place)
         is_inexact = call.function == "avg" and isinstance(plan.schema.type_of(argument_of(call)), Float)
         made.append(Named(f"{'inexact' if is_inexact else 'a'}o{depth}_{number}", call))
+    made += _ranked(Random(f"{plan.schema} {made}"), depth, by_place=frame.is_rows or by_place)
     return over(plan, random_keys(r, plan), order, frame, made)
+
+
+def _ranked(r: Random, depth: int, *, by_place: bool) -> list[Named]:
+    """Now and then where rows are in their partition; parts of it only `by_place`."""
+    calls = [Named(f"inexact_{f}{depth}", Aggregate(f)) for f in ("percent_rank", "cume_dist")]
+    if by_place:
+        parts = Literal(r.choice([1, 2, 5, 50]), INT64)
+        calls.append(Named(f"part{depth}", Aggregate("ntile", (parts,))))
+    return r.sample(calls, 1) if r.random() < 0.15 else []
 
 
 def _frame(r: Random) -> Frame:
@@ -136,7 +147,7 @@ def _frame(r: Random) -> Frame:
 def _sliding(r: Random, plan: Plan, *, by_place: bool) -> Aggregate:
     """An aggregate that can slide; those that depend on the order of rows that tie only `by_place`."""
     function = r.choice(
-        [f for f in FUNCTIONS if by_place or f not in ("first_value", "last_value", "lag", "lead")]
+        [f for f in SLIDING if by_place or f not in ("first_value", "last_value", "lag", "lead")]
     )
     usable = columns_of_kind(plan)
     nested = columns_of_kind(plan, List)

@@ -48,7 +48,7 @@ from thalweg.plan.nodes import (
     Values,
     Window,
 )
-from thalweg.plan.over import Over
+from thalweg.plan.over import RANKED, Over
 from thalweg.plan.pairs import pairs_below
 from thalweg.plan.properties import properties, recomputes
 from thalweg.progress.windows import WindowSpec
@@ -452,7 +452,9 @@ def _over(plan: Over, below: list[R]) -> list[R]:
                 held = rows[first : max(0, last)]
             else:
                 held = [r for r in rows if is_within(plan, r, row)]
-            done.append(row.having(**{a.name: _of_rows(a.expr, held) for a in plan.aggregates}))
+            made = {a.name: _of_rows(a.expr, held) for a in plan.aggregates if not _is_ranked(a.expr)}
+            made |= {a.name: _ranked(plan, a.expr, rows, at) for a in plan.aggregates if _is_ranked(a.expr)}
+            done.append(row.having(**made))
     return done
 
 
@@ -465,3 +467,20 @@ def _of_rows(call: Expr, rows: list[R]) -> Any:
         values = [v for v in (r.values[str(call.args[0])] for r in rows) if v is not None]
         return None if not values else values[0] if call.function == "first_value" else values[-1]
     return aggregate(call, rows)
+
+
+def _is_ranked(call: Expr) -> bool:
+    return isinstance(call, Aggregate) and call.function in RANKED
+
+
+def _ranked(plan: Over, call: Expr, rows: list[R], at: int) -> Any:
+    """Where a row is among all rows of its partition."""
+    assert isinstance(call, Aggregate), "OVER holds aggregates"
+    if call.function == "ntile":
+        (buckets,) = (a.value for a in call.args if isinstance(a, Literal))
+        sizes = [len(rows) // buckets + (n < len(rows) % buckets) for n in range(buckets)]
+        return next(n + 1 for n in range(buckets) if at < sum(sizes[: n + 1]))
+    places = [compare(plan.sort_keys, r, rows[at]) for r in rows]
+    if call.function == "cume_dist":
+        return sum(p <= 0 for p in places) / len(rows)
+    return sum(p < 0 for p in places) / (len(rows) - 1) if len(rows) > 1 else 0.0

@@ -7,6 +7,7 @@ from thalweg.api.aggregates import (
     avg,
     collect,
     count,
+    cume_dist,
     first_value,
     lag,
     last_value,
@@ -15,6 +16,8 @@ from thalweg.api.aggregates import (
     max,  # noqa: A004 - written tw.max
     mean,
     min,  # noqa: A004 - written tw.min
+    ntile,
+    percent_rank,
     stddev_pop,
     stddev_samp,
     sum,  # noqa: A004 - written tw.sum
@@ -56,9 +59,12 @@ __all__ = [
     "approx_count_distinct",
     "array_agg",
     "collect",
+    "cume_dist",
     "first_value",
     "lag",
     "last_value",
+    "ntile",
+    "percent_rank",
     "lead",
     "listagg",
     "stddev_pop",

@@ -118,6 +118,21 @@ def lead(column: IntoColumn, rows: int = 1, default: Operand = None) -> Aggregat
     return _beside("lead", column, rows, default)
 
 
+def ntile(parts: int) -> AggregateExpression:
+    """In `over(…)`: which of so many parts of its partition the row is in; the first may have one more."""
+    return AggregateExpression(Aggregate("ntile", (Literal(parts, INT64),)))
+
+
+def percent_rank() -> AggregateExpression:
+    """In `over(…)`: the share of the other rows of the partition that are before the row and its peers."""
+    return AggregateExpression(Aggregate("percent_rank"))
+
+
+def cume_dist() -> AggregateExpression:
+    """In `over(…)`: the share of the rows of the partition up to the row and its peers."""
+    return AggregateExpression(Aggregate("cume_dist"))
+
+
 def _beside(function: str, column: IntoColumn, rows: int, default: Operand) -> AggregateExpression:
     with located(caller()):
         args = (_argument(column), Literal(rows, INT64))

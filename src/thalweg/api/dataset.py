@@ -394,8 +394,8 @@ class Dataset(Results):
         to date.
 
         Args:
-            aggregates: `count`, `sum`, `avg`, `min`, `max`, `first_value`, `last_value`, `lag` or `lead`,
-                each with a name of its own.
+            aggregates: `count`, `sum`, `avg`, `min`, `max`, `first_value` or `last_value`; whatever the
+                frame, `lag`, `lead`, `ntile`, `percent_rank` or `cume_dist`. Each with a name of its own.
             by: columns to order by; without `rows`, those that tie see each other.
             partition: look at rows with equal values of these columns only.
             rows: how many rows before the current one; by default all. A pair says how many before and how

@@ -19,7 +19,7 @@ import polars as pl
 from thalweg.base.types import DataType
 from thalweg.columnar.batch import BEFORE, OFFSET, SPLIT, Batch
 from thalweg.columnar.eager import beside, gather_rows, numbers, pick, without
-from thalweg.expr.nodes import Aggregate
+from thalweg.expr.nodes import Aggregate, Column
 from thalweg.operators.event_times import event_times
 from thalweg.operators.limit import position_order
 from thalweg.operators.slider import Slider
@@ -66,7 +66,8 @@ class OverSpec:
     @cached_property
     def arguments(self) -> tuple[str, ...]:
         """The columns that are aggregated."""
-        return tuple(dict.fromkeys(str(a) for _, call, _ in self.calls for a in call.args))
+        given = (a for _, call, _ in self.calls for a in call.args if isinstance(a, Column))
+        return tuple(dict.fromkeys(map(str, given)))
 
     @cached_property
     def ties(self) -> tuple[str, ...]:

@@ -40,7 +40,8 @@ from thalweg.columnar.sliding_rows import (
 from thalweg.errors import DataError
 from thalweg.expr import aggregates
 from thalweg.expr.decimals import pack
-from thalweg.expr.nodes import Aggregate
+from thalweg.expr.nodes import Aggregate, Column, Literal
+from thalweg.expr.placed import PLACES
 from thalweg.operators.event_times import event_times
 
 if TYPE_CHECKING:
@@ -74,7 +75,7 @@ class _Entry(NamedTuple):
 
 def entries(call: Aggregate, columns: dict[str, pl.DataType]) -> Iterator[tuple[_Entry, int]]:
     """What a call counts of its argument."""
-    if not call.args:
+    if not call.args or not isinstance(call.args[0], Column):
         return
     name = str(call.args[0])
     held, function = columns[name], call.function
@@ -154,6 +155,7 @@ class Slider:
             for e in wanted
             if e.is_distinct or self._is_numbered(e)
         }
+        self._places: dict[str, Array] = {}
         self._different = {e: KeyIndex(1) for e in wanted if e.is_distinct}
 
     def _windows(self, flags: list[int]) -> SlidingWindows:
@@ -184,14 +186,17 @@ class Slider:
 
     def take(self, frame: pl.DataFrame) -> list[Slid]:
         """Rows in order, as they come; what their windows hold."""
-        return self._take(frame, event_times(frame, self._spec.order), is_whole=False)
+        slots = self.index.insert(self._codec.encode(frame))
+        return self._take(frame, slots, event_times(frame, self._spec.order), is_whole=False)
 
     def take_whole(self, frame: pl.DataFrame, times: Array) -> list[Slid]:
         """All rows, partition by partition and in order; `times` are what frames go by."""
-        return self._take(frame, times, is_whole=True)
-
-    def _take(self, frame: pl.DataFrame, times: Array, *, is_whole: bool) -> list[Slid]:
         slots = self.index.insert(self._codec.encode(frame))
+        if any({*PLACES} & {*aggregates.lookup(c.function).parts} for _, c, _ in self._spec.calls):
+            self._places = dict(zip(PLACES, _places(slots, times), strict=True))
+        return self._take(frame, slots, times, is_whole=True)
+
+    def _take(self, frame: pl.DataFrame, slots: Array, times: Array, *, is_whole: bool) -> list[Slid]:
         numbered = {name: n.of(frame.get_column(name)) for name, n in self._numbered.items()}
         made = []
         for part in self._parts:
@@ -247,7 +252,7 @@ class Slider:
         exprs = []
         for number, (_, call, result) in enumerate(spec.calls):
             function = aggregates.lookup(call.function)
-            columns = {k: pl.col(_part_name(k, call) if call.args else _ROWS) for k in function.parts}
+            columns = {k: pl.col(_part_name(k, call)) for k in function.parts}
             exprs.append(function.finish(columns, result).alias(f"= {number}"))
         try:
             made = compute(frame, exprs)
@@ -269,12 +274,16 @@ class Slider:
         for _, call, _ in self._spec.calls:
             for kind in aggregates.lookup(call.function).parts:
                 name = _part_name(kind, call)
-                if call.args and name not in known:
+                if name != _ROWS and name not in known:
                     known.add(name)
                     yield self._part(kind, call, held).alias(name)
 
     def _part(self, kind: str, call: Aggregate, held: dict[_Entry, _Held]) -> pl.Series:
         """One part of a call."""
+        if kind in PLACES:
+            return numbers("", self._places[kind])
+        if isinstance(call.args[0], Literal):
+            return numbers("", np.full(len(self._places["number"]), call.args[0].value, np.int64))
         entry = next(e for e, _ in entries(call, dict(self._spec.columns)))
         found = held[entry]
         counts, least, most = (found.words[i] for i in (VALUES, LEAST, MOST))
@@ -330,7 +339,28 @@ class _Held(NamedTuple):
 
 
 def _part_name(kind: str, call: Aggregate) -> str:
+    if kind in PLACES:
+        return kind
     return f"{kind} {'distinct ' if call.distinct else ''}{call.args[0]}" if call.args else _ROWS
+
+
+def _places(slots: Array, ties: Array) -> tuple[Array, Array, Array, Array]:
+    """What `PLACES` says of each row."""
+    height = len(slots)
+    first = np.ones(height + 1, np.bool_)
+    first[1:-1] = slots[1:] != slots[:-1]
+    leads = first.copy()
+    leads[1:-1] |= ties[1:] != ties[:-1]
+    starts, ends = _runs(first)
+    peers, others = _runs(leads)
+    return np.arange(height) - starts + 1, peers - starts + 1, others - starts, ends - starts
+
+
+def _runs(marks: Array) -> tuple[Array, Array]:
+    """Where the run of each row starts and ends, by marks of the first rows (and behind the last)."""
+    at = np.flatnonzero(marks)
+    lengths = np.diff(at)
+    return np.repeat(at[:-1], lengths), np.repeat(at[1:], lengths)
 
 
 def _fill(entry: _Entry, column: pl.Series, words: Array, floats: Array) -> None:

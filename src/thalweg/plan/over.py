@@ -103,18 +103,20 @@ class Over(Plan):
 
 Reach = int | tuple[int | None, int | None]
 """How far before the current row; or how far before it, and how far behind it."""
-FUNCTIONS = ("count", "sum", "avg", "mean", "min", "max", "first_value", "last_value", "lag", "lead")
-"""The aggregates that slide."""
-_PLACED = ("first_value", "last_value")
 SHIFTED = ("lag", "lead")
 """Those that look at one row."""
+RANKED = ("ntile", "percent_rank", "cume_dist")
+"""Those that say where a row is among all rows of its partition."""
+_PLACED = ("first_value", "last_value")
+FUNCTIONS = ("count", "sum", "avg", "mean", "min", "max", *_PLACED, *SHIFTED, *RANKED)
+"""The aggregates that slide."""
 _FAR = 1 << 31
-_EXPECTED = "COUNT, SUM, AVG, MIN, MAX, FIRST_VALUE, LAST_VALUE, LAG or LEAD"
+_EXPECTED = f"{', '.join(f.upper() for f in FUNCTIONS[:-1])} or {FUNCTIONS[-1].upper()}"
 
 
 def reads_places(frame: Frame, calls: Iterable[Expr]) -> bool:
     """Whether it matters in which order rows of equal time are looked at."""
-    return frame.is_rows or any(isinstance(c, Aggregate) and c.function in _PLACED for c in calls)
+    return frame.is_rows or any(isinstance(c, Aggregate) and c.function in (*_PLACED, "ntile") for c in calls)
 
 
 def over(
@@ -126,7 +128,9 @@ def over(
     *,
     where: Span | None = None,
 ) -> Plan:
-    """Aggregates over the rows around each row; LAG and LEAD look at one row, whatever the frame.
+    """Aggregates over the rows around each row.
+
+    Those that look at one row, or at whole partitions, do so whatever the frame.
 
     Raises:
         TypeMismatch: `plan-over-order` for a frame of time in another order.
@@ -204,6 +208,10 @@ class _Calls:
         if call.function in SHIFTED:
             self._shifted(item.name, call, where)
             return
+        if call.function in RANKED:
+            self._step(Frame(False, None, None), item.name, _ranked(call, self._schema, where))
+            self.shown.append(Named(item.name, Column(item.name)))
+            return
         resolved, _ = resolve(call, self._schema)
         assert isinstance(resolved, Aggregate), "an aggregate resolves to an aggregate"
         _check(resolved, where)
@@ -242,12 +250,38 @@ class _Calls:
         self.shown.append(Named(name, Call("case", (is_none, default, Column(value)))))
 
 
+def _ranked(call: Aggregate, schema: Schema, where: Span | None) -> Aggregate:
+    """A call that says where a row is in its partition."""
+    _check_plain(call, "all rows of a partition", where)
+    if call.function == "ntile":
+        count = call.args[0] if len(call.args) == 1 else None
+        if not isinstance(count, Literal) or not isinstance(count.value, int) or not 0 < count.value < _FAR:
+            raise PlanError(
+                "NTILE needs a number of parts, 1 or more",
+                code="plan-over-frame",
+                where=where,
+                found=str(call),
+                expected="NTILE(4)",
+            )
+    resolved, _ = resolve(call, schema)
+    assert isinstance(resolved, Aggregate), "an aggregate resolves to an aggregate"
+    return resolved
+
+
+def _check_plain(call: Aggregate, what: str, where: Span | None) -> None:
+    if call.distinct or call.filter is not None:
+        word = "DISTINCT" if call.distinct else "FILTER"
+        raise PlanError(
+            f"{call.function.upper()} looks at {what}, and takes no {word}",
+            code="plan-over-frame",
+            where=where,
+        )
+
+
 def _distance(call: Aggregate, where: Span | None) -> int:
     """How many rows LAG or LEAD go."""
     name = call.function.upper()
-    if call.distinct or call.filter is not None:
-        what = "DISTINCT" if call.distinct else "FILTER"
-        raise PlanError(f"{name} looks at one row, and takes no {what}", code="plan-over-frame", where=where)
+    _check_plain(call, "one row", where)
     if not 1 <= len(call.args) <= 3:
         raise TypeMismatch(
             f"{name} takes a value, a number of rows and a default, and not {len(call.args)} arguments",

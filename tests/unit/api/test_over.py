@@ -62,6 +62,14 @@ def test_neighbours(mode: str) -> None:
 
 
 @MODES
+def test_places_in_partitions(mode: str) -> None:
+    made = data(mode).over(part=tw.ntile(2), share=tw.percent_rank(), upto=tw.cume_dist(), by="k")
+    assert sorted(column(made, "part")) == [1, 1, 2, 2]
+    assert column(made, "share") == [0, 0, 1, 0]
+    assert column(made, "upto") == [0.75, 0.75, 1, 0.75]
+
+
+@MODES
 @pytest.mark.parametrize(
     ("how", "expected"),
     [
@@ -110,6 +118,9 @@ def test_dense_rank(mode: str) -> None:
         (lambda d: d.over(by="t"), "plan-over-aggregate"),
         (lambda d: d.over(tw.count(), by="t", rows=(1, -2)), "plan-over-frame"),
         (lambda d: d.over(tw.lag("v", -1), by="t"), "plan-over-frame"),
+        (lambda d: d.over(tw.ntile(0), by="t"), "plan-over-frame"),
+        (lambda d: d.over(tw.cume_dist().filter(tw.col("v") > 1), by="t"), "plan-over-frame"),
+        (lambda d: d.over(tw.call("cume_dist", tw.col("v")), by="t"), "expr-wrong-type"),
         (lambda d: d.over(tw.lag("v").filter(tw.col("v") > 1), by="t"), "plan-over-frame"),
         (lambda d: d.over(tw.call("lag", tw.col("v"), 1, 2, 3), by="t"), "expr-wrong-type"),
         (lambda d: d.over(tw.lag("v", 1, "x"), by="t"), "expr-wrong-type"),

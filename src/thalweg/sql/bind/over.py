@@ -13,7 +13,7 @@ from sqlglot import exp
 from thalweg.base.types import INT64
 from thalweg.expr.nodes import Aggregate, Column, Expr, Literal, Named
 from thalweg.plan.nodes import Plan
-from thalweg.plan.over import SHIFTED, Frame, over
+from thalweg.plan.over import RANKED, SHIFTED, Frame, over
 from thalweg.sql import problems
 from thalweg.sql.bind import literals
 from thalweg.sql.bind.calls import function_name
@@ -37,8 +37,8 @@ class Sliding:
     condition: exp.Expr | None = None
     """What FILTER says."""
     is_distinct: bool = False
-    distance: Literal | None = None
-    """How many rows away LAG and LEAD look: an argument behind the first one."""
+    number: Literal | None = None
+    """How many rows away LAG and LEAD look, behind the first argument; the number of parts of NTILE."""
 
     @property
     def expressions(self) -> tuple[exp.Expr, ...]:
@@ -51,8 +51,8 @@ class Sliding:
         partition = [*by, *(next(columns) for _ in self.partition)]
         order = [sort_key(next(columns), o) for o in self.order]
         arguments: list[Expr] = [Column(next(columns)) for _ in self.arguments]
-        if self.distance is not None:
-            arguments.insert(1, self.distance)
+        if self.number is not None:
+            arguments.insert(1, self.number)
         call = Aggregate(self.function, tuple(arguments), self.is_distinct)
         if self.condition is not None:
             call = replace(call, filter=Column(next(columns)))
@@ -74,10 +74,10 @@ def sliding(node: exp.Expr, named: Mapping[str, exp.Expr]) -> Sliding:
         arguments = tuple(arguments[0].expressions)
     if name.lower() == "count" and any(isinstance(a, exp.Star) for a in arguments):
         arguments = ()
-    distance = None
-    if name.lower() in SHIFTED and len(arguments) > 1:
-        distance = _distance(name, arguments[1])
-        arguments = (arguments[0], *arguments[2:])
+    number, at = None, 1 if name.lower() in SHIFTED else 0
+    if name.lower() in (*SHIFTED, "ntile") and len(arguments) > at:
+        number = _number(name, arguments[at])
+        arguments = (*arguments[:at], *arguments[at + 1 :])
     window = window_of(node, named)
     order = window.args.get("order")
     if order is None:
@@ -88,19 +88,21 @@ def sliding(node: exp.Expr, named: Mapping[str, exp.Expr]) -> Sliding:
             expected=f"{name.upper()}(…) OVER (PARTITION BY … ORDER BY time …)",
         )
     partition = tuple(window.args.get("partition_by") or ())
-    if name.lower() in SHIFTED and window.args.get("spec") is not None:
-        raise problems.meaning(f"{name.upper()} looks at one row and takes no ROWS or RANGE", span_of(window))
+    if name.lower() in (*SHIFTED, *RANKED) and window.args.get("spec") is not None:
+        what = "one row" if name.lower() in SHIFTED else "whole partitions"
+        raise problems.meaning(f"{name.upper()} looks at {what} and takes no ROWS or RANGE", span_of(window))
     order = tuple(order.expressions)
     frame = _frame(window)
-    return Sliding(name.lower(), arguments, partition, order, frame, node, condition, is_distinct, distance)
+    return Sliding(name.lower(), arguments, partition, order, frame, node, condition, is_distinct, number)
 
 
-def _distance(name: str, node: exp.Expr) -> Literal:
-    """How many rows LAG and LEAD go."""
+def _number(name: str, node: exp.Expr) -> Literal:
+    """How many rows LAG and LEAD go, or how many parts there are."""
     if isinstance(node, exp.Literal) and str(node.this).isdigit():
         return Literal(int(node.this), INT64, span=span_of(node))
+    what = "parts, 1 or more" if name.lower() == "ntile" else "rows, 0 or more"
     raise problems.meaning(
-        f"{name.upper()} needs a whole number of rows, 0 or more", span_of(node), code="plan-over-frame"
+        f"{name.upper()} needs a whole number of {what}", span_of(node), code="plan-over-frame"
     )
 
 
