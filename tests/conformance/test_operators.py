@@ -206,6 +206,30 @@ def test_pane_group_against_polars(window: str) -> None:
     check_operator(operators(grouped(window, "numbers")), batches(ROWS), expected=pl.concat(expected))
 
 
+def shared(window: str, keys: tuple[str, ...]) -> list[OperatorSpec]:
+    """What a grouping goes through that shares its panes with two others, from the source on."""
+    kinds = {"numbers": window, "floats": "hopping", "rows": "tumbling"}
+    writes, below = [], scan()
+    for kind, of in kinds.items():
+        made = [Named("n", Aggregate("count"))] if kind == "rows" else calls(kind)
+        by = columns(*keys, *BOUNDS)
+        plan = build.group_by(build.window(below, "t", WINDOWS[of]), by, [*by, *made])
+        writes.append(Write(plan, MemorySink()))
+    stages = plan_job(writes, name="kit", parallelism=2).stages
+    chain = [*stages[0].operators, *stages[1].operators]
+    return [o for o in chain if type(o).__name__ != "RowwiseSpec"]
+
+
+@pytest.mark.parametrize("keys", [("k",), ("s", "k"), ()])
+@pytest.mark.parametrize("window", WINDOWS)
+def test_common_panes(window: str, keys: tuple[str, ...]) -> None:
+    chain = shared(window, keys)
+    assert only(chain, "CommonPanes", "Partials", "OwnPanes", "Grouping") == chain
+    check_operator(chain[:1], timed(ROWS))
+    check_operator(chain[:1], timed(placed(ROWS)))
+    check_operator(chain, timed(ROWS), time=WINDOW_END)
+
+
 @pytest.mark.parametrize("keys", [("k",), ()])
 @pytest.mark.parametrize("window", WINDOWS)
 def test_window_group(window: str, keys: tuple[str, ...]) -> None:

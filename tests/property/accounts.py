@@ -11,6 +11,7 @@ from collections.abc import Callable
 from tests.property.harness import Outcome
 from thalweg.job.job import Edge, Stage
 from thalweg.operators.as_of_spec import AsOfSpec
+from thalweg.operators.common_panes import CommonPanesSpec, OwnPanesSpec
 from thalweg.operators.join_spec import JoinSpec
 from thalweg.operators.over import OverSpec
 from thalweg.operators.rowwise import ExplodeStep, MapStep, RowwiseSpec
@@ -48,6 +49,16 @@ def _check_chain(outcome: Outcome, stage: Stage) -> None:
             assert late <= rows_in, f"{operator.id}: {rows_in} in, {late} late"
         elif isinstance(operator, (OverSpec, SessionsSpec)):
             assert rows_in == rows_out + late, f"{operator.id}: {rows_in} in, {rows_out} out, {late} late"
+        elif isinstance(operator, CommonPanesSpec):
+            most = sum(-(-w.window.size_us // w.window.slide_us) for w in operator.windows)
+            assert late <= rows_in * most, f"{operator.id}: {rows_in} in, {late} late"
+            assert rows_out <= rows_in, f"{operator.id} made rows"
+            kinds = {w.window for w in operator.windows}
+            if len(kinds) == 1 and min(kinds, key=str).kind == "tumbling":
+                lost = (rows_in - rows_out) * len(operator.windows)
+                assert lost == late, f"{operator.id}: {rows_in} in, {rows_out} out, {late} late"
+        elif isinstance(operator, OwnPanesSpec):
+            assert rows_out <= rows_in, f"{operator.id} made rows"
         elif isinstance(operator, WindowsSpec):
             window = operator.window
             if window.kind == "tumbling":

@@ -14,6 +14,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from random import Random
 from typing import Any
+from unittest import mock
 
 import numpy as np
 import polars as pl
@@ -31,6 +32,7 @@ from tests.property.harness import (
     random_way,
     stream,
 )
+from tests.property.pane_plans import pane_case
 from tests.property.plans import Case, every_node, minus, random_case, random_windows, scan
 from tests.property.queries import random_query_case
 from tests.property.recording import Table, same
@@ -39,6 +41,7 @@ from tests.property.window_plans import window_case
 from tests.property.worlds import SECOND, PacedSource, World, random_world
 from thalweg.checkpoint.snapshot import JobSnapshot
 from thalweg.expr.nodes import Aggregate, Call, Column, Expr, Named
+from thalweg.physical import planner
 from thalweg.plan import build
 from thalweg.plan.as_of import AsOfJoin
 from thalweg.plan.nodes import (
@@ -145,6 +148,23 @@ def windows_have_any_name(r: Random) -> None:
     ways = [replace(random_way(r, case.rows), rows_max=30, parallelism=n, is_optimized=False) for n in (1, 3)]
     logs, _ = interrupted(case, [replace(w, has_one_writer=False) for w in ways], r)
     check(case, [log.table() for log in logs], wanted, f"restored, {ways}")
+
+
+def panes_are_shared_unseen(r: Random) -> None:
+    """Laws 1, 4 and 5: groupings that share panes give what they give alone, late rows included."""
+    case = pane_case(r)
+    check(case, batch(case, is_optimized=r.random() < 0.5), expected(case, judges=False), "batch")
+    wanted = expected(case)
+    way = random_way(r, case.rows)
+    check(case, stream(case, way).tables(), wanted, f"{way}")
+    with mock.patch.object(planner, "find_common_panes", return_value={}):
+        check(case, stream(case, way).tables(), wanted, f"alone, {way}")
+    ways = [replace(random_way(r, case.rows), parallelism=n) for n in r.choice([(1, 3, 2), (2, 1), (3, 3)])]
+    alike = {"is_optimized": way.is_optimized, "has_one_writer": False, "changelog": None, "rows_max": 30}
+    ways = [replace(w, **alike) for w in ways]
+    logs, _ = interrupted(case, ways, r)
+    check(case, [log.table() for log in logs], wanted, f"restored, {ways}")
+    check_accounts(stream(case, replace(way, rows_max=30)))
 
 
 def order_does_not_matter(r: Random) -> None:
@@ -315,7 +335,7 @@ LAWS: tuple[Law, ...] = (
     *(windows_have_any_name, cuts_do_not_matter, order_does_not_matter, restore_anywhere),
     *(rules_keep_results, every_row_is_accounted_for, cuts_are_consistent, windows_close_in_time),
     *(totals_balance_at_every_cut, delay_does_not_matter, float_sums_do_not_drift),
-    *(queries_inside_queries, queries_inside_follow),
+    *(queries_inside_queries, queries_inside_follow, panes_are_shared_unseen),
 )
 
 

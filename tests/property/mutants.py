@@ -27,6 +27,7 @@ from thalweg.expr.nodes import Call, Column
 from thalweg.operators import (
     aggregation,
     closing,
+    common_panes,
     extremes,
     limit,
     pane_group,
@@ -39,6 +40,8 @@ from thalweg.operators import (
 )
 from thalweg.operators import windows as windowing
 from thalweg.operators.aggregation import DONE, NEVER
+from thalweg.physical import common_panes as finding_panes
+from thalweg.physical import lazy_sharing
 from thalweg.plan import attach, properties
 from thalweg.progress import merge
 from thalweg.progress.owner import WatermarkOwner
@@ -160,6 +163,24 @@ def _counts_everywhere(original: Any) -> Any:
         )
 
     return judge
+
+
+def _in_time_for_all(_: Any) -> Any:
+    """A row that is in time for some windows counts for all of those that share its pane."""
+    return lambda self, batch, times: self._spec.grid.pane_start(times)
+
+
+def _first_places(original: Any) -> Any:
+    """The first accumulators are taken for the grouping's own."""
+    return lambda self: np.arange(len(original(self)))
+
+
+def _wider_panes(original: Any) -> Any:
+    return lambda column, grid: original(column, WindowSpec.tumbling(2 * grid.size_us, grid.offset_us))
+
+
+def _coarser(original: Any) -> Any:
+    return lambda windows: 2 * original(windows)
 
 
 def _greatest_of_splits(_: Any) -> Any:
@@ -355,6 +376,7 @@ def _null_for_none(_: Any) -> Any:
 
 
 _TABLES = (laws.batch_equals_stream, laws.cuts_do_not_matter, laws.cuts_are_consistent)
+_PANES = (laws.panes_are_shared_unseen,)
 _NAMES = (laws.windows_have_any_name,)
 _LATE = (laws.windows_close_in_time, laws.late_rows_are_judged, laws.every_row_is_accounted_for)
 _ORDER = (laws.order_does_not_matter, laws.cuts_are_consistent)
@@ -434,6 +456,12 @@ MUTANTS = (
     _mutant("late rows count in open panes", WindowSpec, "judge", _counts_everywhere, _LATE),
     _mutant("takes waiting rows for punctual", properties, "_times_of", _all_times, _NAMES),
     _mutant("forgets late pairs", windowing.WindowsOp, "_judge", _no_late_output, _LATE),
+    _mutant(
+        "late rows count in common panes", common_panes.CommonPanesOp, "_reached", _in_time_for_all, _PANES
+    ),
+    _mutant("takes the first parts of panes", common_panes.OwnPanesSpec, "places", _first_places, _PANES),
+    _mutant("common panes of a batch are too wide", lazy_sharing, "pane_of", _wider_panes, _PANES),
+    _mutant("common panes are too wide", finding_panes, "common_width", _coarser, _PANES),
     _mutant("cumulating windows start late", WindowSpec, "window_start", _sized, _TABLES),
     _mutant("the fastest split decides", WatermarkOwner, "_publish", _greatest_of_splits, _ORDER + _LATE),
     _mutant("the fastest input decides", merge, "_lowest", _greatest, _ORDER),

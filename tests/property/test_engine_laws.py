@@ -15,6 +15,7 @@ from tests.property.census import CENSUS
 from tests.property.harness import random_way, stream
 from tests.property.laws import Law
 from tests.property.oracle import REWRITES
+from tests.property.pane_plans import pane_case
 from tests.property.plans import random_case
 from tests.suites.fuzz_sql import check_plan
 from thalweg.plan.nodes import JoinKind
@@ -78,3 +79,16 @@ def test_the_laws_meet_every_kind_of_step() -> None:
     met = CENSUS.counts - before
     assert set(met) <= set(MET), "the laws met a kind of step that is not listed"
     assert [n for n in MET if not met[n]] == []
+
+
+@pytest.mark.slow
+def test_the_law_of_panes_meets_shared_ones() -> None:
+    before = CENSUS.counts.copy()
+    for seed in range(40):
+        r = Random(seed)
+        case = pane_case(r)
+        stream(case, random_way(r, 200))
+    met = CENSUS.counts - before
+    assert met["CommonPanes"] > 10
+    assert met["OwnPanes"] > 20
+    assert met["late rows"] > 100

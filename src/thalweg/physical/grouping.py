@@ -24,7 +24,7 @@ from thalweg.operators.limit import LimitSpec
 from thalweg.operators.partials import PartialsSpec
 from thalweg.operators.rowwise import FilterStep, ProjectStep
 from thalweg.operators.windows import WindowsSpec
-from thalweg.physical import needs, sessions
+from thalweg.physical import needs, sessions, sharing
 from thalweg.physical.arguments import argument_name, arguments, call_of, counts_values, named_calls
 from thalweg.physical.distinct import columns_of_values, find_values, label, place_values
 from thalweg.physical.panes import Panes, pane_window
@@ -61,6 +61,9 @@ def place_window(planner: Planner, plan: Window, *, shares_panes: bool) -> OpenS
 
 def place_group_by(planner: Planner, plan: GroupBy) -> OpenStage:
     """A grouping: per window once, or running with changes."""
+    common = planner.common_panes.get(plan)
+    if common is not None:
+        return sharing.place_member(planner, plan, common)
     closing = closing_window(plan)
     shared = pane_window(plan)
     if shared is not None and any(planner.needs.readers(p) > 1 for p in (shared.window, *shared.between)):
@@ -103,6 +106,16 @@ def _place_panes(planner: Planner, panes: Panes, window: Window) -> OpenStage:
         else:
             stage.steps.append(ProjectStep(step.items, step.input.schema))
     return stage
+
+
+def shares_panes(plan: GroupBy) -> bool:
+    """Whether windows can be put together from panes that were added up before the exchange."""
+    closing = closing_window(plan)
+    if closing is None or window_lag(closing, properties(plan.input)) is not None:
+        return False
+    if properties(plan.input).is_updating or _keeps_windows_apart(plan) or needs.reads_positions(plan):
+        return False
+    return can_split(shape_of(plan, ())[0])
 
 
 def shape_of(plan: GroupBy, keys: tuple[str, ...]) -> tuple[GroupingSpec, tuple[Named, ...]]:

@@ -12,7 +12,7 @@ from typing import Protocol
 
 import polars as pl
 
-from thalweg.base.schema import STAMP
+from thalweg.base.schema import STAMP, Schema
 from thalweg.base.types import TIMESTAMP_LTZ, DataType
 from thalweg.columnar.batch import OFFSET, SPLIT
 from thalweg.errors import DataError
@@ -26,9 +26,11 @@ from thalweg.operators.limit import position_order
 from thalweg.operators.rowwise import apply_frame_function, projection_with
 from thalweg.operators.window_rank import WindowRankSpec, number_rows
 from thalweg.physical import needs
+from thalweg.physical.common_panes import find_common_panes
 from thalweg.physical.joining import as_of_spec
 from thalweg.physical.lazy_joins import as_of_frames, join_frames
 from thalweg.physical.lazy_sessions import group_sessions, session_rows
+from thalweg.physical.lazy_sharing import CommonFrame, can_share, group_common_panes
 from thalweg.physical.lazy_windows import group_panes, window_rows
 from thalweg.physical.over import over_spec, running_spec
 from thalweg.plan.as_of import AsOfJoin
@@ -89,6 +91,8 @@ class LazyBuilder:
         self._reading = reading
         self._needs = needs.find(roots)
         self._built: dict[Plan, pl.LazyFrame] = {}
+        self.common_panes = find_common_panes(roots, self._needs, can_share)
+        self.panes_built: dict[int, CommonFrame] = {}
         self._scans = 0
 
     def build(self, plan: Plan) -> pl.LazyFrame:
@@ -195,6 +199,9 @@ class LazyBuilder:
     def _group_by(self, plan: GroupBy) -> pl.LazyFrame:
         from thalweg.physical.arguments import over_columns
 
+        common = self.common_panes.get(plan)
+        if common is not None:
+            return group_common_panes(self, plan, common)
         plan = over_columns(plan)
         for by_window in (group_panes, group_sessions):
             made = by_window(self, plan)
@@ -202,7 +209,9 @@ class LazyBuilder:
                 return made
         below = self.build(plan.input)
         is_placed = needs.has_positions(plan.input, self._needs)
-        calls = [lazy_call(a.expr, plan.input, is_placed=is_placed).alias(a.name) for a in plan.aggregates]
+        calls = [
+            lazy_call(a.expr, plan.input.schema, is_placed=is_placed).alias(a.name) for a in plan.aggregates
+        ]
         if not plan.keys:
             return below.select(calls)
         return below.group_by(plan.keys).agg(calls).select(list(plan.schema.names))
@@ -238,11 +247,11 @@ class LazyBuilder:
         return number_rows(below, spec)
 
 
-def lazy_call(expr: object, below: Plan, *, is_placed: bool = False) -> pl.Expr:
+def lazy_call(expr: object, below: Schema, *, is_placed: bool = False) -> pl.Expr:
     """An aggregate over the rows of a group, whose arguments are columns."""
     assert isinstance(expr, Aggregate), "a grouping holds aggregates"
     assert all(isinstance(a, Column) for a in expr.args[:1]), "arguments are computed before"
-    held = type_of(expr.args[0], below.schema) if expr.args else type_of(expr, below.schema)
+    held = type_of(expr.args[0], below) if expr.args else type_of(expr, below)
     entry = aggregates.of_call(expr)
     columns = [pl.col(str(a)) for a in expr.args[:1]]
     if expr.distinct:

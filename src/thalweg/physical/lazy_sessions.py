@@ -45,7 +45,7 @@ def group_sessions(builder: LazyBuilder, plan: GroupBy) -> pl.LazyFrame | None:
     for step in found.steps:
         frame = projection_with(step.items, step.input.schema, [_FIRST, _LAST]).lazy(frame)
     ends = [pl.col(_FIRST).min(), pl.col(_LAST).max()]
-    calls = [lazy_call(a.expr, plan.input).alias(a.name) for a in plan.aggregates]
+    calls = [lazy_call(a.expr, plan.input.schema).alias(a.name) for a in plan.aggregates]
     if can_merge(plan):
         # rows of one key that fall into the same stretch of one gap are in the same session
         stretch = (pl.col(_FIRST) // gap).alias(_STRETCH)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import polars as pl
@@ -18,13 +18,13 @@ from thalweg.plan.nodes import (
     Window,
 )
 from thalweg.plan.properties import WINDOW_TIME_US, bound_type
-from thalweg.plan.window_columns import Bound
+from thalweg.plan.window_columns import Bound, WindowColumns
 from thalweg.progress.windows import WindowSpec
 
 if TYPE_CHECKING:
     from thalweg.physical.lazy import LazyBuilder
 
-_PANE, _END = "__pane", "__end"
+PANE, _END = "__pane", "__end"
 _MERGES = {"count": "sum", "sum": "sum", "min": "min", "max": "max"}
 """How the value of a window follows from the values of its panes."""
 
@@ -80,22 +80,34 @@ def group_panes(builder: LazyBuilder, plan: GroupBy) -> pl.LazyFrame | None:
     if window.window.kind == "tumbling":
         return None
     below = checked_time(builder.build(window.input), window.column)
-    time = pl.col(window.column).to_physical()
-    pane = _floor(time, window.window.pane_us, window.window.offset_us)
-    frame = below.with_columns(pane.alias(_PANE))
+    frame = below.with_columns(pane_of(window.column, window.window))
     for step in found.steps:
         frame = _apply(frame, step)
     keys = found.keys(plan)
-    calls = [lazy_call(a.expr, plan.input).alias(a.name) for a in plan.aggregates]
-    panes = frame.group_by([*keys, _PANE]).agg(calls)
-    start = pl.col(_PANE)
-    ends = pl.int_ranges(
-        _first_end(start, window.window), _last_end(start, window.window) + 1, window.window.slide_us
-    )
-    ended = panes.with_columns(ends.alias(_END)).explode(_END)
+    calls = [lazy_call(a.expr, plan.input.schema).alias(a.name) for a in plan.aggregates]
+    panes = frame.group_by([*keys, PANE]).agg(calls)
+    return of_panes(panes, plan, window, found.columns, keys)
+
+
+def of_panes(
+    panes: pl.LazyFrame, plan: GroupBy, window: Window, columns: WindowColumns, keys: Sequence[str]
+) -> pl.LazyFrame:
+    """The windows of a grouping, from its aggregates by pane."""
+    start = pl.col(PANE)
+    first, last = _first_end(start, window.window), _last_end(start, window.window)
+    if window.window.kind == "tumbling":
+        ended = panes.with_columns(first.alias(_END))
+    else:
+        ends = pl.int_ranges(first, last + 1, window.window.slide_us)
+        ended = panes.with_columns(ends.alias(_END)).explode(_END)
     merged = ended.group_by([*keys, _END]).agg([merged_call(a.expr, a.name) for a in plan.aggregates])
-    made = merged.with_columns(_bounds(pl.col(_END), window, found.columns.bounds))
+    made = merged.with_columns(_bounds(pl.col(_END), window, columns.bounds))
     return made.select(list(plan.schema.names))
+
+
+def pane_of(column: str, window: WindowSpec) -> pl.Expr:
+    """The pane of each row."""
+    return _floor(pl.col(column).to_physical(), window.pane_us, window.offset_us).alias(PANE)
 
 
 def _apply(frame: pl.LazyFrame, step: Project | Filter) -> pl.LazyFrame:
@@ -104,7 +116,7 @@ def _apply(frame: pl.LazyFrame, step: Project | Filter) -> pl.LazyFrame:
 
     if isinstance(step, Filter):
         return Predicate(step.condition, step.input.schema).lazy(frame)
-    return projection_with(step.items, step.input.schema, [_PANE]).lazy(frame)
+    return projection_with(step.items, step.input.schema, [PANE]).lazy(frame)
 
 
 def can_merge(plan: GroupBy) -> bool:

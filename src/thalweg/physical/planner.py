@@ -27,7 +27,8 @@ from thalweg.operators.rowwise import (
     UnplaceStep,
 )
 from thalweg.operators.split_names import SplitNamesSpec
-from thalweg.physical import grouping, joining, lookups, needs, over, ranking, sessions
+from thalweg.physical import grouping, joining, lookups, needs, over, ranking, sessions, sharing
+from thalweg.physical.common_panes import find_common_panes
 from thalweg.plan.as_of import AsOfJoin
 from thalweg.plan.keys import DeclaredKey
 from thalweg.plan.late import Behind
@@ -104,6 +105,8 @@ class Planner:
         self._names: dict[str, int] = {}
         self._placed: dict[Plan, OpenStage] = {}
         self.window_ports: dict[Plan, tuple[OpenStage, str]] = {}
+        self.common_panes = find_common_panes(roots, self.needs, grouping.shares_panes)
+        self.panes_placed: dict[int, sharing.Placed] = {}
 
     def job(self, roots: Sequence[Plan], name: str) -> Job:
         """The job of all roots."""

@@ -18,6 +18,7 @@ from thalweg.columnar.batch import OFFSET, SPLIT
 from thalweg.errors import PlanError
 from thalweg.expr.nodes import Column, Expr
 from thalweg.operators.aggregation import can_split
+from thalweg.operators.common_panes import CommonPanesSpec
 from thalweg.operators.rowwise import ProjectStep
 from thalweg.operators.session_group import SessionGroupSpec, SessionPartialsSpec
 from thalweg.operators.session_rows import SessionRowsSpec
@@ -90,7 +91,17 @@ def slack_of(plan: Window | SessionWindow) -> int | None:
 
 def late_port(stage: OpenStage) -> str:
     """The output for the late rows of the next window step of a stage."""
-    before = sum(isinstance(o, (WindowsSpec, SessionsSpec)) for o in stage.operators)
+    return numbered_port(ports_before(stage))
+
+
+def ports_before(stage: OpenStage) -> int:
+    """How many outputs for late rows the steps of a stage have."""
+    panes = (len(o.windows) for o in stage.operators if isinstance(o, CommonPanesSpec))
+    return sum(isinstance(o, (WindowsSpec, SessionsSpec)) for o in stage.operators) + sum(panes)
+
+
+def numbered_port(before: int) -> str:
+    """The output for late rows behind so many others of the stage."""
     return f"{LATE}{before + 1}" if before else LATE
 
 
