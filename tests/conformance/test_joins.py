@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from itertools import chain, zip_longest
 from typing import Any, get_args
@@ -14,7 +15,7 @@ from thalweg.columnar.batch import BEFORE, Batch
 from thalweg.connectors.memory import frame_source
 from thalweg.expr.literals import literal_of
 from thalweg.expr.nodes import Aggregate, Call, Column, Expr, Named, conjunction
-from thalweg.physical.joining import join_spec
+from thalweg.physical.joining import broadcast_spec, join_spec
 from thalweg.plan import build
 from thalweg.plan.join import apart, join
 from thalweg.plan.nodes import Join, JoinKind, Plan, Scan
@@ -144,3 +145,51 @@ def test_sides_with_the_same_names_are_kept_apart() -> None:
     other, called = apart(one, one, lambda name: f"{name}_2")
     assert called == {n: f"{n}_2" for n in COLUMNS}
     assert other.schema.names == tuple(called.values())
+
+
+# One input first -----------------------------------------------------------------------------------
+
+
+SMALL_ON = {"left": ("inner", "right"), "right": ("inner", "left", "semi", "anti")}
+
+
+def first_spec(kind: JoinKind, condition: str, first: Any, *, is_updating: bool) -> Any:
+    """The operator of a join that reads one input first; `is_updating`: rows of the other change."""
+    sides = [side(f, is_updating=is_updating and n != first) for f, n in ((LEFT, "left"), (RIGHT, "right"))]
+    plan = join(sides[0], sides[1], kind, CONDITIONS[condition])
+    assert isinstance(plan, Join), "keys that are columns need no projection"
+    return broadcast_spec(replace(plan, first=first), "join")
+
+
+@pytest.mark.parametrize("condition", CONDITIONS)
+@pytest.mark.parametrize(("first", "kind"), [(f, k) for f, kinds in SMALL_ON.items() for k in kinds])
+def test_one_input_first(first: str, kind: JoinKind, condition: str) -> None:
+    made = first_spec(kind, condition, first, is_updating=False)
+    right_first = first == "right"
+    mine = [_rows(0 if right_first else 1, b) for b in batches(LEFT if right_first else RIGHT, 4)]
+    small = [_rows(1 if right_first else 0, b) for b in batches(RIGHT if right_first else LEFT, 3)]
+    check_operator(made, [*small, *mine], expected=_by_polars(kind, condition))
+
+
+@pytest.mark.parametrize("condition", CONDITIONS)
+@pytest.mark.parametrize("kind", SMALL_ON["right"])
+def test_changes_pass_an_input_that_came_first(kind: JoinKind, condition: str) -> None:
+    made = first_spec(kind, condition, "right", is_updating=True)
+    small = [_rows(1, b) for b in batches(RIGHT, 3)]
+    # other weights would come to the side that takes none
+    check_operator(made, [*small, *(_rows(0, b) for b in changes(LEFT))], takes_updates=False)
+
+
+def test_rows_that_pass_carry_their_watermark() -> None:
+    made = first_spec("left", "key", "right", is_updating=False)
+    before = pl.Series(BEFORE, [None, 5, 7] * 3, dtype=pl.Int64)
+    check_operator(made, [_rows(1, RIGHT), _rows(0, LEFT.with_columns(before))])
+
+
+def test_a_hot_key_comes_in_bounded_batches() -> None:
+    made = first_spec("inner", "key", "right", is_updating=False)
+    small = RIGHT.with_columns(k_r=pl.lit(1, dtype=RIGHT.schema["k_r"]))
+    mine = LEFT.with_columns(k=pl.lit(1, dtype=LEFT.schema["k"]))
+    # the kit refuses batches larger than the largest that came in
+    expected = mine.join(small, how="cross")
+    check_operator(made, [_rows(1, small), _rows(0, mine)], expected=expected)

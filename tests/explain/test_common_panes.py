@@ -6,6 +6,8 @@ import polars as pl
 import pytest
 
 import thalweg as tw
+from tests.sql.test_flink_answers import DATA, nexmark
+from thalweg.base.types import INT64
 
 TUMBLE = "TABLE(TUMBLE(TABLE b, DESCRIPTOR(t), INTERVAL '10' SECOND))"
 HOP = "TABLE(HOP(TABLE b, DESCRIPTOR(t), INTERVAL '5' SECOND, INTERVAL '20' SECOND))"
@@ -36,12 +38,17 @@ stage sink1  parallelism 1
   write memory  (at_least_once)"""
 
 
-def job_of(*queries: str) -> str:
-    """The job of some queries one below the other, as it is explained."""
+def session() -> tw.Session:
+    """A session with a view of bids."""
     s = tw.Session()
     held = {"auction": pl.Int64, "bidder": pl.Int64, "price": pl.Int64, "t": pl.Datetime("us")}
     s.create_view("b", s.from_polars(pl.DataFrame(schema=held)).assign_watermark("t", "4s"))
-    return s.sql(" UNION ALL ".join(queries)).explain().split("== job ==\n")[1].strip()
+    return s
+
+
+def job_of(*queries: str) -> str:
+    """The job of some queries one below the other, as it is explained."""
+    return session().sql(" UNION ALL ".join(queries)).explain().split("== job ==\n")[1].strip()
 
 
 def by_window(call: str, table: str, key: str = "auction") -> str:
@@ -74,6 +81,35 @@ def test_conditions_and_computed_keys_are_common() -> None:
     assert made.count("filter (price > 5)") == 1
     assert "  partial sums by k\n" in made
     assert made.count("panes of tumbling 10s from common panes") == 2
+
+
+def test_statements_of_one_job_share_panes() -> None:
+    s = session()
+    queries = [
+        s.sql(by_window(call, of)) for call, of in (("COUNT(*) AS n", TUMBLE), ("MAX(price) AS n", HOP))
+    ]
+    made = s.explain_plans([q.plan for q in queries])
+    assert made.count("panes 5s on t for tumbling 10s, hopping 20s every 5s") == 1
+
+
+def test_values_that_differ_with_every_call_are_not_shared() -> None:
+    @tw.udf(returns=INT64, volatile=True)
+    def some(price: int) -> int:
+        return price
+
+    s = session()
+    s.create_function(some)
+    made = s.sql(f"{by_window('SUM(some(price)) AS n', TUMBLE)} UNION ALL {by_window('COUNT(*) AS n', HOP)}")
+    assert "from common panes" not in made.explain()
+
+
+def test_members_of_rows_are_picked_once_for_all() -> None:
+    """Each reader of Nexmark's bids picks other members of the events, before the same condition."""
+    tumble, hop = (t.replace("TABLE b", "TABLE bid").replace("(t)", "(dateTime)") for t in (TUMBLE, HOP))
+    counts, sums = by_window("COUNT(*) AS n", tumble), by_window("SUM(price) AS n", hop)
+    made = nexmark(DATA / "events.parquet", 2).sql(f"{counts} UNION ALL {sums}").explain()
+    assert made.count("filter (event_type = 2)") == 1
+    assert "panes 5s on dateTime for tumbling 10s, hopping 20s every 5s" in made
 
 
 OTHER = {

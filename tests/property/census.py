@@ -10,6 +10,7 @@ from collections import Counter
 
 from thalweg.expr.nodes import PythonCall, walk
 from thalweg.operators.as_of_spec import AsOfSpec
+from thalweg.operators.broadcast import BroadcastJoinSpec
 from thalweg.operators.join_spec import JoinSpec
 from thalweg.operators.rowwise import (
     ExplodeStep,
@@ -50,6 +51,7 @@ class Census:
                 self.counts["late rows"] += counts.late
                 self.counts["batches"] += counts.batches
         self.counts.update(kind for name in seen for kind in kinds[name])
+        self.counts["spilled rows"] += sum(c.spilled_rows for c in run.parts.spilling)
         self.counts["quarantined rows"] += run.tally.bad_count
         self.counts["runs"] += 1
 
@@ -58,6 +60,8 @@ def kinds_of(operator: object) -> list[str]:
     """The kinds of step that an operator stands for: neighbouring row-wise steps are one operator."""
     if isinstance(operator, AsOfSpec):
         return [f"as-of {operator.kind} join"]
+    if isinstance(operator, BroadcastJoinSpec):
+        return [f"broadcast {operator.kind} join, {('left', 'right')[operator.first_port]} first"]
     if isinstance(operator, JoinSpec):
         changes = operator.left.is_updating or operator.right.is_updating
         kept = "rows kept for a while" if operator.left.bound.until or operator.right.bound.until else ""

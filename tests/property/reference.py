@@ -171,7 +171,7 @@ class Reference:
 
     def _on_time(self, plan: Join, side: Plan, below: list[R]) -> list[R]:
         """The rows of one side that are not late, where they must be near rows of the other one in time."""
-        if not self._judges or not all(properties(p).is_final for p in plan.inputs):
+        if plan.first is not None or not self._judges or not all(properties(p).is_final for p in plan.inputs):
             return below
         for x, y in ordered_columns(plan.residual):
             slack = _slack(side, x) if x in side.schema and y not in side.schema else None
@@ -346,20 +346,27 @@ def _join(plan: Join, left: list[R], right: list[R]) -> list[R]:
         key = tuple(row.values[a] for a, _ in plan.keys)
         for j, other in [] if None in key else by_key.get(key, []):
             both = None if row.place is None or other.place is None else (row.place, other.place)
-            pair = R({**row.values, **other.values}, pair=both)
+            pair = R({**row.values, **other.values}, pair=both, before=_carried(plan, row, other))
             if plan.residual is None or value(plan.residual, pair) is True:
                 found.append(pair)
                 matched[0].add(i)
                 matched[1].add(j)
     if plan.kind in ("semi", "anti"):
         kept = [r for i, r in enumerate(left) if (i in matched[0]) == (plan.kind == "semi")]
-        return [R(r.values) for r in kept]
+        return [R(r.values, before=_carried(plan, r, None)) for r in kept]
     missing = [dict.fromkeys(p.schema.names) for p in plan.inputs]
     if plan.kind in ("left", "full"):
-        found += [R({**r.values, **missing[1]}) for i, r in enumerate(left) if i not in matched[0]]
+        alone = [r for i, r in enumerate(left) if i not in matched[0]]
+        found += [R({**r.values, **missing[1]}, before=_carried(plan, r, None)) for r in alone]
     if plan.kind in ("right", "full"):
         found += [R({**missing[0], **r.values}) for j, r in enumerate(right) if j not in matched[1]]
     return found
+
+
+def _carried(plan: Join, left: R, right: R | None) -> datetime | None:
+    """Rows that pass an input that was read before carry on what says that they are late."""
+    passing = {"left": right, "right": left}.get(plan.first or "")
+    return None if passing is None else passing.before
 
 
 # Expressions and aggregates ------------------------------------------------------------------------------

@@ -208,7 +208,11 @@ class Dataset(Results):
             >>> found.select("item", "name").to_polars().sort("item").rows()
             [('a', 'Bob'), ('b', 'Bob'), ('c', None)]
         """
-        return self._step(lambda: join_plans(self.plan, other.plan, on, how, suffix), other.plan)
+        may_broadcast = self.session.may_broadcast
+        return self._step(
+            lambda: join_plans(self.plan, other.plan, on, how, suffix, may_broadcast=may_broadcast),
+            other.plan,
+        )
 
     def join_asof(
         self,

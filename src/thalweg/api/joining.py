@@ -25,10 +25,20 @@ How: TypeAlias = Literal["inner", "left", "right", "full", "semi", "anti", "cros
 """Which rows a join gives."""
 
 
-def join_plans(left: Plan, right: Plan, on: Names, how: How, suffix: str, *, looks_up: bool = False) -> Plan:
+def join_plans(
+    left: Plan,
+    right: Plan,
+    on: Names,
+    how: How,
+    suffix: str,
+    *,
+    looks_up: bool = False,
+    may_broadcast: bool = True,
+) -> Plan:
     """The join of two plans by the names of columns that both have, by conditions, or by both.
 
-    With `looks_up`, the right side is a table whose rows are those of the moment.
+    With `looks_up`, the right side is a table whose rows are those of the moment; `may_broadcast` says
+    whether a small side may go to all tasks.
     """
     kind = _kind(how)
     names, conditions = _split(on)
@@ -43,7 +53,7 @@ def join_plans(left: Plan, right: Plan, on: Names, how: How, suffix: str, *, loo
     if looks_up:
         made = lookup_join(left, other, kind, condition)
     else:
-        made = join(left, other, kind, condition, clause="join")
+        made = join(left, other, kind, condition, clause="join", may_broadcast=may_broadcast)
     if kind in ("semi", "anti"):
         return made
     hidden = {called[n] for n in names}

@@ -24,6 +24,11 @@ if TYPE_CHECKING:
 class SessionLike(Protocol):
     """Runs plans, shows them, and keeps the sinks of the next run."""
 
+    @property
+    def may_broadcast(self) -> bool:
+        """Whether joins may read a small input first, and send it to all tasks."""
+        ...
+
     def collect(self, plan: Plan, /, *, mode: str | None = None, lateness: str | None = None) -> pl.DataFrame:
         """The whole result of a bounded plan, changes added up."""
         ...

@@ -36,7 +36,8 @@ SPLIT, OFFSET = "__split", "__offset"
 OTHER_SPLIT, OTHER_OFFSET = "__other_split", "__other_offset"
 """System columns: of a pair of source rows, the position of the second one."""
 PANE, FIRST = "__pane", "__first"
-"""System columns: the start of a row's pane, and the end of the first window that the row counts for."""
+"""System columns: the start of a row's pane, and the end of the first window that the row counts for. Where
+windows of several kinds share panes, the latter is the start of the pane after which its windows end."""
 MOMENT = "__moment"
 """System column: the event time of a row that is to join a session, in microseconds."""
 SYSTEM_COLUMNS = frozenset([WEIGHT, BEFORE, SPLIT, OFFSET, OTHER_SPLIT, OTHER_OFFSET, PANE, FIRST, MOMENT])

@@ -21,7 +21,7 @@ from thalweg.connectors.frames import FrameReader
 from thalweg.operators.changelog import repeat_rows
 from thalweg.operators.missing import check_present
 from thalweg.protocols.sink import Delivery
-from thalweg.protocols.source import Fields, Position, Reader, Replay, Split
+from thalweg.protocols.source import Fields, Position, Reader, Replay, Size, Split
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,6 +58,11 @@ class FrameSource:
     def describe(self) -> str:
         """The name."""
         return self.name
+
+    def size(self) -> Size:
+        """What the frames hold."""
+        held = sum(int(f.estimated_size()) for f in self.frames)
+        return Size(sum(f.height for f in self.frames), held)
 
     def splits(self) -> Sequence[Split]:
         """One split per frame."""

@@ -16,7 +16,7 @@ from typing import Literal
 from thalweg.base.schema import Schema
 from thalweg.expr.nodes import Expr
 from thalweg.protocols.conditions import Conditions
-from thalweg.protocols.operator import MAIN, OperatorSpec
+from thalweg.protocols.operator import MAIN, OperatorSpec, ReadsFirst
 from thalweg.protocols.sink import Sink
 from thalweg.protocols.source import Fields, Source
 
@@ -74,6 +74,12 @@ class Stage:
     operators: tuple[OperatorSpec, ...] = ()
     scan: ScanSpec | None = None
     write: WriteSpec | None = None
+
+    @property
+    def first_port(self) -> int | None:
+        """The port that is read to its end before the others, if one is."""
+        first = self.operators[0] if self.operators else None
+        return first.first_port if isinstance(first, ReadsFirst) else None
 
 
 @dataclass(frozen=True)
@@ -136,8 +142,13 @@ def _stage_lines(job: Job, stage: Stage) -> Iterable[str]:
     yield f"stage {stage.id}  parallelism {stage.parallelism}"
     for edge in job.inputs_of(stage.id):
         output = "" if edge.output == MAIN else f".{edge.output}"
-        yield f"  from {edge.source}{output} by {edge.describe()}"
+        waits = ", spilling until the other input has ended" if _waits(stage, edge) else ""
+        yield f"  from {edge.source}{output} by {edge.describe()}{waits}"
     yield from (f"  {line}" for line in stage_contents(stage))
+
+
+def _waits(stage: Stage, edge: Edge) -> bool:
+    return stage.first_port is not None and edge.port != stage.first_port
 
 
 def stage_contents(stage: Stage) -> Iterable[str]:

@@ -28,13 +28,6 @@ from thalweg.columnar.accumulate import (
     ordered_words,
 )
 from thalweg.columnar.accumulate_decimals import add_decimals
-from thalweg.columnar.accumulate_floats import (
-    add_floats,
-    add_squares,
-    float_sums,
-    merge_squares,
-    squared_deviations,
-)
 from thalweg.columnar.buffers import NO_FLAGS, limbs_to_polars, to_polars
 from thalweg.columnar.eager import numbers
 from thalweg.columnar.merge import merge_sums
@@ -166,68 +159,6 @@ class SumPart:
 
 
 @dataclass(frozen=True)
-class FloatSumPart:
-    """The sum of floats as a double-double, with NaN and infinities counted apart."""
-
-    prefix: str
-    can_merge: bool = True
-
-    @cached_property
-    def columns(self) -> dict[str, ColumnSpec]:
-        sums = {f"{self.prefix}{c}": ColumnSpec("float64", 0.0) for c in ("high", "low")}
-        return sums | {f"{self.prefix}{c}": ColumnSpec("int64") for c in ("nan", "plus", "minus", "n")}
-
-    def update(self, state: Columns, slots: Array, values: pl.Series | None, weights: Array) -> None:
-        assert values is not None, "a sum has an argument"
-        numbers, validity = buffers.values_and_validity(values)
-        high, low, nan, plus, minus, counts = (state.column(c) for c in self.columns)
-        add_floats(slots, numbers, buffers.flags(validity), weights, (high, low), (nan, plus, minus), counts)
-
-    def merge(self, state: Columns, slots: Array, made: Mapping[str, Array]) -> None:
-        high, low, nan, plus, minus, counts = (state.column(c) for c in self.columns)
-        scratch = np.zeros(len(counts), np.int64)
-        for name in ("high", "low"):
-            halves = made[f"{self.prefix}{name}"]
-            add_floats(slots, halves, NO_FLAGS, NO_WEIGHTS, (high, low), (nan, plus, minus), scratch)
-        for name, column in (("nan", nan), ("plus", plus), ("minus", minus), ("n", counts)):
-            add_counts(slots, NO_FLAGS, made[f"{self.prefix}{name}"], column)
-
-    def value(self, taken: Mapping[str, Array], state: Columns) -> pl.Series:
-        high, low, nan, plus, minus, counts = (taken[c] for c in self.columns)
-        return _nullable(float_sums((high, low), (nan, plus, minus)), counts != 0)
-
-
-@dataclass(frozen=True)
-class SquaresPart:
-    """The sum of squared distances from the mean, by sums of values and of squares as double-doubles."""
-
-    prefix: str
-    can_merge: bool = True
-
-    @cached_property
-    def columns(self) -> dict[str, ColumnSpec]:
-        sums = ("high", "low", "square_high", "square_low")
-        return {f"{self.prefix}{c}": ColumnSpec("float64", 0.0) for c in sums} | {
-            f"{self.prefix}{c}": ColumnSpec("int64") for c in ("odd", "n")
-        }
-
-    def update(self, state: Columns, slots: Array, values: pl.Series | None, weights: Array) -> None:
-        assert values is not None, "a variance has an argument"
-        numbers, validity = buffers.values_and_validity(values)
-        sums, counts = _squares([state.column(c) for c in self.columns])
-        add_squares(slots, numbers, buffers.flags(validity), weights, sums, counts)
-
-    def merge(self, state: Columns, slots: Array, made: Mapping[str, Array]) -> None:
-        sums, counts = _squares([state.column(c) for c in self.columns])
-        more, adds = _squares([made[c] for c in self.columns])
-        merge_squares(slots, more, sums, (*adds, *counts))
-
-    def value(self, taken: Mapping[str, Array], state: Columns) -> pl.Series:
-        sums, counts = _squares([np.ascontiguousarray(taken[c]) for c in self.columns])
-        return numbers("v", squared_deviations(sums, counts))
-
-
-@dataclass(frozen=True)
 class ExtremePart:
     """The least or greatest value of a type that fits 64 bits; rows can only be added."""
 
@@ -263,7 +194,7 @@ class ExtremePart:
     def value(self, taken: Mapping[str, Array], state: Columns) -> pl.Series:
         words, seen = taken[f"{self.prefix}v"], taken[f"{self.prefix}seen"] != 0
         if isinstance(self.held, Float):
-            return _nullable(from_ordered_words(words), seen).cast(self.held.polars)
+            return nullable(from_ordered_words(words), seen).cast(self.held.polars)
         return to_polars("v", self.held.polars, words, seen)
 
 
@@ -327,11 +258,16 @@ def make_part(kind: str, held: DataType | None, prefix: str) -> Part:
     assert held is not None, f"{kind} has an argument"
     if kind == "sum":
         if isinstance(held, Float):
+            # imported here, as below: jobs without floats need not compile what adds them up
+            from thalweg.operators.float_parts import FloatSumPart
+
             return FloatSumPart(prefix)
         return SumPart(prefix, held.scale if isinstance(held, Decimal) else None)
     if kind in ("first", "last"):
         return PlacedPart(prefix, kind == "last", held)
     if kind == "squares":
+        from thalweg.operators.float_parts import SquaresPart
+
         return SquaresPart(prefix)
     assert kind in ("min", "max"), f"there is no part {kind}"
     if isinstance(held, Decimal) or held in (STRING, BINARY):
@@ -339,12 +275,7 @@ def make_part(kind: str, held: DataType | None, prefix: str) -> Part:
     return ExtremePart(prefix, kind == "max", held)
 
 
-def _squares(columns: list[Array]) -> tuple[tuple[Array, Array, Array, Array], tuple[Array, Array]]:
-    """The columns of `SquaresPart`: sums, and counts."""
-    high, low, square_high, square_low, odd, total = columns
-    return (high, low, square_high, square_low), (odd, total)
-
-
-def _nullable(values: Array, some: Array) -> pl.Series:
+def nullable(values: Array, some: Array) -> pl.Series:
+    """Values, with NULL where there are none."""
     series = numbers("v", values)
     return series if some.all() else series.set(pl.Series(~some), None)

@@ -119,12 +119,13 @@ def _member(plan: GroupBy) -> Member | None:
     while isinstance(base, (Project, Filter)):
         below.insert(0, base)
         base = base.input
-    if not all(_is_pure(e) for step in (*below, *panes.steps) for e in _expressions(step)):
+    made = [e for step in (*below, *panes.steps) for e in _expressions(step)]
+    if not all(map(_is_pure, (*made, *(a.expr for a in plan.aggregates)))):
         return None
     keys = panes.keys(plan)
     member = Member(plan, panes, panes.window, below, keys)
-    made = [_through(member.below, _through(member.above, Column(k))) for k in keys]
-    return member if len(set(made)) == len(keys) else None
+    found = {_through(member.below, _through(member.above, Column(k))) for k in keys}
+    return member if len(found) == len(keys) else None
 
 
 def _expressions(step: Project | Filter) -> list[Expr]:

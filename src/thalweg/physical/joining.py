@@ -12,8 +12,9 @@ import polars as pl
 
 from thalweg.columnar.batch import OFFSET, OTHER_OFFSET, OTHER_SPLIT, SPLIT
 from thalweg.expr.nodes import Column, Named
-from thalweg.job.job import Edge
+from thalweg.job.job import Edge, ExchangeKind
 from thalweg.operators.as_of_spec import AsOfSpec, TimedSide
+from thalweg.operators.broadcast import BroadcastJoinSpec
 from thalweg.operators.join_spec import JoinSpec, SideSpec
 from thalweg.operators.rowwise import ProjectStep
 from thalweg.physical import needs
@@ -29,9 +30,39 @@ if TYPE_CHECKING:
 
 def place_join(planner: Planner, plan: Join) -> OpenStage:
     """Both inputs by key to the tasks that join them; without keys one task gets them all."""
+    if plan.first is not None:
+        return _place_broadcast_join(planner, plan)
     target = _meeting(planner, plan, _placed_right(planner, plan))
     target.add(join_spec(plan, f"{target.id}.join", places=plan in planner.needs.pairs))
     return target
+
+
+def _place_broadcast_join(planner: Planner, plan: Join) -> OpenStage:
+    """The small input to all tasks; the rows of the other one stay in the tasks that they are in."""
+    stages = [planner.place(plan.left), _placed_right(planner, plan)]
+    first = 0 if plan.first == "left" else 1
+    passing = stages[1 - first]
+    target = planner.new_stage("join", parallelism=passing.parallelism)
+    for port, stage in enumerate(stages):
+        how: ExchangeKind = "broadcast" if port == first else "forward"
+        planner.edges.append(Edge(stage.id, target.id, how, port=port))
+    target.add(broadcast_spec(plan, f"{target.id}.join", places=plan in planner.needs.pairs))
+    return target
+
+
+def broadcast_spec(plan: Join, id: str, *, places: bool = False) -> BroadcastJoinSpec:
+    """The description of the operator; `places`: whether pairs carry the positions of both rows."""
+    shape = join_spec(plan, id, places=places)
+    sides = (shape.left, shape.right)
+    return BroadcastJoinSpec(
+        id,
+        plan.kind,
+        0 if plan.first == "left" else 1,
+        (sides[0].columns, sides[1].columns),
+        (sides[0].keys, sides[1].keys),
+        plan.residual,
+        plan.both,
+    )
 
 
 def place_as_of_join(planner: Planner, plan: AsOfJoin) -> OpenStage:

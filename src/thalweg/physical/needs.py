@@ -10,6 +10,7 @@ from thalweg.columnar.batch import OFFSET, OTHER_OFFSET, OTHER_SPLIT, SPLIT
 from thalweg.expr import aggregates
 from thalweg.expr.nodes import Aggregate
 from thalweg.plan.as_of import AsOfJoin
+from thalweg.plan.broadcast import passing
 from thalweg.plan.late import Behind
 from thalweg.plan.lookup import LookupJoin
 from thalweg.plan.nodes import (
@@ -167,6 +168,9 @@ def _mark_verdicts(plan: Plan, needs: Needs) -> None:
     if isinstance(plan, (Behind, GroupBy, AsOfJoin, Rank, Limit, Window, SessionWindow, Over)):
         return
     if isinstance(plan, Join) and not looks_up(plan):
+        through = passing(plan)
+        if through is not None:
+            _mark_verdicts(through, needs)
         return
     for below in rows_below(plan):
         _mark_verdicts(below, needs)

@@ -20,8 +20,6 @@ from thalweg.expr.nodes import Column, Expr
 from thalweg.operators.aggregation import can_split
 from thalweg.operators.common_panes import CommonPanesSpec
 from thalweg.operators.rowwise import ProjectStep
-from thalweg.operators.session_group import SessionGroupSpec, SessionPartialsSpec
-from thalweg.operators.session_rows import SessionRowsSpec
 from thalweg.operators.sessions import SessionsSpec
 from thalweg.operators.windows import LATE, WindowsSpec
 from thalweg.physical import needs
@@ -124,6 +122,8 @@ def _judged(planner: Planner, plan: SessionWindow) -> OpenStage:
 
 def place_group_by(planner: Planner, plan: GroupBy, found: GroupedSessions) -> OpenStage:
     """One row per key and session."""
+    # imported here: jobs without sessions need not compile what finds them
+    from thalweg.operators.session_group import SessionGroupSpec, SessionPartialsSpec
     from thalweg.physical.grouping import shape_of
 
     stage = _judged(planner, found.window)
@@ -147,6 +147,8 @@ def place_group_by(planner: Planner, plan: GroupBy, found: GroupedSessions) -> O
 
 def place_session(planner: Planner, plan: SessionWindow) -> OpenStage:
     """Rows with their session, once it is complete."""
+    from thalweg.operators.session_rows import SessionRowsSpec
+
     stage = _judged(planner, plan)
     columns = {f.name: f.type.polars for f in plan.input.schema}
     if needs.has_positions(plan.input, planner.needs):

@@ -27,12 +27,19 @@ from thalweg.expr.nodes import (
     conjuncts,
     walk,
 )
+from thalweg.plan.broadcast import first_read
 from thalweg.plan.nodes import Filter, Join, JoinKind, Plan, Project
 from thalweg.plan.time_bounds import shifted
 
 
 def join(
-    left: Plan, right: Plan, kind: JoinKind, condition: Expr | None = None, *, clause: str = "ON"
+    left: Plan,
+    right: Plan,
+    kind: JoinKind,
+    condition: Expr | None = None,
+    *,
+    clause: str = "ON",
+    may_broadcast: bool = True,
 ) -> Plan:
     """Pairs of rows for which the condition is true.
 
@@ -42,6 +49,7 @@ def join(
         kind: which rows without a partner are kept, or whether only the left rows are.
         condition: over the columns of both; None for all pairs.
         clause: names the condition in messages.
+        may_broadcast: whether a small input may be read first, and go to all tasks (see broadcast.py).
 
     Raises:
         TypeMismatch: `plan-not-a-condition`.
@@ -53,6 +61,8 @@ def join(
     rest = [p for p in parts if not keys.take(p)]
     residual = conjunction(rest) if rest else None
     made = Join(keys.left.plan, keys.right.plan, kind, tuple(keys.pairs), residual)
+    if may_broadcast:
+        made = replace(made, first=first_read(made))
     wanted = left.schema.names if kind in ("semi", "anti") else both.names
     if made.schema.names == wanted:
         return made
@@ -118,7 +128,9 @@ def _with_condition(plan: Plan, part: Expr) -> Plan | None:
     # a key that had to be computed would be a column more
     rest = [] if keys.has_columns(part) and keys.take(part) else [part]
     residual = [*([] if plan.residual is None else [plan.residual]), *rest]
-    return replace(plan, keys=tuple(keys.pairs), residual=conjunction(residual) if residual else None)
+    made = replace(plan, keys=tuple(keys.pairs), residual=conjunction(residual) if residual else None)
+    # the condition may say more of time than was known before
+    return made if made.first is None else replace(made, first=first_read(made))
 
 
 def _compares_columns(part: Expr, schema: Schema) -> bool:

@@ -279,6 +279,7 @@ class Join(Plan):
             keeps the rows of the left input that have a partner, `anti` those that have none.
         keys: pairs of columns, of the left and of the right input, that must be equal; each pair of one type.
         residual: what else must be true of a pair of rows.
+        first: the input that is read to its end before the other one, and held by every task (broadcast.py).
     """
 
     left: Plan
@@ -286,6 +287,7 @@ class Join(Plan):
     kind: JoinKind
     keys: tuple[tuple[str, str], ...] = ()
     residual: Expr | None = None
+    first: Choice["left", "right"] | None = None
 
     @property
     def inputs(self) -> tuple[Plan, ...]:
@@ -306,7 +308,8 @@ class Join(Plan):
     def describe(self) -> str:
         parts = [f"{a} = {b}" for a, b in self.keys]
         parts += [] if self.residual is None else [str(self.residual)]
-        return f"Join {self.kind} on {' AND '.join(parts) or 'everything'}"
+        first = "" if self.first is None else f", {self.first} first, to all tasks"
+        return f"Join {self.kind} on {' AND '.join(parts) or 'everything'}{first}"
 
 
 @dataclass(frozen=True)

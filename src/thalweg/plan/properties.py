@@ -123,6 +123,8 @@ def properties(plan: Plan) -> Properties:
         # rows go on when they come; those that may be taken back wait for the cut
         left = below[0]
         return Properties(left.is_bounded, True) if left.is_updating else replace(left, keys=frozenset())
+    if isinstance(plan, Join) and plan.first is not None:
+        return _passing(plan, below[1 if plan.first == "left" else 0])
     if isinstance(plan, Join):
         return _join(plan, below[0], below[1])
     if isinstance(plan, AsOfJoin):
@@ -233,7 +235,7 @@ def _lags(below: Properties) -> dict[str, int]:
 def join_bounds(plan: Join) -> tuple[SideBound, SideBound]:
     """For how long the rows of both inputs can find partners; for ever, if any may yet be taken back."""
     left, right = (properties(p) for p in plan.inputs)
-    if not (left.is_final and right.is_final) or isinstance(plan, LookupJoin):
+    if not (left.is_final and right.is_final) or isinstance(plan, LookupJoin) or plan.first is not None:
         return SideBound(), SideBound()
     return side_bounds(plan, left.times, right.times)
 
@@ -245,6 +247,14 @@ def emits_once(plan: Join) -> bool:
     bounds = join_bounds(plan)
     judged = {"left": bounds[:1], "anti": bounds[:1], "right": bounds[1:]}.get(plan.kind, bounds)
     return all(bound.until is not None for bound in judged)
+
+
+def _passing(plan: Join, below: Properties) -> Properties:
+    """Rows pass one by one, each with all of its partners: those were there before the first row."""
+    if plan.kind in ("semi", "anti"):
+        return below
+    # a row may have many partners
+    return replace(below, keys=frozenset(), unique=frozenset(), closings=frozenset())
 
 
 def _join(plan: Join, left: Properties, right: Properties) -> Properties:

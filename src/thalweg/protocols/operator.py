@@ -94,6 +94,20 @@ class WaitsForTime(Protocol):
 
 
 @runtime_checkable
+class ReadsFirst(Protocol):
+    """The description of an operator that gets no rows on other ports before one port has ended.
+
+    What comes for the others meanwhile waits on edges that spill, so that no producer is stopped; no cut is
+    made until then.
+    """
+
+    @property
+    def first_port(self) -> int:
+        """The port that is read to its end first."""
+        ...
+
+
+@runtime_checkable
 class Finishing(Protocol):
     """An operator that may have had enough before its input ends, as LIMIT has."""
 

@@ -167,6 +167,33 @@ class LazySource(Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class Size:
+    """How much a bounded source holds.
+
+    Attributes:
+        rows: at most so many; None: unknown.
+        bytes: about so many.
+    """
+
+    rows: int | None
+    bytes: int
+
+    def plus(self, other: Size) -> Size:
+        """Both together."""
+        rows = None if self.rows is None or other.rows is None else self.rows + other.rows
+        return Size(rows, self.bytes + other.bytes)
+
+
+@runtime_checkable
+class SizedSource(Protocol):
+    """A bounded source that knows how much it holds, without reading it."""
+
+    def size(self) -> Size | None:
+        """What it holds now; None: unknown after all."""
+        ...
+
+
 def discovery_interval(source: Source) -> float | None:
     """Seconds between two looks for new splits, for a source that may find some (its `interval`)."""
     found = getattr(source, "interval", None)

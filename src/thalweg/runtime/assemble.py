@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
@@ -29,6 +30,9 @@ from thalweg.runtime.owner import SharedOwner
 from thalweg.runtime.source_task import SourceTask
 from thalweg.runtime.task import Input, Task, TaskParts
 
+if TYPE_CHECKING:
+    from thalweg.runtime.spill import SpillingChannel
+
 OnBarrier = Callable[[Task, Barrier], None]
 
 
@@ -42,6 +46,14 @@ class Assembled:
     owners: dict[str, SharedOwner] = field(default_factory=dict)
     lookups: list[Any] = field(default_factory=list)
     """What answers for tables; to be closed with the run."""
+    spilling: list[SpillingChannel] = field(default_factory=list)
+    """Edges to tasks that decline them at first; to be given back with the run."""
+
+    @cached_property
+    def _everywhere(self) -> set[tuple[str, str]]:
+        """The states that are the same in every task."""
+        steps = [o for s in self.job.stages for o in s.operators]
+        return {(o.id, d.name) for o in steps for d in o.states() if d.scope == "broadcast"}
 
     @property
     def sources(self) -> list[SourceTask]:
@@ -50,7 +62,9 @@ class Assembled:
 
     def snapshot(self, task: Task) -> TaskSnapshot:
         """What a task holds now; only between its calls."""
-        keyed = {key: state.dump() for key, state in self.states[task.name].items()}
+        states = self.states[task.name]
+        # what every task has is taken from one
+        keyed = {k: s.dump() for k, s in states.items() if not task.index or k not in self._everywhere}
         if isinstance(task, SourceTask):
             return TaskSnapshot(task.stage, task.index, keyed, task.progress())
         return TaskSnapshot(task.stage, task.index, keyed)
@@ -159,7 +173,7 @@ class _Assembler:
     def _share(
         self, frame: pl.DataFrame, spec: ColumnsSpec | MultimapSpec | RowsSpec, tasks: int, index: int
     ) -> pl.DataFrame:
-        if tasks == 1:
+        if tasks == 1 or spec.scope == "broadcast":
             return frame
         keys = list(spec.key) if isinstance(spec, ColumnsSpec) and spec.partition is None else spec.partition
         if not keys:
@@ -213,19 +227,29 @@ class _Assembler:
             for i in range(source.parallelism):
                 if edge.exchange == "forward" and i % target.parallelism != j:
                     continue
-                channel = Channel(
-                    f"{edge.source}[{i}] -> {consumer.name}",
-                    rows_max=self.options.edge_rows_max,
-                    bytes_max=self.options.edge_bytes_max,
-                    wake=_waker(consumer),
-                )
+                waits = target.first_port not in (None, edge.port)
+                channel = self._channel(f"{edge.source}[{i}] -> {consumer.name}", consumer, waits=waits)
                 channel.wake_producer = _waker(tasks[f"{source.id}[{i}]"])
                 made[i, j] = channel
-                consumer.add_input(Input(channel, edge.port, source=f"{edge.source}.{edge.output}"))
+                source_name = f"{edge.source}.{edge.output}"
+                consumer.add_input(Input(channel, edge.port, source=source_name, declined=waits))
         for i in range(source.parallelism):
             mine = [c for (a, _), c in sorted(made.items()) if a == i]
             producer = tasks[f"{source.id}[{i}]"]
             producer.outputs.append(OutputEdge(edge, mine, task=i, partitions=self.job.partitions))
+
+    def _channel(self, name: str, consumer: Task, *, waits: bool) -> Channel:
+        """A channel to a task; `waits`: whether the task declines it at first."""
+        options, wake = self.options, _waker(consumer)
+        bounds = {"rows_max": options.edge_rows_max, "bytes_max": options.edge_bytes_max}
+        if not waits:
+            return Channel(name, **bounds, wake=wake)
+        # imported here: few jobs read one input of a step first
+        from thalweg.runtime.spill import SpillingChannel
+
+        spilling = SpillingChannel(name, **bounds, wake=wake)
+        self.result.spilling.append(spilling)
+        return spilling
 
 
 def _mark(saved: Mapping[str, Any]) -> int | None:

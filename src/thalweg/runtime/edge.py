@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
+from typing import Any
 
 from thalweg.columnar.batch import Batch
 from thalweg.protocols.messages import Message
@@ -21,7 +22,7 @@ class Channel:
     def __init__(self, name: str, *, rows_max: int, bytes_max: int, wake: Callable[[], None]) -> None:
         self.name = name
         self._rows_max, self._bytes_max = rows_max, bytes_max
-        self._queue: deque[tuple[Message, int, int]] = deque()
+        self._queue: deque[tuple[Any, int, int]] = deque()
         # each counter is written by one side only, so that neither needs a lock
         self._rows_in = self._rows_out = 0
         self._bytes_in = self._bytes_out = 0
@@ -49,6 +50,9 @@ class Channel:
         """Whether nothing waits."""
         return self.is_closed or not self._queue
 
+    def accept(self) -> None:
+        """The consumer takes messages from now on, if it declined them before."""
+
     def close(self) -> None:
         """Take no more messages; the producer learns of it."""
         self.is_closed = True
@@ -67,16 +71,23 @@ class Channel:
         self._bytes_in += size
         if self.is_closed:
             return
-        self._queue.append((message, rows, size))
+        self._queue.append((self._stored(message, rows, size), rows, size))
         self._wake_consumer()
+
+    def _stored(self, message: Message, rows: int, size: int) -> Any:
+        """What stands for a message in the queue."""
+        del rows, size
+        return message
 
     def peek(self) -> Message | None:
         """The next message, left where it is."""
-        return self._queue[0][0] if self._queue else None
+        found: Message | None = self._queue[0][0] if self._queue else None
+        return found
 
     def take(self) -> Message:
         """The next message; there must be one."""
         was_full = self.is_full
+        message: Message
         message, rows, size = self._queue.popleft()
         self._rows_out += rows
         self._bytes_out += size

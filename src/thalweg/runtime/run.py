@@ -46,6 +46,9 @@ class Run:
             checkpoint_batches=self.options.checkpoint_batches,
         )
         self._lock = threading.RLock()
+        self._declining = {t for t in self.tasks if t.is_declining}
+        """The tasks that read one input first: no barrier goes out before they take the others too."""
+        self._read_first = _sources_read_first(job)
         self._snapshots: dict[int, list[TaskSnapshot]] = {}
         self.last_snapshot: JobSnapshot | None = None
         self.stopping: str | None = None
@@ -55,11 +58,19 @@ class Run:
 
     def after_step(self, task: Task, result: Step) -> None:
         """Look at what a step did: cuts become due when sources read or run dry."""
+        if self._declining and not task.is_declining:
+            self._note_accepted(task)
         if isinstance(task, SourceTask):
             self.after_sources([(task, result)])
         elif task.state == "finished" and result is not Step.FINISHED:
             with self._lock:
                 self._complete(self._coordinator.finished(task.name))
+
+    def _note_accepted(self, task: Task) -> None:
+        with self._lock:
+            if task in self._declining:
+                self._declining.discard(task)
+                self._send_due()
 
     def after_sources(self, results: Sequence[tuple[SourceTask, Step]]) -> None:
         """Look at what steps of several sources did, before a barrier goes out for all of them."""
@@ -92,6 +103,9 @@ class Run:
             self._send_due()
 
     def _send_due(self) -> None:
+        if self._declining:
+            # a barrier would wait behind rows that are not taken yet, and hold up what they wait for
+            return
         barrier = self._coordinator.next_barrier(self.clock())
         if barrier is None:
             return
@@ -136,7 +150,12 @@ class Run:
             task.wake()
 
     def apply_stop(self, task: SourceTask) -> None:
-        """Carry out a stop that was asked for, from the thread that steps the task."""
+        """Carry out a stop that was asked for, from the thread that steps the task.
+
+        What a task reads first is read to its end: without it nothing can be said of the other rows.
+        """
+        if self._declining and task.stage in self._read_first:
+            return
         if self.stopping == "drain":
             task.drain()
         elif self.stopping == "stop" and not task.is_stopping:
@@ -192,4 +211,15 @@ class Run:
             task.close()
         for lookup in self.parts.lookups:
             lookup.close()
+        for channel in self.parts.spilling:
+            channel.discard()
         self.parts.states.clear()
+
+
+def _sources_read_first(job: Job) -> set[str]:
+    """The source stages below the inputs that tasks read to their end first."""
+    found = {e.source for s in job.stages for e in job.inputs_of(s.id) if e.port == s.first_port}
+    for stage in reversed(job.stages):
+        if stage.id in found:
+            found |= {e.source for e in job.inputs_of(stage.id)}
+    return {s for s in found if job.by_id[s].scan is not None}

@@ -50,11 +50,13 @@ class Input:
     ended: bool = False
     aligned: bool = False
     first_open: int = 0
+    declined: bool = False
+    """Whether nothing is taken of it, since another input is to end before."""
 
     @property
     def is_ready(self) -> bool:
         """Whether a message waits that may be taken."""
-        return not (self.ended or self.aligned or self.channel.is_empty)
+        return not (self.ended or self.aligned or self.declined or self.channel.is_empty)
 
 
 @dataclass
@@ -109,6 +111,18 @@ class Task:
     def is_working(self) -> bool:
         """Whether outputs of the last message are left."""
         return self._emitting is not None
+
+    @property
+    def is_declining(self) -> bool:
+        """Whether some inputs wait for the end of another one."""
+        return self.state != "finished" and any(i.declined for i in self.inputs)
+
+    def _accept(self) -> None:
+        """Take the inputs that were declined until now."""
+        for input_ in self.inputs:
+            if input_.declined:
+                input_.declined = False
+                input_.channel.accept()
 
     @property
     def has_input(self) -> bool:
@@ -261,6 +275,8 @@ class Task:
         last = all(i.ended for i in self.inputs)
         if not rest:
             yield from self.chain.on_end(input_.port, last=last)
+            if not input_.declined:
+                self._accept()
         if last:
             yield from self.finish()
             return

@@ -43,6 +43,9 @@ def _why(task: Task, producers: Mapping[Channel, Task]) -> str:
 
 def _input(task: Task) -> str:
     """The rows that a task waits for."""
+    if task.is_declining:
+        first = next(i.channel.name for i in task.inputs if not i.declined and not i.ended)
+        return f"waits for the end of {first}, which is read first"
     if not isinstance(task, SourceTask):
         return "waits for input"
     names = [s.name for s in task.splits]

@@ -217,6 +217,11 @@ class Session(Inputs):
         """
         return self._running.why(job)
 
+    @property
+    def may_broadcast(self) -> bool:
+        """Whether joins may read a small input first, and send it to all tasks (an option)."""
+        return bool(self.settings.get("table.optimizer.broadcast-join") == "true")
+
     def _settled(self, option: str, given: str | None) -> str | None:
         """What the program says, unless a flag says otherwise."""
         return self.settings.text(option) if self.settings.origin(option) == "flag" else given

@@ -109,6 +109,12 @@ _OPTIONS = (
     ),
     Option("table.exec.emit.early-fire.delay", _seconds, None, "of early results, which there are none of"),
     Option("table.exec.emit.late-fire.delay", _seconds, None, "of corrections, which are never held back"),
+    Option(
+        "table.optimizer.broadcast-join",
+        _choice("true", "false"),
+        "true",
+        "whether a join on a stream reads a small input first, and sends it to all tasks",
+    ),
     Option("execution.drift-max", _seconds, "0", "how far ahead of the slowest a split may be; 0: any"),
 )
 _BY_NAME = {o.name: o for o in _OPTIONS}

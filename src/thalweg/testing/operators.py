@@ -126,7 +126,8 @@ class _Kit:
 
     def _routes(self) -> tuple[tuple[str, ...], ...] | None:
         """The columns to share rows out by, for each port; None if one task must have them all."""
-        declared = [d for s in self._bench.specs for d in s.states()]
+        # what every task has is no reason why rows should go to one of them
+        declared = [d for s in self._bench.specs for d in s.states() if d.scope != "broadcast"]
         if any(d.scope != "keyed" or not partition_of(d) for d in declared):
             return None
         routes = tuple(dict.fromkeys(partition_of(d) for d in declared))

@@ -22,7 +22,7 @@ import polars as pl
 from thalweg.columnar.batch import BEFORE, Batch
 from thalweg.columnar.hash import partitions
 from thalweg.protocols.messages import Watermark
-from thalweg.protocols.operator import MAIN, Operator, OperatorSpec, Output, Side
+from thalweg.protocols.operator import MAIN, Operator, OperatorSpec, Output, ReadsFirst, Side
 from thalweg.protocols.state import ColumnsSpec, MultimapSpec, RowsSpec, StateSpec
 from thalweg.runtime.chain import Chain
 from thalweg.runtime.lookups import lookups_of
@@ -128,7 +128,7 @@ class _Run:
     def run(self, events: Sequence[Event]) -> Outcome:
         for before, event in zip([None, *events], events, strict=False):
             if isinstance(event, Rows):
-                for task, batch in self._shares(event.batch):
+                for task, batch in self._shares(event):
                     self._keep(self._chains[task].on_batch(event.port, batch))
             elif isinstance(event, Watermark):
                 self._advance(event)
@@ -161,7 +161,7 @@ class _Run:
         """New operators, new state or other tasks, as the variation has it."""
         tasks = self._how.tasks[self._cuts % len(self._how.tasks)]
         if self._how.after_cut == "restore" or tasks != len(self._states):
-            dumps = _gathered([_dumped(s) for s in self._states])
+            dumps = _gathered([_dumped(s) for s in self._states], self._declared)
             self._states = [self._new_states() for _ in range(tasks)]
             for task, states in enumerate(self._states):
                 self._load(states, dumps, task)
@@ -171,9 +171,12 @@ class _Run:
                 self._advance(Watermark(self._watermark))
 
     def _load(self, states: States, dumps: Mapping[tuple[str, str], pl.DataFrame], task: int) -> None:
-        declared = {(s.id, d.name): d for s in self._bench.specs for d in s.states()}
         for key, state in states.items():
-            state.load(_share(dumps[key], declared[key], len(self._states), task))
+            state.load(_share(dumps[key], self._declared[key], len(self._states), task))
+
+    @property
+    def _declared(self) -> dict[tuple[str, str], StateSpec]:
+        return {(s.id, d.name): d for s in self._bench.specs for d in s.states()}
 
     def _new_states(self) -> States:
         return {(s.id, d.name): new_state(d) for s in self._bench.specs for d in s.states()}
@@ -187,10 +190,10 @@ class _Run:
             made.append((spec.id, _Watched(spec, spec.build(context), self)))
         return Chain(made)
 
-    def _shares(self, batch: Batch) -> Iterator[tuple[int, Batch]]:
-        tasks = len(self._chains)
-        if tasks == 1:
-            yield 0, batch
+    def _shares(self, event: Rows) -> Iterator[tuple[int, Batch]]:
+        tasks, batch = len(self._chains), event.batch
+        if tasks == 1 or event.port == first_port(self._bench.specs[0]):
+            yield from ((task, batch) for task in range(tasks))
             return
         route = self._how.route(batch.frame.columns)
         if route:
@@ -297,6 +300,11 @@ def new_state(declared: StateSpec) -> Any:
     return Memory(declared)
 
 
+def first_port(spec: OperatorSpec) -> int | None:
+    """The port that is read to its end first, by all tasks, if one is."""
+    return spec.first_port if isinstance(spec, ReadsFirst) else None
+
+
 def partition_of(declared: StateSpec) -> tuple[str, ...]:
     """The columns that decide where a row of state belongs."""
     if isinstance(declared, ColumnsSpec) and declared.partition is None:
@@ -317,12 +325,16 @@ def _through_bytes(frame: pl.DataFrame) -> pl.DataFrame:
     return pl.read_ipc(buffer)
 
 
-def _gathered(dumps: Sequence[Mapping[tuple[str, str], pl.DataFrame]]) -> dict[tuple[str, str], pl.DataFrame]:
-    return {key: pl.concat([d[key] for d in dumps]) for key in dumps[0]}
+def _gathered(
+    dumps: Sequence[Mapping[tuple[str, str], pl.DataFrame]], declared: Mapping[tuple[str, str], StateSpec]
+) -> dict[tuple[str, str], pl.DataFrame]:
+    """The state of all tasks; what every task has is taken from one."""
+    shared = {key for key, spec in declared.items() if spec.scope == "broadcast"}
+    return {key: pl.concat([d[key] for d in dumps[: 1 if key in shared else None]]) for key in dumps[0]}
 
 
 def _share(frame: pl.DataFrame, declared: StateSpec, tasks: int, task: int) -> pl.DataFrame:
-    if tasks == 1:
+    if tasks == 1 or declared.scope == "broadcast":
         return frame
     found = partitions(frame, list(partition_of(declared)), PARTITIONS)
     return frame.filter(pl.Series(owner_of(found, tasks, PARTITIONS) == task))

@@ -26,6 +26,7 @@ class FakeSession:
 
     mode: str = "batch"
     rows_max: int = 3
+    may_broadcast: bool = True
     runs: int = 0
     written: list[tuple[Any, ...]] = field(default_factory=list)
 

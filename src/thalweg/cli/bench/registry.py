@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from thalweg.cli.bench.delays import DELAYS
 from thalweg.cli.bench.demos import DEMOS
+from thalweg.cli.bench.growth import GROWTH
 from thalweg.cli.bench.incremental import INCREMENTAL
 from thalweg.cli.bench.model import Benchmark
 from thalweg.cli.bench.now import NOW
@@ -22,6 +23,7 @@ BENCHMARKS: tuple[Benchmark, ...] = (
     *STARTS,
     *STALLS,
     *INCREMENTAL,
+    *GROWTH,
     *DEMOS,
 )
 BY_NAME = {b.name: b for b in BENCHMARKS}

@@ -74,6 +74,15 @@ class FilteringFormat(Protocol):
 
 
 @runtime_checkable
+class CountedFormat(Protocol):
+    """A format whose files say how many rows they have."""
+
+    def count(self, file: str) -> int:
+        """The rows of a file."""
+        ...
+
+
+@runtime_checkable
 class MeteredFormat(Protocol):
     """A format that can count what it reads."""
 

@@ -15,6 +15,7 @@ import polars as pl
 
 from thalweg.base.schema import Schema
 from thalweg.connectors.files.format import (
+    CountedFormat,
     FilteringFormat,
     Format,
     MeteredFormat,
@@ -32,7 +33,7 @@ from thalweg.errors import ConfigError, did_you_mean
 from thalweg.protocols.conditions import Conditions
 from thalweg.protocols.figures import Meter
 from thalweg.protocols.lookup import LookupOptions
-from thalweg.protocols.source import Fields, Position, Reader, Replay, Split
+from thalweg.protocols.source import Fields, Position, Reader, Replay, Size, Split
 
 Order = Literal["ordered", "parallel"]
 _DECLARED = {
@@ -86,6 +87,13 @@ class FileSource:
     def describe(self) -> str:
         """The path."""
         return self.path if isinstance(self.path, str) else ", ".join(self.path)
+
+    def size(self) -> Size:
+        """How long the files are now, and where their format says so, how many rows they have."""
+        found = find_files(self.path, may_be_empty=True).files
+        reads = self.format
+        rows = sum(map(reads.count, found)) if isinstance(reads, CountedFormat) else None
+        return Size(rows, sum(Path(file).stat().st_size for file in found))
 
     def splits(self) -> Sequence[Split]:
         """One split per file that is there now, in order."""

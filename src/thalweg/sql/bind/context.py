@@ -46,6 +46,11 @@ class Context:
     around: Around | None = None
 
     @property
+    def may_broadcast(self) -> bool:
+        """Whether joins may read a small input first, and send it to all tasks."""
+        return self.catalog.settings.get("table.optimizer.broadcast-join", "true").lower() == "true"
+
+    @property
     def apart(self) -> Context:
         """For a part of the query that cannot name the tables around it."""
         if self.around is None or not self.around.outer.is_open:

@@ -47,7 +47,8 @@ def joined(scope: Scope, other: Scope, node: exp.Expr, context: Context) -> Scop
             span_of(node),
             hint="… JOIN t ON a.x = t.x, or CROSS JOIN for all pairs",
         )
-    plan = placed(join(scope.plan, other.plan, kind, condition), node)
+    plan = join(scope.plan, other.plan, kind, condition, may_broadcast=context.may_broadcast)
+    plan = placed(plan, node)
     return replace(both, plan=plan, relations=relations)
 
 

@@ -19,7 +19,7 @@ from thalweg.expr.nodes import Call, Column, Expr, columns_of, conjunction
 from thalweg.plan import build
 from thalweg.plan.attach import Pair
 from thalweg.plan.join import into_joins, join
-from thalweg.plan.nodes import Plan
+from thalweg.plan.nodes import JoinKind, Plan
 from thalweg.sql import problems
 from thalweg.sql.bind.calls import function_name
 from thalweg.sql.bind.context import Context, placed
@@ -138,8 +138,7 @@ def kept(scope: Scope, sub: SubQuery, context: Context) -> Plan:
         found = list(inner.conditions)
         if value is not None:
             found.insert(0, Call("=", (value, _only(inner.items, sub)), span=span_of(sub.node)))
-        plan = join(scope.plan, inner.plan, "anti" if sub.negated else "semi", _all(found), clause=sub.clause)
-        return placed(plan, sub.node)
+        return placed(_matched(scope.plan, inner.plan, sub, found, context), sub.node)
     query = bind_nested(scope, context, sub.query, taken=scope.schema.names, plans=[scope.plan])
     if query.when_empty is not None or any(p.is_null_safe for p in query.pairs):
         return _filtered(scope, sub, context)
@@ -150,8 +149,14 @@ def kept(scope: Scope, sub: SubQuery, context: Context) -> Plan:
             plan = _where_null_decides_not(plan, value, query, sub)
         query = replace(query, pairs=(*query.pairs, Pair(value, query.columns[0])))
     found = [Call("=", (p.outer, Column(p.column)), span=span_of(sub.node)) for p in query.pairs]
-    made = join(plan, query.plan, "anti" if sub.negated else "semi", _all(found), clause=sub.clause)
-    return placed(made, sub.node)
+    return placed(_matched(plan, query.plan, sub, found, context), sub.node)
+
+
+def _matched(plan: Plan, query: Plan, sub: SubQuery, conditions: list[Expr], context: Context) -> Plan:
+    """The rows that the query has a row for, or those that it has none for."""
+    kind: JoinKind = "anti" if sub.negated else "semi"
+    may_broadcast = context.may_broadcast
+    return join(plan, query, kind, _all(conditions), clause=sub.clause, may_broadcast=may_broadcast)
 
 
 def _value(scope: Scope, node: exp.Expr, context: Context) -> Expr:

@@ -1,0 +1,118 @@
+"""A benchmark of bounded state: does what a query keeps grow with the events that it has seen?
+
+Each query runs over some events, and over four times as many. What it keeps is weighed many times while it
+runs; compared is the median of the second half of each run: rows are forgotten in turns, so that one moment
+says little. Auctions have their `id` as a declared key, so that q4 and q9 can forget those that have expired.
+
+Reads:    generated events, without files.
+Not here: speed (stateful.py).
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from statistics import median
+from typing import TYPE_CHECKING
+
+from thalweg.cli import nexmark
+from thalweg.cli.bench.model import Benchmark, Measured, Options, usage
+from thalweg.cli.nexmark_texts import QUERIES
+
+if TYPE_CHECKING:
+    from thalweg.runtime.run import Run
+
+_TIMES = 4
+_EVERY_SECONDS = 0.02
+_LARGEST_RATIO = 1.1
+_KEYED = "CREATE VIEW auction_by_id (PRIMARY KEY (id) NOT ENFORCED) AS SELECT * FROM auction"
+_TEXTS = {
+    "q4": QUERIES["q4"].replace("FROM auction a", "FROM auction_by_id a"),
+    "q9": QUERIES["q9"].replace("FROM auction a", "FROM auction_by_id a"),
+    "interval join": """
+        SELECT a.id, a.itemName, b.bidder, b.price
+        FROM auction a
+        JOIN bid b ON a.id = b.auction
+          AND b.`dateTime` BETWEEN a.`dateTime` AND a.`dateTime` + INTERVAL '2' SECOND""",
+    "interval left join": """
+        SELECT a.id, a.itemName, b.bidder, b.price
+        FROM auction a
+        LEFT JOIN bid b ON a.id = b.auction
+          AND b.`dateTime` BETWEEN a.`dateTime` AND a.`dateTime` + INTERVAL '2' SECOND""",
+    "window join (q8)": QUERIES["q8"],
+}
+
+
+@contextmanager
+def _weighing() -> Iterator[list[int]]:
+    """The bytes of all states of a stream in here, over and over while it runs."""
+    from thalweg.session.hooks import HOOKS
+
+    found: list[int] = []
+
+    @contextmanager
+    def weigh(run: Run) -> Iterator[None]:
+        held = [state for states in run.parts.states.values() for state in states.values()]
+        done = threading.Event()
+
+        def look() -> None:
+            while not done.wait(_EVERY_SECONDS):
+                found.append(sum(state.nbytes for state in held))
+
+        thread = threading.Thread(target=look, name="weigh", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            done.set()
+            thread.join()
+
+    HOOKS.watchers.append(weigh)
+    try:
+        yield found
+    finally:
+        HOOKS.watchers.remove(weigh)
+
+
+def _held(text: str, events: int, options: Options) -> int:
+    """The bytes that a query held in the second half of a run."""
+    from thalweg.connectors.sinks import ChecksumSink
+
+    source = nexmark.events(events, rate=options.rate or nexmark.RATE)
+    session = nexmark.nexmark_session(source, parallelism=options.parallelism or 1)
+    session.execute_sql(_KEYED)
+    plan = session.execute_sql(text)[-1].plan
+    assert plan is not None, "every text is one query"
+    session.write_sink(plan, ChecksumSink())
+    with _weighing() as found:
+        session.run("growth", mode="stream")
+    assert found, "the run is long enough to be weighed"
+    return int(median(found[len(found) // 2 :]))
+
+
+def _run(options: Options) -> Measured:
+    measured = Measured("times", [])
+    with usage() as used:
+        for name, text in _TEXTS.items():
+            few = _held(text, options.events, options)
+            many = _held(text, _TIMES * options.events, options)
+            ratio = many / few
+            measured.values.append(ratio)
+            measured.details[name] = {"bytes": few, "bytes_after_4_times_the_events": many, "ratio": ratio}
+            if ratio > _LARGEST_RATIO:
+                measured.problems.append(f"{name}: {few} bytes became {many}")
+    measured.details |= used.as_details()
+    return measured
+
+
+GROWTH = [
+    Benchmark(
+        "state-growth",
+        "state",
+        "Does what joins within time bounds keep grow with the events?",
+        "what lies between the watermark and the bounds, however much came before: the same bytes",
+        _run,
+        target=_LARGEST_RATIO,
+    )
+]
