@@ -36,6 +36,12 @@ class Span:
     column: int
     length: int = 1
 
+    @property
+    def written(self) -> str:
+        """What stands there, on its line."""
+        lines = self.text.splitlines() or [""]
+        return lines[min(self.line, len(lines)) - 1][self.column - 1 :][: self.length]
+
     def render(self) -> str:
         """The place in words, the line of text, and a caret below it."""
         lines = self.text.splitlines() or [""]

@@ -62,6 +62,10 @@ def steps(data: tw.Dataset, other: tw.Dataset) -> None:
     assert_type(data.union(other, other).distinct().limit(3), tw.Dataset)
     assert_type(data.intersect(other).except_(other, copies=True), tw.Dataset)
     assert_type(data.dense_rank(by="a").top(3, by="a", offset=2), tw.Dataset)
+    assert_type(data.explode("l").explode("m", keep_empty=True, position="i"), tw.Dataset)
+    some = other.agg(tw.max("v")).scalar() + 1
+    assert_type(data.filter(other.exists(), tw.col("a").is_in(other) | (tw.col("b") < some)), tw.Dataset)
+    assert_type(data.sort(["a", tw.desc("b")]).sort(tw.col("c"), descending=True), tw.Dataset)
     assert_type(data.window(tw.tumbling("1m")).dense_rank(by="a", partition="k"), tw.Dataset)
     assert_type(data.join(other, on="k", how="left").join(other, on=tw.col("a") == tw.col("b")), tw.Dataset)
     latest = data.join_asof(other, tw.col("ts") >= tw.col("since"), by="k", how="inner", tolerance="5s")

@@ -12,7 +12,8 @@ from tests.conformance.feeds import SECOND, placed, rows
 from thalweg.columnar.batch import BEFORE, OFFSET, SPLIT, Batch
 from thalweg.connectors.memory import frame_source
 from thalweg.expr.nodes import Call, Column, Expr, conjunction
-from thalweg.operators.as_of_spec import AsOfSpec
+from thalweg.operators.as_of import AsOfJoinOp
+from thalweg.operators.as_of_spec import AsOfSpec, TimedSide
 from thalweg.physical.joining import as_of_spec
 from thalweg.plan import build
 from thalweg.plan.as_of import AsOfJoin, AsOfKind, as_of_join
@@ -70,11 +71,11 @@ def feed(right: pl.DataFrame = RIGHT) -> list[Any]:
     return made
 
 
-def expected(made: AsOfSpec, condition: str) -> pl.DataFrame:
+def expected(made: AsOfSpec, condition: str, right: pl.DataFrame = RIGHT) -> pl.DataFrame:
     """Row by row, from the definition."""
     mine, others = (
         [r for r, m in zip(f.rows(named=True), [None, *marks(f, t)][:-1], strict=True) if _in_time(r[t], m)]
-        for f, t in ((LEFT, "t"), (RIGHT, "t_r"))
+        for f, t in ((LEFT, "t"), (right, "t_r"))
     )
     others.sort(key=lambda r: (r["t_r"], -r[OFFSET] if made.takes_first else r[OFFSET]))
     found = []
@@ -130,3 +131,30 @@ def test_rows_that_only_end_others(kind: AsOfKind) -> None:
 def test_rows_without_places_are_ordered_by_all_their_columns() -> None:
     made = spec("left", KEY, is_placed=False)
     check_operator(made, feed(RIGHT.drop(SPLIT, OFFSET)), time="t", slack_us=1)
+
+
+def tied(*, in_order: bool) -> pl.DataFrame:
+    """Many rows of one time, which come in the order of their positions or against it."""
+    place = pl.col(OFFSET) if in_order else 1000 - pl.col(OFFSET)
+    return RIGHT.with_columns(pl.col("t_r").dt.truncate("4s"), place.alias(OFFSET))
+
+
+@pytest.mark.parametrize("takes_first", [True, False])
+def test_positions_break_ties(takes_first: bool) -> None:
+    made, right = spec("left", None, takes_first=takes_first), tied(in_order=takes_first)
+    check_operator(made, feed(right), expected=expected(made, "no key", right), time="t", slack_us=1)
+
+
+@pytest.mark.parametrize("takes_first", [True, False])
+def test_ignored_ties_are_found(takes_first: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    original = AsOfJoinOp._by_time
+
+    def by_time_alone(
+        self: AsOfJoinOp, frames: list[pl.DataFrame], side: TimedSide, *, breaks_ties: bool
+    ) -> pl.DataFrame:
+        del breaks_ties
+        return original(self, frames, side, breaks_ties=False)
+
+    monkeypatch.setattr(AsOfJoinOp, "_by_time", by_time_alone)
+    with pytest.raises(AssertionError):
+        test_positions_break_ties(takes_first)

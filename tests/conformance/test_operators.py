@@ -19,6 +19,7 @@ from thalweg.expr.nodes import Aggregate, Call, Column, Literal, Named
 from thalweg.operators.aggregation import GroupingSpec
 from thalweg.operators.changelog import BEFORE_UPDATE, DELETE, FoldSpec, OpsSpec
 from thalweg.operators.running_rank import RunningRankSpec
+from thalweg.operators.sort import SortSpec
 from thalweg.physical.planner import plan_job
 from thalweg.plan import build
 from thalweg.plan.nodes import (
@@ -419,3 +420,14 @@ def test_numbers_that_close(kind: str) -> None:
     spec = only(operators(plan), "Grouping", "RunningRank")[1]
     assert isinstance(spec, RunningRankSpec)
     check_operator(replace(spec, is_updating=False), timed(closing_rows(), lag=0))
+
+
+# Order ------------------------------------------------------------------------------------------------
+
+
+def test_sort() -> None:
+    order = (SortKey("t"), SortKey("v", descending=True), SortKey("f"))
+    spec = SortSpec("sort", SCHEMA, order, 1)
+    # a row of exactly the watermark is not late
+    check_operator(spec, timed(ROWS), time="t", slack_us=1)
+    check_operator(replace(FoldSpec("fold", SCHEMA), order=order), changes(ROWS))

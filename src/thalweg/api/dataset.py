@@ -22,30 +22,27 @@ from thalweg.api.expressions import Expression, IntoColumn, Value, all_of
 from thalweg.api.frame_functions import Row, frame_function, row_function
 from thalweg.api.grouping import GroupedDataset, WindowedDataset
 from thalweg.api.joining import How, join_latest, join_plans, late_rows
-from thalweg.api.ordering import OrderBy, Span, reach_of, sort_keys
-from thalweg.api.place import caller, located, stamped
-from thalweg.api.results import Results
+from thalweg.api.ordered import Ordered
+from thalweg.api.place import caller, located
 from thalweg.api.types import SchemaLike, check_name, schema_of
 from thalweg.base.durations import microseconds
-from thalweg.base.schema import SYSTEM_PREFIX, unknown_column
+from thalweg.base.schema import unknown_column
 from thalweg.errors import PlanError
 from thalweg.expr.literals import literal_of
-from thalweg.expr.nodes import Call, Column, Named
-from thalweg.plan import build
+from thalweg.expr.nodes import Call, Column, Named, QueryCall
+from thalweg.plan import build, queries
 from thalweg.plan.keys import declare_key
-from thalweg.plan.nodes import GroupBy, MapBatches, Plan, Project, Rank
-from thalweg.plan.over import frame_of, over, sliding
+from thalweg.plan.nodes import GroupBy, MapBatches, Plan, Project
 from thalweg.plan.proctime import is_proctime
 from thalweg.plan.properties import properties
-from thalweg.plan.sets import first_rows, intersect_or_except
+from thalweg.plan.sets import intersect_or_except
+from thalweg.plan.unnest import unnest, unnest_with_numbers
 from thalweg.progress.sessions import SessionSpec
 from thalweg.progress.windows import WindowSpec
 
-_NUMBER = f"{SYSTEM_PREFIX}number"
-
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Dataset(Results):
+class Dataset(Ordered):
     """A table that is described, and computed when it is asked for; made by a session.
 
     The same methods work on data that ends and on data that does not, and give the same rows.
@@ -54,13 +51,6 @@ class Dataset(Results):
         plan: what is to be computed.
         session: who computes it.
     """
-
-    def _step(self, make: Callable[[], Plan], *others: Plan) -> Dataset:
-        """A dataset one step further; the step and its mistakes get the place of the caller."""
-        place = caller()
-        with located(place):
-            made = make()
-        return Dataset(stamped(made, place, (self.plan, *others)), self.session)
 
     def name(self, step: str) -> Dataset:
         """Name the last step: in messages, in metrics, and for its state across changes of the program."""
@@ -79,11 +69,11 @@ class Dataset(Results):
             exprs: names of columns, or expressions.
             by_name: the same, with names for their columns.
         """
-        return self._step(lambda: build.project(self.plan, columns(exprs, by_name)))
+        return self._step(lambda: queries.project(self.plan, columns(exprs, by_name)))
 
     def with_columns(self, *exprs: IntoColumn, **by_name: IntoColumn | Value) -> Dataset:
         """All columns, and these added; those of the same name are replaced."""
-        return self._step(lambda: build.with_columns(self.plan, columns(exprs, by_name)))
+        return self._step(lambda: queries.with_columns(self.plan, columns(exprs, by_name)))
 
     def drop(self, *names: IntoColumn) -> Dataset:
         """All columns but these."""
@@ -114,17 +104,57 @@ class Dataset(Results):
         """The rows for which all conditions are true; NULL is not true."""
 
         def make() -> Plan:
-            return build.filter_rows(self.plan, all_of([column(c).expr for c in conditions]), clause="filter")
+            condition = all_of([column(c).expr for c in conditions])
+            return queries.filter_rows(self.plan, condition, clause="filter")
 
         return self._step(make)
+
+    def scalar(self) -> Expression:
+        """The value of one column and at most one row, in expressions over other rows; NULL without a row.
+
+        It follows the rows: when it changes, what was computed with it is taken back and comes anew. Several
+        rows are an error.
+
+        Example:
+            >>> import thalweg as tw
+            >>> rows = tw.Session().from_polars(pl.DataFrame({"v": [1, 2, 6]}))
+            >>> rows.filter(tw.col("v") > rows.agg(tw.avg("v")).scalar()).to_polars().rows()
+            [(6,)]
+        """
+        return Expression(QueryCall("value", self.plan))
+
+    def exists(self) -> Expression:
+        """Whether there are rows, in expressions over other rows. See `scalar`."""
+        return Expression(QueryCall("exists", self.plan))
 
     def where(self, *conditions: IntoColumn) -> Dataset:
         """Another name for `filter`."""
         return self.filter(*conditions)
 
-    def explode(self, column: IntoColumn) -> Dataset:
-        """One row per item of a list column; empty lists give none."""
-        return self._step(lambda: build.explode(self.plan, column_name(column)))
+    def explode(
+        self, column: IntoColumn, *, keep_empty: bool = False, position: str | None = None
+    ) -> Dataset:
+        """One row per item of a list column, or per entry (`key` and `value`) of a map.
+
+        Args:
+            column: the list; afterwards its item.
+            keep_empty: whether a row with an empty list, or none, stays, with NULL as its item.
+            position: the name of a column for the number of the item in its list, from 1.
+
+        Example:
+            >>> import thalweg as tw
+            >>> rows = tw.Session().from_polars(pl.DataFrame({"k": [1, 2], "l": [["a", "b"], []]}))
+            >>> rows.explode("l", keep_empty=True, position="n").to_polars().sort("k", "n").rows()
+            [(1, 'a', 1), (1, 'b', 2), (2, None, None)]
+        """
+
+        def make() -> Plan:
+            name = column_name(column)
+            if position is None:
+                return unnest(self.plan, name, keeps_empty=keep_empty)
+            return unnest_with_numbers(self.plan, name, check_name(position), keeps_empty=keep_empty)
+
+        return self._step(make)
 
     def map_batches(
         self, function: Callable[[pl.DataFrame], pl.DataFrame], schema: SchemaLike | None = None
@@ -313,123 +343,6 @@ class Dataset(Results):
     def agg(self, *aggregates: Expression, **by_name: Expression) -> Dataset:
         """One row with aggregates over all rows."""
         return self.group_by().agg(*aggregates, **by_name)
-
-    def rank(
-        self, name: str = "rank", *, by: OrderBy, descending: bool = False, partition: Names = ()
-    ) -> Dataset:
-        """Number the rows in an order; those that tie share a number, and leave a gap.
-
-        Numbers of all rows change as rows come. Those of rows in windows are final: of `window(…).rows()`, or
-        of a grouping by window, with `WINDOW` in the partition.
-
-        Args:
-            name: of the new column.
-            by: columns to order by.
-            descending: greatest first, for those columns that do not say it themselves.
-            partition: number the rows with equal values of these columns apart.
-        """
-        return self._step(lambda: self._numbered("rank", name, by, descending, partition))
-
-    def dense_rank(
-        self, name: str = "dense_rank", *, by: OrderBy, descending: bool = False, partition: Names = ()
-    ) -> Dataset:
-        """Number the rows in an order; those that tie share a number, and leave no gap. See `rank`."""
-        return self._step(lambda: self._numbered("dense_rank", name, by, descending, partition))
-
-    def row_number(
-        self, name: str = "row_number", *, by: OrderBy, descending: bool = False, partition: Names = ()
-    ) -> Dataset:
-        """Number the rows in an order, each differently: their position breaks ties. See `rank`."""
-        return self._step(lambda: self._numbered("row_number", name, by, descending, partition))
-
-    def top(
-        self,
-        n: int,
-        *,
-        by: OrderBy,
-        descending: bool = True,
-        partition: Names = (),
-        with_ties: bool = False,
-        offset: int = 0,
-    ) -> Dataset:
-        """The first rows in an order: by default those with the greatest values.
-
-        They change as rows come, unless they are those of windows, as for `rank`.
-
-        Args:
-            n: how many, for each partition.
-            by: columns to order by.
-            descending: greatest first, for those columns that do not say it themselves.
-            partition: take the first rows for each value of these columns.
-            with_ties: also the rows that tie with the last one. Else the position decides.
-            offset: how many rows to leave out before them, where no two tie: `ORDER BY … LIMIT n OFFSET m`.
-        """
-
-        def make() -> Plan:
-            if n < 1:
-                raise PlanError("the first rows are at least one", code="plan-negative-limit", found=str(n))
-            if offset:
-                if with_ties or column_names(partition):
-                    raise PlanError(
-                        "rows are left out of all rows in an order only, without ties or a partition",
-                        code="plan-offset",
-                        hint="row_number(…) and a filter take any part of each partition",
-                    )
-                return first_rows(self.plan, sort_keys(by, descending=descending), n, offset)
-            kind = "rank" if with_ties else "row_number"
-            ranked = self._numbered(kind, _NUMBER, by, descending, partition)
-            return replace(ranked, output=None, limit=n)
-
-        return self._step(make)
-
-    def over(
-        self,
-        *aggregates: Expression,
-        by: OrderBy,
-        partition: Names = (),
-        rows: int | tuple[int | None, int | None] | None = None,
-        within: Span | tuple[Span | None, Span | None] | None = None,
-        **by_name: Expression,
-    ) -> Dataset:
-        """Add aggregates over the rows around each row: those that come before it, and itself.
-
-        In the order of an event time, rows that stay get their aggregates once, when time has passed them. In
-        any other order, over rows that change, and where rows behind a row count, the aggregates are kept up
-        to date.
-
-        Args:
-            aggregates: `count`, `sum`, `avg`, `min`, `max`, `first_value` or `last_value`; whatever the
-                frame, `lag`, `lead`, `ntile`, `percent_rank` or `cume_dist`. Each with a name of its own.
-            by: columns to order by; without `rows`, those that tie see each other.
-            partition: look at rows with equal values of these columns only.
-            rows: how many rows before the current one; by default all. A pair says how many before and how
-                many behind it: `(1, 1)`; None is all, and less than 0 the other side: `(3, -1)`.
-            within: how much time before that of the current row, such as `"10s"`; by default all. Or a pair;
-                a `timedelta` may be less than 0.
-            by_name: the same, with names for their columns.
-
-        Example:
-            >>> import thalweg as tw
-            >>> rows = tw.Session().from_polars(pl.DataFrame({"k": [1, 1, 2], "v": [1, 3, 5]}))
-            >>> rows.over(total=tw.sum("v"), by="v", rows=1).to_polars().sort("v").rows()
-            [(1, 1, 1), (1, 3, 4), (2, 5, 8)]
-        """
-
-        def make() -> Plan:
-            frame = frame_of(rows, reach_of(within))
-            order = sort_keys(by, descending=False)
-            items = columns(aggregates, by_name)
-            return over(self.plan, column_names(partition), order, frame, sliding(items))
-
-        return self._step(make)
-
-    def _numbered(self, kind: str, name: str, by: OrderBy, descending: bool, partition: Names) -> Rank:
-        if name != _NUMBER:
-            check_name(name)
-        order = sort_keys(by, descending=descending)
-        made = build.rank(self.plan, column_names(partition), order, kind=kind, output=name)
-        assert isinstance(made, Rank), "numbering makes a rank step"
-        return made
 
     # Time --------------------------------------------------------------------------------------
 

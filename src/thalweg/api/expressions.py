@@ -16,7 +16,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, time, timedelta
 from decimal import Decimal
-from typing import NoReturn, TypeAlias
+from typing import NoReturn, Protocol, TypeAlias, runtime_checkable
 
 import polars as pl
 
@@ -25,8 +25,9 @@ from thalweg.api.place import caller, located
 from thalweg.api.types import TypeLike, check_name, data_type
 from thalweg.errors import PlanError
 from thalweg.expr.literals import literal_of
-from thalweg.expr.nodes import Aggregate, Call, Cast, Column, Expr, Literal
+from thalweg.expr.nodes import Aggregate, Call, Cast, Column, Expr, Literal, QueryCall
 from thalweg.expr.subscript import FROM_0
+from thalweg.plan.nodes import Plan
 
 Value: TypeAlias = bool | int | float | str | bytes | Decimal | date | time | timedelta | None
 """The Python values that can stand in an expression."""
@@ -34,6 +35,16 @@ Operand: TypeAlias = "Expression | Value | list[Value]"
 """What operators and calls take: a text is a text."""
 IntoColumn: TypeAlias = "Expression | str"
 """What the methods of a dataset take: a text is the name of a column."""
+
+
+@runtime_checkable
+class HasPlan(Protocol):
+    """A dataset."""
+
+    @property
+    def plan(self) -> Plan:
+        """What is to be computed."""
+        ...
 
 
 @dataclass(frozen=True, eq=False, repr=False, slots=True)
@@ -189,8 +200,13 @@ class Expression:
         """Whether two values differ, NULL being a value like any other."""
         return self.call("is_distinct_from", other)
 
-    def is_in(self, values: Iterable[Operand]) -> Expression:
-        """Whether the value is one of these. With a NULL among them, the answer is never false, as in SQL."""
+    def is_in(self, values: Iterable[Operand] | HasPlan) -> Expression:
+        """Whether the value is one of these, or of a dataset of one column.
+
+        With a NULL among them, the answer is never false, as in SQL.
+        """
+        if isinstance(values, HasPlan):
+            return Expression(QueryCall("in", values.plan, (self.expr,)))
         return self.call("in", *values)
 
     def between(self, low: Operand, high: Operand) -> Expression:

@@ -16,7 +16,7 @@ from thalweg.api.ordering import OrderBy
 from thalweg.api.place import caller, located
 from thalweg.api.windows import WINDOW
 from thalweg.expr.nodes import Column, Named
-from thalweg.plan import build
+from thalweg.plan import queries
 from thalweg.plan.nodes import Late
 
 if TYPE_CHECKING:
@@ -42,7 +42,9 @@ class GroupedDataset:
             by_name: the same, with names for their columns.
         """
         return self._rows._step(
-            lambda: build.group_by(self._rows.plan, self._keys, [*self._keys, *columns(aggregates, by_name)])
+            lambda: queries.group_by(
+                self._rows.plan, self._keys, [*self._keys, *columns(aggregates, by_name)]
+            )
         )
 
 

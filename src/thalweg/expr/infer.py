@@ -18,7 +18,7 @@ from thalweg.base.types import BOOLEAN, INT32, NULL, DataType, Integer
 from thalweg.errors import PlanError, TypeMismatch, UserError
 from thalweg.expr import aggregates, collected, functions, placed, registry, statistics
 from thalweg.expr.casts import can_cast
-from thalweg.expr.nodes import Aggregate, Call, Cast, Column, Expr, Literal, PythonCall
+from thalweg.expr.nodes import Aggregate, Call, Cast, Column, Expr, Literal, PythonCall, QueryCall
 from thalweg.expr.python import check_arguments
 from thalweg.expr.subscript import SUBSCRIPTS, meant
 
@@ -45,6 +45,14 @@ def resolve(expr: Expr, schema: Schema, *, table: str | None = None) -> tuple[Ex
         return expr, schema.type_of(expr.name, table=table, where=expr.span)
     if isinstance(expr, Literal):
         return expr, expr.type
+    if isinstance(expr, QueryCall):
+        raise PlanError(
+            "a query inside an expression cannot stand here",
+            code="plan-query-place",
+            where=expr.span,
+            found=str(expr),
+            hint="filter, select, with_columns, keys and arguments of aggregates take it",
+        )
     pairs = [resolve(c, schema, table=table) for c in expr.children]
     args, types = tuple(p[0] for p in pairs), tuple(p[1] for p in pairs)
     if isinstance(expr, Call) and expr.function in SUBSCRIPTS:
@@ -78,7 +86,8 @@ def _resolve_subscript(expr: Call, types: tuple[DataType, ...]) -> tuple[Expr, D
 def _resolve_call(expr: Call, args: tuple[Expr, ...], types: tuple[DataType, ...]) -> tuple[Expr, DataType]:
     if expr.function == PROCTIME:
         raise PlanError(
-            "PROCTIME() is a column of rows, and cannot be computed here",
+            f"{'PROCTIME()' if expr.span is None else expr.span.written} is when a row was read, "
+            "a column of rows, and cannot be computed here",
             code="plan-proctime-place",
             where=expr.span,
             hint="name it first: in the table (p AS PROCTIME()), or with SELECT *, PROCTIME() AS p in a view",

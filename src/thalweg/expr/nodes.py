@@ -19,6 +19,7 @@ from thalweg.base.types import DataType
 from thalweg.errors import Span
 
 SINGLE = "__single"
+NUMBERED, ITEM, ORDINALITY = "__numbered", "item", "ordinality"
 """The function that is its first argument, and fails where that is the value of several rows: the second."""
 
 
@@ -120,6 +121,28 @@ class Cast(Expr):
 
     def with_children(self, children: tuple[Expr, ...]) -> Expr:
         return replace(self, arg=children[0])
+
+
+@dataclass(frozen=True)
+class QueryCall(Expr):
+    """What a query gives: its one value, whether it has rows, or whether a value is one of its.
+
+    A step that is built over such an expression puts columns in its place (plan/queries.py).
+    """
+
+    kind: Choice["value", "exists", "in"]
+    query: Any  # a plan, of which this layer knows nothing
+    args: tuple[Expr, ...] = ()
+
+    def __str__(self) -> str:
+        return f"{self.args[0]} IN (query)" if self.args else f"{self.kind} of (query)"
+
+    @property
+    def children(self) -> tuple[Expr, ...]:
+        return self.args
+
+    def with_children(self, children: tuple[Expr, ...]) -> Expr:
+        return replace(self, args=children)
 
 
 @dataclass(frozen=True)

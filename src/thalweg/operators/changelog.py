@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from operator import itemgetter
+from typing import TypeVar
 
 import numpy as np
 import polars as pl
@@ -14,12 +15,14 @@ from thalweg.columnar.arrow import to_frame
 from thalweg.columnar.batch import WEIGHT, Batch, consolidate, join_batches
 from thalweg.columnar.eager import gather_rows, pick, texts
 from thalweg.operators.missing import check_present
+from thalweg.plan.nodes import SortKey
 from thalweg.protocols.keeping import Keeping
 from thalweg.protocols.operator import Context, Output, Step
 from thalweg.protocols.state import RowsSpec, RowStore, StateSpec
 
 INSERT, DELETE, BEFORE_UPDATE, AFTER_UPDATE = "+I", "-D", "-U", "+U"
 _GROUP = "__group"
+Frame = TypeVar("Frame", pl.DataFrame, pl.LazyFrame)
 _SMALL = 256
 
 
@@ -172,10 +175,11 @@ def _with_first(frame: pl.DataFrame, ops: list[str]) -> pl.DataFrame:
 
 @dataclass(frozen=True)
 class FoldSpec:
-    """Add up all changes, and give the table at the end."""
+    """Add up all changes, and give the table at the end, in an order if there is one."""
 
     id: str
     columns: Mapping[str, pl.DataType]
+    order: tuple[SortKey, ...] = ()
 
     def __hash__(self) -> int:
         return hash(self.id)
@@ -195,7 +199,8 @@ class FoldSpec:
 
     def describe(self) -> str:
         """One line."""
-        return "fold to the final table"
+        order = f", in the order {', '.join(map(str, self.order))}" if self.order else ""
+        return f"fold to the final table{order}"
 
 
 class FoldOp:
@@ -208,7 +213,7 @@ class FoldOp:
     """
 
     def __init__(self, spec: FoldSpec, context: Context) -> None:
-        self._names = list(spec.columns)
+        self._names, self._order = list(spec.columns), spec.order
         self._rows: RowStore = context.state("rows")
         self._rows_max = context.rows_max
         self._waiting = 0
@@ -248,12 +253,24 @@ class FoldOp:
         self._waiting = max(self._waiting, 1)
         self._fold()
         if 0 in self._rows.groups():
-            table = self._rows.take(0).drop(_GROUP)
+            table = in_order(self._rows.take(0).drop(_GROUP), self._order)
             weight = table.get_column(WEIGHT)
             check_present(weight.to_numpy(), lambda some: table.drop(WEIGHT)[some])
             whole = Batch(table.drop(WEIGHT), weight)
             for part in whole.slices(self._rows_max):
                 yield from Batch(repeat_rows(part)).slices(self._rows_max)
+
+
+def in_order(rows: Frame, order: Sequence[SortKey]) -> Frame:
+    """The rows, sorted; without an order as they are."""
+    if not order:
+        return rows
+    return rows.sort(
+        [k.column for k in order],
+        descending=[k.descending for k in order],
+        nulls_last=[not k.puts_nulls_first for k in order],
+        maintain_order=True,
+    )
 
 
 def repeat_rows(batch: Batch) -> pl.DataFrame:

@@ -42,6 +42,7 @@ from thalweg.plan.nodes import (
 from thalweg.plan.over import Over, reads_places
 from thalweg.plan.pairs import pairs_below
 from thalweg.plan.properties import recomputes
+from thalweg.plan.sort import Sort
 
 Members = frozenset[str] | None
 Need = dict[str, Members]
@@ -222,9 +223,16 @@ def _over(step: Over, need: Need) -> list[Need]:
 
 def _have_positions(plan: Plan) -> bool:
     """Whether rows come from a source one by one, so that their places there break ties."""
-    if isinstance(plan, (GroupBy, Join, AsOfJoin, MapBatches, Late, Behind, BadRows, Limit)):
+    if isinstance(plan, (GroupBy, Join, AsOfJoin, MapBatches, Late, Behind, BadRows, Limit, Sort)):
         return False
     return isinstance(plan, (Scan, Values)) or all(_have_positions(p) for p in plan.inputs)
+
+
+def _sort(step: Sort, need: Need) -> list[Need]:
+    read = _passed(step, need)
+    for key in step.order:
+        add(read, key.column, None)
+    return [read]
 
 
 def _union(step: Union, need: Need) -> list[Need]:
@@ -278,6 +286,7 @@ _RULES: dict[type[Plan], Callable[[Any, Need], list[Need]]] = {
     GroupBy: _group_by,
     Rank: _rank,
     Over: _over,
+    Sort: _sort,
     Union: _union,
     Join: _join,
     AsOfJoin: _as_of_join,

@@ -22,6 +22,7 @@ from thalweg.expr.evaluate import Predicate
 from thalweg.expr.infer import type_of
 from thalweg.expr.nodes import Aggregate, Column
 from thalweg.expr.python import carry
+from thalweg.operators.changelog import in_order
 from thalweg.operators.limit import position_order
 from thalweg.operators.rowwise import apply_frame_function, projection_with
 from thalweg.operators.window_rank import WindowRankSpec, number_rows
@@ -58,6 +59,7 @@ from thalweg.plan.nodes import (
 )
 from thalweg.plan.over import Over
 from thalweg.plan.properties import recomputes
+from thalweg.plan.sort import Sort
 from thalweg.protocols.source import LazySource
 
 _SYSTEM = (SPLIT, OFFSET)
@@ -149,6 +151,8 @@ class LazyBuilder:
             return self._rank(plan, below)
         if isinstance(plan, Over):
             return self._over(plan, below)
+        if isinstance(plan, Sort):
+            return in_order(below.select(list(plan.schema.names)), plan.order)
         assert isinstance(plan, Limit), f"no lazy form of {type(plan).__name__}"
         held = {f.name: f.type.polars for f in plan.input.schema}
         first = below.sort(position_order(held)) if needs.has_positions(plan.input, self._needs) else below

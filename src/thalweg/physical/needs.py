@@ -34,6 +34,7 @@ from thalweg.plan.nodes import (
 from thalweg.plan.over import Over
 from thalweg.plan.pairs import pairs_below
 from thalweg.plan.properties import as_of_slacks, join_bounds, properties, recomputes
+from thalweg.plan.sort import Sort
 
 
 @dataclass
@@ -77,6 +78,8 @@ def _visit(plan: Plan, needs: Needs, seen: set[Plan]) -> None:
         _visit(below, needs, seen)
     if isinstance(plan, Late):
         _mark_positions(plan.input, needs)
+    if isinstance(plan, Sort) and not properties(plan.input).is_bounded:
+        _mark_verdicts(plan.input, needs)
     if isinstance(plan, (Behind, Limit, Over)) or (isinstance(plan, Rank) and plan.kind == "row_number"):
         _mark_positions(plan.inputs[0], needs)
         pairs = pairs_below(plan.inputs[0]) if isinstance(plan, Rank) else None
@@ -165,7 +168,7 @@ def _mark_verdicts(plan: Plan, needs: Needs) -> None:
     """The watermark is used up by the first stateful step."""
     if isinstance(plan, AssignWatermark):
         needs.verdicts.add(plan)
-    if isinstance(plan, (Behind, GroupBy, AsOfJoin, Rank, Limit, Window, SessionWindow, Over)):
+    if isinstance(plan, (Behind, GroupBy, AsOfJoin, Rank, Limit, Window, SessionWindow, Over, Sort)):
         return
     if isinstance(plan, Join) and not looks_up(plan):
         through = passing(plan)
@@ -180,7 +183,7 @@ def has_positions(plan: Plan, needs: Needs) -> bool:
     """Whether the plan's rows carry their position."""
     if isinstance(plan, (Scan, Values)):
         return plan in needs.positions
-    if isinstance(plan, (Behind, GroupBy, AsOfJoin, MapBatches, Limit)) or (
+    if isinstance(plan, (Behind, GroupBy, AsOfJoin, MapBatches, Limit, Sort)) or (
         isinstance(plan, Join) and not looks_up(plan)
     ):
         return False

@@ -27,7 +27,7 @@ from thalweg.operators.rowwise import (
     UnplaceStep,
 )
 from thalweg.operators.split_names import SplitNamesSpec
-from thalweg.physical import grouping, joining, lookups, needs, over, ranking, sessions, sharing
+from thalweg.physical import grouping, joining, lookups, needs, over, ranking, sessions, sharing, sorting
 from thalweg.physical.common_panes import find_common_panes
 from thalweg.plan.as_of import AsOfJoin
 from thalweg.plan.keys import DeclaredKey
@@ -55,6 +55,7 @@ from thalweg.plan.nodes import (
 )
 from thalweg.plan.over import Over
 from thalweg.plan.properties import properties
+from thalweg.plan.sort import Sort
 from thalweg.protocols.operator import BAD, OperatorSpec
 
 
@@ -150,6 +151,8 @@ class Planner:
             return ranking.place_rank(self, plan)
         if isinstance(plan, Over):
             return over.place_over(self, plan)
+        if isinstance(plan, Sort):
+            return sorting.place_sort(self, plan)
         if isinstance(plan, DeclaredKey):
             return self.chained(plan.input)
         if isinstance(plan, Limit):

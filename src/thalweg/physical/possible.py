@@ -15,6 +15,7 @@ from thalweg.plan.as_of import AsOfJoin
 from thalweg.plan.nodes import GroupBy, Plan
 from thalweg.plan.over import Over
 from thalweg.plan.properties import properties, recomputes
+from thalweg.plan.sort import Sort
 
 
 def check_possible(roots: Iterable[Plan]) -> None:
@@ -38,6 +39,8 @@ def _check(plan: Plan, found: needs.Needs) -> None:
         _check_over(plan)
     if isinstance(plan, AsOfJoin):
         _check_as_of_join(plan)
+    if isinstance(plan, Sort):
+        _check_sort(plan)
 
 
 def _check_over(plan: Over) -> None:
@@ -53,6 +56,26 @@ def _check_over(plan: Over) -> None:
             choices=sorted(below.times) or None,
             hint=f'declare WATERMARK FOR {plan.order}, or call assign_watermark("{plan.order}", …)',
         )
+
+
+def _check_sort(plan: Sort) -> None:
+    below, first = properties(plan.input), plan.order[0]
+    if below.is_bounded:
+        return
+    if first.column in below.times and not first.descending and not below.is_updating:
+        return
+    raise PlanError(
+        "rows that do not end have no order but that of their event time"
+        if not below.is_updating
+        else "rows that do not end, and change, have no order",
+        code="plan-sort-unbounded",
+        where=plan.span or plan.place,
+        found=f"ORDER BY {first}",
+        choices=None
+        if below.is_updating
+        else sorted(n for n in below.times if not n.startswith("__")) or None,
+        hint="with LIMIT n (in Python top(n)) the first n rows are kept up to date",
+    )
 
 
 def _check_as_of_join(plan: AsOfJoin) -> None:

@@ -20,6 +20,7 @@ from thalweg.base.types import (
     BOOLEAN,
     DATE,
     INT32,
+    INT64,
     INTERVAL,
     STRING,
     TIME,
@@ -184,6 +185,43 @@ def with_nulls(plan: Plan, value: str, by: Sequence[str], mark: str) -> Plan:
     return build.group_by(kinds, keys, [*keys, Named(mark, Aggregate("max", (Column(mark),)))])
 
 
+@dataclass(frozen=True)
+class Extremes:
+    """The least and the greatest value of a query, and how many there are, as columns beside other rows."""
+
+    name: str
+
+    @property
+    def rows(self) -> str:
+        """How many rows the query has."""
+        return f"{self.name}_rows"
+
+    @property
+    def values(self) -> str:
+        """How many of them have a value."""
+        return f"{self.name}_values"
+
+    def of(self, plan: Plan, value: str, by: Sequence[str]) -> Plan:
+        """For each value of `by` one row."""
+        keys = [Named(n, Column(n)) for n in by]
+        least, greatest = (Named(f"{self.name}_{f}", Aggregate(f, (Column(value),))) for f in ("min", "max"))
+        counts = [
+            Named(self.rows, Aggregate("count")),
+            Named(self.values, Aggregate("count", (Column(value),))),
+        ]
+        return build.group_by(plan, keys, [*keys, least, greatest, *counts])
+
+    def is_some(self, value: Expr, function: str) -> Expr:
+        """Whether a comparison is true of some value; NULL if not, but a NULL could be one."""
+        ends = {"<": ("max",), "<=": ("max",), ">": ("min",), ">=": ("min",)}.get(function, ("min", "max"))
+        found = [Call(function, (value, Column(f"{self.name}_{e}"))) for e in ends]
+        is_true = found[0] if len(found) == 1 else Call("or", tuple(found))
+        none = Literal(0, INT64)
+        has_rows = Call(">", (Call("coalesce", (Column(self.rows), none)), none))
+        is_open = Call("or", (Call("is_null", (value,)), Call("<", (Column(self.values), Column(self.rows)))))
+        return Call("case", (Call("not", (has_rows,)), FALSE, is_true, TRUE, is_open, UNKNOWN, FALSE))
+
+
 def is_in(value: Expr, mark: str, has_null: str) -> Expr:
     """Three-valued IN: whether there is a partner, else whether NULL could be one."""
     is_open = Call("or", (Call("is_null", (value,)), Column(has_null)))
@@ -193,6 +231,6 @@ def is_in(value: Expr, mark: str, has_null: str) -> Expr:
 
 
 __all__ = [
-    *("FALSE", "TRUE", "UNKNOWN", "Attachment", "Pair", "can_be_null_safe", "first_of"),
+    *("FALSE", "TRUE", "UNKNOWN", "Attachment", "Extremes", "Pair", "can_be_null_safe", "first_of"),
     *("has_one_row", "has_one_row_by", "is_in", "present", "with_nulls"),
 ]

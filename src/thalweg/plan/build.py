@@ -37,7 +37,7 @@ from thalweg.plan.nodes import (
     Union,
     Window,
 )
-from thalweg.plan.proctime import clocked, with_proctime
+from thalweg.plan.proctime import asks_clock, clocked, with_proctime
 from thalweg.plan.properties import properties
 from thalweg.progress.sessions import SessionSpec
 from thalweg.progress.windows import WindowSpec
@@ -46,6 +46,10 @@ from thalweg.progress.windows import WindowSpec
 def filter_rows(plan: Plan, condition: Expr, *, clause: str = "WHERE") -> Plan:
     """Keep the rows for which the condition is true; `clause` names it in messages."""
     _no_aggregates(condition, clause)
+    asked = with_proctime(plan, [Named(clause, condition)])
+    if asked[0] is not plan:
+        # when rows were read is a column of them while the condition is asked
+        return select_names(filter_rows(asked[0], asked[1][0].expr, clause=clause), plan.schema.names)
     resolved, held = resolve(condition, plan.schema)
     if held == NULL:
         resolved, held = Literal(None, BOOLEAN), BOOLEAN
@@ -173,6 +177,9 @@ def group_by(plan: Plan, keys: Sequence[Named], outputs: Sequence[Named]) -> Pla
         PlanError: `plan-not-grouped` for a column that is neither a key nor inside an aggregate.
     """
     _unique([o.name for o in outputs], [o.expr.span for o in outputs])
+    if asks_clock([*(k.expr for k in keys), *(e for o in outputs for e in aggregates_of(o.expr))]):
+        plan, both = with_proctime(plan, [*keys, *outputs])
+        keys, outputs = both[: len(keys)], both[len(keys) :]
     resolved_keys = [Named(k.name, resolve(k.expr, plan.schema)[0]) for k in keys]
     grouped, key_names = _with_key_columns(plan, resolved_keys)
     by_text = {k.expr: name for k, name in zip(resolved_keys, key_names, strict=True)}
@@ -350,6 +357,11 @@ def explode(plan: Plan, column: str, *, where: Span | None = None) -> Plan:
 def select_names(plan: Plan, names: Iterable[str]) -> Plan:
     """Some columns, by name."""
     return project(plan, [Named(n, Column(n)) for n in names])
+
+
+def aggregates_of(expr: Expr) -> list[Expr]:
+    """The aggregates in an expression, those inside others too."""
+    return [e for e in walk(expr) if isinstance(e, Aggregate)]
 
 
 def contains_aggregate(expr: Expr) -> bool:

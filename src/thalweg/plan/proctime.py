@@ -9,7 +9,7 @@ Not here: the clock (runtime/), what steps do with time (properties.py).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from thalweg.base.schema import STAMP
@@ -48,9 +48,17 @@ def with_proctime(plan: Plan, items: Sequence[Named]) -> tuple[Plan, list[Named]
     calls = [e for i in items for e in walk(i.expr) if _is_call(e)]
     if not calls:
         return plan, list(items)
-    column = Column(STAMP)
-    made = [Named(i.name, transform(i.expr, lambda e: column if _is_call(e) else e)) for i in items]
+
+    def stamp(e: Expr) -> Expr:
+        return Column(STAMP, span=e.span, written=clock_name(e.span)) if _is_call(e) else e
+
+    made = [Named(i.name, transform(i.expr, stamp)) for i in items]
     return _stamped(plan, calls[0].span), made
+
+
+def asks_clock(exprs: Iterable[Expr]) -> bool:
+    """Whether some expression asks when a row was read."""
+    return any(_is_call(e) for expr in exprs for e in walk(expr))
 
 
 def _is_call(expr: Expr) -> bool:
@@ -75,12 +83,17 @@ def _stamped(plan: Plan, where: Span | None) -> Plan:
         parts = [_stamped(p, where) for p in plan.parts]
         return Union(tuple(Project(p, tuple(Named(n, Column(n)) for n in names)) for p in parts))
     raise PlanError(
-        "PROCTIME() is when a row was read, and these rows were not read but computed from others",
+        f"{clock_name(where)} is when a row was read, and these rows were not read but computed from others",
         code="plan-proctime-place",
         where=where,
         found=plan.describe(),
         hint="give rows their time where they are read: in the table (p AS PROCTIME()) or a view over it",
     )
+
+
+def clock_name(where: Span | None) -> str:
+    """The function that asks when a row was read, as it is written."""
+    return "PROCTIME()" if where is None or not where.written else where.written
 
 
 def clocked(plan: Plan, column: str) -> Plan:
@@ -138,4 +151,4 @@ def is_proctime(plan: Plan, column: str) -> bool:
     return any(column in below.schema and is_proctime(below, column) for below in plan.inputs)
 
 
-__all__ = ["clocked", "is_proctime", "with_proctime"]
+__all__ = ["asks_clock", "clocked", "is_proctime", "with_proctime"]

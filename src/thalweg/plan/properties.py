@@ -47,6 +47,7 @@ from thalweg.plan.nodes import (
     Write,
 )
 from thalweg.plan.over import Over
+from thalweg.plan.sort import Sort
 from thalweg.plan.time_bounds import SideBound, output_times, side_bounds
 from thalweg.plan.window_columns import Bound, WindowColumns, copies
 
@@ -170,6 +171,12 @@ def _unary(plan: Plan, below: Properties) -> Properties:
         # rows are held back until the watermark passes this one of their times
         times = {n: s for n, s in below.times.items() if n == plan.order}
         return Properties(below.is_bounded, False, times, below.keys)
+    if isinstance(plan, Sort):
+        # rows that end come at the end; others are held back until the watermark passes their time
+        times = (
+            {} if below.is_bounded else {n: s for n, s in below.times.items() if n == plan.order[0].column}
+        )
+        return Properties(below.is_bounded, times=times, keys=below.keys)
     if isinstance(plan, Limit):
         # a row of an earlier split displaces one of a later split, whenever it comes, until there are enough
         return Properties(is_bounded=True, is_updating=True, times=below.times)

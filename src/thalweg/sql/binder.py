@@ -11,6 +11,7 @@ Not here: keeping tables and settings, connectors, running plans (session/).
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TypeVar
 
 from sqlglot import exp
@@ -57,11 +58,13 @@ class Binder:
         Raises:
             UserError: with the place, for a name, a type or a clause that has no meaning here.
         """
-        return _guarded(lambda: bind_query(query, self._context), span_of(query))
+        whole = replace(self._context, is_whole=True)
+        return _guarded(lambda: bind_query(query, whole), span_of(query))
 
     def bind_view(self, view: CreateView) -> Plan:
         """The plan of a view, its columns called as the view says."""
-        plan = self._with_names(view, self.bind_query(view.query))
+        query = _guarded(lambda: bind_query(view.query, self._context), span_of(view.query))
+        plan = self._with_names(view, query)
         if not view.primary_key:
             return plan
         return _guarded(lambda: declare_key(plan, view.primary_key, where=view.key_span), view.key_span)

@@ -33,12 +33,13 @@ from thalweg.plan.nodes import (
     Values,
     Write,
 )
-from thalweg.plan.properties import join_bounds
+from thalweg.plan.properties import join_bounds, properties
+from thalweg.plan.sort import Sort
 from thalweg.protocols.sink import wants_time
 
 _TIMELESS = (
     *(Scan, Values, AssignWatermark, Project, Filter, Explode, MapBatches),
-    *(Union, GroupBy, Join, Limit, BadRows, Write, Roots),
+    *(Union, GroupBy, Join, Limit, Sort, BadRows, Write, Roots),
 )
 
 
@@ -64,6 +65,7 @@ def _find(plan: Plan, is_timed: bool, used: set[Plan], found: set[Plan], seen: s
         if is_timed or _is_tolerant(plan):
             used.add(plan)
     is_timed = is_timed or not isinstance(plan, _TIMELESS) or _is_bounded(plan) or _is_told_time(plan)
+    is_timed = is_timed or (isinstance(plan, Sort) and not properties(plan.input).is_bounded)
     for below in plan.inputs:
         _find(below, is_timed, used, found, seen)
 

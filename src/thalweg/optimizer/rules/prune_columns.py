@@ -23,6 +23,7 @@ from thalweg.optimizer.optimize import Roots, over
 from thalweg.plan.as_of import AsOfJoin
 from thalweg.plan.nodes import GroupBy, Join, Plan, Project, Rank, Scan, SessionWindow, Union, Window
 from thalweg.plan.over import Over
+from thalweg.plan.sort import Sort
 
 
 def prune_columns(plan: Plan) -> Plan:
@@ -33,7 +34,7 @@ def prune_columns(plan: Plan) -> Plan:
     done: dict[Plan, Plan] = {}
     for step in reversed(needs):
         inputs = [done[p] for p in step.inputs]
-        if isinstance(step, (Over, Rank, Window, SessionWindow)):
+        if isinstance(step, (Over, Rank, Sort, Window, SessionWindow)):
             inputs = [_narrowed(inputs[0], read_below(step, needs[step])[0])]
         elif isinstance(step, (Join, AsOfJoin)):
             read = read_below(step, needs[step])

@@ -59,6 +59,7 @@ from thalweg.plan.nodes import (
 )
 from thalweg.plan.over import Over
 from thalweg.plan.properties import properties
+from thalweg.plan.sort import Sort
 
 _BOUNDS = frozenset([WINDOW_START, WINDOW_END, WINDOW_TIME])
 
@@ -138,6 +139,10 @@ def _group_by(plan: GroupBy, part: Expr, like: Filter) -> Plan | None:
     return _over(plan, part, like) if _reads_keys(plan, part, plan.keys) else None
 
 
+def _sort(plan: Sort, part: Expr, like: Filter) -> Plan:
+    return _over(plan, part, like)
+
+
 def _rank(plan: Rank | Over, part: Expr, like: Filter) -> Plan | None:
     return _over(plan, part, like) if _reads_keys(plan, part, plan.partition) else None
 
@@ -190,5 +195,6 @@ _STEPS: dict[type[Plan], Callable[[Any, Expr, Filter], Plan | None]] = {
     LookupJoin: _join,
     Rank: _rank,
     Over: _rank,
+    Sort: _sort,
     Union: _union,
 }

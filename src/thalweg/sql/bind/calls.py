@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 from sqlglot import exp
 
 import thalweg.expr.functions
-from thalweg.base.types import STRING
-from thalweg.errors import SqlError, near_misses
+from thalweg.base.types import DATE, STRING, TIME, TIMESTAMP, DataType
+from thalweg.errors import Span, SqlError, near_misses
 from thalweg.expr import aggregates, registry
 from thalweg.expr.infer import PROCTIME
-from thalweg.expr.nodes import Aggregate, Call, Column, Expr, Literal, PythonCall
+from thalweg.expr.nodes import Aggregate, Call, Cast, Column, Expr, Literal, PythonCall
 from thalweg.plan.nodes import WINDOW_END, WINDOW_START, WINDOW_TIME
 from thalweg.sql import problems
 from thalweg.sql.bind.later import AGGREGATES_LATER, FUNCTIONS_LATER
@@ -25,12 +25,14 @@ if TYPE_CHECKING:
 
 assert thalweg.expr.functions, "importing it registers the functions"
 
-_CLOCKS = frozenset(
-    (
-        *("current_timestamp", "current_date", "current_time", "localtime", "localtimestamp", "now"),
-        *("current_watermark", "current_row_timestamp", "unix_timestamp"),
-    )
-)
+_CLOCKS: dict[str, DataType | None] = {
+    **dict.fromkeys((PROCTIME, "now", "current_timestamp", "current_row_timestamp")),
+    **dict.fromkeys(("current_time", "localtime"), TIME),
+    "current_date": DATE,
+    "localtimestamp": TIMESTAMP,
+}
+"""Functions that say when a row was read, and the type that they give that time; None: its own."""
+_CLOCKS_LATER = frozenset(("current_watermark", "unix_timestamp"))
 GROUP_WINDOWS = ("TUMBLE", "HOP", "SESSION")
 """The window functions that may stand in GROUP BY."""
 _BOUNDS = {"": WINDOW_START, "START": WINDOW_START, "END": WINDOW_END, "ROWTIME": WINDOW_TIME}
@@ -59,16 +61,22 @@ def bind_call(binder: ExpressionBinder, node: exp.Expr, filtered: exp.Expr | Non
         return _aggregate(binder, node, name, filtered)
     if user is None and _is_bound_of_window(name):
         return _bound_of_window(binder, node, written)
-    if user is None and name == PROCTIME:
+    if user is None and name in _CLOCKS:
         if node.expressions or filtered is not None:
-            raise problems.meaning("PROCTIME() takes no arguments", span_of(node))
-        return Call(PROCTIME, (), span=span_of(node))
+            raise problems.meaning(f"{written.upper()}() takes no arguments", span_of(node))
+        return _clock(_CLOCKS[name], span_of(node))
     args = _plain_arguments(binder, node, written, filtered)
     if user is not None:
         return PythonCall(user, args, span=span_of(node))
     if registry.has(name):
         return Call(name, args, span=span_of(node))
     raise _unknown(node, written)
+
+
+def _clock(held: DataType | None, span: Span | None) -> Expr:
+    """When a row was read."""
+    read = Call(PROCTIME, (), span=span)
+    return read if held is None else Cast(read, held, span=span)
 
 
 def _is_bound_of_window(name: str) -> bool:
@@ -130,9 +138,7 @@ def _aggregate(binder: ExpressionBinder, node: exp.Expr, name: str, filtered: ex
 
 def _unknown(node: exp.Expr, name: str) -> SqlError:
     lower = name.lower()
-    if lower in _CLOCKS:
-        return problems.not_yet(f"{name.upper()} is", span_of(node), hint=_TIMES_NEED)
-    if lower.endswith("_proctime"):
+    if lower in _CLOCKS_LATER or lower.endswith("_proctime"):
         return problems.not_yet(f"{name.upper()} is", span_of(node), hint=_TIMES_NEED)
     if lower in AGGREGATES_LATER:
         return problems.not_yet(f"{name.upper()} is", span_of(node))

@@ -38,12 +38,14 @@ class Context:
 
     Attributes:
         around: the tables around the query; None for a query by itself.
+        is_whole: whether nothing stands around the query, so that its rows keep their order.
     """
 
     catalog: Catalog
     query: Callable[[exp.Expr, Context], Plan]
     named: Mapping[str, Plan]
     around: Around | None = None
+    is_whole: bool = False
 
     @property
     def may_broadcast(self) -> bool:

@@ -23,7 +23,7 @@ from thalweg.sql import problems
 from thalweg.sql.bind import calls, literals
 from thalweg.sql.bind.scope import Scope
 from thalweg.sql.catalog import Catalog
-from thalweg.sql.grammar.tree import IntervalLiteral, TimeLiteral, Truth, TypeName
+from thalweg.sql.grammar.tree import IntervalLiteral, IsSome, Quantified, TimeLiteral, Truth, TypeName
 from thalweg.sql.source import span_of, text_of
 
 _BINARY: dict[type[exp.Expr], str] = {
@@ -47,7 +47,7 @@ _BINARY: dict[type[exp.Expr], str] = {
 }
 """Operators by the names that their functions are registered under."""
 
-_PLACES = "queries inside expressions stand in the list of SELECT, in WHERE, GROUP BY, HAVING and ON"
+_PLACES = "queries inside expressions stand in VALUES and in all clauses of a SELECT but FROM and LIMIT"
 
 
 class Queries(Protocol):
@@ -68,6 +68,10 @@ class Queries(Protocol):
 
     def contains(self, node: exp.Expr, value: Expr) -> Expr:
         """Whether a value is one of those of a query."""
+        ...
+
+    def some(self, node: exp.Expr, value: Expr, function: str) -> Expr:
+        """Whether a comparison of a value with one of those of a query is true."""
         ...
 
 
@@ -232,6 +236,17 @@ class ExpressionBinder:
     def _exists(self, node: exp.Expr) -> Expr:
         return self._nested("EXISTS", node).exists(node)
 
+    def _some(self, node: exp.Expr) -> Expr:
+        value = self.bind(node.this)
+        return self._nested("ANY or ALL with a query", node).some(node, value, node.args["function"])
+
+    def _quantified(self, node: exp.Expr) -> Expr:
+        raise problems.meaning(
+            f"{node.this} with a query stands behind a comparison: =, <>, <, <=, > or >=",
+            span_of(node),
+            expected=f"value = {node.this} (SELECT …)",
+        )
+
     def _nested(self, what: str, node: exp.Expr) -> Queries:
         if self.queries is None:
             raise problems.not_yet(f"{what} in {self.clause} is", span_of(node), hint=_PLACES)
@@ -297,6 +312,8 @@ _READERS: dict[type[exp.Expr], Callable[[ExpressionBinder, exp.Expr], Expr]] = {
     exp.Window: ExpressionBinder._window,
     exp.Subquery: ExpressionBinder._sub_query,
     exp.Exists: ExpressionBinder._exists,
+    IsSome: ExpressionBinder._some,
+    Quantified: ExpressionBinder._quantified,
     exp.Tuple: ExpressionBinder._tuple,
     exp.AtTimeZone: ExpressionBinder._at_zone,
 }

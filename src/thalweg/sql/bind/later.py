@@ -16,7 +16,7 @@ FUNCTIONS_LATER = frozenset(
         *("array_sort", "array_union", "bin", "btrim", "cot", "current_database", "decode", "e", "elt"),
         *("encode", "hex", "inet_aton", "inet_ntoa", "is_alpha", "is_decimal", "is_digit", "json"),
         *("json_length", "json_quote", "json_string", "json_unquote"),
-        *("map_entries", "map_from_arrays", "map_union", "parse_json", "parse_url", "printf"),
+        *("map_from_arrays", "map_union", "parse_json", "parse_url", "printf"),
         *("rand", "rand_integer", "regexp_extract_all", "regexp_instr", "regexp_substr", "sha2", "sha224"),
         *("sha384", "sha512", "source_watermark", "str_to_map", "translate", "try_parse_json", "typeof"),
         *("unhex", "url_decode", "url_encode", "uuid"),

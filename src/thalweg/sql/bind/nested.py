@@ -24,12 +24,13 @@ from thalweg.plan.nodes import Plan
 from thalweg.sql import problems
 from thalweg.sql.bind.context import Around, Context, placed
 from thalweg.sql.bind.scope import Outer, Scope
+from thalweg.sql.grammar.tree import IsSome
 from thalweg.sql.source import span_of, text_of
 
 
 def has_query(node: exp.Expr) -> bool:
     """Whether a query stands somewhere inside an expression."""
-    return node.find(exp.Subquery, exp.Exists) is not None or any(
+    return node.find(exp.Subquery, exp.Exists, IsSome) is not None or any(
         n.args.get("query") is not None for n in node.find_all(exp.In)
     )
 
@@ -211,6 +212,20 @@ class NestedQueries:
             return Call("is_not_null", (Column(found, written=text_of(node)),))
         self._made[nulls] = query.nulls(nulls, span)
         return attach.is_in(value, found, nulls)
+
+    def some(self, node: exp.Expr, value: Expr, function: str) -> Expr:
+        """Whether a comparison of a value with one of those of a query is true."""
+        return self._once(f"some {function}", node, lambda: self._some(node, value, function))
+
+    def _some(self, node: exp.Expr, value: Expr, function: str) -> Expr:
+        query = self._bound(node.args["query"])
+        value, query = query.compared(value, self.schema, node)
+        if query.when_empty is not None:
+            return Call(function, (value, self._single(query, node)))
+        extremes = attach.Extremes(self._name("range", query.plan))
+        right = extremes.of(query.plan, query.columns[0], query.by)
+        self._made[extremes.rows] = Attachment(right, query.pairs, span_of(node))
+        return extremes.is_some(value, function)
 
     def _once(self, kind: str, node: exp.Expr, make: Callable[[], Expr]) -> Expr:
         """What a query stands for; one that is written twice in the same words is asked once."""

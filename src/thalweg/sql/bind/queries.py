@@ -8,28 +8,25 @@ from typing import Literal as Choice
 
 from sqlglot import exp
 
-from thalweg.base.schema import SYSTEM_PREFIX
 from thalweg.base.types import DataType
 from thalweg.expr.casts import common_type
-from thalweg.expr.nodes import Column, Expr, Literal, Named
+from thalweg.expr.nodes import Literal
 from thalweg.plan import build
-from thalweg.plan.nodes import Plan, Project, SortKey
+from thalweg.plan.nodes import Plan, Project
 from thalweg.plan.sets import distinct, first_rows, intersect_or_except
+from thalweg.plan.sort import sort
 from thalweg.sql import problems
 from thalweg.sql.bind.context import Context, placed
-from thalweg.sql.bind.expressions import ExpressionBinder
-from thalweg.sql.bind.ranks import sort_key
+from thalweg.sql.bind.ordering import with_sort_keys
 from thalweg.sql.bind.rows import bind_values
-from thalweg.sql.bind.scope import Relation, Scope
 from thalweg.sql.bind.select import bind_select
 from thalweg.sql.bind.tables import renamed
 from thalweg.sql.source import span_of
 
-_TOP = "a result is a set of rows; ORDER BY … LIMIT says which rows are in it"
-
 
 def bind_query(node: exp.Expr, context: Context) -> Plan:
     """The plan of a query."""
+    is_whole, context = context.is_whole, replace(context, is_whole=False)
     with_ = node.args.get("with_")
     seen: set[str] = set()
     for cte in with_.expressions if with_ is not None else ():
@@ -42,18 +39,18 @@ def bind_query(node: exp.Expr, context: Context) -> Plan:
     reader = _READERS.get(type(node))
     if reader is None:
         raise problems.not_yet("this kind of query is", span_of(node))
+    if isinstance(node, exp.Subquery) and not any(node.args.get(k) for k in ("order", "limit")):
+        context = replace(context, is_whole=is_whole)
     plan = reader(node, context if isinstance(node, (exp.Select, exp.Subquery)) else context.apart)
-    return _limited(plan, node, context)
+    return _limited(plan, node, replace(context, is_whole=is_whole))
 
 
 def _limited(plan: Plan, node: exp.Expr, context: Context) -> Plan:
     order, limit, offset = (node.args.get(k) for k in ("order", "limit", "offset"))
-    if order is not None and limit is None:
-        raise problems.not_yet("ORDER BY without LIMIT is", span_of(order), hint=_TOP)
-    if limit is None and offset is None:
-        return plan
-    if limit is None:
+    if limit is None and offset is not None:
         raise problems.not_yet("OFFSET without LIMIT is", span_of(offset))
+    if limit is None:
+        return plan if order is None else _sorted(plan, order, context)
     skipped = 0 if offset is None else int(offset.expression.this)
     count = int(limit.expression.this)
     around = context.around
@@ -64,36 +61,17 @@ def _limited(plan: Plan, node: exp.Expr, context: Context) -> Plan:
             what = "LIMIT without ORDER BY, in a query that names the tables around it, is"
             raise problems.not_yet(what, span_of(limit))
         return placed(build.limit(plan, count, skipped), limit)
-    return _first_rows(plan, order, (count, skipped), context)
+    by = [] if around is None else [p.column for p in around.pairs]
+    wide, keys, names = with_sort_keys(plan, order, context)
+    found = placed(first_rows(wide, keys, count, skipped, by=by, where=span_of(order)), order)
+    return found if found.schema.names == tuple(names) else build.select_names(found, names)
 
 
-def _first_rows(plan: Plan, order: exp.Expr, bounds: tuple[int, int], context: Context) -> Plan:
-    """The first rows in an order of the query's own columns, or of expressions over them."""
-    names = plan.schema.names
-    by = [] if context.around is None else [p.column for p in context.around.pairs]
-    binder = ExpressionBinder(Scope(plan, (Relation.of(plan, None),)), context.catalog, "ORDER BY")
-    keys: list[SortKey] = []
-    added: list[Named] = []
-    for ordered in order.expressions:
-        expr = _sort_expression(ordered.this, plan, binder)
-        if not isinstance(expr, Column):
-            added.append(Named(f"{SYSTEM_PREFIX}sort{len(added)}", expr))
-        keys.append(sort_key(expr.name if isinstance(expr, Column) else added[-1].name, ordered))
-    wide = build.with_columns(plan, added) if added else plan
-    found = placed(first_rows(wide, keys, *bounds, by=by, where=span_of(order)), order)
-    return build.select_names(found, names) if added else found
-
-
-def _sort_expression(node: exp.Expr, plan: Plan, binder: ExpressionBinder) -> Expr:
-    """What to order by: a column by name or number, or an expression over columns."""
-    if isinstance(node, exp.Literal) and not node.args["is_string"]:
-        number = int(node.this) if node.this.isdigit() else 0
-        names = [n for n in plan.schema.names if not n.startswith(SYSTEM_PREFIX)]
-        if not 1 <= number <= len(names):
-            message = f"ORDER BY {node.this}: the query has {len(names)} columns"
-            raise problems.meaning(message, span_of(node), code="sql-order-position")
-        return Column(names[number - 1], span=span_of(node))
-    return binder.bind(node)
+def _sorted(plan: Plan, order: exp.Expr, context: Context) -> Plan:
+    """All rows in an order, which they keep if nothing stands around the query."""
+    wide, keys, names = with_sort_keys(plan, order, context)
+    found = sort(wide, keys, where=span_of(order)) if context.is_whole else wide
+    return found if found.schema.names == tuple(names) else build.select_names(found, names)
 
 
 def _union(node: exp.Expr, context: Context) -> Plan:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import polars as pl
 from sqlglot import exp
 
-from thalweg.base.schema import SYSTEM_PREFIX
+from thalweg.base.schema import SYSTEM_PREFIX, Schema
 from thalweg.base.types import BOOLEAN, DATE, STRING, DataType, Decimal, Float, Integer, Timestamp
 from thalweg.errors import TypeMismatch
 from thalweg.expr.casts import common_type
@@ -18,6 +18,7 @@ from thalweg.plan.nodes import Plan, rows
 from thalweg.sql import problems
 from thalweg.sql.bind.context import Context
 from thalweg.sql.bind.expressions import ExpressionBinder
+from thalweg.sql.bind.nested import NestedQueries
 from thalweg.sql.bind.scope import Scope
 from thalweg.sql.source import span_of
 
@@ -36,7 +37,9 @@ def derived_name(index: int) -> str:
 
 def bind_values(node: exp.Expr, context: Context) -> Plan:
     """The rows of VALUES; columns get the common type of their values."""
-    binder = ExpressionBinder(Scope(one_row(), ()), context.catalog, "VALUES")
+    scope = Scope(one_row(), ())
+    queries = NestedQueries(scope, context)
+    binder = ExpressionBinder(scope, context.catalog, "VALUES", queries)
     bound = [[binder.bind(e) for e in row.expressions] for row in node.expressions]
     width = len(bound[0])
     for row, written in zip(bound, node.expressions, strict=True):
@@ -50,15 +53,17 @@ def bind_values(node: exp.Expr, context: Context) -> Plan:
     if frame is not None:
         return rows(frame)
     parts = [
-        build.project(one_row(), [Named(derived_name(i), e) for i, e in enumerate(row)])
-        for row in _aligned(bound, node)
+        build.project(
+            queries.beside(one_row(), queries.needed(row)),
+            [Named(derived_name(i), e) for i, e in enumerate(row)],
+        )
+        for row in _aligned(bound, node, queries.schema)
     ]
     return build.union_all(parts, where=span_of(node)) if len(parts) > 1 else parts[0]
 
 
-def _aligned(bound: Sequence[Sequence[Expr]], node: exp.Expr) -> list[tuple[Expr, ...]]:
+def _aligned(bound: Sequence[Sequence[Expr]], node: exp.Expr, schema: Schema) -> list[tuple[Expr, ...]]:
     """The rows with every value converted to the common type of its column."""
-    schema = one_row().schema
     columns = []
     for i, column in enumerate(zip(*bound, strict=True)):
         resolved = [resolve(e, schema) for e in column]

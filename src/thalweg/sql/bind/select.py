@@ -27,6 +27,7 @@ from thalweg.sql.bind.group_parts import GroupParts, over_nothing
 from thalweg.sql.bind.group_windows import with_group_window
 from thalweg.sql.bind.items import Item, is_identity, read_items
 from thalweg.sql.bind.nested import NestedQueries
+from thalweg.sql.bind.ordering import hidden_items, repeated
 from thalweg.sql.bind.over import Sliding, sliding
 from thalweg.sql.bind.ranks import Numbering, is_numbering, numbering
 from thalweg.sql.bind.scope import Scope
@@ -43,27 +44,34 @@ def bind_select(node: exp.Expr, context: Context) -> Plan:
         scope = correlated(scope, node, context)
     else:
         scope, _ = subqueries.where(replace(scope, outer=context.outer), node, context)
-    plan = _Select(node, with_group_window(node, scope, context), context).bind()
-    distinct = node.args.get("distinct")
+    select = _Select(node, with_group_window(node, scope, context), context)
+    plan, distinct = select.bind(), node.args.get("distinct")
     if distinct is None:
         return plan
     columns = [Named(n, Column(n)) for n in plan.schema.names]
-    return placed(build.group_by(plan, columns, columns), distinct)
+    plan = placed(build.group_by(plan, columns, columns), distinct)
+    return build.with_columns(plan, select.repeated) if select.repeated else plan
 
 
 class _Select:
-    """The list of one SELECT over its scope, with or without groups."""
+    """The list of one SELECT over its scope, with or without groups, and what ORDER BY computes beside it."""
 
     def __init__(self, node: exp.Expr, scope: Scope, context: Context) -> None:
         self._node = node
         self._scope = scope
         self._context = context
         self._queries = NestedQueries(scope, context)
+        self.repeated: list[Named] = []
 
     def bind(self) -> Plan:
         """The plan."""
         binder = self._binder("a larger expression")
         items = read_items(self._node.expressions, binder)
+        hidden = hidden_items(self._node, items, self._scope, binder)
+        if self._node.args.get("distinct") is None:
+            items += hidden
+        else:
+            self.repeated = repeated(self._node, hidden, items)
         windows = {w.this.name: w for w in self._node.args.get("windows") or ()}
         numberings = {i.name: _numbering(i.node, windows) for i in items if i.expr is None}
         bound = [binder.bind(e) for n in numberings.values() for e in n.expressions]
@@ -109,7 +117,8 @@ class _Select:
         below = queries.beside(self._scope.plan, before)
         plan = build.group_by(below, [*by, *keys], [*parts.outputs, *by])
         if by and not keys:
-            self._note_when_empty(items, below)
+            shown = [i for i in items if not i.name.startswith(SYSTEM_PREFIX)]
+            self._note_when_empty(shown, below)
         plan = queries.beside(placed(plan, self._node.args.get("group") or self._node), asked, parts.over)
         return plan if condition is None else self._filtered(plan, condition), made, sorting
 

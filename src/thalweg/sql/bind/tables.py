@@ -3,27 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 
 from sqlglot import exp
 
 from thalweg.base.schema import SYSTEM_PREFIX
-from thalweg.base.types import STRING, List, Struct
-from thalweg.errors import Span
-from thalweg.expr.nodes import Call, Column, Expr, Literal, Named
+from thalweg.expr.nodes import Column, Named
 from thalweg.plan import build
 from thalweg.plan.nodes import Plan
 from thalweg.sql import problems
-from thalweg.sql.bind import lateral, temporal, windows
+from thalweg.sql.bind import lateral, temporal, unnesting, windows
 from thalweg.sql.bind.context import Context
-from thalweg.sql.bind.expressions import ExpressionBinder
-from thalweg.sql.bind.joins import check_aliases, is_comma, joined
+from thalweg.sql.bind.joins import is_comma, joined
 from thalweg.sql.bind.rows import one_row
 from thalweg.sql.bind.scope import Relation, Scope
 from thalweg.sql.grammar.tree import JoinedTables, LateralQuery, PathTable, TableFunction
-from thalweg.sql.source import SourceText, bounds, span_of
-
-_POSSIBLE = "CROSS JOIN UNNEST(list) takes lists apart"
+from thalweg.sql.source import span_of
 
 
 def bind_from(select: exp.Expr, context: Context) -> Scope:
@@ -146,10 +140,7 @@ def renamed(plan: Plan, alias: exp.Expr) -> Plan:
 def _joined(scope: Scope, join: exp.Expr, context: Context) -> Scope:
     other = join.this
     if isinstance(other, exp.Unnest):
-        is_cross = (join.args.get("kind") or "CROSS") == "CROSS" and not join.args.get("side")
-        if not is_cross or join.args.get("on") is not None:
-            raise problems.not_yet("UNNEST in such a join is", _head(join), hint=_POSSIBLE)
-        return _with_items(scope, other, context)
+        return unnesting.with_items(scope, join, context)
     if isinstance(other, LateralQuery):
         return lateral.joined_lateral(scope, join, context)
     if other.args.get("system_time") is not None:
@@ -157,47 +148,3 @@ def _joined(scope: Scope, join: exp.Expr, context: Context) -> Scope:
     if join.args.get("method") == "ASOF":
         return temporal.joined_as_of(scope, _scope_of(other, context), join, context)
     return joined(scope, _scope_of(other, context), join, context)
-
-
-def _with_items(scope: Scope, other: exp.Expr, context: Context) -> Scope:
-    """The rows, each with every item of a list."""
-    binder = ExpressionBinder(scope, context.catalog, "UNNEST")
-    item = f"{SYSTEM_PREFIX}item{len(scope.relations)}"
-    added = build.with_columns(scope.plan, [Named(item, binder.bind(other.expressions[0]))])
-    held = added.schema.type_of(item)
-    if not isinstance(held, List):
-        raise problems.meaning(
-            f"UNNEST takes a list, not a value of type {held}", span_of(other), code="sql-unnest-type"
-        )
-    exploded = build.explode(added, item, where=span_of(other))
-    relation = _unnested(other, item, held)
-    check_aliases(scope.relations, relation, other)
-    return replace(scope, plan=exploded, relations=(*scope.relations, relation))
-
-
-def _head(join: exp.Expr) -> Span | None:
-    """The place of a join up to its table, its condition left out."""
-    whole, table = bounds(join), bounds(join.this)
-    if whole is None or table is None:
-        return span_of(join)
-    source: SourceText = join.meta["source"]
-    return source.span(whole[0], table[1])
-
-
-def _unnested(node: exp.Expr, item: str, held: List) -> Relation:
-    """What the items of the list are called: the fields of rows, or one column."""
-    alias = node.args.get("alias")
-    names = [c.name for c in alias.args.get("columns") or ()] if alias is not None else []
-    whole = Column(item)
-    values: list[tuple[str, Expr]] = [("EXPR$0", whole)]
-    if isinstance(held.item, Struct):
-        values = [(f.name, Call("field", (whole, Literal(f.name, STRING)))) for f in held.item.fields]
-    if names and len(names) != len(values):
-        raise problems.meaning(
-            f"UNNEST is given {len(names)} column names for {len(values)} columns",
-            span_of(node),
-            code="sql-alias-columns",
-        )
-    called = names or [n for n, _ in values]
-    columns = {n: v for n, (_, v) in zip(called, values, strict=True)}
-    return Relation(alias.name if alias is not None else None, columns)

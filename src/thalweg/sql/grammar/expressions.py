@@ -18,7 +18,7 @@ from sqlglot.tokenizer_core import Token, TokenType
 from thalweg.sql import problems
 from thalweg.sql.grammar import special
 from thalweg.sql.grammar.cursor import RESERVED, Cursor, one_of
-from thalweg.sql.grammar.tree import IntervalLiteral, TimeLiteral, Truth
+from thalweg.sql.grammar.tree import IntervalLiteral, IsSome, Quantified, TimeLiteral, Truth
 from thalweg.sql.grammar.types import read_unit
 
 _CLOCKS = frozenset(
@@ -38,6 +38,16 @@ _CALLABLE = frozenset(("LEFT", "RIGHT", "INSERT"))
 """Keywords that are also functions."""
 
 _QUERY = frozenset(("SELECT", "WITH", "VALUES"))
+_QUANTIFIERS = frozenset(("ANY", "SOME", "ALL"))
+_COMPARISONS: dict[type[exp.Binary], tuple[str, str]] = {
+    exp.EQ: ("=", "<>"),
+    exp.NEQ: ("<>", "="),
+    exp.LT: ("<", ">="),
+    exp.LTE: ("<=", ">"),
+    exp.GT: (">", "<="),
+    exp.GTE: (">=", "<"),
+}
+"""Comparisons by the names of their functions, each with the one that is true where it is false."""
 _TRUTHS = frozenset(("TRUE", "FALSE", "NULL", "UNKNOWN"))
 
 
@@ -86,6 +96,39 @@ class ExpressionGrammar(Cursor):
         self.expect("AND")
         high = self._parse_bitwise()
         return self.expression(exp.Between(this=this, low=low, high=high, symmetric=symmetric))
+
+    def _parse_range(self, this: exp.Expr | None = None, parse_is: bool = False) -> exp.Expr | None:
+        """An operand with BETWEEN, LIKE and the like, or what a comparison with a query has behind it."""
+        if this is None and one_of(self._curr, _QUANTIFIERS) and self._next.token_type == TokenType.L_PAREN:
+            third = self._tokens[self._index + 2 : self._index + 3]
+            if third and one_of(third[0], _QUERY):
+                return self._quantified()
+        return super()._parse_range(this, parse_is)
+
+    def _quantified(self) -> exp.Expr:
+        first = self._curr
+        self._advance()
+        return self.since(first, Quantified(this=first.text.upper(), query=self.wrapped(self.query)))
+
+    def _build_predicate(
+        self,
+        klass: type[exp.Binary],
+        this: exp.Expr | None,
+        expression: exp.Expr | None,
+        comments: list[str] | None = None,
+        negate: bool = False,
+    ) -> exp.Expr:
+        """A comparison; with ALL it is none that differs, and equality is IN."""
+        if not isinstance(expression, Quantified) or klass not in _COMPARISONS:
+            return super()._build_predicate(klass, this, expression, comments, negate)
+        is_all, query = expression.this == "ALL", expression.args["query"]
+        function, opposite = _COMPARISONS[klass]
+        function = opposite if is_all else function
+        made: exp.Expr = exp.In(this=this, query=query)
+        if function != "=":
+            made = IsSome(this=this, function=function, query=query)
+        made = self.expression(made)
+        return self.expression(exp.Not(this=made)) if is_all else made
 
     def _parse_in(self, this: exp.Expr | None, alias: bool = False) -> exp.In:
         self.expect("(")

@@ -69,7 +69,7 @@ class TableGrammar(ExpressionGrammar):
             return self.expression(LateralQuery(this=self.wrapped(self._inner_query)), token)
         if token.token_type == TokenType.UNNEST:
             self._advance()
-            return self.expression(exp.Unnest(expressions=[self.wrapped(self.value)]), token)
+            return self._unnest(token)
         if token.token_type == TokenType.STRING:
             self._advance()
             return self.expression(PathTable(this=token.text), token)
@@ -120,6 +120,13 @@ class TableGrammar(ExpressionGrammar):
         if not (one_of(self._curr, _QUERY) or self._curr.token_type == TokenType.L_PAREN):
             raise self.unexpected(expected="SELECT, WITH or VALUES", hint="a table name takes no parentheses")
         return self.query()
+
+    def _unnest(self, token: Token) -> exp.Expr:
+        values = [self.wrapped(self.value)]
+        is_numbered = self.take("WITH")
+        if is_numbered:
+            self.expect("ORDINALITY")
+        return self.expression(exp.Unnest(expressions=values, offset=is_numbered), token)
 
     def _named_table(self) -> exp.Expr:
         first = self._curr

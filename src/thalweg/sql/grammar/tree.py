@@ -25,6 +25,18 @@ class IntervalLiteral(exp.Expression):
     arg_types: ClassVar[dict[str, bool]] = {"this": True, "unit": True, "last": False, "sign": True}
 
 
+class Quantified(exp.Expression):
+    """`ANY (SELECT …)`, `SOME (…)` or `ALL (…)` behind a comparison: `this` is the word."""
+
+    arg_types: ClassVar[dict[str, bool]] = {"this": True, "query": True}
+
+
+class IsSome(exp.Expression):
+    """`value < ANY (SELECT …)`: `this` is the value, `function` the comparison."""
+
+    arg_types: ClassVar[dict[str, bool]] = {"this": True, "function": True, "query": True}
+
+
 class PathTable(exp.Expression):
     """A file named in FROM: `this` is the path."""
 

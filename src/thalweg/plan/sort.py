@@ -1,0 +1,50 @@
+"""Hold the order of a whole result as a step of a plan.
+
+Rows that end are given in their order when all are there. Rows that do not end can only be given in the
+order of their event time, each when the watermark has passed it.
+
+Not here: the first rows in an order (sets.py), how the step runs (operators/).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+from thalweg.base.schema import Schema
+from thalweg.errors import Span
+from thalweg.plan.nodes import Plan, SortKey
+
+
+@dataclass(frozen=True)
+class Sort(Plan):
+    """All rows of the input, in an order; rows that tie come in any."""
+
+    input: Plan
+    order: tuple[SortKey, ...]
+
+    @property
+    def inputs(self) -> tuple[Plan, ...]:
+        return (self.input,)
+
+    def with_inputs(self, inputs: tuple[Plan, ...]) -> Plan:
+        return replace(self, input=inputs[0])
+
+    @cached_property
+    def schema(self) -> Schema:
+        return self.input.schema
+
+    def describe(self) -> str:
+        return f"Sort by {', '.join(map(str, self.order))}"
+
+
+def sort(plan: Plan, order: Sequence[SortKey], *, where: Span | None = None) -> Plan:
+    """The rows in an order.
+
+    Raises:
+        PlanError: `plan-unknown-column`.
+    """
+    for key in order:
+        plan.schema.type_of(key.column, where=where)
+    return Sort(plan, tuple(order), span=where)
