@@ -75,6 +75,9 @@ def steps(data: tw.Dataset, other: tw.Dataset) -> None:
     data.join(other, on="k", how="outer")  # type: ignore[arg-type]
     assert_type(data.over(tw.count().alias("n"), by=tw.desc("v"), partition=["k"], rows=3), tw.Dataset)
     assert_type(data.over(total=tw.sum("v").filter(tw.col("v") > 1), by="at", within="10s"), tw.Dataset)
+    assert_type(data.over(tw.lag("v").alias("n"), by="at", rows=(3, -1)), tw.Dataset)
+    assert_type(data.over(tw.ntile(4).alias("n"), tw.percent_rank().alias("p"), by="at"), tw.Dataset)
+    assert_type(data.over(tw.lead("v", 2, 0).alias("n"), by="at", within=("10s", None)), tw.Dataset)
     assert_type(data.dense_rank("place", by="v").row_number(by=["v", "w"], partition="k"), tw.Dataset)
     assert_type(data.declare_key("id", tw.col("part")).declare_key("a"), tw.Dataset)
     assert_type(data.assign_watermark("at", delay="4s").window(tw.tumbling("1m")), tw.WindowedDataset)

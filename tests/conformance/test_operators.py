@@ -18,7 +18,6 @@ from thalweg.connectors.memory import MemorySink, frame_source
 from thalweg.expr.nodes import Aggregate, Call, Column, Literal, Named
 from thalweg.operators.aggregation import GroupingSpec
 from thalweg.operators.changelog import BEFORE_UPDATE, DELETE, FoldSpec, OpsSpec
-from thalweg.operators.running_over import RunningOverSpec
 from thalweg.operators.running_rank import RunningRankSpec
 from thalweg.operators.sort import SortSpec
 from thalweg.physical.planner import plan_job
@@ -37,7 +36,6 @@ from thalweg.plan.nodes import (
     SortKey,
     Write,
 )
-from thalweg.plan.over import Frame, over
 from thalweg.progress.sessions import SessionSpec
 from thalweg.progress.windows import WindowSpec
 from thalweg.protocols.operator import OperatorSpec
@@ -336,7 +334,7 @@ def from_ops(batch: Batch) -> Batch:
     return Batch(batch.frame.drop("op"), pl.Series(weight, dtype=pl.Int64))
 
 
-# Numbers of rows without windows, OVER ----------------------------------------------------------------
+# Numbers of rows without windows ---------------------------------------------------------------------
 
 ORDERS = {"v": (SortKey("v", True),), "f, v": (SortKey("f"), SortKey("v", True, True)), "s": (SortKey("s"),)}
 
@@ -380,39 +378,6 @@ def test_top_rows_against_polars() -> None:
     expected = ordered.with_columns(n=n).filter(pl.col("n") <= 2).select("k", "v", "t", "n")
     specs = only(operators(ranked("v", "row_number", 2, "n")), "TopRows", "TopRows")
     check_operator(specs[1], batches(placed(ROWS)), expected=expected)
-
-
-@pytest.mark.parametrize(
-    "frame", [Frame(False, 2 * SECOND), Frame(True, 2), Frame(True, 0), Frame(), Frame(True)]
-)
-@pytest.mark.parametrize("partition", [("k",), ("s",), ()])
-def test_over(frame: Frame, partition: tuple[str, ...]) -> None:
-    made = [Named("n", Aggregate("count"))]
-    made += [aggregate(f, c) for f in ("count", "sum", "avg", "min", "max") for c in ("v", "f")]
-    plan = over(scan(), partition, "t", frame, [*made, aggregate("count", "s")])
-    specs = only(operators(plan), "Over")
-    # a row of exactly the watermark is not late
-    check_operator(specs, timed(placed(ROWS)), time="t", slack_us=1)
-
-
-@pytest.mark.parametrize("frame", [Frame(True, 2), Frame(True), Frame(), Frame(False, 0)])
-@pytest.mark.parametrize("order", ["f, v", "s"])
-def test_running_over(frame: Frame, order: str) -> None:
-    made = [Named("n", Aggregate("count"))]
-    made += [aggregate(f, c) for f in ("count", "sum", "avg", "min", "max") for c in ("v", "f")]
-    specs = only(operators(over(scan(), ("k",), ORDERS[order], frame, made)), "RunningOver")
-    assert isinstance(specs[0], RunningOverSpec)
-    columns = ["k", "s", "v", "f"]
-    spec = replace(specs[0], columns={n: SCHEMA[n] for n in columns})
-    check_operator(spec, batches(ROWS.select(columns)))
-    check_operator(spec, changes(ROWS.select(columns)))
-
-
-def test_running_over_a_range_of_time() -> None:
-    below = build.group_by(scan(), columns("k", "t"), columns("k", "t"))
-    plan = over(below, ("k",), "t", Frame(False, 2 * SECOND), [Named("n", Aggregate("count"))])
-    specs = only(operators(plan), "RunningOver")
-    check_operator(specs, changes(ROWS.select("k", pl.when(pl.col("v") != 3).then("t").alias("t"))))
 
 
 # Keys that close --------------------------------------------------------------------------------------

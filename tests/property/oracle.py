@@ -37,7 +37,7 @@ from thalweg.plan.nodes import (
     Values,
     Window,
 )
-from thalweg.plan.over import Over
+from thalweg.plan.over import RANKED, Over, reads_places
 from thalweg.progress.windows import WindowSpec
 
 REWRITES = {
@@ -118,7 +118,7 @@ class _Translation:
             return _group(plan, below)
         if isinstance(plan, Rank) and plan.kind != "row_number":
             return _rank(plan, below)
-        if isinstance(plan, Over) and not plan.frame.is_rows:
+        if isinstance(plan, Over) and not reads_places(plan.frame, (a.expr for a in plan.aggregates)):
             return _over(plan, below)
         raise Unspeakable(plan.describe())
 
@@ -175,6 +175,8 @@ def _expr(expr: Expr) -> str:
         expr = Call("+", expr.args)
     assert isinstance(expr, Call), f"no SQL for {expr}"
     args = [_expr(a) for a in expr.args]
+    if expr.function == "case":
+        return f"(CASE WHEN {args[0]} THEN {args[1]} ELSE {args[2]} END)"
     return f"({args[0]} IS NULL)" if expr.function == "is_null" else f"({args[0]} {expr.function} {args[1]})"
 
 
@@ -237,12 +239,24 @@ def _group(plan: GroupBy, below: str) -> str:
 def _over(plan: Over, below: str) -> str:
     by = f"PARTITION BY {', '.join(map(_quoted, plan.partition))} " if plan.partition else ""
     # rows that tie see each other, whatever the order
-    near = f"to_microseconds({plan.frame.reach}) PRECEDING" if plan.frame.reach else "CURRENT ROW"
-    first = "UNBOUNDED PRECEDING" if plan.frame.reach is None else near
+    first, last = _bound(plan.frame.reach, "PRECEDING"), _bound(plan.frame.end, "FOLLOWING")
     order = ", ".join(_ordered(k) for k in plan.sort_keys)
-    over = f" OVER ({by}ORDER BY {order} RANGE BETWEEN {first} AND CURRENT ROW)"
-    made = [f"{_aggregate(a.expr, plan.input, over)} AS {_quoted(a.name)}" for a in plan.aggregates]
+    over = f" OVER ({by}ORDER BY {order} RANGE BETWEEN {first} AND {last})"
+    whole = f" OVER ({by}ORDER BY {order})"
+    made = []
+    for item in plan.aggregates:
+        assert isinstance(item.expr, Aggregate), "OVER holds aggregates"
+        name = item.expr.function
+        call = f"{name}(){whole}" if name in RANKED else _aggregate(item.expr, plan.input, over)
+        made.append(f"{call} AS {_quoted(item.name)}")
     return f"SELECT *, {', '.join(made)} FROM {below}"
+
+
+def _bound(far: int | None, way: str) -> str:
+    if not far:
+        return f"UNBOUNDED {way}" if far is None else "CURRENT ROW"
+    other = {"PRECEDING": "FOLLOWING", "FOLLOWING": "PRECEDING"}[way]
+    return f"to_microseconds({abs(far)}) {way if far > 0 else other}"
 
 
 def _aggregate(expr: Expr, below: Plan, over: str = "") -> str:

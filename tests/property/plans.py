@@ -27,6 +27,7 @@ from tests.property.columns import (
 )
 from tests.property.ranking_plans import by_key_in_time, first_rows, over_rows, running_rank, window_rank
 from tests.property.worlds import SCHEMA, SECOND, PacedSource, World, random_world
+from thalweg.base.schema import SYSTEM_PREFIX
 from thalweg.base.types import INT64, STRING, Decimal, Float, Integer, List, Timestamp
 from thalweg.expr.nodes import (
     Aggregate,
@@ -128,11 +129,18 @@ def scan(world: World, name: str = "world") -> Plan:
     return build.assign_watermark(Scan(source, is_tolerant=world.is_tolerant), "t", mark, lateness_us)
 
 
+def _is_shown(plan: Plan) -> bool:
+    """Whether a step could be a result: it is no source, and has no column of the engine's own."""
+    return not isinstance(plan, (Scan, Values)) and not any(
+        n.startswith(SYSTEM_PREFIX) for n in plan.schema.names
+    )
+
+
 def _roots(r: Random, steps: Sequence[Plan]) -> tuple[Plan, ...]:
     roots = [steps[-1]]
     if r.random() < 0.3:
         # a scan alone has no watermark, and so is no step that others can share
-        roots.append(r.choice([n for n in every_node(steps[-1]) if not isinstance(n, (Scan, Values))]))
+        roots.append(r.choice([n for n in every_node(steps[-1]) if _is_shown(n)]))
     if r.random() < 0.15:
         roots.append(random_step(r, r.choice(steps)))
     for step in every_node(steps[-1]):

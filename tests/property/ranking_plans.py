@@ -17,8 +17,8 @@ from tests.property.columns import (
     told_apart,
 )
 from tests.property.worlds import SECOND
-from thalweg.base.types import Float, Integer, List, Timestamp
-from thalweg.expr.nodes import Aggregate, Call, Column, Named, conjunction
+from thalweg.base.types import INT64, Decimal, Float, Integer, List, Timestamp
+from thalweg.expr.nodes import Aggregate, Call, Column, Literal, Named, conjunction
 from thalweg.plan import build
 from thalweg.plan.join import apart, join
 from thalweg.plan.keys import declare_key
@@ -33,9 +33,10 @@ from thalweg.plan.nodes import (
     SortKey,
     Values,
 )
-from thalweg.plan.over import FUNCTIONS, Frame, Over, over
+from thalweg.plan.over import FUNCTIONS, RANKED, Frame, Over, over
 from thalweg.plan.properties import properties
 
+SLIDING = tuple(f for f in FUNCTIONS if f not in RANKED)
 RankKind = Choice["row_number", "rank", "dense_rank"]
 
 
@@ -91,7 +92,10 @@ def first_rows(r: Random, plan: Plan) -> Plan | None:
 
 def over_rows(r: Random, plan: Plan) -> Plan | None:
     """Aggregates over the rows around each row, once if the rows stay and their order is by time."""
-    frame = Frame(is_rows=r.random() < 0.4, reach=r.choice([None, 0, 1, 4]))
+    frame = _frame(r)
+    depth = sum(isinstance(n, (GroupBy, Over)) for n in every_node(plan))
+    # where it is asked for, the order of rows of equal time matters
+    by_place = r.random() < 0.5
     known = sorted(properties(plan).times)
     order: str | list[SortKey]
     if properties(plan).is_updating or not known or r.random() < 0.3:
@@ -101,33 +105,64 @@ def over_rows(r: Random, plan: Plan) -> Plan | None:
             order = r.choice(times)
         elif columns_of_kind(plan):
             _, order = _orders(r, plan)
-            frame = frame if frame.is_rows or not frame.reach else replace(frame, reach=0)
+            if not frame.is_rows:
+                # only times have distances
+                frame = Frame(False, frame.reach and 0, frame.end and 0)
         else:
             return None
     else:
-        if frame.is_rows:
+        if frame.is_rows or by_place:
             plan = told_apart(plan)
         order = r.choice(known)
-    if not frame.is_rows and frame.reach is not None:
-        frame = replace(frame, reach=frame.reach * SECOND)
-    depth = sum(isinstance(n, (GroupBy, Over)) for n in every_node(plan))
+    if not frame.is_rows:
+        times = (None if n is None else n * SECOND for n in (frame.reach, frame.end))
+        frame = Frame(False, *times)
     made = []
     for number in range(r.choice([1, 1, 2, 3])):
-        call = _sliding(r, plan)
+        call = _sliding(r, plan, by_place=frame.is_rows or by_place)
         is_inexact = call.function == "avg" and isinstance(plan.schema.type_of(argument_of(call)), Float)
         made.append(Named(f"{'inexact' if is_inexact else 'a'}o{depth}_{number}", call))
+    made += _ranked(Random(f"{plan.schema} {made}"), depth, by_place=frame.is_rows or by_place)
     return over(plan, random_keys(r, plan), order, frame, made)
 
 
-def _sliding(r: Random, plan: Plan) -> Aggregate:
-    """An aggregate that can slide."""
-    function = r.choice(FUNCTIONS)
-    numbers = columns_of_kind(plan, Integer, Float)
-    ordered = columns_of_kind(plan, Integer, Float, Timestamp)
-    able = {"count": columns_of_kind(plan), "min": ordered, "max": ordered}.get(function, numbers)
-    if not able or (function == "count" and r.random() < 0.5):
+def _ranked(r: Random, depth: int, *, by_place: bool) -> list[Named]:
+    """Now and then where rows are in their partition; parts of it only `by_place`."""
+    calls = [Named(f"inexact_{f}{depth}", Aggregate(f)) for f in ("percent_rank", "cume_dist")]
+    if by_place:
+        parts = Literal(r.choice([1, 2, 5, 50]), INT64)
+        calls.append(Named(f"part{depth}", Aggregate("ntile", (parts,))))
+    return r.sample(calls, 1) if r.random() < 0.15 else []
+
+
+def _frame(r: Random) -> Frame:
+    """Up to the current row, as a rule; with a few rows, or seconds."""
+    is_rows, first = r.random() < 0.4, r.choice([None, 0, 1, 4])
+    last = 0 if r.random() < 0.6 else r.choice([None, -2, -1, 1, 3])
+    if first is not None and last is not None:
+        first = max(first, -last)
+    return Frame(is_rows, first, last)
+
+
+def _sliding(r: Random, plan: Plan, *, by_place: bool) -> Aggregate:
+    """An aggregate that can slide; those that depend on the order of rows that tie only `by_place`."""
+    function = r.choice(
+        [f for f in SLIDING if by_place or f not in ("first_value", "last_value", "lag", "lead")]
+    )
+    usable = columns_of_kind(plan)
+    nested = columns_of_kind(plan, List)
+    flat = [n for n in usable if n not in nested]
+    numbers = columns_of_kind(plan, Integer, Float, Decimal)
+    able = {"sum": numbers, "avg": numbers, "mean": numbers, "count": usable}.get(function, flat)
+    if not able or (function == "count" and r.random() < 0.4):
         return Aggregate("count")
-    return Aggregate("avg" if function == "mean" else function, (Column(r.choice(able)),))
+    if function in ("lag", "lead"):
+        column = Column(r.choice(usable))
+        far = Literal(r.choice([0, 1, 1, 2, 5]), INT64)
+        return Aggregate(function, (column, far, column) if r.random() < 0.3 else (column, far))
+    held = r.choice(able)
+    is_distinct = r.random() < 0.3 and held not in nested
+    return Aggregate("avg" if function == "mean" else function, (Column(held),), is_distinct)
 
 
 def by_key_in_time(r: Random, plan: Plan) -> Plan | None:

@@ -24,7 +24,7 @@ import polars as pl
 from tests.property.as_of_plans import with_latest
 from tests.property.columns import is_placed, ordered_columns
 from tests.property.recording import Table, canonical
-from tests.property.reference_order import R, compare, is_near, sortable
+from tests.property.reference_order import R, compare, is_within, sortable
 from tests.property.reference_values import of_values
 from thalweg.expr.nodes import Aggregate, Call, Cast, Column, Expr, Literal, PythonCall
 from thalweg.plan.as_of import AsOfJoin
@@ -48,7 +48,7 @@ from thalweg.plan.nodes import (
     Values,
     Window,
 )
-from thalweg.plan.over import Over
+from thalweg.plan.over import RANKED, Over
 from thalweg.plan.pairs import pairs_below
 from thalweg.plan.properties import properties, recomputes
 from thalweg.progress.windows import WindowSpec
@@ -384,6 +384,9 @@ def value(expr: Expr, row: R) -> Any:
     if isinstance(expr, PythonCall):
         expr = Call("+", expr.args)
     assert isinstance(expr, Call), f"no reference for {expr}"
+    if expr.function == "case":
+        condition, yes, no = expr.args
+        return value(yes if value(condition, row) is True else no, row)
     args = [value(a, row) for a in expr.args]
     if expr.function == "is_null":
         return args[0] is None
@@ -450,12 +453,41 @@ def _over(plan: Over, below: list[R]) -> list[R]:
     done = []
     for rows in parts.values():
         for at, row in enumerate(rows):
-            held = rows[: at + 1]
-            if plan.frame.is_rows and plan.frame.reach is not None:
-                held = held[-plan.frame.reach - 1 :]
-            elif not plan.frame.is_rows:
-                held = [r for r in rows if compare(plan.sort_keys, r, row) <= 0]
-                if plan.frame.reach is not None:
-                    held = [r for r in held if is_near(plan, r, row)]
-            done.append(row.having(**{a.name: aggregate(a.expr, held) for a in plan.aggregates}))
+            if plan.frame.is_rows:
+                first = 0 if plan.frame.reach is None else max(0, at - plan.frame.reach)
+                last = len(rows) if plan.frame.end is None else at + plan.frame.end + 1
+                held = rows[first : max(0, last)]
+            else:
+                held = [r for r in rows if is_within(plan, r, row)]
+            made = {a.name: _of_rows(a.expr, held) for a in plan.aggregates if not _is_ranked(a.expr)}
+            made |= {a.name: _ranked(plan, a.expr, rows, at) for a in plan.aggregates if _is_ranked(a.expr)}
+            done.append(row.having(**made))
     return done
+
+
+def _of_rows(call: Expr, rows: list[R]) -> Any:
+    """An aggregate over rows in order."""
+    assert isinstance(call, Aggregate), "OVER holds aggregates"
+    if call.function in ("lag", "lead"):
+        return rows[0].values[str(call.args[0])] if rows else None
+    if call.function in ("first_value", "last_value"):
+        values = [v for v in (r.values[str(call.args[0])] for r in rows) if v is not None]
+        return None if not values else values[0] if call.function == "first_value" else values[-1]
+    return aggregate(call, rows)
+
+
+def _is_ranked(call: Expr) -> bool:
+    return isinstance(call, Aggregate) and call.function in RANKED
+
+
+def _ranked(plan: Over, call: Expr, rows: list[R], at: int) -> Any:
+    """Where a row is among all rows of its partition."""
+    assert isinstance(call, Aggregate), "OVER holds aggregates"
+    if call.function == "ntile":
+        (buckets,) = (a.value for a in call.args if isinstance(a, Literal))
+        sizes = [len(rows) // buckets + (n < len(rows) % buckets) for n in range(buckets)]
+        return next(n + 1 for n in range(buckets) if at < sum(sizes[: n + 1]))
+    places = [compare(plan.sort_keys, r, rows[at]) for r in rows]
+    if call.function == "cume_dist":
+        return sum(p <= 0 for p in places) / len(rows)
+    return sum(p < 0 for p in places) / (len(rows) - 1) if len(rows) > 1 else 0.0

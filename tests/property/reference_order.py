@@ -5,6 +5,7 @@ Used by: reference.py.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -36,14 +37,15 @@ def sortable(row: R) -> list[Any]:
     return [(v is not None, (False, 0) if v is None else order_of(v)) for v in values]
 
 
-def is_near(plan: Over, row: R, current: R) -> bool:
-    """Whether a row before the current one, or beside it, is no further away than the frame reaches."""
-    if compare(plan.sort_keys, row, current) == 0:
-        return True
+def is_within(plan: Over, row: R, current: R) -> bool:
+    """Whether the frame of the current row, which goes by time or by peers, holds a row."""
+    frame, far = plan.frame, float(compare(plan.sort_keys, row, current))
     first, last = row.values[plan.order], current.values[plan.order]
-    if not plan.frame.reach or first is None or last is None:
-        return False
-    return bool(last - first <= timedelta(microseconds=plan.frame.reach))
+    if (frame.reach or frame.end) and first is not None and last is not None:
+        far = (first - last) / timedelta(microseconds=1)
+    elif far:
+        far *= math.inf
+    return (frame.reach is None or far >= -frame.reach) and (frame.end is None or far <= frame.end)
 
 
 def compare(order: Sequence[SortKey], a: R, b: R) -> int:

@@ -71,6 +71,11 @@ REWRITES = (
     Rewrite("digits of a second in types", r"\bTIMESTAMP\(\d\)", "TIMESTAMP"),
     Rewrite("DATE_FORMAT", r"\bDATE_FORMAT\((\w+), '([^']*)'\)", _date_format),
     Rewrite("FLOOR TO", r"\bFLOOR\((\w+) TO (\w+)\)", r"date_trunc('\2', \1)::TIMESTAMP"),
+    Rewrite(
+        "FIRST_VALUE and LAST_VALUE pass over NULL",
+        r"\b(FIRST|LAST)_VALUE\((\w+)\) OVER",
+        r"\1_VALUE(\2 IGNORE NULLS) OVER",
+    ),
     Rewrite("IS [NOT] UNKNOWN", r"\bIS (NOT )?UNKNOWN\b", r"IS \1NULL"),
     Rewrite("regular expressions in place", r"\bREGEXP_REPLACE\(([^()]*)\)", r"regexp_replace(\1, 'g')"),
     Rewrite("TIMESTAMPDIFF", r"\bTIMESTAMPDIFF\((\w+), ", r"datesub('\1', "),

@@ -9,9 +9,9 @@ Not here: what they mean (expr/aggregates.py).
 from __future__ import annotations
 
 from thalweg.api.columns import column as _column
-from thalweg.api.expressions import AggregateExpression, IntoColumn
+from thalweg.api.expressions import AggregateExpression, IntoColumn, Operand, operand
 from thalweg.api.place import caller, located
-from thalweg.base.types import STRING
+from thalweg.base.types import INT64, STRING
 from thalweg.errors import PlanError
 from thalweg.expr.nodes import Aggregate, Expr, Literal
 
@@ -101,6 +101,43 @@ def first_value(column: IntoColumn) -> AggregateExpression:
 def last_value(column: IntoColumn) -> AggregateExpression:
     """The value of the row with the last position in the source; NULLs are passed over."""
     return _of("last_value", column)
+
+
+def lag(column: IntoColumn, rows: int = 1, default: Operand = None) -> AggregateExpression:
+    """In `over(…)`: the value of the row so many rows before, NULL or not; `default` where there is none.
+
+    Example:
+        >>> lag("price"), lag("price", 2, 0)
+        (lag(price, 1), lag(price, 2, 0))
+    """
+    return _beside("lag", column, rows, default)
+
+
+def lead(column: IntoColumn, rows: int = 1, default: Operand = None) -> AggregateExpression:
+    """In `over(…)`: the value of the row so many rows behind, NULL or not; `default` where there is none."""
+    return _beside("lead", column, rows, default)
+
+
+def ntile(parts: int) -> AggregateExpression:
+    """In `over(…)`: which of so many parts of its partition the row is in; the first may have one more."""
+    return AggregateExpression(Aggregate("ntile", (Literal(parts, INT64),)))
+
+
+def percent_rank() -> AggregateExpression:
+    """In `over(…)`: the share of the other rows of the partition that are before the row and its peers."""
+    return AggregateExpression(Aggregate("percent_rank"))
+
+
+def cume_dist() -> AggregateExpression:
+    """In `over(…)`: the share of the rows of the partition up to the row and its peers."""
+    return AggregateExpression(Aggregate("cume_dist"))
+
+
+def _beside(function: str, column: IntoColumn, rows: int, default: Operand) -> AggregateExpression:
+    with located(caller()):
+        args = (_argument(column), Literal(rows, INT64))
+        rest = () if default is None else (operand(default),)
+        return AggregateExpression(Aggregate(function, (*args, *rest)))
 
 
 def listagg(column: IntoColumn, separator: str = ",", *, distinct: bool = False) -> AggregateExpression:

@@ -7,16 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import timedelta
 from typing import Self
 
 from thalweg.api.columns import Names, column_names, columns
 from thalweg.api.expressions import Expression
-from thalweg.api.ordering import OrderBy, sort_keys
+from thalweg.api.ordering import OrderBy, Span, reach_of, sort_keys
 from thalweg.api.place import caller, located, stamped
 from thalweg.api.results import Results
 from thalweg.api.types import check_name
-from thalweg.base.durations import microseconds
 from thalweg.base.schema import SYSTEM_PREFIX
 from thalweg.errors import PlanError
 from thalweg.plan import build
@@ -130,21 +128,25 @@ class Ordered(Results):
         *aggregates: Expression,
         by: OrderBy,
         partition: Names = (),
-        rows: int | None = None,
-        within: str | timedelta | None = None,
+        rows: int | tuple[int | None, int | None] | None = None,
+        within: Span | tuple[Span | None, Span | None] | None = None,
         **by_name: Expression,
     ) -> Self:
         """Add aggregates over the rows around each row: those that come before it, and itself.
 
         In the order of an event time, rows that stay get their aggregates once, when time has passed them. In
-        any other order, and over rows that change, the aggregates are kept up to date.
+        any other order, over rows that change, and where rows behind a row count, the aggregates are kept up
+        to date.
 
         Args:
-            aggregates: `count`, `sum`, `avg`, `min` or `max`, each with a name of its own.
+            aggregates: `count`, `sum`, `avg`, `min`, `max`, `first_value` or `last_value`; whatever the
+                frame, `lag`, `lead`, `ntile`, `percent_rank` or `cume_dist`. Each with a name of its own.
             by: columns to order by; without `rows`, those that tie see each other.
             partition: look at rows with equal values of these columns only.
-            rows: how many rows before the current one; by default all.
-            within: how much time before that of the current row, such as `"10s"`; by default all.
+            rows: how many rows before the current one; by default all. A pair says how many before and how
+                many behind it: `(1, 1)`; None is all, and less than 0 the other side: `(3, -1)`.
+            within: how much time before that of the current row, such as `"10s"`; by default all. Or a pair;
+                a `timedelta` may be less than 0.
             by_name: the same, with names for their columns.
 
         Example:
@@ -155,7 +157,7 @@ class Ordered(Results):
         """
 
         def make() -> Plan:
-            frame = frame_of(rows, None if within is None else microseconds(within))
+            frame = frame_of(rows, reach_of(within))
             order = sort_keys(by, descending=False)
             items = columns(aggregates, by_name)
             return over(self.plan, column_names(partition), order, frame, sliding(items))

@@ -1,10 +1,12 @@
 """Slide windows over the rows of each key: what comes in is added, what falls out is taken away.
 
-Rows come in the order of their times. A window reaches from some time or some rows before a row to that row;
-with a reach in time, rows of equal time see each other. Each row is touched twice, however
-long the window.
+A window reaches from some time or some rows around a row to some others. Rows come in the order of their
+times, over many calls, and windows end with the row or before it (`slide`); or all rows of each key are
+there, and windows may reach beyond it (`slide_whole`). With a reach in time, rows of equal time see each
+other.
 
-Not here: keys (index.py), which rows are complete (operators/over.py), what becomes of the parts.
+Not here: how a row moves into a window and out of it (sliding_rows.py), keys (index.py), which rows are
+complete (operators/over.py), what becomes of the parts (operators/slider.py).
 """
 
 from __future__ import annotations
@@ -14,23 +16,62 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from thalweg.columnar.compiled import helper, kernel
+from thalweg.columnar.key_order import KeyOrder
+from thalweg.columnar.sliding_rows import (
+    AFTER,
+    COUNT,
+    DISTINCT,
+    END,
+    ENTERS,
+    HAS_END,
+    HAS_LEFT,
+    HAS_START,
+    HEAD,
+    HIGH_ROW,
+    IS_ROWS,
+    KEY_WIDTH,
+    LEAST_OF,
+    MOST_OF,
+    NEWEST,
+    NODE_WIDTH,
+    OLDEST,
+    PER_ARGUMENT,
+    SLOT,
+    START,
+    TIME,
+    WAITING,
+    append,
+    enter,
+    free_node,
+    let_go,
+    show,
+)
 from thalweg.columnar.table import grown
 
 Array = np.ndarray[Any, Any]
 
-IS_FLOAT, SUMS, EXTREMES = 1, 2, 4
-"""What is wanted of an argument."""
-NEXT, AFTER, SLOT, TIME, HAS_LEFT = range(5)
-"""Of a row: the next one of its key, the next one of all, its key, its time, whether it has left its key."""
-HEAD, TAIL, COUNT = range(3)
-"""Of a key: its first and last row, plus one; how many."""
-VALUES, HIGH, LOW, LEAST, MOST, NANS, ABOVE, BELOW = range(8)
-"""Of a key and an argument: how many values, their sum in two limbs of 32 bits, the extremes, and how many
-NaN, inf and -inf."""
-FIRST_FREE, HIGH_ROW, OLDEST, NEWEST = range(4)
-_NODE, _KEY, _PER_ARGUMENT = 5, 3, 8
 _SMALLEST = 1024
-_LOW_MASK = np.int64(0xFFFFFFFF)
+NO_ORDER = KeyOrder(np.empty((0, 1), np.int64), np.empty((0, 6), np.int64), np.empty((0, 2), np.uint64))
+
+
+class Values(NamedTuple):
+    """The arguments of rows.
+
+    Attributes:
+        words: int64[rows, arguments], in the order of the values.
+        valid: which of them are not NULL.
+        floats: float64[rows, arguments], the values where they are floats.
+        codes: int64[rows, arguments], which value of its key each one is; no rows where nobody asks.
+        codes_max: codes are below.
+        order: how `ORDERED` words compare.
+    """
+
+    words: Array
+    valid: Array
+    floats: Array
+    codes: Array
+    codes_max: int = 0
+    order: KeyOrder = NO_ORDER
 
 
 class Slid(NamedTuple):
@@ -38,7 +79,8 @@ class Slid(NamedTuple):
 
     Attributes:
         rows: how many rows.
-        words: int64[arguments, 5, rows]: values, sum (high, low), least, most.
+        words: int64[arguments, 5, rows]: values, sum (high, low), least, most (or first and last); for
+            `FIRST_ROW` the value in place of the least, and whether there is one in place of the most.
         floats: float64[arguments, rows]: sums of floats.
     """
 
@@ -51,288 +93,222 @@ class SlidingWindows:
     """The windows of all keys.
 
     Example:
-        >>> slid = SlidingWindows([SUMS], is_rows=False, reach=5)
+        >>> from thalweg.columnar.sliding_rows import SUMS
+        >>> slid = SlidingWindows([SUMS], is_rows=False, start=5)
         >>> words, floats = np.array([[1], [2], [4]]), np.zeros((3, 1))
         >>> keys, times, valid = np.zeros(3, np.int64), np.array([0, 3, 6]), np.ones((3, 1), bool)
-        >>> found = slid.slide(keys, times, words, valid, floats, 1)
+        >>> found = slid.slide(keys, times, Values(words, valid, floats, words), 1)
         >>> found.rows.tolist(), found.words[0, 2].tolist()
         ([1, 2, 2], [1, 3, 6])
     """
 
-    def __init__(self, wanted: list[int], *, is_rows: bool, reach: int | None) -> None:
-        """`reach`: how many rows, or microseconds, before the current row; None: all."""
-        self._wanted = np.array(wanted, np.int64)
-        self._frame = np.array([is_rows, -1 if reach is None else reach], np.int64)
+    def __init__(self, wanted: list[int], *, is_rows: bool, start: int | None, end: int | None = 0) -> None:
+        """Windows.
+
+        Args:
+            wanted: of each argument.
+            is_rows: whether rows are counted, not time.
+            start: how many rows, or microseconds, before the row windows start; None: with the first row.
+            end: how many behind it they end; None: with the last row.
+        """
+        self._frame = np.array([is_rows, start is not None, start or 0, end is not None, end or 0], np.int64)
         width = len(wanted)
-        self._nodes = np.zeros((_SMALLEST, _NODE + 2 * width), np.int64)
+        self._wanted = np.zeros((width, 2), np.int64)
+        place = NODE_WIDTH
+        for at, flags in enumerate(wanted):
+            self._wanted[at] = flags, place
+            place += 2 + (4 if flags & (LEAST_OF | MOST_OF) else 1 if flags & DISTINCT else 0)
+        self._nodes = np.zeros((_SMALLEST, place), np.int64)
         self._node_floats = np.zeros((_SMALLEST, width), np.float64)
-        self._keys = np.zeros((_SMALLEST, _KEY + _PER_ARGUMENT * width), np.int64)
+        self._keys = np.zeros((_SMALLEST, KEY_WIDTH + PER_ARGUMENT * width), np.int64)
         self._key_floats = np.zeros((_SMALLEST, 2 * width), np.float64)
+        self._counts = np.zeros((_SMALLEST, width), np.int64)
         self._meta = np.zeros(4, np.int64)
+
+    @property
+    def _state(self) -> tuple[Array, ...]:
+        return self._nodes, self._node_floats, self._keys, self._key_floats, self._counts
 
     @property
     def nbytes(self) -> int:
         """The memory held."""
-        held = (self._nodes, self._node_floats, self._keys, self._key_floats)
-        return sum(a.nbytes for a in held)
+        return sum(a.nbytes for a in self._state)
 
-    def slide(self, slots: Array, times: Array, words: Array, valid: Array, floats: Array, keys: int) -> Slid:
-        """Take rows, in the order of their times.
+    def slide(self, slots: Array, times: Array, values: Values, keys: int) -> Slid:
+        """Take rows, in the order of their times; `slots` are their keys, all below `keys`."""
+        assert self._frame[HAS_END], "the last row is not there yet"
+        assert self._frame[END] <= 0, "the rows behind a row are not there yet"
+        return self._slid(slots, times, values, keys, _slide)
 
-        Args:
-            slots: the key of each row, below `keys`.
-            times: of each row.
-            words: int64[rows, arguments], in the order of the values.
-            valid: which of them are not NULL.
-            floats: float64[rows, arguments], the values where they are floats.
-            keys: how many keys there may be.
-        """
-        self._make_room(len(slots), keys)
+    def slide_whole(self, slots: Array, times: Array, values: Values, keys: int) -> Slid:
+        """Take all rows of some keys, key by key."""
+        return self._slid(slots, times, values, keys, _slide_whole)
+
+    def _slid(self, slots: Array, times: Array, values: Values, keys: int, run: Any) -> Slid:
+        self._make_room(len(slots), keys, values.codes_max)
         width = len(self._wanted)
         made = Slid(
             np.empty(len(slots), np.int64),
             np.empty((width, 5, len(slots)), np.int64),
             np.empty((width, len(slots)), np.float64),
         )
-        state = self._nodes, self._node_floats, self._keys, self._key_floats
-        rows = slots, times, words, valid, floats
-        _slide(rows, self._frame, self._wanted, state, self._meta, tuple(made))
+        rows = slots, times, *values[:4]
+        shape = self._frame, self._wanted, self._meta
+        run(rows, shape, self._state, tuple(values.order), tuple(made))
         return made
 
-    def _make_room(self, rows: int, keys: int) -> None:
+    def _make_room(self, rows: int, keys: int, codes: int) -> None:
         wanted = int(self._meta[HIGH_ROW]) + rows
-        if self._frame[1] >= 0 and wanted > len(self._nodes):
+        if wanted > len(self._nodes):
             capacity = max(2 * len(self._nodes), wanted)
             self._nodes = grown(self._nodes, capacity)
             self._node_floats = grown(self._node_floats, capacity)
         if keys > len(self._keys):
             self._keys, self._key_floats = grown(self._keys, keys), grown(self._key_floats, keys)
+        if codes > len(self._counts):
+            self._counts = grown(self._counts, codes)
 
     def expire(self, before: int, keys: int) -> Array:
         """No row to come looks at rows before this time; returns keys that have no rows any more."""
         gone = np.empty(keys, np.int64)
-        state = self._nodes, self._node_floats, self._keys, self._key_floats
-        return gone[: _expire(before, self._wanted, state, self._meta, gone)]
+        shape = self._frame, self._wanted, self._meta
+        return gone[: _expire(before, shape, self._state, gone)]
 
 
 @helper
-def _new_node(nodes, meta):  # type: ignore[no-untyped-def]
-    """A number that is free; numbers of rows are counted from 1."""
-    node = meta[FIRST_FREE]
-    if node > 0:
-        meta[FIRST_FREE] = nodes[node - 1, NEXT]
-        return node
-    meta[HIGH_ROW] += 1
-    return meta[HIGH_ROW]
+def _slide_rows(i, slot, shape, state, order):  # type: ignore[no-untyped-def]
+    """The window of the row that came last, of a number of rows."""
+    frame, wanted, meta = shape
+    key = state[2][slot]
+    while key[WAITING] > -frame[END]:
+        enter(slot, shape, state, order)
+    while frame[HAS_START] and key[COUNT] > frame[START] + frame[END] + 1:
+        free_node(let_go(slot, wanted, state), state[0], meta)
 
 
 @helper
-def _free_node(node, nodes, meta):  # type: ignore[no-untyped-def]
-    nodes[node - 1, NEXT] = meta[FIRST_FREE]
-    meta[FIRST_FREE] = node
+def _slide_time(time, slot, shape, state, order):  # type: ignore[no-untyped-def]
+    """The window of a row of this time, once all rows of that time have come."""
+    frame, wanted = shape[0], shape[1]
+    nodes, key = state[0], state[2][slot]
+    # first what goes: a sum of floats is no less exact for values that are never in one window
+    while frame[HAS_START] and key[HEAD] > 0 and nodes[key[HEAD] - 1, TIME] < time - frame[START]:
+        let_go(slot, wanted, state)
+    while key[ENTERS] > 0 and nodes[key[ENTERS] - 1, TIME] <= time + frame[END]:
+        enter(slot, shape, state, order)
 
 
 @helper
-def _add_float(at, value, sign, key, slot, sums):  # type: ignore[no-untyped-def]
-    """Add or take away a float; the sum is kept in two floats, so that taking away leaves nothing behind."""
-    base = _KEY + _PER_ARGUMENT * at
-    if np.isnan(value):
-        key[base + NANS] += sign
-    elif np.isinf(value):
-        key[base + (ABOVE if value > 0 else BELOW)] += sign
+def _chain(node, nodes, meta):  # type: ignore[no-untyped-def]
+    """Put a row behind all others, in the order of time."""
+    if meta[NEWEST] > 0:
+        nodes[meta[NEWEST] - 1, AFTER] = node
     else:
-        value = value * sign
-        high = sums[slot, 2 * at]
-        total = high + value
-        part = total - high
-        sums[slot, 2 * at + 1] += (high - (total - part)) + (value - part)
-        sums[slot, 2 * at] = total
+        meta[OLDEST] = node
+    meta[NEWEST] = node
 
 
-@helper
-def _count(value, word, at, sign, wanted, key, slot, sums):  # type: ignore[no-untyped-def]
-    """A value comes (+1) or goes (-1), but for the extremes."""
-    base = _KEY + _PER_ARGUMENT * at
-    key[base + VALUES] += sign
-    if wanted[at] & SUMS:
-        if wanted[at] & IS_FLOAT:
-            _add_float(at, value, sign, key, slot, sums)
-        else:
-            key[base + HIGH] += sign * (word >> 32)
-            key[base + LOW] += sign * (word & _LOW_MASK)
-    if key[base + VALUES] == 0 and wanted[at] & IS_FLOAT:
-        sums[slot, 2 * at], sums[slot, 2 * at + 1] = 0.0, 0.0
-
-
-@helper
-def _widen(at, word, key):  # type: ignore[no-untyped-def]
-    """A value that was just counted comes to the extremes."""
-    base = _KEY + _PER_ARGUMENT * at
-    if key[base + VALUES] == 1:
-        key[base + LEAST] = key[base + MOST] = word
-    else:
-        key[base + LEAST] = min(key[base + LEAST], word)
-        key[base + MOST] = max(key[base + MOST], word)
-
-
-@helper
-def _look_again(at, key, nodes):  # type: ignore[no-untyped-def]
-    """The extremes of the rows that are left."""
-    base, place = _KEY + _PER_ARGUMENT * at, _NODE + 2 * at
-    seen = False
-    node = key[HEAD]
-    while node > 0:
-        if nodes[node - 1, place + 1]:
-            word = nodes[node - 1, place]
-            key[base + LEAST] = min(key[base + LEAST], word) if seen else word
-            key[base + MOST] = max(key[base + MOST], word) if seen else word
-            seen = True
-        node = nodes[node - 1, NEXT]
-
-
-@helper
-def _let_go(slot, wanted, state):  # type: ignore[no-untyped-def]
-    """The first row of a key falls out of its window; returns the arguments (bits) whose extreme it was."""
-    nodes, node_floats, keys, key_floats = state
-    key = keys[slot]
-    node = key[HEAD]
-    key[HEAD] = nodes[node - 1, NEXT]
-    if key[HEAD] == 0:
-        key[TAIL] = 0
-    key[COUNT] -= 1
-    nodes[node - 1, HAS_LEFT] = 1
-    stale = np.int64(0)
-    for at in range(len(wanted)):
-        place, base = _NODE + 2 * at, _KEY + _PER_ARGUMENT * at
-        if nodes[node - 1, place + 1]:
-            word = nodes[node - 1, place]
-            _count(node_floats[node - 1, at], word, at, -1, wanted, key, slot, key_floats)
-            if wanted[at] & EXTREMES and (word == key[base + LEAST] or word == key[base + MOST]):
-                stale |= np.int64(1) << at
-    return stale
-
-
-@helper
-def _append(i, rows, wanted, state, meta):  # type: ignore[no-untyped-def]
-    """Remember a row of a window that it will fall out of."""
-    slots, times, words, valid, floats = rows
-    nodes, node_floats, keys, _ = state
-    node = _new_node(nodes, meta)
-    held, key = nodes[node - 1], keys[slots[i]]
-    held[NEXT], held[AFTER], held[HAS_LEFT] = 0, 0, 0
-    held[SLOT], held[TIME] = slots[i], times[i]
-    for at in range(len(wanted)):
-        held[_NODE + 2 * at], held[_NODE + 2 * at + 1] = words[i, at], np.int64(valid[i, at])
-        node_floats[node - 1, at] = floats[i, at]
-    if key[TAIL] > 0:
-        nodes[key[TAIL] - 1, NEXT] = node
-    else:
-        key[HEAD] = node
-    key[TAIL] = node
-    return node
-
-
-@helper
-def _enter(i, rows, frame, wanted, state, meta):  # type: ignore[no-untyped-def]
-    """A row enters the window of its key, and others fall out of it."""
-    slots, times, words, valid, floats = rows
-    nodes, _, keys, key_floats = state
-    slot, is_rows, reach = slots[i], frame[0], frame[1]
-    key, stale = keys[slot], np.int64(0)
-    if reach >= 0:
-        if not is_rows:
-            while key[HEAD] > 0 and nodes[key[HEAD] - 1, TIME] < times[i] - reach:
-                stale |= _let_go(slot, wanted, state)
-        node = _append(i, rows, wanted, state, meta)
-        if not is_rows:
-            if meta[NEWEST] > 0:
-                nodes[meta[NEWEST] - 1, AFTER] = node
-            else:
-                meta[OLDEST] = node
-            meta[NEWEST] = node
-    key[COUNT] += 1
-    for at in range(len(wanted)):
-        if valid[i, at]:
-            _count(floats[i, at], words[i, at], at, 1, wanted, key, slot, key_floats)
-            if wanted[at] & EXTREMES and not (stale >> at) & 1:
-                _widen(at, words[i, at], key)
-    if is_rows and reach >= 0:
-        while key[COUNT] > reach + 1:
-            node = key[HEAD]
-            stale |= _let_go(slot, wanted, state)
-            _free_node(node, nodes, meta)
-    if stale:
-        for at in range(len(wanted)):
-            if (stale >> at) & 1:
-                _look_again(at, key, nodes)
-
-
-@helper
-def _total(at, key, slot, sums):  # type: ignore[no-untyped-def]
-    base = _KEY + _PER_ARGUMENT * at
-    if key[base + NANS] > 0 or (key[base + ABOVE] > 0 and key[base + BELOW] > 0):
-        return np.nan
-    if key[base + ABOVE] > 0:
-        return np.inf
-    if key[base + BELOW] > 0:
-        return -np.inf
-    return sums[slot, 2 * at] + sums[slot, 2 * at + 1]
-
-
-_ROWS = "Tuple((int64[::1], int64[::1], int64[:, ::1], boolean[:, ::1], float64[:, ::1]))"
-_STATE = "Tuple((int64[:, ::1], float64[:, ::1], int64[:, ::1], float64[:, ::1]))"
+_ROWS = "Tuple((int64[::1], int64[::1], int64[:, ::1], boolean[:, ::1], float64[:, ::1], int64[:, ::1]))"
+_SHAPE = "Tuple((int64[::1], int64[:, ::1], int64[::1]))"
+_STATE = "Tuple((int64[:, ::1], float64[:, ::1], int64[:, ::1], float64[:, ::1], int64[:, ::1]))"
+_ORDER = "Tuple((int64[:, ::1], int64[:, ::1], uint64[:, ::1]))"
 _MADE = "Tuple((int64[::1], int64[:, :, ::1], float64[:, ::1]))"
 
 
-@kernel(f"void({_ROWS}, int64[::1], int64[::1], {_STATE}, int64[::1], {_MADE})")
+@kernel(f"void({_ROWS}, {_SHAPE}, {_STATE}, {_ORDER}, {_MADE})")
 def _slide(
     rows: tuple[Array, ...],
-    frame: Array,
-    wanted: Array,
+    shape: tuple[Array, ...],
     state: tuple[Array, ...],
-    meta: Array,
+    order: tuple[Array, ...],
     made: tuple[Array, ...],
 ) -> None:
     slots, times = rows[0], rows[1]
-    keys, sums = state[2], state[3]
-    counts, words, floats = made
-    first, is_rows = 0, frame[0] == 1
+    frame, wanted, meta = shape
+    first, is_rows = 0, frame[IS_ROWS] == 1
     while first < len(slots):
         end = first + 1
         while not is_rows and end < len(slots) and times[end] == times[first]:
             end += 1
         for i in range(first, end):
-            _enter(i, rows, frame, wanted, state, meta)
+            node = append(i, rows, wanted, state, meta)
+            if frame[HAS_START] and not is_rows:
+                _chain(node, state[0], meta)
         for i in range(first, end):
-            slot = slots[i]
-            key = keys[slot]
-            counts[i] = key[COUNT]
-            for at in range(len(wanted)):
-                base = _KEY + _PER_ARGUMENT * at
-                for j in range(5):
-                    words[at, j, i] = key[base + j]
-                if wanted[at] & IS_FLOAT:
-                    floats[at, i] = _total(at, key, slot, sums)
+            if is_rows:
+                _slide_rows(i, slots[i], shape, state, order)
+            else:
+                _slide_time(times[i], slots[i], shape, state, order)
+            show(i, slots[i], shape, state, made)
         first = end
 
 
-@kernel(f"int64(int64, int64[::1], {_STATE}, int64[::1], int64[::1])")
-def _expire(before: int, wanted: Array, state: tuple[Array, ...], meta: Array, gone: Array) -> int:
+@helper
+def _comes(j, i, times, frame):  # type: ignore[no-untyped-def]
+    """Whether row j is before the end of the window of row i."""
+    if not frame[HAS_END]:
+        return True
+    return j <= i + frame[END] if frame[IS_ROWS] else times[j] <= times[i] + frame[END]
+
+
+@helper
+def _goes(j, i, times, frame):  # type: ignore[no-untyped-def]
+    """Whether row j is before the start of the window of row i."""
+    if not frame[HAS_START]:
+        return False
+    return j < i - frame[START] if frame[IS_ROWS] else times[j] < times[i] - frame[START]
+
+
+@helper
+def _go(gone, come, i, times, shape, state, slot):  # type: ignore[no-untyped-def]
+    """Rows that have come and are before the window of row i go."""
+    while gone < come and _goes(gone, i, times, shape[0]):
+        free_node(let_go(slot, shape[1], state), state[0], shape[2])
+        gone += 1
+    return gone
+
+
+@kernel(f"void({_ROWS}, {_SHAPE}, {_STATE}, {_ORDER}, {_MADE})")
+def _slide_whole(
+    rows: tuple[Array, ...],
+    shape: tuple[Array, ...],
+    state: tuple[Array, ...],
+    order: tuple[Array, ...],
+    made: tuple[Array, ...],
+) -> None:
+    slots, times = rows[0], rows[1]
+    frame, wanted, meta = shape
+    first, come, gone = 0, 0, 0
+    for i in range(len(slots)):
+        slot = slots[i]
+        if i == 0 or slot != slots[first]:
+            while state[2][slots[first], HEAD] > 0:
+                free_node(let_go(slots[first], wanted, state), state[0], meta)
+            first, come, gone = i, i, i
+        gone = _go(gone, come, i, times, shape, state, slot)
+        while come < len(slots) and slots[come] == slot and _comes(come, i, times, frame):
+            append(come, rows, wanted, state, meta)
+            enter(slot, shape, state, order)
+            come += 1
+        gone = _go(gone, come, i, times, shape, state, slot)
+        show(i, slot, shape, state, made)
+
+
+@kernel(f"int64(int64, {_SHAPE}, {_STATE}, int64[::1])")
+def _expire(before: int, shape: tuple[Array, ...], state: tuple[Array, ...], gone: Array) -> int:
     nodes, keys = state[0], state[2]
+    wanted, meta = shape[1], shape[2]
     count = np.int64(0)
     while meta[OLDEST] > 0 and nodes[meta[OLDEST] - 1, TIME] < before:
         node = meta[OLDEST]
         slot = nodes[node - 1, SLOT]
         if nodes[node - 1, HAS_LEFT] == 0:
-            stale = _let_go(slot, wanted, state)
-            for at in range(len(wanted)):
-                if (stale >> at) & 1:
-                    _look_again(at, keys[slot], nodes)
-            if keys[slot, COUNT] == 0:
+            let_go(slot, wanted, state)
+            if keys[slot, HEAD] == 0:
                 gone[count] = slot
                 count += 1
         meta[OLDEST] = nodes[node - 1, AFTER]
         if meta[OLDEST] == 0:
             meta[NEWEST] = 0
-        _free_node(node, nodes, meta)
+        free_node(node, nodes, meta)
     return count  # type: ignore[return-value]

@@ -63,6 +63,7 @@ class AggregateFunction:
         is_ordered: whether the order of values matters: by position, where rows have one, or by value.
         specialize: the function for calls with or without DISTINCT, and for constants behind the first
             argument; None where neither makes another function.
+        only_over: whether it looks at the rows around a row, and has no value over a group.
     """
 
     name: str
@@ -78,6 +79,7 @@ class AggregateFunction:
     needs_position: bool = False
     is_ordered: bool = False
     specialize: Callable[[bool, tuple[Any, ...]], AggregateFunction] | None = None
+    only_over: bool = False
 
     @property
     def is_plain(self) -> bool:

@@ -3,7 +3,7 @@
 A row is emitted once the watermark has passed it: then all rows that its window may hold are there, and
 its result stays.
 
-Not here: the windows themselves (columnar/sliding.py), numbers of rows (window_rank.py, top_rows.py).
+Not here: the windows themselves (slider.py), numbers of rows (window_rank.py, top_rows.py).
 """
 
 from __future__ import annotations
@@ -17,27 +17,21 @@ import numpy as np
 import polars as pl
 
 from thalweg.base.types import DataType
-from thalweg.columnar.accumulate import from_ordered_words, ordered_words
 from thalweg.columnar.batch import BEFORE, OFFSET, SPLIT, Batch
-from thalweg.columnar.buffers import is_plain, presence, to_polars, values_and_validity
-from thalweg.columnar.eager import beside, compute, gather_rows, numbers, pick, without
-from thalweg.columnar.index import KeyIndex
-from thalweg.columnar.keys import KeyCodec
-from thalweg.columnar.sliding import EXTREMES, IS_FLOAT, SUMS, Slid, SlidingWindows
-from thalweg.errors import DataError
-from thalweg.expr import aggregates
-from thalweg.expr.nodes import Aggregate
+from thalweg.columnar.eager import beside, gather_rows, numbers, pick, without
+from thalweg.expr.nodes import Aggregate, Column
 from thalweg.operators.event_times import event_times
 from thalweg.operators.limit import position_order
+from thalweg.operators.slider import Slider
 from thalweg.operators.windows import LATE
-from thalweg.plan.over import Frame
+from thalweg.plan.over import Frame, reads_places
 from thalweg.protocols.keeping import Keeping, watermark_passes
 from thalweg.protocols.operator import Context, Output, Side
 from thalweg.protocols.state import RowsSpec, RowStore, StateSpec
 
 Array = np.ndarray[Any, Any]
 
-_GROUP, _ROWS = "__second", "__rows"
+_GROUP = "__second"
 _PORT = f"{LATE} over"
 """Not the port of a window step, which may follow in the same stage."""
 _SECOND = 1_000_000
@@ -72,12 +66,13 @@ class OverSpec:
     @cached_property
     def arguments(self) -> tuple[str, ...]:
         """The columns that are aggregated."""
-        return tuple(dict.fromkeys(str(a) for _, call, _ in self.calls for a in call.args))
+        given = (a for _, call, _ in self.calls for a in call.args if isinstance(a, Column))
+        return tuple(dict.fromkeys(map(str, given)))
 
     @cached_property
     def ties(self) -> tuple[str, ...]:
         """What orders rows of equal time, where that matters."""
-        if not self.frame.is_rows:
+        if not reads_places(self.frame, (call for _, call, _ in self.calls)):
             return ()
         have_positions = SPLIT in self.columns
         names = position_order(self.columns) if have_positions else list(self.columns)
@@ -126,118 +121,6 @@ class OverSpec:
         return f"over ({', '.join(self.partition)}) order {self.order} {self.frame}: {calls}"
 
 
-class Slider:
-    """Computes the aggregates of rows that come in the order of their times."""
-
-    def __init__(self, spec: OverSpec) -> None:
-        self._spec = spec
-        self._codec = KeyCodec({k: spec.columns[k] for k in spec.partition})
-        self.index = KeyIndex(self._codec.width)
-        self.windows = SlidingWindows(
-            [self._wanted(a) for a in spec.arguments], is_rows=spec.frame.is_rows, reach=spec.frame.reach
-        )
-
-    def _wanted(self, argument: str) -> int:
-        functions = {c.function for _, c, _ in self._spec.calls if [str(a) for a in c.args] == [argument]}
-        found = IS_FLOAT if self._spec.columns[argument].is_float() else 0
-        found |= SUMS if functions & {"sum", "avg", "mean"} else 0
-        return found | (EXTREMES if functions & {"min", "max"} else 0)
-
-    def ordered(self, frame: pl.DataFrame) -> pl.DataFrame:
-        """The rows in the order in which they are looked at."""
-        spec = self._spec
-        if spec.ties:
-            return frame.sort([spec.order, *spec.ties])
-        times = event_times(frame, spec.order)
-        if len(times) < 2 or (times[1:] >= times[:-1]).all():
-            return frame
-        return gather_rows(frame, np.argsort(times, kind="stable"))
-
-    def take(self, frame: pl.DataFrame, times: Array | None = None) -> Slid:
-        """Rows in order; what their windows hold. `times` are what frames go by, where these are no times."""
-        spec = self._spec
-        height, width = frame.height, len(spec.arguments)
-        slots = self.index.insert(self._codec.encode(frame))
-        words = np.zeros((height, width), np.int64)
-        valid = np.ones((height, width), np.bool_)
-        floats = np.zeros((height, width), np.float64)
-        for at, name in enumerate(spec.arguments):
-            column = frame.get_column(name)
-            if not is_plain(spec.columns[name]):
-                found = presence(column)
-                if len(found):
-                    valid[:, at] = found
-                continue
-            values, validity = values_and_validity(column)
-            words[:, at] = ordered_words(values) if values.dtype == np.float64 else values
-            if values.dtype == np.float64:
-                floats[:, at] = values
-            if validity is not None:
-                valid[:, at] = validity
-        if times is None:
-            times = event_times(frame, spec.order)
-        return self.windows.slide(slots, times, words, valid, floats, self.index.capacity)
-
-    def expire(self, before: int) -> None:
-        """Nothing looks back beyond this time any more."""
-        gone = self.windows.expire(before, self.index.capacity)
-        if len(gone):
-            self.index.free(gone)
-            self._codec.compact(self.index.rows(self.index.live()))
-
-    def results(self, slid: Slid) -> list[pl.Series]:
-        """The aggregates of the rows."""
-        spec = self._spec
-        parts = {_ROWS: numbers(_ROWS, slid.rows)}
-        for at, name in enumerate(spec.arguments):
-            parts |= self._parts(at, name, slid)
-        frame = pl.DataFrame(list(parts.values()))
-        exprs = []
-        for number, (_, call, result) in enumerate(spec.calls):
-            entry = aggregates.lookup(call.function)
-            argument = str(call.args[0]) if call.args else None
-            columns = {k: pl.col(_ROWS if argument is None else f"{k} {argument}") for k in entry.parts}
-            exprs.append(entry.finish(columns, result).alias(f"= {number}"))
-        try:
-            made = compute(frame, exprs)
-        except pl.exceptions.InvalidOperationError as error:
-            raise DataError(
-                "a sum or average does not fit the type of its result",
-                code="data-overflow",
-                where=", ".join(f"{n} = {c}" for n, c, _ in spec.calls),
-                hint="cast the argument to DECIMAL(38, 0) before it is summed",
-            ) from error
-        return [s.alias(name) for s, (name, _, _) in zip(made.get_columns(), spec.calls, strict=True)]
-
-    def _parts(self, at: int, name: str, slid: Slid) -> dict[str, pl.Series]:
-        """What the aggregates of one argument are made from."""
-        counts, high, low, least, most = slid.words[at]
-        held, wanted = self._spec.columns[name], self._wanted(name)
-        some = counts > 0
-        made = {f"count {name}": numbers(f"count {name}", counts.copy())}
-        if wanted & SUMS and wanted & IS_FLOAT:
-            made[f"sum {name}"] = to_polars(f"sum {name}", pl.Float64(), slid.floats[at].copy(), some)
-        elif wanted & SUMS:
-            made[f"sum {name}"] = _wide_sum(f"sum {name}", high, low, some)
-        if wanted & EXTREMES:
-            for kind, words in (("min", least), ("max", most)):
-                values = from_ordered_words(words) if wanted & IS_FLOAT else words.copy()
-                made[f"{kind} {name}"] = to_polars(f"{kind} {name}", held, values, some)
-        return made
-
-
-def _wide_sum(name: str, high: Array, low: Array, some: Array) -> pl.Series:
-    """Sums of integers from two limbs of 32 bits."""
-    carried = high + (low >> 32)
-    if ((carried >= -(1 << 31)) & (carried < 1 << 31)).all():
-        return to_polars(name, pl.Int64(), (carried << 32) + (low & 0xFFFFFFFF), some).cast(pl.Int128)
-    limbs = pl.DataFrame(
-        [numbers("high", high.copy()), numbers("low", low.copy()), numbers("some", some.copy())]
-    )
-    total = pl.col("high").cast(pl.Int128) * (1 << 32) + pl.col("low").cast(pl.Int128)
-    return compute(limbs, [pl.when(pl.col("some")).then(total).alias(name)]).get_column(name)
-
-
 class OverOp:
     """Rows with aggregates over the rows around them.
 
@@ -254,7 +137,11 @@ class OverOp:
         self._window: RowStore = context.state("window")
         self._rows_max = context.rows_max
         self._names = list(spec.columns)
-        self._slider = Slider(spec)
+        self._look_back()
+
+    def _look_back(self) -> None:
+        """Slide over what is looked back at."""
+        self._slider = Slider(self._spec)
         self._kept = 0
         for group in self._window.groups():
             frame = without(self._window.rows(group), _GROUP)
@@ -332,8 +219,10 @@ class OverOp:
         self._slider.expire(until - reach)
         for group in self._window.groups():
             if (group + 1) * _SECOND > until - reach:
-                return
+                break
             self._kept -= self._window.take(group).height
+        if self._slider.remembered > 2 * self._kept + _SPARE:
+            self._look_back()
 
     def _keep_last(self, reach: int) -> None:
         """Of each key, keep the rows that the next one looks back at."""
@@ -347,6 +236,9 @@ class OverOp:
             kept = ordered.tail(reach)
         if kept.height:
             self._window.add(kept)
+        if self._slider.remembered:
+            # values that nobody looks back at any more lose their numbers
+            self._look_back()
         self._kept = self._kept_least = kept.height
 
     def on_cut(self, number: int) -> Iterator[Output]:

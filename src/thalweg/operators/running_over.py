@@ -23,7 +23,8 @@ from thalweg.columnar.eager import beside, gather_rows, numbers, pick
 from thalweg.columnar.index import KeyIndex
 from thalweg.columnar.members import Members
 from thalweg.operators.aggregation import weight_array
-from thalweg.operators.over import OverSpec, Slider
+from thalweg.operators.over import OverSpec
+from thalweg.operators.slider import Slider
 from thalweg.operators.window_rank import WindowRankSpec, ordered_rows
 from thalweg.plan.nodes import SortKey
 from thalweg.protocols.keeping import Keeping
@@ -86,11 +87,12 @@ class RunningOverSpec:
     def results(self, rows: pl.DataFrame, ties: Array) -> list[pl.Series]:
         """The aggregates of rows in order."""
         slider = Slider(self.calls)
-        return slider.results(slider.take(rows, np.array(self._peers(rows, ties))))
+        return slider.results(slider.take_whole(rows, np.array(self._peers(rows, ties))))
 
     def _peers(self, rows: pl.DataFrame, ties: Array) -> Array:
         """What a frame of time goes by: rows that tie see each other."""
-        if self.calls.frame.is_rows or not self.calls.frame.reach:
+        frame = self.calls.frame
+        if frame.is_rows or not (frame.reach or frame.end):
             return ties
         times, validity = values_and_validity(rows.get_column(self.order[0].column))
         return times if validity is None else np.where(validity, times, _BEFORE_ALL)

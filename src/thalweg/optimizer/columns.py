@@ -39,7 +39,7 @@ from thalweg.plan.nodes import (
     Values,
     Window,
 )
-from thalweg.plan.over import Over
+from thalweg.plan.over import Over, reads_places
 from thalweg.plan.pairs import pairs_below
 from thalweg.plan.properties import recomputes
 from thalweg.plan.sort import Sort
@@ -210,7 +210,8 @@ def _rank(step: Rank, need: Need) -> list[Need]:
 
 
 def _over(step: Over, need: Need) -> list[Need]:
-    if (step.frame.is_rows or recomputes(step)) and not _have_positions(step.input):
+    by_place = reads_places(step.frame, (a.expr for a in step.aggregates))
+    if (by_place or recomputes(step)) and not _have_positions(step.input):
         return [whole(step.input.schema.names)]
     read = _passed(step, need)
     for name in (*step.partition, *(k.column for k in step.sort_keys)):

@@ -16,6 +16,7 @@ from thalweg.base.durations import shown
 from thalweg.base.schema import SYSTEM_PREFIX
 from thalweg.base.types import BOOLEAN, NULL, STRING, List, Timestamp
 from thalweg.errors import PlanError, Span, TypeMismatch
+from thalweg.expr.aggregates import lookup
 from thalweg.expr.casts import common_type
 from thalweg.expr.infer import coerce, resolve
 from thalweg.expr.nodes import Aggregate, Column, Expr, Literal, Named, walk
@@ -240,6 +241,13 @@ def _lift(item: Named, plan: Plan, keys: dict[Expr, str], found: dict[Aggregate,
                     code="plan-nested-aggregate",
                     where=e.span,
                     hint="aggregate twice: the inner one in a sub-query",
+                )
+            if lookup(e.function, e.span).only_over:
+                raise PlanError(
+                    f"{e.function.upper()} looks at the rows around a row, and not at groups",
+                    code="plan-needs-over",
+                    where=e.span,
+                    hint=f"{e.function.upper()}(…) OVER (PARTITION BY … ORDER BY …), or Dataset.over(…)",
                 )
             resolved, _ = resolve(e, plan.schema)
             assert isinstance(resolved, Aggregate), "an aggregate resolves to an aggregate"

@@ -5,50 +5,67 @@ Not here: numbers of rows (`Rank` in nodes.py); how it runs (operators/over.py).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import cached_property
 
 from thalweg.base.schema import SYSTEM_PREFIX, Schema
-from thalweg.base.types import BOOLEAN, Decimal, Field, Integer, Timestamp
+from thalweg.base.types import BOOLEAN, INT64, Field, Timestamp
 from thalweg.errors import PlanError, Span, TypeMismatch
+from thalweg.expr.aggregates import lookup
+from thalweg.expr.common_type import common_type
 from thalweg.expr.infer import resolve, type_of
-from thalweg.expr.nodes import Aggregate, Call, Column, Expr, Literal, Named
+from thalweg.expr.nodes import Aggregate, Call, Cast, Column, Expr, Literal, Named
 from thalweg.plan.nodes import Plan, Project, SortKey
 
 
 @dataclass(frozen=True)
 class Frame:
-    """How far the rows around a row reach; they always end with the row itself, or the last one of its time.
+    """How far the rows around a row reach. With time, rows of equal time see each other.
 
     Attributes:
         is_rows: whether rows are counted, instead of time.
-        reach: how many rows, or microseconds, before the current row; None: all that came before.
+        reach: how many rows, or microseconds, before the current row they start; None: with the first.
+        end: how many behind it they end, before it if negative; None: with the last.
     """
 
     is_rows: bool = False
     reach: int | None = None
+    end: int | None = 0
+
+    @property
+    def looks_ahead(self) -> bool:
+        """Whether rows behind the current one, and its peers, count."""
+        return self.end is None or self.end > 0
 
     def __str__(self) -> str:
         kind = "ROWS" if self.is_rows else "RANGE"
-        if self.reach is None:
-            return f"{kind} UNBOUNDED PRECEDING"
-        reach = str(self.reach) if self.is_rows else str(timedelta(microseconds=self.reach))
-        return f"{kind} {reach} PRECEDING"
+        start = self._bound(self.reach, "PRECEDING", "FOLLOWING")
+        if self.end == 0:
+            return f"{kind} {start}"
+        return f"{kind} BETWEEN {start} AND {self._bound(self.end, 'FOLLOWING', 'PRECEDING')}"
+
+    def _bound(self, far: int | None, way: str, other: str) -> str:
+        if far is None:
+            return f"UNBOUNDED {way}"
+        if far < 0:
+            far, way = -far, other
+        return f"{far if self.is_rows else timedelta(microseconds=far)} {way}"
 
 
 @dataclass(frozen=True)
 class Over(Plan):
-    """Each row with aggregates over the rows of its partition up to it.
+    """Each row with aggregates over the rows of its partition around it.
 
     In the order of an event time, rows that stay get their aggregates once, when time has passed them. In any
-    other order, and where rows may be taken back, the aggregates are kept up to date.
+    other order, where rows behind a row count, and where rows may be taken back, the aggregates are kept up
+    to date.
 
     Attributes:
         partition: rows of other partitions are not looked at.
         order: the time column, or the first column of another order.
-        frame: which rows before the current one count.
+        frame: which rows count.
         aggregates: `expr.Aggregate` nodes over columns.
         keys: the whole order where it is not one time, upwards.
     """
@@ -84,9 +101,22 @@ class Over(Plan):
         return f"Over {by} order {order} {self.frame}: {', '.join(map(str, self.aggregates))}"
 
 
-FUNCTIONS = ("count", "sum", "avg", "mean", "min", "max")
+Reach = int | tuple[int | None, int | None]
+"""How far before the current row; or how far before it, and how far behind it."""
+SHIFTED = ("lag", "lead")
+"""Those that look at one row."""
+RANKED = ("ntile", "percent_rank", "cume_dist")
+"""Those that say where a row is among all rows of its partition."""
+_PLACED = ("first_value", "last_value")
+FUNCTIONS = ("count", "sum", "avg", "mean", "min", "max", *_PLACED, *SHIFTED, *RANKED)
 """The aggregates that slide."""
-_EXPECTED = "COUNT, SUM, AVG, MIN or MAX of numbers or times"
+_FAR = 1 << 31
+_EXPECTED = f"{', '.join(f.upper() for f in FUNCTIONS[:-1])} or {FUNCTIONS[-1].upper()}"
+
+
+def reads_places(frame: Frame, calls: Iterable[Expr]) -> bool:
+    """Whether it matters in which order rows of equal time are looked at."""
+    return frame.is_rows or any(isinstance(c, Aggregate) and c.function in (*_PLACED, "ntile") for c in calls)
 
 
 def over(
@@ -100,9 +130,12 @@ def over(
 ) -> Plan:
     """Aggregates over the rows around each row.
 
+    Those that look at one row, or at whole partitions, do so whatever the frame.
+
     Raises:
         TypeMismatch: `plan-over-order` for a frame of time in another order.
-        PlanError: `plan-over-aggregate` for an aggregate that cannot slide; `plan-name-taken`.
+        PlanError: `plan-over-aggregate` for an aggregate that cannot slide; `plan-over-frame` for a frame
+            that ends before it starts, or a row that LAG cannot look at; `plan-name-taken`.
     """
     schema = plan.schema
     # rows that tie keep their order: "the latest first" is for ranks
@@ -113,7 +146,30 @@ def over(
     for name in (*partition, *(k.column for k in keys)):
         schema.type_of(name, where=where)
     is_time = keys == (SortKey(keys[0].column),) and isinstance(schema.type_of(keys[0].column), Timestamp)
-    if not is_time and not frame.is_rows and frame.reach:
+    _check_frame(frame, keys, schema, where, is_time=is_time)
+    calls = _Calls(schema, frame, where)
+    for item in aggregates:
+        calls.add(item)
+    # imported here: it knows this step, too
+    from thalweg.plan.proctime import clocked
+
+    below = calls.below(plan)
+    made = clocked(below, keys[0].column) if is_time else below
+    for reach, found in calls.steps.items():
+        last = made
+        made = Over(last, tuple(partition), keys[0].column, reach, tuple(found), () if is_time else keys)
+        if isinstance(last, Over):
+            made = _merged(made)
+    if calls.shown == [Named(n.name, Column(n.name)) for found in calls.steps.values() for n in found]:
+        if below is plan:
+            return made
+    return Project(made, (*(Named(n, Column(n)) for n in schema.names), *calls.shown))
+
+
+def _check_frame(
+    frame: Frame, keys: tuple[SortKey, ...], schema: Schema, where: Span | None, *, is_time: bool
+) -> None:
+    if not is_time and not frame.is_rows and (frame.reach or frame.end):
         raise TypeMismatch(
             f"a frame of time needs an order by one time, upwards, and not {', '.join(map(str, keys))}",
             code="plan-over-order",
@@ -122,23 +178,126 @@ def over(
             choices=[f.name for f in schema if isinstance(f.type, Timestamp)],
             hint="ROWS counts rows in any order",
         )
-    found, computed = [], _Computed(schema)
-    for item in aggregates:
-        if item.name in schema:
-            raise PlanError(f'there is a column "{item.name}" already', code="plan-name-taken", where=where)
-        resolved, _ = resolve(item.expr, schema)
-        assert isinstance(resolved, Aggregate), "only aggregates slide"
-        _check(resolved, schema, where or item.expr.span)
-        found.append(Named(item.name, computed.of(resolved)))
-    # imported here: it knows this step, too
-    from thalweg.plan.proctime import clocked
+    if frame.reach is not None and frame.end is not None and -frame.reach > frame.end:
+        raise PlanError(
+            "a frame cannot end before it starts", code="plan-over-frame", where=where, found=str(frame)
+        )
 
-    below = computed.below(plan)
-    timed = clocked(below, keys[0].column) if is_time else below
-    made = Over(timed, tuple(partition), keys[0].column, frame, tuple(found), () if is_time else keys)
-    if below is not plan:
-        return Project(made, tuple(Named(n, Column(n)) for n in (*schema.names, *(f.name for f in found))))
-    return _merged(made) if isinstance(timed, Over) else made
+
+class _Calls:
+    """The calls of an OVER by the rows that they look at, over columns alone.
+
+    Attributes:
+        steps: the calls of each frame.
+        shown: what their columns become.
+    """
+
+    def __init__(self, schema: Schema, frame: Frame, where: Span | None) -> None:
+        self._schema, self._frame, self._where = schema, frame, where
+        self._computed = _Computed(schema)
+        self.below = self._computed.below
+        self.steps: dict[Frame, list[Named]] = {}
+        self.shown: list[Named] = []
+
+    def add(self, item: Named) -> None:
+        """One more."""
+        call, where = item.expr, self._where or item.expr.span
+        if item.name in self._schema:
+            raise PlanError(f'there is a column "{item.name}" already', code="plan-name-taken", where=where)
+        assert isinstance(call, Aggregate), "only aggregates slide"
+        if call.function in SHIFTED:
+            self._shifted(item.name, call, where)
+            return
+        if call.function in RANKED:
+            self._step(Frame(False, None, None), item.name, _ranked(call, self._schema, where))
+            self.shown.append(Named(item.name, Column(item.name)))
+            return
+        resolved, _ = resolve(call, self._schema)
+        assert isinstance(resolved, Aggregate), "an aggregate resolves to an aggregate"
+        _check(resolved, where)
+        if lookup(resolved.function).ignores_repeats:
+            resolved = replace(resolved, distinct=False)
+        self._step(self._frame, item.name, self._computed.of(resolved))
+        self.shown.append(Named(item.name, Column(item.name)))
+
+    def _step(self, frame: Frame, name: str, call: Aggregate) -> None:
+        self.steps.setdefault(frame, []).append(Named(name, call))
+
+    def _shifted(self, name: str, call: Aggregate, where: Span | None) -> None:
+        """The value of a row some rows before (LAG) or behind (LEAD); what to show where there is none."""
+        far = _distance(call, where)
+        frame = Frame(True, far, -far) if call.function == "lag" else Frame(True, -far, far)
+        resolved, held = resolve(replace(call, args=call.args[:1]), self._schema)
+        assert isinstance(resolved, Aggregate), "an aggregate resolves to an aggregate"
+        single = self._computed.of(resolved)
+        if len(call.args) < 3:
+            self._step(frame, name, single)
+            self.shown.append(Named(name, Column(name)))
+            return
+        default, found = resolve(call.args[2], self._schema)
+        if common_type([held, found]) is None:
+            raise TypeMismatch(
+                f"the default of {call.function.upper()} has the type {found}, and its values {held}",
+                code="expr-wrong-type",
+                where=default.span or where,
+            )
+        if found != held:
+            default, _ = resolve(Cast(default, held, span=default.span), self._schema)
+        value, rows = (f"{SYSTEM_PREFIX}{what} {name}" for what in ("value", "rows"))
+        self._step(frame, value, single)
+        self._step(frame, rows, Aggregate("count"))
+        is_none = Call("=", (Column(rows), Literal(0, INT64)))
+        self.shown.append(Named(name, Call("case", (is_none, default, Column(value)))))
+
+
+def _ranked(call: Aggregate, schema: Schema, where: Span | None) -> Aggregate:
+    """A call that says where a row is in its partition."""
+    _check_plain(call, "all rows of a partition", where)
+    if call.function == "ntile":
+        count = call.args[0] if len(call.args) == 1 else None
+        if not isinstance(count, Literal) or not isinstance(count.value, int) or not 0 < count.value < _FAR:
+            raise PlanError(
+                "NTILE needs a number of parts, 1 or more",
+                code="plan-over-frame",
+                where=where,
+                found=str(call),
+                expected="NTILE(4)",
+            )
+    resolved, _ = resolve(call, schema)
+    assert isinstance(resolved, Aggregate), "an aggregate resolves to an aggregate"
+    return resolved
+
+
+def _check_plain(call: Aggregate, what: str, where: Span | None) -> None:
+    if call.distinct or call.filter is not None:
+        word = "DISTINCT" if call.distinct else "FILTER"
+        raise PlanError(
+            f"{call.function.upper()} looks at {what}, and takes no {word}",
+            code="plan-over-frame",
+            where=where,
+        )
+
+
+def _distance(call: Aggregate, where: Span | None) -> int:
+    """How many rows LAG or LEAD go."""
+    name = call.function.upper()
+    _check_plain(call, "one row", where)
+    if not 1 <= len(call.args) <= 3:
+        raise TypeMismatch(
+            f"{name} takes a value, a number of rows and a default, and not {len(call.args)} arguments",
+            code="expr-wrong-type",
+            where=where,
+        )
+    far = call.args[1] if len(call.args) > 1 else Literal(1, INT64)
+    if not isinstance(far, Literal) or not isinstance(far.value, int) or not 0 <= far.value < _FAR:
+        raise PlanError(
+            f"{name} needs a number of rows, 0 or more",
+            code="plan-over-frame",
+            where=where,
+            found=str(far),
+            expected=f"{name}(value, 1)",
+        )
+    return far.value
 
 
 class _Computed:
@@ -167,8 +326,8 @@ class _Computed:
         return Project(plan, (*own, *(Named(name, value) for value, name in self._made.items())))
 
 
-def frame_of(rows: int | None, within_us: int | None) -> Frame:
-    """The frame of a number of rows or of some time.
+def frame_of(rows: Reach | None, within_us: Reach | None) -> Frame:
+    """The frame of a number of rows or of some time: before the current row, or before it and behind it.
 
     Raises:
         PlanError: `plan-over-frame` for both, or for less than nothing.
@@ -176,9 +335,14 @@ def frame_of(rows: int | None, within_us: int | None) -> Frame:
     if rows is not None and within_us is not None:
         raise PlanError("a frame counts rows or time, not both", code="plan-over-frame")
     reach = within_us if rows is None else rows
+    if isinstance(reach, tuple):
+        return Frame(rows is not None, *reach)
     if reach is not None and reach < 0:
         raise PlanError(
-            "a frame cannot reach back by less than nothing", code="plan-over-frame", found=str(reach)
+            "a frame cannot reach back by less than nothing",
+            code="plan-over-frame",
+            found=str(reach),
+            hint="a pair says where it starts, and where it ends: (3, -1) is from 3 before to 1 before",
         )
     return Frame(rows is not None, reach)
 
@@ -215,23 +379,10 @@ def _merged(plan: Over) -> Plan:
     return replace(below, aggregates=(*below.aggregates, *plan.aggregates))
 
 
-def _check(call: Aggregate, schema: Schema, where: Span | None) -> None:
-    what = None
+def _check(call: Aggregate, where: Span | None) -> None:
     if call.function not in FUNCTIONS:
-        what = f"{call.function.upper()} cannot slide yet"
-    elif call.distinct:
-        what = "DISTINCT cannot slide yet"
-    else:
-        from thalweg.columnar.buffers import is_plain
-
-        types = [type_of(a, schema) for a in call.args]
-        wide = [t for t in types if isinstance(t, Decimal) or not is_plain(t.polars)]
-        wide += [t for t in types if isinstance(t, Integer) and t.bits == 64 and not t.signed]
-        if wide and call.function != "count":
-            what = f"{call.function.upper()} over values of type {wide[0]} cannot slide yet"
-    if what is not None:
         raise PlanError(
-            what,
+            f"{call.function.upper()} cannot slide yet",
             code="plan-over-aggregate",
             where=where,
             expected=_EXPECTED,

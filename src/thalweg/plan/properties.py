@@ -372,7 +372,7 @@ def _session(plan: SessionWindow, below: Properties) -> Properties:
 
 def recomputes(plan: Over) -> bool:
     """Whether the step keeps its aggregates up to date, and does not go by time."""
-    return bool(plan.keys) or properties(plan.input).is_updating
+    return bool(plan.keys) or plan.frame.looks_ahead or properties(plan.input).is_updating
 
 
 def closing_window(plan: GroupBy) -> WindowColumns | None:

@@ -51,6 +51,50 @@ def test_in_the_order_of_time_rows_stay(mode: str) -> None:
 
 
 @MODES
+def test_neighbours(mode: str) -> None:
+    made = data(mode).over(
+        before=tw.lag("v"), first=tw.first_value("v"), two=tw.lead("v", 2, -1), by="t", partition="k"
+    )
+    assert list(made.columns) == ["k", "v", "t", "before", "first", "two"]
+    assert column(made, "before") == [None, 5, None, 3]
+    assert column(made, "first") == [5, 5, 7, 5]
+    assert column(made, "two") == [4, -1, -1, -1]
+
+
+@MODES
+def test_places_in_partitions(mode: str) -> None:
+    made = data(mode).over(part=tw.ntile(2), share=tw.percent_rank(), upto=tw.cume_dist(), by="k")
+    assert sorted(column(made, "part")) == [1, 1, 2, 2]
+    assert column(made, "share") == [0, 0, 1, 0]
+    assert column(made, "upto") == [0.75, 0.75, 1, 0.75]
+
+
+@MODES
+@pytest.mark.parametrize(
+    ("how", "expected"),
+    [
+        ({"rows": (1, 1)}, [8, 15, 14, 11]),
+        ({"rows": (1, -1)}, [None, 5, 3, 7]),
+        ({"rows": (None, None)}, [19, 19, 19, 19]),
+        ({"within": (None, -timedelta(seconds=1))}, [None, 5, 8, 15]),
+        ({"within": ("0s", "1s")}, [5, 10, 7, 4]),
+    ],
+)
+def test_frames_that_end_elsewhere(mode: str, how: dict[str, Any], expected: list[int]) -> None:
+    assert column(data(mode).over(total=tw.sum("v"), by="t", **how), "total") == expected
+
+
+@MODES
+def test_a_lag_in_time_is_emitted_once(mode: str) -> None:
+    timed = data(mode).assign_watermark("t")
+    made = timed.over(before=tw.lag("v", 1, 0), n=tw.count("k", distinct=True), by="t")
+    assert not properties(made.plan).is_updating
+    assert column(made, "before") == [0, 5, 3, 7]
+    assert column(made, "n") == [1, 1, 2, 2]
+    assert properties(timed.over(behind=tw.lead("v"), by="t").plan).is_updating
+
+
+@MODES
 def test_over_groups_that_change(mode: str) -> None:
     grouped = data(mode).group_by("k").agg(n=tw.count(), t=tw.min("t"))
     made = grouped.over(so_far=tw.sum(tw.col("n") * 10), by="k")
@@ -72,6 +116,15 @@ def test_dense_rank(mode: str) -> None:
         (lambda d: d.over(tw.count(), by="t", within="2s", rows=1), "plan-over-frame"),
         (lambda d: d.over(tw.count(), by="t", rows=-1), "plan-over-frame"),
         (lambda d: d.over(by="t"), "plan-over-aggregate"),
+        (lambda d: d.over(tw.count(), by="t", rows=(1, -2)), "plan-over-frame"),
+        (lambda d: d.over(tw.lag("v", -1), by="t"), "plan-over-frame"),
+        (lambda d: d.over(tw.ntile(0), by="t"), "plan-over-frame"),
+        (lambda d: d.over(tw.cume_dist().filter(tw.col("v") > 1), by="t"), "plan-over-frame"),
+        (lambda d: d.over(tw.call("cume_dist", tw.col("v")), by="t"), "expr-wrong-type"),
+        (lambda d: d.over(tw.lag("v").filter(tw.col("v") > 1), by="t"), "plan-over-frame"),
+        (lambda d: d.over(tw.call("lag", tw.col("v"), 1, 2, 3), by="t"), "expr-wrong-type"),
+        (lambda d: d.over(tw.lag("v", 1, "x"), by="t"), "expr-wrong-type"),
+        (lambda d: d.group_by("k").agg(tw.lag("v")), "plan-needs-over"),
         (lambda d: d.over(tw.col("v") + 1, by="t"), "plan-over-aggregate"),
         (lambda d: d.over(tw.array_agg("v"), by="t"), "plan-over-aggregate"),
         (lambda d: d.over(v=tw.sum("v"), by="t"), "plan-name-taken"),

@@ -8,10 +8,7 @@ Not here: clocks and group windows, for which there is another way (calls.py).
 from __future__ import annotations
 
 AGGREGATES_LATER = frozenset(
-    (
-        *("cume_dist", "group_id", "grouping", "grouping_id", "json_arrayagg", "json_objectagg", "lag"),
-        *("lead", "ntile", "percent_rank", "percentile"),
-    )
+    ("group_id", "grouping", "grouping_id", "json_arrayagg", "json_objectagg", "percentile")
 )
 FUNCTIONS_LATER = frozenset(
     (

@@ -10,9 +10,10 @@ from dataclasses import dataclass, replace
 
 from sqlglot import exp
 
-from thalweg.expr.nodes import Aggregate, Column, Named
+from thalweg.base.types import INT64
+from thalweg.expr.nodes import Aggregate, Column, Expr, Literal, Named
 from thalweg.plan.nodes import Plan
-from thalweg.plan.over import Frame, over
+from thalweg.plan.over import RANKED, SHIFTED, Frame, over
 from thalweg.sql import problems
 from thalweg.sql.bind import literals
 from thalweg.sql.bind.calls import function_name
@@ -35,6 +36,9 @@ class Sliding:
     node: exp.Expr
     condition: exp.Expr | None = None
     """What FILTER says."""
+    is_distinct: bool = False
+    number: Literal | None = None
+    """How many rows away LAG and LEAD look, behind the first argument; the number of parts of NTILE."""
 
     @property
     def expressions(self) -> tuple[exp.Expr, ...]:
@@ -46,7 +50,10 @@ class Sliding:
         """Compute the aggregate; `columns` gives the column of each expression, `by` more to part by."""
         partition = [*by, *(next(columns) for _ in self.partition)]
         order = [sort_key(next(columns), o) for o in self.order]
-        call = Aggregate(self.function, tuple(Column(next(columns)) for _ in self.arguments))
+        arguments: list[Expr] = [Column(next(columns)) for _ in self.arguments]
+        if self.number is not None:
+            arguments.insert(1, self.number)
+        call = Aggregate(self.function, tuple(arguments), self.is_distinct)
         if self.condition is not None:
             call = replace(call, filter=Column(next(columns)))
         where = span_of(self.node)
@@ -62,10 +69,15 @@ def sliding(node: exp.Expr, named: Mapping[str, exp.Expr]) -> Sliding:
         raise problems.not_yet("OVER behind this is", span_of(node))
     name = function_name(call)
     arguments = tuple(call.expressions)
-    if arguments and isinstance(arguments[0], exp.Distinct):
-        raise problems.not_yet("DISTINCT with OVER is", span_of(node))
+    is_distinct = bool(arguments) and isinstance(arguments[0], exp.Distinct)
+    if is_distinct:
+        arguments = tuple(arguments[0].expressions)
     if name.lower() == "count" and any(isinstance(a, exp.Star) for a in arguments):
         arguments = ()
+    number, at = None, 1 if name.lower() in SHIFTED else 0
+    if name.lower() in (*SHIFTED, "ntile") and len(arguments) > at:
+        number = _number(name, arguments[at])
+        arguments = (*arguments[:at], *arguments[at + 1 :])
     window = window_of(node, named)
     order = window.args.get("order")
     if order is None:
@@ -76,8 +88,22 @@ def sliding(node: exp.Expr, named: Mapping[str, exp.Expr]) -> Sliding:
             expected=f"{name.upper()}(…) OVER (PARTITION BY … ORDER BY time …)",
         )
     partition = tuple(window.args.get("partition_by") or ())
+    if name.lower() in (*SHIFTED, *RANKED) and window.args.get("spec") is not None:
+        what = "one row" if name.lower() in SHIFTED else "whole partitions"
+        raise problems.meaning(f"{name.upper()} looks at {what} and takes no ROWS or RANGE", span_of(window))
+    order = tuple(order.expressions)
     frame = _frame(window)
-    return Sliding(name.lower(), arguments, partition, tuple(order.expressions), frame, node, condition)
+    return Sliding(name.lower(), arguments, partition, order, frame, node, condition, is_distinct, number)
+
+
+def _number(name: str, node: exp.Expr) -> Literal:
+    """How many rows LAG and LEAD go, or how many parts there are."""
+    if isinstance(node, exp.Literal) and str(node.this).isdigit():
+        return Literal(int(node.this), INT64, span=span_of(node))
+    what = "parts, 1 or more" if name.lower() == "ntile" else "rows, 0 or more"
+    raise problems.meaning(
+        f"{name.upper()} needs a whole number of {what}", span_of(node), code="plan-over-frame"
+    )
 
 
 def _frame(window: exp.Expr) -> Frame:
@@ -85,21 +111,34 @@ def _frame(window: exp.Expr) -> Frame:
     spec = window.args.get("spec")
     if spec is None:
         return Frame()
-    end, end_side = spec.args.get("end"), spec.args.get("end_side")
-    ends_here = end is None or (end == "CURRENT ROW" and not end_side)
-    start, side = spec.args["start"], spec.args.get("start_side")
     is_rows = str(spec.args["kind"]).upper() == "ROWS"
-    if not ends_here or (side != "PRECEDING" and start != "CURRENT ROW"):
-        raise problems.not_yet("a frame that reaches behind the current row is", span_of(window), hint=_FRAME)
-    if start == "UNBOUNDED":
-        return Frame(is_rows)
-    if start == "CURRENT ROW":
-        return Frame(is_rows, 0)
-    if is_rows and isinstance(start, exp.Literal) and str(start.this).isdigit():
-        return Frame(is_rows, int(start.this))
-    if not is_rows and isinstance(start, IntervalLiteral):
-        reach = literals.micros(start)
-        if reach >= 0:
-            return Frame(is_rows, reach)
-    wanted = "a whole number of rows" if is_rows else "an INTERVAL of time"
-    raise problems.meaning(f"the frame needs {wanted} PRECEDING", span_of(window), hint=_FRAME)
+    start = _far(window, spec.args["start"], spec.args.get("start_side"), is_rows=is_rows)
+    end, side = spec.args.get("end"), spec.args.get("end_side")
+    if end is None:
+        return Frame(is_rows, start)
+    # a frame that starts with the last row, or ends with the first
+    if start is None and spec.args["start_side"] == "FOLLOWING":
+        raise problems.meaning("a frame cannot start behind all rows", span_of(window), hint=_FRAME)
+    behind = _far(window, end, side, is_rows=is_rows)
+    if behind is None and side == "PRECEDING":
+        raise problems.meaning("a frame cannot end before all rows", span_of(window), hint=_FRAME)
+    return Frame(is_rows, start, None if behind is None else -behind)
+
+
+def _far(window: exp.Expr, bound: object, side: object, *, is_rows: bool) -> int | None:
+    """How many rows, or microseconds, before the current row a bound is; None: without end."""
+    if bound == "UNBOUNDED":
+        return None
+    if bound == "CURRENT ROW":
+        return 0
+    far = None
+    if is_rows and isinstance(bound, exp.Literal) and str(bound.this).isdigit():
+        far = int(bound.this)
+    if not is_rows and isinstance(bound, IntervalLiteral):
+        far = literals.micros(bound)
+    if far is None or far < 0:
+        wanted = "a whole number of rows" if is_rows else "an INTERVAL of time"
+        raise problems.meaning(
+            f"the frame needs {wanted} PRECEDING or FOLLOWING", span_of(window), hint=_FRAME
+        )
+    return far if side == "PRECEDING" else -far
