@@ -21,6 +21,7 @@ from thalweg.expr.nodes import Call, Cast, Expr, Literal
 from thalweg.expr.subscript import FROM_1
 from thalweg.sql import problems
 from thalweg.sql.bind import calls, literals
+from thalweg.sql.bind.overs import Overs
 from thalweg.sql.bind.scope import Scope
 from thalweg.sql.catalog import Catalog
 from thalweg.sql.grammar.tree import IntervalLiteral, IsSome, Quantified, TimeLiteral, Truth, TypeName
@@ -82,12 +83,14 @@ class ExpressionBinder:
     Attributes:
         clause: the clause that the expression stands in, for messages.
         queries: binds queries inside the expression; None where there can be none.
+        overs: takes the OVERs inside the expression; None where there can be none.
     """
 
     scope: Scope
     catalog: Catalog
     clause: str = "this place"
     queries: Queries | None = None
+    overs: Overs | None = None
 
     def bind(self, node: exp.Expr) -> Expr:
         """The expression that the tree means.
@@ -252,9 +255,11 @@ class ExpressionBinder:
             raise problems.not_yet(f"{what} in {self.clause} is", span_of(node), hint=_PLACES)
         return self.queries
 
-    # Refused -----------------------------------------------------------------------------------
+    # Refused, or computed elsewhere ------------------------------------------------------------
 
     def _window(self, node: exp.Expr) -> Expr:
+        if self.overs is not None:
+            return self.overs.column(node)
         raise problems.meaning(
             f"a window function (OVER) cannot stand in {self.clause}",
             span_of(node),

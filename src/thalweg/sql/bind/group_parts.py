@@ -23,7 +23,7 @@ class GroupParts:
 
     Args:
         keys: what it groups by.
-        asked: the columns that queries give.
+        asked: the columns that queries and OVER give, behind the groups.
     """
 
     def __init__(self, keys: Sequence[Named], asked: Iterable[str]) -> None:

@@ -29,6 +29,7 @@ from thalweg.sql.bind.items import Item, is_identity, read_items
 from thalweg.sql.bind.nested import NestedQueries
 from thalweg.sql.bind.ordering import hidden_items, repeated
 from thalweg.sql.bind.over import Sliding, sliding
+from thalweg.sql.bind.overs import Overs
 from thalweg.sql.bind.ranks import Numbering, is_numbering, numbering
 from thalweg.sql.bind.scope import Scope
 from thalweg.sql.bind.tables import bind_from
@@ -61,27 +62,32 @@ class _Select:
         self._scope = scope
         self._context = context
         self._queries = NestedQueries(scope, context)
+        self._overs = Overs()
         self.repeated: list[Named] = []
 
     def bind(self) -> Plan:
         """The plan."""
         binder = self._binder("a larger expression")
-        items = read_items(self._node.expressions, binder)
+        items = read_items(self._node.expressions, replace(binder, overs=self._overs))
+        self._overs.check(i.expr for i in items if i.expr is not None)
         hidden = hidden_items(self._node, items, self._scope, binder)
         if self._node.args.get("distinct") is None:
             items += hidden
         else:
             self.repeated = repeated(self._node, hidden, items)
+        shown = len(items)
+        items += [Item(name, True, over, None) for name, over in self._overs.nodes.items()]
         windows = {w.this.name: w for w in self._node.args.get("windows") or ()}
         numberings = {i.name: _numbering(i.node, windows) for i in items if i.expr is None}
-        bound = [binder.bind(e) for n in numberings.values() for e in n.expressions]
+        inside = self._binder("another one")
+        bound = [inside.bind(e) for n in numberings.values() for e in n.expressions]
         if self._is_grouped(items, bound):
             plan, items, bound = self._grouped(items, bound)
         else:
             plan = self._queries.beside(self._scope.plan)
         plan, columns = _with_columns_for(plan, bound)
         plan, outputs = _numbered(plan, numberings, iter(columns), self._scope.by)
-        return self._projected(plan, items, outputs)
+        return self._projected(plan, items[:shown], outputs)
 
     def _binder(self, clause: str) -> ExpressionBinder:
         return ExpressionBinder(self._scope, self._context.catalog, clause, self._queries)
@@ -104,7 +110,8 @@ class _Select:
     def _grouped(self, items: list[Item], sorting: list[Expr]) -> tuple[Plan, list[Item], list[Expr]]:
         """The groups for which HAVING is true, and list and `sorting` over them."""
         queries, having, keys = self._queries, self._having(), self._keys(items)
-        parts = GroupParts(keys, queries.schema.names[len(self._scope.known.names) :])
+        later = [*queries.schema.names[len(self._scope.known.names) :], *self._overs.nodes]
+        parts = GroupParts(keys, later)
         made = [replace(i, expr=i.expr and parts.item(i.name, i.expr)) for i in items]
         sorting = [parts.over(e, "sort") for e in sorting]
         condition = None if having is None else parts.item(_HAVING, having)
