@@ -229,12 +229,19 @@ def test_the_order_of_nulls_is_kept_only_where_it_is_unusual(catalog: FakeCatalo
         ("ROW_NUMBER() OVER (ORDER BY a ROWS 1 PRECEDING)", "sql-meaning"),
         ("ROW_NUMBER(a) OVER (ORDER BY a)", "sql-meaning"),
         ("ROW_NUMBER() OVER w", "sql-unknown-window"),
-        ("ROW_NUMBER() OVER (ORDER BY a) + 1", "sql-misplaced-window"),
+        ("SUM(ROW_NUMBER() OVER (ORDER BY a))", "sql-misplaced-window"),
+        ("SUM(a) OVER (ORDER BY ROW_NUMBER() OVER (ORDER BY a))", "sql-misplaced-window"),
         ("FIRST_VALUE(a) IGNORE NULLS OVER (ORDER BY a)", "sql-not-yet"),
     ],
 )
 def test_numbering_that_is_refused(catalog: FakeCatalog, item: str, expected: str) -> None:
     assert code(catalog, f"SELECT {item} FROM t") == expected
+
+
+def test_numbers_inside_larger_expressions_are_columns_below_them(catalog: FakeCatalog) -> None:
+    found = lines(catalog, "SELECT ROW_NUMBER() OVER (ORDER BY a) * 2 AS x, a FROM t")
+    assert [line.split(" ")[0] for line in found] == ["Project", "Rank"]
+    assert columns(catalog, "SELECT ROW_NUMBER() OVER (ORDER BY a) * 2 AS x, a FROM t").startswith("x")
 
 
 # Around a SELECT ---------------------------------------------------------------------------------
