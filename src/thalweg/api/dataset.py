@@ -35,7 +35,7 @@ from thalweg.plan.keys import declare_key
 from thalweg.plan.nodes import GroupBy, MapBatches, Plan, Project
 from thalweg.plan.proctime import is_proctime
 from thalweg.plan.properties import properties
-from thalweg.plan.sets import intersect_or_except
+from thalweg.plan.sets import intersect_or_except, limited
 from thalweg.plan.unnest import unnest, unnest_with_numbers
 from thalweg.progress.sessions import SessionSpec
 from thalweg.progress.windows import WindowSpec
@@ -323,8 +323,17 @@ class Dataset(Ordered):
         )
 
     def limit(self, n: int, offset: int = 0) -> Dataset:
-        """The first rows by position in the input; with them, input that never ends is done with."""
-        return self._step(lambda: build.limit(self.plan, n, offset))
+        """The first rows: behind `sort` in its order, else by position in the input.
+
+        With the first rows by position, input that never ends is done with.
+
+        Example:
+            >>> import thalweg as tw
+            >>> rows = tw.Session().from_iter([(5,), (1,), (3,)], "v BIGINT")
+            >>> rows.sort("v").limit(2).collect().rows()
+            [(1,), (3,)]
+        """
+        return self._step(lambda: limited(self.plan, n, offset))
 
     def distinct(self) -> Dataset:
         """Each row once."""

@@ -199,12 +199,14 @@ def _named_calls(plan: GroupBy, calls: Sequence[Aggregate]) -> Iterator[tuple[st
 
 def place_limit(planner: Planner, plan: Limit) -> OpenStage:
     """The first rows by position."""
-    if properties(plan.input).is_updating or not needs.has_positions(plan.input, planner.needs):
+    is_updating = properties(plan.input).is_updating
+    if is_updating or not needs.has_positions(plan.input, planner.needs):
+        what = "a result that changes has" if is_updating else "rows that were joined or grouped have"
         raise SqlError(
             "LIMIT needs rows that come from a source one by one",
             code="sql-not-yet",
             where=plan.span or plan.place,
-            hint="a result that changes has no first rows; ORDER BY … LIMIT says which come first",
+            hint=f"{what} no first rows, unless in an order: ORDER BY … LIMIT, sort(…).limit(…)",
         )
     stage = planner.chained(plan.input)
     schema = {f.name: f.type.polars for f in plan.input.schema}

@@ -9,6 +9,7 @@ Not here: UNION ALL (build.py), the steps themselves (nodes.py).
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Literal as Choice
 
 from thalweg.base.schema import SYSTEM_PREFIX
@@ -16,7 +17,8 @@ from thalweg.base.types import INT64
 from thalweg.errors import PlanError, Span
 from thalweg.expr.nodes import Aggregate, Call, Column, Expr, Literal, Named
 from thalweg.plan import build
-from thalweg.plan.nodes import Plan, Rank, SortKey
+from thalweg.plan.nodes import Plan, Project, Rank, SortKey
+from thalweg.plan.sort import Sort
 
 _LEFT, _RIGHT, _COPIES = (SYSTEM_PREFIX + n for n in ("left", "right", "copies"))
 _NUMBER = f"{SYSTEM_PREFIX}number"
@@ -91,3 +93,17 @@ def first_rows(
     if offset:
         found = build.filter_rows(found, Call(">", (number, Literal(offset, INT64))))
     return build.select_names(found, plan.schema.names)
+
+
+def limited(plan: Plan, count: int, offset: int = 0) -> Plan:
+    """The first rows: of an order, if the rows have one, else by position."""
+    below, projections = plan, []
+    while isinstance(below, Project):
+        projections.append(below)
+        below = below.input
+    if not isinstance(below, Sort):
+        return build.limit(plan, count, offset)
+    found = first_rows(below.input, below.order, count, offset)
+    for step in reversed(projections):
+        found = replace(step, input=found)
+    return found

@@ -14,7 +14,7 @@ from functools import cached_property
 
 from thalweg.base.schema import Schema
 from thalweg.errors import Span
-from thalweg.plan.nodes import Plan, SortKey
+from thalweg.plan.nodes import Filter, Plan, Project, Rank, SortKey
 
 
 @dataclass(frozen=True)
@@ -48,3 +48,16 @@ def sort(plan: Plan, order: Sequence[SortKey], *, where: Span | None = None) -> 
     for key in order:
         plan.schema.type_of(key.column, where=where)
     return Sort(plan, tuple(order), span=where)
+
+
+def in_asked_order(plan: Plan) -> Plan:
+    """The first rows in an order, to be given in that order: they come and go while they are found."""
+    if isinstance(plan, Project):
+        return replace(plan, input=in_asked_order(plan.input))
+    below = plan
+    while isinstance(below, Filter):
+        below = below.input
+    is_first = isinstance(plan, Filter) and isinstance(below, Rank) and below.kind == "row_number"
+    if is_first and isinstance(below, Rank) and not below.partition:
+        return Sort(plan, below.order)
+    return plan

@@ -26,6 +26,7 @@ from thalweg.optimizer.standard import RULES
 from thalweg.physical.results import check_sink, checked_changelog
 from thalweg.plan.nodes import Plan, Write
 from thalweg.plan.properties import properties, reads_endless
+from thalweg.plan.sort import in_asked_order
 from thalweg.protocols.sink import Sink
 from thalweg.runtime.options import RunOptions
 from thalweg.session.catalog import SessionCatalog
@@ -271,7 +272,7 @@ class Session(Inputs):
             )
         sink = MemorySink(is_parallel=False)
         how = replace(self._execution("collect", mode, None), lateness=self._lateness(lateness))
-        execute([Write(plan, sink)], how)
+        execute([Write(in_asked_order(plan), sink)], how)
         return sink.table()
 
     def peek(self, plan: Plan, rows: int, seconds: float) -> pl.DataFrame:

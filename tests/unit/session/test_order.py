@@ -89,3 +89,28 @@ def test_the_fluent_api_says_the_same(s: tw.Session) -> None:
     with pytest.raises(SqlError) as other:
         s.sql("SELECT DISTINCT k FROM t ORDER BY v")
     assert other.value.code == "sql-order-distinct"
+
+
+@pytest.mark.parametrize("mode", ["batch", "stream"])
+@pytest.mark.parametrize(
+    ("text", "rows"),
+    [
+        ("SELECT s FROM t ORDER BY v NULLS LAST LIMIT 4", "dfae"),
+        ("SELECT s FROM t ORDER BY v DESC NULLS LAST LIMIT 3 OFFSET 1", "eaf"),
+    ],
+)
+def test_first_rows_are_given_in_their_order(s: tw.Session, text: str, rows: str, mode: Mode) -> None:
+    assert "".join(s.sql(text).collect(mode=mode).get_column("s")) == rows
+
+
+@pytest.mark.parametrize("mode", ["batch", "stream"])
+def test_a_limit_behind_an_order_takes_its_first_rows(s: tw.Session, mode: Mode) -> None:
+    rows = s.from_polars(ROWS.drop_nulls("v"))
+    assert rows.sort("v").limit(2).collect(mode=mode)["s"].to_list() == ["d", "f"]
+    assert rows.sort("v").select("s").limit(2, offset=1).collect(mode=mode)["s"].to_list() == ["f", "a"]
+
+
+def test_a_limit_of_rows_without_an_order_says_how_to_give_them_one(s: tw.Session) -> None:
+    with pytest.raises(SqlError, match=r"sort\(…\)\.limit") as caught:
+        s.sql("SELECT a.s FROM t AS a JOIN t AS b ON a.k = b.k LIMIT 2").collect(mode="stream")
+    assert caught.value.code == "sql-not-yet"

@@ -13,7 +13,7 @@ from thalweg.expr.casts import common_type
 from thalweg.expr.nodes import Literal
 from thalweg.plan import build
 from thalweg.plan.nodes import Plan, Project
-from thalweg.plan.sets import distinct, first_rows, intersect_or_except
+from thalweg.plan.sets import distinct, first_rows, intersect_or_except, limited
 from thalweg.plan.sort import sort
 from thalweg.sql import problems
 from thalweg.sql.bind.context import Context, placed
@@ -60,7 +60,7 @@ def _limited(plan: Plan, node: exp.Expr, context: Context) -> Plan:
         if around is not None and around.pairs:
             what = "LIMIT without ORDER BY, in a query that names the tables around it, is"
             raise problems.not_yet(what, span_of(limit))
-        return placed(build.limit(plan, count, skipped), limit)
+        return placed(limited(plan, count, skipped), limit)
     by = [] if around is None else [p.column for p in around.pairs]
     wide, keys, names = with_sort_keys(plan, order, context)
     found = placed(first_rows(wide, keys, count, skipped, by=by, where=span_of(order)), order)
