@@ -196,8 +196,8 @@ class _Select:
         return keys
 
 
-def _with_columns_for(plan: Plan, exprs: Sequence[Expr]) -> tuple[Plan, list[str]]:
-    """The plan with a column for each expression, and their names."""
+def _with_columns_for(plan: Plan, exprs: Sequence[Expr]) -> tuple[Plan, list[tuple[str, Expr]]]:
+    """The plan with a column for each expression, and their names beside them."""
     names: list[str] = []
     added: dict[Expr, str] = {}
     for expr in exprs:
@@ -207,7 +207,7 @@ def _with_columns_for(plan: Plan, exprs: Sequence[Expr]) -> tuple[Plan, list[str
             names.append(added.setdefault(expr, f"{SYSTEM_PREFIX}sort{len(added)}"))
     if added:
         plan = build.with_columns(plan, [Named(n, e) for e, n in added.items()])
-    return plan, names
+    return plan, list(zip(names, exprs, strict=True))
 
 
 def _numbering(node: exp.Expr, windows: Mapping[str, exp.Expr]) -> Numbering | Sliding:
@@ -218,7 +218,7 @@ def _numbering(node: exp.Expr, windows: Mapping[str, exp.Expr]) -> Numbering | S
 def _numbered(
     plan: Plan,
     numberings: Mapping[str, Numbering | Sliding],
-    columns: Iterator[str],
+    columns: Iterator[tuple[str, Expr]],
     by: Sequence[str],
 ) -> tuple[Plan, dict[str, str]]:
     """The plan with its rows numbered, and the column of each numbering by its name in the list."""
