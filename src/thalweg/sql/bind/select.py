@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import count
 
 from sqlglot import exp
 
@@ -200,11 +201,14 @@ def _with_columns_for(plan: Plan, exprs: Sequence[Expr]) -> tuple[Plan, list[tup
     """The plan with a column for each expression, and their names beside them."""
     names: list[str] = []
     added: dict[Expr, str] = {}
+    free = (n for i in count() if (n := f"{SYSTEM_PREFIX}sort{i}") not in plan.schema)
     for expr in exprs:
         if isinstance(expr, Column):
             names.append(expr.name)
         else:
-            names.append(added.setdefault(expr, f"{SYSTEM_PREFIX}sort{len(added)}"))
+            if expr not in added:
+                added[expr] = next(free)
+            names.append(added[expr])
     if added:
         plan = build.with_columns(plan, [Named(n, e) for e, n in added.items()])
     return plan, list(zip(names, exprs, strict=True))
