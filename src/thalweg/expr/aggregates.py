@@ -37,7 +37,7 @@ from thalweg.base.types import (
     Timestamp,
 )
 from thalweg.errors import Span, TypeMismatch, did_you_mean
-from thalweg.expr.decimals import pack, quotient_half_up, unscaled
+from thalweg.expr.decimals import decimal_sum, pack, quotient_half_up, unscaled
 from thalweg.expr.nodes import Aggregate, Expr, Literal
 from thalweg.expr.registry import Infer, Signature
 
@@ -219,6 +219,8 @@ def divided(total: pl.Expr, count: pl.Expr) -> pl.Expr:
 def _lazy_sum(arg: pl.Expr, held: DataType) -> pl.Expr:
     if isinstance(held, Integer):
         total = arg.cast(pl.Int128).sum().cast(held.polars, strict=True)
+    elif isinstance(held, Decimal):
+        total = decimal_sum(arg, held)
     else:
         total = arg.sum()
     return pl.when(arg.count() > 0).then(total).otherwise(None)
@@ -229,7 +231,7 @@ def _lazy_average(arg: pl.Expr, held: DataType) -> pl.Expr:
         return divided(arg.cast(pl.Int128).sum(), arg.count().cast(pl.Int64)).cast(held.polars)
     if isinstance(held, Decimal):
         result = Decimal(38, max(held.scale, 6))
-        return _decimal_average(arg.sum(), arg.count().cast(pl.Int64), result)
+        return _decimal_average(decimal_sum(arg, held), arg.count().cast(pl.Int64), result)
     return arg.mean().cast(held.polars)
 
 
