@@ -6,8 +6,9 @@ undone, taken from (`count`, `sum`), or that keep the least or greatest value (`
 makes the value from the parts. Equal parts of one grouping are kept once.
 
 Sums of integers and decimals are exact in 128 bits, whatever the order; a sum that does not fit
-its type is an error. Sums of floats agree within a tolerance, and NaN and infinities are counted
-apart.
+its type is an error. Sums of floats agree within a tolerance, relative to the sum of absolute values:
+incrementally they are kept to twice the precision, and NaN and infinities are counted apart; over a
+whole group they are plain sums.
 
 Not here: the accumulators (operators/parts.py).
 """
