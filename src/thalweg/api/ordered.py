@@ -11,7 +11,7 @@ from typing import Self
 
 from thalweg.api.columns import Names, column_names, columns
 from thalweg.api.expressions import Expression
-from thalweg.api.ordering import OrderBy, Span, reach_of, sort_keys
+from thalweg.api.ordering import OrderBy, Span, checked_rows, reach_of, sort_keys
 from thalweg.api.place import caller, located, stamped
 from thalweg.api.results import Results
 from thalweg.api.types import check_name
@@ -145,8 +145,8 @@ class Ordered(Results):
             partition: look at rows with equal values of these columns only.
             rows: how many rows before the current one; by default all. A pair says how many before and how
                 many behind it: `(1, 1)`; None is all, and less than 0 the other side: `(3, -1)`.
-            within: how much time before that of the current row, such as `"10s"`; by default all. Or a pair;
-                a `timedelta` may be less than 0.
+            within: how much time before that of the current row, such as `"10s"`; by default all. Or a pair,
+                as of `rows`: `("3s", "-1s")`.
             by_name: the same, with names for their columns.
 
         Example:
@@ -157,7 +157,7 @@ class Ordered(Results):
         """
 
         def make() -> Plan:
-            frame = frame_of(rows, reach_of(within))
+            frame = frame_of(checked_rows(rows), reach_of(within))
             order = sort_keys(by, descending=False)
             items = columns(aggregates, by_name)
             return over(self.plan, column_names(partition), order, frame, sliding(items))

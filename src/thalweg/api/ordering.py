@@ -7,11 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import timedelta
+from types import NoneType
 from typing import TypeAlias
 
 from thalweg.api.columns import column_name
 from thalweg.api.expressions import Expression, IntoColumn
 from thalweg.base.durations import microseconds
+from thalweg.errors import PlanError
 from thalweg.plan.nodes import SortKey
 from thalweg.plan.over import Reach
 
@@ -21,6 +23,8 @@ OrderBy: TypeAlias = "IntoColumn | SortKey | Sequence[IntoColumn | SortKey]"
 
 Span: TypeAlias = "str | timedelta"
 """A span of time, such as `"10s"`."""
+RowsReach: TypeAlias = "int | tuple[int | None, int | None] | None"
+"""How many rows before the current one; or how many before it, and how many behind it."""
 
 
 def asc(column: IntoColumn, *, nulls_first: bool | None = None) -> SortKey:
@@ -55,13 +59,58 @@ def sort_keys(by: OrderBy, *, descending: bool) -> tuple[SortKey, ...]:
 
 
 def reach_of(within: Span | tuple[Span | None, Span | None] | None) -> Reach | None:
-    """Spans of time in microseconds.
+    """Spans of time in microseconds; those of a pair may be less than nothing.
+
+    Raises:
+        PlanError: `plan-over-frame` for what is neither a span of time nor a pair of them.
+        ConfigError: `config-duration` for a text that is no span of time.
 
     Example:
-        >>> reach_of("2s"), reach_of(("1ms", None))
-        (2000000, (1000, None))
+        >>> reach_of("2s"), reach_of(("1ms", None)), reach_of(("3s", "-1s"))
+        (2000000, (1000, None), (3000000, -1000000))
     """
-    if isinstance(within, tuple):
-        before, behind = (None if w is None else microseconds(w) for w in within)
+    if isinstance(within, tuple) and len(within) == 2 and all(map(_may_be_span, within)):
+        before, behind = (None if w is None else _signed(w) for w in within)
         return before, behind
-    return None if within is None else microseconds(within)
+    if isinstance(within, tuple) or not _may_be_span(within):
+        raise PlanError(
+            "within=… is neither a span of time nor a pair of them",
+            code="plan-over-frame",
+            found=f"within={within!r}",
+            expected='a text or a timedelta, such as "10s"; or a pair, such as ("3s", "1s") or (None, "-1s")',
+            hint="rows=… counts rows",
+        )
+    return None if within is None else _signed(within)
+
+
+def _may_be_span(given: object) -> bool:
+    return given is None or isinstance(given, (str, timedelta))
+
+
+def _signed(span: Span) -> int:
+    """The microseconds of a span, which has a sign if it is less than nothing."""
+    if isinstance(span, str) and span.strip().startswith("-"):
+        return -microseconds(span.strip()[1:])
+    return microseconds(span)
+
+
+def checked_rows(rows: RowsReach) -> RowsReach:
+    """How many rows a frame reaches.
+
+    Raises:
+        PlanError: `plan-over-frame` for what is neither a whole number nor a pair of them.
+
+    Example:
+        >>> checked_rows(2), checked_rows((3, -1))
+        (2, (3, -1))
+    """
+    pair = rows if isinstance(rows, tuple) else (rows, None)
+    if len(pair) != 2 or any(isinstance(n, bool) or not isinstance(n, (int, NoneType)) for n in pair):
+        raise PlanError(
+            "rows=… is neither a whole number nor a pair of them",
+            code="plan-over-frame",
+            found=f"rows={rows!r}",
+            expected="a number, such as 10; or a pair, such as (1, 1) or (None, -1)",
+            hint='within="10s" is a frame of time',
+        )
+    return rows

@@ -155,7 +155,7 @@ def _within(expr: pl.Expr, partition: tuple[str, ...]) -> pl.Expr:
 def ordered_rows(frame: pl.LazyFrame, spec: WindowRankSpec, first: tuple[str, ...]) -> pl.LazyFrame:
     """Rows in order within the columns `first`; those that tie have the same `__tied`, and are neighbours."""
     ordered = _sorted(frame, spec, first)
-    ties = pl.struct(*first, *(k.column for k in spec.order)).rle_id().cast(pl.Int64)
+    ties = pl.struct(*dict.fromkeys((*first, *(k.column for k in spec.order)))).rle_id().cast(pl.Int64)
     return ordered.with_columns(ties.alias("__tied"))
 
 

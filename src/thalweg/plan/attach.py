@@ -187,9 +187,15 @@ def with_nulls(plan: Plan, value: str, by: Sequence[str], mark: str) -> Plan:
 
 @dataclass(frozen=True)
 class Extremes:
-    """The least and the greatest value of a query, and how many there are, as columns beside other rows."""
+    """The least and the greatest value of a query, and how many there are, as columns beside other rows.
+
+    Attributes:
+        may_be_nan: whether NaN, of which no comparison but `<>` is true, can be among the values; it is no
+            extreme.
+    """
 
     name: str
+    may_be_nan: bool = False
 
     @property
     def rows(self) -> str:
@@ -201,22 +207,41 @@ class Extremes:
         """How many of them have a value."""
         return f"{self.name}_values"
 
+    @property
+    def nans(self) -> str:
+        """How many of them are NaN."""
+        return f"{self.name}_nans"
+
     def of(self, plan: Plan, value: str, by: Sequence[str]) -> Plan:
         """For each value of `by` one row."""
         keys = [Named(n, Column(n)) for n in by]
-        least, greatest = (Named(f"{self.name}_{f}", Aggregate(f, (Column(value),))) for f in ("min", "max"))
-        counts = [
-            Named(self.rows, Aggregate("count")),
-            Named(self.values, Aggregate("count", (Column(value),))),
-        ]
+        held = Column(value)
+        counts = [Named(self.rows, Aggregate("count")), Named(self.values, Aggregate("count", (held,)))]
+        ranged: Expr = held
+        if self.may_be_nan:
+            is_nan = Call("<>", (held, held))
+            ranged = Call("case", (is_nan, Literal(None, plan.schema.type_of(value)), held))
+            counts.append(Named(self.nans, Aggregate("count", filter=is_nan)))
+        least, greatest = (Named(f"{self.name}_{f}", Aggregate(f, (ranged,))) for f in ("min", "max"))
         return build.group_by(plan, keys, [*keys, least, greatest, *counts])
 
-    def is_some(self, value: Expr, function: str) -> Expr:
-        """Whether a comparison is true of some value; NULL if not, but a NULL could be one."""
+    def is_some(self, value: Expr, function: str, *, or_apart: bool = False) -> Expr:
+        """Whether a comparison is true of some value; NULL if not, but a NULL could be one.
+
+        Args:
+            value: what is compared with the values.
+            function: the comparison.
+            or_apart: whether it counts as true also between NaN and any value.
+        """
         ends = {"<": ("max",), "<=": ("max",), ">": ("min",), ">=": ("min",)}.get(function, ("min", "max"))
-        found = [Call(function, (value, Column(f"{self.name}_{e}"))) for e in ends]
-        is_true = found[0] if len(found) == 1 else Call("or", tuple(found))
+        found: list[Expr] = [Call(function, (value, Column(f"{self.name}_{e}"))) for e in ends]
         none = Literal(0, INT64)
+        if self.may_be_nan and (or_apart or function == "<>"):
+            found += [
+                Call("and", (Call("is_not_null", (value,)), Call(">", (Column(self.nans), none)))),
+                Call("and", (Call("<>", (value, value)), Call(">", (Column(self.values), none)))),
+            ]
+        is_true = found[0] if len(found) == 1 else Call("or", tuple(found))
         has_rows = Call(">", (Call("coalesce", (Column(self.rows), none)), none))
         is_open = Call("or", (Call("is_null", (value,)), Call("<", (Column(self.values), Column(self.rows)))))
         return Call("case", (Call("not", (has_rows,)), FALSE, is_true, TRUE, is_open, UNKNOWN, FALSE))

@@ -39,6 +39,7 @@ from thalweg.plan.nodes import (
 )
 from thalweg.plan.proctime import asks_clock, clocked, with_proctime
 from thalweg.plan.properties import properties
+from thalweg.plan.sort import without_repeats
 from thalweg.progress.sessions import SessionSpec
 from thalweg.progress.windows import WindowSpec
 
@@ -328,10 +329,12 @@ def rank(
     if output in plan.schema:
         raise PlanError(f'there is a column "{output}" already', code="plan-name-taken", where=where)
     assert kind in ("row_number", "rank", "dense_rank"), "the kinds of numbering"
-    *others, last = order
+    if not order:
+        raise PlanError("numbers of rows need an order", code="plan-over-order", where=where)
+    *others, last = without_repeats(order)
     if last.descending and last.column in properties(plan).times:
-        order = (*others, replace(last, latest_first=True))
-    return Rank(plan, tuple(partition), tuple(order), kind, output)  # type: ignore[arg-type]
+        last = replace(last, latest_first=True)
+    return Rank(plan, tuple(dict.fromkeys(partition)), (*others, last), kind, output)  # type: ignore[arg-type]
 
 
 def limit(plan: Plan, count: int, offset: int = 0) -> Plan:

@@ -8,16 +8,18 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from decimal import Decimal as Number
 from functools import cached_property
 
 from thalweg.base.schema import SYSTEM_PREFIX, Schema
-from thalweg.base.types import BOOLEAN, INT64, Field, Timestamp
+from thalweg.base.types import BOOLEAN, INT64, NULL, DataType, Decimal, Field, Timestamp
 from thalweg.errors import PlanError, Span, TypeMismatch
 from thalweg.expr.aggregates import lookup
-from thalweg.expr.common_type import common_type
-from thalweg.expr.infer import resolve, type_of
-from thalweg.expr.nodes import Aggregate, Call, Cast, Column, Expr, Literal, Named
+from thalweg.expr.common_type import as_decimal, common_type
+from thalweg.expr.infer import coerce, resolve, type_of
+from thalweg.expr.nodes import Aggregate, Call, Column, Expr, Literal, Named
 from thalweg.plan.nodes import Plan, Project, SortKey
+from thalweg.plan.sort import without_repeats
 
 
 @dataclass(frozen=True)
@@ -140,7 +142,8 @@ def over(
     schema = plan.schema
     # rows that tie keep their order: "the latest first" is for ranks
     given = (SortKey(order),) if isinstance(order, str) else tuple(order)
-    keys = tuple(replace(k, latest_first=False) for k in given)
+    keys = without_repeats([replace(k, latest_first=False) for k in given])
+    partition = tuple(dict.fromkeys(partition))
     if not keys:
         raise PlanError("OVER needs an order", code="plan-over-order", where=where)
     for name in (*partition, *(k.column for k in keys)):
@@ -157,7 +160,7 @@ def over(
     made = clocked(below, keys[0].column) if is_time else below
     for reach, found in calls.steps.items():
         last = made
-        made = Over(last, tuple(partition), keys[0].column, reach, tuple(found), () if is_time else keys)
+        made = Over(last, partition, keys[0].column, reach, tuple(found), () if is_time else keys)
         if isinstance(last, Over):
             made = _merged(made)
     if calls.shown == [Named(n.name, Column(n.name)) for found in calls.steps.values() for n in found]:
@@ -235,19 +238,44 @@ class _Calls:
             self.shown.append(Named(name, Column(name)))
             return
         default, found = resolve(call.args[2], self._schema)
-        if common_type([held, found]) is None:
+        types = [held] if _holds(held, default) else [held, found]
+        shared = common_type(types)
+        if shared is None or _cuts(shared, types):
             raise TypeMismatch(
                 f"the default of {call.function.upper()} has the type {found}, and its values {held}",
                 code="expr-wrong-type",
                 where=default.span or where,
+                hint=None
+                if shared is None
+                else f"{shared}, which both can become, does not hold every value",
             )
-        if found != held:
-            default, _ = resolve(Cast(default, held, span=default.span), self._schema)
+        default = coerce(default, found, shared)
         value, rows = (f"{SYSTEM_PREFIX}{what} {name}" for what in ("value", "rows"))
         self._step(frame, value, single)
         self._step(frame, rows, Aggregate("count"))
         is_none = Call("=", (Column(rows), Literal(0, INT64)))
-        self.shown.append(Named(name, Call("case", (is_none, default, Column(value)))))
+        shown = coerce(Column(value), held, shared)
+        self.shown.append(Named(name, Call("case", (is_none, default, shown))))
+
+
+def _holds(held: DataType, default: Expr) -> bool:
+    """Whether a default is a constant that a type holds as it is, so that it need not widen."""
+    if not isinstance(default, Literal):
+        return False
+    if isinstance(held, Decimal) and type(default.value) in (int, Number):
+        number = Number(default.value)
+        places = -int(number.as_tuple().exponent)
+        return places <= held.scale and number.adjusted() < held.precision - held.scale
+    return isinstance(coerce(default, default.type, held), Literal)
+
+
+def _cuts(shared: DataType, types: Iterable[DataType]) -> bool:
+    """Whether a type has fewer digits, before or behind the point, than one of those that it is common to."""
+    if not isinstance(shared, Decimal):
+        return False
+    digits = shared.precision - shared.scale
+    exact = [as_decimal(t) for t in types if t not in (shared, NULL)]
+    return any(t.scale > shared.scale or t.precision - t.scale > digits for t in exact)
 
 
 def _ranked(call: Aggregate, schema: Schema, where: Span | None) -> Aggregate:
@@ -314,7 +342,8 @@ class _Computed:
         value = call.args[0] if call.args else Literal(value=True, type=BOOLEAN)
         if call.filter is not None:
             nothing = Literal(None, type_of(value, self._schema))
-            value = Call("case", (call.filter, value, nothing))
+            condition = coerce(call.filter, type_of(call.filter, self._schema), BOOLEAN)
+            value = Call("case", (condition, value, nothing))
         name = self._made.setdefault(value, f"{SYSTEM_PREFIX}over {value}")
         return replace(call, args=(Column(name),), filter=None)
 
@@ -336,7 +365,8 @@ def frame_of(rows: Reach | None, within_us: Reach | None) -> Frame:
         raise PlanError("a frame counts rows or time, not both", code="plan-over-frame")
     reach = within_us if rows is None else rows
     if isinstance(reach, tuple):
-        return Frame(rows is not None, *reach)
+        before, behind = reach
+        return Frame(rows is not None, before, behind)
     if reach is not None and reach < 0:
         raise PlanError(
             "a frame cannot reach back by less than nothing",

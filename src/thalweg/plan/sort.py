@@ -8,7 +8,7 @@ Not here: the first rows in an order (sets.py), how the step runs (operators/).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -37,6 +37,14 @@ class Sort(Plan):
 
     def describe(self) -> str:
         return f"Sort by {', '.join(map(str, self.order))}"
+
+
+def without_repeats(order: Iterable[SortKey]) -> tuple[SortKey, ...]:
+    """An order without columns that an earlier key has: among its equal values they decide nothing."""
+    first: dict[str, SortKey] = {}
+    for key in order:
+        first.setdefault(key.column, key)
+    return tuple(first.values())
 
 
 def sort(plan: Plan, order: Sequence[SortKey], *, where: Span | None = None) -> Plan:

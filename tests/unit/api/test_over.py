@@ -35,6 +35,7 @@ def column(made: tw.Dataset, name: str) -> list[Any]:
         ({"by": tw.desc("v"), "partition": "k"}, [5, 12, 7, 9]),
         ({"by": ["k", "v"]}, [12, 3, 19, 7]),
         ({"by": "t", "rows": 0}, [5, 3, 7, 4]),
+        ({"by": ["v", tw.desc("v")], "partition": ["k", "k"]}, [12, 3, 7, 7]),
     ],
 )
 def test_sums_in_any_order(mode: str, how: dict[str, Any], expected: list[int]) -> None:
@@ -62,6 +63,30 @@ def test_neighbours(mode: str) -> None:
 
 
 @MODES
+def test_defaults_are_not_cut(mode: str) -> None:
+    made = data(mode).over(
+        wide=tw.lag("v", 1, 1.5), same=tw.lag("v", 1, 8), none=tw.lead("v", 1, None), by="t"
+    )
+    assert [str(made.schema.type_of(n)) for n in ("wide", "same")] == ["DOUBLE", "BIGINT"]
+    assert column(made, "wide") == [1.5, 5, 3, 7]
+    assert column(made, "same") == [8, 5, 3, 7]
+    assert column(made, "none") == [3, 7, 4, None]
+
+
+@MODES
+def test_a_condition_that_is_never_true(mode: str) -> None:
+    made = data(mode).over(n=tw.count().filter(tw.lit(None)), by="t")
+    assert column(made, "n") == [0, 0, 0, 0]
+
+
+@MODES
+def test_order_and_partition_by_one_column(mode: str) -> None:
+    made = data(mode).over(before=tw.lag("v"), by=["k", "t"], partition=["k"])
+    assert column(made, "before") == [None, 5, None, 3]
+    assert column(data(mode).row_number("n", by=["v", "v"], partition=["k", "k"]), "n") == [3, 1, 1, 2]
+
+
+@MODES
 def test_places_in_partitions(mode: str) -> None:
     made = data(mode).over(part=tw.ntile(2), share=tw.percent_rank(), upto=tw.cume_dist(), by="k")
     assert sorted(column(made, "part")) == [1, 1, 2, 2]
@@ -78,6 +103,7 @@ def test_places_in_partitions(mode: str) -> None:
         ({"rows": (None, None)}, [19, 19, 19, 19]),
         ({"within": (None, -timedelta(seconds=1))}, [None, 5, 8, 15]),
         ({"within": ("0s", "1s")}, [5, 10, 7, 4]),
+        ({"within": ("3s", "-1s")}, [None, 5, 8, None]),
     ],
 )
 def test_frames_that_end_elsewhere(mode: str, how: dict[str, Any], expected: list[int]) -> None:
@@ -115,6 +141,16 @@ def test_dense_rank(mode: str) -> None:
         (lambda d: d.over(tw.count(), by="v", within="2s"), "plan-over-order"),
         (lambda d: d.over(tw.count(), by="t", within="2s", rows=1), "plan-over-frame"),
         (lambda d: d.over(tw.count(), by="t", rows=-1), "plan-over-frame"),
+        (lambda d: d.over(tw.count(), by="t", rows=1.5), "plan-over-frame"),
+        (lambda d: d.over(tw.count(), by="t", rows=(1.5, 0)), "plan-over-frame"),
+        (lambda d: d.over(tw.count(), by="t", rows=True), "plan-over-frame"),
+        (lambda d: d.over(tw.count(), by="t", rows="2"), "plan-over-frame"),
+        (lambda d: d.over(tw.count(), by="t", rows=(1, 2, 3)), "plan-over-frame"),
+        (lambda d: d.over(tw.count(), by="t", within=3), "plan-over-frame"),
+        (lambda d: d.over(tw.count(), by="t", within=("1s", "2s", "3s")), "plan-over-frame"),
+        (lambda d: d.over(tw.count(), by="t", within="-3s"), "plan-over-frame"),
+        (lambda d: d.over(tw.count(), by="t", within=("3s", "-x")), "config-duration"),
+        (lambda d: d.row_number("n", by=[]), "plan-over-order"),
         (lambda d: d.over(by="t"), "plan-over-aggregate"),
         (lambda d: d.over(tw.count(), by="t", rows=(1, -2)), "plan-over-frame"),
         (lambda d: d.over(tw.lag("v", -1), by="t"), "plan-over-frame"),

@@ -71,7 +71,7 @@ class Queries(Protocol):
         """Whether a value is one of those of a query."""
         ...
 
-    def some(self, node: exp.Expr, value: Expr, function: str) -> Expr:
+    def some(self, node: exp.Expr, value: Expr) -> Expr:
         """Whether a comparison of a value with one of those of a query is true."""
         ...
 
@@ -241,7 +241,7 @@ class ExpressionBinder:
 
     def _some(self, node: exp.Expr) -> Expr:
         value = self.bind(node.this)
-        return self._nested("ANY or ALL with a query", node).some(node, value, node.args["function"])
+        return self._nested("ANY or ALL with a query", node).some(node, value)
 
     def _quantified(self, node: exp.Expr) -> Expr:
         raise problems.meaning(

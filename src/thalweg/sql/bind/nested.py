@@ -15,7 +15,9 @@ from dataclasses import dataclass, replace
 from sqlglot import exp
 
 from thalweg.base.schema import SYSTEM_PREFIX, Schema
-from thalweg.errors import Span
+from thalweg.base.types import Float
+from thalweg.errors import Span, TypeMismatch
+from thalweg.expr import aggregates
 from thalweg.expr.infer import resolve
 from thalweg.expr.nodes import SINGLE, Call, Column, Expr, Named, columns_of
 from thalweg.plan import attach, build
@@ -213,19 +215,35 @@ class NestedQueries:
         self._made[nulls] = query.nulls(nulls, span)
         return attach.is_in(value, found, nulls)
 
-    def some(self, node: exp.Expr, value: Expr, function: str) -> Expr:
-        """Whether a comparison of a value with one of those of a query is true."""
-        return self._once(f"some {function}", node, lambda: self._some(node, value, function))
+    def some(self, node: exp.Expr, value: Expr) -> Expr:
+        """Whether a comparison of a value with one of those of a query is true; with ALL, false."""
+        return self._once(f"some {node.args['function']}", node, lambda: self._some(node, value))
 
-    def _some(self, node: exp.Expr, value: Expr, function: str) -> Expr:
+    def _some(self, node: exp.Expr, value: Expr) -> Expr:
+        function, wanted = node.args["function"], node.args.get("wanted")
         query = self._bound(node.args["query"])
         value, query = query.compared(value, self.schema, node)
+        held = query.plan.schema.type_of(query.columns[0])
+        if aggregates.lookup("min").infer((held,)) is None:
+            raise TypeMismatch(
+                f"{'ALL' if wanted else 'ANY'} with {wanted or function} does not take values of type {held}",
+                code="expr-wrong-type",
+                where=span_of(node),
+                expected="values that have an order",
+                hint="= ANY and <> ALL need no order",
+            )
+        may_be_nan = isinstance(held, Float)
         if query.when_empty is not None:
-            return Call(function, (value, self._single(query, node)))
-        extremes = attach.Extremes(self._name("range", query.plan))
+            single = self._single(query, node)
+            if wanted and may_be_nan:
+                return Call("not", (Call(wanted, (value, single)),))
+            return Call(function, (value, single))
+        extremes = attach.Extremes(self._name("range", query.plan), may_be_nan)
         right = extremes.of(query.plan, query.columns[0], query.by)
         self._made[extremes.rows] = Attachment(right, query.pairs, span_of(node))
-        return extremes.is_some(value, function)
+        # with NaN, that a comparison is false does not mean that its opposite is true
+        is_apart = wanted is not None and function != "<>"
+        return extremes.is_some(value, function, or_apart=is_apart)
 
     def _once(self, kind: str, node: exp.Expr, make: Callable[[], Expr]) -> Expr:
         """What a query stands for; one that is written twice in the same words is asked once."""

@@ -46,18 +46,24 @@ class Sliding:
         conditions = () if self.condition is None else (self.condition,)
         return (*self.partition, *(o.this for o in self.order), *self.arguments, *conditions)
 
-    def apply(self, plan: Plan, columns: Iterator[str], output: str, by: Sequence[str]) -> Plan:
-        """Compute the aggregate; `columns` gives the column of each expression, `by` more to part by."""
-        partition = [*by, *(next(columns) for _ in self.partition)]
-        order = [sort_key(next(columns), o) for o in self.order]
-        arguments: list[Expr] = [Column(next(columns)) for _ in self.arguments]
+    def apply(self, plan: Plan, columns: Iterator[tuple[str, Expr]], output: str, by: Sequence[str]) -> Plan:
+        """Compute the aggregate; `columns` gives each expression and its column, `by` more to part by."""
+        partition = [*by, *(next(columns)[0] for _ in self.partition)]
+        order = [sort_key(next(columns)[0], o) for o in self.order]
+        arguments = [_read(next(columns), is_first=i == 0) for i, _ in enumerate(self.arguments)]
         if self.number is not None:
             arguments.insert(1, self.number)
         call = Aggregate(self.function, tuple(arguments), self.is_distinct)
         if self.condition is not None:
-            call = replace(call, filter=Column(next(columns)))
+            call = replace(call, filter=_read(next(columns)))
         where = span_of(self.node)
         return over(plan, partition, order, self.frame, [Named(output, call)], where=where)
+
+
+def _read(made: tuple[str, Expr], *, is_first: bool = False) -> Expr:
+    """What a call reads: a column, or a constant, which may fit where a column of its type does not."""
+    name, expr = made
+    return expr if isinstance(expr, Literal) and not is_first else Column(name, span=expr.span)
 
 
 def sliding(node: exp.Expr, named: Mapping[str, exp.Expr]) -> Sliding:

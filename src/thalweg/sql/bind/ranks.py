@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from sqlglot import exp
 
+from thalweg.expr.nodes import Expr
 from thalweg.plan import build
 from thalweg.plan.nodes import Plan, SortKey
 from thalweg.sql import problems
@@ -33,10 +34,10 @@ class Numbering:
         """What must be columns before the rows can be numbered."""
         return (*self.partition, *(o.this for o in self.order))
 
-    def apply(self, plan: Plan, columns: Iterator[str], output: str, by: Sequence[str]) -> Plan:
-        """Number the rows; `columns` gives the column of each expression, `by` more to part by."""
-        partition = [*by, *(next(columns) for _ in self.partition)]
-        keys = [sort_key(next(columns), o) for o in self.order]
+    def apply(self, plan: Plan, columns: Iterator[tuple[str, Expr]], output: str, by: Sequence[str]) -> Plan:
+        """Number the rows; `columns` gives each expression and its column, `by` more to part by."""
+        partition = [*by, *(next(columns)[0] for _ in self.partition)]
+        keys = [sort_key(next(columns)[0], o) for o in self.order]
         return build.rank(plan, partition, keys, kind=self.kind, output=output, where=span_of(self.node))
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import count
 
 from sqlglot import exp
 
@@ -196,18 +197,21 @@ class _Select:
         return keys
 
 
-def _with_columns_for(plan: Plan, exprs: Sequence[Expr]) -> tuple[Plan, list[str]]:
-    """The plan with a column for each expression, and their names."""
+def _with_columns_for(plan: Plan, exprs: Sequence[Expr]) -> tuple[Plan, list[tuple[str, Expr]]]:
+    """The plan with a column for each expression, and their names beside them."""
     names: list[str] = []
     added: dict[Expr, str] = {}
+    free = (n for i in count() if (n := f"{SYSTEM_PREFIX}sort{i}") not in plan.schema)
     for expr in exprs:
         if isinstance(expr, Column):
             names.append(expr.name)
         else:
-            names.append(added.setdefault(expr, f"{SYSTEM_PREFIX}sort{len(added)}"))
+            if expr not in added:
+                added[expr] = next(free)
+            names.append(added[expr])
     if added:
         plan = build.with_columns(plan, [Named(n, e) for e, n in added.items()])
-    return plan, names
+    return plan, list(zip(names, exprs, strict=True))
 
 
 def _numbering(node: exp.Expr, windows: Mapping[str, exp.Expr]) -> Numbering | Sliding:
@@ -218,7 +222,7 @@ def _numbering(node: exp.Expr, windows: Mapping[str, exp.Expr]) -> Numbering | S
 def _numbered(
     plan: Plan,
     numberings: Mapping[str, Numbering | Sliding],
-    columns: Iterator[str],
+    columns: Iterator[tuple[str, Expr]],
     by: Sequence[str],
 ) -> tuple[Plan, dict[str, str]]:
     """The plan with its rows numbered, and the column of each numbering by its name in the list."""

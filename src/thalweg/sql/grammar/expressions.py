@@ -122,11 +122,12 @@ class ExpressionGrammar(Cursor):
         if not isinstance(expression, Quantified) or klass not in _COMPARISONS:
             return super()._build_predicate(klass, this, expression, comments, negate)
         is_all, query = expression.this == "ALL", expression.args["query"]
-        function, opposite = _COMPARISONS[klass]
-        function = opposite if is_all else function
+        written, opposite = _COMPARISONS[klass]
+        function = opposite if is_all else written
         made: exp.Expr = exp.In(this=this, query=query)
         if function != "=":
-            made = IsSome(this=this, function=function, query=query)
+            wanted = written if is_all else None
+            made = IsSome(this=this, function=function, query=query, wanted=wanted)
         made = self.expression(made)
         return self.expression(exp.Not(this=made)) if is_all else made
 

@@ -32,9 +32,12 @@ class Quantified(exp.Expression):
 
 
 class IsSome(exp.Expression):
-    """`value < ANY (SELECT …)`: `this` is the value, `function` the comparison."""
+    """`value < ANY (SELECT …)`: `this` is the value, `function` the comparison.
 
-    arg_types: ClassVar[dict[str, bool]] = {"this": True, "function": True, "query": True}
+    With ALL it is the opposite of what was written, which is `wanted`, and stands inside a NOT.
+    """
+
+    arg_types: ClassVar[dict[str, bool]] = {"this": True, "function": True, "query": True, "wanted": False}
 
 
 class PathTable(exp.Expression):
