@@ -311,7 +311,10 @@ def delay_does_not_matter(r: Random) -> None:
 
 
 def float_sums_do_not_drift(r: Random) -> None:
-    """The laws' last sentence: float sums agree within a tolerance, and exactly whatever the cuts."""
+    """The laws' last sentence: float sums agree within a tolerance, and exactly whatever the cuts.
+
+    The tolerance is relative to the sum of absolute values: a batch adds doubles up as they are.
+    """
     world = random_world(r, is_punctual=True, sizes=r.choices([1, 20, 50], k=2))
     wild = np.random.default_rng(r.randrange(1 << 30))
     frames = [f.with_columns(x=pl.Series(_wild_floats(wild, f.height))) for f in world.frames]

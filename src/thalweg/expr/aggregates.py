@@ -6,8 +6,9 @@ undone, taken from (`count`, `sum`), or that keep the least or greatest value (`
 makes the value from the parts. Equal parts of one grouping are kept once.
 
 Sums of integers and decimals are exact in 128 bits, whatever the order; a sum that does not fit
-its type is an error. Sums of floats agree within a tolerance, and NaN and infinities are counted
-apart.
+its type is an error. Sums of floats agree within a tolerance, relative to the sum of absolute values:
+incrementally they are kept to twice the precision, and NaN and infinities are counted apart; over a
+whole group they are plain sums.
 
 Not here: the accumulators (operators/parts.py).
 """
@@ -37,7 +38,7 @@ from thalweg.base.types import (
     Timestamp,
 )
 from thalweg.errors import Span, TypeMismatch, did_you_mean
-from thalweg.expr.decimals import pack, quotient_half_up, unscaled
+from thalweg.expr.decimals import decimal_sum, pack, quotient_half_up, unscaled
 from thalweg.expr.nodes import Aggregate, Expr, Literal
 from thalweg.expr.registry import Infer, Signature
 
@@ -219,6 +220,8 @@ def divided(total: pl.Expr, count: pl.Expr) -> pl.Expr:
 def _lazy_sum(arg: pl.Expr, held: DataType) -> pl.Expr:
     if isinstance(held, Integer):
         total = arg.cast(pl.Int128).sum().cast(held.polars, strict=True)
+    elif isinstance(held, Decimal):
+        total = decimal_sum(arg, held)
     else:
         total = arg.sum()
     return pl.when(arg.count() > 0).then(total).otherwise(None)
@@ -229,7 +232,7 @@ def _lazy_average(arg: pl.Expr, held: DataType) -> pl.Expr:
         return divided(arg.cast(pl.Int128).sum(), arg.count().cast(pl.Int64)).cast(held.polars)
     if isinstance(held, Decimal):
         result = Decimal(38, max(held.scale, 6))
-        return _decimal_average(arg.sum(), arg.count().cast(pl.Int64), result)
+        return _decimal_average(decimal_sum(arg, held), arg.count().cast(pl.Int64), result)
     return arg.mean().cast(held.polars)
 
 

@@ -24,6 +24,8 @@ from thalweg.expr.common_type import PRECISION_MAX, as_decimal, fit_decimal
 
 _WIDE = decimal.Context(prec=120, rounding=decimal.ROUND_HALF_UP)
 _LIMIT = (1 << 127) - 1
+_SUMS_FIT = 28
+"""A hundred billion values of so many digits have a sum that fits 128 bits."""
 
 
 def unscaled(arg: pl.Expr, held: DataType) -> pl.Expr:
@@ -37,6 +39,28 @@ def pack(value: pl.Expr, wanted: Decimal, *, sure: bool) -> pl.Expr:
         limit = pl.lit(10**wanted.precision, dtype=pl.Int128)
         value = pl.when((value < limit) & (value > -limit)).then(value)
     return value.reinterpret(dtype=wanted.polars)
+
+
+def decimal_sum(arg: pl.Expr, held: Decimal) -> pl.Expr:
+    """The sum of a group, of 38 digits; one that has more raises. Polars checks every sum on the way too."""
+    wanted = Decimal(PRECISION_MAX, held.scale)
+    value = unscaled(arg, held)
+    if held.precision <= _SUMS_FIT:
+        return sure_decimal(value.sum(), wanted)
+    # halves, whose sums always fit; 38 digits have an upper half below 6 * 10^18
+    half = pl.lit(1 << 64, dtype=pl.Int128)
+    low = (value % half).sum()
+    high = (value // half).sum() + low // half
+    is_beyond = high.abs() > pl.lit(6 * 10**18, dtype=pl.Int128)
+    beyond = pl.lit(10**PRECISION_MAX, dtype=pl.Int128)
+    # this way round: within another condition, Polars computes with NULLs what that rules out
+    return sure_decimal(pl.when(is_beyond).then(beyond).otherwise(high * half + low % half), wanted)
+
+
+def sure_decimal(value: pl.Expr, wanted: Decimal) -> pl.Expr:
+    """The decimal of an unscaled integer; one that has more than 38 digits raises."""
+    whole = value.cast(pl.Decimal(PRECISION_MAX, 0), strict=True)
+    return whole.reinterpret(dtype=pl.Int128).reinterpret(dtype=wanted.polars)
 
 
 def divide_half_up(value: pl.Expr, by: int) -> pl.Expr:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from thalweg.physical.lazy_windows import can_merge, merged_call
+from thalweg.physical.lazy_windows import can_merge, merged_call, part_call
 from thalweg.physical.panes import ADDED, pane_window
 from thalweg.plan.nodes import WINDOW_TIME, GroupBy, SessionWindow
 from thalweg.plan.properties import WINDOW_TIME_US, bound_type
@@ -45,12 +45,14 @@ def group_sessions(builder: LazyBuilder, plan: GroupBy) -> pl.LazyFrame | None:
     for step in found.steps:
         frame = projection_with(step.items, step.input.schema, [_FIRST, _LAST]).lazy(frame)
     ends = [pl.col(_FIRST).min(), pl.col(_LAST).max()]
-    calls = [lazy_call(a.expr, plan.input.schema).alias(a.name) for a in plan.aggregates]
-    if can_merge(plan):
+    is_merged = can_merge(plan)
+    call = part_call if is_merged else lazy_call
+    calls = [call(a.expr, plan.input.schema).alias(a.name) for a in plan.aggregates]
+    if is_merged:
         # rows of one key that fall into the same stretch of one gap are in the same session
         stretch = (pl.col(_FIRST) // gap).alias(_STRETCH)
         frame = frame.group_by([*keys, stretch]).agg([*ends, *calls])
-        calls = [merged_call(a.expr, a.name) for a in plan.aggregates]
+        calls = [merged_call(a, plan.schema.type_of(a.name)) for a in plan.aggregates]
     numbered = _numbered(frame, keys, gap)
     sessions = numbered.group_by(_NUMBER).agg([*(pl.col(k).first() for k in keys), *ends, *calls])
     made = sessions.with_columns(_bounds(found.window, pl.col(_FIRST), pl.col(_LAST), found.columns.bounds))

@@ -14,7 +14,7 @@ import polars as pl
 from thalweg.expr.nodes import Aggregate, Column
 from thalweg.physical.arguments import arguments, call_of, named_calls, over_columns
 from thalweg.physical.common_panes import CommonPanes, Merged, merge_grouped, merged_below
-from thalweg.physical.lazy_windows import PANE, can_merge, of_panes, pane_of
+from thalweg.physical.lazy_windows import PANE, can_merge, of_panes, pane_of, part_call
 from thalweg.plan.nodes import GroupBy, Plan
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def group_common_panes(builder: LazyBuilder, plan: GroupBy, common: CommonPanes)
 
 
 def _build(builder: LazyBuilder, common: CommonPanes) -> CommonFrame:
-    from thalweg.physical.lazy import checked_time, lazy_call
+    from thalweg.physical.lazy import checked_time
 
     merged = merged_below(common)
     frame = _through(builder.build(common.base), merged)
@@ -73,7 +73,7 @@ def _build(builder: LazyBuilder, common: CommonPanes) -> CommonFrame:
             own[name] = aggregates.setdefault(replace(call, args=args), f"__part{len(aggregates)}")
         names[member.plan] = own
     keys = [names[common.members[0].plan][k] for k in common.members[0].keys]
-    parts = [lazy_call(call, merged.schema).alias(name) for call, name in aggregates.items()]
+    parts = [part_call(call, merged.schema).alias(name) for call, name in aggregates.items()]
     return CommonFrame(frame.group_by([*keys, PANE]).agg(parts), names)
 
 

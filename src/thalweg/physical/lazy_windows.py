@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
+from thalweg.base.schema import Schema
+from thalweg.base.types import DataType
 from thalweg.expr import aggregates
-from thalweg.expr.nodes import Aggregate
+from thalweg.expr.nodes import Aggregate, Named
 from thalweg.physical.panes import ADDED, pane_window
 from thalweg.plan.nodes import (
     WINDOW_TIME,
@@ -25,8 +27,8 @@ if TYPE_CHECKING:
     from thalweg.physical.lazy import LazyBuilder
 
 PANE, _END = "__pane", "__end"
-_MERGES = {"count": "sum", "sum": "sum", "min": "min", "max": "max"}
-"""How the value of a window follows from the values of its panes."""
+_MERGED = ("count", "sum", "min", "max")
+"""The aggregates of which the value of a window follows from those of its panes."""
 
 
 def window_rows(frame: pl.LazyFrame, plan: Window) -> pl.LazyFrame:
@@ -71,7 +73,7 @@ def _start_of(end: pl.Expr, window: WindowSpec) -> pl.Expr:
 
 def group_panes(builder: LazyBuilder, plan: GroupBy) -> pl.LazyFrame | None:
     """A grouping by overlapping windows from panes; None where panes cannot stand for windows."""
-    from thalweg.physical.lazy import checked_time, lazy_call
+    from thalweg.physical.lazy import checked_time
 
     found = pane_window(plan)
     if found is None or not isinstance(found.window, Window) or not can_merge(plan):
@@ -84,7 +86,7 @@ def group_panes(builder: LazyBuilder, plan: GroupBy) -> pl.LazyFrame | None:
     for step in found.steps:
         frame = _apply(frame, step)
     keys = found.keys(plan)
-    calls = [lazy_call(a.expr, plan.input.schema).alias(a.name) for a in plan.aggregates]
+    calls = [part_call(a.expr, plan.input.schema).alias(a.name) for a in plan.aggregates]
     panes = frame.group_by([*keys, PANE]).agg(calls)
     return of_panes(panes, plan, window, found.columns, keys)
 
@@ -100,7 +102,9 @@ def of_panes(
     else:
         ends = pl.int_ranges(first, last + 1, window.window.slide_us)
         ended = panes.with_columns(ends.alias(_END)).explode(_END)
-    merged = ended.group_by([*keys, _END]).agg([merged_call(a.expr, a.name) for a in plan.aggregates])
+    merged = ended.group_by([*keys, _END]).agg(
+        [merged_call(a, plan.schema.type_of(a.name)) for a in plan.aggregates]
+    )
     made = merged.with_columns(_bounds(pl.col(_END), window, columns.bounds))
     return made.select(list(plan.schema.names))
 
@@ -124,7 +128,7 @@ def can_merge(plan: GroupBy) -> bool:
     for named in plan.aggregates:
         call = named.expr
         assert isinstance(call, Aggregate), "a grouping holds aggregates"
-        if call.distinct or aggregates.lookup(call.function).name not in _MERGES:
+        if call.distinct or aggregates.lookup(call.function).name not in _MERGED:
             return False
         held = plan.schema.type_of(named.name).polars
         if call.function != "count" and not held.is_integer():
@@ -132,12 +136,26 @@ def can_merge(plan: GroupBy) -> bool:
     return True
 
 
-def merged_call(expr: object, name: str) -> pl.Expr:
-    """An aggregate of a window, from the values of its panes."""
+def part_call(expr: object, below: Schema) -> pl.Expr:
+    """An aggregate of a pane; a sum stays wide, since only that of a window must fit its type."""
+    from thalweg.physical.lazy import lazy_call
+
     assert isinstance(expr, Aggregate), "a grouping holds aggregates"
-    kind = _MERGES[aggregates.lookup(expr.function).name]
-    value = pl.col(name)
-    if kind == "sum":
-        # an all-NULL sum stays NULL; a count is never NULL
-        return pl.when(value.count() > 0).then(value.sum()).otherwise(None).alias(name)
-    return (value.min() if kind == "min" else value.max()).alias(name)
+    if aggregates.lookup(expr.function).name != "sum":
+        return lazy_call(expr, below)
+    value = pl.col(str(expr.args[0]))
+    return pl.when(value.count() > 0).then(value.cast(pl.Int128).sum())
+
+
+def merged_call(named: Named, held: DataType) -> pl.Expr:
+    """An aggregate of a window, from the values of its panes."""
+    call = named.expr
+    assert isinstance(call, Aggregate), "a grouping holds aggregates"
+    name = aggregates.lookup(call.function).name
+    value = pl.col(named.name)
+    if name == "sum":
+        # the wide parts as the values of a sum: it is NULL of NULLs, and must fit its type
+        value = aggregates.of_call(call).lazy([value], held)
+    else:
+        value = {"count": value.sum, "min": value.min, "max": value.max}[name]()
+    return value.alias(named.name)

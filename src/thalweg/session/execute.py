@@ -247,9 +247,13 @@ def _write_frames(write: Write, frames: object) -> None:
 
 
 def _overflow(error: Exception) -> DataError:
+    what = "a sum or average does not fit the type of its result"
+    if "`i128` to `decimal" in str(error):
+        hint = "38 digits are the most; a sum of DOUBLE is not exact, but has no such limit"
+        return DataError(what, code="data-overflow", hint=hint)
     values = re.search(r"values: \[(.*)\]", str(error))
     return DataError(
-        "a sum or average does not fit the type of its result",
+        what,
         code="data-overflow",
         found=None if values is None else values[1],
         hint="cast the argument to DECIMAL(38, 0) before it is summed",

@@ -12,8 +12,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
+from thalweg.base.schema import SYSTEM_PREFIX
 from thalweg.connectors.sinks import BlackholeSink
-from thalweg.errors import DataError, ThalwegError
+from thalweg.errors import DataError
+from thalweg.expr.nodes import Column, Named
 from thalweg.physical.arguments import over_columns
 from thalweg.plan.nodes import (
     AssignWatermark,
@@ -53,14 +55,21 @@ def _failure(plan: Plan) -> DataError | None:
     from thalweg.runtime.run import Run
 
     try:
-        job = plan_job([Write(plan, BlackholeSink())], name="locate", parallelism=1)
+        job = plan_job([Write(_shown(plan), BlackholeSink())], name="locate", parallelism=1)
         run_inline(Run(job))
     except DataError as error:
         return error
-    except ThalwegError:
-        # what cannot run by itself has no row to blame
+    except Exception:  # noqa: BLE001 - what cannot run by itself must not hide the error that is looked for
         return None
     return None
+
+
+def _shown(plan: Plan) -> Plan:
+    """The same rows under names that a sink takes: a part may end in columns that belong to the engine."""
+    names = plan.schema.names
+    if not any(n.startswith(SYSTEM_PREFIX) for n in names):
+        return plan
+    return Project(plan, tuple(Named(f"column{i}", Column(n)) for i, n in enumerate(names)))
 
 
 def _parts(plan: Plan) -> Iterator[Plan]:
