@@ -9,54 +9,70 @@ from typing import Any
 
 import numpy as np
 
-from thalweg.columnar.accumulate import add_wide, multiply_wide, negate_wide
+from thalweg.columnar.accumulate import add_wide, multiply_wide
 from thalweg.columnar.compiled import helper, kernel
 
 Array = np.ndarray[Any, Any]
 Pair = tuple[Array, Array]
+Triple = tuple[Array, Array, Array]
 
 
 @helper
 def _times(high, low, weight):  # type: ignore[no-untyped-def]
-    """A 128-bit number times an int64, and whether the product does not fit."""
+    """A 128-bit number times an int64, wrapped, and how many times 2^128 that leaves out."""
     if weight == 1:
-        return high, low, False
-    if weight == -1:
-        new_high, new_low = negate_wide(high, low)
-        return new_high, new_low, high < 0 and new_high < 0
+        return high, low, np.int64(0)
     # high * 2**64 + low (unsigned) = (high + carry) * 2**64 + low (signed).
     carried = high + np.int64(low < 0)
     part_high, part_low = multiply_wide(low, weight)
     top_high, top_low = multiply_wide(carried, weight)
     # both halves of the sum count: what does not fit by itself may fit with the other part
     beyond, new_high = add_wide(top_high, top_low, part_high >> 63, part_high)
-    return new_high, part_low, beyond != new_high >> 63
+    return new_high, part_low, beyond - (new_high >> 63)
+
+
+@helper
+def _add_far(far, high, low, more_high, more_low):  # type: ignore[no-untyped-def]
+    """The sum of two 128-bit numbers, wrapped, and `far` with how many times 2^128 that leaves out."""
+    new_high, new_low = add_wide(high, low, more_high, more_low)
+    if ((high ^ new_high) & (more_high ^ new_high)) < 0:
+        far += np.int64(1) if more_high >= 0 else np.int64(-1)
+    return far, new_high, new_low
 
 
 @kernel(
-    "int64(int64[::1], UniTuple(int64[::1], 2), boolean[::1], int64[::1], "
-    "UniTuple(int64[::1], 2), int64[::1])"
+    "void(int64[::1], UniTuple(int64[::1], 2), boolean[::1], int64[::1], UniTuple(int64[::1], 3), int64[::1])"
 )
 def add_decimals(
-    slots: Array, values: Pair, validity: Array, weights: Array, sums: Pair, counts: Array
-) -> int:
-    """Add values times weights to 128-bit sums, and the weights to `counts`.
+    slots: Array, values: Pair, validity: Array, weights: Array, sums: Triple, counts: Array
+) -> None:
+    """Add values times weights to sums (times 2^128, high, low), and the weights to `counts`.
 
-    Returns the first row whose sum does not fit 128 bits, where it stops, or -1.
+    Sums on the way may have any size: a sum fits 128 bits where its first part is 0.
     """
     all_valid, all_one = len(validity) == 0, len(weights) == 0
-    high, low = sums
+    far, high, low = sums
     for i in range(len(slots)):
         if not (all_valid or validity[i]):
             continue
         slot, weight = slots[i], np.int64(1) if all_one else weights[i]
-        more_high, more_low, overflows = _times(values[0][i], values[1][i], weight)
-        new_high, new_low = add_wide(high[slot], low[slot], more_high, more_low)
-        if overflows or ((high[slot] ^ new_high) & (more_high ^ new_high)) < 0:
-            return i
-        high[slot], low[slot] = new_high, new_low
+        more_high, more_low, more_far = _times(values[0][i], values[1][i], weight)
+        far[slot], high[slot], low[slot] = _add_far(
+            far[slot] + more_far, high[slot], low[slot], more_high, more_low
+        )
         counts[slot] += weight
-    return -1
+
+
+@kernel("void(int64[::1], UniTuple(int64[::1], 3), int64[::1], UniTuple(int64[::1], 3), int64[::1])")
+def merge_decimals(slots: Array, made: Triple, adds: Array, sums: Triple, counts: Array) -> None:
+    """Add sums made elsewhere, and how many values each is the sum of."""
+    far, high, low = sums
+    for i in range(len(slots)):
+        slot = slots[i]
+        far[slot], high[slot], low[slot] = _add_far(
+            far[slot] + made[0][i], high[slot], low[slot], made[1][i], made[2][i]
+        )
+        counts[slot] += adds[i]
 
 
 @kernel(

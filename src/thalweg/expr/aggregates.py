@@ -38,7 +38,7 @@ from thalweg.base.types import (
     Timestamp,
 )
 from thalweg.errors import Span, TypeMismatch, did_you_mean
-from thalweg.expr.decimals import decimal_sum, pack, quotient_half_up, unscaled
+from thalweg.expr.decimals import decimal_sum, pack, quotient_half_up, sure_decimal, unscaled
 from thalweg.expr.nodes import Aggregate, Expr, Literal
 from thalweg.expr.registry import Infer, Signature
 
@@ -199,13 +199,16 @@ def _extreme_type(types: Sequence[DataType]) -> Signature | None:
 
 def _exact(total: pl.Expr, result: DataType) -> pl.Expr:
     """A sum as its result type; one that is out of range raises and is reported by the caller."""
-    return total if isinstance(result, Decimal) else total.cast(result.polars, strict=True)
+    if isinstance(result, Decimal):
+        return sure_decimal(unscaled(total, result), result)
+    return total.cast(result.polars, strict=True)
 
 
 def _decimal_average(total: pl.Expr, count: pl.Expr, result: Decimal) -> pl.Expr:
     """The quotient, halves away from zero as everywhere (Polars divides half to even); NULL of none."""
     some = pl.when(count != 0).then(count).otherwise(None).cast(pl.Int128)
-    return pack(quotient_half_up(unscaled(total.cast(result.polars), result), some), result, sure=True)
+    whole = unscaled(sure_decimal(unscaled(total.cast(result.polars), result), result), result)
+    return pack(quotient_half_up(whole, some), result, sure=True)
 
 
 def divided(total: pl.Expr, count: pl.Expr) -> pl.Expr:

@@ -27,7 +27,7 @@ from thalweg.columnar.accumulate import (
     order_mask,
     ordered_words,
 )
-from thalweg.columnar.accumulate_decimals import add_decimals
+from thalweg.columnar.accumulate_decimals import add_decimals, merge_decimals
 from thalweg.columnar.buffers import NO_FLAGS, limbs_to_polars, to_polars
 from thalweg.columnar.eager import numbers
 from thalweg.columnar.merge import merge_sums
@@ -122,11 +122,9 @@ class CountedPart:
 
 @dataclass(frozen=True)
 class SumPart:
-    """The sum of integers or decimals, exact in 128 bits."""
+    """The sum of integers, exact in 128 bits."""
 
     prefix: str
-    scale: int | None
-    """For decimals: the digits after the point."""
     can_merge: bool = True
 
     @cached_property
@@ -135,27 +133,51 @@ class SumPart:
 
     def update(self, state: Columns, slots: Array, values: pl.Series | None, weights: Array) -> None:
         assert values is not None, "a sum has an argument"
-        high, low, counts = self._arrays(state)
-        if self.scale is None:
-            numbers, validity = buffers.values_and_validity(values)
-            add_sums(slots, numbers, buffers.flags(validity), weights, high, low, counts)
-            return
-        highs, lows, validity = buffers.limbs(values)
-        add_decimals(slots, (highs, lows), buffers.flags(validity), weights, (high, low), counts)
+        high, low, counts = (state.column(c) for c in self.columns)
+        numbers, validity = buffers.values_and_validity(values)
+        add_sums(slots, numbers, buffers.flags(validity), weights, high, low, counts)
 
     def merge(self, state: Columns, slots: Array, made: Mapping[str, Array]) -> None:
-        highs, lows, adds = (made[f"{self.prefix}{c}"] for c in ("high", "low", "n"))
-        merge_sums(slots, highs, lows, adds, *self._arrays(state))
-
-    def _arrays(self, state: Columns) -> tuple[Array, Array, Array]:
-        high, low, counts = (state.column(f"{self.prefix}{c}") for c in ("high", "low", "n"))
-        return high, low, counts
+        highs, lows, adds = (made[c] for c in self.columns)
+        merge_sums(slots, highs, lows, adds, *(state.column(c) for c in self.columns))
 
     def value(self, taken: Mapping[str, Array], state: Columns) -> pl.Series:
-        high, low = taken[f"{self.prefix}high"], taken[f"{self.prefix}low"]
-        some = taken[f"{self.prefix}n"] != 0
-        made = limbs_to_polars("sum", pl.Decimal(38, self.scale or 0), high, low, some)
-        return made.to_physical() if self.scale is None else made
+        high, low, counts = (taken[c] for c in self.columns)
+        return limbs_to_polars("sum", pl.Decimal(38, 0), high, low, counts != 0).to_physical()
+
+
+@dataclass(frozen=True)
+class DecimalSumPart:
+    """The sum of decimals, of any size on the way; one of more than 38 digits is shown as 10^38 unscaled."""
+
+    prefix: str
+    scale: int
+    can_merge: bool = True
+
+    @cached_property
+    def columns(self) -> dict[str, ColumnSpec]:
+        return {f"{self.prefix}{c}": ColumnSpec("int64") for c in ("far", "high", "low", "n")}
+
+    def update(self, state: Columns, slots: Array, values: pl.Series | None, weights: Array) -> None:
+        assert values is not None, "a sum has an argument"
+        far, high, low, counts = (state.column(c) for c in self.columns)
+        highs, lows, validity = buffers.limbs(values)
+        add_decimals(slots, (highs, lows), buffers.flags(validity), weights, (far, high, low), counts)
+
+    def merge(self, state: Columns, slots: Array, made: Mapping[str, Array]) -> None:
+        far, high, low, counts = (state.column(c) for c in self.columns)
+        fars, highs, lows, adds = (made[c] for c in self.columns)
+        merge_decimals(slots, (fars, highs, lows), adds, (far, high, low), counts)
+
+    def value(self, taken: Mapping[str, Array], state: Columns) -> pl.Series:
+        far, high, low, counts = (taken[c] for c in self.columns)
+        if far.any():
+            high, low = np.where(far != 0, _BEYOND[0], high), np.where(far != 0, _BEYOND[1], low)
+        return limbs_to_polars("sum", pl.Decimal(38, self.scale), high, low, counts != 0)
+
+
+_BEYOND = np.array([10**38 >> 64, 10**38 % (1 << 64)], dtype=np.uint64).view(np.int64)
+"""The limbs of the least number that has more than 38 digits."""
 
 
 @dataclass(frozen=True)
@@ -262,7 +284,7 @@ def make_part(kind: str, held: DataType | None, prefix: str) -> Part:
             from thalweg.operators.float_parts import FloatSumPart
 
             return FloatSumPart(prefix)
-        return SumPart(prefix, held.scale if isinstance(held, Decimal) else None)
+        return DecimalSumPart(prefix, held.scale) if isinstance(held, Decimal) else SumPart(prefix)
     if kind in ("first", "last"):
         return PlacedPart(prefix, kind == "last", held)
     if kind == "squares":

@@ -93,12 +93,13 @@ def test_sums_of_decimals_on_the_way_need_not_fit(mode: Literal["batch", "stream
     assert sums([-3, 5, -7], 10, "SUM(v)", mode) == Decimal("-0.05")
 
 
+@pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("function", ["SUM(v)", "AVG(v)"])
 @pytest.mark.parametrize("count", [2, 4, 380])
-def test_sums_of_decimals_must_fit(count: int, function: str) -> None:
+def test_sums_of_decimals_must_fit(count: int, function: str, mode: Literal["batch", "stream"]) -> None:
     for sign in (1, -1):
         with pytest.raises(DataError) as caught:
-            sums([sign * 9 * 10**37] * count, 38, function, "batch")
+            sums([sign * 9 * 10**37] * count, 38, function, mode)
         assert caught.value.code == "data-overflow"
 
 
