@@ -150,6 +150,7 @@ class Ordered(Results):
             by_name: the same, with names for their columns.
 
         Example:
+            >>> import polars as pl
             >>> import thalweg as tw
             >>> rows = tw.Session().from_polars(pl.DataFrame({"k": [1, 1, 2], "v": [1, 3, 5]}))
             >>> rows.over(total=tw.sum("v"), by="v", rows=1).to_polars().sort("v").rows()
