@@ -153,6 +153,13 @@ def _set(trees, link, member):  # type: ignore[no-untyped-def]
         children[link >> 1, link & 1] = member
 
 
+@helper
+def _compared(order, a, b, count):  # type: ignore[no-untyped-def]
+    """How two members compare; those that nothing tells apart go by their slots, or one would hide the other."""
+    found = np.int64(compare(order, a, b, count))
+    return found if found != 0 else np.int64(a - b)
+
+
 @kernel(f"void(int64[::1], int64[::1], {_SHAPE}, {_ORDER})")
 def _add(
     members: Array, owners: Array, trees: tuple[Array, Array], order: tuple[Array, Array, Array]
@@ -164,13 +171,13 @@ def _add(
         link = -1 - owners[i]
         at = _get(trees, link)
         while at >= 0 and _priority(at) >= priority:
-            link = 2 * at + np.int64(compare(order, member, at, count) > 0)
+            link = 2 * at + np.int64(_compared(order, member, at, count) > 0)
             at = _get(trees, link)
         _set(trees, link, member)
         # what hung there is split into what comes before the member and what comes after it
         before, after = 2 * member, 2 * member + 1
         while at >= 0:
-            if compare(order, at, member, count) < 0:
+            if _compared(order, at, member, count) < 0:
                 _set(trees, before, at)
                 before = 2 * at + 1
                 at = _get(trees, before)
@@ -192,7 +199,7 @@ def _remove(
         link = -1 - owners[i]
         at = _get(trees, link)
         while at != member:
-            link = 2 * at + np.int64(compare(order, member, at, count) > 0)
+            link = 2 * at + np.int64(_compared(order, member, at, count) > 0)
             at = _get(trees, link)
         left, right = _get(trees, 2 * member), _get(trees, 2 * member + 1)
         while left >= 0 and right >= 0:
