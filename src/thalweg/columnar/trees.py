@@ -63,7 +63,9 @@ class Trees:
         """Take members out of their trees, while `order` still knows them."""
         if len(members):
             members, owners = np.ascontiguousarray(members), np.ascontiguousarray(owners)
-            _remove(members, owners, (self._children, self._roots), _plain(order))
+            is_found = _remove(members, owners, (self._children, self._roots), _plain(order))
+            # an order that has changed would hide members; without this the search would never end
+            assert is_found, "every member is where its order says"
 
     def ends(self, owners: Array, *, last: bool) -> Array:
         """The first or the last member of each owner, -1 for those that have none."""
@@ -155,7 +157,7 @@ def _set(trees, link, member):  # type: ignore[no-untyped-def]
 
 @helper
 def _compared(order, a, b, count):  # type: ignore[no-untyped-def]
-    """How two members compare; those that nothing tells apart go by their slots, or one would hide the other."""
+    """How two members compare; those that nothing tells apart go by their slots, lest one hides the other."""
     found = np.int64(compare(order, a, b, count))
     return found if found != 0 else np.int64(a - b)
 
@@ -189,16 +191,19 @@ def _add(
         _set(trees, after, np.int64(-1))
 
 
-@kernel(f"void(int64[::1], int64[::1], {_SHAPE}, {_ORDER})")
+@kernel(f"boolean(int64[::1], int64[::1], {_SHAPE}, {_ORDER})")
 def _remove(
     members: Array, owners: Array, trees: tuple[Array, Array], order: tuple[Array, Array, Array]
-) -> None:
+) -> bool:
+    """Whether all were there."""
     count = len(order[1])
     for i in range(len(members)):
         member = members[i]
         link = -1 - owners[i]
         at = _get(trees, link)
         while at != member:
+            if at < 0:
+                return False
             link = 2 * at + np.int64(_compared(order, member, at, count) > 0)
             at = _get(trees, link)
         left, right = _get(trees, 2 * member), _get(trees, 2 * member + 1)
@@ -212,6 +217,7 @@ def _remove(
                 link = 2 * right
                 right = _get(trees, link)
         _set(trees, link, max(left, right))
+    return True
 
 
 @kernel(f"void(int64[::1], {_SHAPE}, int64, int64[::1])")
