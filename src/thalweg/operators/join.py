@@ -46,8 +46,8 @@ class JoinOp:
         self._spec, self._rows_max = spec, context.rows_max
         self._residual = None if spec.residual is None else Predicate(spec.residual, spec.both)
         self._read_by_residual = self._of_sides(() if spec.residual is None else columns_of(spec.residual))
-        if self._residual is not None and self._residual.is_checked:
-            # a row that fails is shown whole
+        if self._residual is not None and (self._residual.is_checked or not any(self._read_by_residual)):
+            # a row that fails is shown whole, and one without columns would not count
             self._read_by_residual = self._of_sides(spec.both.names)
         self._best = None if spec.best is None else TopOfBatchOp(spec.best)
         self._read_by_best = self._of_sides(() if self._best is None else self._best.reads)
