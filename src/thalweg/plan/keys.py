@@ -19,7 +19,7 @@ from functools import cached_property
 from thalweg.base.schema import SYSTEM_PREFIX, Schema
 from thalweg.errors import PlanError, Span
 from thalweg.expr.nodes import Column, Named
-from thalweg.plan.nodes import Filter, Join, Plan, Project
+from thalweg.plan.nodes import Filter, Join, Plan, Project, Unary
 from thalweg.plan.time_bounds import SideBound
 
 
@@ -39,18 +39,11 @@ class Closing:
 
 
 @dataclass(frozen=True)
-class DeclaredKey(Plan):
+class DeclaredKey(Unary):
     """No two rows have the same values in these columns, ever: so the user says, and nobody checks."""
 
     input: Plan
     columns: tuple[str, ...]
-
-    @property
-    def inputs(self) -> tuple[Plan, ...]:
-        return (self.input,)
-
-    def with_inputs(self, inputs: tuple[Plan, ...]) -> Plan:
-        return replace(self, input=inputs[0])
 
     @cached_property
     def schema(self) -> Schema:

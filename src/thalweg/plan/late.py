@@ -5,16 +5,16 @@ Not here: the late rows of windows, which are judged per window (`Late` in nodes
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 
 from thalweg.base.schema import Schema
 from thalweg.base.types import INT64, STRING, Field
-from thalweg.plan.nodes import Plan
+from thalweg.plan.nodes import Plan, Unary
 
 
 @dataclass(frozen=True)
-class Behind(Plan):
+class Behind(Unary):
     """The rows that come too late for a step; `input` is that of the step.
 
     Attributes:
@@ -25,13 +25,6 @@ class Behind(Plan):
     input: Plan
     column: str
     slack_us: int
-
-    @property
-    def inputs(self) -> tuple[Plan, ...]:
-        return (self.input,)
-
-    def with_inputs(self, inputs: tuple[Plan, ...]) -> Plan:
-        return replace(self, input=inputs[0])
 
     @cached_property
     def schema(self) -> Schema:

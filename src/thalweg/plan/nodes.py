@@ -68,7 +68,7 @@ class Plan:
         return hash((type(self).__name__, *parts))
 
 
-class _Unary(Plan):
+class Unary(Plan):
     """What steps with one input have in common."""
 
     input: Plan
@@ -145,7 +145,7 @@ class Values(Plan):
 
 
 @dataclass(frozen=True)
-class AssignWatermark(_Unary):
+class AssignWatermark(Unary):
     """Declare `column` an event time, whose watermark is the running maximum of `watermark` per split.
 
     Attributes:
@@ -170,7 +170,7 @@ class AssignWatermark(_Unary):
 
 
 @dataclass(frozen=True)
-class Project(_Unary):
+class Project(Unary):
     """Compute columns from each row."""
 
     input: Plan
@@ -185,7 +185,7 @@ class Project(_Unary):
 
 
 @dataclass(frozen=True)
-class Filter(_Unary):
+class Filter(Unary):
     """Keep the rows for which the condition is true."""
 
     input: Plan
@@ -200,7 +200,7 @@ class Filter(_Unary):
 
 
 @dataclass(frozen=True)
-class Explode(_Unary):
+class Explode(Unary):
     """One row per item of a list column, the item in its place; empty and null lists give no row."""
 
     input: Plan
@@ -229,7 +229,7 @@ class FrameFunction:
 
 
 @dataclass(frozen=True)
-class MapBatches(_Unary):
+class MapBatches(Unary):
     """Apply a user's frame function; it may drop or add rows, each by itself, and sees arbitrary cuts."""
 
     input: Plan
@@ -313,7 +313,7 @@ class Join(Plan):
 
 
 @dataclass(frozen=True)
-class Window(_Unary):
+class Window(Unary):
     """Give each row the windows that it falls into, as columns; one output row per (row, window)."""
 
     input: Plan
@@ -329,7 +329,7 @@ class Window(_Unary):
 
 
 @dataclass(frozen=True)
-class SessionWindow(_Unary):
+class SessionWindow(Unary):
     """Give each row the session that it belongs to, as columns, once the session is complete."""
 
     input: Plan
@@ -345,7 +345,7 @@ class SessionWindow(_Unary):
 
 
 @dataclass(frozen=True)
-class GroupBy(_Unary):
+class GroupBy(Unary):
     """One row per distinct key with aggregates over its rows; without keys one row for all.
 
     `aggregates` hold `expr.Aggregate` nodes only, and `keys` columns of the input only: what is
@@ -393,7 +393,7 @@ class SortKey:
 
 
 @dataclass(frozen=True)
-class Rank(_Unary):
+class Rank(Unary):
     """Number the rows of each partition in an order, and keep those with `number <= limit`.
 
     Attributes:
@@ -425,7 +425,7 @@ class Rank(_Unary):
 
 
 @dataclass(frozen=True)
-class Limit(_Unary):
+class Limit(Unary):
     """The first rows by position."""
 
     input: Plan
@@ -441,7 +441,7 @@ class Limit(_Unary):
 
 
 @dataclass(frozen=True)
-class Late(_Unary):
+class Late(Unary):
     """The rows that a window step turned away: its input's columns, and window, split and position."""
 
     input: Plan
@@ -462,7 +462,7 @@ BAD_ROWS = Schema.of({"split": STRING, "position": INT64, "error": STRING, "samp
 
 
 @dataclass(frozen=True)
-class BadRows(_Unary):
+class BadRows(Unary):
     """The rows of a tolerant scan that could not be read, with their place and what is wrong."""
 
     input: Plan
@@ -476,7 +476,7 @@ class BadRows(_Unary):
 
 
 @dataclass(frozen=True)
-class Write(_Unary):
+class Write(Unary):
     """Hand the rows to a sink. `changelog` says how updating results reach an append-only sink."""
 
     input: Plan

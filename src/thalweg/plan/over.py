@@ -18,7 +18,7 @@ from thalweg.expr.aggregates import lookup
 from thalweg.expr.common_type import as_decimal, common_type
 from thalweg.expr.infer import coerce, resolve, type_of
 from thalweg.expr.nodes import Aggregate, Call, Column, Expr, Literal, Named
-from thalweg.plan.nodes import Plan, Project, SortKey
+from thalweg.plan.nodes import Plan, Project, SortKey, Unary
 from thalweg.plan.sort import without_repeats
 
 
@@ -57,7 +57,7 @@ class Frame:
 
 
 @dataclass(frozen=True)
-class Over(Plan):
+class Over(Unary):
     """Each row with aggregates over the rows of its partition around it.
 
     In the order of an event time, rows that stay get their aggregates once, when time has passed them. In any
@@ -83,13 +83,6 @@ class Over(Plan):
     def sort_keys(self) -> tuple[SortKey, ...]:
         """The whole order."""
         return self.keys or (SortKey(self.order),)
-
-    @property
-    def inputs(self) -> tuple[Plan, ...]:
-        return (self.input,)
-
-    def with_inputs(self, inputs: tuple[Plan, ...]) -> Plan:
-        return replace(self, input=inputs[0])
 
     @cached_property
     def schema(self) -> Schema:

@@ -14,22 +14,15 @@ from functools import cached_property
 
 from thalweg.base.schema import Schema
 from thalweg.errors import Span
-from thalweg.plan.nodes import Filter, Plan, Project, Rank, SortKey
+from thalweg.plan.nodes import Filter, Plan, Project, Rank, SortKey, Unary
 
 
 @dataclass(frozen=True)
-class Sort(Plan):
+class Sort(Unary):
     """All rows of the input, in an order; rows that tie come in any."""
 
     input: Plan
     order: tuple[SortKey, ...]
-
-    @property
-    def inputs(self) -> tuple[Plan, ...]:
-        return (self.input,)
-
-    def with_inputs(self, inputs: tuple[Plan, ...]) -> Plan:
-        return replace(self, input=inputs[0])
 
     @cached_property
     def schema(self) -> Schema:
