@@ -10,21 +10,18 @@ Not here: speed (stateful.py).
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from statistics import median
 from typing import TYPE_CHECKING
 
 from thalweg.cli import nexmark
 from thalweg.cli.bench.model import Benchmark, Measured, Options, usage
+from thalweg.cli.bench.weights import weighed_all_along
 from thalweg.cli.nexmark_texts import QUERIES
 
 if TYPE_CHECKING:
-    from thalweg.runtime.run import Run
+    pass
 
 _TIMES = 4
-_EVERY_SECONDS = 0.02
 _LARGEST_RATIO = 1.1
 _KEYED = "CREATE VIEW auction_by_id (PRIMARY KEY (id) NOT ENFORCED) AS SELECT * FROM auction"
 _TEXTS = {
@@ -44,37 +41,6 @@ _TEXTS = {
 }
 
 
-@contextmanager
-def _weighing() -> Iterator[list[int]]:
-    """The bytes of all states of a stream in here, over and over while it runs."""
-    from thalweg.session.hooks import HOOKS
-
-    found: list[int] = []
-
-    @contextmanager
-    def weigh(run: Run) -> Iterator[None]:
-        held = [state for states in run.parts.states.values() for state in states.values()]
-        done = threading.Event()
-
-        def look() -> None:
-            while not done.wait(_EVERY_SECONDS):
-                found.append(sum(state.nbytes for state in held))
-
-        thread = threading.Thread(target=look, name="weigh", daemon=True)
-        thread.start()
-        try:
-            yield
-        finally:
-            done.set()
-            thread.join()
-
-    HOOKS.watchers.append(weigh)
-    try:
-        yield found
-    finally:
-        HOOKS.watchers.remove(weigh)
-
-
 def _held(text: str, events: int, options: Options) -> int:
     """The bytes that a query held in the second half of a run."""
     from thalweg.connectors.sinks import ChecksumSink
@@ -85,7 +51,7 @@ def _held(text: str, events: int, options: Options) -> int:
     plan = session.execute_sql(text)[-1].plan
     assert plan is not None, "every text is one query"
     session.write_sink(plan, ChecksumSink())
-    with _weighing() as found:
+    with weighed_all_along() as found:
         session.run("growth", mode="stream")
     assert found, "the run is long enough to be weighed"
     return int(median(found[len(found) // 2 :]))

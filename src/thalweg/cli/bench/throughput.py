@@ -8,19 +8,18 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from thalweg.cli import nexmark
 from thalweg.cli.bench.model import Benchmark, Measured, Options, usage
+from thalweg.cli.bench.weights import weighed
 from thalweg.cli.bench.workload import event_files
 
 if TYPE_CHECKING:
     from thalweg.base.schema import Schema
     from thalweg.connectors.sinks import Checksum
-    from thalweg.runtime.run import Run
     from thalweg.session.execute import Result
 
 _LIMIT_RUNS = 2
@@ -49,7 +48,7 @@ def stream(name: str, form: str, parallelism: int) -> Callable[[Options], Measur
         files = event_files(options.events, rate, form)
         mode, tasks = options.mode or "stream", options.parallelism or parallelism
         measured = Measured("events/s", [])
-        with _weighed() as state_bytes:
+        with weighed() as state_bytes:
             _once(name, files, mode, tasks)
         with usage() as used:
             for _ in range(options.runs):
@@ -67,27 +66,6 @@ def stream(name: str, form: str, parallelism: int) -> Callable[[Options], Measur
         return measured
 
     return run
-
-
-@contextmanager
-def _weighed() -> Iterator[list[int]]:
-    """The bytes that each state of a stream in here holds at its end."""
-    from thalweg.session.hooks import HOOKS
-
-    found: list[int] = []
-
-    @contextmanager
-    def weigh(run: Run) -> Iterator[None]:
-        # the run gives its states back when it ends, before anybody is told
-        held = [state for states in run.parts.states.values() for state in states.values()]
-        yield
-        found.extend(state.nbytes for state in held)
-
-    HOOKS.watchers.append(weigh)
-    try:
-        yield found
-    finally:
-        HOOKS.watchers.remove(weigh)
 
 
 def _judge(
