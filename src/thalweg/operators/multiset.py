@@ -20,7 +20,6 @@ from thalweg.columnar.accumulate import add_counts
 from thalweg.columnar.batch import OFFSET, SPLIT, Batch
 from thalweg.columnar.buffers import NO_FLAGS, values_and_validity
 from thalweg.columnar.eager import gather_rows
-from thalweg.columnar.value_chains import Chains
 from thalweg.operators.missing import check_present
 from thalweg.protocols.state import ColumnSpec, ColumnsSpec, KeyedColumns
 
@@ -68,6 +67,9 @@ class Multiset:
     def __init__(self, kept: Kept, state: KeyedColumns, groups: KeyedColumns, keys: Iterable[str]) -> None:
         self._kept, self._state, self._groups, self._keys = kept, state, groups, list(keys)
         self._names = [*self._keys, kept.argument, *((SPLIT, OFFSET) if kept.is_placed else ())]
+        # imported here: jobs without distinct values need not compile what holds them
+        from thalweg.columnar.value_chains import Chains
+
         self._chains = Chains()
         self._taken_back: list[Array] = []
         live = state.live()

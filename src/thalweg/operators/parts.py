@@ -27,7 +27,6 @@ from thalweg.columnar.accumulate import (
     order_mask,
     ordered_words,
 )
-from thalweg.columnar.accumulate_decimals import add_decimals, merge_decimals
 from thalweg.columnar.buffers import NO_FLAGS, limbs_to_polars, to_polars
 from thalweg.columnar.eager import numbers
 from thalweg.columnar.merge import merge_sums
@@ -147,40 +146,6 @@ class SumPart:
 
 
 @dataclass(frozen=True)
-class DecimalSumPart:
-    """The sum of decimals, of any size on the way; one of more than 38 digits is shown as 10^38 unscaled."""
-
-    prefix: str
-    scale: int
-    can_merge: bool = True
-
-    @cached_property
-    def columns(self) -> dict[str, ColumnSpec]:
-        return {f"{self.prefix}{c}": ColumnSpec("int64") for c in ("far", "high", "low", "n")}
-
-    def update(self, state: Columns, slots: Array, values: pl.Series | None, weights: Array) -> None:
-        assert values is not None, "a sum has an argument"
-        far, high, low, counts = (state.column(c) for c in self.columns)
-        highs, lows, validity = buffers.limbs(values)
-        add_decimals(slots, (highs, lows), buffers.flags(validity), weights, (far, high, low), counts)
-
-    def merge(self, state: Columns, slots: Array, made: Mapping[str, Array]) -> None:
-        far, high, low, counts = (state.column(c) for c in self.columns)
-        fars, highs, lows, adds = (made[c] for c in self.columns)
-        merge_decimals(slots, (fars, highs, lows), adds, (far, high, low), counts)
-
-    def value(self, taken: Mapping[str, Array], state: Columns) -> pl.Series:
-        far, high, low, counts = (taken[c] for c in self.columns)
-        if far.any():
-            high, low = np.where(far != 0, _BEYOND[0], high), np.where(far != 0, _BEYOND[1], low)
-        return limbs_to_polars("sum", pl.Decimal(38, self.scale), high, low, counts != 0)
-
-
-_BEYOND = np.array([10**38 >> 64, 10**38 % (1 << 64)], dtype=np.uint64).view(np.int64)
-"""The limbs of the least number that has more than 38 digits."""
-
-
-@dataclass(frozen=True)
 class ExtremePart:
     """The least or greatest value of a type that fits 64 bits; rows can only be added."""
 
@@ -280,11 +245,15 @@ def make_part(kind: str, held: DataType | None, prefix: str) -> Part:
     assert held is not None, f"{kind} has an argument"
     if kind == "sum":
         if isinstance(held, Float):
-            # imported here, as below: jobs without floats need not compile what adds them up
+            # imported here, as below: jobs without floats and decimals need not compile what adds them up
             from thalweg.operators.float_parts import FloatSumPart
 
             return FloatSumPart(prefix)
-        return DecimalSumPart(prefix, held.scale) if isinstance(held, Decimal) else SumPart(prefix)
+        if isinstance(held, Decimal):
+            from thalweg.operators.decimal_parts import DecimalSumPart
+
+            return DecimalSumPart(prefix, held.scale)
+        return SumPart(prefix)
     if kind in ("first", "last"):
         return PlacedPart(prefix, kind == "last", held)
     if kind == "squares":

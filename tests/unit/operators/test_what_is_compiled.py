@@ -29,7 +29,10 @@ SELECT auction, AVG(CAST(price AS DOUBLE))
 FROM TABLE(SESSION(TABLE bids PARTITION BY auction, DESCRIPTOR(t), INTERVAL '10' SECOND))
 GROUP BY auction, window_start, window_end
 """
-SPECIAL = {"sessions", "accumulate_floats", "trees", "best", "sliding", "chains", "as_of"}
+SPECIAL = {
+    *("sessions", "accumulate_floats", "accumulate_decimals", "value_chains"),
+    *("trees", "best", "sliding", "chains", "as_of"),
+}
 
 
 def _loaded(query: str) -> set[str]:
