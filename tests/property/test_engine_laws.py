@@ -59,14 +59,14 @@ def test_law(law: Law, seed: int) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("first", range(0, 300, 30))
+@pytest.mark.parametrize("first", range(0, 300, 60))
 def test_random_plans_give_what_duckdb_says_in_both_modes(first: int) -> None:
     met: Counter[str] = Counter()
-    for seed in range(first, first + 30):
+    for seed in range(first, first + 60):
         met += check_plan(seed)
     CENSUS.counts.update({f"results {what}": n for what, n in met.items() if what != "plans"})
     CENSUS.counts["rewrites for DuckDB"] = len(REWRITES)
-    assert met["compared with DuckDB"] * 1.5 > met["compared with the reference only"]
+    assert met["compared with DuckDB"] > met["compared with the reference only"]
 
 
 @pytest.mark.slow
