@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from tests.property.harness import batch, interrupted, random_way, stream
 from tests.property.laws import check
+from tests.property.noticing import assert_noticed
 from tests.property.plans import Case, random_case
 from tests.property.reference import Reference
 from tests.property.test_engine_laws import UNHURRIED
@@ -149,11 +150,4 @@ MUTANTS = {
 @pytest.mark.slow
 @pytest.mark.parametrize("name", MUTANTS)
 def test_the_laws_notice_bugs(name: str) -> None:
-    with MUTANTS[name]:
-        for seed in range(60):
-            try:
-                for law in LAWS:
-                    law(Random(seed))
-            except Exception:  # noqa: BLE001 - a bug may show as any error
-                return
-    raise AssertionError(f"no law noticed: {name}")
+    assert_noticed(MUTANTS[name], LAWS, name)
