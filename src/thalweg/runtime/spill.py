@@ -13,12 +13,14 @@ from __future__ import annotations
 import io
 import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import polars as pl
 
 from thalweg.columnar.batch import Batch
+from thalweg.errors import ExternalError
 from thalweg.protocols.messages import Message
 from thalweg.runtime.edge import Channel
 
@@ -36,7 +38,8 @@ class SpillFile:
     """Batches in a file without a name: one thread appends, another one reads."""
 
     def __init__(self) -> None:
-        self._file = tempfile.TemporaryFile(prefix="thalweg-spill-")  # noqa: SIM115 - held until `close`
+        with _named_failure():
+            self._file = tempfile.TemporaryFile(prefix="thalweg-spill-")  # noqa: SIM115 - held until `close`
         self._end = 0
 
     @property
@@ -45,13 +48,18 @@ class SpillFile:
         return self._end
 
     def append(self, batch: Batch) -> Spilled:
-        """Write a batch as an Arrow IPC file behind what is there."""
+        """Write a batch as an Arrow IPC file behind what is there.
+
+        Raises:
+            ExternalError: `runtime-cannot-spill`, when the disk is full.
+        """
         assert batch.parts is None, "rows that were added up go by key"
         buffer = io.BytesIO()
         (batch.frame if batch.weight is None else batch.packed()).write_ipc(buffer)
         data, start = buffer.getbuffer(), self._end
         while data:
-            done = os.pwrite(self._file.fileno(), data, self._end)
+            with _named_failure():
+                done = os.pwrite(self._file.fileno(), data, self._end)
             self._end += done
             data = data[done:]
         return Spilled(start, self._end - start, batch.weight is not None)
@@ -70,6 +78,21 @@ class SpillFile:
     def close(self) -> None:
         """Give the file back; may be called twice."""
         self._file.close()
+
+
+@contextmanager
+def _named_failure() -> Iterator[None]:
+    """Say which disk failed, and what can be done."""
+    try:
+        yield
+    except OSError as error:
+        raise ExternalError(
+            "rows that wait for a table to be read do not fit on the disk for temporary files",
+            code="runtime-cannot-spill",
+            where=tempfile.gettempdir(),
+            found=error.strerror or str(error),
+            hint="TMPDIR names another place; 'table.optimizer.broadcast-join' = 'false' joins without",
+        ) from error
 
 
 class SpillingChannel(Channel):

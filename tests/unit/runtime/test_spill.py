@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -16,7 +18,7 @@ import pytest
 from tests.restless import restless
 from thalweg.columnar.batch import Batch
 from thalweg.connectors.memory import FrameSource, MemorySink, frame_source
-from thalweg.errors import DataError
+from thalweg.errors import DataError, ExternalError
 from thalweg.expr.nodes import Column, Named
 from thalweg.physical.planner import plan_job
 from thalweg.plan import build
@@ -124,6 +126,18 @@ def test_nothing_is_spilled_within_the_bounds_of_an_edge() -> None:
 
 
 # The file ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("drive", [run_inline, run_threads])
+def test_a_full_disk_is_named(drive: Any) -> None:
+    run, sink = start(diamond())
+    full = OSError(errno.ENOSPC, "No space left on device")
+    with mock.patch.object(os, "pwrite", side_effect=full), pytest.raises(ExternalError) as caught:
+        drive(run)
+    assert caught.value.code == "runtime-cannot-spill"
+    assert "No space left" in str(caught.value)
+    assert "TMPDIR" in str(caught.value)
+    assert sink.table().is_empty()
 
 
 @pytest.fixture
