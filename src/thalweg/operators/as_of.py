@@ -15,18 +15,18 @@ import numpy as np
 import polars as pl
 
 from thalweg.columnar.as_of import latest_rows
-from thalweg.columnar.batch import BEFORE, Batch
+from thalweg.columnar.batch import Batch
 from thalweg.columnar.buffers import NO_WORDS
-from thalweg.columnar.eager import below, beside, filter_rows, gather_rows, numbers, pick
+from thalweg.columnar.eager import below, beside, filter_rows, gather_rows, pick
 from thalweg.expr.evaluate import Predicate
-from thalweg.operators.as_of_spec import GROUP, SINCE, AsOfSpec, TimedSide
+from thalweg.operators.as_of_spec import SINCE, AsOfSpec, TimedSide
 from thalweg.operators.event_times import event_times
+from thalweg.operators.waiting_rows import WaitingRows
 from thalweg.operators.windows import LATE
 from thalweg.protocols.operator import Context, Output, Side
-from thalweg.protocols.state import Multimap, RowStore
+from thalweg.protocols.state import Multimap
 
 Array = np.ndarray[Any, Any]
-_SECOND = 1_000_000
 _LOOKS = 8
 """How often a row may be looked at in vain: more often keeps fewer rows that are of no use any more."""
 
@@ -45,7 +45,11 @@ class AsOfJoinOp:
         self._spec, self._rows_max = spec, context.rows_max
         self._residual = None if spec.residual is None else Predicate(spec.residual, spec.both)
         self._sides = (spec.left, spec.right)
-        self._waiting: list[RowStore] = [context.state(s.name) for s in self._sides]
+        is_judged = spec.slack_us is not None
+        self._waiting = [
+            WaitingRows(context.state(s.name), s.time, (s.slack_us or 0) if is_judged else None)
+            for s in self._sides
+        ]
         self._latest: Multimap = context.state("latest")
         self._added = 0
         self._ended: set[int] = set()
@@ -53,31 +57,20 @@ class AsOfJoinOp:
     @property
     def due(self) -> int | None:
         """The watermark that passes the next row of the left input."""
-        groups = self._waiting[0].groups()
-        if not groups:
-            return None
-        least = int(event_times(self._waiting[0].rows(groups[0]), self._spec.left.time).min())
-        return least + 1 + (self._spec.slack_us or 0)
+        least = self._waiting[0].least
+        return None if least is None else least + 1 + (self._spec.slack_us or 0)
 
     def on_batch(self, port: int, batch: Batch) -> Iterator[Output]:
         """Keep rows until the watermark has passed them; turn late ones away."""
-        assert batch.weight is None, "the planner puts this step on rows that stay"
         side = self._sides[port]
-        times = event_times(batch.frame, side.time)
-        frame = pick(batch.frame, list(side.columns))
-        if BEFORE in batch.frame.columns and self._spec.slack_us is not None:
-            before = batch.frame.get_column(BEFORE).fill_null(-(1 << 62)).to_numpy()
-            late = times < before - (side.slack_us or 0)
-            if late.any():
-                some = gather_rows(frame, np.flatnonzero(late))
-                yield Side(f"{LATE} {port + 1}", Batch(pick(some, list(side.shown))), some.height)
-                frame, times = gather_rows(frame, np.flatnonzero(~late)), times[~late]
+        frame, late = self._waiting[port].judged(batch, list(side.columns))
+        if late is not None:
+            yield Side(f"{LATE} {port + 1}", Batch(pick(late, list(side.shown))), late.height)
         if port == 1 or self._spec.kind == "inner":
             has_key = _has_key(frame, side)
             if has_key is not None:
-                frame, times = gather_rows(frame, np.flatnonzero(has_key)), times[has_key]
-        if len(times):
-            self._waiting[port].add(beside(frame, [numbers(GROUP, times // _SECOND)]))
+                frame = gather_rows(frame, np.flatnonzero(has_key))
+        self._waiting[port].hold(frame)
 
     def on_watermark(self, time: int) -> Iterator[Output]:
         """Join the rows that it has passed."""
@@ -89,11 +82,9 @@ class AsOfJoinOp:
         """Join all rows with a time before `until`, as many at once as fit a batch."""
         some: tuple[list[pl.DataFrame], list[pl.DataFrame]] = ([], [])
         count = 0
-        for group in sorted({g for store in self._waiting for g in store.groups()}):
-            if until is not None and group * _SECOND >= until:
-                break
-            for port, frames in enumerate(some):
-                frame = self._passed(port, group, until)
+        for second in sorted({s for rows in self._waiting for s in rows.seconds(until)}):
+            for rows, frames in zip(self._waiting, some, strict=True):
+                frame = rows.taken(second, until)
                 if frame is not None:
                     frames.append(frame)
                     count += frame.height
@@ -104,20 +95,6 @@ class AsOfJoinOp:
             yield from self._joined(*some)
         if until is not None and self._spec.reach is not None:
             self._expire(until - self._spec.reach)
-
-    def _passed(self, port: int, group: int, until: int | None) -> pl.DataFrame | None:
-        """The rows of a second with a time before `until`; the others go on waiting."""
-        store = self._waiting[port]
-        if group not in store.groups():
-            return None
-        frame = store.take(group)
-        if until is None or (group + 1) * _SECOND <= until:
-            return frame
-        is_open = event_times(frame, self._sides[port].time) >= until
-        if is_open.any():
-            store.add(gather_rows(frame, np.flatnonzero(is_open)))
-            frame = gather_rows(frame, np.flatnonzero(~is_open))
-        return frame if frame.height else None
 
     def _joined(self, left: list[pl.DataFrame], right: list[pl.DataFrame]) -> Iterator[Output]:
         """The left rows, joined with those that were kept and with the right rows between them."""

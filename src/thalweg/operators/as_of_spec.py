@@ -14,6 +14,7 @@ from thalweg.base.schema import Schema
 from thalweg.columnar.batch import OFFSET, SPLIT
 from thalweg.expr.nodes import Expr
 from thalweg.operators.limit import position_order
+from thalweg.operators.waiting_rows import GROUP
 from thalweg.plan.as_of import AsOfKind
 from thalweg.protocols.keeping import Keeping, watermark_passes
 from thalweg.protocols.operator import Context
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     # the operator's module loads the compiler, which a description must not
     from thalweg.operators.as_of import AsOfJoinOp
 
-GROUP = "__second"
 SINCE = "since"
 """What is kept of a row of the right input besides: its time."""
 

@@ -17,12 +17,12 @@ import numpy as np
 import polars as pl
 
 from thalweg.base.types import DataType
-from thalweg.columnar.batch import BEFORE, OFFSET, SPLIT, Batch
-from thalweg.columnar.eager import beside, gather_rows, numbers, pick, without
+from thalweg.columnar.batch import OFFSET, SPLIT, Batch
+from thalweg.columnar.eager import beside, pick, without
 from thalweg.expr.nodes import Aggregate, Column
-from thalweg.operators.event_times import event_times
 from thalweg.operators.limit import position_order
 from thalweg.operators.slider import Slider
+from thalweg.operators.waiting_rows import GROUP, SECOND, WaitingRows
 from thalweg.operators.windows import LATE
 from thalweg.plan.over import Frame, reads_places
 from thalweg.protocols.keeping import Keeping, watermark_passes
@@ -31,10 +31,8 @@ from thalweg.protocols.state import RowsSpec, RowStore, StateSpec
 
 Array = np.ndarray[Any, Any]
 
-_GROUP = "__second"
 _PORT = f"{LATE} over"
 """Not the port of a window step, which may follow in the same stage."""
-_SECOND = 1_000_000
 _SPARE = 4096
 
 
@@ -85,11 +83,11 @@ class OverSpec:
 
     def states(self) -> Iterable[StateSpec]:
         """The rows that the watermark has not passed, and those that rows to come look back at."""
-        pending = {**self.columns, _GROUP: pl.Int64()}
-        window = {**{n: self.columns[n] for n in self.kept}, _GROUP: pl.Int64()}
+        pending = {**self.columns, GROUP: pl.Int64()}
+        window = {**{n: self.columns[n] for n in self.kept}, GROUP: pl.Int64()}
         return [
-            RowsSpec("pending", pending, _GROUP, self.partition),
-            RowsSpec("window", window, _GROUP, self.partition),
+            RowsSpec("pending", pending, GROUP, self.partition),
+            RowsSpec("window", window, GROUP, self.partition),
         ]
 
     def keeps(self) -> Iterable[Keeping]:
@@ -133,7 +131,7 @@ class OverOp:
 
     def __init__(self, spec: OverSpec, context: Context) -> None:
         self._spec = spec
-        self._pending: RowStore = context.state("pending")
+        self._pending = WaitingRows(context.state("pending"), spec.order, spec.slack_us)
         self._window: RowStore = context.state("window")
         self._rows_max = context.rows_max
         self._names = list(spec.columns)
@@ -144,7 +142,7 @@ class OverOp:
         self._slider = Slider(self._spec)
         self._kept = 0
         for group in self._window.groups():
-            frame = without(self._window.rows(group), _GROUP)
+            frame = without(self._window.rows(group), GROUP)
             self._kept += frame.height
             self._slider.take(self._slider.ordered(frame))
         self._kept_least = self._kept
@@ -152,29 +150,16 @@ class OverOp:
     @property
     def due(self) -> int | None:
         """The watermark that passes the next row."""
-        groups = self._pending.groups()
-        if not groups:
-            return None
-        least = self._pending.rows(groups[0]).get_column(self._spec.order).to_physical().min()
-        assert isinstance(least, int), "a time is a number"
-        return least + 1 + (self._spec.slack_us or 0)
+        least = self._pending.least
+        return None if least is None else least + 1 + (self._spec.slack_us or 0)
 
     def on_batch(self, port: int, batch: Batch) -> Iterator[Output]:
         """Keep rows until the watermark has passed them; turn late ones away."""
         del port
-        assert batch.weight is None, "the planner puts this step on rows that stay"
-        times = event_times(batch.frame, self._spec.order)
-        frame = pick(batch.frame, self._names)
-        if BEFORE in batch.frame.columns and self._spec.slack_us is not None:
-            before = batch.frame.get_column(BEFORE).fill_null(-(1 << 62)).to_numpy()
-            late = times < before - self._spec.slack_us
-            if late.any():
-                some = gather_rows(frame, np.flatnonzero(late))
-                shown = without(some, SPLIT, OFFSET)
-                yield Side(_PORT, Batch(shown), shown.height)
-                frame, times = gather_rows(frame, np.flatnonzero(~late)), times[~late]
-        if len(times):
-            self._pending.add(beside(frame, [numbers(_GROUP, times // _SECOND)]))
+        frame, late = self._pending.judged(batch, self._names)
+        self._pending.hold(frame)
+        if late is not None:
+            yield Side(_PORT, Batch(without(late, SPLIT, OFFSET)), late.height)
 
     def on_watermark(self, time: int) -> Iterator[Output]:
         """Emit the rows that it has passed."""
@@ -184,27 +169,17 @@ class OverOp:
 
     def _close(self, until: int | None) -> Iterator[Output]:
         """Emit all rows with a time before `until`."""
-        for group in self._pending.groups():
-            if until is not None and group * _SECOND >= until:
-                break
-            frame = self._pending.take(group)
-            if until is not None and (group + 1) * _SECOND > until:
-                times = event_times(frame, self._spec.order)
-                open_ = times >= until
-                if open_.any():
-                    self._pending.add(gather_rows(frame, np.flatnonzero(open_)))
-                    frame = gather_rows(frame, np.flatnonzero(~open_))
-            if frame.height:
-                yield from self._emit(frame)
+        for frame in self._pending.passed(until):
+            yield from self._emit(frame)
         if until is not None:
             self._forget(until)
 
     def _emit(self, frame: pl.DataFrame) -> Iterator[Output]:
         frame = self._slider.ordered(frame)
         results = self._slider.results(self._slider.take(frame))
-        self._window.add(pick(frame, [*self._spec.kept, _GROUP]))
+        self._window.add(pick(frame, [*self._spec.kept, GROUP]))
         self._kept += frame.height
-        made = beside(without(frame, _GROUP), results)
+        made = beside(without(frame, GROUP), results)
         yield from Batch(made).slices(self._rows_max)
 
     def _forget(self, until: int) -> None:
@@ -218,7 +193,7 @@ class OverOp:
             return
         self._slider.expire(until - reach)
         for group in self._window.groups():
-            if (group + 1) * _SECOND > until - reach:
+            if (group + 1) * SECOND > until - reach:
                 break
             self._kept -= self._window.take(group).height
         if self._slider.remembered > 2 * self._kept + _SPARE:

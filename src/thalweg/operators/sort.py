@@ -10,21 +10,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-import numpy as np
 import polars as pl
 
-from thalweg.columnar.batch import BEFORE, Batch
-from thalweg.columnar.eager import below, beside, gather_rows, numbers, pick
+from thalweg.columnar.batch import Batch
+from thalweg.columnar.eager import below, pick
 from thalweg.operators.changelog import in_order
-from thalweg.operators.event_times import event_times
+from thalweg.operators.waiting_rows import GROUP, WaitingRows
 from thalweg.operators.windows import LATE
 from thalweg.plan.nodes import SortKey
 from thalweg.protocols.keeping import Keeping, late_by, watermark_passes
 from thalweg.protocols.operator import Context, Output, Side
-from thalweg.protocols.state import RowsSpec, RowStore, StateSpec
-
-_GROUP = "__second"
-_SECOND = 1_000_000
+from thalweg.protocols.state import RowsSpec, StateSpec
 
 
 @dataclass(frozen=True)
@@ -50,7 +46,7 @@ class SortSpec:
 
     def states(self) -> Iterable[StateSpec]:
         """The rows that wait, by the second of their time."""
-        return [RowsSpec("rows", {**self.columns, _GROUP: pl.Int64()}, _GROUP)]
+        return [RowsSpec("rows", {**self.columns, GROUP: pl.Int64()}, GROUP)]
 
     def keeps(self) -> Iterable[Keeping]:
         """Rows that wait."""
@@ -80,32 +76,22 @@ class SortOp:
 
     def __init__(self, spec: SortSpec, context: Context) -> None:
         self._spec, self._rows_max = spec, context.rows_max
-        self._rows: RowStore = context.state("rows")
+        self._names = list(spec.columns)
+        self._rows = WaitingRows(context.state("rows"), spec.time, spec.slack_us)
 
     @property
     def due(self) -> int | None:
         """The watermark that passes the next row."""
-        groups = self._rows.groups()
-        if not groups:
-            return None
-        least = int(event_times(self._rows.rows(groups[0]), self._spec.time).min())
-        return least + 1 + self._spec.slack_us
+        least = self._rows.least
+        return None if least is None else least + 1 + self._spec.slack_us
 
     def on_batch(self, port: int, batch: Batch) -> Iterator[Output]:
         """Keep rows; turn late ones away."""
         del port
-        assert batch.weight is None, "the planner puts this step on rows that stay"
-        times = event_times(batch.frame, self._spec.time)
-        frame = pick(batch.frame, list(self._spec.columns))
-        if BEFORE in batch.frame.columns:
-            before = batch.frame.get_column(BEFORE).fill_null(-(1 << 62)).to_numpy()
-            late = times < before - self._spec.slack_us
-            if late.any():
-                some = gather_rows(frame, np.flatnonzero(late))
-                yield Side(f"{LATE} sort", Batch(some), some.height)
-                frame, times = gather_rows(frame, np.flatnonzero(~late)), times[~late]
-        if frame.height:
-            self._rows.add(beside(frame, [numbers(_GROUP, times // _SECOND)]))
+        frame, late = self._rows.judged(batch, self._names)
+        self._rows.hold(frame)
+        if late is not None:
+            yield Side(f"{LATE} sort", Batch(late), late.height)
 
     def on_watermark(self, time: int) -> Iterator[Output]:
         """Give the rows that it has passed."""
@@ -114,25 +100,13 @@ class SortOp:
     def _given(self, until: int | None) -> Iterator[Output]:
         """All rows with a time before `until`, as many at once as fit a batch."""
         some: list[pl.DataFrame] = []
-        for group in self._rows.groups():
-            if until is not None and group * _SECOND >= until:
-                break
-            some += self._passed(group, until)
+        for frame in self._rows.passed(until):
+            some.append(pick(frame, self._names))
             if sum(f.height for f in some) >= self._rows_max:
                 yield from self._ordered(some)
                 some = []
         if some:
             yield from self._ordered(some)
-
-    def _passed(self, group: int, until: int | None) -> list[pl.DataFrame]:
-        """The rows of a second with a time before `until`; the others go on waiting."""
-        frame = self._rows.take(group)
-        if until is not None and (group + 1) * _SECOND > until:
-            is_open = event_times(frame, self._spec.time) >= until
-            if is_open.any():
-                self._rows.add(gather_rows(frame, np.flatnonzero(is_open)))
-                frame = gather_rows(frame, np.flatnonzero(~is_open))
-        return [pick(frame, list(self._spec.columns))] if frame.height else []
 
     def _ordered(self, some: list[pl.DataFrame]) -> Iterator[Output]:
         yield from Batch(in_order(below(some), self._spec.order)).slices(self._rows_max)

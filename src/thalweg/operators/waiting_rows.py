@@ -1,0 +1,83 @@
+"""Hold rows until the watermark has passed their time, and turn away those that come after that.
+
+Used by: operators that take rows in the order of event time (over.py, sort.py, as_of.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from thalweg.columnar.batch import BEFORE, Batch
+from thalweg.columnar.eager import beside, gather_rows, numbers, pick
+from thalweg.operators.event_times import event_times
+from thalweg.protocols.state import RowStore
+
+Array = np.ndarray[Any, Any]
+
+GROUP = "__second"
+"""The column by which the rows are kept: the second of their time."""
+SECOND = 1_000_000
+
+
+class WaitingRows:
+    """The rows that wait.
+
+    Args:
+        store: keeps them, by `GROUP`.
+        time: the column of their event time.
+        slack_us: how far it may lag behind the watermark; None: nothing is known of it, and no row is late.
+    """
+
+    def __init__(self, store: RowStore, time: str, slack_us: int | None) -> None:
+        self._store, self._time, self._slack_us = store, time, slack_us
+
+    @property
+    def least(self) -> int | None:
+        """The time of the next row; None if none waits."""
+        groups = self._store.groups()
+        return int(event_times(self._store.rows(groups[0]), self._time).min()) if groups else None
+
+    def judged(self, batch: Batch, names: Sequence[str]) -> tuple[pl.DataFrame, pl.DataFrame | None]:
+        """These columns of the rows of a batch that are in time, and of those that are late, if any are."""
+        assert batch.weight is None, "the planner puts such steps on rows that stay"
+        frame = pick(batch.frame, list(names))
+        if BEFORE not in batch.frame.columns or self._slack_us is None:
+            return frame, None
+        before = batch.frame.get_column(BEFORE).fill_null(-(1 << 62)).to_numpy()
+        is_late = event_times(frame, self._time) < before - self._slack_us
+        if not is_late.any():
+            return frame, None
+        return gather_rows(frame, np.flatnonzero(~is_late)), gather_rows(frame, np.flatnonzero(is_late))
+
+    def hold(self, frame: pl.DataFrame) -> None:
+        """Rows wait from now on."""
+        if frame.height:
+            seconds = event_times(frame, self._time) // SECOND
+            self._store.add(beside(frame, [numbers(GROUP, seconds)]))
+
+    def seconds(self, until: int | None) -> list[int]:
+        """The seconds in which there may be rows with a time before `until` (None: all), ascending."""
+        return [g for g in self._store.groups() if until is None or g * SECOND < until]
+
+    def taken(self, second: int, until: int | None) -> pl.DataFrame | None:
+        """The rows of a second with a time before `until`, if there are any; they wait no more."""
+        if second not in self._store.groups():
+            return None
+        frame = self._store.take(second)
+        if until is not None and (second + 1) * SECOND > until:
+            is_open = event_times(frame, self._time) >= until
+            if is_open.any():
+                self._store.add(gather_rows(frame, np.flatnonzero(is_open)))
+                frame = gather_rows(frame, np.flatnonzero(~is_open))
+        return frame if frame.height else None
+
+    def passed(self, until: int | None) -> Iterator[pl.DataFrame]:
+        """The rows with a time before `until` (None: all), second by second; they wait no more."""
+        for second in self.seconds(until):
+            frame = self.taken(second, until)
+            if frame is not None:
+                yield frame
