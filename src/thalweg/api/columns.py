@@ -10,10 +10,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NoReturn, TypeAlias
 
-from thalweg.api.expressions import Expression, IntoColumn, Value, operand
+from thalweg.api.expressions import Expression, HasPlan, IntoColumn, Value, operand
 from thalweg.api.types import check_name
 from thalweg.errors import PlanError
 from thalweg.expr.nodes import Column, Expr, Named
+from thalweg.plan.nodes import Plan
 
 Names: TypeAlias = "IntoColumn | Sequence[IntoColumn]"
 """One column by name, or several."""
@@ -61,11 +62,42 @@ def column_name(value: IntoColumn) -> str:
 
 def column_names(given: Names) -> tuple[str, ...]:
     """The names of columns that are there already."""
-    return tuple(map(column_name, [given] if isinstance(given, (str, Expression)) else given))
+    return tuple(map(column_name, listed(given)))
+
+
+def listed(given: Names) -> Sequence[IntoColumn]:
+    """Several columns, or one as a list."""
+    if isinstance(given, str) or not isinstance(given, Iterable):
+        return [given]
+    return tuple(given)
+
+
+def plan_of(other: object) -> Plan:
+    """The plan of another dataset; anything else is an error."""
+    if isinstance(other, HasPlan):
+        return other.plan
+    raise PlanError(
+        f"a dataset is needed here, not a value of Python type {type(other).__name__}",
+        code="plan-no-dataset",
+        expected="what session.table(name), session.sql(text), session.read_… or session.from_… give",
+        hint="session.from_polars(frame) makes a dataset of a frame; session.from_iter(rows, schema) of rows",
+    )
+
+
+def row_count(number: object, what: str) -> int:
+    """A number of rows; what is no whole number is an error."""
+    if isinstance(number, bool) or not isinstance(number, int):
+        raise PlanError(
+            f"{what} is a whole number, not a value of Python type {type(number).__name__}",
+            code="plan-negative-limit",
+            found=repr(number),
+        )
+    return number
 
 
 def _refuse(value: object) -> NoReturn:
-    operand(value)  # type: ignore[arg-type]  # names the values that can never be in an expression
+    if not isinstance(value, (list, tuple)):
+        operand(value)  # type: ignore[arg-type]  # names the values that can never be in an expression
     raise PlanError(
         f"{value!r} is no column",
         code="plan-no-column",

@@ -17,7 +17,7 @@ from typing import Any, Literal
 
 import polars as pl
 
-from thalweg.api.columns import Names, column, column_name, column_names, columns
+from thalweg.api.columns import Names, column, column_name, column_names, columns, plan_of, row_count
 from thalweg.api.expressions import Expression, IntoColumn, Value, all_of
 from thalweg.api.frame_functions import Row, frame_function, row_function
 from thalweg.api.grouping import GroupedDataset, WindowedDataset
@@ -192,8 +192,7 @@ class Dataset(Ordered):
 
     def union(self, *others: Dataset) -> Dataset:
         """All rows of this and others; columns are matched by their order."""
-        plans = [o.plan for o in others]
-        return self._step(lambda: build.union_all([self.plan, *plans]), *plans)
+        return self._step(lambda: build.union_all([self.plan, *map(plan_of, others)]), *others)
 
     def intersect(self, other: Dataset, *, copies: bool = False) -> Dataset:
         """The rows that this and another have; columns are matched by their order, NULL equals NULL.
@@ -202,7 +201,7 @@ class Dataset(Ordered):
             other: with columns of the same types.
             copies: whether a row comes as often as both have it, instead of once (`INTERSECT ALL`).
         """
-        return self._step(lambda: self._matched("intersect", other, copies=copies), other.plan)
+        return self._step(lambda: self._matched("intersect", other, copies=copies), other)
 
     def except_(self, other: Dataset, *, copies: bool = False) -> Dataset:
         """The rows that this has and another has not; see `intersect`.
@@ -211,10 +210,10 @@ class Dataset(Ordered):
             other: with columns of the same types.
             copies: whether each row of `other` takes one away, instead of all equal ones (`EXCEPT ALL`).
         """
-        return self._step(lambda: self._matched("except", other, copies=copies), other.plan)
+        return self._step(lambda: self._matched("except", other, copies=copies), other)
 
     def _matched(self, kind: Literal["intersect", "except"], other: Dataset, *, copies: bool) -> Plan:
-        return intersect_or_except(kind, self.plan, other.plan, copies=copies)
+        return intersect_or_except(kind, self.plan, plan_of(other), copies=copies)
 
     def join(self, other: Dataset, on: Names = (), how: How = "inner", *, suffix: str = "_right") -> Dataset:
         """Rows of this and another dataset put together where they belong together.
@@ -240,8 +239,8 @@ class Dataset(Ordered):
         """
         may_broadcast = self.session.may_broadcast
         return self._step(
-            lambda: join_plans(self.plan, other.plan, on, how, suffix, may_broadcast=may_broadcast),
-            other.plan,
+            lambda: join_plans(self.plan, plan_of(other), on, how, suffix, may_broadcast=may_broadcast),
+            other,
         )
 
     def join_asof(
@@ -277,12 +276,12 @@ class Dataset(Ordered):
             >>> trades.join_asof(quotes, "at", by="of").select("price").to_polars().sort("price").rows()
             [(5,), (6,)]
         """
-        reach = None if tolerance is None else microseconds(tolerance)
 
         def make() -> Plan:
-            return join_latest(self.plan, other.plan, on, by, how, reach=reach, suffix=suffix)
+            reach = None if tolerance is None else microseconds(tolerance)
+            return join_latest(self.plan, plan_of(other), on, by, how, reach=reach, suffix=suffix)
 
-        return self._step(make, other.plan)
+        return self._step(make, other)
 
     def late(self, side: Literal["left", "right"] = "left") -> Dataset:
         """The rows of one side of a join in time that came too late for it, with their split and position.
@@ -319,7 +318,7 @@ class Dataset(Ordered):
             [('a', 2, 3), ('b', 5, None)]
         """
         return self._step(
-            lambda: join_plans(self.plan, table.plan, on, how, suffix, looks_up=True), table.plan
+            lambda: join_plans(self.plan, plan_of(table), on, how, suffix, looks_up=True), table
         )
 
     def limit(self, n: int, offset: int = 0) -> Dataset:
@@ -333,7 +332,7 @@ class Dataset(Ordered):
             >>> rows.sort("v").limit(2).collect().rows()
             [(1,), (3,)]
         """
-        return self._step(lambda: limited(self.plan, n, offset))
+        return self._step(lambda: limited(self.plan, row_count(n, "n"), row_count(offset, "offset")))
 
     def distinct(self) -> Dataset:
         """Each row once."""

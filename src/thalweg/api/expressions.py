@@ -23,7 +23,7 @@ import polars as pl
 from thalweg.api.namespaces import Lists, Maps, Texts, Times
 from thalweg.api.place import caller, located
 from thalweg.api.types import TypeLike, check_name, data_type
-from thalweg.errors import PlanError
+from thalweg.errors import PlanError, TypeMismatch
 from thalweg.expr.literals import literal_of
 from thalweg.expr.nodes import Aggregate, Call, Cast, Column, Expr, Literal, QueryCall
 from thalweg.expr.subscript import FROM_0
@@ -207,6 +207,14 @@ class Expression:
         """
         if isinstance(values, HasPlan):
             return Expression(QueryCall("in", values.plan, (self.expr,)))
+        if isinstance(values, (str, bytes)) or not isinstance(values, Iterable):
+            raise TypeMismatch(
+                "is_in needs a list of values, or a dataset of one column",
+                code="expr-no-list",
+                where=caller(),
+                found=repr(values),
+                hint="a list may hold one value: [value]",
+            )
         return self.call("in", *values)
 
     def between(self, low: Operand, high: Operand) -> Expression:

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import Literal, TypeAlias, get_args
 
-from thalweg.api.columns import Names, column
-from thalweg.api.expressions import Expression, IntoColumn, all_of
+from thalweg.api.columns import Names, column, listed
+from thalweg.api.expressions import IntoColumn, all_of
 from thalweg.base.schema import unknown_column
 from thalweg.errors import PlanError, did_you_mean
 from thalweg.expr.nodes import Call, Column, Expr, Named
@@ -112,7 +112,7 @@ def _kind(how: str) -> JoinKind:
 def _split(on: Names) -> tuple[list[str], list[Expr]]:
     names: list[str] = []
     conditions: list[Expr] = []
-    for each in [on] if isinstance(on, (str, Expression)) else on:
+    for each in listed(on):
         found = column(each).expr
         if isinstance(found, Column):
             names.append(found.name)

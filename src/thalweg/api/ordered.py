@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Self
 
-from thalweg.api.columns import Names, column_names, columns
+from thalweg.api.columns import Names, column_names, columns, plan_of, row_count
 from thalweg.api.expressions import Expression
 from thalweg.api.ordering import OrderBy, Span, checked_rows, reach_of, sort_keys
 from thalweg.api.place import caller, located, stamped
@@ -30,12 +30,12 @@ _NUMBER = f"{SYSTEM_PREFIX}number"
 class Ordered(Results):
     """Rows that can be put in an order."""
 
-    def _step(self, make: Callable[[], Plan], *others: Plan) -> Self:
+    def _step(self, make: Callable[[], Plan], *others: object) -> Self:
         """A dataset one step further; the step and its mistakes get the place of the caller."""
         place = caller()
         with located(place):
             made = make()
-        return replace(self, plan=stamped(made, place, (self.plan, *others)))
+        return replace(self, plan=stamped(made, place, (self.plan, *map(plan_of, others))))
 
     def sort(self, by: OrderBy, *, descending: bool = False) -> Self:
         """All rows in an order, which is that of what is collected or written next.
@@ -107,7 +107,7 @@ class Ordered(Results):
         """
 
         def make() -> Plan:
-            if n < 1:
+            if row_count(n, "n") < 1:
                 raise PlanError("the first rows are at least one", code="plan-negative-limit", found=str(n))
             if offset:
                 if with_ties or column_names(partition):

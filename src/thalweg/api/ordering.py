@@ -11,7 +11,7 @@ from types import NoneType
 from typing import TypeAlias
 
 from thalweg.api.columns import column_name
-from thalweg.api.expressions import Expression, IntoColumn
+from thalweg.api.expressions import IntoColumn
 from thalweg.base.durations import microseconds
 from thalweg.errors import PlanError
 from thalweg.plan.nodes import SortKey
@@ -54,7 +54,7 @@ def sort_keys(by: OrderBy, *, descending: bool) -> tuple[SortKey, ...]:
         >>> [str(k) for k in sort_keys(["a", asc("b")], descending=True)]
         ['a DESC', 'b']
     """
-    given = [by] if isinstance(by, (str, Expression, SortKey)) else by
+    given = by if isinstance(by, Sequence) and not isinstance(by, str) else [by]
     return tuple(k if isinstance(k, SortKey) else SortKey(column_name(k), descending) for k in given)
 
 

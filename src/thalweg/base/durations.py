@@ -40,7 +40,7 @@ def microseconds(value: str | timedelta) -> int:
         value: a `timedelta`, or numbers with units: us, ms, s, m (or min), h, d.
 
     Raises:
-        ConfigError: `config-duration` for a text that is no duration.
+        ConfigError: `config-duration` for a text that is no duration, and for what is not a text.
 
     Example:
         >>> microseconds("1m30s")
@@ -48,6 +48,8 @@ def microseconds(value: str | timedelta) -> int:
     """
     if isinstance(value, timedelta):
         return value // timedelta(microseconds=1)
+    if not isinstance(value, str):
+        raise _no_span(repr(value))
     total, at = 0.0, 0
     text = value.strip().lower()
     while at < len(text):
@@ -57,13 +59,17 @@ def microseconds(value: str | timedelta) -> int:
         total += float(found[1]) * _UNITS[found[2]]
         at = found.end()
     if at < len(text) or not text:
-        raise ConfigError(
-            f'"{value}" is not a span of time',
-            code="config-duration",
-            expected="a number and a unit, such as 10s, 500ms, 1h30m",
-            choices=["us", "ms", "s", "m", "h", "d"],
-        )
+        raise _no_span(f'"{value}"')
     return round(total)
+
+
+def _no_span(given: str) -> ConfigError:
+    return ConfigError(
+        f"{given} is not a span of time",
+        code="config-duration",
+        expected="a number and a unit, such as 10s, 500ms, 1h30m",
+        choices=["us", "ms", "s", "m", "h", "d"],
+    )
 
 
 def from_iso(text: str) -> int | None:

@@ -22,7 +22,7 @@ from thalweg.errors import Span
 from thalweg.expr import registry
 from thalweg.expr.casts import build_cast, cast_failure
 from thalweg.expr.infer import type_of
-from thalweg.expr.nodes import Call, Cast, Column, Expr, Literal, PythonCall, transform, walk
+from thalweg.expr.nodes import Call, Cast, Column, Expr, Literal, PythonCall, as_written, walk
 from thalweg.expr.python import build_python_call
 
 
@@ -141,12 +141,8 @@ class _Compiler:
             return
         both = mask if guard is None else mask & guard
         made = {c.name: c.written for c in walk(expr) if isinstance(c, Column) and c.written is not None}
-        text = str(transform(expr, _as_written))
+        text = str(as_written(expr))
         self.checks.append(Check(both.fill_null(value=False), code, message, text, expr.span, made))
-
-
-def _as_written(expr: Expr) -> Expr:
-    return expr if not isinstance(expr, Column) or expr.written is None else Column(expr.written)
 
 
 def _both(a: pl.Expr | None, b: pl.Expr | None) -> pl.Expr | None:

@@ -18,7 +18,7 @@ from thalweg.base.types import BOOLEAN, INT32, NULL, DataType, Integer
 from thalweg.errors import PlanError, TypeMismatch, UserError
 from thalweg.expr import aggregates, collected, functions, placed, registry, statistics
 from thalweg.expr.casts import can_cast
-from thalweg.expr.nodes import Aggregate, Call, Cast, Column, Expr, Literal, PythonCall, QueryCall
+from thalweg.expr.nodes import Aggregate, Call, Cast, Column, Expr, Literal, PythonCall, QueryCall, as_written
 from thalweg.expr.python import check_arguments
 from thalweg.expr.subscript import SUBSCRIPTS, meant
 
@@ -109,7 +109,7 @@ def _resolve_call(expr: Call, args: tuple[Expr, ...], types: tuple[DataType, ...
             code="expr-wrong-type",
             where=expr.span,
             expected=function.takes,
-            found=f"{expr} with ({found})",
+            found=f"{as_written(expr)} with ({found})",
         )
     cast = tuple(coerce(a, t, want) for a, t, want in zip(args, types, signature.args, strict=True))
     return replace(expr, function=function.name, args=cast), signature.result
@@ -122,7 +122,7 @@ def _check_constants(expr: Call, function: registry.Function, values: Sequence[A
                 f'argument {i + 1} of "{function.name}" must be a constant',
                 code="expr-not-constant",
                 where=expr.span,
-                found=str(expr.args[i]),
+                found=str(as_written(expr.args[i])),
             )
 
 
@@ -150,7 +150,7 @@ def _resolve_cast(expr: Cast, arg: Expr, held: DataType) -> tuple[Expr, DataType
             f"a value of type {held} cannot become {expr.type}",
             code="expr-no-cast",
             where=expr.span,
-            found=str(expr),
+            found=str(as_written(expr)),
         )
     return replace(expr, arg=arg), expr.type
 
@@ -172,7 +172,7 @@ def _resolve_aggregate(
                 f'only the first argument of "{entry.name}" can differ from row to row',
                 code="expr-not-constant",
                 where=arg.span or expr.span,
-                found=str(arg),
+                found=str(as_written(arg)),
             )
     signature = entry.infer(types[:count])
     if signature is None:

@@ -228,6 +228,20 @@ def walk(expr: Expr) -> Iterator[Expr]:
         yield from walk(child)
 
 
+def as_written(expr: Expr) -> Expr:
+    """The expression as messages show it: columns that the engine made are what the user wrote.
+
+    Example:
+        >>> str(as_written(Call("+", (Column("__value0", written="(SELECT 1)"), Column("a")))))
+        '((SELECT 1) + a)'
+    """
+    return transform(expr, _written)
+
+
+def _written(expr: Expr) -> Expr:
+    return expr if not isinstance(expr, Column) or expr.written is None else Column(expr.written)
+
+
 def transform(expr: Expr, change: Callable[[Expr], Expr]) -> Expr:
     """The expression with `change` applied to every node, children first."""
     old = expr.children

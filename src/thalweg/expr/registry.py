@@ -15,6 +15,7 @@ from typing import Any
 
 import polars as pl
 
+from thalweg.base.schema import SYSTEM_PREFIX
 from thalweg.base.types import DataType
 from thalweg.errors import Span, TypeMismatch, did_you_mean
 
@@ -115,8 +116,8 @@ def register(function: Function) -> Function:
 
 
 def names() -> tuple[str, ...]:
-    """Every name that can be called, sorted."""
-    return tuple(sorted(_functions))
+    """Every name that users can call, sorted."""
+    return tuple(sorted(n for n in _functions if not n.startswith(SYSTEM_PREFIX)))
 
 
 def all_functions() -> tuple[Function, ...]:

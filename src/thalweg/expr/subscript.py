@@ -11,7 +11,7 @@ from __future__ import annotations
 from thalweg.base.types import INT32, NULL, STRING, DataType, Integer, List, Map, Struct
 from thalweg.errors import PlanError, TypeMismatch
 from thalweg.expr import registry
-from thalweg.expr.nodes import Call, Expr, Literal
+from thalweg.expr.nodes import Call, Expr, Literal, as_written
 
 FROM_0, FROM_1 = "[0]", "[1]"
 """The names of the calls: by the number of a list's first item."""
@@ -46,7 +46,7 @@ def meant(expr: Call, held: DataType, key: DataType) -> Call:
         code="expr-subscript",
         where=expr.span,
         expected=expected,
-        found=f"{expr} with ({held}, {key})",
+        found=f"{as_written(expr)} with ({held}, {key})",
     )
 
 

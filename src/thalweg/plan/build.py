@@ -19,7 +19,7 @@ from thalweg.errors import PlanError, Span, TypeMismatch
 from thalweg.expr.aggregates import lookup
 from thalweg.expr.casts import common_type
 from thalweg.expr.infer import coerce, resolve
-from thalweg.expr.nodes import Aggregate, Column, Expr, Literal, Named, walk
+from thalweg.expr.nodes import Aggregate, Column, Expr, Literal, Named, as_written, walk
 from thalweg.plan.nodes import (
     WINDOW_END,
     WINDOW_START,
@@ -59,7 +59,7 @@ def filter_rows(plan: Plan, condition: Expr, *, clause: str = "WHERE") -> Plan:
             f"{clause} needs a condition, not a value of type {held}",
             code="plan-not-a-condition",
             where=condition.span,
-            found=str(condition),
+            found=str(as_written(condition)),
         )
     return Filter(plan, resolved)
 

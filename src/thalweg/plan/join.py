@@ -22,6 +22,7 @@ from thalweg.expr.nodes import (
     Literal,
     Named,
     PythonCall,
+    as_written,
     columns_of,
     conjunction,
     conjuncts,
@@ -88,7 +89,7 @@ def checked(condition: Expr, both: Schema, clause: str) -> Expr:
             f"{clause} needs a condition, not a value of type {held}",
             code="plan-not-a-condition",
             where=condition.span,
-            found=str(condition),
+            found=str(as_written(condition)),
         )
     return resolved
 

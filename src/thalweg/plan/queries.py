@@ -92,7 +92,7 @@ def _with_partners(plan: Plan, part: QueryCall) -> Plan:
     """The rows whose value is among those of a query."""
     name = _free(plan, part.query, "item")
     right = build.project(part.query, [Named(name, Column(_only(part)))])
-    equality = Call("=", (part.args[0], Column(name)), span=part.span)
+    equality = Call("=", (part.args[0], Column(name, written=_only(part))), span=part.span)
     return join(plan, right, "semi", equality, clause="is_in")
 
 
@@ -132,7 +132,8 @@ class _Columns:
         found, nulls, item = (_free(self.plan, call.query, word) for word in ("found", "nulls", "item"))
         right = build.project(call.query, [Named(item, Column(_only(call)))])
         both = Schema((*self.plan.schema.fields, *right.schema.fields))
-        equality, _ = resolve(Call("=", (call.args[0], Column(item)), span=call.span), both)
+        other = Column(item, written=_only(call))
+        equality, _ = resolve(Call("=", (call.args[0], other), span=call.span), both)
         value, wanted = equality.children
         right = build.project(right, [Named(item, wanted)])
         self._add(attach.with_nulls(right, item, (), nulls))

@@ -36,8 +36,7 @@ class SessionSpec:
             raise PlanError(
                 "the gap of a session must be longer than nothing",
                 code="plan-window-size",
-                where="session window",
-                found=f"{self.gap_us} µs",
+                found=f"gap {shown(self.gap_us)}",
             )
 
     def __str__(self) -> str:

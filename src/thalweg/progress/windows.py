@@ -218,13 +218,13 @@ def _check_spec(spec: WindowSpec) -> None:
     """Refuse windows that don't cover the time axis or don't fit their kind."""
     if spec.size_us <= 0 or spec.slide_us <= 0:
         name, found = ("size", spec.size_us) if spec.size_us <= 0 else ("slide", spec.slide_us)
-        raise _refusal(spec, "size", f"the {name} of a window must be longer than nothing", f"{found} µs")
+        raise _refusal(spec, "size", f"the {name} of a window must be longer than nothing", shown(found))
     if spec.slide_us > spec.size_us:
         raise _refusal(
             spec,
             "slide",
             "the slide of a window is longer than its size, so rows between windows would belong to none",
-            f"size {spec.size_us} µs, slide {spec.slide_us} µs",
+            f"size {shown(spec.size_us)}, slide {shown(spec.slide_us)}",
             hint="make the slide at most the size, or filter those rows out and use a longer size",
         )
     if spec.kind == "tumbling" and spec.slide_us != spec.size_us:
@@ -232,7 +232,7 @@ def _check_spec(spec: WindowSpec) -> None:
             spec,
             "slide",
             "tumbling windows lie back to back and take no slide of their own",
-            f"size {spec.size_us} µs, slide {spec.slide_us} µs",
+            f"size {shown(spec.size_us)}, slide {shown(spec.slide_us)}",
             hint="use hopping windows",
         )
     if spec.kind == "cumulating" and spec.size_us % spec.slide_us:
@@ -240,9 +240,9 @@ def _check_spec(spec: WindowSpec) -> None:
             spec,
             "step",
             "the size of cumulating windows must be a whole number of steps",
-            f"size {spec.size_us} µs, step {spec.slide_us} µs",
+            f"size {shown(spec.size_us)}, step {shown(spec.slide_us)}",
         )
 
 
 def _refusal(spec: WindowSpec, part: str, message: str, found: str, hint: str | None = None) -> PlanError:
-    return PlanError(message, code=f"plan-window-{part}", where=f"{spec.kind} window", found=found, hint=hint)
+    return PlanError(message, code=f"plan-window-{part}", found=f"{spec.kind} window, {found}", hint=hint)

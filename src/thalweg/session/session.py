@@ -108,7 +108,11 @@ class Session(Inputs):
 
     def create_view(self, name: str, dataset: Dataset, *, replace: bool = False) -> None:
         """Name a dataset, so that SQL can read it."""
-        self.catalog.add_view(name, dataset.plan, replace=replace)
+        from thalweg.api.columns import plan_of
+        from thalweg.api.place import caller, located
+
+        with located(caller()):
+            self.catalog.add_view(name, plan_of(dataset), replace=replace)
 
     def create_function(self, function: Any, name: str | None = None) -> None:
         """Name a user's function (made with `udf`), so that SQL can call it."""

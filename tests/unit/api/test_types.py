@@ -26,8 +26,10 @@ _NAMES = st.from_regex(r"[A-Za-z_][A-Za-z0-9_]{0,5}", fullmatch=True)
 
 
 def _nested(inner: st.SearchStrategy[t.DataType]) -> st.SearchStrategy[t.DataType]:
-    fields = st.dictionaries(_NAMES, inner, min_size=1, max_size=3)
-    rows = fields.map(lambda f: t.Struct(tuple(t.Field(n, held) for n, held in f.items())))
+    field = st.builds(t.Field, _NAMES, inner)
+    # names that differ by their case only would be one in small letters
+    fields = st.lists(field, min_size=1, max_size=3, unique_by=lambda f: f.name.lower())
+    rows = fields.map(lambda f: t.Struct(tuple(f)))
     return st.one_of(inner.map(t.List), st.tuples(inner, inner).map(lambda p: t.Map(*p)), rows)
 
 

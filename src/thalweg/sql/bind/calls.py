@@ -140,6 +140,13 @@ def _unknown(node: exp.Expr, name: str) -> SqlError:
     lower = name.lower()
     if lower in _CLOCKS_LATER or lower.endswith("_proctime"):
         return problems.not_yet(f"{name.upper()} is", span_of(node), hint=_TIMES_NEED)
+    if lower in ("row_number", "rank", "dense_rank"):
+        return problems.meaning(
+            f"{name.upper()}() needs OVER",
+            span_of(node),
+            code="sql-missing-order",
+            expected=f"{name.upper()}() OVER (PARTITION BY … ORDER BY …)",
+        )
     if lower in AGGREGATES_LATER:
         return problems.not_yet(f"{name.upper()} is", span_of(node))
     if lower in FUNCTIONS_LATER:

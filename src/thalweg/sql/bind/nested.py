@@ -69,7 +69,8 @@ class BoundQuery:
         """A value and the query's only column, both of the type in which they can be compared."""
         item = self.only("IN takes a query of one column, not", place, "sql-in-columns")
         both = Schema((*known.fields, *self.plan.schema.fields))
-        equality, _ = resolve(Call("=", (value, Column(item)), span=span_of(place)), both)
+        other = Column(item, written=self.names[0])
+        equality, _ = resolve(Call("=", (value, other), span=span_of(place)), both)
         value, wanted = equality.children
         # converted first: what is equal then is one value
         items = [*(Named(n, Column(n)) for n in self.by), Named(item, wanted)]

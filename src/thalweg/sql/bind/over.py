@@ -17,6 +17,7 @@ from thalweg.plan.over import RANKED, SHIFTED, Frame, over
 from thalweg.sql import problems
 from thalweg.sql.bind import literals
 from thalweg.sql.bind.calls import function_name
+from thalweg.sql.bind.later import AGGREGATES_LATER
 from thalweg.sql.bind.ranks import sort_key, window_of
 from thalweg.sql.grammar.tree import IntervalLiteral
 from thalweg.sql.source import span_of
@@ -53,7 +54,7 @@ class Sliding:
         arguments = [_read(next(columns), is_first=i == 0) for i, _ in enumerate(self.arguments)]
         if self.number is not None:
             arguments.insert(1, self.number)
-        call = Aggregate(self.function, tuple(arguments), self.is_distinct)
+        call = Aggregate(self.function, tuple(arguments), self.is_distinct, span=span_of(self.node))
         if self.condition is not None:
             call = replace(call, filter=_read(next(columns)))
         where = span_of(self.node)
@@ -74,6 +75,8 @@ def sliding(node: exp.Expr, named: Mapping[str, exp.Expr]) -> Sliding:
     if not isinstance(call, exp.Anonymous):
         raise problems.not_yet("OVER behind this is", span_of(node))
     name = function_name(call)
+    if name.lower() in AGGREGATES_LATER:
+        raise problems.not_yet(f"{name.upper()} is", span_of(node))
     arguments = tuple(call.expressions)
     is_distinct = bool(arguments) and isinstance(arguments[0], exp.Distinct)
     if is_distinct:
