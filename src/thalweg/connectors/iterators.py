@@ -265,7 +265,7 @@ class IteratorReader:
                 frames.append(self._frame([row]))
                 offsets.append(number)
             except _REFUSED as error:
-                bad.append(BadRow(number, str(error).splitlines()[0], repr(row)[:200]))
+                bad.append(BadRow(number, self._why(row, error), repr(row)[:200]))
         frame = pl.concat(frames) if frames else None
         return Chunk(frame, start, pl.Series(offsets, dtype=pl.Int64), tuple(bad), arrived=self._arrived())
 
@@ -281,6 +281,19 @@ class IteratorReader:
         else:
             frame = pl.DataFrame([_checked_mapping(r) for r in rows], schema=whole)
         return frame.select(expressions(self._target, frame.schema))
+
+    def _why(self, row: Any, error: Exception) -> str:
+        """Why a row was refused: by the first value that its column does not hold."""
+        schema, held = self._source.schema, _as_mapping(row)
+        if held is None and isinstance(row, (tuple, list)) and len(row) == len(schema):
+            held = dict(zip(schema.names, row, strict=True))
+        for column in schema:
+            value = None if held is None else held.get(column.name)
+            try:
+                pl.DataFrame([{column.name: value}], schema={column.name: schema.outer[column.name]})
+            except _REFUSED:
+                return f'column "{column.name}" is {column.type}, which {value!r} is not'
+        return str(error).splitlines()[0]
 
     def _arrived(self) -> int | None:
         return time.time_ns() // 1000 if self._source.is_live else None
