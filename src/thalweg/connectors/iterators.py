@@ -280,6 +280,7 @@ class IteratorReader:
                 frame = pl.DataFrame([dict(zip(whole, r, strict=True)) for r in rows], schema=whole)
         else:
             frame = pl.DataFrame([_checked_mapping(r) for r in rows], schema=whole)
+        _check_nulls(rows, frame)
         return frame.select(expressions(self._target, frame.schema))
 
     def _why(self, row: Any, error: Exception) -> str:
@@ -290,7 +291,8 @@ class IteratorReader:
         for column in schema:
             value = None if held is None else held.get(column.name)
             try:
-                pl.DataFrame([{column.name: value}], schema={column.name: schema.outer[column.name]})
+                one = [{column.name: value}]
+                _check_nulls(one, pl.DataFrame(one, schema={column.name: schema.outer[column.name]}))
             except _REFUSED:
                 return f'column "{column.name}" is {column.type}, which {value!r} is not'
         return str(error).splitlines()[0]
@@ -300,6 +302,20 @@ class IteratorReader:
 
 
 _REFUSED = (pl.exceptions.PolarsError, TypeError, ValueError, OverflowError)
+
+
+def _check_nulls(rows: list[Any], frame: pl.DataFrame) -> None:
+    """Refuse rows of which Polars made NULL of a value, such as a text for a decimal."""
+    for at, column in enumerate(frame.iter_columns()):
+        if column.null_count():
+            missing = sum(1 for row in rows if _item(row, at, column.name) is None)
+            if column.null_count() > missing:
+                raise ValueError(f'column "{column.name}" does not hold all its values')
+
+
+def _item(row: Any, at: int, name: str) -> Any:
+    mapping = _as_mapping(row)
+    return row[at] if mapping is None else mapping.get(name)
 
 
 def _checked_mapping(row: Any) -> Mapping[str, Any]:
