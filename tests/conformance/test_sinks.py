@@ -5,8 +5,6 @@ from __future__ import annotations
 import io
 import os
 import sys
-from dataclasses import replace
-from functools import partial
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -64,35 +62,43 @@ def test_files(form: str, is_bounded: bool, part_rows: int, tmp_path: Path) -> N
     assert left == [], "a writer leaves no hidden files behind"
 
 
-@pytest.mark.slow
-def test_partitions(tmp_path: Path) -> None:
-    """Laid out by a column that is NULL or empty in some rows, with and without marks, parts full at once."""
-    rows = SAMPLE.with_columns(pl.col("name").replace("", None))
-    commits = [None, Commit(), Commit(delay=3_600_000_000)]
-    ways = product(
-        ["parquet", "csv"], [("name",), ("amount", "name")], commits, [False, True], [1_000_000, 2]
+WAYS = list(
+    product(
+        ["parquet", "csv"],
+        [("name",), ("amount", "name")],
+        [None, Commit(), Commit(delay=3_600_000_000)],
+        [False, True],
+        [1_000_000, 2],
     )
-    for number, (form, by, commit, is_bounded, part_rows) in enumerate(ways):
-        made: list[Path] = []
+)
 
-        def make(n: int = number, made: list[Path] = made, *, files: FileSink, how: Any) -> PartitionedSink:
-            made.append(tmp_path / f"{n}-{len(made)}")
-            return PartitionedSink(replace(files, path=str(made[-1])), **how)
 
-        def read_back(sink: Sink, form: str = form, by: tuple[str, ...] = by) -> pl.DataFrame:
-            assert isinstance(sink, PartitionedSink)
-            return source_of_files(sink.files.path, form, SCHEMA, partition_by=by).lazy(None).collect()
+@pytest.mark.slow
+@pytest.mark.sampled(5)
+@pytest.mark.parametrize(("form", "by", "commit", "is_bounded", "part_rows"), WAYS)
+def test_partitions(
+    tmp_path: Path, form: str, by: tuple[str, ...], commit: Commit | None, is_bounded: bool, part_rows: int
+) -> None:
+    """Laid out by a column that is NULL or empty in some rows, with and without marks, parts full at once."""
+    made: list[Path] = []
 
-        files = FileSink("", form, is_bounded, part_rows)
-        check_sink(
-            partial(make, files=files, how={"by": by, "commit": commit}),
-            read_back,
-            takes_updates=False,
-            rows=rows,
-            waits_for_end=is_bounded,
-        )
-    left = [file.name for file in tmp_path.rglob(".*")]
-    assert left == [], "a writer leaves no hidden files behind"
+    def make(**how: Any) -> PartitionedSink:
+        made.append(tmp_path / str(len(made)))
+        files = FileSink(str(made[-1]), form, is_bounded, part_rows)
+        return PartitionedSink(files, by=by, commit=commit, **how)
+
+    def read_back(sink: Sink) -> pl.DataFrame:
+        assert isinstance(sink, PartitionedSink)
+        return source_of_files(sink.files.path, form, SCHEMA, partition_by=by).lazy(None).collect()
+
+    check_sink(
+        make,
+        read_back,
+        takes_updates=False,
+        rows=SAMPLE.with_columns(pl.col("name").replace("", None)),
+        waits_for_end=is_bounded,
+    )
+    assert list(tmp_path.rglob(".*")) == [], "a writer leaves no hidden files behind"
 
 
 @pytest.mark.parametrize("emit", ["cut", "now"])

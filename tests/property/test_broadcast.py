@@ -95,6 +95,7 @@ MUTANTS = {
 
 
 @pytest.mark.slow
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("name", MUTANTS)
 def test_the_laws_notice_bugs(name: str) -> None:
     assert_noticed(MUTANTS[name], LAWS, name)

@@ -15,6 +15,7 @@ SEEDS = 150
 
 
 @pytest.mark.slow
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize(
     "mutant", [*MUTANTS, *STATE_MUTANTS, *TASK_MUTANTS], ids=lambda m: m.name.replace(" ", "_")
 )

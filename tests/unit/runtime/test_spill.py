@@ -245,7 +245,7 @@ def test_what_is_read_first_is_read_to_its_end_when_the_job_is_stopped(drive: An
         # what was read before the stop finds its partners
         run.after_step(task, task.step())
     run.stop(drain=is_drained)
-    drive(run, until=after(2000))
+    drive(run, until=after(100_000))
     assert run.is_finished if is_drained else run.is_quiet
     found = sink.table()
     assert 0 < found.height < ROWS
