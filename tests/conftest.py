@@ -31,6 +31,13 @@ _MET: Counter[str] = Counter()
 """What the laws met in all processes (tests/property/census.py)."""
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """`--thorough`: more of what takes long and finds little that the rest does not find."""
+    parser.addoption(
+        "--thorough", action="store_true", help="as .ci/run does: every case in every pair of ways"
+    )
+
+
 def _met_here() -> Counter[str]:
     """What the laws met in this process; nothing where they did not run."""
     census: Any = sys.modules.get("tests.property.census")

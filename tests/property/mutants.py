@@ -2,7 +2,8 @@
 
 Each mutant replaces one function for as long as it is installed. It names the laws that must notice it.
 
-Not here: how long the laws may search (test_mutants.py).
+Not here: bugs of tasks and checkpoints (task_mutants.py), of sessions and joins (state_mutants.py), how long
+the laws may search (test_mutants.py).
 """
 
 from __future__ import annotations
@@ -19,9 +20,9 @@ import polars as pl
 from tests.property import laws
 from tests.property.laws import Law
 from tests.property.worlds import SECOND
-from thalweg.checkpoint import snapshot as snapshots
 from thalweg.columnar import buffers, cells
 from thalweg.columnar.batch import OFFSET, Batch
+from thalweg.columnar.sliding_rows import DISTINCT
 from thalweg.expr import aggregates
 from thalweg.expr.nodes import Call, Column
 from thalweg.operators import (
@@ -35,11 +36,11 @@ from thalweg.operators import (
     rowwise,
     running,
     running_over,
+    slider,
     window_group,
     window_rank,
 )
 from thalweg.operators import windows as windowing
-from thalweg.operators.aggregation import DONE, NEVER
 from thalweg.physical import common_panes as finding_panes
 from thalweg.physical import lazy_sharing
 from thalweg.plan import attach, properties
@@ -47,9 +48,7 @@ from thalweg.progress import merge
 from thalweg.progress.owner import WatermarkOwner
 from thalweg.progress.split_clock import Advance, SplitClock
 from thalweg.progress.windows import WindowSpec
-from thalweg.protocols.messages import End
-from thalweg.runtime import assemble, outputs, run, source_task, task, times, waiting
-from thalweg.runtime.coordinator import Coordinator
+from thalweg.runtime import source_task, times
 
 
 @dataclass(frozen=True)
@@ -236,110 +235,7 @@ def _keeps_empty_lists(_: Any) -> Any:
     return lambda frame, column: frame.explode(column)
 
 
-# Tasks, cuts, checkpoints --------------------------------------------------------------------------------
-
-
-def _loses_last_batch(original: Any) -> Any:
-    def drain(self: Any, channel: Any) -> Any:
-        before = list(self.batches)
-        last = original(self, channel)
-        if isinstance(last, End):
-            self.batches = before
-        return last
-
-    return drain
-
-
-def _unaligned(_: Any) -> Any:
-    def align(self: task.Task, barrier: Any) -> Iterator[Any]:
-        if barrier.number > getattr(self, "passed_cut", 0):
-            self.passed_cut = barrier.number  # type: ignore[attr-defined]  # a note of the mutant's own
-            yield from self.pass_barrier(barrier)
-        for input_ in self.inputs:
-            input_.aligned = False
-
-    return align
-
-
-def _publishes_first(_: Any) -> Any:
-    def pass_barrier(self: task.Task, barrier: Any) -> Iterator[Any]:
-        if self.writer is not None:
-            self.writer.cut(barrier.number)
-        yield from self.chain.on_cut(barrier.number)
-        self._on_barrier(self, barrier)
-        yield barrier
-
-    return pass_barrier
-
-
-def _saved_without(column: str) -> Any:
-    """A column of state that a checkpoint leaves out."""
-
-    def made(original: Any) -> Any:
-        def snapshot(self: Any, of: Any) -> snapshots.TaskSnapshot:
-            taken: snapshots.TaskSnapshot = original(self, of)
-            keyed = {k: _blank(f, column) for k, f in taken.keyed.items()}
-            return replace(taken, keyed=keyed)
-
-        return snapshot
-
-    return made
-
-
-def _blank(frame: pl.DataFrame, column: str) -> pl.DataFrame:
-    """The column as it is of a group of which nothing was emitted: an end, or whether there was anything."""
-    held = frame.schema.get(column)
-    if held not in (pl.Int64, pl.Boolean):
-        return frame
-    return frame.with_columns(pl.lit(NEVER if held == pl.Int64 else False, dtype=held).alias(column))
-
-
-def _next_share(original: Any) -> Any:
-    def share(self: Any, frame: pl.DataFrame, spec: Any, tasks: int, index: int) -> pl.DataFrame:
-        return original(self, frame, spec, tasks, (index + 1) % tasks)
-
-    return share
-
-
-def _whole_share(_: Any) -> Any:
-    return lambda self, frame, spec, tasks, index: frame
-
-
-def _one_further(original: Any) -> Any:
-    def progress(self: Any, split: Any, *, ended: bool) -> dict[str, Any]:
-        taken: dict[str, Any] = original(self, split, ended=ended)
-        return taken | {"position": {"row": taken["position"]["row"] + 1}}
-
-    return progress
-
-
-def _no_clock(original: Any) -> Any:
-    def progress(self: Any, split: Any, *, ended: bool) -> dict[str, Any]:
-        taken: dict[str, Any] = original(self, split, ended=ended)
-        return taken if ended else taken | {"clock": SplitClock().to_data()}
-
-    return progress
-
-
-def _only_running(_: Any) -> Any:
-    """The state of tasks that have finished is missing."""
-
-    def finish(self: run.Run, number: int) -> None:
-        self.last_snapshot = run.gather(number, self._snapshots.pop(number, []))
-        assert self.options.on_checkpoint is not None, "the laws take checkpoints"
-        self.options.on_checkpoint(self.last_snapshot)
-
-    return finish
-
-
-def _complete_at_once(original: Any) -> Any:
-    """A checkpoint is taken for complete when the first task has passed it."""
-
-    def passed(self: Coordinator, name: str) -> Any:
-        self._waiting_for.clear()
-        return original(self, name)
-
-    return passed
+# Groups that close, OVER --------------------------------------------------------------------------------
 
 
 def _closes_all_groups(_: Any) -> Any:
@@ -356,11 +252,14 @@ def _finds_no_difference(_: Any) -> Any:
     return lambda before, now, common: (np.ones(len(before.rows), bool), np.zeros(len(now.rows), bool))
 
 
-def _by_place(_: Any) -> Any:
-    return lambda batch, keys: np.arange(len(batch)).astype(np.uint64) * np.uint64(97)
+def _counts_repeats(original: Any) -> Any:
+    """Every value counts, also where only different ones should."""
 
+    def entries(call: Any, columns: Any) -> Any:
+        return ((entry, flags & ~DISTINCT) for entry, flags in original(call, columns))
 
-# The mutants ---------------------------------------------------------------------------------------------
+    return entries
+
 
 # Queries inside queries ----------------------------------------------------------------------------------
 
@@ -375,20 +274,21 @@ def _null_for_none(_: Any) -> Any:
     return lambda call, held: None
 
 
-_TABLES = (laws.batch_equals_stream, laws.cuts_do_not_matter, laws.cuts_are_consistent)
+# The mutants ---------------------------------------------------------------------------------------------
+
+TABLES = (laws.batch_equals_stream, laws.cuts_do_not_matter, laws.cuts_are_consistent)
 _PANES = (laws.panes_are_shared_unseen,)
 _NAMES = (laws.windows_have_any_name,)
 _LATE = (laws.windows_close_in_time, laws.late_rows_are_judged, laws.every_row_is_accounted_for)
-_ORDER = (laws.order_does_not_matter, laws.cuts_are_consistent)
-_RESTORE = (laws.restore_anywhere,)
+ORDER = (laws.order_does_not_matter, laws.cuts_are_consistent)
 _QUERIES = (laws.queries_inside_queries,)
 _BAD = (laws.bad_rows_are_kept_apart,)
 _RULES = (laws.rules_keep_results,)
 
 
-def _mutant(
-    name: str, target: Any, attribute: str, made: Callable[[Any], Any], by: tuple[Law, ...]
-) -> Mutant:
+def mutant(name: str, target: Any, attribute: str, made: Callable[[Any], Any], by: tuple[Law, ...]) -> Mutant:
+    """A bug that is a function, made from the right one, in its place."""
+
     def install() -> AbstractContextManager[Any]:
         return mock.patch.object(target, attribute, made(getattr(target, attribute)))
 
@@ -416,6 +316,7 @@ FIRST_SEEDS = {
     "the fastest split decides": 1,
     "the watermark overtakes rows": 14,
     "the last of ties wins": 26,
+    "OVER counts repeats": 79,
     "empty lists give a row": 3,
     "does not align barriers": 11,
     "publishes before the flush": 8,
@@ -433,62 +334,47 @@ FIRST_SEEDS = {
 
 MUTANTS = (
     # changes and weights
-    _mutant("drops retractions", running.RunningGroupOp, "_emitted", _inserts_only, _TABLES),
-    _mutant("retracts rows that were not there", cells.Touched, "note", _no_group_is_new, _TABLES),
-    _mutant(
-        "forgets groups of later batches", running.RunningGroupOp, "_remember", _first_batch_only, _TABLES
-    ),
-    _mutant("no result for no rows", running.RunningGroupOp, "on_cut", _only_with_rows, _TABLES),
-    _mutant("counts NULL", buffers, "presence", _all_present, _TABLES),
-    _mutant("count ignores weights", parts.CountPart, "update", _without_weights, _TABLES),
-    _mutant("sum ignores weights", parts.SumPart, "update", _without_weights, _TABLES),
-    _mutant("extremes are not undone", extremes.Extremes, "update", _weightless, _TABLES),
-    _mutant("limit takes nothing back", limit.LimitOp, "on_cut", _inserts_only, _ORDER),
+    mutant("drops retractions", running.RunningGroupOp, "_emitted", _inserts_only, TABLES),
+    mutant("retracts rows that were not there", cells.Touched, "note", _no_group_is_new, TABLES),
+    mutant("forgets groups of later batches", running.RunningGroupOp, "_remember", _first_batch_only, TABLES),
+    mutant("no result for no rows", running.RunningGroupOp, "on_cut", _only_with_rows, TABLES),
+    mutant("counts NULL", buffers, "presence", _all_present, TABLES),
+    mutant("count ignores weights", parts.CountPart, "update", _without_weights, TABLES),
+    mutant("sum ignores weights", parts.SumPart, "update", _without_weights, TABLES),
+    mutant("extremes are not undone", extremes.Extremes, "update", _weightless, TABLES),
+    mutant("limit takes nothing back", limit.LimitOp, "on_cut", _inserts_only, ORDER),
     # windows and time
-    _mutant("panes close a second early", pane_group.PaneGroupOp, "on_watermark", _moved(1), _LATE),
-    _mutant("panes close a second late", pane_group.PaneGroupOp, "on_watermark", _moved(-1), _LATE),
-    _mutant("windows close a second early", window_group.WindowGroupOp, "on_watermark", _moved(1), _LATE),
-    _mutant("windows close a second late", window_group.WindowGroupOp, "on_watermark", _moved(-1), _LATE),
-    _mutant("ranks close a second early", window_rank.WindowRankOp, "on_watermark", _moved(1), _TABLES),
-    _mutant("late a microsecond too late", WindowSpec, "judge", _judged_later(-1), _LATE),
-    _mutant("late a second too early", WindowSpec, "judge", _judged_later(SECOND), _LATE),
-    _mutant("judged by the whole batch", SplitClock, "advance", _judged_by_batch, _LATE),
-    _mutant("late rows count in open panes", WindowSpec, "judge", _counts_everywhere, _LATE),
-    _mutant("takes waiting rows for punctual", properties, "_times_of", _all_times, _NAMES),
-    _mutant("forgets late pairs", windowing.WindowsOp, "_judge", _no_late_output, _LATE),
-    _mutant(
+    mutant("panes close a second early", pane_group.PaneGroupOp, "on_watermark", _moved(1), _LATE),
+    mutant("panes close a second late", pane_group.PaneGroupOp, "on_watermark", _moved(-1), _LATE),
+    mutant("windows close a second early", window_group.WindowGroupOp, "on_watermark", _moved(1), _LATE),
+    mutant("windows close a second late", window_group.WindowGroupOp, "on_watermark", _moved(-1), _LATE),
+    mutant("ranks close a second early", window_rank.WindowRankOp, "on_watermark", _moved(1), TABLES),
+    mutant("late a microsecond too late", WindowSpec, "judge", _judged_later(-1), _LATE),
+    mutant("late a second too early", WindowSpec, "judge", _judged_later(SECOND), _LATE),
+    mutant("judged by the whole batch", SplitClock, "advance", _judged_by_batch, _LATE),
+    mutant("late rows count in open panes", WindowSpec, "judge", _counts_everywhere, _LATE),
+    mutant("takes waiting rows for punctual", properties, "_times_of", _all_times, _NAMES),
+    mutant("forgets late pairs", windowing.WindowsOp, "_judge", _no_late_output, _LATE),
+    mutant(
         "late rows count in common panes", common_panes.CommonPanesOp, "_reached", _in_time_for_all, _PANES
     ),
-    _mutant("takes the first parts of panes", common_panes.OwnPanesSpec, "places", _first_places, _PANES),
-    _mutant("common panes of a batch are too wide", lazy_sharing, "pane_of", _wider_panes, _PANES),
-    _mutant("common panes are too wide", finding_panes, "common_width", _coarser, _PANES),
-    _mutant("cumulating windows start late", WindowSpec, "window_start", _sized, _TABLES),
-    _mutant("the fastest split decides", WatermarkOwner, "_publish", _greatest_of_splits, _ORDER + _LATE),
-    _mutant("the fastest input decides", merge, "_lowest", _greatest, _ORDER),
-    _mutant(
-        "the watermark overtakes rows", source_task.SourceTask, "_through_chain", _watermark_first, _LATE
-    ),
-    _mutant("loses rows without event time", times.TimeReader, "without_null", _loses_timeless, _BAD),
+    mutant("takes the first parts of panes", common_panes.OwnPanesSpec, "places", _first_places, _PANES),
+    mutant("common panes of a batch are too wide", lazy_sharing, "pane_of", _wider_panes, _PANES),
+    mutant("common panes are too wide", finding_panes, "common_width", _coarser, _PANES),
+    mutant("cumulating windows start late", WindowSpec, "window_start", _sized, TABLES),
+    mutant("the fastest split decides", WatermarkOwner, "_publish", _greatest_of_splits, ORDER + _LATE),
+    mutant("the fastest input decides", merge, "_lowest", _greatest, ORDER),
+    mutant("the watermark overtakes rows", source_task.SourceTask, "_through_chain", _watermark_first, _LATE),
+    mutant("loses rows without event time", times.TimeReader, "without_null", _loses_timeless, _BAD),
     # rows and ranks
-    _mutant("the last of ties wins", window_rank.WindowRankOp, "_numbered", _last_of_ties, _TABLES),
-    _mutant("rank keeps a row per batch", window_rank.WindowRankOp, "_best", _first_row, _TABLES),
-    _mutant("groups close early", aggregation.Layout, "closed", _closes_all_groups, _RULES),
-    _mutant("keys close early", closing.ClosingTimes, "closed", _closes_all, _RULES),
-    _mutant("OVER takes nothing back", running_over, "_same", _finds_no_difference, _TABLES),
-    _mutant("empty lists give a row", rowwise, "explode", _keeps_empty_lists, _TABLES),
+    mutant("the last of ties wins", window_rank.WindowRankOp, "_numbered", _last_of_ties, TABLES),
+    mutant("rank keeps a row per batch", window_rank.WindowRankOp, "_best", _first_row, TABLES),
+    mutant("groups close early", aggregation.Layout, "closed", _closes_all_groups, _RULES),
+    mutant("keys close early", closing.ClosingTimes, "closed", _closes_all, _RULES),
+    mutant("OVER takes nothing back", running_over, "_same", _finds_no_difference, TABLES),
+    mutant("OVER counts repeats", slider, "entries", _counts_repeats, TABLES),
+    mutant("empty lists give a row", rowwise, "explode", _keeps_empty_lists, TABLES),
     # queries inside queries
-    _mutant("IN is never unknown", attach, "is_in", _two_valued, _QUERIES),
-    _mutant("a count of nothing is NULL", aggregates, "value_of_none", _null_for_none, _QUERIES),
-    # tasks, cuts, checkpoints
-    _mutant("loses the batch before the end", waiting.Waiting, "drain", _loses_last_batch, _TABLES),
-    _mutant("does not align barriers", task.Task, "_align", _unaligned, _ORDER + _RESTORE),
-    _mutant("publishes before the flush", task.Task, "pass_barrier", _publishes_first, _ORDER),
-    _mutant("splits keys between tasks", outputs, "key_hashes", _by_place, _ORDER),
-    _mutant("does not save what was emitted", assemble.Assembled, "snapshot", _saved_without(DONE), _RESTORE),
-    _mutant("restores keys in another task", assemble._Assembler, "_share", _next_share, _RESTORE),
-    _mutant("restores every key everywhere", assemble._Assembler, "_share", _whole_share, _RESTORE),
-    _mutant("restores one row too far", source_task.SourceTask, "_progress", _one_further, _RESTORE),
-    _mutant("forgets the watermark of a split", source_task.SourceTask, "_progress", _no_clock, _RESTORE),
-    _mutant("leaves out tasks that finished", run.Run, "_finish_snapshot", _only_running, _RESTORE),
-    _mutant("completes a checkpoint early", Coordinator, "passed", _complete_at_once, _RESTORE),
+    mutant("IN is never unknown", attach, "is_in", _two_valued, _QUERIES),
+    mutant("a count of nothing is NULL", aggregates, "value_of_none", _null_for_none, _QUERIES),
 )

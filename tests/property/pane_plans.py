@@ -21,9 +21,9 @@ from thalweg.plan.nodes import WINDOW_END, WINDOW_START, WINDOW_TIME, Late, Plan
 _BOUNDS = (WINDOW_START, WINDOW_END)
 
 
-def pane_case(r: Random) -> Case:
+def pane_case(r: Random, *, is_punctual: bool | None = None) -> Case:
     """Two or three groupings by windows of one stream and the same keys, and some of their late rows."""
-    world = random_world(r, is_punctual=r.random() < 0.2)
+    world = random_world(r, is_punctual=r.random() < 0.2 if is_punctual is None else is_punctual)
     below = scan(world)
     if r.random() < 0.4:
         made = condition(r, below)

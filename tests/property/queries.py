@@ -31,7 +31,8 @@ VIEWS = {
     "summed": "SELECT MIN(id) AS id, COUNT(*) AS k, s, SUM(k) AS v FROM two GROUP BY s",
 }
 """Results that change as rows come, with the columns of the sources."""
-TABLES = ("one", "two", *VIEWS)
+SOURCES = ("one", "two")
+TABLES = (*SOURCES, *VIEWS)
 NUMBERS = ("id", "k", "k", "v")
 
 
@@ -109,18 +110,39 @@ class _Writer:
         return self._r.choice([self._rows, self._rows, self._groups, self._sums, self._joined])()
 
     def _table(self) -> tuple[str, str]:
-        """A table and its alias."""
+        """A table, the first rows of one, or one with a row for each item of its lists; and its alias."""
         self._count += 1
         alias = f"t{self._count}"
-        return f"{self._r.choice(TABLES)} AS {alias}", alias
+        made = self._r.choice(["table"] * 6 + ["first", "first", "items"])
+        if made == "items":
+            kind, source = self._r.choice(["CROSS JOIN", "LEFT JOIN"]), self._r.choice(SOURCES)
+            on = " ON TRUE" if kind == "LEFT JOIN" else ""
+            items = f"{source} AS o {kind} UNNEST(o.xs) WITH ORDINALITY AS u (x, n){on}"
+            return f"(SELECT o.id, u.x AS k, o.s, u.n AS v FROM {items}) AS {alias}", alias
+        table = self._r.choice(TABLES)
+        if made == "first":
+            # an id tells the rows of a table apart
+            order = self._order([self._r.choice(["k", "s", "v"]), "id"])
+            return f"(SELECT id, k, s, v FROM {table}{order}) AS {alias}", alias
+        return f"{table} AS {alias}", alias
+
+    def _order(self, columns: Sequence[str], *, has_end: bool = False) -> str:
+        """The first rows by some columns, or all of them in an order, which says nothing inside a query."""
+        ways = (("ASC", "DESC"), ("NULLS FIRST", "NULLS LAST"))
+        keys = ", ".join(" ".join((c, *map(self._r.choice, ways))) for c in columns)
+        limit = f" LIMIT {self._r.choice([1, 3, 10])}{self._r.choice(['', '', ' OFFSET 2'])}"
+        return f" ORDER BY {keys}{limit if has_end or self._r.random() < 0.8 else ''}"
 
     # Whole queries -----------------------------------------------------------------------------
 
     def _rows(self) -> str:
         table, t = self._table()
-        items = ", ".join(f"{self._item(t)} AS c{i}" for i in range(self._r.choice([1, 2, 3])))
+        names = [f"c{i}" for i in range(self._r.choice([1, 2, 3]))]
+        items = ", ".join(f"{self._item(t)} AS {name}" for name in names)
         where = f" WHERE {self._condition(t, 2)}" if self._r.random() < 0.7 else ""
-        return f"SELECT {t}.id, {items} FROM {table}{where}"
+        # rows that tie in every column are alike; all rows in an order would wait for the end
+        order = self._order([*names, "id"], has_end=True) if self._r.random() < 0.2 else ""
+        return f"SELECT {t}.id, {items} FROM {table}{where}{order}"
 
     def _groups(self) -> str:
         table, t = self._table()
@@ -185,7 +207,10 @@ class _Writer:
         return self._r.choice(kinds)()
 
     def _member(self, value: str, around: str | None) -> str:
-        return f"{value} {self._r.choice(['IN', 'NOT IN'])} ({self._set(around, None)})"
+        asked = self._r.choice(["IN", "NOT IN", "IN", "NOT IN", "ANY", "ALL"])
+        if asked in ("ANY", "ALL"):
+            asked = f"{self._r.choice(['<', '>=', '=', '<>'])} {asked}"
+        return f"{value} {asked} ({self._set(around, None)})"
 
     # Queries inside ----------------------------------------------------------------------------
 
@@ -193,7 +218,9 @@ class _Writer:
         """A query of one column."""
         table, x = self._table()
         item = item or f"{x}.{self._r.choice(NUMBERS)}"
-        shape = self._r.choice(["rows", "rows", "rows", "groups", "union"])
+        shape = self._r.choice(["rows", "rows", "rows", "groups", "union", "first"])
+        if shape == "first" and around is None:
+            return f"SELECT {item} AS y FROM {table}{self._order(['y'])}"
         if shape == "union" and around is None:
             other, y = self._table()
             return f"SELECT {x}.k FROM {table} WHERE {x}.v > 5 UNION ALL SELECT {y}.v FROM {other}"

@@ -9,7 +9,6 @@ from typing import Any
 from unittest import mock
 
 import numpy as np
-import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -19,6 +18,7 @@ from tests.property.laws import check
 from tests.property.noticing import assert_noticed
 from tests.property.plans import Case, random_case
 from tests.property.reference import Reference
+from tests.property.small_plans import KEYS, side
 from tests.property.test_engine_laws import UNHURRIED
 from thalweg.columnar.eager import gather_rows
 from thalweg.connectors.memory import frame_source
@@ -30,22 +30,6 @@ from thalweg.plan.join import apart, equal
 from thalweg.plan.lookup import lookup_join
 from thalweg.plan.nodes import Plan, Scan
 from thalweg.protocols.source import Source
-
-KEYS = ("k", "s")
-
-
-def side(r: Random, plan: Plan, keys: list[str], version: int = 0) -> pl.DataFrame:
-    """Rows with some of the keys that may be there, some of them several times, and a text each."""
-    made: dict[str, Any] = {}
-    height = r.choice([0, 1, 5, 12])
-    for name in keys:
-        held = plan.schema.type_of(name).polars
-        some = [None, "a", "b", "", "c"] if held == pl.String() else [None, *range(-1, 5)]
-        made[name] = pl.Series(
-            [r.choice(some) for _ in range(height)], dtype=pl.String if held == pl.String() else None
-        ).cast(held)
-    made["text"] = [f"{version} {r.choice('xyz')}" for _ in range(height)]
-    return pl.DataFrame(made, schema_overrides={"text": pl.String})
 
 
 def looked_up(r: Random, plan: Plan, source: Source, keys: list[str]) -> Plan:

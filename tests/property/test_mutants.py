@@ -9,12 +9,15 @@ import pytest
 from tests.property.laws import Law
 from tests.property.mutants import MUTANTS, Mutant
 from tests.property.state_mutants import STATE_MUTANTS
+from tests.property.task_mutants import TASK_MUTANTS
 
 SEEDS = 150
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("mutant", [*MUTANTS, *STATE_MUTANTS], ids=lambda m: m.name.replace(" ", "_"))
+@pytest.mark.parametrize(
+    "mutant", [*MUTANTS, *STATE_MUTANTS, *TASK_MUTANTS], ids=lambda m: m.name.replace(" ", "_")
+)
 def test_a_law_notices(mutant: Mutant) -> None:
     with mutant.install():
         noticed = _search(mutant)

@@ -15,6 +15,7 @@ from functools import lru_cache
 from itertools import combinations, product
 from itertools import pairwise as neighbours
 from pathlib import Path
+from zlib import crc32
 
 import polars as pl
 
@@ -91,6 +92,16 @@ def _first(case: Case) -> list[SltWay]:
     return [w for w in (SltWay(), SltWay("stream")) if case.has_mode(w.mode)]
 
 
+_TURNS = 3
+
+
+def _turns(case: Case) -> list[SltWay]:
+    """A batch, and some of the pairs: others for the next case, so that a topic's cases meet all of them."""
+    first, *others = WAYS["pairs"](case)
+    start = crc32(case.id.encode()) % len(others) if others else 0
+    return [first, *(others * 2)[start : start + min(_TURNS, len(others))]]
+
+
 def _with_batch(combined: Iterable[dict[str, object]]) -> list[SltWay]:
     batch = [SltWay(is_optimized=o) for o in (True, False)]
     return batch + [SltWay("stream", **c) for c in combined]  # type: ignore[arg-type]  # values of the axes
@@ -102,6 +113,7 @@ _ALL = _with_batch(
 )
 WAYS: dict[str, Callable[[Case], list[SltWay]]] = {
     "first": _first,
+    "turns": _turns,
     "pairs": lambda case: [w for w in _PAIRS if case.has_mode(w.mode)],
     "all": lambda case: [w for w in _ALL if case.has_mode(w.mode)],
 }

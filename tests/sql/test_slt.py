@@ -1,7 +1,7 @@
-"""Golden SQL cases hold in every pair of ways, and are answered by somebody other than the engine.
+"""Golden SQL cases hold in many ways, and are answered by somebody other than the engine.
 
-The cases are the .slt files beside this file; how they are written says slt.py. All ways instead of all
-pairs: `make sql-all`.
+The cases are the .slt files beside this file; how they are written says slt.py. Each runs in a few ways,
+which take turns from case to case; with `--thorough` in all pairs of ways; with `make sql-all` in all.
 """
 
 from __future__ import annotations
@@ -20,7 +20,6 @@ from tests.sql.slt_ways import AXES, WAYS, SltWay, check, difference, fold, pair
 from thalweg.base.types import FLOAT64, INT64, STRING, TIMESTAMP
 
 CASES = all_cases()
-RUNS = [pytest.param(c, w, id=f"{c.id}-{w}") for c in CASES for w in WAYS["pairs"](c)]
 ASKED = [c for c in CASES if c.headers.get("oracle") == "duckdb"]
 GOOD = """# by-hand: one row
 CREATE TABLE t (a BIGINT);
@@ -39,7 +38,14 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("slt")
 
 
-@pytest.mark.parametrize(("case", "way"), RUNS)
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Which cases run in which ways."""
+    if metafunc.function is test_case:
+        ways = WAYS["pairs" if metafunc.config.getoption("--thorough") else "turns"]
+        runs = [pytest.param(c, w, id=f"{c.id}-{w}") for c in CASES for w in ways(c)]
+        metafunc.parametrize(("case", "way"), runs)
+
+
 def test_case(case: Case, way: SltWay, folder: Path) -> None:
     problem = check(case, way, folder)
     if problem:

@@ -16,19 +16,26 @@ from random import Random
 from tests.property.harness import batch, random_way, stream
 from tests.property.laws import check, expected
 from tests.property.oracle import Unspeakable, ask
+from tests.property.pane_plans import pane_case
 from tests.property.plans import random_case
+from tests.property.queries import random_query_case
 from tests.property.recording import same
+from tests.property.small_plans import small_case
 from tests.suites.ledger import RESULTS, Ledger, Outcome, work_off
 from thalweg.plan.late import Behind
 from thalweg.plan.nodes import Late
 
 SEEDS_PER_CASE = 25
+CASES = (*[random_case] * 7, pane_case, small_case)
+"""Plans of any shape, windows that share panes, joins with small inputs; every tenth seed is SQL."""
 
 
 def check_plan(seed: int) -> Counter[str]:
     """Run the plans of one seed in both modes, ask DuckDB and the reference; what was compared with what."""
     r = Random(seed)
-    case = random_case(r, is_punctual=True)
+    if seed % 10 == 9:
+        return _check_query(seed, r)
+    case = CASES[seed % 10](r, is_punctual=True)
     way = random_way(r, case.rows)
     wanted = expected(case)
     found = batch(case)
@@ -43,6 +50,17 @@ def check_plan(seed: int) -> Counter[str]:
         except Unspeakable:
             met["compared with the reference only"] += 1
     return met
+
+
+def _check_query(seed: int, r: Random) -> Counter[str]:
+    """The same for SQL with queries inside queries, which DuckDB takes as it is."""
+    asked = random_query_case(r)
+    way, wanted = random_way(r, asked.case.rows), [asked.answer()]
+    check(
+        asked.case, batch(asked.case, is_optimized=way.is_optimized), wanted, f"seed {seed}, batch, {asked!r}"
+    )
+    check(asked.case, stream(asked.case, way).tables(), wanted, f"seed {seed}, stream, {way}, {asked!r}")
+    return Counter({"plans": 1, "compared with DuckDB": 1})
 
 
 def run(case: str) -> Outcome:

@@ -249,7 +249,8 @@ def _lazy_sum(arg: pl.Expr, held: DataType) -> pl.Expr:
     elif isinstance(held, Decimal):
         total = decimal_sum(arg, held)
     else:
-        total = arg.sum()
+        # Polars adds up a FLOAT in 24 bits
+        total = arg.cast(pl.Float64).sum().cast(held.polars)
     return pl.when(arg.count() > 0).then(total).otherwise(None)
 
 

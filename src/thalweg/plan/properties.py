@@ -123,7 +123,9 @@ def properties(plan: Plan) -> Properties:
     if isinstance(plan, LookupJoin):
         # rows go on when they come; those that may be taken back wait for the cut
         left = below[0]
-        return Properties(left.is_bounded, True) if left.is_updating else replace(left, keys=frozenset())
+        # a row may have several answers
+        several = replace(left, keys=frozenset(), unique=frozenset())
+        return Properties(left.is_bounded, True) if left.is_updating else several
     if isinstance(plan, Join) and plan.first is not None:
         return _passing(plan, below[1 if plan.first == "left" else 0])
     if isinstance(plan, Join):
@@ -347,7 +349,9 @@ def _microseconds(literal: Literal) -> int | None:
 def _window(plan: Window, below: Properties) -> Properties:
     # a row that is not late for a window has `end > w - d`
     behind = {WINDOW_END: 0, WINDOW_TIME: WINDOW_TIME_US, WINDOW_START: plan.window.size_us}
-    return _bounded(plan.column, below, behind, below)
+    # a row lies in one window if these are back to back
+    kept = below if plan.window.kind == "tumbling" else replace(below, unique=frozenset())
+    return _bounded(plan.column, below, behind, kept)
 
 
 def _bounded(column: str, below: Properties, behind: dict[str, int], kept: Properties) -> Properties:
@@ -365,9 +369,10 @@ def _bounded(column: str, below: Properties, behind: dict[str, int], kept: Prope
 
 def _session(plan: SessionWindow, below: Properties) -> Properties:
     # a session closes at `w - d > end`, so that rows of one that ends at `w - d` may still follow; when
-    # the rows of a session began, nothing says
+    # the rows of a session began, nothing says; rows wait for its end, also those of keys that have closed
     behind = {WINDOW_END: 1, WINDOW_TIME: 1 + WINDOW_TIME_US}
-    return _bounded(plan.column, below, behind, replace(below, times={}, punctual={}, windows=()))
+    kept = replace(below, times={}, punctual={}, windows=(), closings=frozenset())
+    return _bounded(plan.column, below, behind, kept)
 
 
 def recomputes(plan: Over) -> bool:

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import pytest
 
-from tests.unit.plan.test_time_bounds import END, T2, T, made, side
+from tests.unit.plan.test_time_bounds import END, FRAME, T2, T, made, side
+from thalweg.connectors.memory import frame_source
 from thalweg.errors import PlanError
 from thalweg.expr.nodes import Call, Column, Named, conjunction
 from thalweg.plan import build
 from thalweg.plan.join import join
 from thalweg.plan.keys import Closing, declare_key, timed
-from thalweg.plan.nodes import JoinKind, Plan
+from thalweg.plan.lookup import lookup_join
+from thalweg.plan.nodes import JoinKind, Plan, Scan
 from thalweg.plan.properties import properties
+from thalweg.progress.sessions import SessionSpec
+from thalweg.progress.windows import WindowSpec
 
 S = 1_000_000
 KEY = Call("=", (Column("k"), Column("k2")))
@@ -71,6 +75,28 @@ def test_the_time_is_carried_where_a_projection_leaves_it_out() -> None:
     assert (found.column, found.slack_us) == ("__closes_", 0)
     assert found.input.schema.names == ("a", "__closes", "__closes_")
     assert timed(plan, ["__closes"]) is None
+
+
+@pytest.mark.parametrize(
+    ("window", "unique"),
+    [
+        (WindowSpec.tumbling(S), {frozenset("k")}),
+        (WindowSpec.hopping(2 * S, S), set()),
+        (WindowSpec.cumulating(2 * S, S), set()),
+    ],
+)
+def test_a_row_in_several_windows_is_several_rows(window: WindowSpec, unique: set[frozenset[str]]) -> None:
+    assert properties(build.window(declare_key(side(), ["k"]), "t", window)).unique == unique
+
+
+def test_a_row_with_several_answers_is_several_rows() -> None:
+    prices = Scan(frame_source(FRAME.rename({n: f"{n}2" for n in FRAME.columns})))
+    found = lookup_join(declare_key(side(), ["k"]), prices, "left", KEY)
+    assert not properties(found).unique
+
+
+def test_rows_that_wait_for_the_end_of_a_session_come_after_their_key_has_closed() -> None:
+    assert not closings(build.session(keyed("k"), "t2", SessionSpec(S, ("k",))))
 
 
 @pytest.mark.parametrize(("columns", "code"), [([], "plan-no-key"), (["z"], "plan-unknown-column")])
