@@ -73,23 +73,3 @@ def merge_decimals(slots: Array, made: Triple, adds: Array, sums: Triple, counts
             far[slot] + made[0][i], high[slot], low[slot], made[1][i], made[2][i]
         )
         counts[slot] += adds[i]
-
-
-@kernel(
-    "void(int64[::1], UniTuple(int64[::1], 2), boolean[::1], boolean, UniTuple(int64[::1], 2), boolean[::1])"
-)
-def keep_decimal_extremes(
-    slots: Array, values: Pair, validity: Array, greatest: bool, extremes: Pair, seen: Array
-) -> None:
-    """Keep the least or the greatest value per slot; `seen` says that there is one."""
-    all_valid = len(validity) == 0
-    mask = np.int64(-1) if greatest else np.int64(0)
-    for i in range(len(slots)):
-        if not (all_valid or validity[i]):
-            continue
-        slot = slots[i]
-        new, old = values[0][i] ^ mask, extremes[0][slot] ^ mask
-        new_low, old_low = np.uint64(values[1][i] ^ mask), np.uint64(extremes[1][slot] ^ mask)
-        if not seen[slot] or new < old or (new == old and new_low < old_low):
-            extremes[0][slot], extremes[1][slot] = values[0][i], values[1][i]
-            seen[slot] = True

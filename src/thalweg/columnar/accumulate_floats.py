@@ -152,7 +152,10 @@ def merge_squares(
 
 @kernel("float64[::1](UniTuple(float64[::1], 4), UniTuple(int64[::1], 2))")
 def squared_deviations(sums: tuple[Array, Array, Array, Array], counts: tuple[Array, Array]) -> Array:
-    """The sums of squared distances from the mean, without the cancellation that float64 would suffer."""
+    """The sums of squared distances from the mean, without the cancellation that float64 would suffer.
+
+    Values whose squares leave the range of float64 are infinitely far from each other.
+    """
     high, low, square_high, square_low = sums
     odd, total = counts
     found = np.zeros(len(high), np.float64)
@@ -166,5 +169,8 @@ def squared_deviations(sums: tuple[Array, Array, Array, Array], counts: tuple[Ar
             share = product / number
             back, rest = _product(share, number)
             share_low = ((product - back) - rest + error) / number
-            found[i] = max(0.0, (square_high[i] - share) + (square_low[i] - share_low))
+            if np.isfinite(square_high[i]) and np.isfinite(share):
+                found[i] = max(0.0, (square_high[i] - share) + (square_low[i] - share_low))
+            else:
+                found[i] = np.inf
     return found

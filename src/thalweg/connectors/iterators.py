@@ -265,7 +265,7 @@ class IteratorReader:
                 frames.append(self._frame([row]))
                 offsets.append(number)
             except _REFUSED as error:
-                bad.append(BadRow(number, str(error).splitlines()[0], repr(row)[:200]))
+                bad.append(BadRow(number, self._why(row, error), repr(row)[:200]))
         frame = pl.concat(frames) if frames else None
         return Chunk(frame, start, pl.Series(offsets, dtype=pl.Int64), tuple(bad), arrived=self._arrived())
 
@@ -280,13 +280,42 @@ class IteratorReader:
                 frame = pl.DataFrame([dict(zip(whole, r, strict=True)) for r in rows], schema=whole)
         else:
             frame = pl.DataFrame([_checked_mapping(r) for r in rows], schema=whole)
+        _check_nulls(rows, frame)
         return frame.select(expressions(self._target, frame.schema))
+
+    def _why(self, row: Any, error: Exception) -> str:
+        """Why a row was refused: by the first value that its column does not hold."""
+        schema, held = self._source.schema, _as_mapping(row)
+        if held is None and isinstance(row, (tuple, list)) and len(row) == len(schema):
+            held = dict(zip(schema.names, row, strict=True))
+        for column in schema:
+            value = None if held is None else held.get(column.name)
+            try:
+                one = [{column.name: value}]
+                _check_nulls(one, pl.DataFrame(one, schema={column.name: schema.outer[column.name]}))
+            except _REFUSED:
+                return f'column "{column.name}" is {column.type}, which {value!r} is not'
+        return str(error).splitlines()[0]
 
     def _arrived(self) -> int | None:
         return time.time_ns() // 1000 if self._source.is_live else None
 
 
 _REFUSED = (pl.exceptions.PolarsError, TypeError, ValueError, OverflowError)
+
+
+def _check_nulls(rows: list[Any], frame: pl.DataFrame) -> None:
+    """Refuse rows of which Polars made NULL of a value, such as a text for a decimal."""
+    for at, column in enumerate(frame.iter_columns()):
+        if column.null_count():
+            missing = sum(1 for row in rows if _item(row, at, column.name) is None)
+            if column.null_count() > missing:
+                raise ValueError(f'column "{column.name}" does not hold all its values')
+
+
+def _item(row: Any, at: int, name: str) -> Any:
+    mapping = _as_mapping(row)
+    return row[at] if mapping is None else mapping.get(name)
 
 
 def _checked_mapping(row: Any) -> Mapping[str, Any]:

@@ -15,7 +15,7 @@ Not here: the accumulators (operators/parts.py).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -37,13 +37,19 @@ from thalweg.base.types import (
     Integer,
     Timestamp,
 )
-from thalweg.errors import Span, TypeMismatch, did_you_mean
+from thalweg.errors import DataError, Span, TypeMismatch, did_you_mean
 from thalweg.expr.decimals import decimal_sum, pack, quotient_half_up, sure_decimal, unscaled
 from thalweg.expr.nodes import Aggregate, Expr, Literal
 from thalweg.expr.registry import Infer, Signature
 
 Finish = Callable[[Mapping[str, pl.Expr], DataType], pl.Expr]
 """From the parts' columns to the value; `sum` is Int128, Decimal or Float64, NULL where nothing was added."""
+
+_WHOLE = "cast the argument to DECIMAL(38, 0) before it is summed"
+_DIGITS = (
+    "38 digits are the most, also of the sum behind an average; "
+    "with DOUBLE it is not exact, but has no such limit"
+)
 
 
 @dataclass(frozen=True)
@@ -104,6 +110,23 @@ def register(function: AggregateFunction) -> AggregateFunction:
         assert name not in _table, f"the aggregate name {name} is taken twice"
         _table[name] = function
     return function
+
+
+def overflow(calls: Iterable[tuple[Aggregate, DataType]], found: str | None = None) -> DataError:
+    """What to raise where one of the aggregates, given with the types of their results, is out of range."""
+    exact = [(c, held) for c, held in calls if c.function in ("sum", "avg") and not isinstance(held, Float)]
+    of_decimals = [isinstance(held, Decimal) for _, held in exact]
+    hints = [_WHOLE] if not all(of_decimals) else []
+    hints += [_DIGITS] if any(of_decimals) else []
+    spans = [c.span for c, _ in exact]
+    texts = [str(c).replace("__arg ", "") if c.span is None else c.span.written for c, _ in exact]
+    return DataError(
+        "a sum or average does not fit the type of its result",
+        code="data-overflow",
+        where=spans[0] if len(spans) == 1 and spans[0] is not None else ", ".join(dict.fromkeys(texts)),
+        found=found,
+        hint="; ".join(hints) or None,
+    )
 
 
 def has(name: str) -> bool:
@@ -226,7 +249,8 @@ def _lazy_sum(arg: pl.Expr, held: DataType) -> pl.Expr:
     elif isinstance(held, Decimal):
         total = decimal_sum(arg, held)
     else:
-        total = arg.sum()
+        # Polars adds up a FLOAT in 24 bits
+        total = arg.cast(pl.Float64).sum().cast(held.polars)
     return pl.when(arg.count() > 0).then(total).otherwise(None)
 
 

@@ -167,6 +167,13 @@ def _resolve_aggregate(
         )
     entry = aggregates.lookup(expr.function, expr.span)
     for arg in expr.args[1:]:
+        if isinstance(arg, Literal) and arg.value is None:
+            raise TypeMismatch(
+                f'an argument of "{entry.name}" that is a constant cannot be NULL',
+                code="expr-not-constant",
+                where=arg.span or expr.span,
+                expected=entry.takes,
+            )
         if not isinstance(arg, Literal):
             raise TypeMismatch(
                 f'only the first argument of "{entry.name}" can differ from row to row',

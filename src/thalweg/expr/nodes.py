@@ -18,9 +18,10 @@ from typing import Literal as Choice
 from thalweg.base.types import DataType
 from thalweg.errors import Span
 
-SINGLE = "__single"
+SINGLE, REQUIRED = "__single", "__required"
+"""Functions that are their first argument, and fail: where that is the value of several rows, as the second
+argument says; where it is NULL."""
 NUMBERED, ITEM, ORDINALITY = "__numbered", "item", "ordinality"
-"""The function that is its first argument, and fails where that is the value of several rows: the second."""
 
 
 @dataclass(frozen=True)
@@ -90,7 +91,7 @@ class Call(Expr):
     def __str__(self) -> str:
         if self.function.startswith("["):
             return f"{self.args[0]}[{self.args[1]}]"
-        if self.function == SINGLE:
+        if self.function in (SINGLE, REQUIRED):
             return str(self.args[0])
         if len(self.args) == 2 and (self.function in ("and", "or") or not self.function[0].isalpha()):
             return f"({self.args[0]} {self.function.upper()} {self.args[1]})"

@@ -363,7 +363,7 @@ class Layout:
             try:
                 made |= {s.name: s for s in compute(frame, self._computed).get_columns()}
             except pl.exceptions.InvalidOperationError as error:
-                raise _overflow(self._spec) from error
+                raise self._overflow() from error
         return to_frame([renamed(made[source], name) for name, source in self._sources])
 
     @cached_property
@@ -392,21 +392,18 @@ class Layout:
 
     def _finish(self, name: str, call: Aggregate) -> pl.Expr:
         entry = aggregates.of_call(call)
+        columns = {kind: pl.col(f"{kind} {_argument(call)}") for kind in entry.parts}
+        return entry.finish(columns, self._result(call)).alias(f"= {name}")
+
+    def _result(self, call: Aggregate) -> DataType:
         argument = _argument(call)
         types = [] if argument is None else [self._spec.argument_types[argument]]
-        signature = entry.infer(types)
+        signature = aggregates.of_call(call).infer(types)
         assert signature is not None, "the plan was resolved"
-        columns = {kind: pl.col(f"{kind} {argument}") for kind in entry.parts}
-        return entry.finish(columns, signature.result).alias(f"= {name}")
+        return signature.result
 
-
-def _overflow(spec: GroupingSpec) -> DataError:
-    return DataError(
-        "a sum or average does not fit the type of its result",
-        code="data-overflow",
-        where=", ".join(f"{n} = {c}" for n, c in spec.calls).replace("__arg ", ""),
-        hint="cast the argument to DECIMAL(38, 0) before it is summed",
-    )
+    def _overflow(self) -> DataError:
+        return aggregates.overflow([(call, self._result(call)) for _, call in self._spec.calls])
 
 
 def weight_array(weight: pl.Series) -> Array:

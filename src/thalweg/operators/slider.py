@@ -261,12 +261,7 @@ class Slider:
         return [s.alias(name) for s, (name, _, _) in zip(made.get_columns(), spec.calls, strict=True)]
 
     def _overflow(self) -> DataError:
-        return DataError(
-            "a sum or average does not fit the type of its result",
-            code="data-overflow",
-            where=", ".join(f"{n} = {c}" for n, c, _ in self._spec.calls),
-            hint="cast the argument to DECIMAL(38, 0) before it is summed",
-        )
+        return aggregates.overflow([(call, held) for _, call, held in self._spec.calls])
 
     def _made(self, held: dict[_Entry, _Held]) -> Iterator[pl.Series]:
         """What the aggregates are made from, each once."""

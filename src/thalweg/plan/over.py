@@ -106,6 +106,7 @@ _PLACED = ("first_value", "last_value")
 FUNCTIONS = ("count", "sum", "avg", "mean", "min", "max", *_PLACED, *SHIFTED, *RANKED)
 """The aggregates that slide."""
 _FAR = 1 << 31
+_FARTHEST = 1 << 62
 _EXPECTED = f"{', '.join(f.upper() for f in FUNCTIONS[:-1])} or {FUNCTIONS[-1].upper()}"
 
 
@@ -173,6 +174,14 @@ def _check_frame(
             expected="ORDER BY a TIMESTAMP or TIMESTAMP_LTZ",
             choices=[f.name for f in schema if isinstance(f.type, Timestamp)],
             hint="ROWS counts rows in any order",
+        )
+    if any(abs(far or 0) >= _FARTHEST for far in (frame.reach, frame.end)):
+        raise PlanError(
+            "a frame cannot reach that far",
+            code="plan-over-frame",
+            where=where,
+            found=str(frame),
+            hint="UNBOUNDED reaches all rows",
         )
     if frame.reach is not None and frame.end is not None and -frame.reach > frame.end:
         raise PlanError(

@@ -86,7 +86,7 @@ def _stamped(plan: Plan, where: Span | None) -> Plan:
         f"{clock_name(where)} is when a row was read, and these rows were not read but computed from others",
         code="plan-proctime-place",
         where=where,
-        found=plan.describe(),
+        found=plan.describe().removesuffix(": "),
         hint="give rows their time where they are read: in the table (p AS PROCTIME()) or a view over it",
     )
 

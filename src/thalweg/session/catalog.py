@@ -161,7 +161,7 @@ class SessionCatalog:
 
     def _source_plan(self, table: CreateTable) -> Plan:
         made = self._source(table, _declared(table))
-        source = required(made.source, _never_null(table))
+        source = required(made.source, never_null(table))
         scan = Scan(source, is_tolerant=made.tolerance == "quarantine")
         if made.error_sink is not None:
             self.error_sinks[scan] = made.error_sink, table.option_spans.get("errors.sink")
@@ -222,6 +222,6 @@ def _declared(table: CreateTable) -> Schema | None:
     return Schema(fields) if fields else None
 
 
-def _never_null(table: CreateTable) -> list[str]:
+def never_null(table: CreateTable) -> list[str]:
     """The columns that were declared NOT NULL."""
     return [c.name for c in table.columns if isinstance(c, PhysicalColumn) and not c.is_nullable]

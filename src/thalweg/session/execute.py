@@ -7,16 +7,20 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
 import polars as pl
 
+from thalweg.base.types import DataType, Decimal
 from thalweg.checkpoint.snapshot import JobSnapshot
 from thalweg.columnar.batch import Batch
 from thalweg.errors import DataError, PlanError
+from thalweg.expr import aggregates
+from thalweg.expr.infer import type_of
+from thalweg.expr.nodes import Aggregate
 from thalweg.expr.python import unwrap
 from thalweg.operators.changelog import with_ops
 from thalweg.optimizer.optimize import Rule, optimize
@@ -24,7 +28,8 @@ from thalweg.physical.event_times import event_times
 from thalweg.physical.lazy import LazyBuilder
 from thalweg.physical.possible import check_possible
 from thalweg.physical.results import changelog_step, check_sink
-from thalweg.plan.nodes import Plan, Write
+from thalweg.plan.nodes import GroupBy, Plan, Write
+from thalweg.plan.over import Over
 from thalweg.plan.properties import reads_endless
 from thalweg.runtime.options import RunOptions
 from thalweg.session.figures import Meters, SourceFigures
@@ -210,7 +215,7 @@ def run_batch(plans: Sequence[Plan], now: int) -> int:
     except pl.exceptions.InvalidOperationError as error:
         if "conversion from" not in str(error):
             raise
-        raise _overflow(error) from error
+        raise _overflow(error, plans) from error
     except Exception as error:
         known = unwrap(error)
         if isinstance(known, DataError):
@@ -246,15 +251,22 @@ def _write_frames(write: Write, frames: object) -> None:
         writer.close()
 
 
-def _overflow(error: Exception) -> DataError:
-    what = "a sum or average does not fit the type of its result"
-    if "`i128` to `decimal" in str(error):
-        hint = "38 digits are the most; a sum of DOUBLE is not exact, but has no such limit"
-        return DataError(what, code="data-overflow", hint=hint)
-    values = re.search(r"values: \[(.*)\]", str(error))
-    return DataError(
-        what,
-        code="data-overflow",
-        found=None if values is None else values[1],
-        hint="cast the argument to DECIMAL(38, 0) before it is summed",
+def _overflow(error: Exception, plans: Sequence[Plan]) -> DataError:
+    is_decimal = "`i128` to `decimal" in str(error)
+    calls = (call for plan in plans for call in _aggregates(plan))
+    # of a decimal Polars names the limit, and not the sum
+    values = None if is_decimal else re.search(r"values: \[(.*)\]", str(error))
+    return aggregates.overflow(
+        [(c, held) for c, held in calls if isinstance(held, Decimal) == is_decimal],
+        None if values is None else values[1],
     )
+
+
+def _aggregates(plan: Plan) -> Iterator[tuple[Aggregate, DataType]]:
+    """All aggregates of a plan, with the types of their results."""
+    if isinstance(plan, (GroupBy, Over)):
+        held = plan.input.schema
+        made = (n.expr for n in plan.aggregates if isinstance(n.expr, Aggregate))
+        yield from ((call, type_of(call, held)) for call in made)
+    for step in plan.inputs:
+        yield from _aggregates(step)

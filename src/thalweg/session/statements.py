@@ -18,6 +18,7 @@ from thalweg.physical.results import row_key
 from thalweg.plan import build
 from thalweg.plan.nodes import BadRows, Join, Late, Plan, Scan, SessionWindow, Window, Write
 from thalweg.plan.properties import late_of_join, properties
+from thalweg.session.catalog import never_null
 from thalweg.sql import statements as st
 from thalweg.sql.binder import Binder
 from thalweg.sql.parse import parse
@@ -107,8 +108,20 @@ def _queue(session: Session, writes: list[Write]) -> None:
 def insert(session: Session, statement: st.InsertInto) -> list[Write]:
     """The sinks of an INSERT: the target, and the table for late rows if one is set."""
     catalog, binder = session.catalog, Binder(session.catalog)
+    if statement.target in catalog.views:
+        raise PlanError(
+            f'"{statement.target}" is a view, and rows are written to tables',
+            code="plan-wrong-kind",
+            where=statement.target_span,
+            hint="CREATE TABLE makes one of a view's rows: CREATE TABLE … AS SELECT …",
+        )
+    table = catalog.definition("table", statement.target, statement.target_span)
+    assert isinstance(table, st.CreateTable), "that was asked for"
     target = catalog.sink_schema(statement.target, statement.target_span)
-    plan = binder.bind_query(statement.query) if target is None else binder.bind_insert(statement, target)
+    if target is None:
+        plan = binder.bind_query(statement.query)
+    else:
+        plan = binder.bind_insert(statement, target, never_null(table))
     return _writes(session, plan, statement.target, statement.target_span)
 
 

@@ -10,7 +10,7 @@ Not here: keeping tables and settings, connectors, running plans (session/).
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import replace
 from typing import TypeVar
 
@@ -81,10 +81,10 @@ class Binder:
         names = zip(view.columns, plan.schema.names, strict=True)
         return _guarded(lambda: build.project(plan, [Named(v, Column(n)) for v, n in names]), view.span)
 
-    def bind_insert(self, insert: InsertInto, target: Schema) -> Plan:
-        """The plan of the rows to write, with exactly the columns of the target."""
+    def bind_insert(self, insert: InsertInto, target: Schema, never_null: Collection[str] = ()) -> Plan:
+        """The plan of the rows to write, with exactly the columns of the target; see `insert.fitted`."""
         plan = self.bind_query(insert.query)
-        return _guarded(lambda: fitted(plan, insert, target), span_of(insert.query))
+        return _guarded(lambda: fitted(plan, insert, target, never_null), span_of(insert.query))
 
     def bind_table(self, table: CreateTable, scan: Plan) -> Plan:
         """The plan of a table: what the connector reads, computed columns and the watermark added.

@@ -15,7 +15,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from thalweg.columnar import accumulate as acc
-from thalweg.columnar.accumulate_decimals import add_decimals, keep_decimal_extremes, merge_decimals
+from thalweg.columnar.accumulate_decimals import add_decimals, merge_decimals
 from thalweg.columnar.accumulate_floats import add_floats, float_sums
 from thalweg.columnar.buffers import NO_FLAGS, NO_WORDS, flags, values_and_validity
 from thalweg.columnar.limbs import divide, exceeds, limbs_to_int64
@@ -187,20 +187,6 @@ def test_decimal_sums_have_any_size(rows: list[Row]) -> None:
         total = sum(v * w for s, v, w in rows if s == slot and v is not None)
         for times, (far, high, low) in ((1, sums), (2, merged)):
             assert int(far[slot]) * 2**128 + number(high[slot], low[slot]) == times * total
-
-
-@RULES
-@given(table(WIDE, st.just(1)), st.booleans())
-def test_decimal_extremes(rows: list[Row], greatest: bool) -> None:
-    extremes, seen = (ints(), ints()), np.zeros(SLOTS, dtype=np.bool_)
-    slots = np.array([r[0] for r in rows], dtype=np.int64)
-    validity = np.array([v is not None for _, v, _ in rows], dtype=np.bool_)
-    keep_decimal_extremes(slots, parts([v or 0 for _, v, _ in rows]), validity, greatest, extremes, seen)
-    for slot in range(SLOTS):
-        mine = [v for s, v, _ in rows if s == slot and v is not None]
-        assert seen[slot] == bool(mine)
-        if mine:
-            assert number(extremes[0][slot], extremes[1][slot]) == (max(mine) if greatest else min(mine))
 
 
 NUMBER = st.integers(-(2**127), 2**127 - 1) | INT

@@ -21,7 +21,7 @@ from thalweg.expr.common_type import common_type
 from thalweg.expr.functions.comparison import equal
 from thalweg.expr.functions.few import case_few, logic_few, not_few, null_few
 from thalweg.expr.functions.kit import CONDITION, comparable, same, vec, vecs
-from thalweg.expr.nodes import SINGLE
+from thalweg.expr.nodes import REQUIRED, SINGLE
 from thalweg.expr.registry import FAILS, Failure, Function, Signature, Vector, register
 
 _NAN = float("nan")
@@ -290,5 +290,26 @@ register(
             *vecs((STRING, INT64), ("a", 1, "a"), (None, 1, None), (None, None, None)),
             vec(("a", 2), (STRING, INT64), FAILS),
         ),
+    )
+)
+
+
+# -- values of columns that hold no NULL -------------------------------------------------------
+
+register(
+    Function(
+        REQUIRED,
+        lambda types: Signature((types[0],), types[0]) if len(types) == 1 else None,
+        lambda args, types: args[0],
+        "a value that is not NULL",
+        failures=(
+            Failure(
+                lambda args, types: args[0].is_null(),
+                "data-not-null",
+                "NULL is written to a column that was declared NOT NULL",
+            ),
+        ),
+        strict=False,
+        vectors=(vec((1,), (INT64,), 1), vec(("",), (STRING,), ""), vec((None,), (INT64,), FAILS)),
     )
 )

@@ -285,8 +285,10 @@ def bind_without_aliases(binder: ExpressionBinder, node: exp.Expr, select: exp.E
         for item in select.expressions:
             alias = item.args["alias"].name if isinstance(item, exp.Alias) else None
             if error.code == "plan-unknown-column" and f'no column "{alias}"' in error.message:
-                error.hint = (
-                    f"{binder.clause} cannot see the alias: repeat its expression, {text_of(item.this)}"
+                error.hint = f"{binder.clause} cannot see the alias: " + (
+                    "compute it in a sub-query and use its column outside"
+                    if item.find(exp.Window) is not None
+                    else f"repeat its expression, {text_of(item.this)}"
                 )
         raise
 

@@ -6,23 +6,32 @@ Flink (any number to DECIMAL or DOUBLE, integers to longer ones); everything els
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from thalweg.base.schema import SYSTEM_PREFIX, Schema, unknown_column
 from thalweg.base.types import FLOAT32, FLOAT64, NULL, DataType, Decimal, Integer, is_numeric
 from thalweg.errors import SqlError, TypeMismatch
 from thalweg.expr.casts import common_type
 from thalweg.expr.infer import coerce
-from thalweg.expr.nodes import Column, Expr, Literal, Named
+from thalweg.expr.nodes import REQUIRED, Call, Column, Expr, Literal, Named
 from thalweg.plan import build
 from thalweg.plan.nodes import Plan
 from thalweg.sql.source import span_of
 from thalweg.sql.statements import InsertInto
 
 
-def fitted(plan: Plan, insert: InsertInto, target: Schema) -> Plan:
+def fitted(plan: Plan, insert: InsertInto, target: Schema, never_null: Collection[str] = ()) -> Plan:
     """The plan with exactly the names and types of the target.
+
+    Args:
+        plan: the rows of the query.
+        insert: the statement.
+        target: the columns of the table.
+        never_null: those of them that hold no NULL: a row that has one there fails.
 
     Raises:
         SqlError: `sql-insert-shape` if the number of columns differs.
+        SqlError: `sql-insert-null` if the list of names leaves out a column that holds no NULL.
         TypeMismatch: `sql-insert-type` for a column whose values would have to be converted.
     """
     given = [f for f in plan.schema if not f.name.startswith(SYSTEM_PREFIX)]
@@ -42,6 +51,13 @@ def fitted(plan: Plan, insert: InsertInto, target: Schema) -> Plan:
     items = []
     for field in target:
         source = sources.get(field.name)
+        if source is None and field.name in never_null:
+            raise SqlError(
+                f'column "{field.name}" of "{insert.target}" is NOT NULL, and the columns leave it out',
+                code="sql-insert-null",
+                where=insert.target_span,
+                expected=str(target),
+            )
         if source is None:
             items.append(Named(field.name, Literal(None, field.type)))
             continue
@@ -54,17 +70,18 @@ def fitted(plan: Plan, insert: InsertInto, target: Schema) -> Plan:
                 found=f"{source.name} {source.type}",
                 hint=f"CAST({source.name} AS {field.type})",
             )
-        items.append(Named(field.name, coerce(_value(source.name), source.type, field.type)))
+        value: Expr = Column(source.name)
+        if field.name in never_null:
+            called = Column(source.name, written=f"{insert.target}.{field.name}")
+            value = Call(REQUIRED, (called,), span=span_of(insert.query))
+        value = coerce(value, source.type, field.type)
+        items.append(Named(field.name, value))
     unchanged = plan.schema.names == target.names and all(isinstance(i.expr, Column) for i in items)
     return plan if unchanged else build.project(plan, items)
 
 
 def _columns(count: int) -> str:
     return "1 column" if count == 1 else f"{count} columns"
-
-
-def _value(name: str) -> Expr:
-    return Column(name)
 
 
 def _is_accepted(held: DataType, wanted: DataType) -> bool:

@@ -47,6 +47,19 @@ RESERVED = frozenset(
 """Words that cannot be a name without backticks; Flink has more, which read well without."""
 
 _LIKELY = ("FROM", "WHERE", "GROUP", "ORDER", "HAVING", "SELECT", "UNION", "LIMIT", "WHEN", "THEN", "JOIN")
+_ELSEWHERE = {
+    "::": "CAST(value AS type) converts",
+    "==": "one = compares",
+    "DISTINCT ON": "ROW_NUMBER() OVER (…) in a sub-query, and WHERE with its column = 1 around it",
+    "EXCLUDE": "the list names the columns that stay",
+    "ILIKE": "LOWER(value) LIKE 'pattern in small letters'",
+    "PIVOT": "SUM(x) FILTER (WHERE y = 'a') makes a column of each value",
+    "QUALIFY": "ROW_NUMBER() OVER (…) in a sub-query, and WHERE with its column around it",
+    "RLIKE": "REGEXP(value, 'pattern')",
+    "TOP": "ORDER BY … LIMIT n",
+    "UNPIVOT": "UNION ALL puts columns below one another",
+}
+"""What other dialects have, and what does the same here."""
 _PHRASES = (TokenType.GROUP_BY, TokenType.ORDER_BY, TokenType.PARTITION_BY, TokenType.SIMILAR_TO)
 _LITERALS = (TokenType.STRING, TokenType.NUMBER, TokenType.NATIONAL_STRING, TokenType.HINT)
 _NAMES = (TokenType.VAR, TokenType.IDENTIFIER)
@@ -107,9 +120,14 @@ class Cursor(Parser):
         if self._curr.token_type == TokenType.HINT:
             return problems.not_yet("hints in comments are", self.place(), hint="WITH (...) sets options")
         shown = self.source.text[self._curr.start : self._curr.end + 1].split("\n")[0][:40]
-        return self.fail(
-            f"unexpected {shown}", expected=expected, hint=hint or self._likely_cause(expected or "")
-        )
+        cause = self._elsewhere() or hint or self._likely_cause(expected or "")
+        return self.fail(f"unexpected {shown}", expected=expected, hint=cause)
+
+    def _elsewhere(self) -> str | None:
+        """What does here what another dialect has a word for, which may have been read as a name."""
+        last, this, following = (t.text.upper() if t else "" for t in (self._prev, self._curr, self._next))
+        said = (this, f"{last} {this}", f"{last}{this}", f"{this}{following}", last)
+        return next((_ELSEWHERE[word] for word in said if word in _ELSEWHERE), None)
 
     def _likely_cause(self, expected: str) -> str | None:
         """What was probably meant: a keyword of two words, a misspelt one, a comma more or less."""

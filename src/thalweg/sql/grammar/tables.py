@@ -30,7 +30,12 @@ _GO_ON = frozenset(
     )
 )
 """What follows a query in parentheses that is part of a query."""
-_NOT_ALIASES = frozenset(("MATCH_RECOGNIZE", "TABLESAMPLE", "SEMI", "ANTI", "ASOF", "MATCH_CONDITION"))
+_NOT_ALIASES = frozenset(
+    (
+        *("MATCH_RECOGNIZE", "TABLESAMPLE", "SEMI", "ANTI", "ASOF", "MATCH_CONDITION"),
+        *("PIVOT", "QUALIFY", "UNPIVOT"),
+    )
+)
 
 
 class TableGrammar(ExpressionGrammar):
