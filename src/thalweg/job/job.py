@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
 
-from thalweg.base.schema import Schema
+from thalweg.base.schema import SYSTEM_PREFIX, Schema
 from thalweg.expr.nodes import Expr
 from thalweg.protocols.conditions import Conditions
 from thalweg.protocols.operator import MAIN, OperatorSpec, ReadsFirst
@@ -164,9 +164,16 @@ def stage_contents(stage: Stage) -> Iterable[str]:
         elif stage.scan.time is not None:
             yield f"watermark for {stage.scan.time.column} as {stage.scan.time.watermark}"
     for operator in stage.operators:
-        yield operator.describe()
+        yield described(operator)
     if stage.write is not None:
         yield f"write {stage.write.sink.describe()}  ({stage.write.sink.delivery})"
+
+
+def described(operator: OperatorSpec) -> str:
+    """One line about a step, without the names of columns that the engine made for arguments."""
+    # rows that are counted under a condition have no argument
+    text = operator.describe().replace(f"{SYSTEM_PREFIX}arg  if", "* if")
+    return text.replace(f"{SYSTEM_PREFIX}arg ", "").replace(f"{SYSTEM_PREFIX}distinct ", "")
 
 
 def _field(field: tuple[str, tuple[str, ...] | None]) -> str:
@@ -176,5 +183,5 @@ def _field(field: tuple[str, tuple[str, ...] | None]) -> str:
 
 __all__ = [
     *("PARTITIONS", "Edge", "EventTime", "Job", "Named", "ScanSpec", "Stage", "WriteSpec"),
-    *("describe", "stage_contents"),
+    *("describe", "described", "stage_contents"),
 ]

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping
 import polars as pl
 
 from thalweg.base.schema import SYSTEM_PREFIX
-from thalweg.job.job import Job, ScanSpec, Stage
+from thalweg.job.job import Job, ScanSpec, Stage, described
 from thalweg.protocols.keeping import Judges, Keeping, Keeps
 from thalweg.protocols.operator import OperatorSpec
 from thalweg.protocols.state import ColumnsSpec, MultimapSpec, RowsSpec, StateSpec
@@ -50,7 +50,7 @@ def _steps(stage: Stage, growing: list[str]) -> Iterator[list[str]]:
     for operator in stage.operators:
         lines = [*_late(operator), *_kept(operator, growing)]
         if lines:
-            yield [f"{operator.id}  {_short(operator.describe())}", *(f"  {line}" for line in lines)]
+            yield [f"{operator.id}  {_short(described(operator))}", *(f"  {line}" for line in lines)]
 
 
 def _short(text: str) -> str:

@@ -226,7 +226,7 @@ class LazyBuilder:
         if recomputes(plan):
             whole = running_spec(plan, self._needs, "")
         else:
-            below = checked_time(below, plan.order)
+            below = checked_time(below, plan.order, NO_PLACE)
 
         def call(frame: pl.DataFrame) -> pl.DataFrame:
             from thalweg.operators.over import slide_whole
@@ -238,7 +238,9 @@ class LazyBuilder:
         return below.select(list(spec.columns)).map_batches(call, schema={**spec.columns, **made})
 
     def _as_of_join(self, plan: AsOfJoin) -> pl.LazyFrame:
-        left, right = (checked_time(self.build(p), n) for p, n in zip(plan.inputs, plan.times, strict=True))
+        left, right = (
+            checked_time(self.build(p), n, NO_PLACE) for p, n in zip(plan.inputs, plan.times, strict=True)
+        )
         is_placed = needs.has_positions(plan.right, self._needs)
         return as_of_frames(as_of_spec(plan, "", is_placed=is_placed), left, right)
 
@@ -274,13 +276,17 @@ def _ordered(values: pl.Expr, held: DataType, *, by_place: bool) -> pl.Expr:
     return values if by_place else values.sort()
 
 
-def checked_time(frame: pl.LazyFrame, column: str) -> pl.LazyFrame:
-    """The rows; one without event time is a bad row, as it is in a stream."""
+NO_PLACE = "has no place in the order"
+"""What becomes of a row without event time where rows are ordered by it."""
+
+
+def checked_time(frame: pl.LazyFrame, column: str, fate: str = "falls into no window") -> pl.LazyFrame:
+    """The rows; one without event time is a bad row, as it is in a stream: `fate` says what becomes of it."""
 
     def check(series: pl.Series) -> pl.Series:
         if series.null_count():
             error = DataError(
-                f'the event time "{column}" is NULL, so that the row falls into no window',
+                f'the event time "{column}" is NULL, so that the row {fate}',
                 code="data-null-time",
             )
             raise carry(error)
