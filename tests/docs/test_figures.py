@@ -22,11 +22,12 @@ def test_queries_with_much_state_have_a_table_as_soon_as_one_is_stored(
     assert set(figures.STATEFUL) == {b.name for b in STATEFUL}
     monkeypatch.setattr(figures, "RESULTS", tmp_path)
     assert "much state" not in figures.table()
-    figure = {"median": 3e6, "min": 2e6, "max": 4e6, "limit": 9e6, "details": {"state_bytes": 5 << 20}}
+    figure = {"median": 3e6, "min": 2e6, "max": 4e6, "limit": 9e6, "percent_of_limit": 33.3}
+    figure |= {"details": {"state_bytes": 5 << 20, "peak_own_mib": 70.4}}
     (tmp_path / "q3.json").write_text(json.dumps(figure | {"name": "q3"}))
     *_, header, _, row = figures.table().splitlines()
     assert "much state" in header
-    assert row == "| q3, join of two growing tables | 3.0 (2.0 to 4.0) | 9.0 | 5 | 0.66 |"
+    assert row == "| q3, join of two growing tables | 3.0 (2.0 to 4.0) | 9.0 | 33 % | 5 | 70 | 0.66 |"
 
 
 def test_a_changed_result_would_be_noticed() -> None:
