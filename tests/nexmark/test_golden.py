@@ -18,6 +18,7 @@ def query(name: str, profile: str, folder: Path) -> Query:
 
 
 @pytest.mark.slow
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("mode", ["batch", "stream"])
 @pytest.mark.parametrize("profile", ["S", "W"])
 @pytest.mark.parametrize("name", QUERIES)

@@ -92,7 +92,7 @@ def _first(case: Case) -> list[SltWay]:
     return [w for w in (SltWay(), SltWay("stream")) if case.has_mode(w.mode)]
 
 
-_TURNS = 3
+_TURNS = 2
 
 
 def _turns(case: Case) -> list[SltWay]:

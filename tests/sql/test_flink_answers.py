@@ -91,6 +91,7 @@ def test_answers_of_flink_from_batches_of_seven(name: str) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize(("rows", "events"), [(1, 1_500), (7, 6_000)])
 @pytest.mark.parametrize("name", [*NAMES, *JOINS])
 def test_small_batches_give_what_a_batch_gives(name: str, rows: int, events: int, tmp_path: Path) -> None:
