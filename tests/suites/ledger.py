@@ -13,7 +13,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import BrokenExecutor, ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
@@ -113,6 +113,10 @@ def work_off(
         except KeyboardInterrupt:
             pool.shutdown(wait=False, cancel_futures=True)
             print("\nstopped; the same command goes on", file=sys.stderr)
+        except BrokenExecutor:
+            # no case can be told from the others that ran: those that are not done are done again
+            print("\na process was ended from outside, as for lack of memory", file=sys.stderr)
+            return max(1, len(ledger.failures))
         finally:
             ledger.save()
     failed = len(ledger.failures)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,12 @@ def is_even(case: str) -> Outcome:
     number = int(Path(case).read_text())
     assert number % 2 == 0, f"{number} is odd"
     return {"number": number}
+
+
+def ends_the_process(case: str) -> Outcome:
+    if Path(case).read_text() == "end":
+        os._exit(1)
+    return {}
 
 
 @pytest.fixture
@@ -46,6 +53,20 @@ def test_what_failed_is_done_again(facts: dict[str, Any], tmp_path: Path) -> Non
     assert work_off(Ledger.opened(path, ABOUT), cases, is_even, processes=1) == 0
     again = Ledger.opened(path, ABOUT)
     assert [again.outcomes[c]["number"] for c in cases] == [0, 4, 2]
+
+
+@pytest.mark.slow
+def test_what_was_done_before_a_process_ended_is_kept(
+    facts: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    files = [tmp_path / str(n) for n in range(3)]
+    for n, file in enumerate(files):
+        file.write_text("end" if n == 1 else "")
+    path, cases = tmp_path / "suite.json", [str(f) for f in files]
+    assert work_off(Ledger.opened(path, ABOUT), cases, ends_the_process, processes=1) == 1
+    assert "ended from outside" in capsys.readouterr().err
+    kept = Ledger.opened(path, ABOUT)
+    assert [kept.is_done(c) for c in cases] == [True, False, False]
 
 
 @pytest.mark.parametrize("change", ["commit", "changed", "about"])

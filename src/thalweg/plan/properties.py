@@ -13,7 +13,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
 
 import polars as pl
 
@@ -71,6 +70,9 @@ UNTIL_END = 1 << 61
 """The slack of a time that nothing is known about: bounded input, whose windows close at its end."""
 
 
+_KEPT = "_properties"
+
+
 @dataclass(frozen=True)
 class Properties:
     """What is known of a node's output.
@@ -110,9 +112,16 @@ class Properties:
         return id(self)
 
 
-@lru_cache(maxsize=4096)
 def properties(plan: Plan) -> Properties:
-    """The properties of a plan."""
+    """The properties of a plan; they are kept with it, and with nothing that would keep its rows alive."""
+    kept = vars(plan)
+    if _KEPT not in kept:
+        kept[_KEPT] = _properties(plan)
+    found: Properties = kept[_KEPT]
+    return found
+
+
+def _properties(plan: Plan) -> Properties:
     below = [properties(p) for p in plan.inputs]
     if isinstance(plan, Scan):
         return Properties(plan.source.is_bounded, times=_clock(plan))
