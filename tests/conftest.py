@@ -34,8 +34,25 @@ _MET: Counter[str] = Counter()
 def pytest_addoption(parser: pytest.Parser) -> None:
     """`--thorough`: more of what takes long and finds little that the rest does not find."""
     parser.addoption(
-        "--thorough", action="store_true", help="as .ci/run does: every case in every pair of ways"
+        "--thorough", action="store_true", help="as .ci/run does: whole samples, all pairs of ways"
     )
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Of a test marked `sampled(n)` only each n-th case runs, unless the run is thorough."""
+    if config.getoption("--thorough"):
+        return
+    met: Counter[str] = Counter()
+    chosen: list[pytest.Item] = []
+    others: list[pytest.Item] = []
+    for item in items:
+        mark = item.get_closest_marker("sampled")
+        test = item.nodeid.partition("[")[0]
+        (others if mark and met[test] % mark.args[0] else chosen).append(item)
+        met[test] += 1
+    config.hook.pytest_deselected(items=others)
+    items[:] = chosen
 
 
 def _met_here() -> Counter[str]:

@@ -90,16 +90,16 @@ def _mutant(
 
 
 _GROUPS, _SIDE = session_group.SessionGroupOp, join_side.JoinSide
-_RESIZED = corrected_sessions.CorrectedSessionsOp
+_RESIZED, _ROWS = corrected_sessions.CorrectedSessionsOp, session_rows.SessionRowsOp
 
 STATE_MUTANTS = (
     _mutant("sessions close a second early", (_GROUPS, "on_watermark"), _moved(1), _IN_TIME, 25),
     _mutant("sessions close a second late", (_GROUPS, "on_watermark"), _moved(-1), _IN_TIME, 26),
-    _mutant("rows a gap apart do not meet", (session_table.SessionTable, "__init__"), _narrower, _TABLES, 5),
+    _mutant("rows a gap apart do not meet", (session_table.SessionTable, "__init__"), _narrower, _TABLES, 21),
     _mutant("sessions lose what they take in", (_GROUPS, "add"), _keeps_taken_in, _IN_TIME, 34),
     _mutant("late rows join sessions", (sessions, "late_rows"), _never_late, _IN_TIME, 5),
-    _mutant("rows leave sessions early", (session_rows.SessionRowsOp, "on_watermark"), _moved(2), _TABLES, 5),
+    _mutant("rows leave sessions early", (_ROWS, "on_watermark"), _moved(2), _TABLES, 147),
     _mutant("joins take late rows", (_SIDE, "late"), _takes_late_rows, _TABLES, 19),
     _mutant("joins ignore weights", (join_side.Taken, "weights_at"), _once, _TABLES, 8),
-    _mutant("sessions that have merged stay", (_RESIZED, "_remember"), _remembers_nothing, _IN_TIME, 67),
+    _mutant("sessions that have merged stay", (_RESIZED, "_remember"), _remembers_nothing, _IN_TIME, 113),
 )
