@@ -35,6 +35,8 @@ def report() -> list[str]:
         commit = (held["machine"]["commit"] or "?").rstrip("+")
         if held.get("failed"):
             lines.append(f"failed: {path.stem} says that {held['failed']} of its cases failed")
+        if held.get("left"):
+            lines.append(f"unfinished: {path.stem} has {held['left']} cases left; the same command goes on")
         folders = ("src", "benchmarks/peers") if path.stem.startswith("peers-") else ("src",)
         behind = commits_since(commit, *folders)
         if behind is None:

@@ -36,12 +36,14 @@ class Ledger:
         about: what holds for all cases, such as seeds.
         machine: on what, and at which commit, as it was when the run began.
         outcomes: of each case; one with an `error` is done again.
+        left: how many cases of the last run were not done in it or before.
     """
 
     path: Path
     about: Mapping[str, Any]
     machine: Mapping[str, Any]
     outcomes: dict[str, Outcome]
+    left: int = 0
 
     @staticmethod
     def opened(path: Path, about: Mapping[str, Any]) -> Ledger:
@@ -68,6 +70,7 @@ class Ledger:
             "machine": dict(self.machine),
             "about": dict(self.about),
             "failed": len(self.failures),
+            "left": self.left,
             "outcomes": dict(sorted(self.outcomes.items())),
         }
         part = self.path.with_suffix(".part")
@@ -95,6 +98,7 @@ def work_off(
         processes: how many cases at the same time; None: as many as there are cores.
     """
     left = [c for c in cases if not ledger.is_done(c)]
+    ledger.left = len(left)
     count = processes or len(os.sched_getaffinity(0))
     print(f"{len(cases) - len(left)} of {len(cases)} cases are done; {count} at a time")
     saved = time.monotonic()
@@ -118,6 +122,7 @@ def work_off(
             print("\na process was ended from outside, as for lack of memory", file=sys.stderr)
             return max(1, len(ledger.failures))
         finally:
+            ledger.left = sum(case not in ledger.outcomes for case in cases)
             ledger.save()
     failed = len(ledger.failures)
     print(f"\n{len(ledger.outcomes)} cases done, {failed} failed; kept in {ledger.path}")

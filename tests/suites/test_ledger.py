@@ -53,6 +53,7 @@ def test_what_failed_is_done_again(facts: dict[str, Any], tmp_path: Path) -> Non
     assert work_off(Ledger.opened(path, ABOUT), cases, is_even, processes=1) == 0
     again = Ledger.opened(path, ABOUT)
     assert [again.outcomes[c]["number"] for c in cases] == [0, 4, 2]
+    assert json.loads(path.read_text())["left"] == 0
 
 
 @pytest.mark.slow
@@ -67,6 +68,7 @@ def test_what_was_done_before_a_process_ended_is_kept(
     assert "ended from outside" in capsys.readouterr().err
     kept = Ledger.opened(path, ABOUT)
     assert [kept.is_done(c) for c in cases] == [True, False, False]
+    assert json.loads(path.read_text())["left"] == 2
 
 
 @pytest.mark.parametrize("change", ["commit", "changed", "about"])
