@@ -82,9 +82,10 @@ class AsOfJoinOp:
         """Join all rows with a time before `until`, as many at once as fit a batch."""
         some: tuple[list[pl.DataFrame], list[pl.DataFrame]] = ([], [])
         count = 0
-        for second in sorted({s for rows in self._waiting for s in rows.seconds(until)}):
-            for rows, frames in zip(self._waiting, some, strict=True):
-                frame = rows.taken(second, until)
+        seconds = [set(rows.seconds(until)) for rows in self._waiting]
+        for second in sorted(seconds[0] | seconds[1]):
+            for rows, those, frames in zip(self._waiting, seconds, some, strict=True):
+                frame = rows.taken(second, until) if second in those else None
                 if frame is not None:
                     frames.append(frame)
                     count += frame.height

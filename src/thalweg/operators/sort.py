@@ -100,11 +100,13 @@ class SortOp:
     def _given(self, until: int | None) -> Iterator[Output]:
         """All rows with a time before `until`, as many at once as fit a batch."""
         some: list[pl.DataFrame] = []
+        count = 0
         for frame in self._rows.passed(until):
             some.append(pick(frame, self._names))
-            if sum(f.height for f in some) >= self._rows_max:
+            count += frame.height
+            if count >= self._rows_max:
                 yield from self._ordered(some)
-                some = []
+                some, count = [], 0
         if some:
             yield from self._ordered(some)
 

@@ -64,9 +64,7 @@ class WaitingRows:
         return [g for g in self._store.groups() if until is None or g * SECOND < until]
 
     def taken(self, second: int, until: int | None) -> pl.DataFrame | None:
-        """The rows of a second with a time before `until`, if there are any; they wait no more."""
-        if second not in self._store.groups():
-            return None
+        """The rows of one of `seconds(until)` with a time before `until`, if any; they wait no more."""
         frame = self._store.take(second)
         if until is not None and (second + 1) * SECOND > until:
             is_open = event_times(frame, self._time) >= until
