@@ -63,15 +63,15 @@ def needs_of(root: Plan) -> dict[Plan, Need]:
 def _readers_first(root: Plan) -> list[Plan]:
     """Every step once, each behind all steps that read it."""
     done: dict[Plan, None] = {}
-
-    def visit(plan: Plan) -> None:
-        if plan not in done:
-            for below in plan.inputs:
-                visit(below)
-            done[plan] = None
-
-    visit(root)
+    _note_inputs_first(root, done)
     return list(reversed(done))
+
+
+def _note_inputs_first(plan: Plan, done: dict[Plan, None]) -> None:
+    if plan not in done:
+        for below in plan.inputs:
+            _note_inputs_first(below, done)
+        done[plan] = None
 
 
 # -- needs -------------------------------------------------------------------------------------

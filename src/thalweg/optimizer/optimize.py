@@ -101,17 +101,15 @@ def _place_of(rule: Rule) -> str | None:
 
 def everywhere(plan: Plan, rule: Rule) -> Plan:
     """The plan with the rule applied to every node, inputs first; shared nodes stay shared."""
-    seen: dict[int, Plan] = {}
+    return _visited(plan, rule, {})
 
-    def visit(node: Plan) -> Plan:
-        known = seen.get(id(node))
-        if known is not None:
-            return known
-        made = rule(over(node, [visit(i) for i in node.inputs]))
-        seen[id(node)] = made
-        return made
 
-    return visit(plan)
+def _visited(node: Plan, rule: Rule, seen: dict[int, Plan]) -> Plan:
+    # no function inside another one: it would hold itself, and with it all plans and their results
+    known = seen.get(id(node))
+    if known is None:
+        known = seen[id(node)] = rule(over(node, [_visited(i, rule, seen) for i in node.inputs]))
+    return known
 
 
 def over(plan: Plan, inputs: Sequence[Plan]) -> Plan:

@@ -94,18 +94,18 @@ def find_common_panes(
 
 def _groupings(roots: Iterable[Plan]) -> Iterator[GroupBy]:
     seen: set[Plan] = set()
-
-    def visit(plan: Plan) -> Iterator[GroupBy]:
-        if plan in seen:
-            return
-        seen.add(plan)
-        for below in plan.inputs:
-            yield from visit(below)
-        if isinstance(plan, GroupBy):
-            yield plan
-
     for root in roots:
-        yield from visit(root)
+        yield from _groupings_below(root, seen)
+
+
+def _groupings_below(plan: Plan, seen: set[Plan]) -> Iterator[GroupBy]:
+    if plan in seen:
+        return
+    seen.add(plan)
+    for below in plan.inputs:
+        yield from _groupings_below(below, seen)
+    if isinstance(plan, GroupBy):
+        yield plan
 
 
 def _member(plan: GroupBy) -> Member | None:

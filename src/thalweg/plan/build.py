@@ -218,45 +218,50 @@ def _with_key_columns(plan: Plan, keys: Sequence[Named]) -> tuple[Plan, list[str
 
 def _lift(item: Named, plan: Plan, keys: dict[Expr, str], found: dict[Aggregate, str]) -> Expr:
     """The output with keys and aggregates replaced by the columns that the group step makes."""
+    return _lifted(item.expr, item, plan, keys, found)
 
-    def name_for(e: Aggregate) -> str:
-        wanted = (
-            item.name if e == item.expr or str(e) == str(item.expr) else f"{SYSTEM_PREFIX}agg{len(found)}"
+
+def _lifted(e: Expr, item: Named, plan: Plan, keys: dict[Expr, str], found: dict[Aggregate, str]) -> Expr:
+    """A part of the output; `found` are the aggregates that have columns, and gets those that are new."""
+    if not any(isinstance(x, Aggregate) for x in walk(e)):
+        try:
+            key = keys.get(resolve(e, plan.schema)[0])
+        except (PlanError, TypeMismatch):
+            key = None
+        if key is not None:
+            return Column(key, span=e.span)
+    if isinstance(e, Aggregate):
+        _check_lifted(e)
+        resolved, _ = resolve(e, plan.schema)
+        assert isinstance(resolved, Aggregate), "an aggregate resolves to an aggregate"
+        name = found.get(resolved)
+        if name is None:
+            is_whole = e == item.expr or str(e) == str(item.expr)
+            name = item.name if is_whole else f"{SYSTEM_PREFIX}agg{len(found)}"
+            if name in found.values() or name in keys.values():
+                name = f"{SYSTEM_PREFIX}agg{len(found)}"
+            found[resolved] = name
+        return Column(name, span=e.span, written=str(e))
+    return (
+        e.with_children(tuple(_lifted(c, item, plan, keys, found) for c in e.children)) if e.children else e
+    )
+
+
+def _check_lifted(e: Aggregate) -> None:
+    if any(isinstance(x, Aggregate) for c in e.children for x in walk(c)):
+        raise PlanError(
+            "an aggregate cannot be inside another aggregate",
+            code="plan-nested-aggregate",
+            where=e.span,
+            hint="aggregate twice: the inner one in a sub-query",
         )
-        if wanted in found.values() or wanted in keys.values():
-            wanted = f"{SYSTEM_PREFIX}agg{len(found)}"
-        return wanted
-
-    def visit(e: Expr) -> Expr:
-        if not any(isinstance(x, Aggregate) for x in walk(e)):
-            try:
-                key = keys.get(resolve(e, plan.schema)[0])
-            except (PlanError, TypeMismatch):
-                key = None
-            if key is not None:
-                return Column(key, span=e.span)
-        if isinstance(e, Aggregate):
-            if any(isinstance(x, Aggregate) for c in e.children for x in walk(c)):
-                raise PlanError(
-                    "an aggregate cannot be inside another aggregate",
-                    code="plan-nested-aggregate",
-                    where=e.span,
-                    hint="aggregate twice: the inner one in a sub-query",
-                )
-            if lookup(e.function, e.span).only_over:
-                raise PlanError(
-                    f"{e.function.upper()} looks at the rows around a row, and not at groups",
-                    code="plan-needs-over",
-                    where=e.span,
-                    hint=f"{e.function.upper()}(…) OVER (PARTITION BY … ORDER BY …), or Dataset.over(…)",
-                )
-            resolved, _ = resolve(e, plan.schema)
-            assert isinstance(resolved, Aggregate), "an aggregate resolves to an aggregate"
-            name = found.setdefault(resolved, found.get(resolved) or name_for(e))
-            return Column(name, span=e.span, written=str(e))
-        return e.with_children(tuple(visit(c) for c in e.children)) if e.children else e
-
-    return visit(item.expr)
+    if lookup(e.function, e.span).only_over:
+        raise PlanError(
+            f"{e.function.upper()} looks at the rows around a row, and not at groups",
+            code="plan-needs-over",
+            where=e.span,
+            hint=f"{e.function.upper()}(…) OVER (PARTITION BY … ORDER BY …), or Dataset.over(…)",
+        )
 
 
 def _check_grouped(item: Named, below: Plan) -> None:

@@ -21,12 +21,13 @@ def pairs_below(plan: Plan) -> Join | None:
 def are_rows_of_sources(plan: Plan) -> bool:
     """Whether positions tell all rows apart: each is one row of a source, and no source row comes twice."""
     scans: list[Plan] = []
+    return _is_made_of(plan, scans) and len(set(scans)) == len(scans)
 
-    def visit(step: Plan) -> bool:
-        if isinstance(step, (Scan, Values)):
-            scans.append(step)
-            return True
-        known = isinstance(step, (Project, Filter, AssignWatermark, DeclaredKey, Union))
-        return known and all(visit(p) for p in step.inputs)
 
-    return visit(plan) and len(set(scans)) == len(scans)
+def _is_made_of(plan: Plan, scans: list[Plan]) -> bool:
+    """Whether each row is one row of one of the scans, which are noted."""
+    if isinstance(plan, (Scan, Values)):
+        scans.append(plan)
+        return True
+    known = isinstance(plan, (Project, Filter, AssignWatermark, DeclaredKey, Union))
+    return known and all(_is_made_of(p, scans) for p in plan.inputs)

@@ -60,6 +60,10 @@ class Channel:
         self.when_closed()
         self.wake_producer()
 
+    def disconnect(self) -> None:
+        """Tell nobody any more; the tasks at both ends are closed."""
+        self._wake_consumer = self.wake_producer = self.when_closed = _nothing
+
     def put(self, message: Message) -> None:
         """Add a message; the producer has looked at `is_full` before."""
         rows = size = 0

@@ -140,6 +140,11 @@ class SharedOwner:
         if self._owner.ordered:
             self.wake()
 
+    def close(self) -> None:
+        """Part from the tasks of the source, and from the sources that it meets."""
+        self.wakers.clear()
+        self._meeting.leave()
+
     def wake(self) -> None:
         """Let the tasks of the source look again."""
         for wake in self.wakers:
@@ -177,6 +182,10 @@ class SharedMeeting:
         """Let all of them meet here; before any has a split."""
         for owner in self._owners:
             owner._meeting = self
+
+    def leave(self) -> None:
+        """All of them are done."""
+        self._owners.clear()
 
     def catch_up(self, owner: SharedOwner) -> None:
         """Before a split wakes, opens or is found; with the lock."""

@@ -206,9 +206,14 @@ class Run:
         return explain_waits(self.tasks)
 
     def close(self) -> None:
-        """Give back everything that is held: files, and state, which cycles of tasks would keep for long."""
+        """Give back everything that is held, and take the run apart.
+
+        What holds each other would keep files, state and results until Python's collector comes round.
+        """
         for task in self.tasks:
             task.close()
+        for owner in self.parts.owners.values():
+            owner.close()
         for lookup in self.parts.lookups:
             lookup.close()
         for channel in self.parts.spilling:

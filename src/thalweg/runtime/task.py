@@ -324,10 +324,13 @@ class Task:
         yield End()
 
     def close(self) -> None:
-        """Give back what is held."""
+        """Give back what is held, and part from the run and the channels, which hold the task."""
         self.chain.close()
         if self.writer is not None:
             self.writer.close()
+        for input_ in self.inputs:
+            input_.channel.disconnect()
+        self._on_barrier, self.wake = _ignored, _nothing
 
     @property
     def watermark(self) -> int | None:
@@ -341,3 +344,8 @@ class Task:
 
 def _nothing() -> None:
     """What wakes nobody."""
+
+
+def _ignored(task: Task, barrier: Barrier) -> None:
+    """Whom a task tells of barriers that has no run any more."""
+    del task, barrier

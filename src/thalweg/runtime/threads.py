@@ -190,7 +190,10 @@ def run_threads(run: Run, *, until: Callable[[], bool] | None = None, poll: floa
     sys.setswitchinterval(min(before, _SWITCH_INTERVAL))
     with _frozen():
         _run(crew, until, poll, before)
-    _raise([w.error for w in crew.workers if w.error is not None])
+    errors = [w.error for w in crew.workers if w.error is not None]
+    # the threads hold their crew, and with it the run
+    crew.workers.clear()
+    _raise(errors)
 
 
 @contextmanager
