@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 import polars as pl
-from polars._plr import PySeries
+from polars._plr import PyDataFrame, PySeries
 from polars._utils.wrap import wrap_s
 
 from thalweg.columnar.arrow import to_frame
@@ -50,7 +50,7 @@ def filter_rows(frame: pl.DataFrame, mask: pl.Series) -> pl.DataFrame:
     if frame.width == 0:
         return frame.filter(mask)
     mask_ = mask._s
-    return to_frame([wrap_s(c.filter(mask_)) for c in frame._df.get_columns()])
+    return _frame_of([c.filter(mask_) for c in frame._df.get_columns()])
 
 
 def gather_rows(frame: pl.DataFrame, rows: Array) -> pl.DataFrame:
@@ -63,7 +63,7 @@ def gather_rows(frame: pl.DataFrame, rows: Array) -> pl.DataFrame:
     if frame.width == 0:
         return pl.DataFrame(height=len(rows))
     places = PySeries.new_u32("", rows.astype(np.uint32), False)
-    return to_frame([wrap_s(c.gather_with_series(places)) for c in frame._df.get_columns()])
+    return _frame_of([c.gather_with_series(places) for c in frame._df.get_columns()])
 
 
 def without(frame: pl.DataFrame, *names: str) -> pl.DataFrame:
@@ -81,12 +81,44 @@ def beside(frame: pl.DataFrame, columns: Iterable[pl.Series]) -> pl.DataFrame:
 
 def below(frames: Sequence[pl.DataFrame]) -> pl.DataFrame:
     """Frames of one schema as one, without copying their rows."""
-    if len(frames) > _FEW:
-        return pl.concat(frames, rechunk=False)
-    found = frames[0]._df
+    found = frames[0]._df.clone()
     for frame in frames[1:]:
-        found = found.vstack(frame._df)
+        found.vstack_mut(frame._df)
     return pl.DataFrame._from_pydf(found)
+
+
+def gather_below(
+    frames: Sequence[pl.DataFrame], counts: Array, rows: Array, names: Sequence[str] | None = None
+) -> pl.DataFrame:
+    """Some rows of each of several frames of one schema, one frame's below the other's.
+
+    A few rows of many frames are gathered from all of them as one, which costs a call per column instead
+    of one per column and frame; where a frame gives many, that is slower, most of all for strings.
+
+    Args:
+        frames: where the rows are.
+        counts: how many of each frame.
+        rows: their numbers, each frame's own, one frame's after the other's.
+        names: only these columns, in their order.
+
+    Example:
+        >>> frames = [pl.DataFrame({"a": [1, 2, 3]}), pl.DataFrame({"a": [4, 5]})]
+        >>> gather_below(frames, np.array([2, 1]), np.array([2, 0, 1]))["a"].to_list()
+        [3, 1, 5]
+    """
+    if len(frames) > 1 and len(rows) < _SPARSE * len(frames):
+        heights = np.array([f.height for f in frames])
+        starts = np.cumsum(heights) - heights
+        every = below(frames)
+        return gather_rows(every if names is None else pick(every, names), rows + np.repeat(starts, counts))
+    ends = np.cumsum(counts).tolist()
+    parts = []
+    for frame, begin, end in zip(frames, [0, *ends], ends, strict=False):
+        some = frame if names is None else pick(frame, names)
+        own = rows[begin:end]
+        is_whole = len(own) == frame.height and bool((np.diff(own) == 1).all())
+        parts.append(some if is_whole else gather_rows(some, own))
+    return below(parts)
 
 
 def stacked(columns: Sequence[pl.Series]) -> pl.Series:
@@ -102,13 +134,20 @@ def stacked(columns: Sequence[pl.Series]) -> pl.Series:
     return wrap_s(found)
 
 
+def _frame_of(columns: list[PySeries]) -> pl.DataFrame:
+    return pl.DataFrame._from_pydf(PyDataFrame(columns))
+
+
 def empty(frame: pl.DataFrame) -> pl.DataFrame:
     """A frame of the same columns, without rows and without a hold on the others' memory."""
     return pl.DataFrame._from_pydf(frame._df.clear())
 
 
-_FEW = 16
-"""Up to so many frames, appending one by one is cheaper than a query."""
+_SPARSE = 16
+"""With fewer rows per frame than this, frames are gathered from as one.
+
+Measured with 6 columns, two of them strings: 600 rows of 150 frames 0.5 ms instead of 3.6, 1200 rows 2.0
+instead of 4.1, 4800 rows 6.7 instead of 4.5."""
 _MAKERS = {
     np.dtype(np.int64): PySeries.new_i64,
     np.dtype(np.float64): PySeries.new_f64,

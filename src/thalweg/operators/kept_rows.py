@@ -16,7 +16,7 @@ import numpy as np
 import polars as pl
 
 from thalweg.columnar.best import PLACE
-from thalweg.columnar.eager import below, beside, gather_rows, numbers, without
+from thalweg.columnar.eager import below, beside, gather_below, gather_rows, numbers, without
 from thalweg.protocols.state import RowStore
 
 Array = np.ndarray[Any, Any]
@@ -84,18 +84,10 @@ class KeptRows:
     def gather(self, places: Array) -> tuple[pl.DataFrame, Array | None]:
         """The rows at places, and in which order they come (None: as given)."""
         pieces = places >> 32
-        first = int(pieces[0])
-        if (pieces == first).all():
-            return self._some(first, places & _OFFSET), None
         near = (pieces - pieces.min()).astype(np.uint16) if np.ptp(pieces) < 1 << 16 else pieces
-        order = np.argsort(near, kind="stable")
-        ordered = places[order]
+        order = None if (near == near[0]).all() else np.argsort(near, kind="stable")
+        ordered = places if order is None else places[order]
         starts = np.flatnonzero(np.diff(ordered >> 32, prepend=-1))
-        parts = np.split(ordered, starts[1:])
-        return below([self._some(int(p[0] >> 32), p & _OFFSET) for p in parts]), order
-
-    def _some(self, piece: int, offsets: Array) -> pl.DataFrame:
-        frame = without(self._store.rows(piece), GROUP)
-        if len(offsets) == frame.height and (np.diff(offsets) == 1).all():
-            return frame
-        return gather_rows(frame, offsets)
+        frames = [self._store.rows(piece) for piece in (ordered[starts] >> 32).tolist()]
+        found = gather_below(frames, np.diff(starts, append=len(ordered)), ordered & _OFFSET)
+        return without(found, GROUP), order

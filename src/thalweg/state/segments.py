@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from thalweg.columnar.eager import below, gather_rows, pick
+from thalweg.columnar.eager import gather_below, gather_rows, pick
 
 Array = np.ndarray[Any, Any]
 
@@ -71,25 +71,19 @@ class Segments:
         if not len(numbers):
             none = self._schema.to_frame()
             return none if names is None else pick(none, names)
-        parts = self._parts if names is None else [pick(p, names) for p in self._parts]
-        if len(parts) == 1:
-            return gather_rows(parts[0], numbers)
         if bool((numbers[1:] >= numbers[:-1]).all()):
-            return self._sorted_rows(parts, numbers)
+            return self._sorted_rows(numbers, names)
         order = np.argsort(numbers)
         back = np.empty_like(order)
         back[order] = np.arange(len(order))
-        return gather_rows(self._sorted_rows(parts, numbers[order]), back)
+        return gather_rows(self._sorted_rows(numbers[order], names), back)
 
-    def _sorted_rows(self, parts: Sequence[pl.DataFrame], numbers: Array) -> pl.DataFrame:
-        ends = np.searchsorted(numbers, [*self._starts[1:], self.height]).tolist()
-        begins = [0, *ends[:-1]]
-        found = [
-            gather_rows(part, numbers[begin:end] - start)
-            for part, start, begin, end in zip(parts, self._starts, begins, ends, strict=True)
-            if begin < end
-        ]
-        return below(found) if len(found) > 1 else found[0]
+    def _sorted_rows(self, numbers: Array, names: Sequence[str] | None) -> pl.DataFrame:
+        starts = np.array(self._starts)
+        counts = np.diff(np.searchsorted(numbers, starts), append=len(numbers))
+        met = np.flatnonzero(counts)
+        parts, counts = [self._parts[n] for n in met.tolist()], counts[met]
+        return gather_below(parts, counts, numbers - np.repeat(starts[met], counts), names)
 
     def keep(self, numbers: Array) -> None:
         """Forget all rows but these (ascending), which are numbered anew from 0."""

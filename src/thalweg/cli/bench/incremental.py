@@ -28,7 +28,8 @@ _ROUND_ROWS = 1000
 _ROUNDS = 41
 _FEWER = 10
 """How many times less state there is in the first of the two measurements."""
-_RATIO_MAX = 2.0
+_PIECES = 4.0
+"""Where a round gives back rows from every piece of the rows kept."""
 _TABLES = """
 CREATE TABLE a (k BIGINT, g BIGINT, v BIGINT, s STRING, t TIMESTAMP(3), WATERMARK FOR t AS t)
 WITH ('connector' = 'datagen');
@@ -60,11 +61,14 @@ class Case:
     Attributes:
         sides: how many tables it reads.
         rows_per_key: how many rows there are for each value of k.
+        ratio_max: how many times longer a round may take beside ten times the state; where it is more than
+            twice, docs/state.md says why.
     """
 
     query: str
     sides: int = 1
     rows_per_key: int = 1
+    ratio_max: float = 2.0
 
 
 CASES = {
@@ -85,8 +89,8 @@ CASES = {
     "interval join": Case("SELECT * FROM near", 2),
     "interval left join": Case("SELECT * FROM near_or_alone", 2),
     "intersect": Case("SELECT k, s FROM a INTERSECT SELECT k, s FROM b", 2),
-    "last row": Case("SELECT k, v, s FROM last_first WHERE n = 1"),
-    "top three": Case("SELECT k, v, s, n FROM best_first WHERE n <= 3", rows_per_key=10),
+    "last row": Case("SELECT k, v, s FROM last_first WHERE n = 1", ratio_max=_PIECES),
+    "top three": Case("SELECT k, v, s, n FROM best_first WHERE n <= 3", rows_per_key=10, ratio_max=_PIECES),
     "top three of changes": Case("SELECT g, k, n, place FROM best_sums WHERE place <= 3"),
     "limit": Case("SELECT k, v FROM a ORDER BY v DESC LIMIT 10"),
     "over range": Case(
@@ -116,7 +120,7 @@ def _run(options: Options) -> Measured:
             "state_mib": [round(b / 2**20, 1) for b in (few[1], much[1])],
         }
         measured.values.append(ratio)
-        if ratio > _RATIO_MAX:
+        if ratio > case.ratio_max:
             measured.problems.append(f"{name}: {ratio:.2f} times the work beside {_FEWER} times the state")
     measured.details = {"rows": options.events, "round_rows": _ROUND_ROWS, "cases": figures}
     return measured
@@ -206,6 +210,6 @@ INCREMENTAL = [
         "Does the work for a thousand new rows depend on how much state there is?",
         "look-ups by hash: ten times the state misses the caches more often, well below twice the time",
         _run,
-        target=_RATIO_MAX,
+        target=Case.ratio_max,
     )
 ]
