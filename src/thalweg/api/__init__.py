@@ -9,6 +9,7 @@ from thalweg.api.aggregates import (
     count,
     cume_dist,
     first_value,
+    grouping,
     lag,
     last_value,
     lead,
@@ -29,7 +30,7 @@ from thalweg.api.conditions import when
 from thalweg.api.dataset import Dataset
 from thalweg.api.expressions import AggregateExpression, Expression
 from thalweg.api.frames import to_frame
-from thalweg.api.grouping import GroupedDataset, WindowedDataset
+from thalweg.api.grouped import GroupedDataset, WindowedDataset
 from thalweg.api.ordering import asc, desc
 from thalweg.api.protocol import SessionLike
 from thalweg.api.types import data_type, schema_of
@@ -61,6 +62,7 @@ __all__ = [
     "collect",
     "cume_dist",
     "first_value",
+    "grouping",
     "lag",
     "last_value",
     "ntile",

@@ -93,6 +93,18 @@ def approx_count_distinct(column: IntoColumn) -> AggregateExpression:
     return _of("approx_count_distinct", column)
 
 
+def grouping(*keys: IntoColumn) -> AggregateExpression:
+    """Whether a row is not grouped by a key, 1 or 0; of several keys a number with a bit for each.
+
+    The last key's bit is the lowest. It belongs to groups by several sets of keys (`rollup`, `cube`, `sets`).
+
+    Example:
+        >>> grouping("a", "b")
+        grouping(a, b)
+    """
+    return AggregateExpression(Aggregate("grouping", tuple(map(_argument, keys))))
+
+
 def first_value(column: IntoColumn) -> AggregateExpression:
     """The value of the row with the first position in the source; NULLs are passed over."""
     return _of("first_value", column)

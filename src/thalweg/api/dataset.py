@@ -20,7 +20,7 @@ import polars as pl
 from thalweg.api.columns import Names, column, column_name, column_names, columns, plan_of, row_count
 from thalweg.api.expressions import Expression, IntoColumn, Value, all_of
 from thalweg.api.frame_functions import Row, frame_function, row_function
-from thalweg.api.grouping import GroupedDataset, WindowedDataset
+from thalweg.api.grouped import GroupedDataset, WindowedDataset
 from thalweg.api.joining import How, join_latest, join_plans, late_rows
 from thalweg.api.ordered import Ordered
 from thalweg.api.place import caller, located

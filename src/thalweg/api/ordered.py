@@ -126,7 +126,7 @@ class Ordered(Results):
     def over(
         self,
         *aggregates: Expression,
-        by: OrderBy,
+        by: OrderBy = (),
         partition: Names = (),
         rows: int | tuple[int | None, int | None] | None = None,
         within: Span | tuple[Span | None, Span | None] | None = None,
@@ -141,7 +141,8 @@ class Ordered(Results):
         Args:
             aggregates: `count`, `sum`, `avg`, `min`, `max`, `first_value` or `last_value`; whatever the
                 frame, `lag`, `lead`, `ntile`, `percent_rank` or `cume_dist`. Each with a name of its own.
-            by: columns to order by; without `rows`, those that tie see each other.
+            by: columns to order by; without `rows`, those that tie see each other. By default none: each row
+                sees its whole partition.
             partition: look at rows with equal values of these columns only.
             rows: how many rows before the current one; by default all. A pair says how many before and how
                 many behind it: `(1, 1)`; None is all, and less than 0 the other side: `(3, -1)`.

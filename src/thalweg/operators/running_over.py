@@ -27,6 +27,7 @@ from thalweg.operators.over import OverSpec
 from thalweg.operators.slider import Slider
 from thalweg.operators.window_rank import WindowRankSpec, ordered_rows
 from thalweg.plan.nodes import SortKey
+from thalweg.plan.over import in_words
 from thalweg.protocols.keeping import Keeping
 from thalweg.protocols.operator import Context, Output
 from thalweg.protocols.state import ColumnSpec, ColumnsSpec, KeyedColumns, StateSpec
@@ -76,7 +77,7 @@ class RunningOverSpec:
         """One line."""
         calls = ", ".join(f"{n} = {c}" for n, c, _ in self.calls.calls)
         keys = ", ".join(self.calls.partition)
-        return f"running over ({keys}) order {', '.join(map(str, self.order))} {self.calls.frame}: {calls}"
+        return f"running over ({keys}){in_words(self.order)} {self.calls.frame}: {calls}"
 
     def in_order(self, frame: pl.DataFrame, first: tuple[str, ...]) -> pl.DataFrame:
         """Rows put in order within the columns `first`; those that tie share a number."""

@@ -92,8 +92,14 @@ class Over(Unary):
 
     def describe(self) -> str:
         by = ", ".join(self.partition) or "()"
-        order = ", ".join(map(str, self.sort_keys))
-        return f"Over {by} order {order} {self.frame}: {', '.join(map(str, self.aggregates))}"
+        order = in_words(self.sort_keys)
+        return f"Over {by}{order} {self.frame}: {', '.join(map(str, self.aggregates))}"
+
+
+def in_words(keys: Sequence[SortKey]) -> str:
+    """The order as EXPLAIN shows it; nothing where all rows tie."""
+    shown = ", ".join(str(k) for k in keys if not k.column.startswith(_ALL_TIE))
+    return f" order {shown}" if shown else ""
 
 
 Reach = int | tuple[int | None, int | None]
@@ -103,9 +109,12 @@ SHIFTED = ("lag", "lead")
 RANKED = ("ntile", "percent_rank", "cume_dist")
 """Those that say where a row is among all rows of its partition."""
 _PLACED = ("first_value", "last_value")
+NEED_ORDER = (*_PLACED, *SHIFTED, *RANKED)
+"""Those that mean nothing without an order."""
 FUNCTIONS = ("count", "sum", "avg", "mean", "min", "max", *_PLACED, *SHIFTED, *RANKED)
 """The aggregates that slide."""
 _FAR = 1 << 31
+_ALL_TIE = f"{SYSTEM_PREFIX}over 0"
 _FARTHEST = 1 << 62
 _EXPECTED = f"{', '.join(f.upper() for f in FUNCTIONS[:-1])} or {FUNCTIONS[-1].upper()}"
 
@@ -124,27 +133,31 @@ def over(
     *,
     where: Span | None = None,
 ) -> Plan:
-    """Aggregates over the rows around each row.
+    """Aggregates over the rows around each row; without an order, over its whole partition.
 
     Those that look at one row, or at whole partitions, do so whatever the frame.
 
     Raises:
         TypeMismatch: `plan-over-order` for a frame of time in another order.
-        PlanError: `plan-over-aggregate` for an aggregate that cannot slide; `plan-over-frame` for a frame
-            that ends before it starts, or a row that LAG cannot look at; `plan-name-taken`.
+        PlanError: `plan-over-order` without an order, for a frame or a call that needs one;
+            `plan-over-aggregate` for an aggregate that cannot slide; `plan-over-frame` for a frame that ends
+            before it starts, or a row that LAG cannot look at; `plan-name-taken`.
     """
     schema = plan.schema
     # rows that tie keep their order: "the latest first" is for ranks
     given = (SortKey(order),) if isinstance(order, str) else tuple(order)
     keys = without_repeats([replace(k, latest_first=False) for k in given])
     partition = tuple(dict.fromkeys(partition))
-    if not keys:
-        raise PlanError("OVER needs an order", code="plan-over-order", where=where)
     for name in (*partition, *(k.column for k in keys)):
         schema.type_of(name, where=where)
-    is_time = keys == (SortKey(keys[0].column),) and isinstance(schema.type_of(keys[0].column), Timestamp)
+    if not keys:
+        _check_unordered(frame, aggregates, where)
+        frame = Frame(False, None, None)
+    is_time = bool(keys) and keys == (SortKey(keys[0].column),)
+    is_time = is_time and isinstance(schema.type_of(keys[0].column), Timestamp)
     _check_frame(frame, keys, schema, where, is_time=is_time)
     calls = _Calls(schema, frame, where)
+    keys = keys or (SortKey(calls.nothing()),)
     for item in aggregates:
         calls.add(item)
     # imported here: it knows this step, too
@@ -161,6 +174,16 @@ def over(
         if below is plan:
             return made
     return Project(made, (*(Named(n, Column(n)) for n in schema.names), *calls.shown))
+
+
+def _check_unordered(frame: Frame, aggregates: Iterable[Named], where: Span | None) -> None:
+    if frame not in (Frame(), Frame(False, None, None)):
+        raise PlanError("a frame needs an order", code="plan-over-order", where=where, found=str(frame))
+    for item in aggregates:
+        call = item.expr
+        if isinstance(call, Aggregate) and call.function in NEED_ORDER:
+            where = where or call.span
+            raise PlanError(f"{call.function.upper()} needs an order", code="plan-over-order", where=where)
 
 
 def _check_frame(
@@ -203,6 +226,12 @@ class _Calls:
         self.below = self._computed.below
         self.steps: dict[Frame, list[Named]] = {}
         self.shown: list[Named] = []
+
+    def nothing(self) -> str:
+        """A column in which all rows tie."""
+        name = self._computed.column(Literal(0, INT64))
+        assert name == _ALL_TIE, "EXPLAIN knows it by its name"
+        return name
 
     def add(self, item: Named) -> None:
         """One more."""
@@ -346,8 +375,11 @@ class _Computed:
             nothing = Literal(None, type_of(value, self._schema))
             condition = coerce(call.filter, type_of(call.filter, self._schema), BOOLEAN)
             value = Call("case", (condition, value, nothing))
-        name = self._made.setdefault(value, f"{SYSTEM_PREFIX}over {value}")
-        return replace(call, args=(Column(name),), filter=None)
+        return replace(call, args=(Column(self.column(value)),), filter=None)
+
+    def column(self, value: Expr) -> str:
+        """The column of an expression."""
+        return self._made.setdefault(value, f"{SYSTEM_PREFIX}over {value}")
 
     def below(self, plan: Plan) -> Plan:
         """The plan with those columns."""

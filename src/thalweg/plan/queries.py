@@ -25,6 +25,7 @@ from thalweg.expr.nodes import (
 )
 from thalweg.plan import attach, build
 from thalweg.plan.attach import Attachment, Pair
+from thalweg.plan.grouping_sets import Sets, group_by_sets
 from thalweg.plan.join import join
 from thalweg.plan.nodes import Plan
 
@@ -61,11 +62,11 @@ def with_columns(plan: Plan, items: Sequence[Named]) -> Plan:
     return project(plan, [*kept, *made.values()])
 
 
-def group_by(plan: Plan, keys: Sequence[Named], outputs: Sequence[Named]) -> Plan:
-    """Group rows; see `build.group_by`. Queries stand in keys and inside aggregates."""
+def group_by(plan: Plan, keys: Sequence[Named], outputs: Sequence[Named], sets: Sets | None = None) -> Plan:
+    """Group rows; see `group_by_sets`. Queries stand in keys and inside aggregates."""
     inside = [Named("", a) for o in outputs for a in walk(o.expr) if isinstance(a, Aggregate)]
     if not _queries([i.expr for i in (*keys, *inside)]):
-        return build.group_by(plan, keys, outputs)
+        return group_by_sets(plan, keys, outputs, sets)
     columns = _Columns(plan)
     grouped = [Named(k.name, columns.over(k.expr)) for k in keys]
     by_key = dict(zip((k.expr for k in keys), (k.expr for k in grouped), strict=True))
@@ -74,7 +75,7 @@ def group_by(plan: Plan, keys: Sequence[Named], outputs: Sequence[Named]) -> Pla
         return columns.over(e) if isinstance(e, Aggregate) else by_key.get(e, e)
 
     made = [Named(o.name, by_key.get(o.expr) or transform(o.expr, change)) for o in outputs]
-    return build.group_by(columns.plan, grouped, made)
+    return group_by_sets(columns.plan, grouped, made, sets)
 
 
 def _queries(exprs: Sequence[Expr]) -> list[QueryCall]:

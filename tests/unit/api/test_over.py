@@ -36,6 +36,8 @@ def column(made: tw.Dataset, name: str) -> list[Any]:
         ({"by": ["k", "v"]}, [12, 3, 19, 7]),
         ({"by": "t", "rows": 0}, [5, 3, 7, 4]),
         ({"by": ["v", tw.desc("v")], "partition": ["k", "k"]}, [12, 3, 7, 7]),
+        ({}, [19, 19, 19, 19]),
+        ({"partition": "k"}, [12, 12, 7, 12]),
     ],
 )
 def test_sums_in_any_order(mode: str, how: dict[str, Any], expected: list[int]) -> None:
@@ -136,7 +138,8 @@ def test_dense_rank(mode: str) -> None:
 @pytest.mark.parametrize(
     ("call", "code"),
     [
-        (lambda d: d.over(tw.count(), by=[]), "plan-over-order"),
+        (lambda d: d.over(tw.count(), rows=1), "plan-over-order"),
+        (lambda d: d.over(tw.lag("v")), "plan-over-order"),
         (lambda d: d.over(tw.count(), by="z"), "plan-unknown-column"),
         (lambda d: d.over(tw.count(), by="v", within="2s"), "plan-over-order"),
         (lambda d: d.over(tw.count(), by="t", within="2s", rows=1), "plan-over-frame"),

@@ -15,6 +15,7 @@ from thalweg.errors import Span, SqlError, near_misses
 from thalweg.expr import aggregates, registry
 from thalweg.expr.infer import PROCTIME
 from thalweg.expr.nodes import Aggregate, Call, Cast, Column, Expr, Literal, PythonCall
+from thalweg.plan.grouping_sets import GROUPING
 from thalweg.plan.nodes import WINDOW_END, WINDOW_START, WINDOW_TIME
 from thalweg.sql import problems
 from thalweg.sql.bind.later import AGGREGATES_LATER, FUNCTIONS_LATER
@@ -57,7 +58,7 @@ def bind_call(binder: ExpressionBinder, node: exp.Expr, filtered: exp.Expr | Non
     written = function_name(node)
     name = written.lower()
     user = binder.catalog.function(written)
-    if user is None and aggregates.has(name):
+    if user is None and (aggregates.has(name) or name in GROUPING):
         return _aggregate(binder, node, name, filtered)
     if user is None and _is_bound_of_window(name):
         return _bound_of_window(binder, node, written)

@@ -22,6 +22,7 @@ from thalweg.sql import problems
 from thalweg.sql.bind.calls import GROUP_WINDOWS, function_name
 from thalweg.sql.bind.context import Context, placed
 from thalweg.sql.bind.expressions import ExpressionBinder
+from thalweg.sql.bind.group_keys import key_sets
 from thalweg.sql.bind.scope import Scope
 from thalweg.sql.bind.windows import window_length
 from thalweg.sql.source import span_of
@@ -36,7 +37,9 @@ _EXAMPLES = {
 def with_group_window(select: exp.Expr, scope: Scope, context: Context) -> Scope:
     """The scope with the columns of the window that GROUP BY asks for; as it is, if there is none."""
     group = select.args.get("group")
-    nodes: Sequence[exp.Expr] = () if group is None else group.expressions
+    sets = key_sets(group)
+    # the same node may be in several sets
+    nodes = list({id(n): n for each in sets for n in each}.values())
     found = [n for n in nodes if _is_window(n, context)]
     if not found:
         return scope
@@ -44,6 +47,11 @@ def with_group_window(select: exp.Expr, scope: Scope, context: Context) -> Scope
         raise problems.meaning(
             "GROUP BY takes one window", span_of(found[1]), hint="group in a sub-query by the first one"
         )
+    kind = function_name(found[0]).upper()
+    if len(sets) > 1 and (kind == "SESSION" or not all(any(n is found[0] for n in each) for each in sets)):
+        what = "GROUPING SETS of a SESSION" if kind == "SESSION" else "a window in some of the GROUPING SETS"
+        hint = f"GROUP BY {kind}(…), ROLLUP (…) has the window in every set" if kind != "SESSION" else None
+        raise problems.not_yet(f"{what} is", span_of(found[0]), hint=hint)
     binder = ExpressionBinder(scope, context.catalog, "GROUP BY")
     others = [binder.bind(n) for n in nodes if n is not found[0]]
     plan = _windowed(scope.plan, found[0], binder, others)

@@ -7,9 +7,7 @@ Not here: clocks and group windows, for which there is another way (calls.py).
 
 from __future__ import annotations
 
-AGGREGATES_LATER = frozenset(
-    ("group_id", "grouping", "grouping_id", "json_arrayagg", "json_objectagg", "nth_value", "percentile")
-)
+AGGREGATES_LATER = frozenset(("group_id", "json_arrayagg", "json_objectagg", "nth_value", "percentile"))
 FUNCTIONS_LATER = frozenset(
     (
         *("array_append", "array_except", "array_intersect", "array_prepend", "array_remove", "array_slice"),

@@ -13,7 +13,7 @@ from sqlglot import exp
 from thalweg.base.types import INT64
 from thalweg.expr.nodes import Aggregate, Column, Expr, Literal, Named
 from thalweg.plan.nodes import Plan
-from thalweg.plan.over import RANKED, SHIFTED, Frame, over
+from thalweg.plan.over import NEED_ORDER, RANKED, SHIFTED, Frame, over
 from thalweg.sql import problems
 from thalweg.sql.bind import literals
 from thalweg.sql.bind.calls import function_name
@@ -89,7 +89,7 @@ def sliding(node: exp.Expr, named: Mapping[str, exp.Expr]) -> Sliding:
         arguments = (*arguments[:at], *arguments[at + 1 :])
     window = window_of(node, named)
     order = window.args.get("order")
-    if order is None:
+    if order is None and (name.lower() in NEED_ORDER or window.args.get("spec") is not None):
         raise problems.meaning(
             f"{name.upper()} with OVER needs an order",
             span_of(node),
@@ -100,7 +100,7 @@ def sliding(node: exp.Expr, named: Mapping[str, exp.Expr]) -> Sliding:
     if name.lower() in (*SHIFTED, *RANKED) and window.args.get("spec") is not None:
         what = "one row" if name.lower() in SHIFTED else "whole partitions"
         raise problems.meaning(f"{name.upper()} looks at {what} and takes no ROWS or RANGE", span_of(window))
-    order = tuple(order.expressions)
+    order = () if order is None else tuple(order.expressions)
     frame = _frame(window)
     return Sliding(name.lower(), arguments, partition, order, frame, node, condition, is_distinct, number)
 

@@ -18,12 +18,14 @@ from thalweg.errors import TypeMismatch
 from thalweg.expr.infer import type_of
 from thalweg.expr.nodes import Column, Expr, Named, columns_of
 from thalweg.plan import build
+from thalweg.plan.grouping_sets import group_by_sets
 from thalweg.plan.nodes import WINDOW_END, WINDOW_START, WINDOW_TIME, Plan
 from thalweg.sql import problems
 from thalweg.sql.bind import subqueries
 from thalweg.sql.bind.context import Context, placed
 from thalweg.sql.bind.correlation import correlated
 from thalweg.sql.bind.expressions import ExpressionBinder, bind_without_aliases
+from thalweg.sql.bind.group_keys import has_sets, key_sets
 from thalweg.sql.bind.group_parts import GroupParts, over_nothing
 from thalweg.sql.bind.group_windows import with_group_window
 from thalweg.sql.bind.items import Item, is_identity, read_items
@@ -110,7 +112,7 @@ class _Select:
 
     def _grouped(self, items: list[Item], sorting: list[Expr]) -> tuple[Plan, list[Item], list[Expr]]:
         """The groups for which HAVING is true, and list and `sorting` over them."""
-        queries, having, keys = self._queries, self._having(), self._keys(items)
+        queries, having, (keys, sets) = self._queries, self._having(), self._keys(items)
         later = [*queries.schema.names[len(self._scope.known.names) :], *self._overs.nodes]
         parts = GroupParts(keys, later)
         made = [replace(i, expr=i.expr and parts.item(i.name, i.expr)) for i in items]
@@ -123,7 +125,7 @@ class _Select:
         before = queries.needed([*(k.expr for k in keys), *(o.expr for o in parts.outputs)])
         by = [Named(n, Column(n)) for n in self._scope.by]
         below = queries.beside(self._scope.plan, before)
-        plan = build.group_by(below, [*by, *keys], [*parts.outputs, *by])
+        plan = group_by_sets(below, [*by, *keys], [*parts.outputs, *by], sets)
         if by and not keys:
             shown = [i for i in items if not i.name.startswith(SYSTEM_PREFIX)]
             self._note_when_empty(shown, below)
@@ -168,33 +170,47 @@ class _Select:
         kept = build.filter_rows(plan, condition, clause="HAVING")
         return placed(build.select_names(kept, [n for n in plan.schema.names if n != _HAVING]), having)
 
-    def _keys(self, items: Sequence[Item]) -> list[Named]:
+    def _keys(self, items: Sequence[Item]) -> tuple[list[Named], list[list[int]] | None]:
+        """What to group by, and the sets of keys, as their places, if there are several."""
         group = self._node.args.get("group")
-        binder = self._binder("GROUP BY")
         keys: list[Named] = []
-        for node in group.expressions if group is not None else ():
-            if node is self._scope.window:
-                keys += [Named(n, Column(n)) for n in (WINDOW_START, WINDOW_END, WINDOW_TIME)]
-                continue
-            if isinstance(node, exp.Literal) and not node.args["is_string"]:
-                raise problems.meaning(
-                    "GROUP BY takes no positions",
-                    span_of(node),
-                    code="sql-group-position",
-                    hint="repeat the expression of the column",
-                )
-            expr = bind_without_aliases(binder, node, self._node)
-            if build.contains_aggregate(expr):
-                raise problems.meaning(
-                    "an aggregate cannot stand in GROUP BY",
-                    span_of(node),
-                    code="plan-misplaced-aggregate",
-                    hint="a sub-query can aggregate first",
-                )
+        sets = [[n for node in each for n in self._key(node, keys, items)] for each in key_sets(group)]
+        if not has_sets(group):
+            return keys, None
+        if self._scope.by:
+            what = "GROUPING SETS, in a query that names the tables around it, is"
+            raise problems.not_yet(what, span_of(group))
+        return keys, sets
+
+    def _key(self, node: exp.Expr, keys: list[Named], items: Sequence[Item]) -> list[int]:
+        """The places of a key among all keys, where it is put if it is new."""
+        if node is self._scope.window:
+            made = [Named(n, Column(n)) for n in (WINDOW_START, WINDOW_END, WINDOW_TIME)]
+        else:
+            expr = self._key_value(node)
             named = next((i.name for i in items if i.expr == expr), f"{SYSTEM_PREFIX}key{len(keys)}")
-            if all(k.expr != expr for k in keys):
-                keys.append(Named(named, expr))
-        return keys
+            made = [Named(named, expr)]
+        keys += [m for m in made if all(k.expr != m.expr for k in keys)]
+        places = {k.expr: n for n, k in enumerate(keys)}
+        return [places[m.expr] for m in made]
+
+    def _key_value(self, node: exp.Expr) -> Expr:
+        if isinstance(node, exp.Literal) and not node.args["is_string"]:
+            raise problems.meaning(
+                "GROUP BY takes no positions",
+                span_of(node),
+                code="sql-group-position",
+                hint="repeat the expression of the column",
+            )
+        expr = bind_without_aliases(self._binder("GROUP BY"), node, self._node)
+        if build.contains_aggregate(expr):
+            raise problems.meaning(
+                "an aggregate cannot stand in GROUP BY",
+                span_of(node),
+                code="plan-misplaced-aggregate",
+                hint="a sub-query can aggregate first",
+            )
+        return expr
 
 
 def _with_columns_for(plan: Plan, exprs: Sequence[Expr]) -> tuple[Plan, list[tuple[str, Expr]]]:

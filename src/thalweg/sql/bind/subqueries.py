@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 from sqlglot import exp
 
@@ -36,6 +37,8 @@ from thalweg.sql.bind.nested import (
 from thalweg.sql.bind.scope import Outer, Scope
 from thalweg.sql.bind.tables import bind_from
 from thalweg.sql.source import span_of
+
+C = TypeVar("C")
 
 
 def where(scope: Scope, select: exp.Expr, context: Context) -> tuple[Scope, list[Expr]]:
@@ -132,22 +135,24 @@ def _sub_query(node: exp.Expr, *, negated: bool) -> SubQuery | None:
 
 def kept(scope: Scope, sub: SubQuery, context: Context) -> Plan:
     """The rows of the scope for which a condition with a query is true."""
-    value = None if sub.value is None else _value(scope, sub.value, context)
-    if _is_simple(sub) and not (sub.negated and value is not None):
+    values = _values(scope, sub, context)
+    if _is_simple(sub) and not (sub.negated and values):
         inner = _rows(scope, sub, context)
-        found = list(inner.conditions)
-        if value is not None:
-            found.insert(0, Call("=", (value, _only(inner.items, sub)), span=span_of(sub.node)))
+        pairs = zip(values, _fitting(inner.items, values, sub), strict=True) if values else ()
+        found = [*(Call("=", pair, span=span_of(sub.node)) for pair in pairs), *inner.conditions]
         return placed(_matched(scope.plan, inner.plan, sub, found, context), sub.node)
     query = bind_nested(scope, context, sub.query, taken=scope.schema.names, plans=[scope.plan])
     if query.when_empty is not None or any(p.is_null_safe for p in query.pairs):
         return _filtered(scope, sub, context)
     plan = scope.plan
-    if value is not None:
-        value, query = query.compared(value, scope.schema, sub.node)
+    if len(values) == 1:
+        value, query = query.compared(values[0], scope.schema, sub.node)
         if sub.negated:
             plan = _where_null_decides_not(plan, value, query, sub)
         query = replace(query, pairs=(*query.pairs, Pair(value, query.columns[0])))
+    elif values:
+        columns = _fitting(query.columns, values, sub)
+        query = replace(query, pairs=(*query.pairs, *map(Pair, values, columns)))
     found = [Call("=", (p.outer, Column(p.column)), span=span_of(sub.node)) for p in query.pairs]
     return placed(_matched(plan, query.plan, sub, found, context), sub.node)
 
@@ -159,12 +164,21 @@ def _matched(plan: Plan, query: Plan, sub: SubQuery, conditions: list[Expr], con
     return join(plan, query, kind, _all(conditions), clause=sub.clause, may_broadcast=may_broadcast)
 
 
-def _value(scope: Scope, node: exp.Expr, context: Context) -> Expr:
-    value = ExpressionBinder(scope, context.catalog, "IN").bind(node)
-    if not columns_of(value) <= set(scope.schema.names):
-        what = "IN with a query, for a value of the tables around this query, is"
-        raise problems.not_yet(what, span_of(node))
-    return value
+def _values(scope: Scope, sub: SubQuery, context: Context) -> list[Expr]:
+    """What IN looks for, several values for `(a, b) IN`; nothing for EXISTS."""
+    nodes = [] if sub.value is None else [sub.value]
+    if isinstance(sub.value, exp.Tuple):
+        nodes = sub.value.expressions
+        if sub.negated:
+            raise problems.not_yet(
+                "NOT IN for several values is", span_of(sub.node), hint="NOT EXISTS compares them one by one"
+            )
+    values = [ExpressionBinder(scope, context.catalog, "IN").bind(n) for n in nodes]
+    for value, node in zip(values, nodes, strict=True):
+        if not columns_of(value) <= set(scope.schema.names):
+            what = "IN with a query, for a value of the tables around this query, is"
+            raise problems.not_yet(what, span_of(node))
+    return values
 
 
 def _where_null_decides_not(plan: Plan, value: Expr, query: BoundQuery, sub: SubQuery) -> Plan:
@@ -244,9 +258,11 @@ def _rows(scope: Scope, sub: SubQuery, context: Context) -> _Rows:
     return _Rows(inner.plan, conditions, items)
 
 
-def _only(columns: Sequence[Expr], sub: SubQuery) -> Expr:
-    if len(columns) != 1:
+def _fitting(columns: Sequence[C], values: Sequence[Expr], sub: SubQuery) -> Sequence[C]:
+    """The columns of the query, which must be as many as the values."""
+    if len(columns) != len(values):
+        wanted = "one column" if len(values) == 1 else f"{len(values)} columns"
         raise problems.meaning(
-            f"IN takes a query of one column, not of {len(columns)}", span_of(sub.node), code="sql-in-columns"
+            f"IN takes a query of {wanted}, not of {len(columns)}", span_of(sub.node), code="sql-in-columns"
         )
-    return columns[0]
+    return columns

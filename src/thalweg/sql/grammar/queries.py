@@ -19,7 +19,7 @@ _UNIONS: dict[TokenType, type[exp.SetOperation]] = {
     TokenType.EXCEPT: exp.Except,
 }
 _INTERSECTIONS: dict[TokenType, type[exp.SetOperation]] = {TokenType.INTERSECT: exp.Intersect}
-_GROUPINGS = ("ROLLUP", "CUBE", "GROUPING")
+_GROUPINGS: dict[str, type[exp.Expr]] = {"ROLLUP": exp.Rollup, "CUBE": exp.Cube}
 
 
 class QueryGrammar(TableGrammar):
@@ -165,11 +165,25 @@ class QueryGrammar(TableGrammar):
         return self.items(self._group_item)
 
     def _group_item(self) -> exp.Expr:
-        if one_of(self._curr, _GROUPINGS):
-            if self._next.token_type == TokenType.L_PAREN or self._next.text.upper() == "SETS":
-                what = f"{self._curr.text.upper()} in GROUP BY is"
-                raise problems.not_yet(what, self.place(), hint="UNION ALL can join several groupings")
+        first, is_call = self._curr, self._next and self._next.token_type == TokenType.L_PAREN
+        if one_of(first, _GROUPINGS) and is_call:
+            self._advance()
+            made = _GROUPINGS[first.text.upper()](expressions=self._group_sets())
+            return self.since(first, made)
+        if one_of(first, ("GROUPING",)) and self._next and self._next.text.upper() == "SETS":
+            self._advance(2)
+            return self.since(first, exp.GroupingSets(expressions=self._group_sets()))
         return self.value()
+
+    def _group_sets(self) -> list[exp.Expr]:
+        return self.wrapped(lambda: self.items(self._group_set))
+
+    def _group_set(self) -> exp.Expr:
+        first = self._curr
+        if self.at("(", ")"):
+            self.take("(", ")")
+            return self.since(first, exp.Tuple(expressions=[]))
+        return self._group_item()
 
     # ORDER BY and LIMIT ------------------------------------------------------------------------
 

@@ -7,7 +7,8 @@ Not here: steps that are complete by themselves (dataset.py).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from thalweg.api.columns import Names, column_names, columns
@@ -15,8 +16,10 @@ from thalweg.api.expressions import Expression, IntoColumn
 from thalweg.api.ordering import OrderBy
 from thalweg.api.place import caller, located
 from thalweg.api.windows import WINDOW
+from thalweg.errors import PlanError
 from thalweg.expr.nodes import Column, Named
 from thalweg.plan import queries
+from thalweg.plan.grouping_sets import Sets, cube, rollup
 from thalweg.plan.nodes import Late
 
 if TYPE_CHECKING:
@@ -29,10 +32,54 @@ class GroupedDataset:
 
     _rows: Dataset
     _keys: tuple[Named, ...]
+    _always: frozenset[str] = frozenset()
+    """The keys that every set has: those of the window."""
+    _sets: Sets | None = None
 
     def __repr__(self) -> str:
         keys = ", ".join(map(str, self._keys)) or "nothing"
         return f"rows of ({self._rows.schema}) grouped by {keys}; agg(…) follows"
+
+    def rollup(self) -> GroupedDataset:
+        """Group by all keys, also by all but the last, and so on to one group of all rows.
+
+        Keys that a row is not grouped by are NULL; `grouping` tells them from values that are NULL.
+
+        Example:
+            >>> import polars as pl
+            >>> import thalweg as tw
+            >>> rows = tw.Session().from_polars(pl.DataFrame({"k": ["a", "b", "b"], "v": [1, 3, 5]}))
+            >>> sums = rows.group_by("k").rollup().agg(v=tw.sum("v"), is_all=tw.grouping("k"))
+            >>> sums.to_polars().sort("v").rows()
+            [('a', 1, 0), ('b', 8, 0), (None, 9, 1)]
+        """
+        return self._by_sets(lambda own: [[own[n] for n in each] for each in rollup(len(own))])
+
+    def cube(self) -> GroupedDataset:
+        """Group by every choice of keys: all, some, none; see `rollup`."""
+        return self._by_sets(lambda own: [[own[n] for n in each] for each in cube(len(own))])
+
+    def sets(self, *sets: Names) -> GroupedDataset:
+        """Group by each of some sets of keys, such as `sets(["a", "b"], "a", [])`; see `rollup`."""
+
+        def make(own: list[int]) -> list[list[int]]:
+            places = {self._keys[n].name: n for n in own}
+            return [[self._place(name, places) for name in column_names(each)] for each in sets]
+
+        return self._by_sets(make)
+
+    def _place(self, name: str, places: Mapping[str, int]) -> int:
+        if name not in places:
+            message = f'"{name}" is no key of the grouping'
+            raise PlanError(message, code="plan-grouping", found=name, choices=[*places])
+        return places[name]
+
+    def _by_sets(self, make: Callable[[list[int]], list[list[int]]]) -> GroupedDataset:
+        places = list(enumerate(self._keys))
+        always = [n for n, key in places if key.name in self._always]
+        with located(caller()):
+            made = make([n for n, key in places if key.name not in self._always])
+        return replace(self, _sets=[[*each, *always] for each in made])
 
     def agg(self, *aggregates: Expression, **by_name: Expression) -> Dataset:
         """One row per group: the keys, then the aggregates.
@@ -43,7 +90,7 @@ class GroupedDataset:
         """
         return self._rows._step(
             lambda: queries.group_by(
-                self._rows.plan, self._keys, [*self._keys, *columns(aggregates, by_name)]
+                self._rows.plan, self._keys, [*self._keys, *columns(aggregates, by_name)], self._sets
             )
         )
 
@@ -77,7 +124,8 @@ class WindowedDataset:
             [Named(n, Column(n)) for n in names if all(k.name != n for k in own)]
             for names in (self._by, WINDOW)
         )
-        return GroupedDataset(self._rows, (*before, *own, *after))
+        always = frozenset(k.name for k in (*before, *after))
+        return GroupedDataset(self._rows, (*before, *own, *after), always)
 
     def agg(self, *aggregates: Expression, **by_name: Expression) -> Dataset:
         """One row per window: its start and end (of sessions also the key), then the aggregates."""
