@@ -30,6 +30,8 @@ STATEFUL = {
     "q8": "q8, join of two windowed groupings",
     "q9": "q9, winning bid per auction, wide rows",
     "q11": "q11, sessions per bidder",
+    "q12": "q12, bids per bidder in windows of processing time",
+    "q13": "q13, look-ups in a table of 10 000 rows",
     "q15": "q15, distinct counts per day",
     "q16": "q16, distinct counts per channel and day",
     "q18": "q18, last bid per bidder and auction",
