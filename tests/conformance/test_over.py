@@ -63,7 +63,7 @@ def test_lag() -> None:
     check_operator(specs, timed(placed(ROWS)), time="t", slack_us=1)
 
 
-@pytest.mark.sampled(3)
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize(
     "frame",
     [

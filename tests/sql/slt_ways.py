@@ -92,14 +92,11 @@ def _first(case: Case) -> list[SltWay]:
     return [w for w in (SltWay(), SltWay("stream")) if case.has_mode(w.mode)]
 
 
-_TURNS = 2
-
-
 def _turns(case: Case) -> list[SltWay]:
-    """A batch, and some of the pairs: others for the next case, so that a topic's cases meet all of them."""
+    """A batch, and one of the pairs: another for the next case, so that a topic's cases meet all of them."""
     first, *others = WAYS["pairs"](case)
     start = crc32(case.id.encode()) % len(others) if others else 0
-    return [first, *(others * 2)[start : start + min(_TURNS, len(others))]]
+    return [first, *others[start : start + 1]]
 
 
 def _with_batch(combined: Iterable[dict[str, object]]) -> list[SltWay]:
