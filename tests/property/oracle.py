@@ -17,7 +17,7 @@ from tests.property.columns import is_placed
 from tests.property.recording import Table, canonical
 from thalweg.base.types import Decimal, Float, Integer
 from thalweg.expr import aggregates
-from thalweg.expr.nodes import Aggregate, Call, Column, Expr, Literal, PythonCall
+from thalweg.expr.nodes import Aggregate, Call, Column, Expr, Literal, PythonCall, conjuncts
 from thalweg.plan.as_of import AsOfJoin
 from thalweg.plan.keys import DeclaredKey
 from thalweg.plan.nodes import (
@@ -44,6 +44,7 @@ REWRITES = {
     "AVG of whole numbers": "SUM // COUNT, truncated: the type stays that of the argument",
     "AVG of decimals": "SUM / COUNT in whole units of the last place, halves away from zero",
     "SUM of whole numbers": "cast back to BIGINT",
+    "NaN in a join": "equal to nothing, where the planner asks it beside the key",
     "windows": "a row per window end, by UNNEST of a range",
     "a user's function": "the condition that it stands for",
 }
@@ -92,7 +93,7 @@ class _Translation:
             return " UNION ALL ".join(f"SELECT {_names(p)} FROM ({self.sql(p)})" for p in plan.parts)
         if isinstance(plan, Join):
             on = " AND ".join(f"{_quoted(a)} = {_quoted(b)}" for a, b in plan.keys) or "TRUE"
-            on += "" if plan.residual is None else f" AND {_expr(plan.residual)}"
+            on += "" if plan.residual is None else f" AND {_residual(plan)}"
             sides = [f"(SELECT {_names(p)} FROM ({self.sql(p)}))" for p in plan.inputs]
             return f"SELECT * FROM {sides[0]} {plan.kind.upper()} JOIN {sides[1]} ON {on}"
         if isinstance(plan, AsOfJoin):
@@ -178,6 +179,18 @@ def _expr(expr: Expr) -> str:
     if expr.function == "case":
         return f"(CASE WHEN {args[0]} THEN {args[1]} ELSE {args[2]} END)"
     return f"({args[0]} IS NULL)" if expr.function == "is_null" else f"({args[0]} {expr.function} {args[1]})"
+
+
+def _residual(plan: Join) -> str:
+    """What else must be true of a pair, NaN being equal to nothing."""
+    assert plan.residual is not None, "asked for before"
+    types = {f.name: f.type for side in plan.inputs for f in side.schema}
+    made = [_expr(plan.residual)]
+    for part in conjuncts(plan.residual):
+        if isinstance(part, Call) and part.function == "=":
+            floats = [c for c in part.args if isinstance(c, Column) and isinstance(types[c.name], Float)]
+            made += [f"NOT isnan({_expr(c)})" for c in floats]
+    return " AND ".join(made)
 
 
 def _mapped(plan: MapBatches, below: str) -> str:
