@@ -7,7 +7,7 @@ Not here: steps that are complete by themselves (dataset.py).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -53,16 +53,16 @@ class GroupedDataset:
             >>> sums.to_polars().sort("v").rows()
             [('a', 1, 0), ('b', 8, 0), (None, 9, 1)]
         """
-        return self._by_sets(lambda own: [[own[n] for n in each] for each in rollup(len(own))])
+        return self._by_sets(rollup)
 
     def cube(self) -> GroupedDataset:
         """Group by every choice of keys: all, some, none; see `rollup`."""
-        return self._by_sets(lambda own: [[own[n] for n in each] for each in cube(len(own))])
+        return self._by_sets(cube)
 
     def sets(self, *sets: Names) -> GroupedDataset:
         """Group by each of some sets of keys, such as `sets(["a", "b"], "a", [])`; see `rollup`."""
 
-        def make(own: list[int]) -> list[list[int]]:
+        def make(own: Sequence[int]) -> Sets:
             places = {self._keys[n].name: n for n in own}
             return [[self._place(name, places) for name in column_names(each)] for each in sets]
 
@@ -74,7 +74,7 @@ class GroupedDataset:
             raise PlanError(message, code="plan-grouping", found=name, choices=[*places])
         return places[name]
 
-    def _by_sets(self, make: Callable[[list[int]], list[list[int]]]) -> GroupedDataset:
+    def _by_sets(self, make: Callable[[Sequence[int]], Sets]) -> GroupedDataset:
         places = list(enumerate(self._keys))
         always = [n for n, key in places if key.name in self._always]
         with located(caller()):

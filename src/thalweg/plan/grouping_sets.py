@@ -10,9 +10,10 @@ from __future__ import annotations
 
 from collections.abc import Container, Iterable, Sequence
 from itertools import combinations
+from typing import TypeVar
 
 from thalweg.base.types import INT64
-from thalweg.errors import PlanError
+from thalweg.errors import PlanError, Span
 from thalweg.expr.infer import resolve
 from thalweg.expr.nodes import Aggregate, Expr, Literal, Named, walk
 from thalweg.plan import build
@@ -21,29 +22,46 @@ from thalweg.plan.nodes import Plan
 GROUPING = ("grouping", "grouping_id")
 """Which keys a row's set does not have, as a number: a bit for each argument, the last one's is 1."""
 SETS_MAX = 128
+"""Each set is a step of its own."""
+K = TypeVar("K")
 
 Sets = Sequence[Sequence[int]]
 """For each set the places of its keys among all keys."""
 
 
-def rollup(count: int) -> list[tuple[int, ...]]:
+def rollup(keys: Sequence[K]) -> list[Sequence[K]]:
     """All keys, all but the last, and so on to none.
 
     Example:
-        >>> rollup(2)
-        [(0, 1), (0,), ()]
+        >>> rollup("ab")
+        ['ab', 'a', '']
     """
-    return [tuple(range(n)) for n in range(count, -1, -1)]
+    return [keys[:n] for n in range(len(keys), -1, -1)]
 
 
-def cube(count: int) -> list[tuple[int, ...]]:
+def cube(keys: Sequence[K], where: Span | None = None) -> list[Sequence[K]]:
     """Every choice of keys, those with more keys first.
 
+    Raises:
+        PlanError: `plan-grouping` for too many sets.
+
     Example:
-        >>> cube(2)
-        [(0, 1), (0,), (1,), ()]
+        >>> cube("ab")
+        [('a', 'b'), ('a',), ('b',), ()]
     """
-    return [chosen for n in range(count, -1, -1) for chosen in combinations(range(count), n)]
+    check_count(2 ** len(keys), where)
+    return [chosen for n in range(len(keys), -1, -1) for chosen in combinations(keys, n)]
+
+
+def check_count(count: int, where: Span | None) -> None:
+    """Say that there are too many sets, before they are made.
+
+    Raises:
+        PlanError: `plan-grouping`.
+    """
+    if not 0 < count <= SETS_MAX:
+        message = f"these are {count} sets of keys, where 1 to {SETS_MAX} are possible"
+        raise PlanError(message, code="plan-grouping", where=where)
 
 
 def group_by_sets(
@@ -58,12 +76,7 @@ def group_by_sets(
         if not asks_for_sets(o.expr for o in outputs):
             return build.group_by(plan, keys, outputs)
         sets = [range(len(keys))]
-    if not 0 < len(sets) <= SETS_MAX:
-        raise PlanError(
-            f"{len(sets)} sets of keys, where 1 to {SETS_MAX} are possible",
-            code="plan-grouping",
-            where=next((k.expr.span for k in keys), None),
-        )
+    check_count(len(sets), next((k.expr.span for k in keys), None))
     return build.union_all([_by_one_set(plan, keys, outputs, chosen) for chosen in sets])
 
 

@@ -86,6 +86,7 @@ def test_a_query_among_the_keys(mode: str) -> None:
         lambda rows: rows.group_by("k").sets("v").agg(n=tw.count()),
         lambda rows: rows.group_by("k").sets().agg(n=tw.count()),
         lambda rows: rows.group_by("k").sets(*["k"] * 200).agg(n=tw.count()),
+        lambda rows: rows.group_by(*[tw.col("v").alias(f"v{n}") for n in range(40)]).cube(),
         lambda rows: rows.group_by("k").agg(g=tw.grouping("v")),
         lambda rows: rows.group_by("k").agg(g=tw.grouping()),
         lambda rows: rows.agg(g=tw.grouping("k")),

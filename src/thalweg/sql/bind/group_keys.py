@@ -13,9 +13,7 @@ from math import prod
 
 from sqlglot import exp
 
-from thalweg.errors import SqlError
-from thalweg.plan.grouping_sets import SETS_MAX, cube, rollup
-from thalweg.sql import problems
+from thalweg.plan.grouping_sets import check_count, cube, rollup
 from thalweg.sql.source import span_of
 
 _Set = tuple[exp.Expr, ...]
@@ -30,26 +28,20 @@ def has_sets(group: exp.Expr | None) -> bool:
 def key_sets(group: exp.Expr | None) -> list[_Set]:
     """The sets of keys; of a GROUP BY without sets the one that there is."""
     every = [_sets(item) for item in (() if group is None else group.expressions)]
-    if group is not None and prod(map(len, every)) > SETS_MAX:
-        raise _too_many(prod(map(len, every)), group)
+    if group is not None:
+        check_count(prod(map(len, every)), span_of(group))
     return [_joined(chosen) for chosen in product(*every)]
 
 
 def _sets(item: exp.Expr) -> list[_Set]:
     if isinstance(item, exp.GroupingSets):
         return [each for part in item.expressions for each in _sets(part)]
-    if isinstance(item, (exp.Rollup, exp.Cube)):
+    if isinstance(item, exp.Rollup):
+        return [_joined(chosen) for chosen in rollup([_keys(part) for part in item.expressions])]
+    if isinstance(item, exp.Cube):
         parts = [_keys(part) for part in item.expressions]
-        if isinstance(item, exp.Cube) and 2 ** len(parts) > SETS_MAX:
-            raise _too_many(2 ** len(parts), item)
-        make = rollup if isinstance(item, exp.Rollup) else cube
-        return [_joined([parts[n] for n in chosen]) for chosen in make(len(parts))]
+        return [_joined(chosen) for chosen in cube(parts, span_of(item))]
     return [_keys(item)]
-
-
-def _too_many(count: int, node: exp.Expr) -> SqlError:
-    message = f"these are {count} sets of keys, and at most {SETS_MAX} are possible"
-    return problems.meaning(message, span_of(node), code="plan-grouping")
 
 
 def _keys(item: exp.Expr) -> _Set:
