@@ -83,6 +83,19 @@ def test_running_over(frame: Frame, order: str) -> None:
     check_operator(spec, changes(ROWS.select(columns)))
 
 
+@pytest.mark.sampled(2)
+@pytest.mark.parametrize("partition", [("k",), ()])
+def test_running_over_whole_partitions(partition: tuple[str, ...]) -> None:
+    made = [Named("n", Aggregate("count")), *(m for m in SLIDING if "value" not in m.name)]
+    made += [aggregate(f, c) for f in ("sum", "avg", "min", "max") for c in ("v", "f")]
+    specs = only(operators(over(scan(), partition, (), Frame(), made)), "RunningOver")
+    assert isinstance(specs[0], RunningOverSpec)
+    columns = ["k", "s", "v", "f", "d"]
+    spec = replace(specs[0], columns={n: SCHEMA[n] for n in columns})
+    check_operator(spec, batches(ROWS.select(columns)))
+    check_operator(spec, changes(ROWS.select(columns)))
+
+
 @pytest.mark.parametrize("order", ["f, v", "s"])
 def test_places_in_partitions(order: str) -> None:
     made = [

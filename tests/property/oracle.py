@@ -254,8 +254,8 @@ def _over(plan: Over, below: str) -> str:
     # rows that tie see each other, whatever the order
     first, last = _bound(plan.frame.reach, "PRECEDING"), _bound(plan.frame.end, "FOLLOWING")
     order = ", ".join(_ordered(k) for k in plan.sort_keys)
-    over = f" OVER ({by}ORDER BY {order} RANGE BETWEEN {first} AND {last})"
     whole = f" OVER ({by}ORDER BY {order})"
+    over = f" OVER ({by}ORDER BY {order} RANGE BETWEEN {first} AND {last})" if order else f" OVER ({by})"
     made = []
     for item in plan.aggregates:
         assert isinstance(item.expr, Aggregate), "OVER holds aggregates"

@@ -44,7 +44,7 @@ class OverSpec:
         id: the step's name.
         columns: the input's columns and types (positions included, where rows carry them).
         partition: rows of other partitions are not looked at.
-        order: the time column.
+        order: the time column; for rows that are aggregated anew the first column of their order, or nothing.
         frame: which rows before the current one count.
         calls: the aggregates, over columns, with their names and the types of their results.
         slack_us: how far the time may lag behind the watermark; None: nothing is known of it.

@@ -155,8 +155,9 @@ def _within(expr: pl.Expr, partition: tuple[str, ...]) -> pl.Expr:
 def ordered_rows(frame: pl.LazyFrame, spec: WindowRankSpec, first: tuple[str, ...]) -> pl.LazyFrame:
     """Rows in order within the columns `first`; those that tie have the same `__tied`, and are neighbours."""
     ordered = _sorted(frame, spec, first)
-    ties = pl.struct(*dict.fromkeys((*first, *(k.column for k in spec.order)))).rle_id().cast(pl.Int64)
-    return ordered.with_columns(ties.alias("__tied"))
+    columns = list(dict.fromkeys((*first, *(k.column for k in spec.order))))
+    ties = pl.struct(columns).rle_id() if columns else pl.lit(0)
+    return ordered.with_columns(ties.cast(pl.Int64).alias("__tied"))
 
 
 def _sorted(frame: pl.LazyFrame, spec: WindowRankSpec, first: tuple[str, ...]) -> pl.LazyFrame:

@@ -226,6 +226,7 @@ class LazyBuilder:
         if recomputes(plan):
             whole = running_spec(plan, self._needs, "")
         else:
+            assert plan.order is not None, "rows without an order are aggregated anew"
             below = checked_time(below, plan.order, NO_PLACE)
 
         def call(frame: pl.DataFrame) -> pl.DataFrame:

@@ -54,5 +54,6 @@ def over_spec(plan: Over, found: Needs, step: str) -> OverSpec:
     for item in plan.aggregates:
         assert isinstance(item.expr, Aggregate), "OVER holds aggregates"
         calls.append((item.name, item.expr, type_of(item.expr, below)))
-    slack = properties(plan.input).times.get(plan.order)
-    return OverSpec(step, columns, plan.partition, plan.order, plan.frame, tuple(calls), slack)
+    order = plan.order or ""
+    slack = properties(plan.input).times.get(order)
+    return OverSpec(step, columns, plan.partition, order, plan.frame, tuple(calls), slack)

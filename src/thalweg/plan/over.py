@@ -66,7 +66,7 @@ class Over(Unary):
 
     Attributes:
         partition: rows of other partitions are not looked at.
-        order: the time column, or the first column of another order.
+        order: the time column, or the first column of another order; None: there is none.
         frame: which rows count.
         aggregates: `expr.Aggregate` nodes over columns.
         keys: the whole order where it is not one time, upwards.
@@ -74,7 +74,7 @@ class Over(Unary):
 
     input: Plan
     partition: tuple[str, ...]
-    order: str
+    order: str | None
     frame: Frame
     aggregates: tuple[Named, ...]
     keys: tuple[SortKey, ...] = ()
@@ -82,7 +82,7 @@ class Over(Unary):
     @property
     def sort_keys(self) -> tuple[SortKey, ...]:
         """The whole order."""
-        return self.keys or (SortKey(self.order),)
+        return self.keys or (() if self.order is None else (SortKey(self.order),))
 
     @cached_property
     def schema(self) -> Schema:
@@ -97,9 +97,8 @@ class Over(Unary):
 
 
 def in_words(keys: Sequence[SortKey]) -> str:
-    """The order as EXPLAIN shows it; nothing where all rows tie."""
-    shown = ", ".join(str(k) for k in keys if not k.column.startswith(_ALL_TIE))
-    return f" order {shown}" if shown else ""
+    """The order as EXPLAIN shows it."""
+    return f" order {', '.join(map(str, keys))}" if keys else ""
 
 
 Reach = int | tuple[int | None, int | None]
@@ -114,7 +113,6 @@ NEED_ORDER = (*_PLACED, *SHIFTED, *RANKED)
 FUNCTIONS = ("count", "sum", "avg", "mean", "min", "max", *_PLACED, *SHIFTED, *RANKED)
 """The aggregates that slide."""
 _FAR = 1 << 31
-_ALL_TIE = f"{SYSTEM_PREFIX}over 0"
 _FARTHEST = 1 << 62
 _EXPECTED = f"{', '.join(f.upper() for f in FUNCTIONS[:-1])} or {FUNCTIONS[-1].upper()}"
 
@@ -157,17 +155,17 @@ def over(
     is_time = is_time and isinstance(schema.type_of(keys[0].column), Timestamp)
     _check_frame(frame, keys, schema, where, is_time=is_time)
     calls = _Calls(schema, frame, where)
-    keys = keys or (SortKey(calls.nothing()),)
     for item in aggregates:
         calls.add(item)
     # imported here: it knows this step, too
     from thalweg.plan.proctime import clocked
 
     below = calls.below(plan)
-    made = clocked(below, keys[0].column) if is_time else below
+    first = keys[0].column if keys else None
+    made = clocked(below, first) if is_time and first is not None else below
     for reach, found in calls.steps.items():
         last = made
-        made = Over(last, partition, keys[0].column, reach, tuple(found), () if is_time else keys)
+        made = Over(last, partition, first, reach, tuple(found), () if is_time else keys)
         if isinstance(last, Over):
             made = _merged(made)
     if calls.shown == [Named(n.name, Column(n.name)) for found in calls.steps.values() for n in found]:
@@ -226,12 +224,6 @@ class _Calls:
         self.below = self._computed.below
         self.steps: dict[Frame, list[Named]] = {}
         self.shown: list[Named] = []
-
-    def nothing(self) -> str:
-        """A column in which all rows tie."""
-        name = self._computed.column(Literal(0, INT64))
-        assert name == _ALL_TIE, "EXPLAIN knows it by its name"
-        return name
 
     def add(self, item: Named) -> None:
         """One more."""
@@ -375,11 +367,8 @@ class _Computed:
             nothing = Literal(None, type_of(value, self._schema))
             condition = coerce(call.filter, type_of(call.filter, self._schema), BOOLEAN)
             value = Call("case", (condition, value, nothing))
-        return replace(call, args=(Column(self.column(value)),), filter=None)
-
-    def column(self, value: Expr) -> str:
-        """The column of an expression."""
-        return self._made.setdefault(value, f"{SYSTEM_PREFIX}over {value}")
+        name = self._made.setdefault(value, f"{SYSTEM_PREFIX}over {value}")
+        return replace(call, args=(Column(name),), filter=None)
 
     def below(self, plan: Plan) -> Plan:
         """The plan with those columns."""

@@ -71,7 +71,7 @@ class Segments:
         if not len(numbers):
             none = self._schema.to_frame()
             return none if names is None else pick(none, names)
-        if bool((numbers[1:] >= numbers[:-1]).all()):
+        if len(self._parts) == 1 or bool((numbers[1:] >= numbers[:-1]).all()):
             return self._sorted_rows(numbers, names)
         order = np.argsort(numbers)
         back = np.empty_like(order)
@@ -79,6 +79,7 @@ class Segments:
         return gather_rows(self._sorted_rows(numbers[order], names), back)
 
     def _sorted_rows(self, numbers: Array, names: Sequence[str] | None) -> pl.DataFrame:
+        """The rows of numbers that ascend, or all lie in one part."""
         starts = np.array(self._starts)
         counts = np.diff(np.searchsorted(numbers, starts), append=len(numbers))
         met = np.flatnonzero(counts)

@@ -11,6 +11,8 @@ import pytest
 import thalweg.api as tw
 from tests.unit.api.fake import FakeSession, dataset
 from thalweg.errors import ThalwegError
+from thalweg.plan.nodes import Project
+from thalweg.plan.over import Over
 from thalweg.plan.properties import properties
 
 TIMES = [datetime(2026, 1, 1) + timedelta(seconds=s) for s in (0, 2, 3, 9)]
@@ -173,3 +175,11 @@ def test_mistakes(call: Any, code: str) -> None:
     with pytest.raises(ThalwegError) as caught:
         call(data())
     assert caught.value.code == code
+
+
+@pytest.mark.parametrize("by", [(), "v", "t"])
+def test_aggregates_over_the_same_rows_share_a_step(by: Any) -> None:
+    made = data().over(a=tw.sum("v"), by=by, partition="k").over(n=tw.count(), by=by, partition="k")
+    assert isinstance(made.plan, Over)
+    assert [a.name for a in made.plan.aggregates] == ["a", "n"]
+    assert not isinstance(made.plan.input, (Over, Project))
