@@ -31,7 +31,7 @@ from thalweg.expr.python import carry, unwrapped
 _FAILED, _MASK = "__failed_", "__mask"
 _FALSE = pl.Series([False])
 _FEW = 512
-"""Up to so many rows, what a query costs depends on the number of expressions alone."""
+"""Up to so many rows, what a query of several expressions costs depends on their number alone."""
 
 
 class Projection:
@@ -145,7 +145,7 @@ class ComputedColumn:
 
     def values(self, frame: pl.DataFrame) -> pl.Series:
         """The value of each row."""
-        if 0 < frame.height <= _FEW and self._by_columns is not None:
+        if frame.height and self._by_columns is not None:
             found = self._by_columns(frame)
             if found is not None and found.len() == frame.height:
                 return found.alias(self._name)

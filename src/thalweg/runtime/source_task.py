@@ -17,12 +17,13 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
 import polars as pl
 
 from thalweg.base.schema import STAMP
 from thalweg.base.types import TIMESTAMP_LTZ
 from thalweg.columnar.batch import BEFORE, OFFSET, SPLIT, Batch
-from thalweg.columnar.eager import beside, compute_with
+from thalweg.columnar.eager import beside, compute_with, numbers
 from thalweg.errors import DataError
 from thalweg.job.job import ScanSpec
 from thalweg.progress.merge import Progress
@@ -290,10 +291,9 @@ class SourceTask(Task):
             if wanted and not advance.punctual:
                 added.append(_before(advance))
         if self.scan.wants_position:
-            offsets = offsets_of(chunk, frame)
             split = _split_number(self.scan, current.number)
-            added.append(pl.repeat(split, frame.height, dtype=pl.Int64, eager=True).alias(SPLIT))
-            added.append(offsets.cast(pl.Int64).alias(OFFSET))
+            added.append(numbers(SPLIT, np.full(frame.height, split, np.int64)))
+            added.append(offsets_of(chunk, frame).cast(pl.Int64).alias(OFFSET))
         return beside(frame, added) if added else frame
 
     def progress(self) -> dict[str, Mapping[str, Any]]:
