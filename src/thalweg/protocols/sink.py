@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Literal, Protocol, runtime_checkable
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol, runtime_checkable
 
 from thalweg.base.schema import Schema
 from thalweg.columnar.batch import Batch
@@ -55,6 +58,78 @@ class TimedWriter(Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class Epoch:
+    """What is committed at once: all that a sink was handed between two checkpoints.
+
+    Attributes:
+        job: what the job is called by nobody else: another job of the same name has another identity.
+        sink: which sink of the job.
+        lineage, number: the checkpoint that the epoch ends with.
+        fence: the number of the run.
+    """
+
+    job: str
+    sink: str
+    lineage: int
+    number: int
+    fence: int
+
+    @property
+    def tag(self) -> str:
+        """What names of this run carry: no other run of any job has it."""
+        return f"{self.job_tag}-{self.lineage}-{self.fence}"
+
+    @property
+    def job_tag(self) -> str:
+        """What names of all runs of the job carry."""
+        return hashlib.sha256(f"{self.job}/{self.sink}".encode()).hexdigest()[:8]
+
+
+@runtime_checkable
+class StagingWriter(Writer, Protocol):
+    """A writer of which nothing is visible before a checkpoint is complete.
+
+    Contract:
+        G1 `cut` and `end` show nothing; `stage` gives what was written since it was last called, which is
+           durable then and invisible.
+        G2 what `stage` gives is plain JSON, from which any process can commit it.
+        G3 `close` leaves what was staged where it is.
+    """
+
+    def stage(self) -> list[Any]:
+        """Make the rows written so far durable; what `commit` is to be given."""
+        ...
+
+
+@runtime_checkable
+class TransactionalSink(Protocol):
+    """A sink whose output becomes visible together with a checkpoint, once, whatever crashes.
+
+    Contract:
+        C1 `commit` shows all that was staged, and records the epoch; another commit of the same epoch, or of
+           an earlier one of the lineage, changes nothing.
+        C2 after a commit that broke off, another one completes it.
+        C3 a commit whose fence is lower than that of a commit before it is refused.
+        C4 `discard` forgets what runs of the job have staged, but for what is given; nothing visible changes,
+           and nothing of other jobs.
+
+    Checked by: `thalweg.testing.check_transactional`.
+    """
+
+    def open_staging(self, schema: Schema, task: int, epoch: Epoch) -> StagingWriter:
+        """A writer for one task of a run, whose first epoch is given."""
+        ...
+
+    def commit(self, epoch: Epoch, staged: Sequence[Any]) -> None:
+        """Show what the tasks of an epoch have staged."""
+        ...
+
+    def discard(self, epoch: Epoch, kept: Sequence[Any]) -> None:
+        """Forget what was staged by runs that have gone."""
+        ...
+
+
 @runtime_checkable
 class Sink(Protocol):
     """The description of a sink: an immutable value.
@@ -82,6 +157,13 @@ class Sink(Protocol):
     def open(self, schema: Schema, task: int) -> Writer:
         """A writer for one task; errors about the target are raised here, before the job starts."""
         ...
+
+
+def opened(sink: Sink, schema: Schema, task: int, epoch: Epoch | None) -> Writer:
+    """A writer for one task, which stages its rows where a checkpoint commits them and the sink can."""
+    if epoch is not None and isinstance(sink, TransactionalSink):
+        return sink.open_staging(schema, task, epoch)
+    return sink.open(schema, task)
 
 
 def wants_time(sink: Sink) -> bool:

@@ -7,6 +7,7 @@ Not here: what it reads (inputs.py), how plans run (execute.py).
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Callable, Collection, Sequence
 from contextlib import AbstractContextManager
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
     from thalweg.api.dataset import Dataset
     from thalweg.api.written_files import WrittenCsv
     from thalweg.runtime.run import Run
+    from thalweg.session.checkpoints import CheckpointOptions
 
 assert _functions is not None, "the built-in functions are registered on import"
 
@@ -54,6 +56,7 @@ _MODES: dict[str, Mode] = {
 }
 _LATENESS: dict[str, Lateness] = {"ignore": "ignore", "as_stream": "as_stream"}
 _UNNAMED = "job"
+_log = logging.getLogger("thalweg")
 
 
 class Session(Inputs):
@@ -63,6 +66,7 @@ class Session(Inputs):
         parallelism: tasks per stage; by default one per core.
         rules: further optimizer rules, applied after the built-in ones.
         options: further options by their names, as in `SET`.
+        checkpoint_dir: where checkpoints of the jobs are kept, so that a job goes on where it was broken off.
 
     Example:
         >>> s = Session()
@@ -75,12 +79,15 @@ class Session(Inputs):
         parallelism: int | None = None,
         rules: Sequence[Rule] = (),
         options: dict[str, str] | None = None,
+        checkpoint_dir: str | os.PathLike[str] | None = None,
     ) -> None:
         self.settings = Settings()
         for name, value in (options or {}).items():
             self.settings.set(name, value)
         if parallelism is not None:
             self.settings.set("parallelism.default", str(parallelism))
+        if checkpoint_dir is not None:
+            self.settings.set("execution.checkpointing.dir", os.fspath(checkpoint_dir))
         self.rules: list[Rule] = [*RULES, *rules]
         self.catalog = SessionCatalog(self.settings)
         self.sinks: list[Write] = []
@@ -182,6 +189,7 @@ class Session(Inputs):
         mode: str | None = None,
         lateness: str | None = None,
         options: RunOptions | None = None,
+        start: str = "newest",
     ) -> Result:
         """Run all sinks that were added since the last run, as one job, until it ends.
 
@@ -191,6 +199,8 @@ class Session(Inputs):
             lateness: whether a batch accepts every row (`ignore`, the default), or judges which are late
                 `as_stream`; a stream always does.
             options: how the runtime works.
+            start: with a directory of checkpoints: `newest`, `fresh` for a start without state, or the number
+                or the path of a checkpoint.
         """
         if not self.sinks:
             raise PlanError(
@@ -200,7 +210,13 @@ class Session(Inputs):
             )
         name = self._settled("pipeline.name", name)
         how = self._execution(name, self._settled("execution.runtime-mode", mode), options)
-        how = replace(how, lateness=self._lateness(lateness))
+        how = replace(how, lateness=self._lateness(lateness), checkpoints=self._checkpoints(start))
+        if how.checkpoints is not None and name is None and how.name == _UNNAMED:
+            raise ConfigError(
+                "a job with checkpoints needs a name, by which they are found again",
+                code="checkpoint-name",
+                hint='run("name"), or the option "pipeline.name"',
+            )
         # what is wrong with the call is said before the sinks are taken, so that another call finds them
         choose_mode(self.sinks, how.mode)
         sinks, self.sinks = self.sinks, []
@@ -253,6 +269,24 @@ class Session(Inputs):
             options=options or self._run_options(),
             on_start=self.on_start,
             watchers=(self._running.watch,),
+        )
+
+    def _checkpoints(self, start: str) -> CheckpointOptions | None:
+        """How jobs are kept, if a directory is given."""
+        get = self.settings.get
+        directory = get("execution.checkpointing.dir")
+        if directory is None:
+            return None
+        # imported here: most jobs keep no checkpoints
+        from thalweg.session.checkpoints import CheckpointOptions
+
+        return CheckpointOptions(
+            directory,
+            interval=get("execution.checkpointing.interval"),
+            retained=get("execution.checkpointing.num-retained"),
+            tolerated=get("execution.checkpointing.tolerable-failed-checkpoints"),
+            start=HOOKS.start or start,
+            say=HOOKS.say or _log.info,
         )
 
     def _run_options(self) -> RunOptions:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from thalweg.base.durations import microseconds
+from thalweg.checkpoint.failpoints import VARIABLE as FAILPOINTS
 from thalweg.errors import ConfigError, Span, did_you_mean, near_misses
 from thalweg.session.hooks import HOOKS
 
@@ -53,6 +54,19 @@ def _positive(text: str) -> int:
     if not text.strip().isdecimal() or int(text) < 1:
         raise ValueError("a whole number from 1 up")
     return int(text)
+
+
+def _count(text: str) -> int:
+    if not text.strip().isdecimal():
+        raise ValueError("a whole number from 0 up")
+    return int(text)
+
+
+def _interval(text: str) -> float:
+    seconds = _seconds(text)
+    if seconds <= 0:
+        raise ValueError("more than no time; without a directory no checkpoint is taken")
+    return seconds
 
 
 def _seconds(text: str) -> float:
@@ -114,6 +128,20 @@ _OPTIONS = (
         _choice("true", "false"),
         "true",
         "whether a join on a stream reads a small input first, and sends it to all tasks",
+    ),
+    Option(
+        "execution.checkpointing.dir",
+        str,
+        None,
+        "the directory of checkpoints; without one none are taken",
+    ),
+    Option("execution.checkpointing.interval", _interval, "10 s", "the time between two checkpoints"),
+    Option("execution.checkpointing.num-retained", _positive, "3", "how many checkpoints of a job are kept"),
+    Option(
+        "execution.checkpointing.tolerable-failed-checkpoints",
+        _count,
+        "3",
+        "how many checkpoints in a row may fail before the job does",
     ),
     Option("execution.drift-max", _seconds, "0", "how far ahead of the slowest a split may be; 0: any"),
 )
@@ -231,6 +259,8 @@ class Settings:
     def _load_environment(self, environment: Mapping[str, str]) -> None:
         for variable, value in environment.items():
             if not variable.startswith(_PREFIX) or variable == _PREFIX:
+                continue
+            if variable == FAILPOINTS:
                 continue
             name = _BY_VARIABLE.get(variable)
             if name is None:

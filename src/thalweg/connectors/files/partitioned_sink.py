@@ -238,4 +238,4 @@ class PartitionedWriter:
         """Put the most rows of one partition into a file that waits for the next cut."""
         part = max(self._open.values(), key=lambda p: p.writer.rows)
         self._rows -= part.writer.rows
-        part.writer.stage()
+        part.writer.put_part()

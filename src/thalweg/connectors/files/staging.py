@@ -1,0 +1,116 @@
+"""Show hidden part files together with a checkpoint, once.
+
+A part is written under its hidden name and synced before the checkpoint that names it is complete. Then it
+is renamed, and a progress record beside the parts says which epoch was committed last: whoever reads the
+directory may take parts away, so that a missing part alone does not say whether it was ever shown.
+
+Changes:  the directory.
+Not here: what is in a part (sink.py), which checkpoint holds (checkpoint/history.py).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from typing import Any
+
+from thalweg.checkpoint.disk import LocalDisk
+from thalweg.checkpoint.failpoints import failpoint
+from thalweg.checkpoint.store import DirectoryStore
+from thalweg.errors import CheckpointError
+from thalweg.protocols.sink import Epoch
+
+_TAIL = ".writing"
+_RECORD = ".thalweg-progress-"
+_DISK = LocalDisk()
+
+
+def hidden(directory: str, name: str) -> str:
+    """The path of a part before it is shown."""
+    return os.path.join(directory, f".{name}{_TAIL}")
+
+
+def sync_directory(directory: str) -> None:
+    """Names in a directory survive a power cut."""
+    _DISK.sync_directory(directory)
+
+
+def has_parts(directory: str, tag: str) -> bool:
+    """Whether a run of the same job has shown parts in a directory, or staged some."""
+    job = tag.partition("-")[0]
+    return any(f"-{job}-" in name or name == f"{_RECORD}{job}" for name in _DISK.names(directory))
+
+
+def commit_parts(directory: str, epoch: Epoch, staged: Sequence[Any]) -> None:
+    """Give the parts of an epoch their names, and record it.
+
+    Raises:
+        CheckpointError: a newer run has committed, or a part is gone that was never shown.
+        OSError: the directory cannot be changed.
+    """
+    done = _progress(directory, epoch)
+    if done is not None:
+        if done["fence"] > epoch.fence:
+            raise _overtaken(directory, epoch, done)
+        if done["lineage"] == epoch.lineage and done["number"] >= epoch.number:
+            return
+    for name in staged:
+        _show(directory, str(name))
+        failpoint("sink.renamed")
+    if staged:
+        _DISK.sync_directory(directory)
+    failpoint("sink.progress")
+    record = {"lineage": epoch.lineage, "number": epoch.number, "fence": epoch.fence, "parts": list(staged)}
+    DirectoryStore(directory).put(_record_name(epoch), json.dumps(record, sort_keys=True).encode())
+
+
+def _show(directory: str, name: str) -> None:
+    path = os.path.join(directory, name)
+    try:
+        _DISK.rename(hidden(directory, name), path)
+    except FileNotFoundError as error:
+        if not os.path.exists(path):
+            raise CheckpointError(
+                "a file of results that belongs to a checkpoint is gone",
+                code="sink-staged-missing",
+                where=hidden(directory, name),
+                hint="--from-checkpoint NUMBER goes on from an earlier checkpoint, and writes its rows again",
+            ) from error
+
+
+def discard_parts(directory: str, epoch: Epoch, kept: Sequence[Any]) -> None:
+    """Remove hidden parts of all runs of the job, but for those that are kept."""
+    mine = f"-{epoch.job_tag}-"
+    stay = {f".{name}{_TAIL}" for name in kept}
+    for name in _DISK.names(directory):
+        if name.startswith(".") and name.endswith(_TAIL) and mine in name and name not in stay:
+            _DISK.remove(os.path.join(directory, name))
+
+
+def _record_name(epoch: Epoch) -> str:
+    return f"{_RECORD}{epoch.job_tag}"
+
+
+def _progress(directory: str, epoch: Epoch) -> dict[str, Any] | None:
+    try:
+        held: dict[str, Any] = json.loads(DirectoryStore(directory).get(_record_name(epoch)))
+    except KeyError:
+        return None
+    except ValueError as error:
+        raise CheckpointError(
+            "the progress record of a sink is damaged, so that it cannot be told what was committed",
+            code="sink-progress-damaged",
+            where=os.path.join(directory, _record_name(epoch)),
+            found="no JSON",
+        ) from error
+    return held
+
+
+def _overtaken(directory: str, epoch: Epoch, done: dict[str, Any]) -> CheckpointError:
+    return CheckpointError(
+        "another run of the job has committed, and this one may not any more",
+        code="checkpoint-overtaken",
+        where=directory,
+        found=f"run {epoch.fence}; run {done['fence']} has committed",
+    )
