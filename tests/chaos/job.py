@@ -1,4 +1,6 @@
-"""A job of two sinks over files: rows that pass, and counts of windows. Started as a process, and killed.
+"""A job of three sinks over files: rows that pass, counts of windows, and partitions that are marked.
+
+Started as a process, and killed:
 
     python -m tests.chaos.job INPUT OUTPUT CHECKPOINTS [MODE]
 """
@@ -15,14 +17,19 @@ from thalweg.runtime.options import RunOptions
 
 ROWS, FILES, USERS = 6_000, 3, 17
 _BATCH, _EVERY = 100, 6
+MARK = "_SUCCESS"
 _TABLE = """
 CREATE TABLE clicks (user_id INT, page STRING, ts TIMESTAMP(3), WATERMARK FOR ts AS ts - INTERVAL '5' SECOND)
 WITH ('connector' = 'filesystem', 'path' = '{path}', 'format' = 'parquet')
 """
 _COUNTS = """
 SELECT user_id, window_start, COUNT(*) AS n, MAX(page) AS last_page
-FROM TABLE(TUMBLE(TABLE clicks, DESCRIPTOR(ts), INTERVAL '1' MINUTE)) GROUP BY user_id, window_start, window_end
+FROM TABLE(TUMBLE(TABLE clicks, DESCRIPTOR(ts), INTERVAL '1' MINUTE))
+GROUP BY user_id, window_start, window_end
 """
+
+
+_HOURS = "SELECT DATE_FORMAT(ts, 'yyyy-MM-dd HH') AS hr, page FROM clicks"
 
 
 def events() -> pl.DataFrame:
@@ -45,20 +52,29 @@ def write_input(directory: Path) -> None:
 
 
 def expected() -> dict[str, list[tuple[object, ...]]]:
-    """What both directories hold in the end."""
+    """What the directories hold in the end."""
     rows = events()
     counts = rows.group_by("user_id", pl.col("ts").dt.truncate("1m").alias("window_start")).agg(
         pl.len().alias("n"), pl.col("page").max().alias("last_page")
     )
-    return {"passed": sorted(rows.filter(pl.col("user_id") != 3).rows()), "counts": sorted(counts.rows())}
+    hours = rows.select("page", pl.col("ts").dt.strftime("%Y-%m-%d %H").alias("hr"))
+    passed = rows.filter(pl.col("user_id") != 3)
+    tables = {"passed": passed, "counts": counts, "hours": hours}
+    return {name: sorted(table.rows()) for name, table in tables.items()}
 
 
 def found(output: Path) -> dict[str, list[tuple[object, ...]]]:
-    """What both directories hold."""
-    return {
-        name: sorted(pl.concat([pl.read_parquet(f) for f in sorted((output / name).glob("*.parquet"))]).rows())
-        for name in ("passed", "counts")
-    }
+    """What the directories hold; every partition is marked."""
+    partitions = sorted((output / "hours").glob("hr=*"))
+    assert all((p / MARK).exists() for p in partitions), "all partitions are complete"
+    names = "passed", "counts", "hours"
+    return {name: _rows(output / name, hive=name == "hours") for name in names}
+
+
+def _rows(directory: Path, *, hive: bool) -> list[tuple[object, ...]]:
+    files = sorted(directory.glob("**/*.parquet"))
+    parts = [pl.read_parquet(f, hive_partitioning=hive, try_parse_hive_dates=False) for f in files]
+    return sorted(pl.concat(parts).rows())
 
 
 def main() -> None:
@@ -72,6 +88,9 @@ def main() -> None:
     session.execute_sql(_TABLE.format(path=source))
     session.table("clicks").filter(tw.col("user_id") != 3).write_parquet(f"{output}/passed")
     session.sql(_COUNTS).write_parquet(f"{output}/counts")
+    session.sql(_HOURS).write_parquet(
+        f"{output}/hours", partition_by="hr", success_file=MARK, partition_time="$hr:00:00"
+    )
     options = RunOptions(rows_max=_BATCH, checkpoint_batches=_EVERY, runtime=rest[0] if rest else "threads")
     session.run("clicks", mode="stream", options=options)
 

@@ -26,7 +26,14 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def run(source: Path, folder: Path, armed: str = "") -> int:
     """The exit code of one process; -9 if it was killed."""
-    command = [sys.executable, "-m", "tests.chaos.job", str(source), str(folder / "out"), str(folder / "ckpt")]
+    command = [
+        sys.executable,
+        "-m",
+        "tests.chaos.job",
+        str(source),
+        str(folder / "out"),
+        str(folder / "ckpt"),
+    ]
     done = subprocess.run(command, env={**os.environ, VARIABLE: armed}, capture_output=True, text=True)
     assert done.returncode in (0, -signal.SIGKILL), done.stderr
     return done.returncode

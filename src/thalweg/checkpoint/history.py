@@ -204,7 +204,7 @@ class History:
             keyed[entry.stage, entry.operator, entry.state] = decoded(entry, data, where)
             failpoint("restore.state")
         splits = {(s["stage"], s["split"]): s["data"] for s in manifest.splits}
-        return JobSnapshot(manifest.number, keyed, splits)
+        return JobSnapshot(manifest.number, keyed, splits, manifest.staged)
 
     def put_data(self, sha256: str, data: bytes, known: Iterable[str]) -> bool:
         """Write a data file; whether it was not there yet.

@@ -102,9 +102,6 @@ class Checkpointer:
         """
         self.close()
         self.check()
-        while self._waiting:
-            self._write(self._waiting.pop(0))
-            self.check()
         if snapshot is not None:
             failpoint("final.ended")
             self._tolerated = 0
@@ -119,7 +116,7 @@ class Checkpointer:
             )
 
     def close(self) -> None:
-        """Stop asking; what is under way is completed."""
+        """Stop asking; what was taken is written."""
         with self._changed:
             self._is_closing = True
             self._changed.notify_all()
@@ -133,7 +130,7 @@ class Checkpointer:
             with self._changed:
                 if not self._waiting and not self._is_closing:
                     self._changed.wait(max(0.001, due - time.monotonic()))
-                if self._is_closing or self._error is not None:
+                if self._error is not None or (self._is_closing and not self._waiting):
                     return
                 snapshot = self._waiting.pop(0) if self._waiting else None
             if snapshot is not None:

@@ -117,8 +117,17 @@ class TransactionalSink(Protocol):
     Checked by: `thalweg.testing.check_transactional`.
     """
 
-    def open_staging(self, schema: Schema, task: int, epoch: Epoch) -> StagingWriter:
-        """A writer for one task of a run, whose first epoch is given."""
+    def open_staging(
+        self, schema: Schema, task: int, epoch: Epoch, restored: Sequence[Any] = ()
+    ) -> StagingWriter:
+        """A writer for one task of a run.
+
+        Args:
+            schema: the columns.
+            task: which task.
+            epoch: the checkpoint that the run goes on from.
+            restored: what all tasks had staged for that checkpoint, which has been committed since.
+        """
         ...
 
     def commit(self, epoch: Epoch, staged: Sequence[Any]) -> None:
@@ -159,10 +168,12 @@ class Sink(Protocol):
         ...
 
 
-def opened(sink: Sink, schema: Schema, task: int, epoch: Epoch | None) -> Writer:
+def opened(
+    sink: Sink, schema: Schema, task: int, epoch: Epoch | None, restored: Sequence[Any] = ()
+) -> Writer:
     """A writer for one task, which stages its rows where a checkpoint commits them and the sink can."""
     if epoch is not None and isinstance(sink, TransactionalSink):
-        return sink.open_staging(schema, task, epoch)
+        return sink.open_staging(schema, task, epoch, restored)
     return sink.open(schema, task)
 
 

@@ -146,9 +146,10 @@ class _Assembler:
 
     def _writer(self, write: WriteSpec, index: int) -> Writer:
         epoch = self.options.epoch
-        return opened(
-            write.sink, write.schema, index, None if epoch is None else replace(epoch, sink=write.id)
-        )
+        if epoch is None:
+            return write.sink.open(write.schema, index)
+        restored = () if self.restored is None else self.restored.staged.get(write.id, ())
+        return opened(write.sink, write.schema, index, replace(epoch, sink=write.id), restored)
 
     def _lookups(self, spec: OperatorSpec) -> Mapping[str, Any]:
         if not hasattr(spec, "lookups"):

@@ -28,7 +28,14 @@ from thalweg.connectors.changes import visible
 from thalweg.connectors.files.format import named_format
 from thalweg.connectors.files.paths import local_path
 from thalweg.connectors.files.source import csv_of
-from thalweg.connectors.files.staging import commit_parts, discard_parts, has_parts, hidden, sync_directory
+from thalweg.connectors.files.staging import (
+    commit_parts,
+    discard_parts,
+    has_parts,
+    hidden,
+    make_directory,
+    sync_directory,
+)
 from thalweg.connectors.text.csv import CsvOptions
 from thalweg.connectors.text.written import check_null, spelled, write_csv
 from thalweg.errors import ConfigError, ConnectorError
@@ -77,18 +84,22 @@ class FileSink:
         """A writer of parts; makes the directory."""
         return FileWriter(self, *self._prepared(schema), task)
 
-    def open_staging(self, schema: Schema, task: int, epoch: Epoch) -> StagingFileWriter:
+    def open_staging(
+        self, schema: Schema, task: int, epoch: Epoch, restored: Sequence[Any] = ()
+    ) -> StagingFileWriter:
         """A writer of parts that a checkpoint shows; makes the directory."""
+        del restored
+        make_directory(local_path(self.path))
         return StagingFileWriter(self, *self._prepared(schema), task, epoch.tag)
 
     def commit(self, epoch: Epoch, staged: Sequence[Any]) -> None:
         """Give parts their names, and record the epoch."""
-        with _writing(self.path):
+        with writing(self.path):
             commit_parts(local_path(self.path), epoch, staged)
 
     def discard(self, epoch: Epoch, kept: Sequence[Any]) -> None:
         """Remove hidden parts of runs of the job that have gone."""
-        with _writing(self.path):
+        with writing(self.path):
             discard_parts(local_path(self.path), epoch, kept)
 
     def _prepared(self, schema: Schema) -> tuple[str, Schema, str]:
@@ -133,7 +144,8 @@ class FileWriter:
         self._sink, self._form, self._schema = sink, form, schema
         self.directory, self._task = directory, task
         self._run = run or uuid.uuid4().hex[:8]
-        self._number = 0
+        self.number = 0
+        """The number of the next part."""
         self._pending: list[pl.DataFrame] = []
         self.rows = 0
         """How many rows are held in memory."""
@@ -157,7 +169,7 @@ class FileWriter:
 
     def end(self) -> None:
         """Publish the rest; without any row, an empty file that knows the columns."""
-        if self.rows or (self._number == 0 and self._task == 0):
+        if self.rows or (self.number == 0 and self._task == 0):
             self.put_part()
         self._publish()
 
@@ -189,7 +201,7 @@ class FileWriter:
         """Put what is held into a hidden file, which the next cut shows."""
         empty = pl.DataFrame(schema=self._schema.polars)
         frame = handed_out(pl.concat([empty, *self._pending]), self._schema)
-        name = f"part-{self._task}-{self._number}-{self._run}{_ENDINGS[self._form]}"
+        name = f"part-{self._task}-{self.number}-{self._run}{_ENDINGS[self._form]}"
         try:
             with open(self._hidden(name), "xb") as handle:
                 _write(frame, handle, self._form, self._sink.csv)
@@ -198,7 +210,7 @@ class FileWriter:
         except OSError as error:
             raise cannot_write(self._sink.path, error) from error
         self._staged.append(name)
-        self._number += 1
+        self.number += 1
         self._pending, self.rows, self._bytes, self._begun = [], 0, 0, None
 
     def _publish(self) -> None:
@@ -221,7 +233,7 @@ class StagingFileWriter(FileWriter):
 
     def end(self) -> None:
         """The rest becomes a part; without any row of any run, an empty one that knows the columns."""
-        is_first = self._number == 0 and self._task == 0
+        is_first = self.number == 0 and self._task == 0
         if self.rows or (is_first and not has_parts(self.directory, self._run)):
             self.put_part()
 
@@ -259,7 +271,8 @@ def _check_nested(schema: Schema, form: str) -> None:
 
 
 @contextmanager
-def _writing(path: str) -> Iterator[None]:
+def writing(path: str) -> Iterator[None]:
+    """What the system says is told as an error of the sink."""
     try:
         yield
     except OSError as error:

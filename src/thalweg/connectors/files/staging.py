@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from thalweg.checkpoint.disk import LocalDisk
@@ -27,13 +27,29 @@ _DISK = LocalDisk()
 
 
 def hidden(directory: str, name: str) -> str:
-    """The path of a part before it is shown."""
-    return os.path.join(directory, f".{name}{_TAIL}")
+    """The path of a part before it is shown; its name may begin with that of a partition.
+
+    Example:
+        >>> hidden("out", "d=1/part-0.parquet")
+        'out/d=1/.part-0.parquet.writing'
+    """
+    inner, last = os.path.split(name)
+    return os.path.join(directory, inner, f".{last}{_TAIL}")
 
 
 def sync_directory(directory: str) -> None:
     """Names in a directory survive a power cut."""
     _DISK.sync_directory(directory)
+
+
+def make_directory(directory: str) -> None:
+    """A directory that survives a power cut."""
+    _DISK.make_directory(directory)
+
+
+def mark(directory: str, name: str) -> None:
+    """An empty file that survives a power cut."""
+    DirectoryStore(directory).put(name, b"")
 
 
 def has_parts(directory: str, tag: str) -> bool:
@@ -42,8 +58,16 @@ def has_parts(directory: str, tag: str) -> bool:
     return any(f"-{job}-" in name or name == f"{_RECORD}{job}" for name in _DISK.names(directory))
 
 
-def commit_parts(directory: str, epoch: Epoch, staged: Sequence[Any]) -> None:
+def commit_parts(
+    directory: str, epoch: Epoch, names: Sequence[str], then: Callable[[], None] = lambda: None
+) -> None:
     """Give the parts of an epoch their names, and record it.
+
+    Args:
+        directory: where all parts are, or below it.
+        epoch: the epoch.
+        names: the parts.
+        then: called when all parts have their names, before it is recorded.
 
     Raises:
         CheckpointError: a newer run has committed, or a part is gone that was never shown.
@@ -55,13 +79,14 @@ def commit_parts(directory: str, epoch: Epoch, staged: Sequence[Any]) -> None:
             raise _overtaken(directory, epoch, done)
         if done["lineage"] == epoch.lineage and done["number"] >= epoch.number:
             return
-    for name in staged:
-        _show(directory, str(name))
+    for name in names:
+        _show(directory, name)
         failpoint("sink.renamed")
-    if staged:
-        _DISK.sync_directory(directory)
+    for inner in sorted({os.path.dirname(name) for name in names}):
+        _DISK.sync_directory(os.path.join(directory, inner))
+    then()
     failpoint("sink.progress")
-    record = {"lineage": epoch.lineage, "number": epoch.number, "fence": epoch.fence, "parts": list(staged)}
+    record = {"lineage": epoch.lineage, "number": epoch.number, "fence": epoch.fence, "parts": list(names)}
     DirectoryStore(directory).put(_record_name(epoch), json.dumps(record, sort_keys=True).encode())
 
 
@@ -79,13 +104,15 @@ def _show(directory: str, name: str) -> None:
             ) from error
 
 
-def discard_parts(directory: str, epoch: Epoch, kept: Sequence[Any]) -> None:
-    """Remove hidden parts of all runs of the job, but for those that are kept."""
+def discard_parts(directory: str, epoch: Epoch, kept: Iterable[str]) -> None:
+    """Remove hidden parts of all runs of the job, but for those that are kept; also those in partitions."""
     mine = f"-{epoch.job_tag}-"
-    stay = {f".{name}{_TAIL}" for name in kept}
-    for name in _DISK.names(directory):
-        if name.startswith(".") and name.endswith(_TAIL) and mine in name and name not in stay:
-            _DISK.remove(os.path.join(directory, name))
+    stay = {hidden(directory, name) for name in kept}
+    for inner, _, names in os.walk(directory):
+        for name in names:
+            path = os.path.join(inner, name)
+            if name.startswith(".") and name.endswith(_TAIL) and mine in name and path not in stay:
+                _DISK.remove(path)
 
 
 def _record_name(epoch: Epoch) -> str:
