@@ -1,13 +1,15 @@
-"""A job of three sinks over files: rows that pass, counts of windows, and partitions that are marked.
+"""A job of three sinks: rows that pass, counts of windows, and partitions that are marked or counts that change.
 
 Started as a process, and killed:
 
-    python -m tests.chaos.job INPUT OUTPUT CHECKPOINTS [MODE]
+    python -m tests.chaos.job INPUT OUTPUT CHECKPOINTS files|sqlite
 """
 
 from __future__ import annotations
 
+import sqlite3
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import polars as pl
@@ -18,6 +20,7 @@ from thalweg.runtime.options import RunOptions
 ROWS, FILES, USERS = 6_000, 3, 17
 _BATCH, _EVERY = 100, 6
 MARK = "_SUCCESS"
+_COUNT, _LAST = pl.len().alias("n"), pl.col("page").max().alias("last_page")
 _TABLE = """
 CREATE TABLE clicks (user_id INT, page STRING, ts TIMESTAMP(3), WATERMARK FOR ts AS ts - INTERVAL '5' SECOND)
 WITH ('connector' = 'filesystem', 'path' = '{path}', 'format' = 'parquet')
@@ -30,6 +33,9 @@ GROUP BY user_id, window_start, window_end
 
 
 _HOURS = "SELECT DATE_FORMAT(ts, 'yyyy-MM-dd HH') AS hr, page FROM clicks"
+
+
+_USERS = "SELECT user_id, COUNT(*) AS n, MAX(page) AS last_page FROM clicks GROUP BY user_id"
 
 
 def events() -> pl.DataFrame:
@@ -51,47 +57,75 @@ def write_input(directory: Path) -> None:
         part.write_parquet(directory / f"part-{number}.parquet")
 
 
-def expected() -> dict[str, list[tuple[object, ...]]]:
-    """What the directories hold in the end."""
+Rows = dict[str, list[tuple[object, ...]]]
+
+
+def expected(sinks: str) -> Rows:
+    """What is there in the end."""
     rows = events()
-    counts = rows.group_by("user_id", pl.col("ts").dt.truncate("1m").alias("window_start")).agg(
-        pl.len().alias("n"), pl.col("page").max().alias("last_page")
-    )
-    hours = rows.select("page", pl.col("ts").dt.strftime("%Y-%m-%d %H").alias("hr"))
     passed = rows.filter(pl.col("user_id") != 3)
-    tables = {"passed": passed, "counts": counts, "hours": hours}
+    minute = pl.col("ts").dt.truncate("1m").alias("window_start")
+    counts = rows.group_by("user_id", minute).agg(_COUNT, _LAST)
+    if sinks == "sqlite":
+        times = counts.with_columns(pl.col("window_start").dt.to_string("%Y-%m-%d %H:%M:%S"))
+        users = rows.group_by("user_id").agg(_COUNT, _LAST)
+        tables = {"passed": passed.select("user_id", "page"), "counts": times, "users": users}
+    else:
+        hours = rows.select("page", pl.col("ts").dt.strftime("%Y-%m-%d %H").alias("hr"))
+        tables = {"passed": passed, "counts": counts, "hours": hours}
     return {name: sorted(table.rows()) for name, table in tables.items()}
 
 
-def found(output: Path) -> dict[str, list[tuple[object, ...]]]:
-    """What the directories hold; every partition is marked."""
+def found(sinks: str, output: Path) -> Rows:
+    """What is there; every partition is marked."""
+    if sinks == "sqlite":
+        return _in_databases(output)
     partitions = sorted((output / "hours").glob("hr=*"))
     assert all((p / MARK).exists() for p in partitions), "all partitions are complete"
     names = "passed", "counts", "hours"
-    return {name: _rows(output / name, hive=name == "hours") for name in names}
+    return {name: _in_files(output / name, hive=name == "hours") for name in names}
 
 
-def _rows(directory: Path, *, hive: bool) -> list[tuple[object, ...]]:
+def _in_files(directory: Path, *, hive: bool) -> list[tuple[object, ...]]:
     files = sorted(directory.glob("**/*.parquet"))
     parts = [pl.read_parquet(f, hive_partitioning=hive, try_parse_hive_dates=False) for f in files]
     return sorted(pl.concat(parts).rows())
 
 
+def _in_databases(output: Path) -> Rows:
+    with (
+        closing(sqlite3.connect(output / "out.db")) as held,
+        closing(sqlite3.connect(output / "users.db")) as users,
+    ):
+        return {
+            "passed": sorted(held.execute("SELECT user_id, page FROM passed")),
+            "counts": sorted(held.execute("SELECT user_id, window_start, n, last_page FROM counts")),
+            "users": sorted(users.execute("SELECT user_id, n, last_page FROM users")),
+        }
+
+
 def main() -> None:
     """Run the job to its end."""
-    source, output, checkpoints, *rest = sys.argv[1:]
+    source, output, checkpoints, sinks = sys.argv[1:]
     session = tw.Session(
         parallelism=2,
         checkpoint_dir=checkpoints,
         options={"execution.checkpointing.num-retained": "1"},
     )
     session.execute_sql(_TABLE.format(path=source))
-    session.table("clicks").filter(tw.col("user_id") != 3).write_parquet(f"{output}/passed")
-    session.sql(_COUNTS).write_parquet(f"{output}/counts")
-    session.sql(_HOURS).write_parquet(
-        f"{output}/hours", partition_by="hr", success_file=MARK, partition_time="$hr:00:00"
-    )
-    options = RunOptions(rows_max=_BATCH, checkpoint_batches=_EVERY, runtime=rest[0] if rest else "threads")
+    passed = session.table("clicks").filter(tw.col("user_id") != 3)
+    Path(output).mkdir(exist_ok=True)
+    if sinks == "sqlite":
+        passed.select("user_id", "page").write_sqlite(f"{output}/out.db", "passed")
+        session.sql(_COUNTS).write_sqlite(f"{output}/out.db", "counts")
+        session.sql(_USERS).write_sqlite(f"{output}/users.db", "users")
+    else:
+        passed.write_parquet(f"{output}/passed")
+        session.sql(_COUNTS).write_parquet(f"{output}/counts")
+        session.sql(_HOURS).write_parquet(
+            f"{output}/hours", partition_by="hr", success_file=MARK, partition_time="$hr:00:00"
+        )
+    options = RunOptions(rows_max=_BATCH, checkpoint_batches=_EVERY)
     session.run("clicks", mode="stream", options=options)
 
 

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -13,8 +14,34 @@ import pytest
 from tests.chaos import job
 from thalweg.checkpoint.failpoints import POINTS, VARIABLE
 
-_LATER = {"restore.fenced", "restore.manifest", "restore.state", "restore.committed"}
-"""Places that only a run reaches which goes on from a checkpoint."""
+_OF_FILES = {"sink.staged", "sink.renamed", "sink.progress"}
+"""Places that only sinks reach whose output is files."""
+CASES = [(p, s) for p in sorted(POINTS) for s in ("files", "sqlite") if s == "files" or p not in _OF_FILES]
+
+
+@dataclass
+class Case:
+    """One job: its input, its sinks, and a folder for everything else."""
+
+    source: Path
+    folder: Path
+    sinks: str
+
+    def run(self, armed: str = "") -> int:
+        """The exit code of one process; -9 if it was killed."""
+        places = [str(p) for p in (self.source, self.folder / "out", self.folder / "kept")]
+        done = subprocess.run(
+            [sys.executable, "-m", "tests.chaos.job", *places, self.sinks],
+            env={**os.environ, VARIABLE: armed},
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode in (0, -signal.SIGKILL), done.stderr
+        return done.returncode
+
+    def is_right(self) -> bool:
+        """Whether everything is there, once."""
+        return job.found(self.sinks, self.folder / "out") == job.expected(self.sinks)
 
 
 @pytest.fixture(scope="module")
@@ -24,40 +51,22 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def run(source: Path, folder: Path, armed: str = "") -> int:
-    """The exit code of one process; -9 if it was killed."""
-    command = [
-        sys.executable,
-        "-m",
-        "tests.chaos.job",
-        str(source),
-        str(folder / "out"),
-        str(folder / "ckpt"),
-    ]
-    done = subprocess.run(command, env={**os.environ, VARIABLE: armed}, capture_output=True, text=True)
-    assert done.returncode in (0, -signal.SIGKILL), done.stderr
-    return done.returncode
+@pytest.mark.parametrize(("point", "sinks"), CASES)
+def test_a_job_killed_at_a_named_place_goes_on(source: Path, tmp_path: Path, point: str, sinks: str) -> None:
+    case = Case(source, tmp_path, sinks)
+    is_first = point.startswith(("final", "restore"))
+    if point in ("restore.manifest", "restore.state"):
+        # only a run reaches them that goes on from a checkpoint
+        assert case.run("checkpoint.complete:kill:2") == -signal.SIGKILL
+    assert case.run(f"{point}:kill:{1 if is_first else 3}") == -signal.SIGKILL, "the place was reached"
+    assert case.run() == 0
+    assert case.is_right()
 
 
-@pytest.mark.parametrize("point", sorted(POINTS))
-def test_a_job_killed_at_a_named_place_goes_on(source: Path, tmp_path: Path, point: str) -> None:
-    armed = f"{point}:kill:{1 if point.startswith(('final', 'restore')) else 3}"
-    if point in _LATER:
-        assert run(source, tmp_path, "checkpoint.complete:kill:2") == -signal.SIGKILL
-    assert run(source, tmp_path, armed) == -signal.SIGKILL, "the place was reached"
-    assert run(source, tmp_path) == 0
-    assert job.found(tmp_path / "out") == job.expected()
-
-
-def test_a_job_killed_again_and_again_goes_on(source: Path, tmp_path: Path) -> None:
-    for number in range(1, 6):
-        assert run(source, tmp_path, f"store.synced:kill:{10 + number}") == -signal.SIGKILL
-    assert run(source, tmp_path) == 0
-    assert job.found(tmp_path / "out") == job.expected()
-
-
-def test_a_job_that_has_ended_does_nothing(source: Path, tmp_path: Path) -> None:
-    assert run(source, tmp_path) == 0
-    before = {p: p.stat().st_mtime_ns for p in tmp_path.rglob("*") if p.is_file()}
-    assert run(source, tmp_path) == 0
-    assert {p: p.stat().st_mtime_ns for p in tmp_path.rglob("*") if p.is_file()} == before
+@pytest.mark.parametrize("sinks", ["files", "sqlite"])
+def test_a_job_killed_again_and_again_goes_on(source: Path, tmp_path: Path, sinks: str) -> None:
+    case = Case(source, tmp_path, sinks)
+    for number in range(1, 5):
+        assert case.run(f"store.synced:kill:{10 + number}") == -signal.SIGKILL
+    assert case.run() == 0
+    assert case.is_right()

@@ -26,9 +26,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import polars as pl
+
 from thalweg.checkpoint.encoding import decoded
 from thalweg.checkpoint.failpoints import failpoint
-from thalweg.checkpoint.manifest import Manifest, damaged, decode
+from thalweg.checkpoint.manifest import Manifest, StateFile, damaged, decode, staged_file
 from thalweg.checkpoint.snapshot import JobSnapshot
 from thalweg.checkpoint.store import Store
 from thalweg.errors import CheckpointError
@@ -196,15 +198,29 @@ class History:
         """
         keyed = {}
         for entry in manifest.states:
-            where = self.where(f"data/{entry.sha256}")
-            try:
-                data = self._store.get(f"{self.job}/data/{entry.sha256}")
-            except KeyError as error:
-                raise damaged(where, "it is missing") from error
-            keyed[entry.stage, entry.operator, entry.state] = decoded(entry, data, where)
+            keyed[entry.stage, entry.operator, entry.state] = self._rows(entry)
             failpoint("restore.state")
         splits = {(s["stage"], s["split"]): s["data"] for s in manifest.splits}
-        return JobSnapshot(manifest.number, keyed, splits, manifest.staged)
+        return JobSnapshot(manifest.number, keyed, splits, self.staged(manifest))
+
+    def staged(self, manifest: Manifest) -> dict[str, list[Any]]:
+        """What sinks have staged for a checkpoint, with the rows in place of their files.
+
+        Raises:
+            CheckpointError: a file is missing or damaged.
+        """
+        return {
+            sink: [p if (file := staged_file(p)) is None else self._rows(file) for p in parts]
+            for sink, parts in manifest.staged.items()
+        }
+
+    def _rows(self, entry: StateFile) -> pl.DataFrame:
+        where = self.where(f"data/{entry.sha256}")
+        try:
+            data = self._store.get(f"{self.job}/data/{entry.sha256}")
+        except KeyError as error:
+            raise damaged(where, "it is missing") from error
+        return decoded(entry, data, where)
 
     def put_data(self, sha256: str, data: bytes, known: Iterable[str]) -> bool:
         """Write a data file; whether it was not there yet.
@@ -265,7 +281,7 @@ class History:
         for lineage in self.lineages():
             for place in self._all_places(lineage):
                 if "manifest" in self._names(place.name.rpartition("/")[0]):
-                    needed |= {s.sha256 for s in self.manifest(place).states}
+                    needed |= set(self.manifest(place).files)
         return needed
 
     # -- the store -----------------------------------------------------------------------------

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -62,6 +62,12 @@ class Manifest:
     staged: Mapping[str, list[Any]] = field(default_factory=dict)
 
     @property
+    def files(self) -> Iterator[str]:
+        """The names of all data files: rows of state, and rows that sinks have staged."""
+        yield from (s.sha256 for s in self.states)
+        yield from (f.sha256 for parts in self.staged.values() for p in parts if (f := staged_file(p)))
+
+    @property
     def size(self) -> int:
         """The size of its data files, in bytes."""
         return sum(s.bytes for s in self.states)
@@ -70,6 +76,20 @@ class Manifest:
         """The file's bytes."""
         body = json.dumps(asdict(self), sort_keys=True, ensure_ascii=True, indent=1).encode()
         return f"{_MAGIC} {VERSION} {hashlib.sha256(body).hexdigest()}\n".encode() + body
+
+
+_FRAME = "__thalweg_rows"
+
+
+def as_staged(file: StateFile) -> dict[str, Any]:
+    """A data file among what sinks have staged."""
+    return {_FRAME: asdict(file)}
+
+
+def staged_file(part: Any) -> StateFile | None:
+    """The data file that something staged stands for, if it is one."""
+    held = part.get(_FRAME) if isinstance(part, dict) else None
+    return None if held is None else StateFile(**held)
 
 
 def decode(data: bytes, where: str) -> Manifest:

@@ -12,19 +12,21 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
+import polars as pl
+
 from thalweg.checkpoint.encoding import encoded
 from thalweg.checkpoint.failpoints import failpoint
 from thalweg.checkpoint.history import History
-from thalweg.checkpoint.manifest import Manifest, StateFile
+from thalweg.checkpoint.manifest import Manifest, StateFile, as_staged
 from thalweg.checkpoint.snapshot import JobSnapshot
 from thalweg.errors import StoreError, ThalwegError
 
-Commit = Callable[[Manifest], None]
+Commit = Callable[[int, Mapping[str, list[Any]]], None]
 
 
 class Checkpointer:
@@ -33,7 +35,7 @@ class Checkpointer:
     Args:
         history: where they go.
         head: what all of their manifests have in common.
-        commit: shows what a manifest says was staged; called when it is durable.
+        commit: shows what was staged for the checkpoint of a number; called when that is durable.
         interval: seconds between the beginnings of two checkpoints.
         retained: how many checkpoints of the lineage are kept.
         tolerated: how many in a row may fail before the job does.
@@ -148,7 +150,7 @@ class Checkpointer:
             self._owed.setdefault(sink, []).extend(parts)
         try:
             manifest = self._published(snapshot, has_ended=has_ended)
-            self._commit(manifest)
+            self._commit(manifest.number, self._owed)
         except StoreError as error:
             self.failures += 1
             if self.failures > self._tolerated:
@@ -158,7 +160,7 @@ class Checkpointer:
             self._error = error
             return
         self._owed = {}
-        self._known = {s.sha256 for s in manifest.states}
+        self._known = set(manifest.files)
         self.last, self.failures, self.seconds = manifest, 0, time.monotonic() - begun
         failpoint("checkpoint.complete")
         self._retain()
@@ -181,11 +183,19 @@ class Checkpointer:
             has_ended=has_ended,
             states=tuple(states),
             splits=tuple(splits),
-            staged={sink: list(parts) for sink, parts in self._owed.items()},
+            staged={sink: [self._kept(sink, p) for p in parts] for sink, parts in self._owed.items()},
         )
         self._history.publish(manifest)
         failpoint("final.published" if has_ended else "checkpoint.published")
         return manifest
+
+    def _kept(self, sink: str, part: Any) -> Any:
+        """Something staged as plain JSON: rows become a data file."""
+        if not isinstance(part, pl.DataFrame):
+            return part
+        entry, data = encoded(("", sink, "staged"), part)
+        self._history.put_data(entry.sha256, data, self._known)
+        return as_staged(entry)
 
     def _retain(self) -> None:
         """Remove what is not needed; where that fails, it stays, and the next checkpoint tries again."""

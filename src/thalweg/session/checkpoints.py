@@ -12,10 +12,11 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from typing import Any
 
 from thalweg import __version__
 from thalweg.checkpoint.failpoints import failpoint
@@ -144,7 +145,7 @@ def _begin(history: History, options: CheckpointOptions, job: str, program: str,
     if options.start == "newest" and manifest is not None and manifest.has_ended:
         _check_program(history, manifest, place, program)
         epoch = Epoch(identity, "", manifest.lineage, manifest.number, manifest.fence)
-        _commit(sinks, epoch, manifest)
+        _commit(sinks, epoch, history.staged(manifest))
         options.say(f"the job {job} has reached its end ({manifest.at}); nothing is done")
         return Begun(None, epoch)
     fence = history.take_fence()
@@ -165,7 +166,7 @@ def _begin(history: History, options: CheckpointOptions, job: str, program: str,
         _check_program(history, manifest, place, program)
         snapshot = history.snapshot(manifest)
         if place.lineage == lineage:
-            _commit(sinks, epoch, manifest)
+            _commit(sinks, epoch, snapshot.staged)
         options.say(_resumed(job, manifest))
     _discard(sinks, epoch)
     failpoint("restore.committed")
@@ -173,7 +174,7 @@ def _begin(history: History, options: CheckpointOptions, job: str, program: str,
     checkpointer = Checkpointer(
         history,
         head,
-        lambda m: _commit(sinks, replace(epoch, number=m.number), m),
+        lambda number, staged: _commit(sinks, replace(epoch, number=number), staged),
         interval=options.interval,
         retained=options.retained,
         tolerated=options.tolerated,
@@ -215,9 +216,9 @@ def _transactional(sinks: Sinks) -> Iterable[tuple[str, TransactionalSink]]:
     return ((name, sink) for name, sink in sorted(sinks.items()) if isinstance(sink, TransactionalSink))
 
 
-def _commit(sinks: Sinks, epoch: Epoch, manifest: Manifest) -> None:
+def _commit(sinks: Sinks, epoch: Epoch, staged: Mapping[str, list[Any]]) -> None:
     for name, sink in _transactional(sinks):
-        sink.commit(replace(epoch, sink=name), manifest.staged.get(name, []))
+        sink.commit(replace(epoch, sink=name), staged.get(name, []))
         failpoint("checkpoint.committed")
 
 

@@ -176,9 +176,14 @@ class Session(Inputs):
 
     def write_callback(self, plan: Plan, function: Callable[[pl.DataFrame], object], changes: bool) -> None:
         """Queue a function that is called with results at cuts."""
-        keys = sorted(properties(plan).keys, key=len)
-        key = tuple(sorted(keys[0])) if keys else ()
-        self.write_sink(plan, CallbackSink(function, has_ops=changes, key=key))
+        self.write_sink(plan, CallbackSink(function, has_ops=changes, key=_key_of(plan)))
+
+    def write_sqlite(self, plan: Plan, path: str, table: str) -> None:
+        """Queue a table of a database as a sink."""
+        # imported here: few programs write to a database
+        from thalweg.connectors.sqlite import SqliteSink
+
+        self.write_sink(plan, SqliteSink(path, table, _key_of(plan)))
 
     # -- running -------------------------------------------------------------------------------
 
@@ -334,6 +339,12 @@ class Session(Inputs):
         """Every stage on the way from several plans to one job, and the details that EXPLAIN can name."""
         roots = [p if isinstance(p, Write) else Write(p, MemorySink(is_parallel=False)) for p in plans]
         return explain(roots, self._execution(None, None, None), details)
+
+
+def _key_of(plan: Plan) -> tuple[str, ...]:
+    """The fewest columns that tell the rows of a result apart, if any do."""
+    keys = sorted(properties(plan).keys, key=lambda k: (len(k), sorted(k)))
+    return tuple(sorted(keys[0])) if keys else ()
 
 
 def _listening(run: Run, *, has_name: bool) -> AbstractContextManager[object]:
