@@ -1,4 +1,4 @@
-"""A job of three sinks: rows that pass, counts of windows, and partitions that are marked or counts that change.
+"""A job of three sinks: rows that pass, counts of windows, and marked partitions or counts that change.
 
 Started as a process, and killed:
 
@@ -93,15 +93,16 @@ def _in_files(directory: Path, *, hive: bool) -> list[tuple[object, ...]]:
 
 
 def _in_databases(output: Path) -> Rows:
-    with (
-        closing(sqlite3.connect(output / "out.db")) as held,
-        closing(sqlite3.connect(output / "users.db")) as users,
-    ):
-        return {
-            "passed": sorted(held.execute("SELECT user_id, page FROM passed")),
-            "counts": sorted(held.execute("SELECT user_id, window_start, n, last_page FROM counts")),
-            "users": sorted(users.execute("SELECT user_id, n, last_page FROM users")),
-        }
+    queries = {
+        "passed": ("out.db", "SELECT user_id, page FROM passed"),
+        "counts": ("out.db", "SELECT user_id, window_start, n, last_page FROM counts"),
+        "users": ("users.db", "SELECT user_id, n, last_page FROM users"),
+    }
+    found = {}
+    for name, (file, query) in queries.items():
+        with closing(sqlite3.connect(output / file)) as database:
+            found[name] = sorted(database.execute(query))
+    return found
 
 
 def main() -> None:

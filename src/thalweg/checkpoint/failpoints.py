@@ -15,6 +15,8 @@ import os
 import signal
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 VARIABLE = "THALWEG_FAILPOINTS"
 POINTS = {
@@ -77,10 +79,21 @@ class Failpoints:
         raise OSError(errno.EIO, f"failpoint {name}")
 
 
-ACTIVE = Failpoints(os.environ.get(VARIABLE, ""))
+_ACTIVE = [Failpoints(os.environ.get(VARIABLE, ""))]
 
 
 def failpoint(name: str) -> None:
     """A named place; nothing happens there unless a test has armed it."""
-    if ACTIVE.is_armed:
-        ACTIVE.hit(name)
+    active = _ACTIVE[-1]
+    if active.is_armed:
+        active.hit(name)
+
+
+@contextmanager
+def armed(text: str) -> Iterator[Failpoints]:
+    """Arm places of this process, and no others, in here."""
+    _ACTIVE.append(Failpoints(text))
+    try:
+        yield _ACTIVE[-1]
+    finally:
+        _ACTIVE.pop()

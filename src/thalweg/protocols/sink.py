@@ -90,11 +90,15 @@ class Epoch:
 class StagingWriter(Writer, Protocol):
     """A writer of which nothing is visible before a checkpoint is complete.
 
+    What is staged is plain JSON, or frames: these become data files of the checkpoint.
+
     Contract:
         G1 `cut` and `end` show nothing; `stage` gives what was written since it was last called, which is
            durable then and invisible.
-        G2 what `stage` gives is plain JSON, from which any process can commit it.
+        G2 what `stage` gives is plain JSON or frames, from which any process can commit it.
         G3 `close` leaves what was staged where it is.
+
+    Checked by: `thalweg.testing.check_transactional`.
     """
 
     def stage(self) -> list[Any]:
@@ -110,7 +114,7 @@ class TransactionalSink(Protocol):
         C1 `commit` shows all that was staged, and records the epoch; another commit of the same epoch, or of
            an earlier one of the lineage, changes nothing.
         C2 after a commit that broke off, another one completes it.
-        C3 a commit whose fence is lower than that of a commit before it is refused.
+        C3 a commit whose fence is lower than that of a commit before it is refused with a CheckpointError.
         C4 `discard` forgets what runs of the job have staged, but for what is given; nothing visible changes,
            and nothing of other jobs.
 
