@@ -51,6 +51,8 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+@pytest.mark.slow
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize(("point", "sinks"), CASES)
 def test_a_job_killed_at_a_named_place_goes_on(source: Path, tmp_path: Path, point: str, sinks: str) -> None:
     case = Case(source, tmp_path, sinks)
@@ -63,6 +65,7 @@ def test_a_job_killed_at_a_named_place_goes_on(source: Path, tmp_path: Path, poi
     assert case.is_right()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sinks", ["files", "sqlite"])
 def test_a_job_killed_again_and_again_goes_on(source: Path, tmp_path: Path, sinks: str) -> None:
     case = Case(source, tmp_path, sinks)

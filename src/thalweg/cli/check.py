@@ -63,7 +63,7 @@ def told(look: Look) -> Iterator[str]:
     for scan in scans.values():
         yield _source_line(scan)
     for write in writes:
-        yield from _sink_lines(write)
+        yield from _sink_lines(write, has_checkpoints=look.how.checkpoints is not None)
 
 
 def _source_line(scan: Scan) -> str:
@@ -72,20 +72,22 @@ def _source_line(scan: Scan) -> str:
     return f"  source {source.describe()}: {ends}, replay {_REPLAY[source.replay]}"
 
 
-def _sink_lines(write: Write) -> Iterator[str]:
+def _sink_lines(write: Write, *, has_checkpoints: bool) -> Iterator[str]:
     from thalweg.plan.properties import properties
 
     kind = "updating" if properties(write.input).is_updating else "append-only"
     name = f'"{write.name}" ' if write.name else ""
-    yield f"  sink {name}{write.sink.describe()}: {kind} rows, {_guarantee(write)}"
+    yield f"  sink {name}{write.sink.describe()}: {kind} rows, {_guarantee(write, has_checkpoints)}"
     yield f"    {write.input.schema}"
 
 
-def _guarantee(write: Write) -> str:
-    """The weakest of sources and sink."""
+def _guarantee(write: Write, has_checkpoints: bool) -> str:
+    """The weakest of sources, checkpoints and sink."""
     replays = {s.source.replay for s in _scans(write)}
     if "none" in replays:
         return "at most once: a source cannot be read again"
+    if write.sink.delivery == "transactional":
+        return "each row once" if has_checkpoints else "at least once: there is no directory of checkpoints"
     return write.sink.delivery.replace("_", " ")
 
 

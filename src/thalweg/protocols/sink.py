@@ -172,15 +172,6 @@ class Sink(Protocol):
         ...
 
 
-def opened(
-    sink: Sink, schema: Schema, task: int, epoch: Epoch | None, restored: Sequence[Any] = ()
-) -> Writer:
-    """A writer for one task, which stages its rows where a checkpoint commits them and the sink can."""
-    if epoch is not None and isinstance(sink, TransactionalSink):
-        return sink.open_staging(schema, task, epoch, restored)
-    return sink.open(schema, task)
-
-
 def wants_time(sink: Sink) -> bool:
     """Whether what a sink publishes depends on event time (its `wants_time`)."""
     return bool(getattr(sink, "wants_time", False))

@@ -19,7 +19,7 @@ from thalweg.job.job import Edge, Job, ScanSpec, Stage, WriteSpec
 from thalweg.progress.owner import WatermarkOwner
 from thalweg.protocols.messages import Barrier
 from thalweg.protocols.operator import OperatorSpec
-from thalweg.protocols.sink import Writer, opened
+from thalweg.protocols.sink import Writer
 from thalweg.protocols.source import Split, discovery_interval
 from thalweg.protocols.state import ColumnsSpec, MultimapSpec, RowsSpec, StateSpec
 from thalweg.runtime.chain import Chain
@@ -30,6 +30,7 @@ from thalweg.runtime.outputs import OutputEdge, owner_of
 from thalweg.runtime.owner import SharedOwner
 from thalweg.runtime.source_task import SourceTask
 from thalweg.runtime.task import Input, Task, TaskParts
+from thalweg.runtime.writers import opened
 
 if TYPE_CHECKING:
     from thalweg.runtime.spill import SpillingChannel

@@ -32,8 +32,9 @@ from thalweg.physical.results import changelog_step, check_sink
 from thalweg.plan.nodes import GroupBy, Plan, Write
 from thalweg.plan.over import Over
 from thalweg.plan.properties import reads_endless
-from thalweg.protocols.sink import Epoch, StagingWriter, opened
+from thalweg.protocols.sink import Epoch, StagingWriter
 from thalweg.runtime.options import RunOptions
+from thalweg.runtime.writers import opened
 from thalweg.session.figures import Meters, SourceFigures
 from thalweg.session.hooks import HOOKS
 from thalweg.session.judged import final_writes, judges_rows, without_clock
@@ -190,7 +191,7 @@ def explain(roots: Sequence[Plan], how: Execution, details: Collection[str] = ()
     parts = [explain_steps(roots, steps)]
     if "CHANGELOG_MODE" in details:
         parts.append(f"== changes, as a stream ==\n{explain_changes(plans)}")
-    parts.append(f"== job ==\n{describe(job)}")
+    parts.append(f"== job ==\n{describe(job, has_checkpoints=how.checkpoints is not None)}")
     if "STATE" in details:
         from thalweg.job.state_report import describe_state
 

@@ -216,7 +216,8 @@ class Session(Inputs):
         name = self._settled("pipeline.name", name)
         how = self._execution(name, self._settled("execution.runtime-mode", mode), options)
         how = replace(how, lateness=self._lateness(lateness), checkpoints=self._checkpoints(start))
-        if how.checkpoints is not None and name is None and how.name == _UNNAMED:
+        has_name = bool(name or self.settings.get("pipeline.name") or HOOKS.job_name)
+        if how.checkpoints is not None and not has_name:
             raise ConfigError(
                 "a job with checkpoints needs a name, by which they are found again",
                 code="checkpoint-name",
@@ -225,7 +226,7 @@ class Session(Inputs):
         # what is wrong with the call is said before the sinks are taken, so that another call finds them
         choose_mode(self.sinks, how.mode)
         sinks, self.sinks = self.sinks, []
-        listening = partial(_listening, has_name=name is not None or how.name != _UNNAMED)
+        listening = partial(_listening, has_name=has_name)
         with interruptible() as watchers:
             return execute(sinks, replace(how, watchers=(*how.watchers, listening, *watchers)))
 
@@ -338,7 +339,8 @@ class Session(Inputs):
     def explain_plans(self, plans: Sequence[Plan], details: Collection[str] = ()) -> str:
         """Every stage on the way from several plans to one job, and the details that EXPLAIN can name."""
         roots = [p if isinstance(p, Write) else Write(p, MemorySink(is_parallel=False)) for p in plans]
-        return explain(roots, self._execution(None, None, None), details)
+        how = replace(self._execution(None, None, None), checkpoints=self._checkpoints("newest"))
+        return explain(roots, how, details)
 
 
 def _key_of(plan: Plan) -> tuple[str, ...]:

@@ -166,6 +166,16 @@ _IGNORED_PREFIXES = (
     *("kubernetes.", "yarn.", "zookeeper.", "queryable-state.", "$internal."),
 )
 """Flink has many options that mean nothing here; those are accepted with a warning."""
+_CHECKPOINTING = "execution.checkpointing."
+_IGNORED = frozenset(
+    _CHECKPOINTING + name
+    for name in (
+        *("mode", "timeout", "min-pause", "max-concurrent-checkpoints", "incremental", "storage"),
+        *("savepoint-dir", "externalized-checkpoint-retention", "unaligned", "unaligned.enabled"),
+        *("aligned-checkpoint-timeout", "checkpoints-after-tasks-finish", "data-inline-threshold"),
+    )
+)
+"""Those of them that would be taken for ours, misspelt."""
 
 
 class Settings:
@@ -204,7 +214,7 @@ class Settings:
         self._layers[layer][name] = _Given(value, where)
 
     def _unknown(self, name: str, where: Span | str | None) -> None:
-        if _is_ignored(name, list(_BY_NAME), _IGNORED_PREFIXES):
+        if name in _IGNORED or _is_ignored(name, list(_BY_NAME), _IGNORED_PREFIXES):
             self.warnings.append(f'the option "{name}" means nothing here and is ignored')
             return
         raise ConfigError(
@@ -270,7 +280,8 @@ class Settings:
 
     def _unknown_variable(self, variable: str) -> None:
         known = list(_BY_VARIABLE)
-        if _is_ignored(variable, known, tuple(map(_variable, _IGNORED_PREFIXES))):
+        is_of_flink = variable in map(_variable, _IGNORED)
+        if is_of_flink or _is_ignored(variable, known, tuple(map(_variable, _IGNORED_PREFIXES))):
             self.warnings.append(f"the environment variable {variable} means nothing here and is ignored")
             return
         raise ConfigError(
