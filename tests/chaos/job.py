@@ -126,6 +126,7 @@ def main() -> None:
         session.sql(_HOURS).write_parquet(
             f"{output}/hours", partition_by="hr", success_file=MARK, partition_time="$hr:00:00"
         )
+    session.on_start = lambda run: print("begun", flush=True)
     options = RunOptions(rows_max=_BATCH, checkpoint_batches=_EVERY)
     session.run("clicks", mode="stream", options=options)
 

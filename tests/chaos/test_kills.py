@@ -40,7 +40,9 @@ class Case:
         return done.returncode
 
     def is_right(self) -> bool:
-        """Whether everything is there, once."""
+        """Whether everything is there, once, and nothing of what broke off."""
+        left = [p.name for p in self.folder.rglob(".*") if p.suffix in (".tmp", ".writing")]
+        assert left == [], "what broke off is removed"
         return job.found(self.sinks, self.folder / "out") == job.expected(self.sinks)
 
 

@@ -77,6 +77,10 @@ class History:
             self._put_new("identity", {"id": uuid.uuid4().hex})
         return str(self._json("identity")["id"])
 
+    def tidy(self) -> None:
+        """Remove what runs have left that were broken off while they wrote."""
+        self._store.tidy(self.job)
+
     # -- lineages ------------------------------------------------------------------------------
 
     def lineages(self) -> list[int]:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import uuid
 from collections.abc import Iterator
 from typing import Protocol
@@ -19,6 +20,9 @@ from typing import Protocol
 from thalweg.checkpoint.disk import Disk, LocalDisk
 from thalweg.checkpoint.failpoints import failpoint
 from thalweg.errors import StoreError
+
+_LEFT = re.compile(r"\..+\.[0-9a-f]{8}\.tmp")
+"""The names of files that are not complete yet."""
 
 
 class Store(Protocol):
@@ -54,6 +58,10 @@ class Store(Protocol):
 
     def age(self, name: str) -> float:
         """Seconds since it was written."""
+        ...
+
+    def tidy(self, name: str) -> None:
+        """Remove what writers have left below a name that were broken off; nothing that `get` gives."""
         ...
 
     def describe(self, name: str = "") -> str:
@@ -139,6 +147,13 @@ class DirectoryStore:
     def age(self, name: str) -> float:
         with self._told("looked at", name):
             return self._disk.age(self.describe(name))
+
+    def tidy(self, name: str) -> None:
+        with self._told("tidied", name):
+            for directory, _, names in os.walk(self.describe(name)):
+                for left in filter(_LEFT.fullmatch, names):
+                    with contextlib.suppress(FileNotFoundError):
+                        self._disk.remove(os.path.join(directory, left))
 
     @contextlib.contextmanager
     def _told(self, what: str, name: str) -> Iterator[None]:

@@ -146,6 +146,8 @@ def _begin(history: History, options: CheckpointOptions, job: str, program: str,
         _check_program(history, manifest, place, program)
         epoch = Epoch(identity, "", manifest.lineage, manifest.number, manifest.fence)
         _commit(sinks, epoch, history.staged(manifest))
+        _discard(sinks, epoch)
+        history.tidy()
         options.say(f"the job {job} has reached its end ({manifest.at}); nothing is done")
         return Begun(None, epoch)
     fence = history.take_fence()
@@ -169,6 +171,7 @@ def _begin(history: History, options: CheckpointOptions, job: str, program: str,
             _commit(sinks, epoch, snapshot.staged)
         options.say(_resumed(job, manifest))
     _discard(sinks, epoch)
+    history.tidy()
     failpoint("restore.committed")
     head = Manifest(job, lineage, 0, fence, program, __version__, "")
     checkpointer = Checkpointer(

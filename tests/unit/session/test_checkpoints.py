@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import threading
+import time
 from pathlib import Path
 
 import polars as pl
@@ -12,6 +14,7 @@ import thalweg as tw
 from thalweg.checkpoint.hold import held
 from thalweg.errors import CheckpointError, ConfigError, DataError, StoreError
 from thalweg.runtime.options import RunOptions
+from thalweg.runtime.run import Run
 from thalweg.session.checkpoints import directory_name
 
 ROWS = 2_000
@@ -198,3 +201,35 @@ def test_a_file_of_a_run_that_has_gone_is_not_shown(job: Job) -> None:
 def test_an_interval_that_is_none_is_refused(tmp_path: Path, interval: str) -> None:
     with pytest.raises(ConfigError, match="config-value"):
         tw.Session(options={"execution.checkpointing.interval": interval})
+
+
+@pytest.mark.slow
+def test_a_live_job_takes_checkpoints_by_the_clock_and_a_last_one_when_it_is_stopped(tmp_path: Path) -> None:
+    def run(rows: int) -> int:
+        """Until so many rows were read in this run; how many checkpoints are kept then."""
+        session = tw.Session(
+            parallelism=1,
+            checkpoint_dir=tmp_path / "kept",
+            options={"execution.checkpointing.interval": "40 ms"},
+        )
+        session.execute_sql(
+            "CREATE TABLE e (a BIGINT) WITH ('connector' = 'datagen', 'rows-per-second' = '2000', "
+            "'fields.a.kind' = 'sequence', 'fields.a.start' = '0', 'fields.a.end' = '1000000')"
+        )
+        session.table("e").write_json(str(tmp_path / "out"))
+        runs: list[Run] = []
+        session.on_start = runs.append
+        job = threading.Thread(target=session.run, args=["live"], kwargs={"mode": "stream"})
+        job.start()
+        while not runs or runs[0].rows_read < rows:
+            time.sleep(0.01)
+        runs[0].stop()
+        job.join(30)
+        return len(list((tmp_path / "kept").rglob("manifest")))
+
+    for _ in range(3):
+        assert run(400) == 3, "as many as are retained"
+    files = [pl.read_ndjson(f) for f in sorted((tmp_path / "out").glob("*.jsonl")) if f.stat().st_size]
+    found = sorted(pl.concat(files)["a"])
+    assert len(found) >= 1200
+    assert found == list(range(len(found))), "no row is lost or there twice"

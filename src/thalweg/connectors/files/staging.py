@@ -105,13 +105,17 @@ def _show(directory: str, name: str) -> None:
 
 
 def discard_parts(directory: str, epoch: Epoch, kept: Iterable[str]) -> None:
-    """Remove hidden parts of all runs of the job, but for those that are kept; also those in partitions."""
+    """Remove hidden parts of all runs of the job, but for those that are kept; also those in partitions.
+
+    With them go progress records that were never complete.
+    """
     mine = f"-{epoch.job_tag}-"
     stay = {hidden(directory, name) for name in kept}
     for inner, _, names in os.walk(directory):
         for name in names:
             path = os.path.join(inner, name)
-            if name.startswith(".") and name.endswith(_TAIL) and mine in name and path not in stay:
+            is_part = name.startswith(".") and name.endswith(_TAIL) and mine in name
+            if (is_part and path not in stay) or name.startswith(f".{_record_name(epoch)}."):
                 _DISK.remove(path)
 
 
