@@ -265,7 +265,7 @@ class History:
         for place in self._all_places(lineage):
             if place not in kept and place.fence <= fence:
                 failpoint("retain.unlink")
-                self._store.delete(f"{self.job}/{place.name}")
+                self.remove(place)
                 failpoint("retain.unlinked")
                 gone.append(place.name)
         needed = self._needed()
@@ -275,6 +275,10 @@ class History:
                 self._store.delete(f"{self.job}/data/{name}")
                 gone.append(f"data/{name}")
         return gone
+
+    def remove(self, place: Place) -> None:
+        """Forget one checkpoint; its data files go when they are not needed any more."""
+        self._store.delete(f"{self.job}/{place.name}")
 
     def _all_places(self, lineage: int) -> list[Place]:
         matches = map(_CHECKPOINT.fullmatch, self._names(f"lineage-{lineage:04}"))
