@@ -25,7 +25,8 @@ class ListSink:
         self.breaks = breaks
         self.staged: dict[int, tuple[str, pl.DataFrame]] = {}
         self.shown: list[pl.DataFrame] = []
-        self.done: dict[str, tuple[int, int, int]] = {}
+        self.done: dict[tuple[str, int], int] = {}
+        self.fences: dict[str, int] = {}
 
     def open_staging(
         self, schema: Schema, task: int, epoch: Epoch, restored: Sequence[Any] = ()
@@ -35,15 +36,14 @@ class ListSink:
 
     def commit(self, epoch: Epoch, staged: Sequence[Any]) -> None:
         """Show, and record."""
-        lineage, number, fence = self.done.get(epoch.job_tag, (0, 0, 0))
-        if fence > epoch.fence and self.breaks != "C3":
+        if self.fences.get(epoch.job_tag, 0) > epoch.fence and self.breaks != "C3":
             raise CheckpointError("overtaken", code="checkpoint-overtaken")
-        is_done = (lineage, number) >= (epoch.lineage, epoch.number) and lineage == epoch.lineage
-        if is_done and self.breaks != "C1":
+        place = epoch.job_tag, epoch.lineage
+        if self.done.get(place, -1) >= epoch.number and self.breaks != "C1":
             return
         for key in staged:
             self.shown.append(self.staged[key][1])
-        self.done[epoch.job_tag] = epoch.lineage, epoch.number, epoch.fence
+        self.done[place], self.fences[epoch.job_tag] = epoch.number, epoch.fence
 
     def discard(self, epoch: Epoch, kept: Sequence[Any]) -> None:
         """Forget what is not kept, of the same job."""

@@ -79,7 +79,7 @@ class Checkpointer:
             progress: a number that grows whenever something happened that is worth one.
         """
         self._thread = threading.Thread(
-            target=self._loop, args=(ask, progress), name="thalweg-checkpoints", daemon=True
+            target=self._run, args=(ask, progress), name="thalweg-checkpoints", daemon=True
         )
         self._thread.start()
 
@@ -125,6 +125,12 @@ class Checkpointer:
         if self._thread is not None:
             self._thread.join()
             self._thread = None
+
+    def _run(self, ask: Callable[[], None], progress: Callable[[], int]) -> None:
+        try:
+            self._loop(ask, progress)
+        except BaseException as error:  # noqa: BLE001 - whatever it is, the job must not run on without checkpoints
+            self._error = error
 
     def _loop(self, ask: Callable[[], None], progress: Callable[[], int]) -> None:
         due, seen = time.monotonic() + self._interval, progress()

@@ -36,9 +36,10 @@ _TIMEOUT = 30.0
 """Seconds to wait for whoever has locked the database."""
 _DDL = (
     "CREATE TABLE IF NOT EXISTS thalweg_progress "
-    "(sink TEXT PRIMARY KEY, lineage INTEGER, number INTEGER, fence INTEGER)"
+    "(sink TEXT, lineage INTEGER, number INTEGER, fence INTEGER, PRIMARY KEY (sink, lineage))"
 )
-_DONE = "SELECT lineage, number, fence FROM thalweg_progress WHERE sink = ?"
+_NEWEST = "SELECT MAX(fence) FROM thalweg_progress WHERE sink = ?"
+_DONE = "SELECT number FROM thalweg_progress WHERE sink = ? AND lineage = ?"
 _RECORD = "INSERT OR REPLACE INTO thalweg_progress VALUES (?, ?, ?, ?)"
 
 
@@ -100,15 +101,16 @@ class SqliteSink:
             ConnectorError: the database cannot be written; nothing was changed.
         """
         with self._transaction() as database:
-            row = database.execute(_DONE, (epoch.job_tag,)).fetchone()
-            if row is not None and row[2] > epoch.fence:
+            (newest,) = database.execute(_NEWEST, (epoch.job_tag,)).fetchone()
+            if newest is not None and newest > epoch.fence:
                 raise CheckpointError(
                     "another run of the job has committed, and this one may not any more",
                     code="checkpoint-overtaken",
                     where=self.describe(),
-                    found=f"run {epoch.fence}; run {row[2]} has committed",
+                    found=f"run {epoch.fence}; run {newest} has committed",
                 )
-            if row is not None and row[0] == epoch.lineage and row[1] >= epoch.number:
+            done = database.execute(_DONE, (epoch.job_tag, epoch.lineage)).fetchone()
+            if done is not None and done[0] >= epoch.number:
                 return
             for frame in staged:
                 self._apply(database, frame)

@@ -167,8 +167,8 @@ def _begin(history: History, options: CheckpointOptions, job: str, program: str,
         manifest = history.manifest(place)
         _check_program(history, manifest, place, program)
         snapshot = history.snapshot(manifest)
-        if place.lineage == lineage:
-            _commit(sinks, epoch, snapshot.staged)
+        # in its own lineage, where it may have been committed long ago
+        _commit(sinks, replace(epoch, lineage=place.lineage), snapshot.staged)
         options.say(_resumed(job, manifest))
     _discard(sinks, epoch)
     history.tidy()

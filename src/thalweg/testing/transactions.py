@@ -120,6 +120,9 @@ def _epochs(stage: _Stage) -> None:
         stage.sink.commit(later, parts)
     stage.visible += table_of(last)
     stage.look("C1", "commit of epoch 1 of another lineage")
+    with must_work("C1", "commit of epoch 3 of the first lineage"):
+        stage.sink.commit(replace(_EPOCH, number=3, fence=3), rest)
+    stage.look("C1", "commit of epoch 3 of the first lineage, which was committed before")
 
 
 def _overtaken(stage: _Stage) -> None:

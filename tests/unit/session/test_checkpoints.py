@@ -11,6 +11,7 @@ import polars as pl
 import pytest
 
 import thalweg as tw
+from thalweg.checkpoint.failpoints import armed
 from thalweg.checkpoint.hold import held
 from thalweg.errors import CheckpointError, ConfigError, DataError, StoreError
 from thalweg.runtime.options import RunOptions
@@ -233,3 +234,22 @@ def test_a_live_job_takes_checkpoints_by_the_clock_and_a_last_one_when_it_is_sto
     found = sorted(pl.concat(files)["a"])
     assert len(found) >= 1200
     assert found == list(range(len(found))), "no row is lost or there twice"
+
+
+def test_a_commit_that_broke_off_is_completed_by_whoever_goes_on_from_it(job: Job) -> None:
+    job.fails_at = 1_500
+    with armed("checkpoint.published:raise:3"), pytest.raises((DataError, OSError)):
+        job.run()
+    job.fails_at = None
+    (number,) = {int(n.split("-")[1]) for n in job.kept()[-1:]}
+    before = len(job.found())
+    job.run(start="fresh")
+    assert len(job.found()) == before + ROWS, "a fresh start commits its own rows alone"
+    for _ in range(2):
+        job.run(start=str(number))
+    found = job.found()
+    assert set(found) == set(range(ROWS))
+    once = [n for n in set(found) if found.count(n) == 2]
+    assert len(once) == 3 * 200, (
+        "what was staged for the checkpoint is there, once, and once of the fresh start"
+    )

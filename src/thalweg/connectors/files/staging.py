@@ -74,11 +74,10 @@ def commit_parts(
         OSError: the directory cannot be changed.
     """
     done = _progress(directory, epoch)
-    if done is not None:
-        if done["fence"] > epoch.fence:
-            raise _overtaken(directory, epoch, done)
-        if done["lineage"] == epoch.lineage and done["number"] >= epoch.number:
-            return
+    if done["fence"] > epoch.fence:
+        raise _overtaken(directory, epoch, done)
+    if done["numbers"].get(str(epoch.lineage), -1) >= epoch.number:
+        return
     for name in names:
         _show(directory, name)
         failpoint("sink.renamed")
@@ -86,7 +85,8 @@ def commit_parts(
         _DISK.sync_directory(os.path.join(directory, inner))
     then()
     failpoint("sink.progress")
-    record = {"lineage": epoch.lineage, "number": epoch.number, "fence": epoch.fence, "parts": list(names)}
+    numbers = {**done["numbers"], str(epoch.lineage): epoch.number}
+    record = {"numbers": numbers, "fence": epoch.fence, "parts": list(names)}
     DirectoryStore(directory).put(_record_name(epoch), json.dumps(record, sort_keys=True).encode())
 
 
@@ -105,11 +105,11 @@ def _show(directory: str, name: str) -> None:
 
 
 def discard_parts(directory: str, epoch: Epoch, kept: Iterable[str]) -> None:
-    """Remove hidden parts of all runs of the job, but for those that are kept; also those in partitions.
+    """Remove hidden parts of all runs of the lineage, but for those that are kept; also those in partitions.
 
     With them go progress records that were never complete.
     """
-    mine = f"-{epoch.job_tag}-"
+    mine = f"-{epoch.job_tag}-{epoch.lineage}-"
     stay = {hidden(directory, name) for name in kept}
     for inner, _, names in os.walk(directory):
         for name in names:
@@ -123,11 +123,12 @@ def _record_name(epoch: Epoch) -> str:
     return f"{_RECORD}{epoch.job_tag}"
 
 
-def _progress(directory: str, epoch: Epoch) -> dict[str, Any] | None:
+def _progress(directory: str, epoch: Epoch) -> dict[str, Any]:
+    """The last run that committed, and by lineage the last epoch."""
     try:
         held: dict[str, Any] = json.loads(DirectoryStore(directory).get(_record_name(epoch)))
     except KeyError:
-        return None
+        return {"numbers": {}, "fence": 0}
     except ValueError as error:
         raise CheckpointError(
             "the progress record of a sink is damaged, so that it cannot be told what was committed",
