@@ -73,22 +73,14 @@ def _source_line(scan: Scan) -> str:
 
 
 def _sink_lines(write: Write, *, has_checkpoints: bool) -> Iterator[str]:
+    from thalweg.physical.guarantee import promised
     from thalweg.plan.properties import properties
 
     kind = "updating" if properties(write.input).is_updating else "append-only"
     name = f'"{write.name}" ' if write.name else ""
-    yield f"  sink {name}{write.sink.describe()}: {kind} rows, {_guarantee(write, has_checkpoints)}"
+    promise = promised(write, has_checkpoints=has_checkpoints)
+    yield f"  sink {name}{write.sink.describe()}: {kind} rows, {promise}"
     yield f"    {write.input.schema}"
-
-
-def _guarantee(write: Write, has_checkpoints: bool) -> str:
-    """The weakest of sources, checkpoints and sink."""
-    replays = {s.source.replay for s in _scans(write)}
-    if "none" in replays:
-        return "at most once: a source cannot be read again"
-    if write.sink.delivery == "transactional":
-        return "each row once" if has_checkpoints else "at least once: there is no directory of checkpoints"
-    return write.sink.delivery.replace("_", " ")
 
 
 def _scans(plan: Plan) -> list[Scan]:

@@ -24,6 +24,7 @@ from thalweg.errors import ConfigError, PlanError
 from thalweg.expr import functions as _functions
 from thalweg.optimizer.optimize import Rule
 from thalweg.optimizer.standard import RULES
+from thalweg.physical.guarantee import Guarantee, check_guarantee
 from thalweg.physical.results import check_sink, checked_changelog
 from thalweg.plan.nodes import Plan, Write
 from thalweg.plan.properties import properties, reads_endless
@@ -195,6 +196,7 @@ class Session(Inputs):
         lateness: str | None = None,
         options: RunOptions | None = None,
         start: str = "newest",
+        guarantee: Guarantee = "any",
     ) -> Result:
         """Run all sinks that were added since the last run, as one job, until it ends.
 
@@ -206,6 +208,7 @@ class Session(Inputs):
             options: how the runtime works.
             start: with a directory of checkpoints: `newest`, `fresh` for a start without state, or the number
                 or the path of a checkpoint.
+            guarantee: `exactly_once` refuses a job of which a crash may lose or repeat rows in some sink.
         """
         if not self.sinks:
             raise PlanError(
@@ -225,6 +228,7 @@ class Session(Inputs):
             )
         # what is wrong with the call is said before the sinks are taken, so that another call finds them
         choose_mode(self.sinks, how.mode)
+        check_guarantee(self.sinks, guarantee, has_checkpoints=how.checkpoints is not None)
         sinks, self.sinks = self.sinks, []
         listening = partial(_listening, has_name=has_name)
         with interruptible() as watchers:

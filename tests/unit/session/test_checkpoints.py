@@ -13,7 +13,7 @@ import pytest
 import thalweg as tw
 from thalweg.checkpoint.failpoints import armed
 from thalweg.checkpoint.hold import held
-from thalweg.errors import CheckpointError, ConfigError, DataError, StoreError
+from thalweg.errors import CheckpointError, ConfigError, ConnectorError, DataError, PlanError, StoreError
 from thalweg.runtime.options import RunOptions
 from thalweg.runtime.run import Run
 from thalweg.session.checkpoints import directory_name
@@ -253,3 +253,44 @@ def test_a_commit_that_broke_off_is_completed_by_whoever_goes_on_from_it(job: Jo
     assert len(once) == 3 * 200, (
         "what was staged for the checkpoint is there, once, and once of the fresh start"
     )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("point", ["store.partial", "store.written", "store.synced", "store.renamed"])
+def test_a_disk_that_fails_once_costs_no_row(job: Job, point: str) -> None:
+    failed = 0
+    for nth in range(1, 40):
+        each = Job(job.folder / str(nth))
+        with armed(f"{point}:raise:{nth}") as points:
+            try:
+                each.run()
+            except (StoreError, ConnectorError):
+                # before the first row, at the last commit, or when a sink cannot commit; it goes on
+                failed += 1
+        each.run()
+        assert each.found() == list(range(ROWS)), f"{point} {nth}"
+        if points.reached[point] < nth:
+            break
+    assert 0 < failed < nth, "some failures stop the job, others only cost a checkpoint"
+
+
+def test_a_job_that_promises_less_than_it_is_asked_for_is_refused(job: Job, tmp_path: Path) -> None:
+    def session(where: Path | None) -> tw.Session:
+        made = tw.Session(checkpoint_dir=where)
+        made.read_parquet(str(job.folder / "in.parquet")).write_parquet(str(tmp_path / "out"))
+        return made
+
+    kept = session(tmp_path / "kept")
+    kept.run("copy", guarantee="exactly_once")
+    with pytest.raises(PlanError, match="no directory of checkpoints"):
+        session(None).run("copy", guarantee="exactly_once")
+    kept.read_parquet(str(job.folder / "in.parquet")).write_callback(print)
+    with pytest.raises(PlanError, match=r"plan-guarantee.*\n.*\n.*each row once\n.*at least once"):
+        kept.run("copy", guarantee="exactly_once")
+    generated = tw.Session(checkpoint_dir=tmp_path / "kept")
+    rows = generated.from_iter(({"n": n} for n in range(3)), "n BIGINT", name="numbers")
+    rows.write_parquet(str(tmp_path / "numbers"))
+    with pytest.raises(PlanError, match="numbers cannot be read again"):
+        generated.run("numbers", guarantee="exactly_once")
+    with pytest.raises(ConfigError, match="there is no guarantee"):
+        generated.run("numbers", guarantee="never")  # type: ignore[arg-type]
