@@ -36,10 +36,10 @@ class ListSink:
 
     def commit(self, epoch: Epoch, staged: Sequence[Any]) -> None:
         """Show, and record."""
-        if self.fences.get(epoch.job_tag, 0) > epoch.fence and self.breaks != "C3":
+        if self.fences.get(epoch.job_tag, 0) > epoch.fence and self.breaks != "X3":
             raise CheckpointError("overtaken", code="checkpoint-overtaken")
         place = epoch.job_tag, epoch.lineage
-        if self.done.get(place, -1) >= epoch.number and self.breaks != "C1":
+        if self.done.get(place, -1) >= epoch.number and self.breaks != "X1":
             return
         for key in staged:
             self.shown.append(self.staged[key][1])
@@ -47,7 +47,7 @@ class ListSink:
 
     def discard(self, epoch: Epoch, kept: Sequence[Any]) -> None:
         """Forget what is not kept, of the same job."""
-        mine = self.breaks == "C4"
+        mine = self.breaks == "X4"
         gone = [k for k, (tag, _) in self.staged.items() if (mine or tag == epoch.job_tag) and k not in kept]
         for key in gone:
             del self.staged[key]

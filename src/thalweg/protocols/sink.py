@@ -111,11 +111,11 @@ class TransactionalSink(Protocol):
     """A sink whose output becomes visible together with a checkpoint, once, whatever crashes.
 
     Contract:
-        C1 `commit` shows all that was staged, and records the epoch; another commit of the same epoch, or of
+        X1 `commit` shows all that was staged, and records the epoch; another commit of the same epoch, or of
            an earlier one of the same lineage, changes nothing, whatever other lineages have committed.
-        C2 after a commit that broke off, another one completes it.
-        C3 a commit whose fence is lower than that of a commit before it is refused with a CheckpointError.
-        C4 `discard` forgets what runs of the lineage have staged, but for what is given; nothing visible
+        X2 after a commit that broke off, another one completes it.
+        X3 a commit whose fence is lower than that of a commit before it is refused with a CheckpointError.
+        X4 `discard` forgets what runs of the lineage have staged, but for what is given; nothing visible
            changes, and nothing of other lineages and jobs.
 
     Checked by: `thalweg.testing.check_transactional`.

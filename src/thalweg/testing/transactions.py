@@ -60,7 +60,7 @@ class _Stage:
         self.look("G1", "stage")
         return [_plain(part) for part in parts]
 
-    def commit(self, number: int, parts: Sequence[Any], shown: pl.DataFrame | None, line: str = "C1") -> None:
+    def commit(self, number: int, parts: Sequence[Any], shown: pl.DataFrame | None, line: str = "X1") -> None:
         """Commit, after which these rows are seen, too."""
         what = f"commit of epoch {number}"
         with must_work(line, what):
@@ -116,13 +116,13 @@ def _epochs(stage: _Stage) -> None:
     again = stage.open(replace(_EPOCH, fence=2))
     parts = stage.staged(again, last)
     later = replace(_EPOCH, lineage=2, number=1, fence=2)
-    with must_work("C1", "commit of epoch 1 of another lineage"):
+    with must_work("X1", "commit of epoch 1 of another lineage"):
         stage.sink.commit(later, parts)
     stage.visible += table_of(last)
-    stage.look("C1", "commit of epoch 1 of another lineage")
-    with must_work("C1", "commit of epoch 3 of the first lineage"):
+    stage.look("X1", "commit of epoch 1 of another lineage")
+    with must_work("X1", "commit of epoch 3 of the first lineage"):
         stage.sink.commit(replace(_EPOCH, number=3, fence=3), rest)
-    stage.look("C1", "commit of epoch 3 of the first lineage, which was committed before")
+    stage.look("X1", "commit of epoch 3 of the first lineage, which was committed before")
 
 
 def _overtaken(stage: _Stage) -> None:
@@ -133,8 +133,8 @@ def _overtaken(stage: _Stage) -> None:
         stage.sink.commit(replace(_EPOCH, number=2, fence=1), old)
     except CheckpointError:
         refused = True
-    check(refused, "C3", "commit of run 1 after one of run 2", expected="a CheckpointError")
-    stage.look("C3", "commit of run 1 after one of run 2")
+    check(refused, "X3", "commit of run 1 after one of run 2", expected="a CheckpointError")
+    stage.look("X3", "commit of run 1 after one of run 2")
 
 
 def _gone(stage: _Stage) -> None:
@@ -145,21 +145,21 @@ def _gone(stage: _Stage) -> None:
     other = replace(_EPOCH, job="another job")
     foreign = stage.staged(stage.open(other), stage.rows.slice(3, 1))
     now = replace(_EPOCH, fence=2)
-    with must_work("C4", "discard"):
+    with must_work("X4", "discard"):
         stage.sink.discard(now, held)
-    stage.look("C4", "discard")
-    stage.commit(1, held, kept, "C4")
-    with must_work("C4", "commit of another job"):
+    stage.look("X4", "discard")
+    stage.commit(1, held, kept, "X4")
+    with must_work("X4", "commit of another job"):
         stage.sink.commit(replace(other, number=1), foreign)
     stage.visible += table_of(stage.rows.slice(3, 1))
-    stage.look("C4", "commit of another job")
+    stage.look("X4", "commit of another job")
 
 
 def _broken_off(stage: _Stage, point: str) -> None:
     parts = stage.staged(stage.open(), stage.rows)
     with armed(f"{point}:raise:1"), contextlib.suppress(ThalwegError, OSError):
         stage.sink.commit(replace(_EPOCH, number=1), parts)
-    stage.commit(1, parts, stage.rows, "C2")
+    stage.commit(1, parts, stage.rows, "X2")
 
 
 def _plain(part: Any) -> Any:

@@ -115,7 +115,7 @@ def test_two_levels_and_names_that_nobody_declared(tmp_path: Path) -> None:
 
 def test_a_partition_is_complete_when_event_time_has_passed_it(tmp_path: Path) -> None:
     commit = Commit("partition-time", MINUTE, pattern="1970-01-01 $m:00")
-    writer = sink(tmp_path, marking=commit).open(SCHEMA, 0)
+    writer = sink(tmp_path, commit=commit).open(SCHEMA, 0)
     writer.write(Batch(ROWS.filter(pl.col("m") != "")))
     assert tree(tmp_path) == {}
     writer.cut(1)
@@ -142,7 +142,7 @@ def test_late_rows_are_a_further_file_of_a_partition_that_is_complete(tmp_path: 
 def test_a_partition_is_complete_when_the_clock_has_passed_its_first_row(tmp_path: Path) -> None:
     now = [100.0]
     commit = Commit("process-time", 10_000_000, "_DONE")
-    writer = sink(tmp_path, marking=commit, clock=lambda: now[0]).open(SCHEMA, 0)
+    writer = sink(tmp_path, commit=commit, clock=lambda: now[0]).open(SCHEMA, 0)
     writer.write(Batch(ROWS[:1]))
     now[0] = 105.0
     writer.write(Batch(ROWS[1:2]))
@@ -154,7 +154,7 @@ def test_a_partition_is_complete_when_the_clock_has_passed_its_first_row(tmp_pat
 
 def test_of_endless_input_partitions_appear_at_cuts_before_they_are_complete(tmp_path: Path) -> None:
     commit = Commit("partition-time", MINUTE, pattern="1970-01-01 $m:00")
-    writer = sink(tmp_path, marking=commit, is_bounded=False).open(SCHEMA, 0)
+    writer = sink(tmp_path, commit=commit, is_bounded=False).open(SCHEMA, 0)
     writer.write(Batch(ROWS[:1]))
     writer.cut(1)
     assert tree(tmp_path) == {"m=0%3A0": ["part-0-0"]}
