@@ -11,7 +11,7 @@ PEERS ?=
 SHELL := /bin/sh
 .SUFFIXES:
 .DEFAULT_GOAL := help
-.PHONY: help demo test sql-all nexmark-all fuzz-sql check bench peers setup clean
+.PHONY: help demo test sql-all nexmark-all fuzz-sql chaos-long check bench peers setup clean
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -30,6 +30,9 @@ nexmark-all: $(READY)  ## run every Nexmark query in every way; goes on where it
 
 fuzz-sql: $(READY)  ## check 20 000 random plans in both modes and with DuckDB; goes on where it stopped
 	@$(BIN)/python -m tests.suites.fuzz_sql
+
+chaos-long: $(READY)  ## kill jobs a thousand times and look for lost rows; goes on where it stopped
+	@$(BIN)/python -m tests.suites.chaos_long
 
 check: $(READY)  ## format, lint, types, layers, tidiness; changes nothing
 	@$(BIN)/ruff format --check .

@@ -67,13 +67,16 @@ if TYPE_CHECKING:
         UserError,
     )
     from thalweg.protocols.lookup import LookupOptions
+    from thalweg.session.archive import Checkpoint, Checkpoints
     from thalweg.session.session import Session
 
 __version__ = "0.1.0.dev0"
 
 __all__ = [
     "WINDOW",
+    "Checkpoint",
     "CheckpointError",
+    "Checkpoints",
     "ConfigError",
     "DataError",
     "Dataset",
@@ -131,6 +134,8 @@ __all__ = [
 
 
 _HOMES = {
+    "Checkpoint": "thalweg.session.archive",
+    "Checkpoints": "thalweg.session.archive",
     "LookupOptions": "thalweg.protocols.lookup",
     "MemoryTable": "thalweg.connectors.memory_table",
     "Schema": "thalweg.base.schema",

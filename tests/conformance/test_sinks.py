@@ -85,7 +85,7 @@ def test_partitions(
     def make(**how: Any) -> PartitionedSink:
         made.append(tmp_path / str(len(made)))
         files = FileSink(str(made[-1]), form, is_bounded, part_rows)
-        return PartitionedSink(files, by=by, commit=commit, **how)
+        return PartitionedSink(files, by=by, marking=commit, **how)
 
     def read_back(sink: Sink) -> pl.DataFrame:
         assert isinstance(sink, PartitionedSink)

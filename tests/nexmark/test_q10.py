@@ -71,7 +71,7 @@ def test_minutes_are_complete_while_the_stream_runs(parallelism: int, tmp_path: 
     frame = pl.DataFrame({"n": range(40), "at": times, "m": times.dt.strftime("%Y-%m-%d %H:%M")})
     rows = build.assign_watermark(Scan(frame_source([frame[::2], frame[1::2]])), "at", Column("at"))
     commit = Commit("partition-time", 60_000_000, pattern="$m:00")
-    sink = PartitionedSink(FileSink(str(tmp_path)), ("m",), commit=commit)
+    sink = PartitionedSink(FileSink(str(tmp_path)), ("m",), marking=commit)
     plans = optimize([Write(rows, sink)], RULES)[0]
     run = Run(plan_job(plans, name="q10", parallelism=parallelism), RunOptions(rows_max=2, cut_batches=2))
     marked = list[int]()

@@ -8,6 +8,7 @@ Not here: what the tables must be (reference.py), plans (plans.py).
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -21,6 +22,7 @@ from tests.property.plans import Case
 from tests.property.recording import Log, RecordingSink, Table
 from tests.property.worlds import PacedSource
 from tests.restless import restless
+from thalweg.checkpoint.encoding import decoded, encoded
 from thalweg.checkpoint.snapshot import JobSnapshot
 from thalweg.job.job import Job
 from thalweg.optimizer.optimize import Rule, optimize
@@ -134,6 +136,13 @@ def judged_batch(case: Case, way: Way) -> list[Table]:
     return [s.log.table() for s in sinks]
 
 
+def through_bytes(snapshot: JobSnapshot) -> JobSnapshot:
+    """The snapshot as another process reads it from its files."""
+    keyed = {key: decoded(*encoded(key, frame), "a test") for key, frame in snapshot.keyed.items()}
+    splits = {place: json.loads(json.dumps(data)) for place, data in snapshot.splits.items()}
+    return JobSnapshot(snapshot.number, keyed, splits)
+
+
 def stream(
     case: Case,
     way: Way,
@@ -169,7 +178,7 @@ def stream(
         edge_rows_max=way.edge_rows_max,
     )
     try:
-        run = Run(job, options, snapshot)
+        run = Run(job, options, None if snapshot is None else through_bytes(snapshot))
         with held_back(way.delays):
             _drive(run, way, lambda: stop_after is not None and len(taken) >= stop_after)
     except Exception as error:

@@ -43,6 +43,10 @@ class SessionLike(Protocol):
         """Queue a directory of files as a sink of the next run."""
         ...
 
+    def write_sqlite(self, plan: Plan, path: str, table: str, /) -> None:
+        """Queue a table of a database as a sink of the next run."""
+        ...
+
     def write_sink(self, plan: Plan, sink: Sink, changelog: str | None, /) -> None:
         """Queue any sink for the next run."""
         ...

@@ -238,6 +238,19 @@ class Results:
         with located(caller()):
             self.session.write(self.plan, os.fspath(path), format, changelog, **options)
 
+    def write_sqlite(self, path: str | os.PathLike[str], table: str) -> None:
+        """Queue a table of an SQLite database, made if it is not there.
+
+        A result that changes needs a key, by which rows are found again: that of a grouping, or of what is
+        numbered or deduplicated. It is the table's primary key.
+
+        Args:
+            path: the database file.
+            table: the name of the table.
+        """
+        with located(caller()):
+            self.session.write_sqlite(self.plan, os.fspath(path), table)
+
     def write_sink(self, sink: Sink, *, changelog: Changelog | None = None) -> None:
         """Queue any sink that keeps the contract of `thalweg.protocols.sink`."""
         with located(caller()):

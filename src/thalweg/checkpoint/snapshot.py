@@ -4,7 +4,7 @@ A snapshot is what every task reported when barrier n had passed it. It knows no
 parallelism: keyed rows carry their keys, splits their ids, so that it can be laid over any number
 of tasks.
 
-Not here: how tasks give their state (runtime/), where it is kept (store.py).
+Not here: how tasks give their state (runtime/), where it is kept (history.py).
 """
 
 from __future__ import annotations
@@ -24,12 +24,14 @@ class TaskSnapshot:
         stage, index: which task.
         keyed: rows by (operator id, state name).
         splits: for a source task, plain JSON data by split id (position, clock, ended).
+        staged: for a sink task, by sink: what it has made durable, to be committed with the checkpoint.
     """
 
     stage: str
     index: int
     keyed: Mapping[tuple[str, str], pl.DataFrame] = field(default_factory=dict)
     splits: Mapping[str, Any] = field(default_factory=dict)
+    staged: Mapping[str, list[Any]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -39,11 +41,13 @@ class JobSnapshot:
     Attributes:
         keyed: all rows by (stage id, operator id, state name).
         splits: progress by (stage id, split id).
+        staged: by sink, what is to be committed with the snapshot, as plain JSON.
     """
 
     number: int
     keyed: Mapping[tuple[str, str, str], pl.DataFrame]
     splits: Mapping[tuple[str, str], Any]
+    staged: Mapping[str, list[Any]] = field(default_factory=dict)
 
     @property
     def rows(self) -> int:
@@ -54,10 +58,13 @@ class JobSnapshot:
 def gather(number: int, tasks: Iterable[TaskSnapshot]) -> JobSnapshot:
     """The job's snapshot from the snapshots of its tasks."""
     keyed: dict[tuple[str, str, str], list[pl.DataFrame]] = {}
+    staged: dict[str, list[Any]] = {}
     splits: dict[tuple[str, str], Any] = {}
     for task in sorted(tasks, key=lambda t: (t.stage, t.index)):
         for (operator, state), frame in task.keyed.items():
             keyed.setdefault((task.stage, operator, state), []).append(frame)
         splits.update({(task.stage, split): data for split, data in task.splits.items()})
+        for sink, parts in task.staged.items():
+            staged.setdefault(sink, []).extend(parts)
     whole = {key: pl.concat(frames) for key, frames in keyed.items()}
-    return JobSnapshot(number, whole, splits)
+    return JobSnapshot(number, whole, splits, staged)

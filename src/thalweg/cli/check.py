@@ -63,7 +63,7 @@ def told(look: Look) -> Iterator[str]:
     for scan in scans.values():
         yield _source_line(scan)
     for write in writes:
-        yield from _sink_lines(write)
+        yield from _sink_lines(write, has_checkpoints=look.how.checkpoints is not None)
 
 
 def _source_line(scan: Scan) -> str:
@@ -72,21 +72,15 @@ def _source_line(scan: Scan) -> str:
     return f"  source {source.describe()}: {ends}, replay {_REPLAY[source.replay]}"
 
 
-def _sink_lines(write: Write) -> Iterator[str]:
+def _sink_lines(write: Write, *, has_checkpoints: bool) -> Iterator[str]:
+    from thalweg.physical.guarantee import promised
     from thalweg.plan.properties import properties
 
     kind = "updating" if properties(write.input).is_updating else "append-only"
     name = f'"{write.name}" ' if write.name else ""
-    yield f"  sink {name}{write.sink.describe()}: {kind} rows, {_guarantee(write)}"
+    promise = promised(write, has_checkpoints=has_checkpoints)
+    yield f"  sink {name}{write.sink.describe()}: {kind} rows, {promise}"
     yield f"    {write.input.schema}"
-
-
-def _guarantee(write: Write) -> str:
-    """The weakest of sources and sink."""
-    replays = {s.source.replay for s in _scans(write)}
-    if "none" in replays:
-        return "at most once: a source cannot be read again"
-    return write.sink.delivery.replace("_", " ")
 
 
 def _scans(plan: Plan) -> list[Scan]:

@@ -26,6 +26,7 @@ def execution_options(function: _F) -> _F:
             ),
             click.option("--runtime", type=click.Choice(["threads", "inline"]), help="inline: one thread"),
             click.option("--name", help="the name of the job"),
+            click.option("--checkpoint-dir", help="where checkpoints are kept, to go on from"),
             click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="any option"),
         )
     ):
@@ -40,6 +41,7 @@ def raise_flags(
     runtime: str | None = None,
     lateness: str | None = None,
     name: str | None = None,
+    checkpoint_dir: str | None = None,
     settings: Iterable[str] = (),
 ) -> None:
     """Lay the options over whatever the program sets."""
@@ -51,6 +53,7 @@ def raise_flags(
         "execution.runtime": runtime,
         "execution.lateness": lateness,
         "pipeline.name": name,
+        "execution.checkpointing.dir": checkpoint_dir,
     }
     found = {key: value for key, value in flags.items() if value is not None}
     for text in settings:

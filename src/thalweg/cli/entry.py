@@ -25,6 +25,7 @@ COMMANDS = {
     "jobs": "list the jobs that run on this machine",
     "why": "say what a running job waits for",
     "stop": "stop a running job",
+    "checkpoint": "look at checkpoints of jobs",
     "doctor": "look at the installation",
     "demo": "see it work, in about a minute",
     "bench": "measure, and compare with what the machine can do",

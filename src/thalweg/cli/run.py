@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +25,18 @@ _KINDS = (".py", ".sql")
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 @execution_options
 @click.option("--drain", is_flag=True, help="when stopped: close open windows, as if the input had ended")
+@click.option("--from-checkpoint", metavar="PATH|NUMBER", help="go on from this checkpoint, in a new lineage")
+@click.option("--fresh", is_flag=True, help="start without state, in a new lineage; deletes nothing")
 @click.option("--no-progress", is_flag=True, help="say nothing while a stream runs")
-def command(file: str, arguments: tuple[str, ...], drain: bool, no_progress: bool, **how: Any) -> int:
+def command(
+    file: str,
+    arguments: tuple[str, ...],
+    drain: bool,
+    no_progress: bool,
+    from_checkpoint: str | None,
+    fresh: bool,
+    **how: Any,
+) -> int:
     """Run a program or a SQL file as a job.
 
     Example: thalweg run job.py --parallelism 4
@@ -35,21 +46,25 @@ def command(file: str, arguments: tuple[str, ...], drain: bool, no_progress: boo
     """
     if not file.endswith(_KINDS):
         raise click.UsageError(f'"{file}" is neither a Python program (.py) nor SQL (.sql)')
+    if fresh and from_checkpoint is not None:
+        raise click.UsageError("--fresh and --from-checkpoint exclude each other")
     raise_flags(**how)
     interrupts = Interrupts(drain=drain)
-    with watched(interrupts, no_progress=no_progress, name=Path(file).stem):
+    start = "fresh" if fresh else from_checkpoint
+    with watched(interrupts, no_progress=no_progress, name=Path(file).stem, start=start):
         code = run_file(file, arguments)
     return INTERRUPTED if interrupts.came else code
 
 
 @contextmanager
 def watched(
-    interrupts: Interrupts, *, no_progress: bool, name: str, has_names: bool = True
+    interrupts: Interrupts, *, no_progress: bool, name: str, has_names: bool = True, start: str | None = None
 ) -> Iterator[None]:
     """Signals stop the jobs in here, and progress is shown, with the names of the jobs or without."""
     HOOKS.job_name = name
     HOOKS.watchers.append(interrupts.watch)
     HOOKS.handles_signals = True
+    HOOKS.start, HOOKS.say = start, partial(click.echo, err=True)
     progress = Progress(has_names=has_names)
     if not no_progress:
         HOOKS.watchers.append(progress.watch)

@@ -18,11 +18,12 @@ from thalweg.connectors.nexmark_connector import NEXMARK
 from thalweg.connectors.options import Given, Values, read_options
 from thalweg.connectors.sink_connectors import BLACKHOLE, CHECKSUM, PRINT
 from thalweg.connectors.socket_source import SOCKET
+from thalweg.connectors.sqlite import SQLITE
 from thalweg.errors import ConfigError, Span, did_you_mean
 from thalweg.protocols.sink import Sink
 from thalweg.protocols.source import Source
 
-CONNECTORS: tuple[Connector, ...] = (FILESYSTEM, PRINT, BLACKHOLE, CHECKSUM, DATAGEN, SOCKET, NEXMARK)
+CONNECTORS: tuple[Connector, ...] = (FILESYSTEM, SQLITE, PRINT, BLACKHOLE, CHECKSUM, DATAGEN, SOCKET, NEXMARK)
 _BY_NAME = {c.name: c for c in CONNECTORS}
 _NAME = "connector"
 

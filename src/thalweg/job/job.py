@@ -133,25 +133,31 @@ def _is_single(job: Job, stage: Stage) -> bool:
     return gathered or (stage.write is not None and not stage.write.sink.is_parallel)
 
 
-def describe(job: Job) -> str:
-    """The job as text: stages in order, each with its inputs and operators."""
-    return "\n".join(line for stage in job.stages for line in _stage_lines(job, stage))
+def describe(job: Job, *, has_checkpoints: bool = False) -> str:
+    """The job as text: stages in order, each with its inputs and operators.
+
+    Args:
+        job: the job.
+        has_checkpoints: whether checkpoints are taken, without which no sink is better than at least once.
+    """
+    lines = (_stage_lines(job, stage, has_checkpoints=has_checkpoints) for stage in job.stages)
+    return "\n".join(line for part in lines for line in part)
 
 
-def _stage_lines(job: Job, stage: Stage) -> Iterable[str]:
+def _stage_lines(job: Job, stage: Stage, *, has_checkpoints: bool) -> Iterable[str]:
     yield f"stage {stage.id}  parallelism {stage.parallelism}"
     for edge in job.inputs_of(stage.id):
         output = "" if edge.output == MAIN else f".{edge.output}"
         waits = ", spilling until the other input has ended" if _waits(stage, edge) else ""
         yield f"  from {edge.source}{output} by {edge.describe()}{waits}"
-    yield from (f"  {line}" for line in stage_contents(stage))
+    yield from (f"  {line}" for line in stage_contents(stage, has_checkpoints=has_checkpoints))
 
 
 def _waits(stage: Stage, edge: Edge) -> bool:
     return stage.first_port is not None and edge.port != stage.first_port
 
 
-def stage_contents(stage: Stage) -> Iterable[str]:
+def stage_contents(stage: Stage, *, has_checkpoints: bool = False) -> Iterable[str]:
     """What a stage does, one line for each thing, in order."""
     if stage.scan is not None:
         fields = stage.scan.fields
@@ -166,7 +172,9 @@ def stage_contents(stage: Stage) -> Iterable[str]:
     for operator in stage.operators:
         yield described(operator)
     if stage.write is not None:
-        yield f"write {stage.write.sink.describe()}  ({stage.write.sink.delivery})"
+        sink = stage.write.sink
+        is_less = sink.delivery == "transactional" and not has_checkpoints
+        yield f"write {sink.describe()}  ({'at_least_once' if is_less else sink.delivery})"
 
 
 def described(operator: OperatorSpec) -> str:

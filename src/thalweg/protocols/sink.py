@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Literal, Protocol, runtime_checkable
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol, runtime_checkable
 
 from thalweg.base.schema import Schema
 from thalweg.columnar.batch import Batch
@@ -52,6 +55,91 @@ class TimedWriter(Protocol):
 
     def on_watermark(self, time: int) -> None:
         """No row that is not late will have a time before `time` (microseconds); publishes nothing."""
+        ...
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """What is committed at once: all that a sink was handed between two checkpoints.
+
+    Attributes:
+        job: what the job is called by nobody else: another job of the same name has another identity.
+        sink: which sink of the job.
+        lineage, number: the checkpoint that the epoch ends with.
+        fence: the number of the run.
+    """
+
+    job: str
+    sink: str
+    lineage: int
+    number: int
+    fence: int
+
+    @property
+    def tag(self) -> str:
+        """What names of this run carry: no other run of any job has it."""
+        return f"{self.job_tag}-{self.lineage}-{self.fence}"
+
+    @property
+    def job_tag(self) -> str:
+        """What names of all runs of the job carry."""
+        return hashlib.sha256(f"{self.job}/{self.sink}".encode()).hexdigest()[:8]
+
+
+@runtime_checkable
+class StagingWriter(Writer, Protocol):
+    """A writer of which nothing is visible before a checkpoint is complete.
+
+    What is staged is plain JSON, or frames: these become data files of the checkpoint.
+
+    Contract:
+        G1 `cut` and `end` show nothing; `stage` gives what was written since it was last called, which is
+           durable then and invisible.
+        G2 what `stage` gives is plain JSON or frames, from which any process can commit it.
+        G3 `close` leaves what was staged where it is.
+
+    Checked by: `thalweg.testing.check_transactional`.
+    """
+
+    def stage(self) -> list[Any]:
+        """Make the rows written so far durable; what `commit` is to be given."""
+        ...
+
+
+@runtime_checkable
+class TransactionalSink(Protocol):
+    """A sink whose output becomes visible together with a checkpoint, once, whatever crashes.
+
+    Contract:
+        X1 `commit` shows all that was staged, and records the epoch; another commit of the same epoch, or of
+           an earlier one of the same lineage, changes nothing, whatever other lineages have committed.
+        X2 after a commit that broke off, another one completes it.
+        X3 a commit whose fence is lower than that of a commit before it is refused with a CheckpointError.
+        X4 `discard` forgets what runs of the lineage have staged, but for what is given; nothing visible
+           changes, and nothing of other lineages and jobs.
+
+    Checked by: `thalweg.testing.check_transactional`.
+    """
+
+    def open_staging(
+        self, schema: Schema, task: int, epoch: Epoch, restored: Sequence[Any] = ()
+    ) -> StagingWriter:
+        """A writer for one task of a run.
+
+        Args:
+            schema: the columns.
+            task: which task.
+            epoch: the checkpoint that the run goes on from.
+            restored: what all tasks had staged for that checkpoint, which has been committed since.
+        """
+        ...
+
+    def commit(self, epoch: Epoch, staged: Sequence[Any]) -> None:
+        """Show what the tasks of an epoch have staged."""
+        ...
+
+    def discard(self, epoch: Epoch, kept: Sequence[Any]) -> None:
+        """Forget what was staged by runs that have gone."""
         ...
 
 

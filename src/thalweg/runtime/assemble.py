@@ -8,17 +8,18 @@ Not here: driving the tasks (inline.py, threads.py).
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
 from thalweg.checkpoint.snapshot import JobSnapshot, TaskSnapshot
-from thalweg.job.job import Edge, Job, ScanSpec, Stage
+from thalweg.job.job import Edge, Job, ScanSpec, Stage, WriteSpec
 from thalweg.progress.owner import WatermarkOwner
 from thalweg.protocols.messages import Barrier
 from thalweg.protocols.operator import OperatorSpec
+from thalweg.protocols.sink import Writer
 from thalweg.protocols.source import Split, discovery_interval
 from thalweg.protocols.state import ColumnsSpec, MultimapSpec, RowsSpec, StateSpec
 from thalweg.runtime.chain import Chain
@@ -29,6 +30,7 @@ from thalweg.runtime.outputs import OutputEdge, owner_of
 from thalweg.runtime.owner import SharedOwner
 from thalweg.runtime.source_task import SourceTask
 from thalweg.runtime.task import Input, Task, TaskParts
+from thalweg.runtime.writers import opened
 
 if TYPE_CHECKING:
     from thalweg.runtime.spill import SpillingChannel
@@ -60,14 +62,17 @@ class Assembled:
         """The tasks that read."""
         return [t for t in self.tasks if isinstance(t, SourceTask)]
 
-    def snapshot(self, task: Task) -> TaskSnapshot:
-        """What a task holds now; only between its calls."""
-        states = self.states[task.name]
+    def snapshot(self, task: Task, *, has_ended: bool = False) -> TaskSnapshot:
+        """What a task holds now; only between its calls. No state of a job that has ended."""
+        states = {} if has_ended else self.states[task.name]
         # what every task has is taken from one
         keyed = {k: s.dump() for k, s in states.items() if not task.index or k not in self._everywhere}
-        if isinstance(task, SourceTask):
-            return TaskSnapshot(task.stage, task.index, keyed, task.progress())
-        return TaskSnapshot(task.stage, task.index, keyed)
+        splits = task.progress() if isinstance(task, SourceTask) else {}
+        write = self.job.by_id[task.stage].write
+        staged = task.take_staged()
+        return TaskSnapshot(
+            task.stage, task.index, keyed, splits, {} if write is None or not staged else {write.id: staged}
+        )
 
 
 @dataclass
@@ -129,7 +134,7 @@ class _Assembler:
             context = _Context(own, self.options.rows_max, max(1, inputs), self._split_name, lookups)
             operators.append((spec.id, spec.build(context)))
         self.result.states[name] = states
-        writer = None if stage.write is None else stage.write.sink.open(stage.write.schema, index)
+        writer = None if stage.write is None else self._writer(stage.write, index)
         sink = "" if stage.write is None else stage.write.sink.describe()
         parts = TaskParts(
             stage.id, index, Chain(operators), writer=writer, sink=sink, rows_max=self.options.rows_max
@@ -139,6 +144,13 @@ class _Assembler:
         return SourceTask(
             parts, self.on_barrier, scan=stage.scan, owner=owner, clocks=(self.clock, self.options.wall)
         )
+
+    def _writer(self, write: WriteSpec, index: int) -> Writer:
+        epoch = self.options.epoch
+        if epoch is None:
+            return write.sink.open(write.schema, index)
+        restored = () if self.restored is None else self.restored.staged.get(write.id, ())
+        return opened(write.sink, write.schema, index, replace(epoch, sink=write.id), restored)
 
     def _lookups(self, spec: OperatorSpec) -> Mapping[str, Any]:
         if not hasattr(spec, "lookups"):

@@ -90,6 +90,11 @@ class Coordinator:
         return done
 
     @property
+    def next_number(self) -> int:
+        """The number of the next cut."""
+        return self._next
+
+    @property
     def is_busy(self) -> bool:
         """Whether a cut is under way or wished for."""
         return self._under_way is not None or bool(self._wanted)

@@ -16,8 +16,12 @@ from thalweg.runtime.run import Run
 _IDLE = 0.05
 
 
-def run_inline(run: Run, *, until: Callable[[], bool] | None = None) -> None:
+def run_inline(
+    run: Run, *, until: Callable[[], bool] | None = None, at_end: Callable[[], None] | None = None
+) -> None:
     """Step all tasks until the job has ended, was stopped, or `until()` is true.
+
+    `at_end` is called when the job has ended or was stopped, before the run is taken apart.
 
     Errors of a step close everything and are raised as they are.
     """
@@ -32,6 +36,8 @@ def run_inline(run: Run, *, until: Callable[[], bool] | None = None) -> None:
                 woken.wait(every.wait(_IDLE))
             if until is not None and until():
                 return
+        if at_end is not None:
+            at_end()
     finally:
         run.close()
 

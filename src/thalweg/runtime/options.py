@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from thalweg.checkpoint.snapshot import JobSnapshot
+from thalweg.protocols.sink import Epoch
 
 
 def wall_clock() -> int:
@@ -25,6 +26,7 @@ class RunOptions:
         cut_interval: seconds between cuts under backlog; when the input is drained, a cut follows at once.
         cut_batches: a cut after so many source batches instead (for tests; deterministic).
         checkpoint_batches: a checkpoint after so many source batches.
+        epoch: the first epoch of the run, if sinks stage their output for checkpoints that commit it.
         on_checkpoint: called with each complete checkpoint.
         idle_timeout: seconds after which a split without rows no longer holds event time back.
         drift_max: seconds of event time that a split may be ahead of the slowest.
@@ -39,6 +41,7 @@ class RunOptions:
     cut_interval: float = 0.25
     cut_batches: int | None = None
     checkpoint_batches: int | None = None
+    epoch: Epoch | None = None
     on_checkpoint: Callable[[JobSnapshot], None] | None = None
     idle_timeout: float | None = None
     drift_max: float | None = None

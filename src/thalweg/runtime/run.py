@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 
+from thalweg.checkpoint.failpoints import failpoint
 from thalweg.checkpoint.snapshot import JobSnapshot, TaskSnapshot, gather
 from thalweg.job.job import Job
 from thalweg.protocols.messages import Barrier
@@ -109,15 +110,20 @@ class Run:
         barrier = self._coordinator.next_barrier(self.clock())
         if barrier is None:
             return
+        if barrier.kind == "checkpoint":
+            failpoint("checkpoint.trigger")
         for task in self.parts.sources:
             if task.state != "finished":
                 task.request(barrier)
                 task.wake()
 
     def _passed(self, task: Task, barrier: Barrier) -> None:
+        # rows are gathered outside of the lock, so that tasks do it side by side
+        taken = self.parts.snapshot(task) if barrier.kind == "checkpoint" else None
+        failpoint("checkpoint.task")
         with self._lock:
-            if barrier.kind == "checkpoint":
-                self._snapshots.setdefault(barrier.number, []).append(self.parts.snapshot(task))
+            if taken is not None:
+                self._snapshots.setdefault(barrier.number, []).append(taken)
             self._complete(self._coordinator.passed(task.name))
 
     def _complete(self, barrier: Barrier | None) -> None:
@@ -162,8 +168,18 @@ class Run:
             task.is_stopping = True
             # the last cut follows every row that was read; when it has passed, all is published
             with self._lock:
-                self._coordinator.wish("cut")
+                self._coordinator.wish("cut" if self.options.epoch is None else "checkpoint")
                 self._send_due()
+
+    def final_snapshot(self) -> JobSnapshot:
+        """What is left to commit when every task has ended; there is no state that anybody needs."""
+        tasks = (self.parts.snapshot(t, has_ended=True) for t in self.tasks)
+        return gather(self._coordinator.next_number, tasks)
+
+    @property
+    def cuts(self) -> int:
+        """The number of the last complete cut."""
+        return self._coordinator.completed
 
     @property
     def is_finished(self) -> bool:

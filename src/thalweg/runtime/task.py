@@ -18,12 +18,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
+from typing import Any
 
 from thalweg.columnar.batch import Batch, join_batches
 from thalweg.progress.merge import IDLE, Idle, Progress, WatermarkMerge
 from thalweg.protocols.messages import Barrier, End, Message, Watermark
 from thalweg.protocols.operator import BAD, MAIN, Output, Side
-from thalweg.protocols.sink import TimedWriter, Writer
+from thalweg.protocols.sink import StagingWriter, TimedWriter, Writer
 from thalweg.runtime.chain import Chain
 from thalweg.runtime.edge import Channel
 from thalweg.runtime.outputs import OutputEdge
@@ -80,6 +81,8 @@ class Task:
         self.stage, self.index = parts.stage, parts.index
         self.chain, self.inputs, self.outputs = parts.chain, parts.inputs, parts.outputs
         self.writer, self._sink = parts.writer, parts.sink
+        self._staging = parts.writer if isinstance(parts.writer, StagingWriter) else None
+        self._staged: list[Any] = []
         self._timed = parts.writer if isinstance(parts.writer, TimedWriter) else None
         self.writes_to: str | None = None
         """The sink that the task is busy with just now: one that does not take rows stops the task there.
@@ -265,6 +268,8 @@ class Task:
         if self.writer is not None:
             self.writes_to = self._sink
             self.writer.cut(barrier.number)
+            if self._staging is not None and barrier.kind == "checkpoint":
+                self._staged += self._staging.stage()
             self.writes_to = None
         self._on_barrier(self, barrier)
         yield barrier
@@ -319,9 +324,16 @@ class Task:
         if self.writer is not None:
             self.writes_to = self._sink
             self.writer.end()
+            if self._staging is not None:
+                self._staged += self._staging.stage()
             self.writes_to = None
         self.state = "finished"
         yield End()
+
+    def take_staged(self) -> list[Any]:
+        """What the sink has staged since it was last asked, for the checkpoint that commits it."""
+        staged, self._staged = self._staged, []
+        return staged
 
     def close(self) -> None:
         """Give back what is held, and part from the run and the channels, which hold the task."""

@@ -177,8 +177,16 @@ class _Leader(_Worker):
                 worker.held.release()
 
 
-def run_threads(run: Run, *, until: Callable[[], bool] | None = None, poll: float = 0.1) -> None:
+def run_threads(
+    run: Run,
+    *,
+    until: Callable[[], bool] | None = None,
+    at_end: Callable[[], None] | None = None,
+    poll: float = 0.1,
+) -> None:
     """Run until the job has ended, was stopped, or `until()` is true (looked at every `poll` seconds).
+
+    `at_end` is called when the job has ended or was stopped, before the run is taken apart.
 
     Raises:
         The error of the failing task; several at once arrive as an `ExceptionGroup`.
@@ -189,7 +197,7 @@ def run_threads(run: Run, *, until: Callable[[], bool] | None = None, poll: floa
     before = sys.getswitchinterval()
     sys.setswitchinterval(min(before, _SWITCH_INTERVAL))
     with _frozen():
-        _run(crew, until, poll, before)
+        _run(crew, until, at_end, poll, before)
     errors = [w.error for w in crew.workers if w.error is not None]
     # the threads hold their crew, and with it the run
     crew.workers.clear()
@@ -212,15 +220,27 @@ def _frozen() -> Iterator[None]:
             gc.unfreeze()
 
 
-def _run(crew: _Crew, until: Callable[[], bool] | None, poll: float, switch_interval: float) -> None:
+def _run(
+    crew: _Crew,
+    until: Callable[[], bool] | None,
+    at_end: Callable[[], None] | None,
+    poll: float,
+    switch_interval: float,
+) -> None:
+    run = crew.run
     try:
-        for worker in crew.workers:
-            worker.thread.start()
-        _wait(crew, until, poll)
+        try:
+            for worker in crew.workers:
+                worker.thread.start()
+            _wait(crew, until, poll)
+        finally:
+            _end(crew)
+            sys.setswitchinterval(switch_interval)
+        failed = any(w.error is not None for w in crew.workers)
+        if at_end is not None and not failed and (run.is_finished or run.is_quiet):
+            at_end()
     finally:
-        _end(crew)
-        sys.setswitchinterval(switch_interval)
-        crew.run.close()
+        run.close()
 
 
 def _end(crew: _Crew) -> None:

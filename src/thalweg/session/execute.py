@@ -10,7 +10,8 @@ import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field, replace
-from typing import TYPE_CHECKING, Literal
+from functools import partial
+from typing import TYPE_CHECKING, Any, Literal
 
 import polars as pl
 
@@ -31,14 +32,18 @@ from thalweg.physical.results import changelog_step, check_sink
 from thalweg.plan.nodes import GroupBy, Plan, Write
 from thalweg.plan.over import Over
 from thalweg.plan.properties import reads_endless
+from thalweg.protocols.sink import Epoch, StagingWriter
 from thalweg.runtime.options import RunOptions
+from thalweg.runtime.writers import opened
 from thalweg.session.figures import Meters, SourceFigures
 from thalweg.session.hooks import HOOKS
 from thalweg.session.judged import final_writes, judges_rows, without_clock
 from thalweg.session.reading import BoundedReading
 
 if TYPE_CHECKING:
+    from thalweg.checkpoint.writer import Checkpointer
     from thalweg.runtime.run import Run
+    from thalweg.session.checkpoints import CheckpointOptions
     from thalweg.session.hooks import Watcher
 
 Mode = Literal["automatic", "batch", "stream"]
@@ -57,6 +62,7 @@ class Execution:
     rules: Sequence[Rule] = ()
     options: RunOptions = field(default_factory=RunOptions)
     snapshot: JobSnapshot | None = None
+    checkpoints: CheckpointOptions | None = None
     on_start: Callable[[Run], None] | None = None
     watchers: Sequence[Watcher] = ()
 
@@ -105,20 +111,23 @@ def execute(roots: Sequence[Plan], how: Execution) -> Result:
     begun = time.monotonic()
     if mode == "batch" and how.lateness == "as_stream" and judges_rows(plans):
         run = _run_stream(final_writes(plans), replace(how, options=without_clock(how.options)))
-        result = _result_of(run, mode, time.monotonic() - begun)
+        result = _result_of(how.name, run, mode, time.monotonic() - begun)
     elif mode == "batch":
-        bad_count = run_batch(plans, how.options.wall())
+        bad_count = _run_batch_kept(plans, how)
         result = Result(how.name, mode, 0, time.monotonic() - begun, is_complete=True, bad_count=bad_count)
     else:
         run = _run_stream(plans, how)
-        result = _result_of(run, mode, time.monotonic() - begun)
+        result = _result_of(how.name, run, mode, time.monotonic() - begun)
     result = replace(result, sources=meters.figures())
     for tell in HOOKS.listeners:
         tell(result)
     return result
 
 
-def _result_of(run: Run, mode: str, seconds: float) -> Result:
+def _result_of(name: str, run: Run | None, mode: str, seconds: float) -> Result:
+    if run is None:
+        # it had reached its end before
+        return Result(name, mode, 0, seconds, is_complete=True)
     counts = asdict(run.tally)
     return Result(
         run.job.name,
@@ -132,22 +141,42 @@ def _result_of(run: Run, mode: str, seconds: float) -> Result:
     )
 
 
-def _run_stream(plans: Sequence[Plan], how: Execution) -> Run:
+def _run_stream(plans: Sequence[Plan], how: Execution) -> Run | None:
+    """Run a job as a stream; None: its checkpoints say that it had reached its end."""
     # imported here: a batch needs neither operators nor tasks
     from thalweg.physical.planner import plan_job
     from thalweg.runtime.inline import run_inline
     from thalweg.runtime.run import Run
     from thalweg.runtime.threads import run_threads
+    from thalweg.session.checkpoints import kept_job
 
-    run = Run(plan_job(plans, name=how.name, parallelism=how.parallelism), how.options, how.snapshot)
+    job = plan_job(plans, name=how.name, parallelism=how.parallelism)
     with ExitStack() as stack:
+        checkpointer, options, snapshot = None, how.options, how.snapshot
+        if how.checkpoints is not None:
+            begun = stack.enter_context(kept_job(how.checkpoints, job, how.name))
+            checkpointer, snapshot = begun.checkpointer, begun.snapshot
+            if checkpointer is None:
+                return None
+            options = replace(options, epoch=begun.epoch, on_checkpoint=checkpointer.take)
+        run = Run(job, options, snapshot)
         stack.callback(run.close)
         for watch in (*how.watchers, *HOOKS.watchers):
             stack.enter_context(watch(run))
         if how.on_start is not None:
             how.on_start(run)
-        (run_inline if how.options.runtime == "inline" else run_threads)(run)
+        drive = run_inline if how.options.runtime == "inline" else run_threads
+        if checkpointer is None:
+            drive(run)
+        else:
+            checkpointer.start(run.request_checkpoint, lambda: run.cuts)
+            drive(run, until=checkpointer.check, at_end=partial(_finish, run, checkpointer))
     return run
+
+
+def _finish(run: Run, checkpointer: Checkpointer) -> None:
+    """Commit the rest of a job that has ended, or wait for the checkpoint of one that was stopped."""
+    checkpointer.finish(run.final_snapshot() if run.is_finished else None)
 
 
 def explain(roots: Sequence[Plan], how: Execution, details: Collection[str] = ()) -> str:
@@ -162,7 +191,7 @@ def explain(roots: Sequence[Plan], how: Execution, details: Collection[str] = ()
     parts = [explain_steps(roots, steps)]
     if "CHANGELOG_MODE" in details:
         parts.append(f"== changes, as a stream ==\n{explain_changes(plans)}")
-    parts.append(f"== job ==\n{describe(job)}")
+    parts.append(f"== job ==\n{describe(job, has_checkpoints=how.checkpoints is not None)}")
     if "STATE" in details:
         from thalweg.job.state_report import describe_state
 
@@ -193,12 +222,34 @@ def choose_mode(plans: Sequence[Plan], wanted: Mode) -> str:
     return "stream"
 
 
-def run_batch(plans: Sequence[Plan], now: int) -> int:
+def _run_batch_kept(plans: Sequence[Plan], how: Execution) -> int:
+    """A batch that commits all of its results at once, if it has a directory of checkpoints."""
+    now = how.options.wall()
+    if how.checkpoints is None:
+        return run_batch(plans, now)
+    # imported here: few batches are kept
+    from thalweg.session.checkpoints import kept_batch
+
+    writes = [p for p in plans if isinstance(p, Write)]
+    with kept_batch(how.checkpoints, writes, how.name) as begun:
+        if begun.checkpointer is None:
+            return 0
+        staged: dict[str, list[Any]] = {}
+        bad_count = run_batch(plans, now, begun.epoch, staged)
+        begun.checkpointer.finish(JobSnapshot(1, {}, {}, staged))
+        return bad_count
+
+
+def run_batch(
+    plans: Sequence[Plan], now: int, epoch: Epoch | None = None, staged: dict[str, list[Any]] | None = None
+) -> int:
     """All plans as lazy queries; what they share is computed once. Returns how many rows were bad.
 
     Args:
         plans: the sinks.
         now: the processing time of all rows.
+        epoch: the epoch that the results are committed with, where a checkpoint does it.
+        staged: takes what sinks have staged for it.
     """
     writes = [p for p in plans if isinstance(p, Write)]
     for write in writes:
@@ -208,10 +259,11 @@ def run_batch(plans: Sequence[Plan], now: int) -> int:
     queries = [builder.result(w.input) for w in writes]
     try:
         if len(writes) == 1 and writes[0].changelog != "ops":
-            _write_batches(writes[0], queries[0])
+            _write_batches(writes[0], queries[0], epoch, staged)
         else:
-            for write, frame in zip(writes, pl.collect_all(queries, engine="streaming"), strict=True):
-                _write_frames(write, [frame])
+            frames = pl.collect_all(queries, engine="streaming")
+            for number, (write, frame) in enumerate(zip(writes, frames, strict=True), 1):
+                _write_frames(write, [frame], epoch, staged, number)
     except pl.exceptions.InvalidOperationError as error:
         if "conversion from" not in str(error):
             raise
@@ -229,16 +281,25 @@ def run_batch(plans: Sequence[Plan], now: int) -> int:
     return reading.bad_count
 
 
-def _write_batches(write: Write, query: pl.LazyFrame) -> None:
+def _write_batches(
+    write: Write, query: pl.LazyFrame, epoch: Epoch | None, staged: dict[str, list[Any]] | None
+) -> None:
     # rows that only pass keep the order of their files, as everybody expects; it costs about 6 % of q1
-    _write_frames(write, query.collect_batches(engine="streaming", maintain_order=True))
+    _write_frames(write, query.collect_batches(engine="streaming", maintain_order=True), epoch, staged)
 
 
-def _write_frames(write: Write, frames: object) -> None:
+def _write_frames(
+    write: Write,
+    frames: object,
+    epoch: Epoch | None = None,
+    staged: dict[str, list[Any]] | None = None,
+    number: int = 1,
+) -> None:
     schema = write.input.schema
     if write.changelog == "ops":
         schema = changelog_step(write, "ops")[1]
-    writer = write.sink.open(schema, 0)
+    name = f"write{number}"
+    writer = opened(write.sink, schema, 0, None if epoch is None else replace(epoch, sink=name))
     try:
         for frame in frames:  # type: ignore[attr-defined]  # an iterable of frames
             batch = Batch(frame)
@@ -247,6 +308,8 @@ def _write_frames(write: Write, frames: object) -> None:
             if len(batch):
                 writer.write(batch)
         writer.end()
+        if staged is not None and isinstance(writer, StagingWriter):
+            staged[name] = writer.stage()
     finally:
         writer.close()
 

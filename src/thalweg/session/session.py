@@ -7,6 +7,7 @@ Not here: what it reads (inputs.py), how plans run (execute.py).
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Callable, Collection, Sequence
 from contextlib import AbstractContextManager
@@ -23,6 +24,7 @@ from thalweg.errors import ConfigError, PlanError
 from thalweg.expr import functions as _functions
 from thalweg.optimizer.optimize import Rule
 from thalweg.optimizer.standard import RULES
+from thalweg.physical.guarantee import Guarantee, check_guarantee
 from thalweg.physical.results import check_sink, checked_changelog
 from thalweg.plan.nodes import Plan, Write
 from thalweg.plan.properties import properties, reads_endless
@@ -43,6 +45,7 @@ if TYPE_CHECKING:
     from thalweg.api.dataset import Dataset
     from thalweg.api.written_files import WrittenCsv
     from thalweg.runtime.run import Run
+    from thalweg.session.checkpoints import CheckpointOptions
 
 assert _functions is not None, "the built-in functions are registered on import"
 
@@ -54,6 +57,7 @@ _MODES: dict[str, Mode] = {
 }
 _LATENESS: dict[str, Lateness] = {"ignore": "ignore", "as_stream": "as_stream"}
 _UNNAMED = "job"
+_log = logging.getLogger("thalweg")
 
 
 class Session(Inputs):
@@ -63,6 +67,7 @@ class Session(Inputs):
         parallelism: tasks per stage; by default one per core.
         rules: further optimizer rules, applied after the built-in ones.
         options: further options by their names, as in `SET`.
+        checkpoint_dir: where checkpoints of the jobs are kept, so that a job goes on where it was broken off.
 
     Example:
         >>> s = Session()
@@ -75,12 +80,15 @@ class Session(Inputs):
         parallelism: int | None = None,
         rules: Sequence[Rule] = (),
         options: dict[str, str] | None = None,
+        checkpoint_dir: str | os.PathLike[str] | None = None,
     ) -> None:
         self.settings = Settings()
         for name, value in (options or {}).items():
             self.settings.set(name, value)
         if parallelism is not None:
             self.settings.set("parallelism.default", str(parallelism))
+        if checkpoint_dir is not None:
+            self.settings.set("execution.checkpointing.dir", os.fspath(checkpoint_dir))
         self.rules: list[Rule] = [*RULES, *rules]
         self.catalog = SessionCatalog(self.settings)
         self.sinks: list[Write] = []
@@ -169,9 +177,14 @@ class Session(Inputs):
 
     def write_callback(self, plan: Plan, function: Callable[[pl.DataFrame], object], changes: bool) -> None:
         """Queue a function that is called with results at cuts."""
-        keys = sorted(properties(plan).keys, key=len)
-        key = tuple(sorted(keys[0])) if keys else ()
-        self.write_sink(plan, CallbackSink(function, has_ops=changes, key=key))
+        self.write_sink(plan, CallbackSink(function, has_ops=changes, key=_key_of(plan)))
+
+    def write_sqlite(self, plan: Plan, path: str, table: str) -> None:
+        """Queue a table of a database as a sink."""
+        # imported here: few programs write to a database
+        from thalweg.connectors.sqlite import SqliteSink
+
+        self.write_sink(plan, SqliteSink(path, table, _key_of(plan)))
 
     # -- running -------------------------------------------------------------------------------
 
@@ -182,6 +195,8 @@ class Session(Inputs):
         mode: str | None = None,
         lateness: str | None = None,
         options: RunOptions | None = None,
+        start: str = "newest",
+        guarantee: Guarantee = "any",
     ) -> Result:
         """Run all sinks that were added since the last run, as one job, until it ends.
 
@@ -191,6 +206,9 @@ class Session(Inputs):
             lateness: whether a batch accepts every row (`ignore`, the default), or judges which are late
                 `as_stream`; a stream always does.
             options: how the runtime works.
+            start: with a directory of checkpoints: `newest`, `fresh` for a start without state, or the number
+                or the path of a checkpoint.
+            guarantee: `exactly_once` refuses a job of which a crash may lose or repeat rows in some sink.
         """
         if not self.sinks:
             raise PlanError(
@@ -200,11 +218,19 @@ class Session(Inputs):
             )
         name = self._settled("pipeline.name", name)
         how = self._execution(name, self._settled("execution.runtime-mode", mode), options)
-        how = replace(how, lateness=self._lateness(lateness))
+        how = replace(how, lateness=self._lateness(lateness), checkpoints=self._checkpoints(start))
+        has_name = bool(name or self.settings.get("pipeline.name") or HOOKS.job_name)
+        if how.checkpoints is not None and not has_name:
+            raise ConfigError(
+                "a job with checkpoints needs a name, by which they are found again",
+                code="checkpoint-name",
+                hint='run("name"), or the option "pipeline.name"',
+            )
         # what is wrong with the call is said before the sinks are taken, so that another call finds them
         choose_mode(self.sinks, how.mode)
+        check_guarantee(self.sinks, guarantee, has_checkpoints=how.checkpoints is not None)
         sinks, self.sinks = self.sinks, []
-        listening = partial(_listening, has_name=name is not None or how.name != _UNNAMED)
+        listening = partial(_listening, has_name=has_name)
         with interruptible() as watchers:
             return execute(sinks, replace(how, watchers=(*how.watchers, listening, *watchers)))
 
@@ -255,6 +281,24 @@ class Session(Inputs):
             watchers=(self._running.watch,),
         )
 
+    def _checkpoints(self, start: str) -> CheckpointOptions | None:
+        """How jobs are kept, if a directory is given."""
+        get = self.settings.get
+        directory = get("execution.checkpointing.dir")
+        if directory is None:
+            return None
+        # imported here: most jobs keep no checkpoints
+        from thalweg.session.checkpoints import CheckpointOptions
+
+        return CheckpointOptions(
+            directory,
+            interval=get("execution.checkpointing.interval"),
+            retained=get("execution.checkpointing.num-retained"),
+            tolerated=get("execution.checkpointing.tolerable-failed-checkpoints"),
+            start=HOOKS.start or start,
+            say=HOOKS.say or _log.info,
+        )
+
     def _run_options(self) -> RunOptions:
         get = self.settings.get
         return replace(
@@ -299,7 +343,14 @@ class Session(Inputs):
     def explain_plans(self, plans: Sequence[Plan], details: Collection[str] = ()) -> str:
         """Every stage on the way from several plans to one job, and the details that EXPLAIN can name."""
         roots = [p if isinstance(p, Write) else Write(p, MemorySink(is_parallel=False)) for p in plans]
-        return explain(roots, self._execution(None, None, None), details)
+        how = replace(self._execution(None, None, None), checkpoints=self._checkpoints("newest"))
+        return explain(roots, how, details)
+
+
+def _key_of(plan: Plan) -> tuple[str, ...]:
+    """The fewest columns that tell the rows of a result apart, if any do."""
+    keys = sorted(properties(plan).keys, key=lambda k: (len(k), sorted(k)))
+    return tuple(sorted(keys[0])) if keys else ()
 
 
 def _listening(run: Run, *, has_name: bool) -> AbstractContextManager[object]:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from thalweg.base.durations import microseconds
+from thalweg.checkpoint.failpoints import VARIABLE as FAILPOINTS
 from thalweg.errors import ConfigError, Span, did_you_mean, near_misses
 from thalweg.session.hooks import HOOKS
 
@@ -53,6 +54,19 @@ def _positive(text: str) -> int:
     if not text.strip().isdecimal() or int(text) < 1:
         raise ValueError("a whole number from 1 up")
     return int(text)
+
+
+def _count(text: str) -> int:
+    if not text.strip().isdecimal():
+        raise ValueError("a whole number from 0 up")
+    return int(text)
+
+
+def _interval(text: str) -> float:
+    seconds = _seconds(text)
+    if seconds <= 0:
+        raise ValueError("more than no time; without a directory no checkpoint is taken")
+    return seconds
 
 
 def _seconds(text: str) -> float:
@@ -115,6 +129,20 @@ _OPTIONS = (
         "true",
         "whether a join on a stream reads a small input first, and sends it to all tasks",
     ),
+    Option(
+        "execution.checkpointing.dir",
+        str,
+        None,
+        "the directory of checkpoints; without one none are taken",
+    ),
+    Option("execution.checkpointing.interval", _interval, "10 s", "the time between two checkpoints"),
+    Option("execution.checkpointing.num-retained", _positive, "3", "how many checkpoints of a job are kept"),
+    Option(
+        "execution.checkpointing.tolerable-failed-checkpoints",
+        _count,
+        "3",
+        "how many checkpoints in a row may fail before the job does",
+    ),
     Option("execution.drift-max", _seconds, "0", "how far ahead of the slowest a split may be; 0: any"),
 )
 _BY_NAME = {o.name: o for o in _OPTIONS}
@@ -138,6 +166,16 @@ _IGNORED_PREFIXES = (
     *("kubernetes.", "yarn.", "zookeeper.", "queryable-state.", "$internal."),
 )
 """Flink has many options that mean nothing here; those are accepted with a warning."""
+_CHECKPOINTING = "execution.checkpointing."
+_IGNORED = frozenset(
+    _CHECKPOINTING + name
+    for name in (
+        *("mode", "timeout", "min-pause", "max-concurrent-checkpoints", "incremental", "storage"),
+        *("savepoint-dir", "externalized-checkpoint-retention", "unaligned", "unaligned.enabled"),
+        *("aligned-checkpoint-timeout", "checkpoints-after-tasks-finish", "data-inline-threshold"),
+    )
+)
+"""Those of them that would be taken for ours, misspelt."""
 
 
 class Settings:
@@ -176,7 +214,7 @@ class Settings:
         self._layers[layer][name] = _Given(value, where)
 
     def _unknown(self, name: str, where: Span | str | None) -> None:
-        if _is_ignored(name, list(_BY_NAME), _IGNORED_PREFIXES):
+        if name in _IGNORED or _is_ignored(name, list(_BY_NAME), _IGNORED_PREFIXES):
             self.warnings.append(f'the option "{name}" means nothing here and is ignored')
             return
         raise ConfigError(
@@ -232,6 +270,8 @@ class Settings:
         for variable, value in environment.items():
             if not variable.startswith(_PREFIX) or variable == _PREFIX:
                 continue
+            if variable == FAILPOINTS:
+                continue
             name = _BY_VARIABLE.get(variable)
             if name is None:
                 self._unknown_variable(variable)
@@ -240,7 +280,8 @@ class Settings:
 
     def _unknown_variable(self, variable: str) -> None:
         known = list(_BY_VARIABLE)
-        if _is_ignored(variable, known, tuple(map(_variable, _IGNORED_PREFIXES))):
+        is_of_flink = variable in map(_variable, _IGNORED)
+        if is_of_flink or _is_ignored(variable, known, tuple(map(_variable, _IGNORED_PREFIXES))):
             self.warnings.append(f"the environment variable {variable} means nothing here and is ignored")
             return
         raise ConfigError(

@@ -11,12 +11,14 @@ from thalweg.testing.scripts import Rows
 from thalweg.testing.sinks import check_sink
 from thalweg.testing.sources import check_source
 from thalweg.testing.states import check_state
+from thalweg.testing.transactions import check_transactional
 
 __all__ = [
     "check_source",
     "check_format",
     "check_lookup",
     "check_sink",
+    "check_transactional",
     "check_operator",
     "check_state",
     "check_runtime",

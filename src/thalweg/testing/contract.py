@@ -18,7 +18,7 @@ from thalweg.connectors.files.format import Format
 from thalweg.protocols.conditions import FilteringSource
 from thalweg.protocols.lookup import KeyReader, VersionedSource
 from thalweg.protocols.operator import Operator
-from thalweg.protocols.sink import Writer
+from thalweg.protocols.sink import StagingWriter, TransactionalSink, Writer
 from thalweg.protocols.source import LazySource, Reader, Source
 from thalweg.protocols.state import KeyedColumns, RowStore, StoredState
 
@@ -89,6 +89,8 @@ _PROTOCOLS: tuple[type, ...] = (
     KeyReader,
     VersionedSource,
     Writer,
+    StagingWriter,
+    TransactionalSink,
     Operator,
     KeyedColumns,
     RowStore,

@@ -45,6 +45,9 @@ class FakeSession:
     def write(self, plan: Plan, target: str, format: str, changelog: str | None, /, **options: Any) -> None:
         self.written.append((plan, target, format, changelog, *options.items()))
 
+    def write_sqlite(self, plan: Plan, path: str, table: str) -> None:
+        self.written.append((plan, path, "sqlite", table))
+
     def write_sink(self, plan: Plan, sink: Sink, changelog: str | None, /) -> None:
         self.written.append((plan, sink, changelog))
 

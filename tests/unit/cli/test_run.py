@@ -9,8 +9,10 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import polars as pl
 import pytest
 
+from thalweg.checkpoint.hold import held
 from thalweg.session.control.place import directory
 
 Call = Callable[..., tuple[int, str, str]]
@@ -188,3 +190,52 @@ def test_rows_that_were_left_out_are_told(thalweg: Call, mode: str) -> None:
     assert code == 0
     assert err.splitlines()[-1].startswith("job: done, ")
     assert err.endswith("2 bad\n")
+
+
+KEPT = """
+import polars as pl
+import thalweg as tw
+session = tw.Session(parallelism=1)
+rows = session.from_polars(pl.DataFrame({"a": range(10)}))
+rows.filter(tw.col("a") > %d).write_parquet("out")
+session.run(mode="stream")
+"""
+
+
+def rows_written() -> int:
+    return sum(pl.read_parquet(f).height for f in Path("out").glob("*.parquet"))
+
+
+def test_a_job_with_checkpoints_says_what_it_does_with_them(thalweg: Call) -> None:
+    call = "run", written(KEPT % 4), "--checkpoint-dir", "kept", "--no-progress"
+    assert thalweg(*call) == (0, "", "")
+    assert rows_written() == 5
+    code, _, err = thalweg(*call)
+    assert (code, rows_written()) == (0, 5)
+    assert "the job job has reached its end" in err
+    assert thalweg(*call, "--fresh")[0] == 0
+    assert rows_written() == 10
+    code, _, err = thalweg(*call, "--from-checkpoint", "99")
+    assert (code, rows_written()) == (4, 10)
+    assert 'no complete checkpoint "99"' in err
+
+
+def test_a_changed_program_ends_with_4_and_a_job_that_runs_with_5(thalweg: Call) -> None:
+    call = "run", "job.py", "--checkpoint-dir", "kept", "--no-progress"
+    written(KEPT % 4)
+    assert thalweg(*call)[0] == 0
+    written(KEPT % 5)
+    code, _, err = thalweg(*call)
+    assert (code, rows_written()) == (4, 5)
+    assert "checkpoint-other-program" in err
+    assert "--fresh" in err
+    with held("kept/job", "job"):
+        code, _, err = thalweg(*call)
+    assert code == 5
+    assert "is being run by another process" in err
+
+
+def test_a_start_is_said_in_one_way(thalweg: Call) -> None:
+    code, _, err = thalweg("run", written("1"), "--fresh", "--from-checkpoint", "1")
+    assert code == 2
+    assert "exclude each other" in err

@@ -147,7 +147,7 @@ def test_sides_that_are_not_there() -> None:
     assert source.value.code == "connector-one-sided"
     with pytest.raises(ConfigError) as sink:
         registry.create_sink({"connector": "nexmark"}, COLUMNS, is_bounded=True)
-    assert sink.value.choices == ("filesystem", "print", "blackhole", "checksum")
+    assert sink.value.choices == ("filesystem", "sqlite", "print", "blackhole", "checksum")
 
 
 def test_every_connector_has_distinct_options_with_a_meaning() -> None:

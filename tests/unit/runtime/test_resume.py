@@ -1,14 +1,12 @@
-"""A job that is stopped at a checkpoint and resumed from its directory gives what an unbroken run gives."""
+"""A job that is stopped at a checkpoint and resumed from its bytes gives what an unbroken run gives."""
 
 from __future__ import annotations
-
-from pathlib import Path
 
 import numpy as np
 import polars as pl
 import pytest
 
-from thalweg.checkpoint import directory
+from tests.property.harness import through_bytes
 from thalweg.checkpoint.snapshot import JobSnapshot
 from thalweg.columnar.batch import join_batches
 from thalweg.connectors.memory import MemorySink, folded, frame_source
@@ -70,10 +68,8 @@ def unbroken(plan: Plan) -> pl.DataFrame:
 
 @pytest.mark.parametrize("every", [1, 3, 8])
 @pytest.mark.parametrize("name", PLANS)
-def test_stop_at_every_kth_checkpoint_and_resume_at_other_parallelism(
-    name: str, every: int, tmp_path: Path
-) -> None:
-    plan, parts, path = PLANS[name], [], None
+def test_stop_at_every_kth_checkpoint_and_resume_at_other_parallelism(name: str, every: int) -> None:
+    plan, parts, before = PLANS[name], [], None
     for parallelism in (1, 3, 2):
         sink, taken = MemorySink(is_parallel=False), list[JobSnapshot]()
 
@@ -85,13 +81,12 @@ def test_stop_at_every_kth_checkpoint_and_resume_at_other_parallelism(
         options = RunOptions(rows_max=200, checkpoint_batches=every, cut_batches=2, on_checkpoint=note)
         last = parallelism == 2
         options = RunOptions(rows_max=200) if last else options
-        before = None if path is None else directory.load(path)
         run = Run(job(plan, sink, parallelism), options, before)
         run_inline(run, until=lambda taken=taken: bool(taken))  # type: ignore[misc]
         if last:
             parts.append(sink.collected.batch())
         else:
-            path = directory.save(taken[0], tmp_path / str(parallelism))
+            before = through_bytes(taken[0])
     assert folded(join_batches(parts)).sort(pl.all()).equals(unbroken(plan))
 
 

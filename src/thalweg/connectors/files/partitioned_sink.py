@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
@@ -25,9 +25,19 @@ from thalweg.connectors.changes import visible
 from thalweg.connectors.connector import Results
 from thalweg.connectors.files.commit import Commit, marker
 from thalweg.connectors.files.partitions import Partitioning, Texts, partitioning
-from thalweg.connectors.files.sink import PART_ROWS, FileSink, FileWriter, cannot_write, csv_to_write
+from thalweg.connectors.files.paths import local_path
+from thalweg.connectors.files.sink import (
+    PART_ROWS,
+    FileSink,
+    FileWriter,
+    StagingFileWriter,
+    cannot_write,
+    csv_to_write,
+    writing,
+)
+from thalweg.connectors.files.staging import commit_parts, discard_parts, make_directory, mark
 from thalweg.errors import ConfigError, Span
-from thalweg.protocols.sink import Delivery
+from thalweg.protocols.sink import Delivery, Epoch
 
 _OPTIONS = (
     *("partition_by", "default_partition", "success_file", "partition_time", "commit_delay"),
@@ -43,28 +53,28 @@ class PartitionedSink:
         files: how the files of each partition are written, and the directory of all.
         by: the columns that rows are partitioned by, the outer directory first.
         default_name: stands for NULL; None: Hive's name.
-        commit: how complete partitions are marked; None: they are not.
+        marking: how complete partitions are marked; None: they are not.
         clock: gives seconds.
     """
 
     files: FileSink
     by: tuple[str, ...]
     default_name: str | None = None
-    commit: Commit | None = None
+    marking: Commit | None = None
     clock: Callable[[], float] = field(default=time.monotonic, repr=False, compare=False)
     takes_updates: bool = False
-    delivery: Delivery = "at_least_once"
+    delivery: Delivery = "transactional"
     emit: Literal["cut", "now"] = "cut"
 
     @property
     def is_parallel(self) -> bool:
         """Whether several may write: whoever says that a partition is complete must have seen all of it."""
-        return self.commit is None
+        return self.marking is None
 
     @property
     def wants_time(self) -> bool:
         """Whether event time decides what is complete."""
-        return self.commit is not None and self.commit.is_timed
+        return self.marking is not None and self.marking.is_timed
 
     def describe(self) -> str:
         """The path."""
@@ -72,13 +82,43 @@ class PartitionedSink:
 
     def open(self, schema: Schema, task: int) -> PartitionedWriter:
         """A writer of partitions; makes the directory of all."""
+        return PartitionedWriter(self, *self._prepared(schema, task), task)
+
+    def open_staging(
+        self, schema: Schema, task: int, epoch: Epoch, restored: Sequence[Any] = ()
+    ) -> StagingPartitionedWriter:
+        """A writer of partitions that a checkpoint shows and marks; makes the directory of all."""
+        make_directory(local_path(self.files.path))
+        writer = StagingPartitionedWriter(self, *self._prepared(schema, task), task, epoch)
+        writer.restore(restored)
+        return writer
+
+    def commit(self, epoch: Epoch, staged: Sequence[Any]) -> None:
+        """Give parts their names, mark the partitions that are complete, and record the epoch."""
+        parts = [s["part"] for s in staged if "part" in s]
+        marks = [s["mark"] for s in staged if "mark" in s]
+        directory = local_path(self.files.path)
+        with writing(self.files.path):
+            commit_parts(directory, epoch, parts, lambda: self._mark(directory, marks))
+
+    def discard(self, epoch: Epoch, kept: Sequence[Any]) -> None:
+        """Remove hidden parts of runs of the job that have gone."""
+        with writing(self.files.path):
+            discard_parts(local_path(self.files.path), epoch, [s["part"] for s in kept if "part" in s])
+
+    def _mark(self, directory: str, partitions: Sequence[str]) -> None:
+        for partition in partitions:
+            assert self.marking is not None, "partitions are marked if that is said"
+            mark(os.path.join(directory, partition), self.marking.marker)
+
+    def _prepared(self, schema: Schema, task: int) -> tuple[Partitioning, Schema, Schema]:
         layout = partitioning(schema, self.by, self.default_name)
-        if self.commit is not None:
-            self.commit.check(layout.names)
+        if self.marking is not None:
+            self.marking.check(layout.names)
         inner = schema.select(n for n in schema.names if n not in layout.names)
         # looks at the directory and the columns, and makes it
         self.files.open(inner, task)
-        return PartitionedWriter(self, layout, schema, inner, task)
+        return layout, schema, inner
 
 
 def sink_of_files(path: str, form: str, rows: Results, options: dict[str, Any]) -> FileSink | PartitionedSink:
@@ -185,7 +225,7 @@ class PartitionedWriter:
             held = part.writer.rows
             part.writer.cut(number)
             self._rows -= held - part.writer.rows
-            if self._sink.commit is None and not part.writer.rows:
+            if self._sink.marking is None and not part.writer.rows:
                 del self._open[texts]
 
     def end(self) -> None:
@@ -208,16 +248,20 @@ class PartitionedWriter:
         self._rows += part.writer.rows - held
 
     def _begun(self, texts: Texts) -> _Open:
-        sink, commit = self._sink, self._sink.commit
+        sink, commit = self._sink, self._sink.marking
         path = os.path.join(sink.files.path, self._layout.directory(texts))
         moment = None
         if commit is not None and commit.is_timed:
             moment = commit.time(dict(zip(self._layout.names, texts, strict=True)), path)
-        writer = replace(sink.files, path=path).open(self._inner, self._task)
+        writer = self._opened(replace(sink.files, path=path))
         return _Open(writer.directory, writer, sink.clock(), moment)
 
+    def _opened(self, files: FileSink) -> FileWriter:
+        """A writer of the parts of one partition."""
+        return files.open(self._inner, self._task)
+
     def _is_complete(self, part: _Open) -> bool:
-        commit = self._sink.commit
+        commit = self._sink.marking
         if commit is None:
             return False
         if part.time is not None:
@@ -227,9 +271,9 @@ class PartitionedWriter:
     def _finish(self, texts: Texts, part: _Open) -> None:
         self._rows -= part.writer.rows
         part.writer.end()
-        if self._sink.commit is not None:
+        if self._sink.marking is not None:
             try:
-                self._sink.commit.mark(part.directory)
+                self._sink.marking.mark(part.directory)
             except OSError as error:
                 raise cannot_write(part.directory, error) from error
         del self._open[texts]
@@ -238,4 +282,69 @@ class PartitionedWriter:
         """Put the most rows of one partition into a file that waits for the next cut."""
         part = max(self._open.values(), key=lambda p: p.writer.rows)
         self._rows -= part.writer.rows
-        part.writer.stage()
+        part.writer.put_part()
+
+
+class StagingPartitionedWriter(PartitionedWriter):
+    """Hands parts and marks of partitions to the checkpoint that shows them.
+
+    What it stages are plain values: `{"part": path}`, `{"mark": partition}` when the partition is complete,
+    and one `{"open": …}` with the partitions that are not yet, which a later run marks.
+    """
+
+    def __init__(
+        self,
+        sink: PartitionedSink,
+        layout: Partitioning,
+        schema: Schema,
+        inner: Schema,
+        task: int,
+        epoch: Epoch,
+    ) -> None:
+        super().__init__(sink, layout, schema, inner, task)
+        self._epoch = epoch
+        self._made: list[dict[str, Any]] = []
+        self._next = 0
+
+    def restore(self, staged: Sequence[Any]) -> None:
+        """Know the partitions that were not complete when a checkpoint was taken."""
+        for texts in (t for s in staged for t in s.get("open", ())):
+            known = tuple(texts)
+            self._open[known] = self._begun(known)
+
+    def cut(self, number: int) -> None:
+        """Nothing is shown before a checkpoint; what is complete is marked with it."""
+        for texts, part in list(self._open.items()):
+            if self._is_complete(part):
+                self._finish(texts, part)
+
+    def stage(self) -> list[Any]:
+        """The parts and marks since the last call, durable and hidden."""
+        for texts, part in list(self._open.items()):
+            self._rows -= part.writer.rows
+            self._take(texts, part)
+            if self._sink.marking is None:
+                del self._open[texts]
+        made, self._made = self._made, []
+        still = [list(texts) for texts in self._open]
+        return [*made, {"open": still}] if still else made
+
+    def _opened(self, files: FileSink) -> FileWriter:
+        writer = files.open_staging(self._inner, self._task, self._epoch)
+        # a partition that rows come for again must not give its parts the names of those before
+        writer.number = self._next
+        return writer
+
+    def _finish(self, texts: Texts, part: _Open) -> None:
+        self._rows -= part.writer.rows
+        self._take(texts, part)
+        if self._sink.marking is not None:
+            self._made.append({"mark": self._layout.directory(texts)})
+        del self._open[texts]
+
+    def _take(self, texts: Texts, part: _Open) -> None:
+        """What one partition has staged."""
+        assert isinstance(part.writer, StagingFileWriter), "partitions of a checkpoint are staged"
+        inner = self._layout.directory(texts)
+        self._made += ({"part": os.path.join(inner, name)} for name in part.writer.stage())
+        self._next = max(self._next, part.writer.number)

@@ -13,23 +13,33 @@ from __future__ import annotations
 import os
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import IO, Any, Literal
 
 import polars as pl
 
 from thalweg.base.schema import Schema
+from thalweg.checkpoint.failpoints import failpoint
 from thalweg.columnar.batch import Batch
 from thalweg.columnar.outside import handed_out
 from thalweg.connectors.changes import visible
 from thalweg.connectors.files.format import named_format
 from thalweg.connectors.files.paths import local_path
 from thalweg.connectors.files.source import csv_of
+from thalweg.connectors.files.staging import (
+    commit_parts,
+    discard_parts,
+    has_parts,
+    hidden,
+    make_directory,
+    sync_directory,
+)
 from thalweg.connectors.text.csv import CsvOptions
 from thalweg.connectors.text.written import check_null, spelled, write_csv
 from thalweg.errors import ConfigError, ConnectorError
-from thalweg.protocols.sink import Delivery
+from thalweg.protocols.sink import Delivery, Epoch
 
 PART_ROWS = 1_000_000
 """A part is complete when it has this many rows."""
@@ -62,7 +72,7 @@ class FileSink:
     part_seconds: float | None = None
     clock: Callable[[], float] = field(default=time.monotonic, repr=False, compare=False)
     takes_updates: bool = False
-    delivery: Delivery = "at_least_once"
+    delivery: Delivery = "transactional"
     emit: Literal["cut", "now"] = "cut"
     is_parallel: bool = True
 
@@ -72,6 +82,28 @@ class FileSink:
 
     def open(self, schema: Schema, task: int) -> FileWriter:
         """A writer of parts; makes the directory."""
+        return FileWriter(self, *self._prepared(schema), task)
+
+    def open_staging(
+        self, schema: Schema, task: int, epoch: Epoch, restored: Sequence[Any] = ()
+    ) -> StagingFileWriter:
+        """A writer of parts that a checkpoint shows; makes the directory."""
+        del restored
+        make_directory(local_path(self.path))
+        return StagingFileWriter(self, *self._prepared(schema), task, epoch.tag)
+
+    def commit(self, epoch: Epoch, staged: Sequence[Any]) -> None:
+        """Give parts their names, and record the epoch."""
+        with writing(self.path):
+            commit_parts(local_path(self.path), epoch, staged)
+
+    def discard(self, epoch: Epoch, kept: Sequence[Any]) -> None:
+        """Remove hidden parts of runs of the job that have gone."""
+        with writing(self.path):
+            discard_parts(local_path(self.path), epoch, kept)
+
+    def _prepared(self, schema: Schema) -> tuple[str, Schema, str]:
+        """Format, columns and directory of a writer; makes the directory."""
         form = named_format(self.format)
         directory = local_path(self.path)
         if os.path.exists(directory) and not os.path.isdir(directory):
@@ -85,7 +117,7 @@ class FileSink:
             os.makedirs(directory, exist_ok=True)
         except OSError as error:
             raise cannot_write(self.path, error) from error
-        return FileWriter(self, form, schema, os.path.join(directory, ""), task)
+        return form, schema, os.path.join(directory, "")
 
 
 def csv_to_write(form: str, options: dict[str, Any]) -> CsvOptions:
@@ -100,14 +132,20 @@ def csv_to_write(form: str, options: dict[str, Any]) -> CsvOptions:
 
 
 class FileWriter:
-    """Collects rows until a part is full, and shows parts at cuts."""
+    """Collects rows until a part is full, and shows parts at cuts.
 
-    def __init__(self, sink: FileSink, form: str, schema: Schema, directory: str, task: int) -> None:
+    Args:
+        run: what is in the names of all parts; others may write into the same directory.
+    """
+
+    def __init__(
+        self, sink: FileSink, form: str, schema: Schema, directory: str, task: int, run: str = ""
+    ) -> None:
         self._sink, self._form, self._schema = sink, form, schema
         self.directory, self._task = directory, task
-        # Another run, or another job, may write into the same directory.
-        self._run = uuid.uuid4().hex[:8]
-        self._number = 0
+        self._run = run or uuid.uuid4().hex[:8]
+        self.number = 0
+        """The number of the next part."""
         self._pending: list[pl.DataFrame] = []
         self.rows = 0
         """How many rows are held in memory."""
@@ -121,18 +159,18 @@ class FileWriter:
         if len(batch):
             self._hold(visible(batch, self._schema).frame)
         if self._is_full():
-            self.stage()
+            self.put_part()
 
     def cut(self, number: int) -> None:
         """Publish; of bounded input, and where it is said when parts are full, only full parts."""
         if self.rows and self._is_due():
-            self.stage()
+            self.put_part()
         self._publish()
 
     def end(self) -> None:
         """Publish the rest; without any row, an empty file that knows the columns."""
-        if self.rows or (self._number == 0 and self._task == 0):
-            self.stage()
+        if self.rows or (self.number == 0 and self._task == 0):
+            self.put_part()
         self._publish()
 
     def close(self) -> None:
@@ -159,11 +197,11 @@ class FileWriter:
             return not self._sink.is_bounded
         return self._sink.clock() - self._begun >= self._sink.part_seconds
 
-    def stage(self) -> None:
+    def put_part(self) -> None:
         """Put what is held into a hidden file, which the next cut shows."""
         empty = pl.DataFrame(schema=self._schema.polars)
         frame = handed_out(pl.concat([empty, *self._pending]), self._schema)
-        name = f"part-{self._task}-{self._number}-{self._run}{_ENDINGS[self._form]}"
+        name = f"part-{self._task}-{self.number}-{self._run}{_ENDINGS[self._form]}"
         try:
             with open(self._hidden(name), "xb") as handle:
                 _write(frame, handle, self._form, self._sink.csv)
@@ -172,7 +210,7 @@ class FileWriter:
         except OSError as error:
             raise cannot_write(self._sink.path, error) from error
         self._staged.append(name)
-        self._number += 1
+        self.number += 1
         self._pending, self.rows, self._bytes, self._begun = [], 0, 0, None
 
     def _publish(self) -> None:
@@ -184,7 +222,30 @@ class FileWriter:
         self._staged = []
 
     def _hidden(self, name: str) -> str:
-        return f"{self.directory}.{name}.writing"
+        return hidden(self.directory, name)
+
+
+class StagingFileWriter(FileWriter):
+    """Collects rows, and hands hidden parts to the checkpoint that shows them."""
+
+    def cut(self, number: int) -> None:
+        """Nothing is shown before a checkpoint."""
+
+    def end(self) -> None:
+        """The rest becomes a part; without any row of any run, an empty one that knows the columns."""
+        is_first = self.number == 0 and self._task == 0
+        if self.rows or (is_first and not has_parts(self.directory, self._run)):
+            self.put_part()
+
+    def stage(self) -> list[Any]:
+        """The parts written since the last call, durable and hidden."""
+        if self.rows:
+            self.put_part()
+        if self._staged:
+            sync_directory(self.directory)
+            failpoint("sink.staged")
+        names, self._staged = self._staged, []
+        return names
 
 
 def _write(frame: pl.DataFrame, handle: IO[bytes], form: str, csv: CsvOptions) -> None:
@@ -207,6 +268,15 @@ def _check_nested(schema: Schema, form: str) -> None:
             found=f"{nested[0].name} {nested[0].type}",
             hint="choose another format, or select the members of the row",
         )
+
+
+@contextmanager
+def writing(path: str) -> Iterator[None]:
+    """What the system says is told as an error of the sink."""
+    try:
+        yield
+    except OSError as error:
+        raise cannot_write(path, error) from error
 
 
 def cannot_write(path: str, error: OSError) -> ConnectorError:

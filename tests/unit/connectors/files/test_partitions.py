@@ -44,7 +44,7 @@ def sink(
 ) -> PartitionedSink:
     clock = files.get("clock")
     given = {} if clock is None else {"clock": clock}
-    return PartitionedSink(FileSink(str(path), **files), by, commit=commit, **given)
+    return PartitionedSink(FileSink(str(path), **files), by, marking=commit, **given)
 
 
 def put(target: PartitionedSink, frame: pl.DataFrame = ROWS) -> None:

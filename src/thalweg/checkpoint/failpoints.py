@@ -1,0 +1,99 @@
+"""Let tests break off the engine at a named place: kill the process, fail, or wait.
+
+Armed by the environment variable `THALWEG_FAILPOINTS`, as `name:action:nth` with commas between them: the
+`nth` time (from 1) that the place is reached, `kill` ends the process as `kill -9` does, `raise` is an error
+of the system, and `sleep` waits for a minute. Where the variable is not set a place costs one look at a
+dictionary.
+
+Not here: what happens at a place; it stands beside the call.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+VARIABLE = "THALWEG_FAILPOINTS"
+POINTS = {
+    "checkpoint.trigger": "a checkpoint was asked for, no barrier is out",
+    "checkpoint.task": "one task has let the barrier pass, others have not",
+    "checkpoint.taken": "all tasks have let it pass, nothing is written",
+    "store.partial": "half of a file is written",
+    "store.written": "a file is written and not synced",
+    "store.synced": "a file is synced, and has its temporary name",
+    "store.renamed": "a file has its name, the directory is not synced",
+    "checkpoint.data": "all data is written, there is no manifest",
+    "checkpoint.published": "the manifest is there, no sink has committed",
+    "checkpoint.committed": "one sink has committed, others have not",
+    "checkpoint.complete": "all sinks have committed",
+    "sink.staged": "a file of results is staged, the checkpoint is not taken",
+    "sink.renamed": "one of several files of results has its name",
+    "sink.progress": "all files of results have their names, the progress record is not written",
+    "retain.unlink": "a file that is not needed is about to be removed",
+    "retain.unlinked": "one of several files that are not needed is removed",
+    "restore.fenced": "a run has its number, nothing is read",
+    "restore.manifest": "a manifest is read, no state",
+    "restore.state": "a part of the state is read",
+    "restore.committed": "what was staged is committed, no row is read",
+    "final.ended": "all input has ended, there is no last checkpoint",
+    "final.published": "the last manifest is there, no sink has committed",
+}
+"""Every place there is, and what is true there."""
+_SLEEP = 60.0
+
+
+class Failpoints:
+    """The places that are armed, and how often each was reached."""
+
+    def __init__(self, text: str = "") -> None:
+        self._armed: dict[str, tuple[str, int]] = {}
+        self._lock = threading.Lock()
+        self.reached: dict[str, int] = {}
+        for part in filter(None, text.split(",")):
+            name, action, nth = part.split(":")
+            assert name in POINTS, f"there is no failpoint {name}"
+            assert action in {"kill", "raise", "sleep", "count"}, f"there is no action {action}"
+            self._armed[name] = action, int(nth)
+
+    @property
+    def is_armed(self) -> bool:
+        """Whether any place is."""
+        return bool(self._armed)
+
+    def hit(self, name: str) -> None:
+        """A place was reached."""
+        with self._lock:
+            self.reached[name] = count = self.reached.get(name, 0) + 1
+            action, nth = self._armed.get(name, ("count", 0))
+        if count != nth or action == "count":
+            return
+        if action == "kill":
+            os.kill(os.getpid(), signal.SIGKILL)
+        if action == "sleep":
+            time.sleep(_SLEEP)
+        raise OSError(errno.EIO, f"failpoint {name}")
+
+
+_ACTIVE = [Failpoints(os.environ.get(VARIABLE, ""))]
+
+
+def failpoint(name: str) -> None:
+    """A named place; nothing happens there unless a test has armed it."""
+    active = _ACTIVE[-1]
+    if active.is_armed:
+        active.hit(name)
+
+
+@contextmanager
+def armed(text: str) -> Iterator[Failpoints]:
+    """Arm places of this process, and no others, in here."""
+    _ACTIVE.append(Failpoints(text))
+    try:
+        yield _ACTIVE[-1]
+    finally:
+        _ACTIVE.pop()

@@ -1,0 +1,318 @@
+"""The checkpoints of one job: lineages, numbers, and which of them holds.
+
+    JOB/lineage-0001/opened                         a lineage, written before its first row
+    JOB/lineage-0001/checkpoint-00000042-003/manifest
+    JOB/data/SHA256                                 rows of state, shared by checkpoints
+    JOB/fences/000003, 000003-base                  the runs, and what each went on from
+
+**Which checkpoint holds.** A run takes the next fence number by compare-and-set, *then* reads the newest
+checkpoint, and records it as its base before it does anything else. A run that was overtaken may still be
+writing: what it publishes later than that base, with its lower number, does not hold. It cannot have
+committed it either, since a run looks at the fences after it has published and before it commits: if it saw
+no higher number then, its checkpoint was there before that number was taken, and is the base.
+
+The newest checkpoint of the newest lineage wins. A lineage without any starts as it was opened.
+
+Reads, changes:  a store.
+Not here: how bytes become durable (store.py), when a checkpoint is due (runtime/).
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import uuid
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import polars as pl
+
+from thalweg.checkpoint.encoding import decoded
+from thalweg.checkpoint.failpoints import failpoint
+from thalweg.checkpoint.manifest import Manifest, StateFile, damaged, decode, staged_file
+from thalweg.checkpoint.snapshot import JobSnapshot
+from thalweg.checkpoint.store import Store
+from thalweg.errors import CheckpointError
+
+_CHECKPOINT = re.compile(r"checkpoint-(\d+)-(\d+)")
+_DATA = re.compile("[0-9a-f]{64}")
+_LINEAGE = re.compile(r"lineage-(\d+)")
+GRACE = 3600.0
+"""Seconds for which a data file is kept that nothing names: somebody may be about to name it."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Which checkpoint of a job: its lineage, its number, and the run that wrote it."""
+
+    lineage: int
+    number: int
+    fence: int
+
+    @property
+    def name(self) -> str:
+        """The name of its manifest in the store of the job."""
+        return f"lineage-{self.lineage:04}/checkpoint-{self.number:08}-{self.fence:03}/manifest"
+
+
+class History:
+    """The checkpoints of one job in a store.
+
+    Args:
+        store: where all jobs are.
+        job: the name of the job's directory.
+    """
+
+    def __init__(self, store: Store, job: str) -> None:
+        self._store, self.job = store, job
+
+    def where(self, name: str = "") -> str:
+        """A place in the store, for messages."""
+        return self._store.describe(f"{self.job}/{name}" if name else self.job)
+
+    def identity(self) -> str:
+        """What the job is called by nobody else; made when it is first asked for."""
+        if "identity" not in self._names(""):
+            self._put_new("identity", {"id": uuid.uuid4().hex})
+        return str(self._json("identity")["id"])
+
+    def tidy(self) -> None:
+        """Remove what runs have left that were broken off while they wrote."""
+        self._store.tidy(self.job)
+
+    # -- lineages ------------------------------------------------------------------------------
+
+    def lineages(self) -> list[int]:
+        """The numbers of all lineages that were opened, ascending."""
+        found = (_LINEAGE.fullmatch(n) for n in self._store.names(self.job))
+        numbers = [int(m[1]) for m in found if m]
+        return sorted(n for n in numbers if "opened" in self._names(f"lineage-{n:04}"))
+
+    def open_lineage(self, origin: Place | None) -> int:
+        """Begin a new lineage, at a checkpoint or empty; it is durable when this returns."""
+        number = max(self.lineages(), default=0) + 1
+        data = {"origin": None if origin is None else vars(origin)}
+        while not self._put_new(f"lineage-{number:04}/opened", data):
+            number += 1
+        return number
+
+    def origin(self, lineage: int) -> Place | None:
+        """The checkpoint that a lineage was opened at; None: it started empty."""
+        held = self._json(f"lineage-{lineage:04}/opened")["origin"]
+        return None if held is None else Place(**held)
+
+    # -- runs ----------------------------------------------------------------------------------
+
+    def take_fence(self) -> int:
+        """A number that is higher than that of every run before."""
+        number = self.highest_fence() + 1
+        while not self._put_new(f"fences/{number:06}", {}):
+            number += 1
+        failpoint("restore.fenced")
+        return number
+
+    def record_base(self, fence: int, base: Place | None, lineage: int) -> None:
+        """Say what a run goes on from, and in which lineage; before it publishes anything."""
+        data = {"base": None if base is None else vars(base), "lineage": lineage}
+        if not self._put_new(f"fences/{fence:06}-base", data):
+            raise self.overtaken(fence)
+
+    def highest_fence(self) -> int:
+        """The number of the newest run; 0: there was none."""
+        return max((int(n) for n in self._names("fences") if n.isdecimal()), default=0)
+
+    def check_fence(self, fence: int) -> None:
+        """Raise if a newer run has begun.
+
+        Raises:
+            CheckpointError: `checkpoint-overtaken`.
+        """
+        if self.highest_fence() != fence:
+            raise self.overtaken(fence)
+
+    def overtaken(self, fence: int) -> CheckpointError:
+        """The error for a run that is not the newest any more."""
+        return CheckpointError(
+            "another run of the job has begun, and this one may not publish any more",
+            code="checkpoint-overtaken",
+            where=self.where(),
+            found=f"run {fence}; the newest is {self.highest_fence()}",
+            hint="nothing is lost: the newer run goes on from the last complete checkpoint",
+        )
+
+    def _bases(self) -> dict[int, tuple[Place | None, int]]:
+        found = {}
+        for name in self._names("fences"):
+            if name.endswith("-base"):
+                held = self._json(f"fences/{name}")
+                base = None if held["base"] is None else Place(**held["base"])
+                found[int(name.partition("-")[0])] = base, held["lineage"]
+        return found
+
+    # -- checkpoints ---------------------------------------------------------------------------
+
+    def places(self, lineage: int) -> list[Place]:
+        """The complete checkpoints of a lineage that hold, in order."""
+        bases = self._bases()
+        found = []
+        for name in self._names(f"lineage-{lineage:04}"):
+            match = _CHECKPOINT.fullmatch(name)
+            if match and "manifest" in self._names(f"lineage-{lineage:04}/{name}"):
+                found.append(Place(lineage, int(match[1]), int(match[2])))
+        return sorted((p for p in found if _holds(p, bases)), key=lambda p: p.number)
+
+    def newest(self) -> tuple[int | None, Place | None]:
+        """The newest lineage, and where a run goes on: its newest checkpoint, or the one it was opened at."""
+        lineages = self.lineages()
+        if not lineages:
+            return None, None
+        places = self.places(lineages[-1])
+        return lineages[-1], places[-1] if places else self.origin(lineages[-1])
+
+    def manifest(self, place: Place) -> Manifest:
+        """What a checkpoint consists of.
+
+        Raises:
+            CheckpointError: it is missing or damaged.
+        """
+        where = self.where(place.name)
+        try:
+            data = self._store.get(f"{self.job}/{place.name}")
+        except KeyError as error:
+            raise CheckpointError(
+                "there is no such checkpoint",
+                code="checkpoint-missing",
+                where=where,
+                choices=[str(p.number) for p in self.places(place.lineage)],
+            ) from error
+        found = decode(data, where)
+        if (found.lineage, found.number, found.fence) != (place.lineage, place.number, place.fence):
+            raise damaged(
+                where, f"it is the manifest of checkpoint {found.number} of lineage {found.lineage}"
+            )
+        failpoint("restore.manifest")
+        return found
+
+    def snapshot(self, manifest: Manifest) -> JobSnapshot:
+        """The state of a checkpoint; every byte is checked before a row is used.
+
+        Raises:
+            CheckpointError: a file is missing or damaged.
+        """
+        keyed = {}
+        for entry in manifest.states:
+            keyed[entry.stage, entry.operator, entry.state] = self._rows(entry)
+            failpoint("restore.state")
+        splits = {(s["stage"], s["split"]): s["data"] for s in manifest.splits}
+        return JobSnapshot(manifest.number, keyed, splits, self.staged(manifest))
+
+    def staged(self, manifest: Manifest) -> dict[str, list[Any]]:
+        """What sinks have staged for a checkpoint, with the rows in place of their files.
+
+        Raises:
+            CheckpointError: a file is missing or damaged.
+        """
+        return {
+            sink: [p if (file := staged_file(p)) is None else self._rows(file) for p in parts]
+            for sink, parts in manifest.staged.items()
+        }
+
+    def _rows(self, entry: StateFile) -> pl.DataFrame:
+        where = self.where(f"data/{entry.sha256}")
+        try:
+            data = self._store.get(f"{self.job}/data/{entry.sha256}")
+        except KeyError as error:
+            raise damaged(where, "it is missing") from error
+        return decoded(entry, data, where)
+
+    def put_data(self, sha256: str, data: bytes, known: Iterable[str]) -> bool:
+        """Write a data file; whether it was not there yet.
+
+        Args:
+            sha256: the hash of the bytes.
+            data: the bytes.
+            known: the files of the last checkpoint of this run, which nobody removes.
+        """
+        if sha256 in known:
+            return False
+        self._store.put(f"{self.job}/data/{sha256}", data)
+        return True
+
+    def publish(self, manifest: Manifest) -> Place:
+        """Make a checkpoint complete: all that it names is durable already."""
+        self.check_fence(manifest.fence)
+        place = Place(manifest.lineage, manifest.number, manifest.fence)
+        self._store.put(f"{self.job}/{place.name}", manifest.encode())
+        self.check_fence(manifest.fence)
+        return place
+
+    # -- retention -----------------------------------------------------------------------------
+
+    def retain(self, lineage: int, count: int, fence: int, grace: float = GRACE) -> list[str]:
+        """Remove what nobody can need: checkpoints of a lineage beyond the last `count`, and data files.
+
+        A data file goes only if no manifest of any lineage names it, it has been there for `grace` seconds,
+        and every manifest could be read.
+
+        Returns:
+            The names of what was removed.
+        """
+        self.check_fence(fence)
+        origins = [self.origin(n) for n in self.lineages()]
+        kept = set(self.places(lineage)[-count:]) | {o for o in origins if o is not None}
+        gone = []
+        for place in self._all_places(lineage):
+            if place not in kept and place.fence <= fence:
+                failpoint("retain.unlink")
+                self.remove(place)
+                failpoint("retain.unlinked")
+                gone.append(place.name)
+        needed = self._needed()
+        for name in filter(_DATA.fullmatch, self._names("data")):
+            if name not in needed and self._store.age(f"{self.job}/data/{name}") > grace:
+                failpoint("retain.unlink")
+                self._store.delete(f"{self.job}/data/{name}")
+                gone.append(f"data/{name}")
+        return gone
+
+    def remove(self, place: Place) -> None:
+        """Forget one checkpoint; its data files go when they are not needed any more."""
+        self._store.delete(f"{self.job}/{place.name}")
+
+    def _all_places(self, lineage: int) -> list[Place]:
+        matches = map(_CHECKPOINT.fullmatch, self._names(f"lineage-{lineage:04}"))
+        return [Place(lineage, int(m[1]), int(m[2])) for m in matches if m]
+
+    def _needed(self) -> set[str]:
+        needed = set()
+        for lineage in self.lineages():
+            for place in self._all_places(lineage):
+                if "manifest" in self._names(place.name.rpartition("/")[0]):
+                    needed |= set(self.manifest(place).files)
+        return needed
+
+    # -- the store -----------------------------------------------------------------------------
+
+    def _names(self, prefix: str) -> list[str]:
+        return self._store.names(f"{self.job}/{prefix}" if prefix else self.job)
+
+    def _put_new(self, name: str, data: Mapping[str, Any]) -> bool:
+        return self._store.put_new(f"{self.job}/{name}", json.dumps(data, sort_keys=True).encode())
+
+    def _json(self, name: str) -> dict[str, Any]:
+        try:
+            held: dict[str, Any] = json.loads(self._store.get(f"{self.job}/{name}"))
+        except (KeyError, ValueError) as error:
+            raise damaged(self.where(name), "it is missing or no JSON") from error
+        return held
+
+
+def _holds(place: Place, bases: Mapping[int, tuple[Place | None, int]]) -> bool:
+    """Whether no later run went on from before a checkpoint."""
+    for fence, (base, lineage) in bases.items():
+        if fence <= place.fence or lineage != place.lineage:
+            continue
+        if base is None or base.lineage != place.lineage or place.number > base.number:
+            return False
+    return True

@@ -1,0 +1,130 @@
+"""What one checkpoint consists of, as one small file that is written last.
+
+The first line names the format and the SHA-256 of everything behind it, so that no byte can change unseen;
+the rest is JSON. Data files are named by the hash of their bytes, which the manifest repeats.
+
+Not here: where manifests are (history.py), what is in the data files (encoding.py).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from thalweg.errors import CheckpointError
+
+VERSION = 1
+_MAGIC = "thalweg-checkpoint"
+
+
+@dataclass(frozen=True)
+class StateFile:
+    """Rows of one state: the file's hash, which is its name, its size, and how many rows it has."""
+
+    stage: str
+    operator: str
+    state: str
+    sha256: str
+    bytes: int
+    rows: int
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """One checkpoint.
+
+    Attributes:
+        job: the name of the job.
+        lineage, number: which checkpoint it is: numbers grow within a lineage.
+        fence: the number of the run that wrote it.
+        program: the fingerprint of the job's steps.
+        engine: the version that wrote it.
+        at: when, as ISO 8601 in UTC.
+        has_ended: whether all input had ended; then there is no state.
+        states: the rows of keyed state.
+        splits: how far each split was read, with its stage.
+        staged: by sink, what is to be committed with this checkpoint, as plain JSON.
+    """
+
+    job: str
+    lineage: int
+    number: int
+    fence: int
+    program: str
+    engine: str
+    at: str
+    has_ended: bool = False
+    states: tuple[StateFile, ...] = ()
+    splits: tuple[Mapping[str, Any], ...] = ()
+    staged: Mapping[str, list[Any]] = field(default_factory=dict)
+
+    @property
+    def files(self) -> Iterator[str]:
+        """The names of all data files: rows of state, and rows that sinks have staged."""
+        yield from (s.sha256 for s in self.states)
+        yield from (f.sha256 for parts in self.staged.values() for p in parts if (f := staged_file(p)))
+
+    @property
+    def size(self) -> int:
+        """The size of its data files, in bytes."""
+        return sum(s.bytes for s in self.states)
+
+    def encode(self) -> bytes:
+        """The file's bytes."""
+        body = json.dumps(asdict(self), sort_keys=True, ensure_ascii=True, indent=1).encode()
+        return f"{_MAGIC} {VERSION} {hashlib.sha256(body).hexdigest()}\n".encode() + body
+
+
+_FRAME = "__thalweg_rows"
+
+
+def as_staged(file: StateFile) -> dict[str, Any]:
+    """A data file among what sinks have staged."""
+    return {_FRAME: asdict(file)}
+
+
+def staged_file(part: Any) -> StateFile | None:
+    """The data file that something staged stands for, if it is one."""
+    held = part.get(_FRAME) if isinstance(part, dict) else None
+    return None if held is None else StateFile(**held)
+
+
+def decode(data: bytes, where: str) -> Manifest:
+    """A manifest from its bytes.
+
+    Raises:
+        CheckpointError: `checkpoint-damaged` or `checkpoint-version`, naming the file.
+    """
+    head, newline, body = data.partition(b"\n")
+    words = head.split(b" ")
+    if not newline or len(words) != 3 or words[0] != _MAGIC.encode():
+        raise damaged(where, "its first line is not that of a manifest")
+    if hashlib.sha256(body).hexdigest().encode() != words[2]:
+        raise damaged(where, "its bytes have another hash than its first line says")
+    if words[1] != str(VERSION).encode():
+        raise CheckpointError(
+            "a checkpoint was written in another format",
+            code="checkpoint-version",
+            where=where,
+            expected=f"format {VERSION}",
+            found=f"format {words[1].decode(errors='replace')[:20]}",
+            hint="the version of Thalweg that wrote it can read it; nothing was changed",
+        )
+    held: dict[str, Any] = json.loads(body)
+    held["states"] = tuple(StateFile(**s) for s in held["states"])
+    held["splits"] = tuple(held["splits"])
+    return Manifest(**held)
+
+
+def damaged(where: str, why: str) -> CheckpointError:
+    """The error for a file of a checkpoint that is not what it was."""
+    return CheckpointError(
+        "a file of a checkpoint is damaged",
+        code="checkpoint-damaged",
+        where=where,
+        found=why,
+        hint="nothing was read from it or deleted; --from-checkpoint NUMBER goes on from another checkpoint",
+    )

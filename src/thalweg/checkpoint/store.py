@@ -1,0 +1,172 @@
+"""Keep named bytes so that each is there as a whole, or not at all.
+
+The order of calls decides what a crash leaves behind: write, sync the file, rename, sync the directory. A
+file whose sync failed is thrown away and written anew under another name: the system may have dropped its
+pages, and a second sync would report nothing.
+
+Changes:  one directory.
+Not here: what the names mean (history.py), the single calls (disk.py).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import uuid
+from collections.abc import Iterator
+from typing import Protocol
+
+from thalweg.checkpoint.disk import Disk, LocalDisk
+from thalweg.checkpoint.failpoints import failpoint
+from thalweg.errors import StoreError
+
+_LEFT = re.compile(r"\..+\.[0-9a-f]{8}\.tmp")
+"""The names of files that are not complete yet."""
+
+
+class Store(Protocol):
+    """Bytes by name; names have `/` between their parts.
+
+    Contract:
+        T1 `put` is durable and whole when it returns; a reader sees the old bytes, or the new ones.
+        T2 of several `put_new` of one name, at any time and from any process, exactly one is true, and its
+           bytes are there from then on.
+        T3 `get` gives what was put, or raises `KeyError`.
+        T4 `names` lists what is below a name, in order, with every `put` that has returned.
+    """
+
+    def put(self, name: str, data: bytes) -> None:
+        """Write, in place of what has the name."""
+        ...
+
+    def put_new(self, name: str, data: bytes) -> bool:
+        """Write unless the name is taken; whether it was free."""
+        ...
+
+    def get(self, name: str) -> bytes:
+        """Read; `KeyError` if there is nothing."""
+        ...
+
+    def names(self, prefix: str) -> list[str]:
+        """The last parts of the names below a name."""
+        ...
+
+    def delete(self, name: str) -> None:
+        """Forget; nothing happens if there is nothing."""
+        ...
+
+    def age(self, name: str) -> float:
+        """Seconds since it was written."""
+        ...
+
+    def tidy(self, name: str) -> None:
+        """Remove what writers have left below a name that were broken off; nothing that `get` gives."""
+        ...
+
+    def describe(self, name: str = "") -> str:
+        """Where it is, for messages."""
+        ...
+
+
+class DirectoryStore:
+    """See `Store`: a directory of this machine."""
+
+    def __init__(self, path: str, disk: Disk | None = None) -> None:
+        self._path, self._disk = path, disk or LocalDisk()
+        self._known: set[str] = set()
+
+    def describe(self, name: str = "") -> str:
+        return os.path.join(self._path, name) if name else self._path
+
+    def put(self, name: str, data: bytes) -> None:
+        with self._told("written", name):
+            path, temporary = self._written(name, data)
+            self._disk.rename(temporary, path)
+            failpoint("store.renamed")
+            self._disk.sync_directory(os.path.dirname(path))
+
+    def put_new(self, name: str, data: bytes) -> bool:
+        with self._told("written", name):
+            path, temporary = self._written(name, data)
+            try:
+                # a link fails where a rename would write over what somebody else has just put there
+                self._disk.link(temporary, path)
+            except FileExistsError:
+                return False
+            finally:
+                self._disk.remove(temporary)
+            failpoint("store.renamed")
+            self._disk.sync_directory(os.path.dirname(path))
+            return True
+
+    def _written(self, name: str, data: bytes) -> tuple[str, str]:
+        """A synced file under a temporary name, beside the name that it will have."""
+        path = self.describe(name)
+        directory, last = os.path.split(path)
+        if directory not in self._known:
+            self._disk.make_directory(directory)
+            self._known.add(directory)
+        temporary = os.path.join(directory, f".{last}.{uuid.uuid4().hex[:8]}.tmp")
+        file = self._disk.create(temporary)
+        try:
+            half = len(data) // 2
+            file.write(data[:half])
+            failpoint("store.partial")
+            file.write(data[half:])
+            failpoint("store.written")
+            file.sync()
+            failpoint("store.synced")
+        except BaseException:
+            with contextlib.suppress(OSError):
+                self._disk.remove(temporary)
+            raise
+        finally:
+            file.close()
+        return path, temporary
+
+    def get(self, name: str) -> bytes:
+        try:
+            return self._disk.read(self.describe(name))
+        except (FileNotFoundError, NotADirectoryError) as error:
+            raise KeyError(name) from error
+        except OSError as error:
+            raise self._failed("read", name, error) from error
+
+    def names(self, prefix: str) -> list[str]:
+        with self._told("listed", prefix):
+            return [n for n in self._disk.names(self.describe(prefix)) if not n.startswith(".")]
+
+    def delete(self, name: str) -> None:
+        path = self.describe(name)
+        with self._told("changed", name), contextlib.suppress(FileNotFoundError):
+            self._disk.remove(path)
+            self._disk.remove_empty(os.path.dirname(path))
+            self._known.discard(os.path.dirname(path))
+
+    def age(self, name: str) -> float:
+        with self._told("looked at", name):
+            return self._disk.age(self.describe(name))
+
+    def tidy(self, name: str) -> None:
+        with self._told("tidied", name):
+            for directory, _, names in os.walk(self.describe(name)):
+                for left in filter(_LEFT.fullmatch, names):
+                    with contextlib.suppress(FileNotFoundError):
+                        self._disk.remove(os.path.join(directory, left))
+
+    @contextlib.contextmanager
+    def _told(self, what: str, name: str) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise self._failed(what, name, error) from error
+
+    def _failed(self, what: str, name: str, error: OSError) -> StoreError:
+        return StoreError(
+            f"the checkpoint store cannot be {what}",
+            code="store-failed",
+            where=self.describe(name),
+            found=error.strerror or str(error),
+            hint="nothing was deleted; the last complete checkpoint is as it was",
+        )

@@ -1,0 +1,211 @@
+"""Write the checkpoints of one run in the background, and commit what they show.
+
+One checkpoint is under way at a time: its data files, then its manifest, then the commits of the sinks. What
+sinks have staged for a checkpoint that could not be written is committed with the next one.
+
+Reads:    a clock.
+Changes:  a store; starts one thread.
+Not here: when tasks pass a barrier (runtime/), how bytes become durable (store.py).
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+import polars as pl
+
+from thalweg.checkpoint.encoding import encoded
+from thalweg.checkpoint.failpoints import failpoint
+from thalweg.checkpoint.history import History
+from thalweg.checkpoint.manifest import Manifest, StateFile, as_staged
+from thalweg.checkpoint.snapshot import JobSnapshot
+from thalweg.errors import StoreError, ThalwegError
+
+Commit = Callable[[int, Mapping[str, list[Any]]], None]
+
+
+class Checkpointer:
+    """The checkpoints of one run.
+
+    Args:
+        history: where they go.
+        head: what all of their manifests have in common.
+        commit: shows what was staged for the checkpoint of a number; called when that is durable.
+        interval: seconds between the beginnings of two checkpoints.
+        retained: how many checkpoints of the lineage are kept.
+        tolerated: how many in a row may fail before the job does.
+
+    Attributes:
+        last: the newest complete checkpoint of the run.
+        failures: how many have failed since.
+        seconds: how long the newest took, from the barrier to the last commit.
+        retain_error: why old checkpoints could not be removed, if so.
+    """
+
+    def __init__(
+        self,
+        history: History,
+        head: Manifest,
+        commit: Commit,
+        *,
+        interval: float = 10.0,
+        retained: int = 3,
+        tolerated: int = 3,
+    ) -> None:
+        self._history, self._head, self._commit = history, head, commit
+        self._interval, self._retained, self._tolerated = interval, retained, tolerated
+        self._waiting: list[JobSnapshot] = []
+        self._owed: dict[str, list[Any]] = {}
+        self._known: set[str] = set()
+        self._changed = threading.Condition()
+        self._is_closing = self._is_writing = self._is_asked = False
+        self._error: BaseException | None = None
+        self._thread: threading.Thread | None = None
+        self.last: Manifest | None = None
+        self.failures = 0
+        self.seconds = 0.0
+        self.retain_error: ThalwegError | None = None
+
+    def start(self, ask: Callable[[], None], progress: Callable[[], int]) -> None:
+        """Begin to ask for checkpoints.
+
+        Args:
+            ask: asks the run for one; it comes through `take`.
+            progress: a number that grows whenever something happened that is worth one.
+        """
+        self._thread = threading.Thread(
+            target=self._run, args=(ask, progress), name="thalweg-checkpoints", daemon=True
+        )
+        self._thread.start()
+
+    def take(self, snapshot: JobSnapshot) -> None:
+        """Write a snapshot, later and in the order in which they come."""
+        with self._changed:
+            self._waiting.append(snapshot)
+            self._is_asked = False
+            self._changed.notify_all()
+
+    def check(self) -> bool:
+        """Raise what has gone wrong; False, so that a runtime can ask whether to stop."""
+        if self._error is not None:
+            raise self._error
+        return False
+
+    def finish(self, snapshot: JobSnapshot | None) -> None:
+        """Wait for what is under way, and write the last checkpoint of a job that has ended.
+
+        Raises:
+            ThalwegError: it could not be written or committed.
+        """
+        self.close()
+        self.check()
+        if snapshot is not None:
+            failpoint("final.ended")
+            self._tolerated = 0
+            self._write(snapshot, has_ended=True)
+            self.check()
+        elif self.failures:
+            raise StoreError(
+                "the last checkpoint could not be written",
+                code="store-failed",
+                where=self._history.where(),
+                hint="the next run goes on from the last complete one; nothing is lost",
+            )
+
+    def close(self) -> None:
+        """Stop asking; what was taken is written."""
+        with self._changed:
+            self._is_closing = True
+            self._changed.notify_all()
+        if self._thread is not None:
+            self._thread.join()
+            self._thread = None
+
+    def _run(self, ask: Callable[[], None], progress: Callable[[], int]) -> None:
+        try:
+            self._loop(ask, progress)
+        except BaseException as error:  # noqa: BLE001 - whatever it is, the job must not run on without checkpoints
+            self._error = error
+
+    def _loop(self, ask: Callable[[], None], progress: Callable[[], int]) -> None:
+        due, seen = time.monotonic() + self._interval, progress()
+        while True:
+            with self._changed:
+                if not self._waiting and not self._is_closing:
+                    self._changed.wait(max(0.001, due - time.monotonic()))
+                if self._error is not None or (self._is_closing and not self._waiting):
+                    return
+                snapshot = self._waiting.pop(0) if self._waiting else None
+            if snapshot is not None:
+                seen = snapshot.number
+                self._write(snapshot)
+            elif time.monotonic() >= due:
+                due = time.monotonic() + self._interval
+                if progress() > seen and not self._is_asked:
+                    self._is_asked = True
+                    ask()
+
+    def _write(self, snapshot: JobSnapshot, *, has_ended: bool = False) -> None:
+        begun = time.monotonic()
+        for sink, parts in snapshot.staged.items():
+            self._owed.setdefault(sink, []).extend(parts)
+        try:
+            manifest = self._published(snapshot, has_ended=has_ended)
+            self._commit(manifest.number, self._owed)
+        except StoreError as error:
+            self.failures += 1
+            if self.failures > self._tolerated:
+                self._error = error
+            return
+        except (ThalwegError, OSError) as error:
+            self._error = error
+            return
+        self._owed = {}
+        self._known = set(manifest.files)
+        self.last, self.failures, self.seconds = manifest, 0, time.monotonic() - begun
+        failpoint("checkpoint.complete")
+        self._retain()
+
+    def _published(self, snapshot: JobSnapshot, *, has_ended: bool) -> Manifest:
+        failpoint("checkpoint.taken")
+        states: list[StateFile] = []
+        for key, frame in sorted(snapshot.keyed.items()):
+            entry, data = encoded(key, frame)
+            self._history.put_data(entry.sha256, data, self._known)
+            states.append(entry)
+        failpoint("checkpoint.data")
+        splits = (
+            {"stage": stage, "split": split, "data": data} for (stage, split), data in snapshot.splits.items()
+        )
+        manifest = replace(
+            self._head,
+            number=snapshot.number,
+            at=datetime.now(UTC).isoformat(timespec="seconds"),
+            has_ended=has_ended,
+            states=tuple(states),
+            splits=tuple(splits),
+            staged={sink: [self._kept(sink, p) for p in parts] for sink, parts in self._owed.items()},
+        )
+        self._history.publish(manifest)
+        failpoint("final.published" if has_ended else "checkpoint.published")
+        return manifest
+
+    def _kept(self, sink: str, part: Any) -> Any:
+        """Something staged as plain JSON: rows become a data file."""
+        if not isinstance(part, pl.DataFrame):
+            return part
+        entry, data = encoded(("", sink, "staged"), part)
+        self._history.put_data(entry.sha256, data, self._known)
+        return as_staged(entry)
+
+    def _retain(self) -> None:
+        """Remove what is not needed; where that fails, it stays, and the next checkpoint tries again."""
+        try:
+            self._history.retain(self._head.lineage, self._retained, self._head.fence)
+        except ThalwegError as error:
+            self.retain_error = error

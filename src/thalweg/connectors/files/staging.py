@@ -1,0 +1,148 @@
+"""Show hidden part files together with a checkpoint, once.
+
+A part is written under its hidden name and synced before the checkpoint that names it is complete. Then it
+is renamed, and a progress record beside the parts says which epoch was committed last: whoever reads the
+directory may take parts away, so that a missing part alone does not say whether it was ever shown.
+
+Changes:  the directory.
+Not here: what is in a part (sink.py), which checkpoint holds (checkpoint/history.py).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from thalweg.checkpoint.disk import LocalDisk
+from thalweg.checkpoint.failpoints import failpoint
+from thalweg.checkpoint.store import DirectoryStore
+from thalweg.errors import CheckpointError
+from thalweg.protocols.sink import Epoch
+
+_TAIL = ".writing"
+_RECORD = ".thalweg-progress-"
+_DISK = LocalDisk()
+
+
+def hidden(directory: str, name: str) -> str:
+    """The path of a part before it is shown; its name may begin with that of a partition.
+
+    Example:
+        >>> hidden("out", "d=1/part-0.parquet")
+        'out/d=1/.part-0.parquet.writing'
+    """
+    inner, last = os.path.split(name)
+    return os.path.join(directory, inner, f".{last}{_TAIL}")
+
+
+def sync_directory(directory: str) -> None:
+    """Names in a directory survive a power cut."""
+    _DISK.sync_directory(directory)
+
+
+def make_directory(directory: str) -> None:
+    """A directory that survives a power cut."""
+    _DISK.make_directory(directory)
+
+
+def mark(directory: str, name: str) -> None:
+    """An empty file that survives a power cut."""
+    DirectoryStore(directory).put(name, b"")
+
+
+def has_parts(directory: str, tag: str) -> bool:
+    """Whether a run of the same job has shown parts in a directory, or staged some."""
+    job = tag.partition("-")[0]
+    return any(f"-{job}-" in name or name == f"{_RECORD}{job}" for name in _DISK.names(directory))
+
+
+def commit_parts(
+    directory: str, epoch: Epoch, names: Sequence[str], then: Callable[[], None] = lambda: None
+) -> None:
+    """Give the parts of an epoch their names, and record it.
+
+    Args:
+        directory: where all parts are, or below it.
+        epoch: the epoch.
+        names: the parts.
+        then: called when all parts have their names, before it is recorded.
+
+    Raises:
+        CheckpointError: a newer run has committed, or a part is gone that was never shown.
+        OSError: the directory cannot be changed.
+    """
+    done = _progress(directory, epoch)
+    if done["fence"] > epoch.fence:
+        raise _overtaken(directory, epoch, done)
+    if done["numbers"].get(str(epoch.lineage), -1) >= epoch.number:
+        return
+    for name in names:
+        _show(directory, name)
+        failpoint("sink.renamed")
+    for inner in sorted({os.path.dirname(name) for name in names}):
+        _DISK.sync_directory(os.path.join(directory, inner))
+    then()
+    failpoint("sink.progress")
+    numbers = {**done["numbers"], str(epoch.lineage): epoch.number}
+    record = {"numbers": numbers, "fence": epoch.fence, "parts": list(names)}
+    DirectoryStore(directory).put(_record_name(epoch), json.dumps(record, sort_keys=True).encode())
+
+
+def _show(directory: str, name: str) -> None:
+    path = os.path.join(directory, name)
+    try:
+        _DISK.rename(hidden(directory, name), path)
+    except FileNotFoundError as error:
+        if not os.path.exists(path):
+            raise CheckpointError(
+                "a file of results that belongs to a checkpoint is gone",
+                code="sink-staged-missing",
+                where=hidden(directory, name),
+                hint="--from-checkpoint NUMBER goes on from an earlier checkpoint, and writes its rows again",
+            ) from error
+
+
+def discard_parts(directory: str, epoch: Epoch, kept: Iterable[str]) -> None:
+    """Remove hidden parts of all runs of the lineage, but for those that are kept; also those in partitions.
+
+    With them go progress records that were never complete.
+    """
+    mine = f"-{epoch.job_tag}-{epoch.lineage}-"
+    stay = {hidden(directory, name) for name in kept}
+    for inner, _, names in os.walk(directory):
+        for name in names:
+            path = os.path.join(inner, name)
+            is_part = name.startswith(".") and name.endswith(_TAIL) and mine in name
+            if (is_part and path not in stay) or name.startswith(f".{_record_name(epoch)}."):
+                _DISK.remove(path)
+
+
+def _record_name(epoch: Epoch) -> str:
+    return f"{_RECORD}{epoch.job_tag}"
+
+
+def _progress(directory: str, epoch: Epoch) -> dict[str, Any]:
+    """The last run that committed, and by lineage the last epoch."""
+    try:
+        held: dict[str, Any] = json.loads(DirectoryStore(directory).get(_record_name(epoch)))
+    except KeyError:
+        return {"numbers": {}, "fence": 0}
+    except ValueError as error:
+        raise CheckpointError(
+            "the progress record of a sink is damaged, so that it cannot be told what was committed",
+            code="sink-progress-damaged",
+            where=os.path.join(directory, _record_name(epoch)),
+            found="no JSON",
+        ) from error
+    return held
+
+
+def _overtaken(directory: str, epoch: Epoch, done: dict[str, Any]) -> CheckpointError:
+    return CheckpointError(
+        "another run of the job has committed, and this one may not any more",
+        code="checkpoint-overtaken",
+        where=directory,
+        found=f"run {epoch.fence}; run {done['fence']} has committed",
+    )

@@ -1,0 +1,1 @@
+"""Jobs that are killed, and what they leave behind."""

@@ -1,0 +1,135 @@
+"""A job of three sinks: rows that pass, counts of windows, and marked partitions or counts that change.
+
+Started as a process, and killed:
+
+    python -m tests.chaos.job INPUT OUTPUT CHECKPOINTS files|sqlite
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import sys
+from contextlib import closing
+from pathlib import Path
+
+import polars as pl
+
+import thalweg as tw
+from thalweg.runtime.options import RunOptions
+
+ROWS, FILES, USERS = 6_000, 3, 17
+_BATCH, _EVERY = 100, 6
+MARK = "_SUCCESS"
+_COUNT, _LAST = pl.len().alias("n"), pl.col("page").max().alias("last_page")
+_TABLE = """
+CREATE TABLE clicks (user_id INT, page STRING, ts TIMESTAMP(3), WATERMARK FOR ts AS ts - INTERVAL '5' SECOND)
+WITH ('connector' = 'filesystem', 'path' = '{path}', 'format' = 'parquet')
+"""
+_COUNTS = """
+SELECT user_id, window_start, COUNT(*) AS n, MAX(page) AS last_page
+FROM TABLE(TUMBLE(TABLE clicks, DESCRIPTOR(ts), INTERVAL '1' MINUTE))
+GROUP BY user_id, window_start, window_end
+"""
+
+
+_HOURS = "SELECT DATE_FORMAT(ts, 'yyyy-MM-dd HH') AS hr, page FROM clicks"
+
+
+_USERS = "SELECT user_id, COUNT(*) AS n, MAX(page) AS last_page FROM clicks GROUP BY user_id"
+
+
+def events() -> pl.DataFrame:
+    """Every row has a page of its own, so that one that is lost or repeated is seen."""
+    numbers = pl.int_range(0, ROWS, eager=True)
+    return pl.DataFrame(
+        {
+            "user_id": (numbers * 7919 % USERS).cast(pl.Int32),
+            "page": "page " + numbers.cast(pl.String).str.zfill(6),
+            "ts": (numbers * 700 + numbers * 31 % 4_000).cast(pl.Datetime("ms")),
+        }
+    )
+
+
+def write_input(directory: Path) -> None:
+    """The events as some files."""
+    directory.mkdir(parents=True)
+    for number, part in enumerate(events().iter_slices(ROWS // FILES)):
+        part.write_parquet(directory / f"part-{number}.parquet")
+
+
+Rows = dict[str, list[tuple[object, ...]]]
+
+
+def expected(sinks: str) -> Rows:
+    """What is there in the end."""
+    rows = events()
+    passed = rows.filter(pl.col("user_id") != 3)
+    minute = pl.col("ts").dt.truncate("1m").alias("window_start")
+    counts = rows.group_by("user_id", minute).agg(_COUNT, _LAST)
+    if sinks == "sqlite":
+        times = counts.with_columns(pl.col("window_start").dt.to_string("%Y-%m-%d %H:%M:%S"))
+        users = rows.group_by("user_id").agg(_COUNT, _LAST)
+        tables = {"passed": passed.select("user_id", "page"), "counts": times, "users": users}
+    else:
+        hours = rows.select("page", pl.col("ts").dt.strftime("%Y-%m-%d %H").alias("hr"))
+        tables = {"passed": passed, "counts": counts, "hours": hours}
+    return {name: sorted(table.rows()) for name, table in tables.items()}
+
+
+def found(sinks: str, output: Path) -> Rows:
+    """What is there; every partition is marked."""
+    if sinks == "sqlite":
+        return _in_databases(output)
+    partitions = sorted((output / "hours").glob("hr=*"))
+    assert all((p / MARK).exists() for p in partitions), "all partitions are complete"
+    names = "passed", "counts", "hours"
+    return {name: _in_files(output / name, hive=name == "hours") for name in names}
+
+
+def _in_files(directory: Path, *, hive: bool) -> list[tuple[object, ...]]:
+    files = sorted(directory.glob("**/*.parquet"))
+    parts = [pl.read_parquet(f, hive_partitioning=hive, try_parse_hive_dates=False) for f in files]
+    return sorted(pl.concat(parts).rows())
+
+
+def _in_databases(output: Path) -> Rows:
+    queries = {
+        "passed": ("out.db", "SELECT user_id, page FROM passed"),
+        "counts": ("out.db", "SELECT user_id, window_start, n, last_page FROM counts"),
+        "users": ("users.db", "SELECT user_id, n, last_page FROM users"),
+    }
+    found = {}
+    for name, (file, query) in queries.items():
+        with closing(sqlite3.connect(output / file)) as database:
+            found[name] = sorted(database.execute(query))
+    return found
+
+
+def main() -> None:
+    """Run the job to its end."""
+    source, output, checkpoints, sinks = sys.argv[1:]
+    session = tw.Session(
+        parallelism=2,
+        checkpoint_dir=checkpoints,
+        options={"execution.checkpointing.num-retained": "1"},
+    )
+    session.execute_sql(_TABLE.format(path=source))
+    passed = session.table("clicks").filter(tw.col("user_id") != 3)
+    Path(output).mkdir(exist_ok=True)
+    if sinks == "sqlite":
+        passed.select("user_id", "page").write_sqlite(f"{output}/out.db", "passed")
+        session.sql(_COUNTS).write_sqlite(f"{output}/out.db", "counts")
+        session.sql(_USERS).write_sqlite(f"{output}/users.db", "users")
+    else:
+        passed.write_parquet(f"{output}/passed")
+        session.sql(_COUNTS).write_parquet(f"{output}/counts")
+        session.sql(_HOURS).write_parquet(
+            f"{output}/hours", partition_by="hr", success_file=MARK, partition_time="$hr:00:00"
+        )
+    session.on_start = lambda run: print("begun", flush=True)
+    options = RunOptions(rows_max=_BATCH, checkpoint_batches=_EVERY)
+    session.run("clicks", mode="stream", options=options)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,77 @@
+"""A job that is killed at any named place goes on, and neither loses nor repeats a row."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.chaos import job
+from thalweg.checkpoint.failpoints import POINTS, VARIABLE
+
+_OF_FILES = {"sink.staged", "sink.renamed", "sink.progress"}
+"""Places that only sinks reach whose output is files."""
+CASES = [(p, s) for p in sorted(POINTS) for s in ("files", "sqlite") if s == "files" or p not in _OF_FILES]
+
+
+@dataclass
+class Case:
+    """One job: its input, its sinks, and a folder for everything else."""
+
+    source: Path
+    folder: Path
+    sinks: str
+
+    def run(self, armed: str = "") -> int:
+        """The exit code of one process; -9 if it was killed."""
+        places = [str(p) for p in (self.source, self.folder / "out", self.folder / "kept")]
+        done = subprocess.run(
+            [sys.executable, "-m", "tests.chaos.job", *places, self.sinks],
+            env={**os.environ, VARIABLE: armed},
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode in (0, -signal.SIGKILL), done.stderr
+        return done.returncode
+
+    def is_right(self) -> bool:
+        """Whether everything is there, once, and nothing of what broke off."""
+        left = [p.name for p in self.folder.rglob(".*") if p.suffix in (".tmp", ".writing")]
+        assert left == [], "what broke off is removed"
+        return job.found(self.sinks, self.folder / "out") == job.expected(self.sinks)
+
+
+@pytest.fixture(scope="module")
+def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("clicks") / "input"
+    job.write_input(path)
+    return path
+
+
+@pytest.mark.slow
+@pytest.mark.sampled(3)
+@pytest.mark.parametrize(("point", "sinks"), CASES)
+def test_a_job_killed_at_a_named_place_goes_on(source: Path, tmp_path: Path, point: str, sinks: str) -> None:
+    case = Case(source, tmp_path, sinks)
+    is_first = point.startswith(("final", "restore"))
+    if point in ("restore.manifest", "restore.state"):
+        # only a run reaches them that goes on from a checkpoint
+        assert case.run("checkpoint.complete:kill:2") == -signal.SIGKILL
+    assert case.run(f"{point}:kill:{1 if is_first else 3}") == -signal.SIGKILL, "the place was reached"
+    assert case.run() == 0
+    assert case.is_right()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("sinks", ["files", "sqlite"])
+def test_a_job_killed_again_and_again_goes_on(source: Path, tmp_path: Path, sinks: str) -> None:
+    case = Case(source, tmp_path, sinks)
+    for number in range(1, 5):
+        assert case.run(f"store.synced:kill:{10 + number}") == -signal.SIGKILL
+    assert case.run() == 0
+    assert case.is_right()

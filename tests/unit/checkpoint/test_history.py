@@ -1,0 +1,183 @@
+"""Which checkpoint holds, and that damage is found before a row is used."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import polars as pl
+import pytest
+from polars.testing import assert_frame_equal
+
+from thalweg.checkpoint.encoding import encoded
+from thalweg.checkpoint.history import History, Place
+from thalweg.checkpoint.manifest import Manifest
+from thalweg.checkpoint.store import DirectoryStore
+from thalweg.errors import CheckpointError
+
+KEY = ("group1", "group1.group", "groups")
+FRAME = pl.DataFrame({"k": ["a", None], "n": [1, 2]})
+SPLIT = {"stage": "source1", "split": "file", "data": {"position": {"row": 7}, "ended": False, "number": 0}}
+
+
+class Kept:
+    """A job's history, with short ways to act on it."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.history = History(DirectoryStore(str(path)), "job")
+
+    def begin(self) -> tuple[int, int]:
+        """The lineage and fence of a new run."""
+        fence = self.history.take_fence()
+        lineage, base = self.history.newest()
+        lineage = lineage or self.history.open_lineage(None)
+        self.history.record_base(fence, base, lineage)
+        return lineage, fence
+
+    def publish(self, lineage: int, fence: int, number: int, frame: pl.DataFrame = FRAME) -> Place:
+        """A checkpoint with one state and one split."""
+        entry, data = encoded(KEY, frame)
+        self.history.put_data(entry.sha256, data, ())
+        manifest = Manifest("job", lineage, number, fence, "program", "0", "2026-01-01T00:00:00+00:00")
+        return self.history.publish(replace(manifest, states=(entry,), splits=(SPLIT,)))
+
+    def put_late(self, place: Place) -> None:
+        """The manifest of a run that had looked at the fences long before it wrote."""
+        late = Manifest("job", place.lineage, place.number, place.fence, "program", "0", "")
+        DirectoryStore(str(self.path)).put(f"job/{place.name}", late.encode())
+
+    def file(self, place: Place) -> Path:
+        """The manifest's file."""
+        return self.path / "job" / place.name
+
+    def data(self) -> list[Path]:
+        """The data files."""
+        return sorted((self.path / "job" / "data").iterdir())
+
+
+@pytest.fixture
+def kept(tmp_path: Path) -> Kept:
+    return Kept(tmp_path / "store")
+
+
+def test_a_checkpoint_comes_back_as_it_was(kept: Kept) -> None:
+    place = kept.publish(*kept.begin(), 3)
+    assert kept.history.newest() == (1, place)
+    found = kept.history.snapshot(kept.history.manifest(place))
+    assert (found.number, dict(found.splits)) == (3, {("source1", "file"): SPLIT["data"]})
+    assert_frame_equal(found.keyed[KEY], FRAME)
+
+
+def test_a_lineage_without_a_checkpoint_starts_as_it_was_opened(kept: Kept) -> None:
+    place = kept.publish(*kept.begin(), 3)
+    assert kept.history.open_lineage(place) == 2
+    assert kept.history.newest() == (2, place)
+    assert kept.history.open_lineage(None) == 3
+    assert kept.history.newest() == (3, None)
+
+
+def test_a_checkpoint_without_a_manifest_is_none(kept: Kept) -> None:
+    lineage, fence = kept.begin()
+    first, second = (kept.publish(lineage, fence, n) for n in (3, 4))
+    kept.file(second).unlink()
+    assert kept.history.newest() == (1, first)
+
+
+def test_a_run_that_was_overtaken_publishes_nothing_that_holds(kept: Kept) -> None:
+    lineage, old = kept.begin()
+    base = kept.publish(lineage, old, 3)
+    _, new = kept.begin()
+    with pytest.raises(CheckpointError, match="checkpoint-overtaken"):
+        kept.publish(lineage, old, 4)
+    kept.put_late(Place(lineage, 4, old))
+    assert kept.history.newest() == (1, base)
+    own = kept.publish(lineage, new, 4)
+    assert kept.history.newest() == (1, own)
+
+
+def test_what_a_run_published_before_another_looked_holds(kept: Kept) -> None:
+    lineage, old = kept.begin()
+    fence = kept.history.take_fence()
+    kept.put_late(Place(lineage, 4, old))
+    _, base = kept.history.newest()
+    kept.history.record_base(fence, base, lineage)
+    assert kept.history.newest() == (1, Place(1, 4, old))
+
+
+def test_numbers_of_runs_are_given_once(kept: Kept) -> None:
+    assert [kept.history.take_fence() for _ in range(5)] == [1, 2, 3, 4, 5]
+    store = DirectoryStore(str(kept.path))
+    assert store.put_new("job/fences/000006", b"{}")
+    assert not store.put_new("job/fences/000006", b"other")
+    assert store.get("job/fences/000006") == b"{}"
+    assert kept.history.take_fence() == 7
+
+
+def test_every_changed_byte_of_a_manifest_is_found(kept: Kept) -> None:
+    place = kept.publish(*kept.begin(), 3)
+    good = kept.file(place).read_bytes()
+    for at in range(len(good)):
+        kept.file(place).write_bytes(good[:at] + bytes([good[at] ^ 1]) + good[at + 1 :])
+        with pytest.raises(CheckpointError, match=r"checkpoint-(damaged|version)"):
+            kept.history.manifest(place)
+        kept.file(place).write_bytes(good[:at])
+        with pytest.raises(CheckpointError, match="checkpoint-damaged"):
+            kept.history.manifest(place)
+
+
+def test_every_changed_byte_and_every_truncation_of_state_is_found(kept: Kept) -> None:
+    place = kept.publish(*kept.begin(), 3)
+    manifest = kept.history.manifest(place)
+    (file,) = kept.data()
+    good = file.read_bytes()
+    for at in range(0, len(good), 5):
+        file.write_bytes(good[:at] + bytes([good[at] ^ 1]) + good[at + 1 :])
+        with pytest.raises(CheckpointError, match="checkpoint-damaged"):
+            kept.history.snapshot(manifest)
+        file.write_bytes(good[:at])
+        with pytest.raises(CheckpointError, match="checkpoint-damaged"):
+            kept.history.snapshot(manifest)
+    file.unlink()
+    with pytest.raises(CheckpointError, match="is missing"):
+        kept.history.snapshot(manifest)
+
+
+def test_a_manifest_in_another_place_is_found(kept: Kept) -> None:
+    lineage, fence = kept.begin()
+    first, second = (kept.publish(lineage, fence, n) for n in (3, 4))
+    kept.file(second).write_bytes(kept.file(first).read_bytes())
+    with pytest.raises(CheckpointError, match="checkpoint 3 of lineage 1"):
+        kept.history.manifest(second)
+
+
+def test_only_what_nothing_names_is_removed(kept: Kept) -> None:
+    lineage, fence = kept.begin()
+    frames = [FRAME, pl.concat([FRAME, FRAME]), FRAME, FRAME.head(1)]
+    places = [kept.publish(lineage, fence, n, f) for n, f in enumerate(frames)]
+    kept.history.retain(lineage, 2, fence)
+    assert kept.history.places(lineage) == places[2:]
+    assert len(kept.data()) == 3, "nothing goes before its grace is over"
+    foreign = kept.path / "job" / "data" / "notes"
+    foreign.write_text("mine")
+    kept.history.retain(lineage, 2, fence, grace=-1.0)
+    for place in places[2:]:
+        kept.history.snapshot(kept.history.manifest(place))
+    assert (len(kept.data()), foreign.read_text()) == (3, "mine")
+
+
+def test_nothing_is_removed_while_a_manifest_cannot_be_read(kept: Kept) -> None:
+    lineage, fence = kept.begin()
+    places = [kept.publish(lineage, fence, n, FRAME.head(n)) for n in range(3)]
+    kept.file(places[2]).write_bytes(b"")
+    with pytest.raises(CheckpointError, match="checkpoint-damaged"):
+        kept.history.retain(lineage, 2, fence, grace=-1.0)
+    assert len(kept.data()) == 3
+
+
+def test_the_checkpoint_that_a_lineage_was_opened_at_is_kept(kept: Kept) -> None:
+    lineage, fence = kept.begin()
+    first, *_ = (kept.publish(lineage, fence, n) for n in range(4))
+    kept.history.open_lineage(first)
+    kept.history.retain(lineage, 1, fence, grace=-1.0)
+    assert kept.history.places(lineage)[0] == first

@@ -1,0 +1,118 @@
+"""Checkpoints are data: listed, opened, checked and deleted without the program."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+import thalweg as tw
+from thalweg.checkpoint.hold import held
+from thalweg.cli.entry import run as thalweg
+from thalweg.errors import CheckpointError, ConfigError
+from thalweg.runtime.options import RunOptions
+
+ROWS = 400
+
+
+@pytest.fixture
+def kept(tmp_path: Path) -> tw.Checkpoints:
+    """A job that counts by key was broken off near its end."""
+
+    @tw.udf(returns="BIGINT")
+    def checked(n: int) -> int:
+        if n == ROWS - 1:
+            raise ValueError("enough")
+        return n
+
+    numbers = pl.int_range(0, ROWS, eager=True)
+    pl.DataFrame({"n": numbers, "k": numbers % 3}).write_parquet(tmp_path / "in.parquet")
+    session = tw.Session(
+        parallelism=2,
+        checkpoint_dir=tmp_path / "kept",
+        options={"execution.checkpointing.num-retained": "4"},
+    )
+    rows = session.read_parquet(str(tmp_path / "in.parquet")).with_columns(n=checked(tw.col("n")))
+    rows.group_by("k").agg(total=tw.sum("n")).write_sqlite(tmp_path / "out.db", "totals")
+    options = RunOptions(runtime="inline", rows_max=20, checkpoint_batches=3)
+    with pytest.raises(tw.DataError):
+        session.run("a job", mode="stream", options=options)
+    return tw.Checkpoints(tmp_path / "kept")
+
+
+def test_checkpoints_are_listed(kept: tw.Checkpoints) -> None:
+    listed = kept.list("a job")
+    assert kept.list().equals(listed)
+    assert listed["job"].unique().to_list() == ["a job"]
+    assert listed["number"].to_list() == sorted(listed["number"].to_list())
+    assert listed["rows_read"].to_list() == [180, 240, 300, 360]
+    assert not listed["has_ended"].any()
+    assert (listed["bytes"] > 0).all()
+
+
+def test_state_and_positions_are_frames(kept: tw.Checkpoints) -> None:
+    newest = kept.open("a job")
+    (operator,) = newest.states["operator"].to_list()
+    found = newest.state(operator)
+    rows = pl.int_range(0, 360, eager=True).to_frame("n").with_columns(k=pl.col("n") % 3)
+    wanted = rows.group_by("k").agg(pl.col("n").sum()).sort("k")
+    assert found.columns[0] == "k"
+    sums = [c for c in found.columns if found.sort("k")[c].to_list() == wanted["n"].to_list()]
+    assert sums, "the sums are among the values"
+    position = newest.positions.row(0, named=True)
+    assert (position["rows_read"], position["has_ended"]) == (360, False)
+    assert Path(position["split"]).name == "in.parquet"
+    assert "checkpoint" in repr(newest)
+
+
+def test_what_is_not_there_is_named_with_what_is(kept: tw.Checkpoints) -> None:
+    with pytest.raises(CheckpointError, match="checkpoint-no-job") as error:
+        kept.open("ajob")
+    assert error.value.choices == ("a%20job",)
+    with pytest.raises(CheckpointError, match="checkpoint-missing"):
+        kept.open("a job", 999)
+    with pytest.raises(CheckpointError, match="checkpoint-no-state"):
+        kept.open("a job").state("group9.group")
+
+
+def test_one_that_nobody_goes_on_from_is_deleted(kept: tw.Checkpoints, tmp_path: Path) -> None:
+    numbers = kept.list()["number"].to_list()
+    with pytest.raises(CheckpointError, match="checkpoint-needed"):
+        kept.delete("a job", numbers[-1])
+    with (
+        held(str(tmp_path / "kept" / "a%20job"), "a job"),
+        pytest.raises(ConfigError, match="job-already-running"),
+    ):
+        kept.delete("a job", numbers[0])
+    kept.delete("a job", numbers[0])
+    assert kept.list()["number"].to_list() == numbers[1:]
+    kept.open("a job").verify()
+
+
+def test_commands_show_check_and_delete(
+    kept: tw.Checkpoints, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def said(*words: str) -> tuple[int, str]:
+        code = thalweg(["checkpoint", words[0], str(tmp_path / "kept"), *words[1:]])
+        out, err = capsys.readouterr()
+        return code, out + err
+
+    numbers = kept.list()["number"].to_list()
+    assert said("list")[1].count("a job") == 4
+    assert said("list", "a job", "--json")[1].count('"job":"a job"') == 4
+    code, text = said("show", "a job", str(numbers[0]))
+    assert code == 0
+    assert "in.parquet" in text
+    assert said("verify") == (0, "4 checkpoints are whole\n")
+    assert said("delete", "a job", str(numbers[0])) == (0, "")
+    for path in (tmp_path / "kept" / "a%20job" / "data").iterdir():
+        path.write_bytes(path.read_bytes()[:-1])
+    code, text = said("verify")
+    assert code == 4
+    assert "checkpoint-damaged" in text
+
+
+def test_a_directory_without_checkpoints(tmp_path: Path) -> None:
+    assert tw.Checkpoints(tmp_path).list().is_empty()
+    assert tw.Checkpoints(tmp_path / "none").jobs() == []

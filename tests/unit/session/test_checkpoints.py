@@ -1,0 +1,296 @@
+"""A job with a directory of checkpoints goes on where it was broken off, and says when it may not."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+import thalweg as tw
+from thalweg.checkpoint.failpoints import armed
+from thalweg.checkpoint.hold import held
+from thalweg.errors import CheckpointError, ConfigError, ConnectorError, DataError, PlanError, StoreError
+from thalweg.runtime.options import RunOptions
+from thalweg.runtime.run import Run
+from thalweg.session.checkpoints import directory_name
+
+ROWS = 2_000
+SMALL = RunOptions(runtime="inline", rows_max=50, checkpoint_batches=4)
+
+
+class Job:
+    """One job over one file, that fails at a row as long as it is told to."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.fails_at: int | None = None
+        self.columns: tuple[str, ...] = ("k", "n")
+        folder.mkdir(exist_ok=True)
+        numbers = pl.int_range(0, ROWS, eager=True)
+        pl.DataFrame({"n": numbers, "k": numbers % 7}).write_parquet(folder / "in.parquet")
+
+    def run(self, *, mode: str = "stream", start: str = "newest", parallelism: int = 2, **more: str) -> None:
+        """Run it once, from a session of its own."""
+
+        @tw.udf(returns="BIGINT")
+        def checked(n: int) -> int:
+            if n == self.fails_at:
+                raise ValueError(f"row {self.fails_at}")
+            return n
+
+        session = tw.Session(parallelism=parallelism, checkpoint_dir=self.folder / "kept", options=dict(more))
+        rows = session.read_parquet(str(self.folder / "in.parquet"))
+        made = rows.select(tw.col("k"), checked(tw.col("n")).alias("n"))
+        made.select(*self.columns).write_parquet(str(self.folder / "out"))
+        session.run("copy", mode=mode, start=start, options=SMALL if mode == "stream" else None)
+
+    def found(self) -> list[int]:
+        """The numbers in the output."""
+        files = sorted((self.folder / "out").glob("*.parquet"))
+        return sorted(pl.concat([pl.read_parquet(f) for f in files])["n"].to_list()) if files else []
+
+    def kept(self) -> list[str]:
+        """The checkpoints."""
+        return sorted(p.parent.name for p in (self.folder / "kept").rglob("manifest"))
+
+
+@pytest.fixture
+def job(tmp_path: Path) -> Job:
+    return Job(tmp_path / "job")
+
+
+def broken_off(job: Job, row: int = 1_500) -> None:
+    """The job has failed at a row."""
+    job.fails_at = row
+    with pytest.raises(DataError, match="row 1500"):
+        job.run()
+    job.fails_at = None
+    assert job.kept(), "there are checkpoints"
+    assert 0 < len(job.found()) < row, "what was committed is seen, and nothing else"
+
+
+def test_a_job_that_failed_goes_on_and_says_so(job: Job, caplog: pytest.LogCaptureFixture) -> None:
+    broken_off(job)
+    with caplog.at_level(logging.INFO, "thalweg"):
+        job.run()
+    assert job.found() == list(range(ROWS))
+    assert "the job copy goes on from checkpoint" in caplog.text
+    assert "in.parquet {'row':" in caplog.text
+
+
+@pytest.mark.parametrize("parallelism", [1, 3])
+def test_a_job_goes_on_at_another_parallelism(job: Job, parallelism: int) -> None:
+    broken_off(job)
+    job.run(parallelism=parallelism)
+    assert job.found() == list(range(ROWS))
+
+
+@pytest.mark.parametrize("mode", ["stream", "batch"])
+def test_a_job_that_has_ended_does_nothing(job: Job, mode: str, caplog: pytest.LogCaptureFixture) -> None:
+    job.run(mode=mode)
+    assert job.found() == list(range(ROWS))
+    before = {p: p.read_bytes() for p in job.folder.rglob("*") if p.is_file()}
+    with caplog.at_level(logging.INFO, "thalweg"):
+        job.run(mode=mode)
+    assert "has reached its end" in caplog.text
+    assert {p: p.read_bytes() for p in job.folder.rglob("*") if p.is_file()} == before
+
+
+def test_a_batch_commits_nothing_before_its_end(job: Job) -> None:
+    job.fails_at = 1_999
+    with pytest.raises(DataError, match="row 1999"):
+        job.run(mode="batch")
+    assert (job.found(), job.kept()) == ([], [])
+    job.fails_at = None
+    job.run(mode="batch")
+    assert job.found() == list(range(ROWS))
+
+
+def test_a_fresh_start_has_a_lineage_of_its_own(job: Job) -> None:
+    job.run()
+    first = job.kept()
+    job.run(start="fresh")
+    assert job.found() == sorted([*range(ROWS), *range(ROWS)]), "the input is read again"
+    assert set(first) < set(job.kept()), "nothing is deleted"
+    assert len(list((job.folder / "kept" / "copy").glob("lineage-*"))) == 2
+
+
+def test_a_job_goes_on_from_the_checkpoint_that_is_named(job: Job) -> None:
+    broken_off(job)
+    oldest = job.kept()[0]
+    number = int(oldest.split("-")[1])
+    committed = len(job.found())
+    job.run(start=str(number))
+    found = job.found()
+    assert set(found) == set(range(ROWS))
+    assert len(found) > ROWS or committed == 0, "rows behind the older checkpoint come again"
+    path = job.folder / "kept" / "copy" / "lineage-0001" / oldest
+    job.run(start=str(path))
+    assert set(job.found()) == set(range(ROWS))
+
+
+def test_a_checkpoint_that_is_not_there_is_named_with_those_that_are(job: Job) -> None:
+    broken_off(job)
+    with pytest.raises(CheckpointError, match='no complete checkpoint "9999"') as error:
+        job.run(start="9999")
+    assert error.value.choices == tuple(str(int(n.split("-")[1])) for n in job.kept())
+
+
+def test_a_changed_program_is_refused_and_nothing_is_changed(job: Job) -> None:
+    broken_off(job)
+    before = job.found()
+    job.columns = ("n",)
+    with pytest.raises(CheckpointError, match="checkpoint-other-program"):
+        job.run()
+    assert job.found() == before
+    job.columns = ("k", "n")
+    job.run()
+    assert job.found() == list(range(ROWS))
+
+
+def test_one_process_runs_a_job(job: Job) -> None:
+    with (
+        held(str(job.folder / "kept" / "copy"), "copy"),
+        pytest.raises(ConfigError, match="job-already-running"),
+    ):
+        job.run()
+    job.run()
+
+
+def test_only_some_checkpoints_are_kept(job: Job) -> None:
+    job.run(**{"execution.checkpointing.num-retained": "2"})
+    assert len(job.kept()) == 2
+
+
+def test_a_directory_that_is_none_is_refused(job: Job) -> None:
+    (job.folder / "kept").write_text("mine")
+    with pytest.raises(StoreError, match="store-failed"):
+        job.run()
+    assert (job.folder / "kept").read_text() == "mine"
+
+
+def test_a_job_with_checkpoints_needs_a_name(tmp_path: Path) -> None:
+    session = tw.Session(checkpoint_dir=tmp_path)
+    session.from_polars(pl.DataFrame({"a": [1]})).write_parquet(str(tmp_path / "out"))
+    with pytest.raises(ConfigError, match="needs a name"):
+        session.run()
+
+
+def test_names_of_jobs_are_names_of_directories() -> None:
+    assert directory_name("../a b/ü") == "%2e%2e%2fa%20b%2fü"
+    with pytest.raises(ConfigError, match="needs a name"):
+        directory_name("x" * 300)
+
+
+def test_a_file_of_a_run_that_has_gone_is_not_shown(job: Job) -> None:
+    broken_off(job)
+    (state,) = {p.name.split("-")[3] for p in (job.folder / "out").glob("part-*")}
+    left = job.folder / "out" / f".part-0-77-{state}-1-1.parquet.writing"
+    left.write_bytes(b"PAR1")
+    foreign = job.folder / "out" / ".part-0-0-ffffffff-1-1.parquet.writing"
+    foreign.write_bytes(b"PAR1")
+    job.run()
+    assert (left.exists(), foreign.exists()) == (False, True)
+    assert job.found() == list(range(ROWS))
+
+
+@pytest.mark.parametrize("interval", ["0 s", "soon"])
+def test_an_interval_that_is_none_is_refused(tmp_path: Path, interval: str) -> None:
+    with pytest.raises(ConfigError, match="config-value"):
+        tw.Session(options={"execution.checkpointing.interval": interval})
+
+
+@pytest.mark.slow
+def test_a_live_job_takes_checkpoints_by_the_clock_and_a_last_one_when_it_is_stopped(tmp_path: Path) -> None:
+    def run(rows: int) -> int:
+        """Until so many rows were read in this run; how many checkpoints are kept then."""
+        session = tw.Session(
+            parallelism=1,
+            checkpoint_dir=tmp_path / "kept",
+            options={"execution.checkpointing.interval": "40 ms"},
+        )
+        session.execute_sql(
+            "CREATE TABLE e (a BIGINT) WITH ('connector' = 'datagen', 'rows-per-second' = '2000', "
+            "'fields.a.kind' = 'sequence', 'fields.a.start' = '0', 'fields.a.end' = '1000000')"
+        )
+        session.table("e").write_json(str(tmp_path / "out"))
+        runs: list[Run] = []
+        session.on_start = runs.append
+        job = threading.Thread(target=session.run, args=["live"], kwargs={"mode": "stream"})
+        job.start()
+        while not runs or runs[0].rows_read < rows:
+            time.sleep(0.01)
+        runs[0].stop()
+        job.join(30)
+        return len(list((tmp_path / "kept").rglob("manifest")))
+
+    for _ in range(3):
+        assert run(400) == 3, "as many as are retained"
+    files = [pl.read_ndjson(f) for f in sorted((tmp_path / "out").glob("*.jsonl")) if f.stat().st_size]
+    found = sorted(pl.concat(files)["a"])
+    assert len(found) >= 1200
+    assert found == list(range(len(found))), "no row is lost or there twice"
+
+
+def test_a_commit_that_broke_off_is_completed_by_whoever_goes_on_from_it(job: Job) -> None:
+    job.fails_at = 1_500
+    with armed("checkpoint.published:raise:3"), pytest.raises((DataError, OSError)):
+        job.run()
+    job.fails_at = None
+    (number,) = {int(n.split("-")[1]) for n in job.kept()[-1:]}
+    before = len(job.found())
+    job.run(start="fresh")
+    assert len(job.found()) == before + ROWS, "a fresh start commits its own rows alone"
+    for _ in range(2):
+        job.run(start=str(number))
+    found = job.found()
+    assert set(found) == set(range(ROWS))
+    once = [n for n in set(found) if found.count(n) == 2]
+    assert len(once) == 3 * 200, (
+        "what was staged for the checkpoint is there, once, and once of the fresh start"
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("point", ["store.partial", "store.written", "store.synced", "store.renamed"])
+def test_a_disk_that_fails_once_costs_no_row(job: Job, point: str) -> None:
+    failed = 0
+    for nth in range(1, 40):
+        each = Job(job.folder / str(nth))
+        with armed(f"{point}:raise:{nth}") as points:
+            try:
+                each.run()
+            except (StoreError, ConnectorError):
+                # before the first row, at the last commit, or when a sink cannot commit; it goes on
+                failed += 1
+        each.run()
+        assert each.found() == list(range(ROWS)), f"{point} {nth}"
+        if points.reached[point] < nth:
+            break
+    assert 0 < failed < nth, "some failures stop the job, others only cost a checkpoint"
+
+
+def test_a_job_that_promises_less_than_it_is_asked_for_is_refused(job: Job, tmp_path: Path) -> None:
+    def session(where: Path | None) -> tw.Session:
+        made = tw.Session(checkpoint_dir=where)
+        made.read_parquet(str(job.folder / "in.parquet")).write_parquet(str(tmp_path / "out"))
+        return made
+
+    kept = session(tmp_path / "kept")
+    kept.run("copy", guarantee="exactly_once")
+    with pytest.raises(PlanError, match="no directory of checkpoints"):
+        session(None).run("copy", guarantee="exactly_once")
+    kept.read_parquet(str(job.folder / "in.parquet")).write_callback(print)
+    with pytest.raises(PlanError, match=r"plan-guarantee.*\n.*\n.*each row once\n.*at least once"):
+        kept.run("copy", guarantee="exactly_once")
+    generated = tw.Session(checkpoint_dir=tmp_path / "kept")
+    rows = generated.from_iter(({"n": n} for n in range(3)), "n BIGINT", name="numbers")
+    rows.write_parquet(str(tmp_path / "numbers"))
+    with pytest.raises(PlanError, match="numbers cannot be read again"):
+        generated.run("numbers", guarantee="exactly_once")
+    with pytest.raises(ConfigError, match="there is no guarantee"):
+        generated.run("numbers", guarantee="never")  # type: ignore[arg-type]
