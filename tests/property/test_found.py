@@ -17,6 +17,7 @@ from tests.property.worlds import SECOND, random_world
 from thalweg.base.types import INT64, Decimal
 from thalweg.expr.nodes import Aggregate, Call, Cast, Column, Literal, Named
 from thalweg.plan import build
+from thalweg.plan.join import join
 from thalweg.plan.nodes import (
     WINDOW_END,
     WINDOW_START,
@@ -146,11 +147,34 @@ def late_rows_of_over_and_window() -> tuple[Plan, ...]:
     return windowed, Late(windowed)
 
 
+def partners_of_rows_that_come_again() -> tuple[Plan, ...]:
+    """A row that was there already counted its partners once more, and never was without one again."""
+    totals = build.project(
+        _group(scan(PUNCTUAL), ("k",), Aggregate("count")),
+        [Named("key", Column("k")), Named("n", Column("a0"))],
+    )
+    equal = build.select_names(_group(scan(PUNCTUAL), ("k", "s", "v"), Aggregate("count")), ["k"])
+    pair = Call("=", (Column("key"), Column("k")))
+    few = Call("<", (Column("n"), Literal(4, INT64)))
+    kinds = ("full", "left", "right")
+    return tuple(join(totals, equal, kind, Call("and", (pair, few))) for kind in kinds)
+
+
+def shifted_values_of_equal_rows() -> tuple[Plan, ...]:
+    """Rows that only a shifted value tells apart had no order of their own, and were taken back as others."""
+    once = build.select_names(scan(PUNCTUAL), ["id", "k", "v", "t"])
+    rows_ = build.union_all([once, _map(once), once])
+    lead = Named("next", Aggregate("lead", (Column("t"), Literal(1, INT64), Column("t"))))
+    least = Named("least", _over("min", "k"))
+    return (over(rows_, [], [SortKey("v", descending=True)], Frame(True, 2, -2), [lead, least]),)
+
+
 FIXED = (
     *(time_without_watermark, no_aggregates, text_extremes_of_panes, count_after_a_function),
     *(limit_of_union_with_constants, limit_among_items, rank_of_rank, union_of_placed_and_unplaced),
     *(windows_on_two_times, late_rows_of_two_windows, shared_between_window_and_grouping),
     *(average_that_is_a_half, greatest_float_taken_back, late_rows_of_over_and_window),
+    *(partners_of_rows_that_come_again, shifted_values_of_equal_rows),
 )
 
 

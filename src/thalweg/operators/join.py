@@ -52,7 +52,13 @@ class JoinOp:
         self._best = None if spec.best is None else TopOfBatchOp(spec.best)
         self._read_by_best = self._of_sides(() if self._best is None else self._best.reads)
         self._sides = [
-            JoinSide(context.state(side.name), side, is_judged=judged, is_final=spec.emits_once)
+            JoinSide(
+                context.state(side.name),
+                side,
+                is_judged=judged,
+                counts=spec.counts_pairs,
+                is_final=spec.emits_once,
+            )
             for side, judged in ((spec.left, spec.keeps_left), (spec.right, spec.keeps_right))
         ]
         self._emits_pairs = spec.kind not in ("semi", "anti")
@@ -90,7 +96,7 @@ class JoinOp:
             if not len(rows):
                 continue
             if self._counts_pairs:
-                side.count(taken.rows[places], other.state.weights(rows))
+                side.count_own(taken, places, other.state.weights(rows))
                 other.count(rows, taken.weights_at(places))
             if self._emits_pairs:
                 frame = self._pair(port, gather_rows(taken.frame, places), other.state.frame(rows))

@@ -40,6 +40,7 @@ class Taken:
         slots: the slots of their keys.
         rows: their numbers in the state.
         without_key: the rows with NULL in a key column.
+        begins: which rows were not there before, so that their partners are yet to be counted; None: all.
     """
 
     frame: pl.DataFrame
@@ -48,6 +49,7 @@ class Taken:
     slots: Array
     rows: Array
     without_key: Batch | None = None
+    begins: Array | None = None
 
     def weights_at(self, places: Array) -> Array:
         """The weights of rows of the frame."""
@@ -63,9 +65,18 @@ class JoinSide:
         is_judged: whether the output depends on which of them have no partner.
     """
 
-    def __init__(self, state: Multimap, spec: SideSpec, *, is_judged: bool, is_final: bool) -> None:
-        """`is_final`: whether that is judged once, when a row can find no partner any more."""
+    def __init__(
+        self, state: Multimap, spec: SideSpec, *, is_judged: bool, counts: bool, is_final: bool
+    ) -> None:
+        """Begin with what is kept.
+
+        Args:
+            state, spec, is_judged: as the attributes say.
+            counts: whether the partners of each row are counted.
+            is_final: whether rows are judged once, when they can find no partner any more.
+        """
         self.state, self.is_judged = state, is_judged
+        self._counts = is_judged and counts
         self._spec = spec
         self._names, self._keys = list(spec.columns), list(spec.keys)
         self._rows, self._slots = _Marks(), _Marks()
@@ -146,8 +157,12 @@ class JoinSide:
         rows, weights = rows[left], sums[left]
         # of equal rows with unlike bits (0.0 and -0.0) one is kept, and always the same one is emitted
         frame = self.state.frame(rows)
+        # of a row that is there already the partners are known, however often it comes again
+        begins = self.state.weights(rows) == weights
+        if self._counts:
+            self.state.counter(MATCHES)[rows[begins]] = 0
         weights = NO_WORDS if (weights == 1).all() else weights
-        return Taken(frame, weights, self._keys_of(frame), self.state.owners(rows), rows)
+        return Taken(frame, weights, self._keys_of(frame), self.state.owners(rows), rows, begins=begins)
 
     # Partners ----------------------------------------------------------------------------------
 
@@ -159,9 +174,16 @@ class JoinSide:
         found: Array = (slots >= 0) & (self.state.totals[slots] > 0)
         return found
 
+    def count_own(self, taken: Taken, places: Array, amounts: Array) -> None:
+        """Add to the partners of the rows just taken, of those that were not there before."""
+        if taken.begins is not None:
+            some = taken.begins[places]
+            places, amounts = places[some], amounts[some]
+        self.count(taken.rows[places], amounts)
+
     def count(self, rows: Array, amounts: Array) -> None:
         """Add to the partners of rows."""
-        if self.is_judged:
+        if self._counts:
             add_at(rows, amounts, self.state.counter(MATCHES))
             self._touch(rows)
 

@@ -12,7 +12,8 @@ from typing import Literal
 
 import polars as pl
 
-from thalweg.columnar.batch import SPLIT, Batch
+from thalweg.base.schema import SYSTEM_PREFIX
+from thalweg.columnar.batch import SPLIT, SYSTEM_COLUMNS, Batch
 from thalweg.operators.limit import position_order
 from thalweg.plan.nodes import SortKey
 from thalweg.protocols.keeping import Keeping, watermark_passes
@@ -181,8 +182,15 @@ def turns_ties(order: Iterable[SortKey]) -> bool:
 
 
 def tie_columns(columns: Mapping[str, pl.DataType], order: Collection[str]) -> list[str]:
-    """What tells rows apart that tie: their position, or all that they hold."""
-    ties = position_order(columns) if SPLIT in columns else [c for c in columns if not c.startswith("__")]
+    """What tells rows apart that tie: their position, or all that they hold.
+
+    What a plan has computed under a name of the engine's is part of a row, but comes last.
+    """
+    if SPLIT in columns:
+        ties = position_order(columns)
+    else:
+        held = [c for c in columns if c not in SYSTEM_COLUMNS]
+        ties = sorted(held, key=lambda c: c.startswith(SYSTEM_PREFIX))
     return [t for t in ties if t not in order]
 
 
