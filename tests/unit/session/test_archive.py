@@ -103,7 +103,7 @@ def test_commands_show_check_and_delete(
     assert said("list", "a job", "--json")[1].count('"job":"a job"') == 4
     code, text = said("show", "a job", str(numbers[0]))
     assert code == 0
-    assert "in.parquet" in text
+    assert "source1" in text
     assert said("verify") == (0, "4 checkpoints are whole\n")
     assert said("delete", "a job", str(numbers[0])) == (0, "")
     for path in (tmp_path / "kept" / "a%20job" / "data").iterdir():
