@@ -18,8 +18,8 @@ from thalweg.cli.counters import Pace, Silence, explained, line, number, sample
 from thalweg.runtime.tally import Tally
 
 if TYPE_CHECKING:
-    from thalweg.runtime.run import Run
     from thalweg.session.execute import Result
+    from thalweg.session.handle import JobHandle
 
 _SUMMARY_EVERY = 30.0
 _LOOK_EVERY = 0.5
@@ -59,7 +59,7 @@ class Progress:
             stream.flush()
 
     @contextmanager
-    def watch(self, run: Run) -> Iterator[None]:
+    def watch(self, run: JobHandle) -> Iterator[None]:
         """Tell about the run while it lasts."""
         done = threading.Event()
         thread = threading.Thread(target=self._look, args=(run, done), name="thalweg-progress", daemon=True)
@@ -80,16 +80,16 @@ class Progress:
         """Say which rows of a batch were left out; what a stream did was said when it ended."""
         if result.run is None and result.bad_count:
             name = f"{result.name}: " if self._has_names else ""
-            self._say(f"{name}done, {Tally(bad_count=result.bad_count).in_words()}")
+            self.say(f"{name}done, {Tally(bad_count=result.bad_count).in_words()}")
 
-    def _look(self, run: Run, done: threading.Event) -> None:
+    def _look(self, run: JobHandle, done: threading.Event) -> None:
         pace, silence = Pace(), Silence(run.options.report_silence)
         said = time.monotonic()
         while not done.wait(_LOOK_EVERY):
             now = sample(run, time.monotonic())
             text = line(now, pace.add(now), datetime.now(UTC))
             if silence.add(now):
-                self._say(explained(waits(run), run.options.report_silence))
+                self.say(explained(waits(run), run.options.report_silence))
             if self._is_live:
                 with self._lock:
                     self._stream.write(f"\r{text}\x1b[K")
@@ -97,22 +97,23 @@ class Progress:
                     self._is_shown = True
             elif now.at - said >= _SUMMARY_EVERY:
                 said = now.at
-                self._say(f"{self._name(run)}{text}")
+                self.say(f"{self._name(run)}{text}")
 
-    def _name(self, run: Run) -> str:
+    def _name(self, run: JobHandle) -> str:
         return f"{run.job.name}: " if self._has_names else ""
 
-    def _say(self, text: str) -> None:
+    def say(self, text: str) -> None:
+        """Write a line, above the one that is kept up to date."""
         with self._lock:
             self._stream.write(f"\r\x1b[K{text}\n" if self._is_live else f"{text}\n")
             self._stream.flush()
             self._is_shown = False
 
-    def _finish(self, run: Run, seconds: float, *, has_failed: bool) -> None:
+    def _finish(self, run: JobHandle, seconds: float, *, has_failed: bool) -> None:
         how = "failed" if has_failed else "done" if run.is_finished else "stopped"
         rate = run.rows_read / seconds if seconds else 0.0
         odd = run.tally.in_words()
-        self._say(
+        self.say(
             f"{self._name(run)}{how}, {number(run.rows_read)} rows in {seconds:.1f} s ({number(rate)} rows/s)"
             + (f"; {odd}" if odd else "")
         )
@@ -139,7 +140,7 @@ class _Above(TextIOBase):
         return True
 
 
-def waits(run: Run) -> list[tuple[str, str]]:
+def waits(run: JobHandle) -> list[tuple[str, str]]:
     """What each task waits for; tasks may change while they are looked at, then we look again."""
     for _ in range(3):
         try:

@@ -29,6 +29,7 @@ from thalweg.checkpoint.writer import Checkpointer
 from thalweg.errors import CheckpointError, ConfigError
 from thalweg.job.fingerprint import fingerprint
 from thalweg.job.job import Job
+from thalweg.job.restart import RestartStrategy
 from thalweg.plan.nodes import Plan, Write
 from thalweg.protocols.sink import Epoch, Sink, TransactionalSink
 
@@ -48,7 +49,9 @@ class CheckpointOptions:
         tolerated: how many in a row may fail before the job does.
         start: `newest`; `fresh`, in a new lineage without state; or the number or path of a checkpoint, from
             which a new lineage goes on.
+        strategy: what follows from a failure; None: it is the end.
         say: told in a line where the job goes on.
+        warn: told in a line that it failed, and what follows.
     """
 
     directory: str
@@ -56,7 +59,9 @@ class CheckpointOptions:
     retained: int = 3
     tolerated: int = 3
     start: str = "newest"
+    strategy: RestartStrategy | None = None
     say: Callable[[str], None] = lambda line: None
+    warn: Callable[[str], None] = lambda line: None
 
 
 @dataclass(frozen=True)
@@ -74,9 +79,52 @@ class Begun:
     snapshot: JobSnapshot | None = None
 
 
+class Kept:
+    """The checkpoints of a job that this process runs, over all of its attempts.
+
+    Attributes:
+        has_run: whether an attempt has begun to read; set by whoever runs it.
+        is_stopping: whether the last attempt was asked to stop; set by whoever runs it.
+    """
+
+    def __init__(
+        self, history: History, options: CheckpointOptions, job: str, program: str, sinks: Sinks
+    ) -> None:
+        self._history, self._options = history, options
+        self._job, self._program, self._sinks = job, program, sinks
+        self._start = options.start
+        self.has_run = self.is_stopping = False
+
+    @contextmanager
+    def begun(self) -> Iterator[Begun]:
+        """One attempt: the first from where the user says, others from the newest checkpoint."""
+        is_first = not self.has_run
+        options = replace(self._options, start=self._start)
+        if not is_first:
+            # that it goes on was said when it failed
+            options = replace(options, say=lambda line: None)
+        begun = _begin(self._history, options, self._job, self._program, self._sinks)
+        self._start = "newest"
+        try:
+            yield begun
+        finally:
+            if begun.checkpointer is not None:
+                begun.checkpointer.close()
+
+    @property
+    def reached(self) -> Place | None:
+        """The newest checkpoint."""
+        return self._history.newest()[1]
+
+    def in_words(self) -> str:
+        """The newest checkpoint, for messages."""
+        place = self.reached
+        return "the beginning" if place is None else f"checkpoint {place.number}"
+
+
 @contextmanager
-def kept(options: CheckpointOptions, job: str, program: str, sinks: Sinks) -> Iterator[Begun]:
-    """A run of a job, from its newest checkpoint or another.
+def kept(options: CheckpointOptions, job: str, program: str, sinks: Sinks) -> Iterator[Kept]:
+    """The checkpoints of a job, which no other process runs meanwhile.
 
     Args:
         options: how it is kept.
@@ -86,21 +134,15 @@ def kept(options: CheckpointOptions, job: str, program: str, sinks: Sinks) -> It
 
     Raises:
         ConfigError: another process runs the job.
-        CheckpointError: its checkpoints are not of this program, or damaged.
         StoreError: the directory cannot be read or written.
     """
     name = directory_name(job)
     history = History(DirectoryStore(options.directory), name)
     with held(os.path.join(options.directory, name), job):
-        begun = _begin(history, options, job, program, sinks)
-        try:
-            yield begun
-        finally:
-            if begun.checkpointer is not None:
-                begun.checkpointer.close()
+        yield Kept(history, options, job, program, sinks)
 
 
-def kept_job(options: CheckpointOptions, job: Job, name: str) -> AbstractContextManager[Begun]:
+def kept_job(options: CheckpointOptions, job: Job, name: str) -> AbstractContextManager[Kept]:
     """A run of a stream."""
     sinks = {s.write.id: s.write.sink for s in job.stages if s.write is not None}
     return kept(options, name, fingerprint(job), sinks)
@@ -108,7 +150,7 @@ def kept_job(options: CheckpointOptions, job: Job, name: str) -> AbstractContext
 
 def kept_batch(
     options: CheckpointOptions, writes: Sequence[Write], name: str
-) -> AbstractContextManager[Begun]:
+) -> AbstractContextManager[Kept]:
     """A run of a batch, which has no state, and commits once."""
     lines = "\n".join(line for write in writes for line in _lines(write))
     program = hashlib.sha256(f"batch\n{lines}".encode()).hexdigest()

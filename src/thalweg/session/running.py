@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from thalweg.errors import ConfigError, did_you_mean
 
 if TYPE_CHECKING:
-    from thalweg.runtime.run import Run
+    from thalweg.session.handle import JobHandle
 
 _ATTEMPTS, _PAUSE = 5, 0.001
 
@@ -24,10 +24,10 @@ class Running:
     """The runs of one session that have begun and not ended."""
 
     def __init__(self) -> None:
-        self._runs: list[Run] = []
+        self._runs: list[JobHandle] = []
 
     @contextmanager
-    def watch(self, run: Run) -> Iterator[None]:
+    def watch(self, run: JobHandle) -> Iterator[None]:
         """The run can be asked in here."""
         self._runs.append(run)
         try:
@@ -53,7 +53,7 @@ class Running:
         return [pair for run in runs if job in (None, run.job.name) for pair in waits_of(run)]
 
 
-def waits_of(run: Run) -> list[tuple[str, str]]:
+def waits_of(run: JobHandle) -> list[tuple[str, str]]:
     """What each task waits for; a task may change while it is looked at, then we look again."""
     for _ in range(_ATTEMPTS):
         try:

@@ -37,6 +37,7 @@ from thalweg.session.hooks import HOOKS
 from thalweg.session.ignored import Notices
 from thalweg.session.inputs import Inputs
 from thalweg.session.interrupts import interruptible
+from thalweg.session.restart_options import restart_strategy
 from thalweg.session.running import Running
 from thalweg.session.settings import Settings
 from thalweg.session.statements import Outcome, run_text
@@ -44,8 +45,8 @@ from thalweg.session.statements import Outcome, run_text
 if TYPE_CHECKING:
     from thalweg.api.dataset import Dataset
     from thalweg.api.written_files import WrittenCsv
-    from thalweg.runtime.run import Run
     from thalweg.session.checkpoints import CheckpointOptions
+    from thalweg.session.handle import JobHandle
 
 assert _functions is not None, "the built-in functions are registered on import"
 
@@ -92,7 +93,7 @@ class Session(Inputs):
         self.rules: list[Rule] = [*RULES, *rules]
         self.catalog = SessionCatalog(self.settings)
         self.sinks: list[Write] = []
-        self.on_start: Callable[[Run], None] | None = None
+        self.on_start: Callable[[JobHandle], None] | None = None
         self.run_options = RunOptions()
         self._notices = Notices()
         self._running = Running()
@@ -296,7 +297,9 @@ class Session(Inputs):
             retained=get("execution.checkpointing.num-retained"),
             tolerated=get("execution.checkpointing.tolerable-failed-checkpoints"),
             start=HOOKS.start or start,
+            strategy=restart_strategy(get),
             say=HOOKS.say or _log.info,
+            warn=HOOKS.say or _log.warning,
         )
 
     def _run_options(self) -> RunOptions:
@@ -353,7 +356,7 @@ def _key_of(plan: Plan) -> tuple[str, ...]:
     return tuple(sorted(keys[0])) if keys else ()
 
 
-def _listening(run: Run, *, has_name: bool) -> AbstractContextManager[object]:
+def _listening(run: JobHandle, *, has_name: bool) -> AbstractContextManager[object]:
     """Let other processes ask the run how it is."""
     from thalweg.session.control.server import listening
 

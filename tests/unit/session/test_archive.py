@@ -31,7 +31,7 @@ def kept(tmp_path: Path) -> tw.Checkpoints:
     session = tw.Session(
         parallelism=2,
         checkpoint_dir=tmp_path / "kept",
-        options={"execution.checkpointing.num-retained": "4"},
+        options={"execution.checkpointing.num-retained": "4", "restart-strategy.type": "none"},
     )
     rows = session.read_parquet(str(tmp_path / "in.parquet")).with_columns(n=checked(tw.col("n")))
     rows.group_by("k").agg(total=tw.sum("n")).write_sqlite(tmp_path / "out.db", "totals")

@@ -30,7 +30,7 @@ class JobInfo:
         late_count: rows that came too late, for windows one for each window that a row missed.
         bad_count: rows that were kept apart.
         ahead_count: rows too far ahead of their arrival, which did not move event time.
-        state: running, stop or drain.
+        state: running, restarting, stop or drain.
     """
 
     name: str

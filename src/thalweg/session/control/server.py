@@ -19,17 +19,17 @@ from pathlib import Path
 from typing import Any
 
 from thalweg.errors import UserError
-from thalweg.runtime.run import Run
 from thalweg.session.control import wire
 from thalweg.session.control.client import ask_socket
 from thalweg.session.control.place import locked, own_directory, socket_path
+from thalweg.session.handle import JobHandle
 from thalweg.session.running import waits_of
 
 _BACKLOG = 8
 
 
 @contextmanager
-def listening(run: Run, *, is_default_name: bool = False) -> Iterator[Path | None]:
+def listening(run: JobHandle, *, is_default_name: bool = False) -> Iterator[Path | None]:
     """The run can be asked and stopped while in here.
 
     Args:
@@ -53,7 +53,7 @@ def listening(run: Run, *, is_default_name: bool = False) -> Iterator[Path | Non
 
 
 class _Server:
-    def __init__(self, run: Run, name: str) -> None:
+    def __init__(self, run: JobHandle, name: str) -> None:
         self._run, self._name = run, name
         self._begun, self._begun_at = time.monotonic(), time.time()
         own_directory()
@@ -106,7 +106,7 @@ class _Server:
             "rows": run.rows_read,
             "watermark": run.watermark,
             **asdict(run.tally),
-            "state": "running" if run.stopping is None else run.stopping,
+            "state": run.state,
         }
 
 
