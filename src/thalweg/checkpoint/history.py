@@ -19,11 +19,12 @@ Not here: how bytes become durable (store.py), when a checkpoint is due (runtime
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 import uuid
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import polars as pl
@@ -32,7 +33,7 @@ from thalweg.checkpoint.encoding import decoded
 from thalweg.checkpoint.failpoints import failpoint
 from thalweg.checkpoint.manifest import Manifest, StateFile, damaged, decode, staged_file
 from thalweg.checkpoint.snapshot import JobSnapshot
-from thalweg.checkpoint.store import Store
+from thalweg.checkpoint.store import DirectoryStore, Store
 from thalweg.errors import CheckpointError
 
 _CHECKPOINT = re.compile(r"checkpoint-(\d+)-(\d+)")
@@ -91,11 +92,43 @@ class History:
 
     def open_lineage(self, origin: Place | None) -> int:
         """Begin a new lineage, at a checkpoint or empty; it is durable when this returns."""
-        number = max(self.lineages(), default=0) + 1
+        number = self._next_lineage()
         data = {"origin": None if origin is None else vars(origin)}
         while not self._put_new(f"lineage-{number:04}/opened", data):
             number += 1
         return number
+
+    def adopt(self, source: History, manifest: Manifest, fence: int, *, path: str) -> Place:
+        """Begin a new lineage with a checkpoint from elsewhere; it is durable when this returns.
+
+        Args:
+            source: where its data is.
+            manifest: the checkpoint; its origin says what it is.
+            fence: the number of the run that goes on from it.
+            path: where it was, to be read later.
+        """
+        assert manifest.origin is not None, "a checkpoint from elsewhere has an origin"
+        self.copy_data(source, manifest.files)
+        number = self._next_lineage()
+        while True:
+            place = Place(number, manifest.number, fence)
+            own = replace(manifest, lineage=number, fence=fence)
+            # before the lineage: without a checkpoint it would start empty
+            self._store.put(f"{self.job}/{place.name}", own.encode())
+            record = {"origin": None, "savepoint": {"path": path, **manifest.origin}}
+            if self._put_new(f"lineage-{number:04}/opened", record):
+                return place
+            number += 1
+
+    def savepoint_of(self, lineage: int) -> Mapping[str, Any] | None:
+        """The savepoint that a lineage was opened at: its path then, and its origin."""
+        found: Mapping[str, Any] | None = self._json(f"lineage-{lineage:04}/opened").get("savepoint")
+        return found
+
+    def _next_lineage(self) -> int:
+        """A number that no lineage has, nor one that was never opened, of which something may be left."""
+        found = (_LINEAGE.fullmatch(n) for n in self._store.names(self.job))
+        return max((int(m[1]) for m in found if m), default=0) + 1
 
     def origin(self, lineage: int) -> Place | None:
         """The checkpoint that a lineage was opened at; None: it started empty."""
@@ -238,6 +271,33 @@ class History:
             return False
         self._store.put(f"{self.job}/data/{sha256}", data)
         return True
+
+    def data(self, sha256: str) -> bytes:
+        """The bytes of a data file.
+
+        Raises:
+            CheckpointError: it is missing or damaged.
+        """
+        where = self.where(f"data/{sha256}")
+        try:
+            found = self._store.get(f"{self.job}/data/{sha256}")
+        except KeyError as error:
+            raise damaged(where, "it is missing") from error
+        if hashlib.sha256(found).hexdigest() != sha256:
+            raise damaged(where, "its bytes have another hash than its name says")
+        return found
+
+    def copy_data(self, source: History, names: Iterable[str]) -> None:
+        """Have data files of another place here, too; they are durable when this returns."""
+        for sha256 in dict.fromkeys(names):
+            name, theirs = f"{self.job}/data/{sha256}", source.where(f"data/{sha256}")
+            is_linked = (
+                isinstance(self._store, DirectoryStore)
+                and isinstance(source._store, DirectoryStore)
+                and self._store.link(theirs, name)
+            )
+            if not is_linked:
+                self._store.put(name, source.data(sha256))
 
     def publish(self, manifest: Manifest) -> Place:
         """Make a checkpoint complete: all that it names is durable already."""

@@ -47,6 +47,8 @@ class Manifest:
         states: the rows of keyed state.
         splits: how far each split was read, with its stage.
         staged: by sink, what is to be committed with this checkpoint, as plain JSON.
+        origin: for a savepoint, and for the checkpoint that a lineage begins with that was opened at one: of
+            which job, lineage, number and run it is, and whether all sinks have committed it.
     """
 
     job: str
@@ -60,6 +62,7 @@ class Manifest:
     states: tuple[StateFile, ...] = ()
     splits: tuple[Mapping[str, Any], ...] = ()
     staged: Mapping[str, list[Any]] = field(default_factory=dict)
+    origin: Mapping[str, Any] | None = None
 
     @property
     def files(self) -> Iterator[str]:

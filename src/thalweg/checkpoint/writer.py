@@ -23,6 +23,7 @@ from thalweg.checkpoint.encoding import encoded
 from thalweg.checkpoint.failpoints import failpoint
 from thalweg.checkpoint.history import History
 from thalweg.checkpoint.manifest import Manifest, StateFile, as_staged
+from thalweg.checkpoint.savepoint import Saving, not_taken, save
 from thalweg.checkpoint.snapshot import JobSnapshot
 from thalweg.errors import StoreError, ThalwegError
 
@@ -62,6 +63,7 @@ class Checkpointer:
         self._waiting: list[JobSnapshot] = []
         self._owed: dict[str, list[Any]] = {}
         self._known: set[str] = set()
+        self._savings: list[tuple[int, Saving]] = []
         self._changed = threading.Condition()
         self._is_closing = self._is_writing = self._is_asked = False
         self._error: BaseException | None = None
@@ -89,6 +91,14 @@ class Checkpointer:
             self._waiting.append(snapshot)
             self._is_asked = False
             self._changed.notify_all()
+
+    def save_after(self, number: int, saving: Saving) -> None:
+        """Take a savepoint of the first checkpoint from a number on, before any is removed."""
+        with self._changed:
+            if not self._is_closing:
+                self._savings.append((number, saving))
+                return
+        saving.fail(not_taken("the job has ended or was stopped"))
 
     def check(self) -> bool:
         """Raise what has gone wrong; False, so that a runtime can ask whether to stop."""
@@ -125,6 +135,8 @@ class Checkpointer:
         if self._thread is not None:
             self._thread.join()
             self._thread = None
+        while self._savings:
+            self._savings.pop()[1].fail(not_taken("the job ended, failed or was stopped before"))
 
     def _run(self, ask: Callable[[], None], progress: Callable[[], int]) -> None:
         try:
@@ -169,6 +181,7 @@ class Checkpointer:
         self._known = set(manifest.files)
         self.last, self.failures, self.seconds = manifest, 0, time.monotonic() - begun
         failpoint("checkpoint.complete")
+        self._save(manifest)
         self._retain()
 
     def _published(self, snapshot: JobSnapshot, *, has_ended: bool) -> Manifest:
@@ -202,6 +215,24 @@ class Checkpointer:
         entry, data = encoded(("", sink, "staged"), part)
         self._history.put_data(entry.sha256, data, self._known)
         return as_staged(entry)
+
+    def _save(self, manifest: Manifest) -> None:
+        """Take the savepoints that were asked for; one that fails is no matter of the job's."""
+        with self._changed:
+            due = [s for number, s in self._savings if number <= manifest.number]
+            self._savings = [(n, s) for n, s in self._savings if n > manifest.number]
+        for saving in due:
+            self.save_last(saving)
+
+    def save_last(self, saving: Saving) -> None:
+        """Take a savepoint of the newest checkpoint of the run, which is committed."""
+        if self.last is None:
+            saving.fail(not_taken("the run has no complete checkpoint"))
+            return
+        try:
+            saving.complete(save(self._history, self.last, saving.directory, is_committed=True))
+        except (ThalwegError, OSError) as error:
+            saving.fail(error)
 
     def _retain(self) -> None:
         """Remove what is not needed; where that fails, it stays, and the next checkpoint tries again."""

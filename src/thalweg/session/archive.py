@@ -1,4 +1,4 @@
-"""Look at checkpoints as data: which there are, what is kept in one, how far it has read.
+"""Look at checkpoints and savepoints as data: which there are, what is kept in one, how far it has read.
 
 Nothing here needs the program of the job. Every file is checked when it is read.
 
@@ -19,6 +19,7 @@ import polars as pl
 from thalweg.checkpoint.history import History, Place
 from thalweg.checkpoint.hold import held
 from thalweg.checkpoint.manifest import Manifest
+from thalweg.checkpoint.savepoint import is_checkpoint, opened, save, savepoints, savepoints_of
 from thalweg.checkpoint.snapshot import JobSnapshot
 from thalweg.checkpoint.store import DirectoryStore
 from thalweg.errors import CheckpointError, did_you_mean
@@ -33,6 +34,7 @@ _LISTED = {
     "bytes": pl.Int64(),
     "rows_read": pl.Int64(),
     "has_ended": pl.Boolean(),
+    "savepoint": pl.String(),
 }
 _STATES = {
     "stage": pl.String(),
@@ -52,14 +54,34 @@ _POSITIONS = {
 
 
 class Checkpoint:
-    """One checkpoint: state, positions, and what it is."""
+    """One checkpoint or savepoint: state, positions, and what it is."""
 
-    def __init__(self, history: History, manifest: Manifest) -> None:
+    def __init__(self, history: History, manifest: Manifest, path: str | None = None) -> None:
         self._history, self._manifest = history, manifest
+        self.savepoint = path
+        """The directory of a savepoint; None: it is a checkpoint."""
+
+    @staticmethod
+    def at(path: str | os.PathLike[str]) -> Checkpoint:
+        """The savepoint in a directory, wherever that is now, or the checkpoint of any job.
+
+        Raises:
+            CheckpointError: there is none, or it is damaged.
+        """
+        place = os.path.abspath(path)
+        history, manifest = opened(place)
+        return Checkpoint(history, manifest, None if is_checkpoint(place) else place)
 
     def __repr__(self) -> str:
         m = self._manifest
-        return f"<checkpoint {m.number} of lineage {m.lineage} of the job {m.job}, {m.at}>"
+        kind = "checkpoint" if self.savepoint is None else "savepoint"
+        since = "" if self.savepoint is not None else self._begun()
+        return f"<{kind} {m.number} of lineage {m.lineage} of the job {m.job}, {m.at}{since}>"
+
+    def _begun(self) -> str:
+        """At which savepoint the lineage was opened, if at one."""
+        found = self._history.savepoint_of(self._manifest.lineage)
+        return "" if found is None else f", since the savepoint {found['path']}"
 
     @property
     def number(self) -> int:
@@ -121,6 +143,20 @@ class Checkpoint:
             )
         return pl.DataFrame(rows, schema=_POSITIONS, orient="row")
 
+    def save(self, to: str | os.PathLike[str] | None = None) -> str:
+        """Keep it as a savepoint, and give its path.
+
+        Args:
+            to: the directory in which the savepoint gets a directory of its own; by default that of the job's
+                savepoints.
+
+        Raises:
+            CheckpointError: a file is missing or damaged, or another savepoint has the place.
+            StoreError: the directory cannot be written to.
+        """
+        target = savepoints_of(self._history) if to is None else os.fspath(to)
+        return save(self._history, self._manifest, target, is_committed=False)
+
     def verify(self) -> None:
         """Read every file and compare it with its hash.
 
@@ -150,7 +186,10 @@ class Checkpoints:
         return [n for n in self._store.names("") if self._history(n).lineages()]
 
     def list(self, job: str | None = None) -> pl.DataFrame:
-        """Every complete checkpoint that holds, oldest first within its job; of one job, or of all."""
+        """Every complete checkpoint that holds, oldest first within its job; of one job, or of all.
+
+        Behind those of a job come its savepoints, with their paths; not those that were taken elsewhere.
+        """
         names = self.jobs() if job is None else [self._known(job)]
         rows = [row for name in names for row in self._rows(name)]
         return pl.DataFrame(rows, schema=_LISTED, orient="row")
@@ -222,7 +261,12 @@ class Checkpoints:
     def _rows(self, name: str) -> Iterator[tuple[object, ...]]:
         history = self._history(name)
         for place in self._places(history):
-            m = history.manifest(place)
-            read = sum(int(s["data"].get("rows", 0)) for s in m.splits)
-            at = datetime.fromisoformat(m.at)
-            yield m.job, m.lineage, m.number, m.fence, at, m.size, read, m.has_ended
+            yield _row(history.manifest(place), None)
+        for path in savepoints(history):
+            yield _row(opened(path)[1], path)
+
+
+def _row(m: Manifest, savepoint: str | None) -> tuple[object, ...]:
+    read = sum(int(s["data"].get("rows", 0)) for s in m.splits)
+    at = datetime.fromisoformat(m.at)
+    return m.job, m.lineage, m.number, m.fence, at, m.size, read, m.has_ended, savepoint

@@ -54,13 +54,11 @@ def run_stream(plans: Sequence[Plan], how: Execution) -> tuple[Run | None, int]:
 
         kept = watching.enter_context(kept_job(how.checkpoints, job, how.name))
         restarts = restarts_of(how.checkpoints, plans)
-        repeat(
-            partial(attempts.run_once, kept),
-            kept,
-            restarts,
-            how,
-            lambda seconds, text: attempts.handle is not None and attempts.handle.pause(seconds, text),
-        )
+        try:
+            repeat(partial(attempts.run_once, kept), kept, restarts, how, attempts.pause)
+        finally:
+            # before nobody listens any more
+            attempts.close()
         return attempts.last, restarts.count
 
 
@@ -146,7 +144,7 @@ class _Attempts:
                 options = replace(options, epoch=begun.epoch, on_checkpoint=checkpointer.take)
             self.last = run = Run(self._job, options, snapshot)
             stack.callback(run.close)
-            self._attach(run)
+            self._attach(run, kept, checkpointer)
             if kept is not None:
                 kept.has_run = True
             try:
@@ -155,11 +153,21 @@ class _Attempts:
                 if kept is not None:
                     kept.is_stopping = run.stopping is not None
 
-    def _attach(self, run: Run) -> None:
+    def pause(self, seconds: float, text: str) -> bool:
+        """Wait for the next attempt; whether there is to be one."""
+        return self.handle is not None and self.handle.pause(seconds, text)
+
+    def close(self) -> None:
+        """There is no further attempt."""
         if self.handle is not None:
-            self.handle.attach(run)
+            self.handle.close()
+
+    def _attach(self, run: Run, kept: Kept | None, checkpointer: Checkpointer | None) -> None:
+        if self.handle is not None:
+            self.handle.attach(run, checkpointer)
             return
-        self.handle = JobHandle(run)
+        self.handle = JobHandle(run, kept)
+        self.handle.attach(run, checkpointer)
         for watch in (*self._how.watchers, *HOOKS.watchers):
             self._watching.enter_context(watch(self.handle))
         if self._how.on_start is not None:
@@ -174,9 +182,10 @@ class _Attempts:
             drive(run)
             return
         checkpointer.start(run.request_checkpoint, lambda: run.cuts)
-        drive(run, until=checkpointer.check, at_end=partial(_finish, run, checkpointer))
+        drive(run, until=checkpointer.check, at_end=partial(self._finish, run, checkpointer))
 
-
-def _finish(run: Run, checkpointer: Checkpointer) -> None:
-    """Commit the rest of a job that has ended, or wait for the checkpoint of one that was stopped."""
-    checkpointer.finish(run.final_snapshot() if run.is_finished else None)
+    def _finish(self, run: Run, checkpointer: Checkpointer) -> None:
+        """Commit the rest of a job that has ended, or wait for the checkpoint of one that was stopped."""
+        checkpointer.finish(run.final_snapshot() if run.is_finished else None)
+        if self.handle is not None:
+            self.handle.finish(checkpointer)

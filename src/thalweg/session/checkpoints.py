@@ -23,10 +23,19 @@ from thalweg.checkpoint.failpoints import failpoint
 from thalweg.checkpoint.history import History, Place
 from thalweg.checkpoint.hold import held
 from thalweg.checkpoint.manifest import Manifest
+from thalweg.checkpoint.savepoint import (
+    Saving,
+    is_savepoint,
+    not_taken,
+    opened,
+    save,
+    savepoints_of,
+    with_origin,
+)
 from thalweg.checkpoint.snapshot import JobSnapshot
 from thalweg.checkpoint.store import DirectoryStore
 from thalweg.checkpoint.writer import Checkpointer
-from thalweg.errors import CheckpointError, ConfigError
+from thalweg.errors import CheckpointError, ConfigError, ThalwegError
 from thalweg.job.fingerprint import fingerprint
 from thalweg.job.job import Job
 from thalweg.job.restart import RestartStrategy
@@ -116,6 +125,22 @@ class Kept:
         """The newest checkpoint."""
         return self._history.newest()[1]
 
+    def save(self, saving: Saving) -> None:
+        """Take a savepoint of the newest checkpoint, while no attempt runs."""
+        try:
+            place = self.reached
+            if place is None:
+                raise not_taken("the job has no complete checkpoint")
+            manifest = self._history.manifest(place)
+            saving.complete(save(self._history, manifest, saving.directory, is_committed=False))
+        except (ThalwegError, OSError) as error:
+            saving.fail(error)
+
+    @property
+    def savepoints(self) -> str:
+        """The directory of savepoints for which nobody names one."""
+        return savepoints_of(self._history)
+
     def in_words(self) -> str:
         """The newest checkpoint, for messages."""
         place = self.reached
@@ -199,7 +224,11 @@ def _begin(history: History, options: CheckpointOptions, job: str, program: str,
         place, lineage = None, history.open_lineage(None)
     elif options.start != "newest":
         place = _chosen(history, options.start, lineage)
-        lineage = history.open_lineage(place)
+        if place is None:
+            place = _adopted(history, options.start, fence, program)
+            lineage = place.lineage
+        else:
+            lineage = history.open_lineage(place)
     elif lineage is None:
         lineage = history.open_lineage(None)
     history.record_base(fence, place, lineage)
@@ -209,8 +238,7 @@ def _begin(history: History, options: CheckpointOptions, job: str, program: str,
         manifest = history.manifest(place)
         _check_program(history, manifest, place, program)
         snapshot = history.snapshot(manifest)
-        # in its own lineage, where it may have been committed long ago
-        _commit(sinks, replace(epoch, lineage=place.lineage), snapshot.staged)
+        _complete(sinks, epoch, manifest, snapshot.staged)
         options.say(_resumed(job, manifest))
     _discard(sinks, epoch)
     history.tidy()
@@ -227,8 +255,8 @@ def _begin(history: History, options: CheckpointOptions, job: str, program: str,
     return Begun(checkpointer, epoch, snapshot)
 
 
-def _chosen(history: History, start: str, lineage: int | None) -> Place:
-    """The checkpoint that the user names, by number or path."""
+def _chosen(history: History, start: str, lineage: int | None) -> Place | None:
+    """The checkpoint of the job that the user names, by number or path; None: it is a savepoint."""
     places = [p for n in history.lineages() for p in history.places(n)]
     wanted = os.path.abspath(start)
     for place in reversed(places):
@@ -237,12 +265,52 @@ def _chosen(history: History, start: str, lineage: int | None) -> Place:
             start.isdecimal() and place.number == int(start)
         ):
             return place
+    if is_savepoint(start):
+        return None
     raise CheckpointError(
         f'the job has no complete checkpoint "{start}"',
         code="checkpoint-missing",
         where=history.where(),
         choices=[str(p.number) for p in places if p.lineage == lineage],
     )
+
+
+def _adopted(history: History, start: str, fence: int, program: str) -> Place:
+    """The checkpoint that a new lineage begins with: what was saved somewhere else."""
+    source, manifest = opened(start)
+    _check_program(source, manifest, None, program)
+    if manifest.origin is None:
+        # a checkpoint of another directory, of which nobody knows whether it was committed
+        manifest = with_origin(source, manifest, is_committed=False)
+    return history.adopt(source, manifest, fence, path=os.path.abspath(start))
+
+
+def _complete(sinks: Sinks, epoch: Epoch, manifest: Manifest, staged: Mapping[str, list[Any]]) -> None:
+    """Commit what was staged for the checkpoint that a run goes on from, unless that was done."""
+    origin = manifest.origin
+    if origin is None:
+        # in its own lineage, where it may have been committed long ago
+        _commit(sinks, replace(epoch, lineage=manifest.lineage), staged)
+        return
+    if origin["is_committed"]:
+        return
+    lineage, number = origin["lineage"], origin["number"]
+    if origin["job"] == epoch.job:
+        _commit(sinks, replace(epoch, lineage=lineage, number=number), staged)
+        return
+    with _overtaken_is_done():
+        # by the job that it is of; had that run on, it would have begun with this commit
+        _commit(sinks, Epoch(origin["job"], "", lineage, number, origin["fence"]), staged)
+
+
+@contextmanager
+def _overtaken_is_done() -> Iterator[None]:
+    """A commit that a newer run has made in here is no error."""
+    try:
+        yield
+    except CheckpointError as error:
+        if error.code != "checkpoint-overtaken":
+            raise
 
 
 def _check_program(history: History, manifest: Manifest, place: Place | None, program: str) -> None:

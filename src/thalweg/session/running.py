@@ -35,6 +35,24 @@ class Running:
         finally:
             self._runs.remove(run)
 
+    def handle(self, job: str | None) -> JobHandle:
+        """One of them.
+
+        Raises:
+            ConfigError: `job-unknown`.
+        """
+        runs = [run for run in self._runs if job in (None, run.name)]
+        if len(runs) == 1:
+            return runs[0]
+        names = [run.name for run in self._runs]
+        said = "no job" if not names else "several jobs" if job is None else f'no job "{job}"'
+        raise ConfigError(
+            f"this session runs {said} now",
+            code="job-unknown",
+            choices=names or None,
+            hint=None if job is None else did_you_mean(job, names),
+        )
+
     def why(self, job: str | None) -> list[tuple[str, str]]:
         """What the tasks of one job, or of all, wait for.
 

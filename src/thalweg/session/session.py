@@ -249,6 +249,17 @@ class Session(Inputs):
         """
         return self._running.why(job)
 
+    def job(self, name: str | None = None) -> JobHandle:
+        """A job that this session runs now: it can be asked, saved and stopped.
+
+        Args:
+            name: its name; may be left out where there is one.
+
+        Raises:
+            ConfigError: it runs no such job, or several.
+        """
+        return self._running.handle(name)
+
     @property
     def may_broadcast(self) -> bool:
         """Whether joins may read a small input first, and send it to all tasks (an option)."""

@@ -270,6 +270,22 @@ def test_a_job_that_waits_says_so_and_is_stopped_at_once(
     job.check()
 
 
+def test_a_job_that_waits_is_saved_as_it_is(tmp_path: Path) -> None:
+    job = Job(tmp_path, none())
+    thread, _ = waiting(job)
+    (handle,) = job.started
+    path = handle.save(tmp_path / "saved", timeout=60)
+    saving = handle.stop(savepoint=True)
+    assert saving is not None
+    other = tw.Checkpoint.at(saving.wait(60))
+    thread.join()
+    newest = tw.Checkpoints(tmp_path / "kept").open("numbers")
+    for found in (tw.Checkpoint.at(path), other):
+        assert found.number == newest.number
+        assert found.positions.equals(newest.positions)
+        found.verify()
+
+
 def test_other_processes_are_refused_while_a_job_waits(tmp_path: Path) -> None:
     job = Job(tmp_path, none())
     thread, _ = waiting(job)

@@ -1,7 +1,7 @@
 """Answer questions about a running job on its socket.
 
 Reads:    the run's counters; `why` of its tasks.
-Changes:  a socket in the user's directory; stops the run when asked to.
+Changes:  a socket in the user's directory; stops the run, or saves its state, when asked to.
 Not here: asking (client.py), what travels (wire.py).
 """
 
@@ -18,7 +18,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from thalweg.errors import UserError
+from thalweg.checkpoint.savepoint import Saving
+from thalweg.errors import ThalwegError, UserError
 from thalweg.session.control import wire
 from thalweg.session.control.client import ask_socket
 from thalweg.session.control.place import locked, own_directory, socket_path
@@ -60,6 +61,7 @@ class _Server:
         self.path = socket_path(name)
         self._socket = _bound(self.path, name)
         self._closing = False
+        self._saving: list[threading.Thread] = []
         self._thread = threading.Thread(target=self._serve, name="thalweg-control", daemon=True)
         self._thread.start()
 
@@ -72,6 +74,9 @@ class _Server:
             self._socket.shutdown(socket.SHUT_RDWR)
         self._socket.close()
         self._thread.join(wire.TIMEOUT)
+        for thread in self._saving:
+            # its savepoint is complete, or has failed
+            thread.join(wire.TIMEOUT)
 
     def _serve(self) -> None:
         while not self._closing:
@@ -79,15 +84,52 @@ class _Server:
                 connection, _ = self._socket.accept()
             except OSError:
                 return
-            with connection, contextlib.suppress(OSError):
-                connection.settimeout(wire.TIMEOUT)
-                wire.send(connection, self._answer(connection))
+            with contextlib.suppress(OSError):
+                self._serve_one(connection)
 
-    def _answer(self, connection: socket.socket) -> dict[str, Any]:
+    def _serve_one(self, connection: socket.socket) -> None:
+        with contextlib.ExitStack() as stack:
+            stack.enter_context(connection)
+            connection.settimeout(wire.TIMEOUT)
+            try:
+                question = wire.receive(connection, wire.QUESTION_MAX)
+            except ValueError as error:
+                wire.send(connection, {"ok": False, "error": str(error)})
+                return
+            op = question.get("op")
+            if op != "save" and not (op == "stop" and question.get("savepoint")):
+                wire.send(connection, self._answer(op))
+                return
+            # the others are answered meanwhile
+            stack.pop_all()
+            thread = threading.Thread(
+                target=self._serve_savepoint,
+                args=(connection, question),
+                name="thalweg-savepoint",
+                daemon=True,
+            )
+            self._saving.append(thread)
+            thread.start()
+
+    def _serve_savepoint(self, connection: socket.socket, question: dict[str, Any]) -> None:
+        with connection, contextlib.suppress(OSError):
+            wire.send(connection, self._saved(question))
+
+    def _saved(self, question: dict[str, Any]) -> dict[str, Any]:
+        """The answer when a savepoint is complete."""
+        to = question.get("to")
+        target = None if to is None else str(to)
         try:
-            op = wire.receive(connection, wire.QUESTION_MAX).get("op")
-        except ValueError as error:
-            return {"ok": False, "error": str(error)}
+            if question["op"] == "save":
+                saving: Saving | None = self._run.saving(target)
+            else:
+                saving = self._run.stop(savepoint=True if target is None else target)
+            assert saving is not None, "a savepoint was asked for"
+            return {"ok": True, "path": saving.wait()}
+        except (ThalwegError, OSError) as error:
+            return _refused(error)
+
+    def _answer(self, op: object) -> dict[str, Any]:
         if op not in wire.OPS:
             return {"ok": False, "error": f"there is no {op!r}; known: {', '.join(wire.OPS)}"}
         if op in ("stop", "drain"):
@@ -108,6 +150,15 @@ class _Server:
             **asdict(run.tally),
             "state": run.state,
         }
+
+
+def _refused(error: Exception) -> dict[str, Any]:
+    """An error as an answer."""
+    if not isinstance(error, ThalwegError):
+        return {"ok": False, "error": str(error)}
+    where = None if error.where is None else str(error.where)
+    told = {"error": error.message, "where": where, "found": error.found, "hint": error.hint}
+    return {"ok": False, "code": error.code, **told}
 
 
 def _bound(path: Path, name: str) -> socket.socket:

@@ -1,6 +1,8 @@
 """One question and one answer per connection, each a line of JSON. No code, no pickles.
 
-A question is {"op": "status" | "why" | "stop" | "drain"}; an answer has "ok", and "error" if not ok.
+A question is {"op": "status" | "why" | "stop" | "drain" | "save"}; an answer has "ok", and if not: "error".
+"save", and "stop" with "savepoint": true, name the directory of the savepoint as "to" (null: that of the job),
+and are answered with its "path" when it is complete.
 """
 
 from __future__ import annotations
@@ -9,7 +11,7 @@ import json
 import socket
 from typing import Any
 
-OPS = ("status", "why", "stop", "drain")
+OPS = ("status", "why", "stop", "drain", "save")
 QUESTION_MAX = 4096
 ANSWER_MAX = 1 << 20
 TIMEOUT = 2.0
