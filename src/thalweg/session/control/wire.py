@@ -1,7 +1,7 @@
 """One question and one answer per connection, each a line of JSON. No code, no pickles.
 
 A question is {"op": "status" | "why" | "stop" | "drain" | "save"}; an answer has "ok", and if not: "error".
-"save", and "stop" with "savepoint": true, name the directory of the savepoint as "to" (null: that of the job),
+A question is {"op": "status" | "why" | "stop" | "drain" | "save"}; an answer has "ok", or else "error".
 and are answered with its "path" when it is complete.
 """
 
