@@ -158,7 +158,7 @@ def _run_stream(plans: Sequence[Plan], how: Execution) -> Run | None:
             checkpointer, snapshot = begun.checkpointer, begun.snapshot
             if checkpointer is None:
                 return None
-            options = replace(options, epoch=begun.epoch, on_checkpoint=checkpointer.take)
+            options = replace(options, epoch=begun.epoch, increments=True, on_checkpoint=checkpointer.take)
         run = Run(job, options, snapshot)
         stack.callback(run.close)
         for watch in (*how.watchers, *HOOKS.watchers):
