@@ -31,8 +31,9 @@ import polars as pl
 
 from thalweg.checkpoint.encoding import decoded
 from thalweg.checkpoint.failpoints import failpoint
-from thalweg.checkpoint.manifest import Manifest, StateFile, damaged, decode, staged_file
-from thalweg.checkpoint.snapshot import JobSnapshot
+from thalweg.checkpoint.increments import composed
+from thalweg.checkpoint.manifest import DataFile, Manifest, Piece, damaged, decode, staged_file
+from thalweg.checkpoint.snapshot import JobSnapshot, StateRows
 from thalweg.checkpoint.store import DirectoryStore, Store
 from thalweg.errors import CheckpointError
 
@@ -235,7 +236,8 @@ class History:
         """
         keyed = {}
         for entry in manifest.states:
-            keyed[entry.stage, entry.operator, entry.state] = self._rows(entry)
+            frame = composed(entry.identity, [self.piece(p) for p in entry.pieces])
+            keyed[entry.key] = StateRows(frame, entry.identity, entry.tasks, entry.rows)
             failpoint("restore.state")
         splits = {(s["stage"], s["split"]): s["data"] for s in manifest.splits}
         return JobSnapshot(manifest.number, keyed, splits, self.staged(manifest))
@@ -247,11 +249,24 @@ class History:
             CheckpointError: a file is missing or damaged.
         """
         return {
-            sink: [p if (file := staged_file(p)) is None else self._rows(file) for p in parts]
+            sink: [p if (file := staged_file(p)) is None else self.rows(file) for p in parts]
             for sink, parts in manifest.staged.items()
         }
 
-    def _rows(self, entry: StateFile) -> pl.DataFrame:
+    def piece(self, files: Piece) -> pl.DataFrame:
+        """The rows of one increment.
+
+        Raises:
+            CheckpointError: a file is missing or damaged.
+        """
+        return pl.concat([self.rows(file) for file in files], how="diagonal")
+
+    def rows(self, entry: DataFile) -> pl.DataFrame:
+        """The rows of a data file.
+
+        Raises:
+            CheckpointError: it is missing or damaged.
+        """
         where = self.where(f"data/{entry.sha256}")
         try:
             data = self._store.get(f"{self.job}/data/{entry.sha256}")

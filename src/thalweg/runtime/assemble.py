@@ -14,9 +14,11 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from thalweg.checkpoint.snapshot import JobSnapshot, TaskSnapshot
+from thalweg.checkpoint.increments import of_task
+from thalweg.checkpoint.snapshot import JobSnapshot, StateRows, TaskSnapshot
 from thalweg.job.job import Edge, Job, ScanSpec, Stage, WriteSpec
 from thalweg.progress.owner import WatermarkOwner
+from thalweg.protocols.increments import ROW, TASK, Identity
 from thalweg.protocols.messages import Barrier
 from thalweg.protocols.operator import OperatorSpec
 from thalweg.protocols.sink import Writer
@@ -50,12 +52,20 @@ class Assembled:
     """What answers for tables; to be closed with the run."""
     spilling: list[SpillingChannel] = field(default_factory=list)
     """Edges to tasks that decline them at first; to be given back with the run."""
+    has_increments: bool = False
+    """Whether snapshots hold increments of state instead of all of it."""
+    _whole: set[tuple[str, str, str]] = field(default_factory=set)
+    """States whose next increment is all that there is: task, operator, name."""
 
     @cached_property
     def _everywhere(self) -> set[tuple[str, str]]:
         """The states that are the same in every task."""
         steps = [o for s in self.job.stages for o in s.operators]
         return {(o.id, d.name) for o in steps for d in o.states() if d.scope == "broadcast"}
+
+    @cached_property
+    def _declared(self) -> dict[tuple[str, str], StateSpec]:
+        return {(o.id, d.name): d for s in self.job.stages for o in s.operators for d in o.states()}
 
     @property
     def sources(self) -> list[SourceTask]:
@@ -66,13 +76,31 @@ class Assembled:
         """What a task holds now; only between its calls. No state of a job that has ended."""
         states = {} if has_ended else self.states[task.name]
         # what every task has is taken from one
-        keyed = {k: s.dump() for k, s in states.items() if not task.index or k not in self._everywhere}
+        mine = {k: s for k, s in states.items() if not task.index or k not in self._everywhere}
+        keyed = {k: self.state_rows(task, k, s) for k, s in mine.items()}
         splits = task.progress() if isinstance(task, SourceTask) else {}
         write = self.job.by_id[task.stage].write
         staged = task.take_staged()
         return TaskSnapshot(
             task.stage, task.index, keyed, splits, {} if write is None or not staged else {write.id: staged}
         )
+
+    def state_rows(self, task: Task, key: tuple[str, str], state: Any) -> StateRows:
+        """What a checkpoint keeps of a state: the increment where they are asked for, else all."""
+        identity, tasks = self._declared[key].identity, self.job.by_id[task.stage].parallelism
+        if not self.has_increments:
+            return StateRows(state.dump(), identity, tasks, state.count)
+        frame = of_task(state.changes(), identity, task.index)
+        is_whole = (task.name, *key) in self._whole
+        self._whole.discard((task.name, *key))
+        return StateRows(frame, identity, tasks, state.count, is_whole)
+
+    def track(self, task: str, key: tuple[str, str], state: Any, *, whole: bool) -> None:
+        """Begin with increments of a state; with `whole`, the next one is all of it."""
+        if self.has_increments:
+            state.track(whole=whole)
+        if whole:
+            self._whole.add((task, *key))
 
 
 @dataclass
@@ -105,7 +133,7 @@ class _Assembler:
     ) -> None:
         self.job, self.options, self.restored = job, options, snapshot
         self.on_barrier, self.clock = on_barrier, clock
-        self.result = Assembled(job, [])
+        self.result = Assembled(job, [], has_increments=options.increments)
 
     def build(self) -> Assembled:
         owners = self.result.owners
@@ -172,13 +200,15 @@ class _Assembler:
         made = {}
         for declared in spec.states():
             state = _new_state(declared)
+            rows = None
             if self.restored is not None:
-                frame = self.restored.keyed.get((stage.id, spec.id, declared.name))
-                if frame is not None:
-                    assert isinstance(declared, (ColumnsSpec, MultimapSpec, RowsSpec)), (
-                        "a known kind of state"
-                    )
-                    state.load(self._share(frame, declared, stage.parallelism, index))
+                rows = self.restored.keyed.get((stage.id, spec.id, declared.name))
+            holds = rows is not None and _holds(rows, declared.identity, stage.parallelism)
+            if rows is not None:
+                assert isinstance(declared, (ColumnsSpec, MultimapSpec, RowsSpec)), "a known kind of state"
+                frame = rows.frame if holds else rows.frame.drop(ROW, strict=False)
+                state.load(self._share(frame, declared, stage.parallelism, index))
+            self.result.track(f"{stage.id}[{index}]", (spec.id, declared.name), state, whole=not holds)
             made[declared.name] = state
         return made
 
@@ -262,6 +292,11 @@ class _Assembler:
         spilling = SpillingChannel(name, **bounds, wake=wake)
         self.result.spilling.append(spilling)
         return spilling
+
+
+def _holds(rows: StateRows, identity: Identity, tasks: int) -> bool:
+    """Whether what the next increments say of rows can be told of those that were restored."""
+    return not identity.is_of_task or (TASK in rows.frame.columns and rows.tasks == tasks)
 
 
 def _mark(saved: Mapping[str, Any]) -> int | None:

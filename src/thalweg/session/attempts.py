@@ -141,7 +141,9 @@ class _Attempts:
                 checkpointer, snapshot = begun.checkpointer, begun.snapshot
                 if checkpointer is None:
                     return
-                options = replace(options, epoch=begun.epoch, on_checkpoint=checkpointer.take)
+                options = replace(
+                    options, epoch=begun.epoch, increments=True, on_checkpoint=checkpointer.take
+                )
             self.last = run = Run(self._job, options, snapshot)
             stack.callback(run.close)
             self._attach(run, kept, checkpointer)

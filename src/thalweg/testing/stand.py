@@ -2,7 +2,7 @@
 
 Checks as it goes whatever holds for each single call: bounded batches (O6), nothing behind the watermark
 (O7), input left alone (O8), one schema (O12), nothing owed by a second cut (O9), nothing removed that is
-not there (O10).
+not there (O10), no change of state that its increments do not have (O14).
 
 Reads:    an operator's description and a script.
 Changes:  the state that it makes.
@@ -28,6 +28,7 @@ from thalweg.runtime.chain import Chain
 from thalweg.runtime.lookups import lookups_of
 from thalweg.runtime.outputs import owner_of
 from thalweg.testing.contract import check
+from thalweg.testing.increments import Followed
 from thalweg.testing.scripts import Cut, Event, Place, Rows, size_of
 from thalweg.testing.tables import Table, add_batch
 
@@ -119,6 +120,7 @@ class _Run:
         self._bench, self._how, self._rows_max = bench, how, rows_max
         self._schemas: dict[tuple[str, str], pl.Schema] = {}
         self._states = [self._new_states() for _ in range(how.tasks[0])]
+        self._followed = [self._follow(s) for s in self._states]
         self._chains = [self._chain(s) for s in self._states]
         self._tables: Tables = {MAIN: Counter()}
         self._outcome = Outcome()
@@ -154,6 +156,7 @@ class _Run:
             what = f"{self._how.what}: a cut right after a cut"
             check(owes or not count, "O9", what, expected="nothing", found=f"{count} batches")
         self._check_table(f"cut after {event.place[0]} rows and {event.place[1]} watermarks")
+        self._check_increments()
         self._outcome.at[event.place] = {port: Counter(t) for port, t in self._tables.items()}
         self._move()
 
@@ -165,10 +168,20 @@ class _Run:
             self._states = [self._new_states() for _ in range(tasks)]
             for task, states in enumerate(self._states):
                 self._load(states, dumps, task)
+            self._followed = [self._follow(s) for s in self._states]
         if self._how.after_cut != "keep" or len(self._chains) != tasks:
             self._chains = [self._chain(s) for s in self._states]
             if self._watermark is not None:
                 self._advance(Watermark(self._watermark))
+
+    def _follow(self, states: States) -> dict[tuple[str, str], Followed]:
+        return {key: Followed(state, self._declared[key]) for key, state in states.items()}
+
+    def _check_increments(self) -> None:
+        for states in self._followed:
+            for (step, name), followed in states.items():
+                wrong = followed.wrong()
+                check(wrong is None, "O14", f"{self._how.what}: state {name} of {step}", found=wrong)
 
     def _load(self, states: States, dumps: Mapping[tuple[str, str], pl.DataFrame], task: int) -> None:
         for key, state in states.items():
