@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from thalweg.cli.failures import DONE
+
+if TYPE_CHECKING:
+    from thalweg.session.archive import Checkpoint
 
 _LINEAGE = click.option("--lineage", type=click.IntRange(min=1), help="by default the newest")
 
@@ -120,6 +123,45 @@ def save(
         raise click.UsageError(f'no job "{job}" is running; of one that does not, --checkpoint-dir is needed')
     click.echo(Checkpoints(directory).open(job, number, lineage=lineage).save(target))
     return DONE
+
+
+@_part("diff")
+@click.argument("checkpoints", nargs=-1, metavar="A B | DIRECTORY JOB A B")
+@click.option("--rows", type=click.IntRange(min=0), default=5, show_default=True, help="rows to show of each")
+def diff(checkpoints: tuple[str, ...], rows: int) -> int:
+    """Compare the states of two checkpoints: keys that only one has, and keys with other values.
+
+    A and B are paths of savepoints or checkpoints, or numbers of checkpoints of JOB in DIRECTORY.
+
+    Example: thalweg checkpoint diff kept hot_items 41 42
+    """
+    from thalweg.cli.output import write_rows
+
+    if len(checkpoints) not in (2, 4):
+        raise click.UsageError("two paths are expected; or a directory, a job and two numbers")
+    place = checkpoints[:-2]
+    found = _opened(checkpoints[-2], place).diff(_opened(checkpoints[-1], place))
+    write_rows(found.summary, "table")
+    for state in found.states:
+        parts = {
+            f"only in {checkpoints[-2]}": state.only_here,
+            f"only in {checkpoints[-1]}": state.only_there,
+        }
+        parts["changed"] = state.changed
+        for name, frame in parts.items():
+            if frame.height and rows:
+                click.echo(f"\n{state.operator} {state.state}, {name} ({frame.height}):")
+                write_rows(frame.head(rows), "table")
+    return DONE
+
+
+def _opened(which: str, place: tuple[str, ...]) -> Checkpoint:
+    """A checkpoint by its path, or by its number in a directory and a job."""
+    from thalweg.session.archive import Checkpoint, Checkpoints
+
+    if place and which.isdecimal():
+        return Checkpoints(place[0]).open(place[1], int(which))
+    return Checkpoint.at(which)
 
 
 @_part("delete")

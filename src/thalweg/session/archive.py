@@ -11,11 +11,13 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
 
 import polars as pl
 
+from thalweg.checkpoint.difference import StateDifference, differences
 from thalweg.checkpoint.history import History, Place
 from thalweg.checkpoint.hold import held
 from thalweg.checkpoint.manifest import Manifest
@@ -43,6 +45,14 @@ _STATES = {
     "state": pl.String(),
     "rows": pl.Int64(),
     "bytes": pl.Int64(),
+}
+_DIFFERENCES = {
+    "operator": pl.String(),
+    "state": pl.String(),
+    "only_here": pl.Int64(),
+    "only_there": pl.Int64(),
+    "changed": pl.Int64(),
+    "same": pl.Int64(),
 }
 _POSITIONS = {
     "stage": pl.String(),
@@ -116,11 +126,7 @@ class Checkpoint:
         ]
         if len(found) != 1:
             known = [f"{s.operator} {s.state}" for s in self._manifest.states]
-            raise CheckpointError(
-                f'the checkpoint has {"no" if not found else "more than one"} state of "{operator}"',
-                code="checkpoint-no-state",
-                choices=known,
-            )
+            raise _no_state(operator, len(found), known)
         return found[0]
 
     @property
@@ -144,6 +150,18 @@ class Checkpoint:
             )
         return pl.DataFrame(rows, schema=_POSITIONS, orient="row")
 
+    def diff(self, other: Checkpoint) -> Difference:
+        """What tells this checkpoint from another one, as frames.
+
+        Raises:
+            CheckpointError: a file of one of them is missing or damaged.
+        """
+        states = tuple(differences(self._snapshot, other._snapshot))
+        both = self.positions.join(
+            other.positions, on=["stage", "split"], how="full", coalesce=True, suffix="_other"
+        )
+        return Difference(states, both)
+
     def save(self, to: str | os.PathLike[str] | None = None) -> str:
         """Keep it as a savepoint, and give its path.
 
@@ -165,6 +183,47 @@ class Checkpoint:
             CheckpointError: one is missing or damaged.
         """
         self._history.snapshot(self._manifest)
+
+
+@dataclass(frozen=True)
+class Difference:
+    """What tells two checkpoints apart.
+
+    Attributes:
+        states: every state that one of them has.
+        positions: how far each split was read, in the first and (`…_other`) in the second.
+    """
+
+    states: tuple[StateDifference, ...]
+    positions: pl.DataFrame
+
+    @property
+    def summary(self) -> pl.DataFrame:
+        """A row per state: how many keys only one has, how many have other values, how many are the same."""
+        rows = [
+            (s.operator, s.state, s.only_here.height, s.only_there.height, s.changed.height, s.same_count)
+            for s in self.states
+        ]
+        return pl.DataFrame(rows, schema=_DIFFERENCES, orient="row")
+
+    def state(self, operator: str, state: str | None = None) -> StateDifference:
+        """One state.
+
+        Raises:
+            CheckpointError: `checkpoint-no-state`, with those there are.
+        """
+        found = [s for s in self.states if s.operator == operator and state in (None, s.state)]
+        if len(found) != 1:
+            raise _no_state(operator, len(found), [f"{s.operator} {s.state}" for s in self.states])
+        return found[0]
+
+
+def _no_state(operator: str, found: int, known: Sequence[str]) -> CheckpointError:
+    return CheckpointError(
+        f'the checkpoint has {"no" if not found else "more than one"} state of "{operator}"',
+        code="checkpoint-no-state",
+        choices=known,
+    )
 
 
 class Checkpoints:

@@ -116,3 +116,28 @@ def test_commands_show_check_and_delete(
 def test_a_directory_without_checkpoints(tmp_path: Path) -> None:
     assert tw.Checkpoints(tmp_path).list().is_empty()
     assert tw.Checkpoints(tmp_path / "none").jobs() == []
+
+
+def test_two_checkpoints_are_compared(kept: tw.Checkpoints, capsys: pytest.CaptureFixture[str]) -> None:
+    numbers = kept.list()["number"].to_list()
+    first, last = kept.open("a job", numbers[0]), kept.open("a job", numbers[-1])
+    found = first.diff(last)
+    ((operator, state, here, there, changed, same),) = found.summary.rows()
+    assert (operator, state, here, there, changed, same) == ("group1.group", "groups", 0, 0, 3, 0)
+    rows = found.state("group1.group").changed.sort("k")
+    assert rows["k"].to_list() == [0, 1, 2]
+    sums = [n for n in rows.columns if f"{n}_other" in rows.columns and rows[n].sum() == sum(range(180))]
+    assert sums, "the sums at 180 rows"
+    assert rows[f"{sums[0]}_other"].sum() == sum(range(360))
+    assert found.positions.select("rows_read", "rows_read_other").rows() == [(180, 360)]
+    assert all(s.is_same for s in first.diff(kept.open("a job", numbers[0])).states)
+    with pytest.raises(CheckpointError, match="checkpoint-no-state"):
+        found.state("group2")
+    where = kept._directory
+    assert thalweg(["checkpoint", "diff", where, "a job", str(numbers[0]), str(numbers[-1])]) == 0
+    out = capsys.readouterr().out
+    assert "group1.group groups, changed (3):" in out
+    saved = first.save()
+    assert thalweg(["checkpoint", "diff", saved, saved, "--rows", "0"]) == 0
+    assert "changed (" not in capsys.readouterr().out
+    assert thalweg(["checkpoint", "diff", saved]) == 2
