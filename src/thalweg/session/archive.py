@@ -8,25 +8,23 @@ Not here: which checkpoint a job goes on from (checkpoints.py).
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import cached_property
 
 import polars as pl
 
+from thalweg.checkpoint import frames
 from thalweg.checkpoint.difference import StateDifference, differences
-from thalweg.checkpoint.history import History, Place
+from thalweg.checkpoint.history import History
 from thalweg.checkpoint.hold import held
 from thalweg.checkpoint.manifest import Manifest
 from thalweg.checkpoint.savepoint import is_checkpoint, opened, save, savepoints, savepoints_of
 from thalweg.checkpoint.snapshot import JobSnapshot
 from thalweg.checkpoint.store import DirectoryStore
-from thalweg.errors import CheckpointError, did_you_mean
-from thalweg.protocols.increments import ROW, TASK
-from thalweg.session.checkpoints import directory_name
+from thalweg.errors import CheckpointError
 
 _LISTED = {
     "job": pl.String(),
@@ -39,13 +37,6 @@ _LISTED = {
     "has_ended": pl.Boolean(),
     "savepoint": pl.String(),
 }
-_STATES = {
-    "stage": pl.String(),
-    "operator": pl.String(),
-    "state": pl.String(),
-    "rows": pl.Int64(),
-    "bytes": pl.Int64(),
-}
 _DIFFERENCES = {
     "operator": pl.String(),
     "state": pl.String(),
@@ -53,14 +44,6 @@ _DIFFERENCES = {
     "only_there": pl.Int64(),
     "changed": pl.Int64(),
     "same": pl.Int64(),
-}
-_POSITIONS = {
-    "stage": pl.String(),
-    "split": pl.String(),
-    "rows_read": pl.Int64(),
-    "watermark": pl.Datetime("us"),
-    "has_ended": pl.Boolean(),
-    "position": pl.String(),
 }
 
 
@@ -106,8 +89,7 @@ class Checkpoint:
     @property
     def states(self) -> pl.DataFrame:
         """What is kept: a row per state, with the step that keeps it, its rows and its bytes on disk."""
-        rows = [(*s.key, s.rows, s.bytes) for s in self._manifest.states]
-        return pl.DataFrame(rows, schema=_STATES, orient="row")
+        return frames.states(self._manifest)
 
     def state(self, operator: str, state: str | None = None) -> pl.DataFrame:
         """The rows of one state: its keys, then its values.
@@ -119,36 +101,13 @@ class Checkpoint:
         Raises:
             CheckpointError: `checkpoint-no-state`, with those there are; or a file is damaged.
         """
-        found = [
-            rows.frame.drop(TASK, ROW, strict=False)
-            for (_, step, name), rows in self._snapshot.keyed.items()
-            if step == operator and state in (None, name)
-        ]
-        if len(found) != 1:
-            known = [f"{s.operator} {s.state}" for s in self._manifest.states]
-            raise _no_state(operator, len(found), known)
-        return found[0]
+        key = frames.state_key(self._manifest, operator, state)
+        return frames.shown(self._snapshot.keyed[key].frame)
 
     @property
     def positions(self) -> pl.DataFrame:
         """How far each split was read: rows, the time its task had handed on, and where its reader stands."""
-        rows = []
-        for split in self._manifest.splits:
-            data = split["data"]
-            mark = data.get("watermark")
-            time = None if mark is None else datetime(1970, 1, 1) + timedelta(microseconds=mark)
-            position = json.dumps(data.get("position", {}))
-            rows.append(
-                (
-                    split["stage"],
-                    split["split"],
-                    data.get("rows", 0),
-                    time,
-                    bool(data.get("ended")),
-                    position,
-                )
-            )
-        return pl.DataFrame(rows, schema=_POSITIONS, orient="row")
+        return frames.positions(self._manifest)
 
     def diff(self, other: Checkpoint) -> Difference:
         """What tells this checkpoint from another one, as frames.
@@ -214,16 +173,8 @@ class Difference:
         """
         found = [s for s in self.states if s.operator == operator and state in (None, s.state)]
         if len(found) != 1:
-            raise _no_state(operator, len(found), [f"{s.operator} {s.state}" for s in self.states])
+            raise frames.no_state(operator, len(found), [f"{s.operator} {s.state}" for s in self.states])
         return found[0]
-
-
-def _no_state(operator: str, found: int, known: Sequence[str]) -> CheckpointError:
-    return CheckpointError(
-        f'the checkpoint has {"no" if not found else "more than one"} state of "{operator}"',
-        code="checkpoint-no-state",
-        choices=known,
-    )
 
 
 class Checkpoints:
@@ -243,14 +194,14 @@ class Checkpoints:
 
     def jobs(self) -> Sequence[str]:
         """The names of the directories of jobs that have checkpoints."""
-        return [n for n in self._store.names("") if self._history(n).lineages()]
+        return frames.jobs(self._directory)
 
     def list(self, job: str | None = None) -> pl.DataFrame:
         """Every complete checkpoint that holds, oldest first within its job; of one job, or of all.
 
         Behind those of a job come its savepoints, with their paths; not those that were taken elsewhere.
         """
-        names = self.jobs() if job is None else [self._known(job)]
+        names = self.jobs() if job is None else [frames.history_of(self._directory, job).job]
         rows = [row for name in names for row in self._rows(name)]
         return pl.DataFrame(rows, schema=_LISTED, orient="row")
 
@@ -260,17 +211,8 @@ class Checkpoints:
         Raises:
             CheckpointError: there is none, or it is damaged.
         """
-        history = self._history(self._known(job))
-        places = [p for p in self._places(history) if lineage in (None, p.lineage)]
-        found = [p for p in places if number in (None, p.number)]
-        if not found:
-            raise CheckpointError(
-                f'the job "{job}" has no such checkpoint',
-                code="checkpoint-missing",
-                where=history.where(),
-                choices=[f"{p.number} of lineage {p.lineage}" for p in places],
-            )
-        return Checkpoint(history, history.manifest(found[-1]))
+        history = frames.history_of(self._directory, job)
+        return Checkpoint(history, history.manifest(frames.chosen(history, number, lineage)))
 
     def delete(self, job: str, number: int, *, lineage: int | None = None) -> None:
         """Remove one checkpoint, but not the one that the job would go on from.
@@ -279,15 +221,9 @@ class Checkpoints:
             CheckpointError: there is none, or the job needs it.
             ConfigError: the job is being run.
         """
-        name = self._known(job)
-        history = self._history(name)
-        with held(os.path.join(self._directory, name), job):
-            chosen = self.open(job, number, lineage=lineage)
-            place = next(
-                p
-                for p in self._places(history)
-                if (p.number, p.lineage) == (number, chosen._manifest.lineage)
-            )
+        history = frames.history_of(self._directory, job)
+        with held(os.path.join(self._directory, history.job), job):
+            place = frames.chosen(history, number, lineage)
             needed = [history.newest()[1], *(history.origin(n) for n in history.lineages())]
             if place in needed:
                 raise CheckpointError(
@@ -298,29 +234,12 @@ class Checkpoints:
                 )
             history.remove(place)
 
-    def _known(self, job: str) -> str:
-        name = directory_name(job)
-        jobs = self.jobs()
-        if name not in jobs:
-            raise CheckpointError(
-                f'there are no checkpoints of a job "{job}"',
-                code="checkpoint-no-job",
-                where=self._directory,
-                choices=jobs,
-                hint=did_you_mean(name, jobs),
-            )
-        return name
-
     def _history(self, name: str) -> History:
         return History(self._store, name)
 
-    @staticmethod
-    def _places(history: History) -> Sequence[Place]:
-        return [p for lineage in history.lineages() for p in history.places(lineage)]
-
     def _rows(self, name: str) -> Iterator[tuple[object, ...]]:
         history = self._history(name)
-        for place in self._places(history):
+        for place in frames.places(history):
             yield _row(history.manifest(place), None)
         for path in savepoints(history):
             yield _row(opened(path)[1], path)

@@ -20,6 +20,7 @@ from typing import Any
 
 from thalweg import __version__
 from thalweg.checkpoint.failpoints import failpoint
+from thalweg.checkpoint.frames import directory_name
 from thalweg.checkpoint.history import History, Place
 from thalweg.checkpoint.hold import held
 from thalweg.checkpoint.manifest import Manifest
@@ -35,7 +36,7 @@ from thalweg.checkpoint.savepoint import (
 from thalweg.checkpoint.snapshot import JobSnapshot
 from thalweg.checkpoint.store import DirectoryStore
 from thalweg.checkpoint.writer import Checkpointer
-from thalweg.errors import CheckpointError, ConfigError, ThalwegError
+from thalweg.errors import CheckpointError, ThalwegError
 from thalweg.job.fingerprint import fingerprint
 from thalweg.job.job import Job
 from thalweg.job.restart import RestartStrategy
@@ -186,23 +187,6 @@ def _lines(plan: Plan) -> Iterator[str]:
     yield plan.describe()
     for step in plan.inputs:
         yield from _lines(step)
-
-
-def directory_name(job: str) -> str:
-    """A job's name as the name of a directory.
-
-    Example:
-        >>> directory_name("hot items/1")
-        'hot%20items%2f1'
-    """
-    safe = "".join(c if c.isalnum() or c in "-_" else f"%{ord(c):02x}" for c in job)
-    if not safe or len(safe.encode()) > 200:
-        raise ConfigError(
-            "a job with checkpoints needs a name of at most 200 bytes",
-            code="checkpoint-name",
-            found=repr(job),
-        )
-    return safe
 
 
 def _begin(history: History, options: CheckpointOptions, job: str, program: str, sinks: Sinks) -> Begun:
