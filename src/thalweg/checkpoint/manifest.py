@@ -136,9 +136,10 @@ def _file(held: Mapping[str, Any]) -> DataFile:
 
 
 def _entry(held: Mapping[str, Any]) -> StateEntry:
-    named = {n: tuple(v) if isinstance(v, list) else v for n, v in held["identity"].items()}
+    named = held["identity"]
+    identity = Identity(named["change"], tuple(named["columns"]), tuple(named["partition"]))
     pieces = tuple(tuple(map(_file, piece)) for piece in held["pieces"])
-    return StateEntry(**{**held, "identity": Identity(**named), "pieces": pieces})
+    return StateEntry(**{**held, "identity": identity, "pieces": pieces})
 
 
 def decode(data: bytes, where: str) -> Manifest:
