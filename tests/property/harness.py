@@ -23,7 +23,7 @@ from tests.property.plans import Case
 from tests.property.recording import Log, RecordingSink, Table
 from tests.property.worlds import PacedSource
 from tests.restless import restless
-from thalweg.checkpoint.encoding import decoded, encoded
+from thalweg.checkpoint.encoding import checked, encoded
 from thalweg.checkpoint.snapshot import JobSnapshot
 from thalweg.job.job import Job
 from thalweg.optimizer.optimize import Rule, optimize
@@ -140,7 +140,7 @@ def judged_batch(case: Case, way: Way) -> list[Table]:
 def through_bytes(snapshot: JobSnapshot) -> JobSnapshot:
     """The snapshot as another process reads it from its files."""
     keyed = {
-        key: replace(rows, frame=decoded(*encoded(rows.frame), "a test"))
+        key: rows.with_frame(checked(*encoded(rows.frame), "a test").frame())
         for key, rows in snapshot.keyed.items()
     }
     splits = {place: json.loads(json.dumps(data)) for place, data in snapshot.splits.items()}

@@ -55,5 +55,5 @@ class FollowedRun:
             dump = pl.concat([d for (_, k), d in self._dumps.items() if k == key])
             wrong = difference(table_of(whole.select(dump.columns)), table_of(dump)) if dump.width else None
             assert wrong is None, f"the increments of {key} make another state: {wrong}"
-            self._whole[key] = replace(rows, frame=whole, is_whole=True)
+            self._whole[key] = replace(rows, is_whole=True).with_frame(whole)
         self.taken.append(replace(snapshot, keyed=dict(self._whole)))

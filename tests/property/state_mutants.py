@@ -96,11 +96,15 @@ _RESIZED, _ROWS = corrected_sessions.CorrectedSessionsOp, session_rows.SessionRo
 STATE_MUTANTS = (
     state_mutant("sessions close a second early", (_GROUPS, "on_watermark"), _moved(1), _IN_TIME, 25),
     state_mutant("sessions close a second late", (_GROUPS, "on_watermark"), _moved(-1), _IN_TIME, 26),
-    state_mutant("rows a gap apart do not meet", (session_table.SessionTable, "__init__"), _narrower, _TABLES, 21),
+    state_mutant(
+        "rows a gap apart do not meet", (session_table.SessionTable, "__init__"), _narrower, _TABLES, 21
+    ),
     state_mutant("sessions lose what they take in", (_GROUPS, "add"), _keeps_taken_in, _IN_TIME, 34),
     state_mutant("late rows join sessions", (sessions, "late_rows"), _never_late, _IN_TIME, 5),
     state_mutant("rows leave sessions early", (_ROWS, "on_watermark"), _moved(2), _TABLES, 147),
     state_mutant("joins take late rows", (_SIDE, "late"), _takes_late_rows, _TABLES, 19),
     state_mutant("joins ignore weights", (join_side.Taken, "weights_at"), _once, _TABLES, 8),
-    state_mutant("sessions that have merged stay", (_RESIZED, "_remember"), _remembers_nothing, _IN_TIME, 113),
+    state_mutant(
+        "sessions that have merged stay", (_RESIZED, "_remember"), _remembers_nothing, _IN_TIME, 113
+    ),
 )

@@ -12,6 +12,7 @@ from __future__ import annotations
 import hashlib
 import io
 from collections.abc import Iterator
+from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
@@ -84,15 +85,43 @@ def partitions_of(frame: pl.DataFrame, identity: Identity) -> Partitions:
     return partitions(frame, list(identity.partition), EVERY[1] + 1)
 
 
-def decoded(entry: DataFile, data: bytes, where: str) -> pl.DataFrame:
-    """The rows of a data file.
+@dataclass(frozen=True)
+class Encoded:
+    """A data file whose bytes are known to be right.
+
+    Attributes:
+        file: what the manifest says of it.
+        data: its bytes.
+        where: its name, for messages.
+    """
+
+    file: DataFile
+    data: bytes
+    where: str
+
+    @property
+    def partitions(self) -> Bounds | None:
+        """The first and the last partition that its rows may be of; None: any."""
+        return self.file.partitions
+
+    def frame(self) -> pl.DataFrame:
+        """Its rows.
+
+        Raises:
+            CheckpointError: `checkpoint-damaged`, naming the file.
+        """
+        frame = pl.read_ipc(io.BytesIO(self.data))
+        if frame.height != self.file.rows:
+            raise damaged(self.where, f"it has {frame.height} rows instead of {self.file.rows}")
+        return frame
+
+
+def checked(file: DataFile, data: bytes, where: str) -> Encoded:
+    """A data file.
 
     Raises:
-        CheckpointError: `checkpoint-damaged`, naming the file.
+        CheckpointError: `checkpoint-damaged`, naming the file: the bytes are not what they were.
     """
-    if hashlib.sha256(data).hexdigest() != entry.sha256:
+    if hashlib.sha256(data).hexdigest() != file.sha256:
         raise damaged(where, "its bytes have another hash than the manifest says")
-    frame = pl.read_ipc(io.BytesIO(data))
-    if frame.height != entry.rows:
-        raise damaged(where, f"it has {frame.height} rows instead of {entry.rows}")
-    return frame
+    return Encoded(file, data, where)

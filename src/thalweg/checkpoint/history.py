@@ -23,15 +23,14 @@ import hashlib
 import json
 import re
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 import polars as pl
 
-from thalweg.checkpoint.encoding import decoded
+from thalweg.checkpoint.encoding import Encoded, checked
 from thalweg.checkpoint.failpoints import failpoint
-from thalweg.checkpoint.increments import composed
 from thalweg.checkpoint.manifest import DataFile, Manifest, Piece, damaged, decode, staged_file
 from thalweg.checkpoint.snapshot import JobSnapshot, StateRows
 from thalweg.checkpoint.store import DirectoryStore, Store
@@ -40,6 +39,8 @@ from thalweg.errors import CheckpointError
 _CHECKPOINT = re.compile(r"checkpoint-(\d+)-(\d+)")
 _DATA = re.compile("[0-9a-f]{64}")
 _LINEAGE = re.compile(r"lineage-(\d+)")
+_SIDE_BY_SIDE, _READERS = 16 << 20, 4
+"""From so many bytes on files are read side by side, and how many at once."""
 GRACE = 3600.0
 """Seconds for which a data file is kept that nothing names: somebody may be about to name it."""
 
@@ -110,14 +111,22 @@ class History:
         """
         assert manifest.origin is not None, "a checkpoint from elsewhere has an origin"
         self.copy_data(source, manifest.files)
+        record = {"savepoint": {"path": path, **manifest.origin}}
+        return self.begin_with(replace(manifest, fence=fence), record)
+
+    def begin_with(self, manifest: Manifest, record: Mapping[str, Any]) -> Place:
+        """Begin a new lineage with a checkpoint whose data is here; it is durable when this returns.
+
+        Args:
+            manifest: the checkpoint.
+            record: where it comes from, to be read later.
+        """
         number = self._next_lineage()
         while True:
-            place = Place(number, manifest.number, fence)
-            own = replace(manifest, lineage=number, fence=fence)
+            place = Place(number, manifest.number, manifest.fence)
             # before the lineage: without a checkpoint it would start empty
-            self._store.put(f"{self.job}/{place.name}", own.encode())
-            record = {"origin": None, "savepoint": {"path": path, **manifest.origin}}
-            if self._put_new(f"lineage-{number:04}/opened", record):
+            self._store.put(f"{self.job}/{place.name}", replace(manifest, lineage=number).encode())
+            if self._put_new(f"lineage-{number:04}/opened", {"origin": None, **record}):
                 return place
             number += 1
 
@@ -234,10 +243,11 @@ class History:
         Raises:
             CheckpointError: a file is missing or damaged.
         """
+        read = self._read({f.sha256: f for e in manifest.states for p in e.pieces for f in p}.values())
         keyed = {}
         for entry in manifest.states:
-            frame = composed(entry.identity, [self.piece(p) for p in entry.pieces])
-            keyed[entry.key] = StateRows(frame, entry.identity, entry.tasks, entry.rows)
+            pieces = [[read[file.sha256] for file in piece] for piece in entry.pieces]
+            keyed[entry.key] = StateRows(pieces, entry.identity, entry.tasks, entry.rows)
             failpoint("restore.state")
         splits = {(s["stage"], s["split"]): s["data"] for s in manifest.splits}
         return JobSnapshot(manifest.number, keyed, splits, self.staged(manifest))
@@ -267,12 +277,26 @@ class History:
         Raises:
             CheckpointError: it is missing or damaged.
         """
+        return self._bytes(entry).frame()
+
+    def _bytes(self, entry: DataFile) -> Encoded:
+        """A data file whose bytes are what they were."""
         where = self.where(f"data/{entry.sha256}")
         try:
             data = self._store.get(f"{self.job}/data/{entry.sha256}")
         except KeyError as error:
             raise damaged(where, "it is missing") from error
-        return decoded(entry, data, where)
+        return checked(entry, data, where)
+
+    def _read(self, files: Collection[DataFile]) -> dict[str, Encoded]:
+        """The files of a state, all of them checked; several at a time where there is much to read."""
+        if sum(f.bytes for f in files) < _SIDE_BY_SIDE:
+            return {f.sha256: self._bytes(f) for f in files}
+        # imported here: few checkpoints are so large
+        from concurrent.futures import ThreadPoolExecutor
+
+        with ThreadPoolExecutor(_READERS) as pool:
+            return dict(zip([f.sha256 for f in files], pool.map(self._bytes, files), strict=True))
 
     def put_data(self, sha256: str, data: bytes, known: Iterable[str]) -> bool:
         """Write a data file; whether it was not there yet.

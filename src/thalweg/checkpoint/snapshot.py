@@ -9,13 +9,40 @@ Not here: how tasks give their state (runtime/), where it is kept (history.py).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from functools import cached_property
+from typing import Any, Protocol
 
 import polars as pl
 
+from thalweg.checkpoint.increments import composed
 from thalweg.protocols.increments import Identity
+
+
+class Part(Protocol):
+    """Some rows of an increment, read when they are asked for."""
+
+    @property
+    def partitions(self) -> tuple[int, int] | None:
+        """The first and the last partition that they may be of; None: any."""
+        ...
+
+    def frame(self) -> pl.DataFrame:
+        """The rows."""
+        ...
+
+
+@dataclass(frozen=True)
+class InMemory:
+    """Rows that are there already."""
+
+    rows: pl.DataFrame
+    partitions: tuple[int, int] | None = None
+
+    def frame(self) -> pl.DataFrame:
+        """The rows."""
+        return self.rows
 
 
 @dataclass(frozen=True)
@@ -23,18 +50,28 @@ class StateRows:
     """Rows of one state: all of it, or its increment since the last snapshot.
 
     Attributes:
-        frame: the rows; see `thalweg.protocols.increments`.
+        pieces: increments, the oldest first, each as parts that have no row in common.
         identity: what makes rows of two increments the same.
         tasks: how many tasks the stage has.
         count: how many rows the whole state has.
         is_whole: whether this is all, so that nothing before counts.
     """
 
-    frame: pl.DataFrame
+    pieces: Sequence[Sequence[Part]]
     identity: Identity
     tasks: int
     count: int
     is_whole: bool = True
+
+    @cached_property
+    def frame(self) -> pl.DataFrame:
+        """The increments put together; see `thalweg.protocols.increments`."""
+        frames = [pl.concat([part.frame() for part in piece], how="diagonal") for piece in self.pieces]
+        return composed(self.identity, frames, keeps_gone=not self.is_whole)
+
+    def with_frame(self, frame: pl.DataFrame) -> StateRows:
+        """The same of other rows."""
+        return replace(self, pieces=((InMemory(frame),),))
 
 
 @dataclass(frozen=True)
@@ -95,4 +132,4 @@ def _together(parts: list[StateRows]) -> StateRows:
     assert len({p.is_whole for p in parts}) == 1, "tasks begin with increments together"
     # only some may have rows that have gone
     frame = pl.concat([p.frame for p in parts], how="diagonal")
-    return replace(parts[0], frame=frame, count=sum(p.count for p in parts))
+    return replace(parts[0], count=sum(p.count for p in parts)).with_frame(frame)

@@ -63,11 +63,12 @@ class WrittenStates:
         last = owed[-1]
         pieces = () if owed[0].is_whole else self._entries[key].pieces
         # the first says what the columns are, also without rows
-        made = [self._piece(rows, "increments") for rows in owed if rows.frame.height or rows.is_whole]
+        made = [self._piece(rows) for rows in owed if rows.frame.height or rows.is_whole]
         return StateEntry(*key, last.identity, last.tasks, last.count, (*pieces, *made))
 
-    def _piece(self, rows: StateRows, why: str) -> Piece:
-        return tuple(self._file(part, bounds, why) for part, bounds in split_up(rows.frame, rows.identity))
+    def _piece(self, rows: StateRows) -> Piece:
+        parts = split_up(rows.frame, rows.identity)
+        return tuple(self._file(part, bounds, "increments") for part, bounds in parts)
 
     def _file(self, frame: pl.DataFrame, partitions: Bounds | None, why: str) -> DataFile:
         file, data = encoded(frame, partitions)

@@ -12,24 +12,22 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-import polars as pl
-
 from thalweg.checkpoint.increments import of_task
-from thalweg.checkpoint.snapshot import JobSnapshot, StateRows, TaskSnapshot
+from thalweg.checkpoint.snapshot import InMemory, JobSnapshot, StateRows, TaskSnapshot
 from thalweg.job.job import Edge, Job, ScanSpec, Stage, WriteSpec
 from thalweg.progress.owner import WatermarkOwner
-from thalweg.protocols.increments import ROW, TASK, Identity
 from thalweg.protocols.messages import Barrier
 from thalweg.protocols.operator import OperatorSpec
 from thalweg.protocols.sink import Writer
 from thalweg.protocols.source import Split, discovery_interval
-from thalweg.protocols.state import ColumnsSpec, MultimapSpec, RowsSpec, StateSpec
+from thalweg.protocols.state import StateSpec
 from thalweg.runtime.chain import Chain
 from thalweg.runtime.edge import Channel
 from thalweg.runtime.meetings import join_meetings
 from thalweg.runtime.options import RunOptions
-from thalweg.runtime.outputs import OutputEdge, owner_of
+from thalweg.runtime.outputs import OutputEdge
 from thalweg.runtime.owner import SharedOwner
+from thalweg.runtime.restore import states_of
 from thalweg.runtime.source_task import SourceTask
 from thalweg.runtime.task import Input, Task, TaskParts
 from thalweg.runtime.writers import opened
@@ -88,12 +86,10 @@ class Assembled:
     def state_rows(self, task: Task, key: tuple[str, str], state: Any) -> StateRows:
         """What a checkpoint keeps of a state: the increment where they are asked for, else all."""
         identity, tasks = self._declared[key].identity, self.job.by_id[task.stage].parallelism
-        if not self.has_increments:
-            return StateRows(state.dump(), identity, tasks, state.count)
-        frame = of_task(state.changes(), identity, task.index)
-        is_whole = (task.name, *key) in self._whole
+        is_whole = not self.has_increments or (task.name, *key) in self._whole
         self._whole.discard((task.name, *key))
-        return StateRows(frame, identity, tasks, state.count, is_whole)
+        frame = of_task(state.changes(), identity, task.index) if self.has_increments else state.dump()
+        return StateRows(((InMemory(frame),),), identity, tasks, state.count, is_whole)
 
     def track(self, task: str, key: tuple[str, str], state: Any, *, whole: bool) -> None:
         """Begin with increments of a state; with `whole`, the next one is all of it."""
@@ -134,6 +130,7 @@ class _Assembler:
         self.job, self.options, self.restored = job, options, snapshot
         self.on_barrier, self.clock = on_barrier, clock
         self.result = Assembled(job, [], has_increments=options.increments)
+        self.states = states_of(job, snapshot)
 
     def build(self) -> Assembled:
         owners = self.result.owners
@@ -153,11 +150,13 @@ class _Assembler:
     def _task(self, stage: Stage, index: int, owner: SharedOwner | None) -> Task:
         inputs = sum(1 for _ in self.job.inputs_of(stage.id))
         name = f"{stage.id}[{index}]"
-        states: dict[tuple[str, str], Any] = {}
+        restored = self.states[name]
+        states = {key: made.state for key, made in restored.items()}
+        for key, made in restored.items():
+            self.result.track(name, key, made.state, whole=not made.is_known)
         operators = []
         for spec in stage.operators:
-            own = self._states(stage, spec, index)
-            states.update({(spec.id, n): s for n, s in own.items()})
+            own = {n: s for (step, n), s in states.items() if step == spec.id}
             lookups = self._lookups(spec)
             context = _Context(own, self.options.rows_max, max(1, inputs), self._split_name, lookups)
             operators.append((spec.id, spec.build(context)))
@@ -195,35 +194,6 @@ class _Assembler:
         source, place = number >> 32, number & ((1 << 32) - 1)
         scan = next(s.scan for s in self.job.stages if s.scan is not None and s.scan.number == source)
         return self.result.owners[scan.id].splits[place].id
-
-    def _states(self, stage: Stage, spec: OperatorSpec, index: int) -> dict[str, Any]:
-        made = {}
-        for declared in spec.states():
-            state = _new_state(declared)
-            rows = None
-            if self.restored is not None:
-                rows = self.restored.keyed.get((stage.id, spec.id, declared.name))
-            holds = rows is not None and _holds(rows, declared.identity, stage.parallelism)
-            if rows is not None:
-                assert isinstance(declared, (ColumnsSpec, MultimapSpec, RowsSpec)), "a known kind of state"
-                frame = rows.frame if holds else rows.frame.drop(ROW, strict=False)
-                state.load(self._share(frame, declared, stage.parallelism, index))
-            self.result.track(f"{stage.id}[{index}]", (spec.id, declared.name), state, whole=not holds)
-            made[declared.name] = state
-        return made
-
-    def _share(
-        self, frame: pl.DataFrame, spec: ColumnsSpec | MultimapSpec | RowsSpec, tasks: int, index: int
-    ) -> pl.DataFrame:
-        if tasks == 1 or spec.scope == "broadcast":
-            return frame
-        keys = list(spec.key) if isinstance(spec, ColumnsSpec) and spec.partition is None else spec.partition
-        if not keys:
-            return frame if index == 0 else frame.clear()
-        from thalweg.columnar.hash import partitions
-
-        found = partitions(frame, list(keys), self.job.partitions)
-        return frame.filter(pl.Series(owner_of(found, tasks, self.job.partitions) == index))
 
     def _owner(self, scan: ScanSpec) -> SharedOwner:
         drift = self.options.drift_max
@@ -294,32 +264,10 @@ class _Assembler:
         return spilling
 
 
-def _holds(rows: StateRows, identity: Identity, tasks: int) -> bool:
-    """Whether what the next increments say of rows can be told of those that were restored."""
-    return not identity.is_of_task or (TASK in rows.frame.columns and rows.tasks == tasks)
-
-
 def _mark(saved: Mapping[str, Any]) -> int | None:
     """Where a split of a snapshot goes on: not before the time that its task had handed on."""
     marks = [m for m in (saved["clock"]["current"], saved.get("watermark")) if m is not None]
     return max(marks, default=None)
-
-
-def _new_state(declared: StateSpec) -> Any:
-    """Empty state of the declared kind, in memory."""
-    if isinstance(declared, RowsSpec):
-        from thalweg.state.rows import Rows
-
-        return Rows(declared)
-    if isinstance(declared, MultimapSpec):
-        from thalweg.state.multimap import Multimap
-
-        return Multimap(declared)
-    assert isinstance(declared, ColumnsSpec), "the kinds of state are a closed list"
-    # imported here: only jobs with state load the compiler
-    from thalweg.state.memory import KeyedColumns as Memory
-
-    return Memory(declared)
 
 
 def _waker(task: Task) -> Callable[[], None]:

@@ -82,6 +82,11 @@ class Checkpoint:
         """Its number in its lineage."""
         return self._manifest.number
 
+    @property
+    def manifest(self) -> Manifest:
+        """What it consists of."""
+        return self._manifest
+
     @cached_property
     def _snapshot(self) -> JobSnapshot:
         return self._history.snapshot(self._manifest)

@@ -138,13 +138,15 @@ class _Attempts:
             checkpointer, options, snapshot = None, how.options, how.snapshot
             if kept is not None:
                 begun = stack.enter_context(kept.begun())
-                checkpointer, snapshot = begun.checkpointer, begun.snapshot
+                checkpointer, snapshot = begun.checkpointer, begun.take_snapshot()
                 if checkpointer is None:
                     return
                 options = replace(
                     options, epoch=begun.epoch, increments=True, on_checkpoint=checkpointer.take
                 )
             self.last = run = Run(self._job, options, snapshot)
+            # the tasks have it now, and it may be large
+            del snapshot
             stack.callback(run.close)
             self._attach(run, kept, checkpointer)
             if kept is not None:

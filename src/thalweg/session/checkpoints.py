@@ -74,7 +74,7 @@ class CheckpointOptions:
     warn: Callable[[str], None] = lambda line: None
 
 
-@dataclass(frozen=True)
+@dataclass
 class Begun:
     """Where a run begins.
 
@@ -87,6 +87,11 @@ class Begun:
     checkpointer: Checkpointer | None
     epoch: Epoch
     snapshot: JobSnapshot | None = None
+
+    def take_snapshot(self) -> JobSnapshot | None:
+        """The state, once: it is not kept in memory beside the run's own."""
+        snapshot, self.snapshot = self.snapshot, None
+        return snapshot
 
 
 class Kept:

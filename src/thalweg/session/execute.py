@@ -39,6 +39,7 @@ from thalweg.session.judged import final_writes, judges_rows, without_clock
 from thalweg.session.reading import BoundedReading
 
 if TYPE_CHECKING:
+    from thalweg.job.job import Job
     from thalweg.runtime.run import Run
     from thalweg.session.checkpoints import CheckpointOptions
     from thalweg.session.handle import JobHandle
@@ -147,6 +148,14 @@ def _result_of(name: str, ran: tuple[Run | None, int], mode: str, seconds: float
         snapshot=run.last_snapshot,
         **counts,
     )
+
+
+def job_of(roots: Sequence[Plan], how: Execution) -> Job:
+    """The job that the plans of several sinks are as a stream."""
+    from thalweg.physical.planner import plan_job
+
+    check_possible(roots)
+    return plan_job(optimize(roots, how.rules)[0], name=how.name, parallelism=how.parallelism)
 
 
 def explain(roots: Sequence[Plan], how: Execution, details: Collection[str] = ()) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from functools import partial
@@ -45,6 +45,7 @@ from thalweg.session.statements import Outcome, run_text
 if TYPE_CHECKING:
     from thalweg.api.dataset import Dataset
     from thalweg.api.written_files import WrittenCsv
+    from thalweg.session.archive import Checkpoint
     from thalweg.session.checkpoints import CheckpointOptions
     from thalweg.session.handle import JobHandle
 
@@ -234,6 +235,45 @@ class Session(Inputs):
         listening = partial(_listening, has_name=has_name)
         with interruptible() as watchers:
             return execute(sinks, replace(how, watchers=(*how.watchers, listening, *watchers)))
+
+    def write_checkpoint(
+        self,
+        name: str,
+        states: Mapping[str, pl.DataFrame],
+        *,
+        positions: Checkpoint | None = None,
+    ) -> None:
+        """Write a checkpoint of the job that the queued sinks are, from frames; the next run begins with it.
+
+        The sinks are taken, as `run` does; queue them again for the run, as a stream. The checkpoint begins a
+        new lineage, and nothing is deleted.
+
+        Args:
+            name: what the job is called.
+            states: the rows of its states by operator, as `explain(state=True)` and `Checkpoint.states` name
+                them (`"group1.group"`, or `"group1.group groups"`), with the columns that `Checkpoint.state`
+                gives; those that are left out are empty.
+            positions: a checkpoint up to whose positions the input counts as read; by default it is read
+                from the beginning.
+
+        Raises:
+            ConfigError: there is no directory of checkpoints, or no such state.
+            CheckpointError: the rows do not fit the state.
+        """
+        how = self._execution(name, "stream", None)
+        kept = self._checkpoints("newest")
+        if kept is None:
+            raise ConfigError(
+                "without a directory no checkpoint can be written",
+                code="checkpoint-no-directory",
+                hint='Session(checkpoint_dir="…"), or the option "execution.checkpointing.dir"',
+            )
+        # imported here: few programs begin with state
+        from thalweg.session.bootstrap import write_checkpoint
+        from thalweg.session.execute import job_of
+
+        sinks, self.sinks = self.sinks, []
+        write_checkpoint(kept.directory, job_of(sinks, how), states, positions)
 
     def why(self, job: str | None = None) -> list[tuple[str, str]]:
         """For every task of the jobs that this session runs now, what it waits for, sinks first.

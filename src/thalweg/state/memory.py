@@ -21,6 +21,7 @@ from thalweg.columnar.hash import hash_rows
 from thalweg.columnar.index import KeyIndex
 from thalweg.columnar.key_order import KeyOrder, Order
 from thalweg.columnar.keys import KeyCodec
+from thalweg.protocols.increments import GONE
 from thalweg.protocols.state import ColumnSpec, ColumnsSpec
 from thalweg.state.marks import Marks, increment
 
@@ -157,11 +158,27 @@ class KeyedColumns:
         gone, self._gone = self._gone, []
         return increment(self._beside(self.keys(slots), slots), gone)
 
+    def reserve(self, count: int) -> None:
+        """Room for so many keys, so that arrays do not grow one step after the other."""
+        self._codec.reserve(count)
+        self._index.reserve(count)
+        if self.capacity > self._length:
+            self._hold(self._layout.grown(self._cells, self.capacity))
+
     def load(self, frame: pl.DataFrame) -> None:
         names = list(self.spec.key)
+        if GONE in frame.columns:
+            frame = self._without_gone(frame, names)
         slots = self.slots(frame.select(names) if names else pl.DataFrame(height=frame.height))
         for name in self.spec.columns:
             self._columns[name][slots] = self._encoded(name, frame.get_column(self.spec.stored(name)))
+
+    def _without_gone(self, frame: pl.DataFrame, names: list[str]) -> pl.DataFrame:
+        """Forget the keys that an increment says have gone; returns the other rows."""
+        gone = frame.filter(GONE)
+        slots = self.find(gone.select(names) if names else pl.DataFrame(height=gone.height))
+        self.free(np.unique(slots[slots >= 0]))
+        return frame.filter(~pl.col(GONE))
 
     def compact(self) -> None:
         live = self.live()

@@ -27,6 +27,7 @@ from thalweg.protocols.state import ColumnsSpec, MultimapSpec, RowsSpec, StateSp
 from thalweg.runtime.chain import Chain
 from thalweg.runtime.lookups import lookups_of
 from thalweg.runtime.outputs import owner_of
+from thalweg.runtime.restore import new_state
 from thalweg.testing.contract import check
 from thalweg.testing.increments import Followed
 from thalweg.testing.scripts import Cut, Event, Place, Rows, size_of
@@ -295,22 +296,6 @@ class _Watched:
         for out in outputs:
             self._run.check_output(self._id, out)
             yield out
-
-
-def new_state(declared: StateSpec) -> Any:
-    """Empty state of the declared kind, in memory."""
-    if isinstance(declared, RowsSpec):
-        from thalweg.state.rows import Rows as Stored
-
-        return Stored(declared)
-    if isinstance(declared, MultimapSpec):
-        from thalweg.state.multimap import Multimap
-
-        return Multimap(declared)
-    assert isinstance(declared, ColumnsSpec), "the kinds of state are a closed list"
-    from thalweg.state.memory import KeyedColumns as Memory
-
-    return Memory(declared)
 
 
 def first_port(spec: OperatorSpec) -> int | None:

@@ -5,14 +5,16 @@ from __future__ import annotations
 import polars as pl
 
 from thalweg.checkpoint.difference import StateDifference, differences
-from thalweg.checkpoint.snapshot import JobSnapshot, StateRows
+from thalweg.checkpoint.snapshot import InMemory, JobSnapshot, StateRows
 from thalweg.protocols.increments import ROW, TASK, Identity
 
 
 def compared(identity: Identity, here: pl.DataFrame | None, there: pl.DataFrame | None) -> StateDifference:
     def snapshot(frame: pl.DataFrame | None) -> JobSnapshot:
         key = ("stage", "step", "state")
-        return JobSnapshot(1, {} if frame is None else {key: StateRows(frame, identity, 1, frame.height)}, {})
+        return JobSnapshot(
+            1, {} if frame is None else {key: StateRows([[InMemory(frame)]], identity, 1, frame.height)}, {}
+        )
 
     (found,) = differences(snapshot(here), snapshot(there))
     return found
