@@ -68,6 +68,7 @@ if TYPE_CHECKING:
     )
     from thalweg.protocols.lookup import LookupOptions
     from thalweg.session.archive import Checkpoint, Checkpoints
+    from thalweg.session.handle import JobHandle
     from thalweg.session.session import Session
 
 __version__ = "0.1.0.dev0"
@@ -84,6 +85,7 @@ __all__ = [
     "ExternalError",
     "IgnoredOptionWarning",
     "InternalError",
+    "JobHandle",
     "LookupOptions",
     "MemoryTable",
     "PlanError",
@@ -136,6 +138,7 @@ __all__ = [
 _HOMES = {
     "Checkpoint": "thalweg.session.archive",
     "Checkpoints": "thalweg.session.archive",
+    "JobHandle": "thalweg.session.handle",
     "LookupOptions": "thalweg.protocols.lookup",
     "MemoryTable": "thalweg.connectors.memory_table",
     "Schema": "thalweg.base.schema",

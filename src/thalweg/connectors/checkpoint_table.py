@@ -72,8 +72,15 @@ def _state(values: Values, manifest: Manifest) -> tuple[str, str, str]:
         return frames.state_key(manifest, operator, name or None)
     if len(manifest.states) == 1:
         return manifest.states[0].key
+    if not manifest.states:
+        raise ConfigError(
+            "the checkpoint has no state",
+            code="connector-option-value",
+            where=values.where,
+            hint="'content' = 'positions' shows how far it has read; a job that has ended keeps no state",
+        )
     raise ConfigError(
-        "the checkpoint has no state" if not manifest.states else "the checkpoint has several states",
+        "the checkpoint has several states",
         code="connector-missing-option",
         where=values.where,
         expected="'state' = '…'",

@@ -24,7 +24,7 @@ from thalweg.checkpoint.manifest import Manifest
 from thalweg.checkpoint.snapshot import InMemory, StateRows
 from thalweg.checkpoint.states import WrittenStates
 from thalweg.checkpoint.store import DirectoryStore
-from thalweg.errors import CheckpointError, ConfigError, did_you_mean
+from thalweg.errors import ConfigError, did_you_mean
 from thalweg.job.fingerprint import fingerprint
 from thalweg.protocols.increments import ROW, TASK
 from thalweg.runtime.restore import new_state
@@ -51,8 +51,7 @@ def write_checkpoint(
         positions: a checkpoint up to whose positions the input was read; None: nothing was read.
 
     Raises:
-        ConfigError: the job has no such state, or is being run.
-        CheckpointError: rows do not fit what the job declares.
+        ConfigError: the job has no such state, or rows do not fit it; or the job is being run.
     """
     declared = dict(_declared(job))
     given = {_named(name, declared): (name, frame) for name, frame in states.items()}
@@ -121,13 +120,13 @@ def _checked(name: str, frame: pl.DataFrame, spec: StateSpec) -> pl.DataFrame:
         raise _misfit(name, "has other types", wanted, str(error).splitlines()[0]) from error
     state.load(rows)
     if state.count != rows.height:
-        twice = f"{rows.height} rows, of which {state.count} are different"
-        raise _misfit(name, "has rows for the same key", wanted, twice)
+        twice = f"{rows.height} rows for {state.count} keys"
+        raise _misfit(name, "has several rows for one key", wanted, twice)
     return rows
 
 
-def _misfit(name: str, what: str, wanted: pl.Schema, found: str) -> CheckpointError:
-    return CheckpointError(
+def _misfit(name: str, what: str, wanted: pl.Schema, found: str) -> ConfigError:
+    return ConfigError(
         f'the state of "{name}" {what}',
         code="state-misfit",
         expected=", ".join(f"{n} {t}" for n, t in wanted.items()),
@@ -140,7 +139,7 @@ def _splits(positions: Checkpoint, job: Job) -> Iterator[Mapping[str, Any]]:
     sources = {stage.id for stage in job.stages if stage.scan is not None}
     for split in positions.manifest.splits:
         if split["stage"] not in sources:
-            raise CheckpointError(
+            raise ConfigError(
                 f'the checkpoint has read a source "{split["stage"]}" that the job does not have',
                 code="state-misfit",
                 choices=sorted(sources),

@@ -261,6 +261,7 @@ def _chosen(history: History, start: str, lineage: int | None) -> Place | None:
         f'the job has no complete checkpoint "{start}"',
         code="checkpoint-missing",
         where=history.where(),
+        expected="a number, or the path of a checkpoint or savepoint",
         choices=[str(p.number) for p in places if p.lineage == lineage],
     )
 

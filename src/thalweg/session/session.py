@@ -257,8 +257,7 @@ class Session(Inputs):
                 from the beginning.
 
         Raises:
-            ConfigError: there is no directory of checkpoints, or no such state.
-            CheckpointError: the rows do not fit the state.
+            ConfigError: there is no directory of checkpoints, no such state, or rows that do not fit it.
         """
         how = self._execution(name, "stream", None)
         kept = self._checkpoints("newest")

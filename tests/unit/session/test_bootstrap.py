@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 
 import thalweg as tw
-from thalweg.errors import CheckpointError, ConfigError, ThalwegError
+from thalweg.errors import ConfigError
 from thalweg.runtime.options import RunOptions
 
 STATE = "group1.group"
@@ -106,7 +106,7 @@ def misfits(state: pl.DataFrame) -> dict[str, tuple[dict[str, pl.DataFrame], str
     return {
         "columns": ({STATE: state.drop("__rows")}, "state-misfit.*other columns"),
         "types": ({STATE: state.with_columns(__rows=pl.lit("many"))}, "state-misfit.*other types"),
-        "twice": ({STATE: pl.concat([state, state])}, "state-misfit.*rows for the same key"),
+        "twice": ({STATE: pl.concat([state, state])}, "state-misfit.*several rows for one key"),
         "unknown": ({"group2.group": state}, "state-unknown"),
     }
 
@@ -117,9 +117,8 @@ def test_what_does_not_fit_is_refused_and_nothing_is_written(job: Totals, case: 
     _, state = first_state(job, "first")
     states, error = misfits(state)[case]
     session = job.queued("second")
-    with pytest.raises(ThalwegError, match=error) as caught:
+    with pytest.raises(ConfigError, match=error):
         session.write_checkpoint("totals", states)
-    assert isinstance(caught.value, (CheckpointError, ConfigError))
     assert not (job.folder / "second").exists()
 
 
