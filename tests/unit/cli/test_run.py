@@ -176,6 +176,40 @@ def test_ctrl_c_stops_the_job_and_the_program_goes_on(flags: tuple[str, ...], st
     assert f"job: {state}" in err
 
 
+FAILING = """
+import thalweg as tw
+session = tw.Session(parallelism=1)
+
+def fail(frame):
+    raise ConnectionError("the target is away")
+
+session.from_iter([{"a": 1}], "a INT", name="rows").write_callback(fail)
+session.run(mode="stream")
+print("after")
+"""
+
+
+@pytest.mark.slow
+def test_ctrl_c_ends_a_pause_between_two_attempts() -> None:
+    file = written(FAILING)
+    command = [sys.executable, "-c", "from thalweg.cli import main; main()", "run", file]
+    options = ["--checkpoint-dir", "kept", "--set", "restart-strategy.exponential-delay.initial-backoff=59 s"]
+    process = subprocess.Popen(
+        [*command, *options], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert process.stderr is not None
+    first = process.stderr.readline()
+    assert first.startswith("the job job failed and restarts in ")
+    assert first.endswith("from the beginning (restart 1): ConnectionError: the target is away\n")
+    begun = time.monotonic()
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=50)
+    assert (process.returncode, out) == (130, "after\n"), err
+    assert "the job job was stopped before its restart; it goes on from the beginning" in err
+    assert "job: stopped, 1 rows" in err
+    assert time.monotonic() - begun < 40, "the pause would be longer"
+
+
 @pytest.mark.parametrize("mode", ["batch", "stream"])
 def test_rows_that_were_left_out_are_told(thalweg: Call, mode: str) -> None:
     Path("in.csv").write_text("a\n1\nx\n3\ny\n")

@@ -95,10 +95,10 @@ class Job:
         session.on_start = self.started.append
         return session
 
-    def run(self, *, mode: str = "stream", has_checkpoints: bool = True) -> Result:
+    def run(self, *, mode: str = "stream", has_checkpoints: bool = True, start: str = "newest") -> Result:
         options = RunOptions(rows_max=50, checkpoint_batches=3)
         session = self.session(self.folder / "kept" if has_checkpoints else None)
-        return session.run("numbers", mode=mode, options=options)
+        return session.run("numbers", mode=mode, options=options, start=start)
 
     def check(self) -> None:
         """Every row is there, once."""
@@ -168,6 +168,14 @@ def test_a_batch_is_run_again(tmp_path: Path) -> None:
     job.run(mode="batch")
     assert job.faults.raised == 2
     job.check()
+
+
+def test_a_fresh_start_is_made_once(tmp_path: Path) -> None:
+    job = Job(tmp_path, none())
+    job.faults.at["source"] = {900, 1_500}
+    assert job.run(start="fresh").restarts == 2
+    job.check()
+    assert len(list((tmp_path / "kept" / "numbers").glob("lineage-*"))) == 1
 
 
 def test_each_restart_is_said_in_a_line(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -110,6 +110,44 @@ def test_a_job_that_was_stopped_goes_on_from_its_savepoint_in_another_place(tmp_
     assert moved.is_dir(), "nobody removes a savepoint"
 
 
+def test_a_stop_with_a_savepoint_closes_no_window_and_a_drain_does(tmp_path: Path) -> None:
+    def run(kept: str, start: str, *, drain: bool) -> tuple[int, str]:
+        """Until some rows were read: how many, and the savepoint."""
+        session = tw.Session(checkpoint_dir=tmp_path / kept, parallelism=2)
+        session.execute_sql(
+            """CREATE TABLE e (a BIGINT, ts AS TO_TIMESTAMP_LTZ(a, 3), WATERMARK FOR ts AS ts)
+            WITH ('connector' = 'datagen', 'rows-per-second' = '2000', 'fields.a.kind' = 'sequence',
+                  'fields.a.start' = '0', 'fields.a.end' = '1000000')"""
+        )
+        hours = session.sql(
+            """SELECT window_start, COUNT(*) AS n
+            FROM TABLE(TUMBLE(TABLE e, DESCRIPTOR(ts), INTERVAL '1' HOUR)) GROUP BY window_start, window_end"""
+        )
+        hours.write_json(tmp_path / "hours")
+        handles: list[JobHandle] = []
+        session.on_start = handles.append
+        how = {"mode": "stream", "start": start}
+        job = threading.Thread(target=session.run, args=["hours"], kwargs=how)
+        job.start()
+        while job.is_alive() and (not handles or handles[0].rows_read < 300):
+            time.sleep(0.005)
+        saving = handles[0].stop(drain=drain, savepoint=False if drain else tmp_path / "saved")
+        path = "" if saving is None else saving.wait(60)
+        job.join()
+        return handles[0].rows_read, path
+
+    def rows() -> list[int]:
+        files = [f for f in (tmp_path / "hours").glob("*.jsonl") if f.stat().st_size]
+        return [n for f in files for n in pl.read_ndjson(f)["n"]]
+
+    first, path = run("kept", "newest", drain=False)
+    assert rows() == []
+    assert tw.Checkpoint.at(path).states["rows"].sum() > 0, "the window is in it"
+    second, _ = run("other", path, drain=True)
+    assert rows() == [first + second]
+    assert tw.Checkpoints(tmp_path / "other").list()["has_ended"].to_list()[-1]
+
+
 def test_a_savepoint_of_a_running_job_has_all_that_was_read_before(tmp_path: Path) -> None:
     job = Live(tmp_path)
     with job.running("kept") as handle:
