@@ -9,9 +9,11 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
+from thalweg.checkpoint.disk import LocalDisk
 from thalweg.checkpoint.encoding import encoded
 from thalweg.checkpoint.history import History, Place
 from thalweg.checkpoint.manifest import Manifest, StateEntry
+from thalweg.checkpoint.savepoint import with_origin
 from thalweg.checkpoint.store import DirectoryStore
 from thalweg.errors import CheckpointError
 from thalweg.protocols.increments import Identity
@@ -183,3 +185,57 @@ def test_the_checkpoint_that_a_lineage_was_opened_at_is_kept(kept: Kept) -> None
     kept.history.open_lineage(first)
     kept.history.retain(lineage, 1, fence, grace=-1.0)
     assert kept.history.places(lineage)[0] == first
+
+
+def saved(directory: Path) -> tuple[History, Manifest]:
+    """A savepoint of another job."""
+    other = Kept(directory)
+    lineage, fence = other.begin()
+    place = other.publish(lineage, fence, 7)
+    manifest = with_origin(other.history, other.history.manifest(place), is_committed=True)
+    return other.history, manifest
+
+
+def test_a_lineage_begins_with_a_checkpoint_from_elsewhere(kept: Kept, tmp_path: Path) -> None:
+    source, manifest = saved(tmp_path / "other")
+    place = kept.history.adopt(source, manifest, 3, path="/far/away")
+    assert place == Place(1, 7, 3)
+    assert kept.history.newest() == (1, place)
+    assert kept.history.savepoint_of(1) == {"path": "/far/away", **(manifest.origin or {})}
+    assert_frame_equal(kept.history.snapshot(kept.history.manifest(place)).keyed[KEY].frame, FRAME)
+
+
+def test_what_was_taken_up_half_is_in_no_lineage(kept: Kept, tmp_path: Path) -> None:
+    source, manifest = saved(tmp_path / "other")
+    store = DirectoryStore(str(kept.path))
+    # broken off before the lineage was opened
+    late = replace(manifest, lineage=1, fence=1)
+    store.put(f"job/{Place(1, 7, 1).name}", late.encode())
+    assert kept.history.lineages() == []
+    lineage, _ = kept.begin()
+    assert kept.history.places(lineage) == []
+    assert kept.history.newest() == (lineage, None)
+    again = kept.history.adopt(source, manifest, 9, path="/far/away")
+    assert kept.history.places(again.lineage) == [again]
+
+
+def test_files_are_copied_where_they_cannot_have_two_names(
+    kept: Kept, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source, manifest = saved(tmp_path / "other")
+
+    def refuse(disk: LocalDisk, old: str, new: str) -> None:
+        raise OSError(18, "another disk")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(LocalDisk, "link", refuse)
+        kept.history.copy_data(source, manifest.files)
+    (file,) = kept.data()
+    assert file.stat().st_nlink == 1
+    (theirs,) = (tmp_path / "other" / "job" / "data").iterdir()
+    theirs.write_bytes(b"damaged")
+    file.unlink()
+    monkeypatch.setattr(LocalDisk, "link", refuse)
+    with pytest.raises(CheckpointError, match="checkpoint-damaged"):
+        kept.history.copy_data(source, manifest.files)
+    assert kept.data() == []

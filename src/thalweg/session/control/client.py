@@ -11,11 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from thalweg.errors import CheckpointError, ConfigError, ExternalError, did_you_mean
+from thalweg.errors import CheckpointError, ConfigError, ExternalError, StoreError, did_you_mean
 from thalweg.session.control import wire
 from thalweg.session.control.place import directory, locked, socket_path
 
 Answer = dict[str, Any]
+_KINDS = {kind.__name__: kind for kind in (CheckpointError, ConfigError, StoreError)}
+"""What an answer may say that has gone wrong, by name."""
 
 
 @dataclass(frozen=True)
@@ -76,6 +78,7 @@ def ask(name: str, op: str, *, timeout: float = wire.TIMEOUT, **more: object) ->
     Raises:
         ConfigError: `job-unknown`, with the names of those that run.
         CheckpointError: a savepoint could not be taken.
+        StoreError: it could not be written.
         ExternalError: it did not answer properly.
     """
     answer = ask_socket(socket_path(name), op, timeout=timeout, **more)
@@ -86,7 +89,8 @@ def ask(name: str, op: str, *, timeout: float = wire.TIMEOUT, **more: object) ->
         )
     if "code" in answer:
         known = {key: answer.get(key) for key in ("where", "found", "hint")}
-        raise CheckpointError(str(answer.get("error")), code=str(answer["code"]), **known)
+        kind = _KINDS.get(str(answer.get("kind")), CheckpointError)
+        raise kind(str(answer.get("error")), code=str(answer["code"]), **known)
     if not answer.get("ok"):
         raise ExternalError(
             f'the job "{name}" could not answer', code="job-answer", found=str(answer.get("error"))

@@ -158,7 +158,7 @@ def _refused(error: Exception) -> dict[str, Any]:
         return {"ok": False, "error": str(error)}
     where = None if error.where is None else str(error.where)
     told = {"error": error.message, "where": where, "found": error.found, "hint": error.hint}
-    return {"ok": False, "code": error.code, **told}
+    return {"ok": False, "kind": type(error).__name__, "code": error.code, **told}
 
 
 def _bound(path: Path, name: str) -> socket.socket:
