@@ -25,7 +25,7 @@ from thalweg.checkpoint.snapshot import StateRows
 
 Key = tuple[str, str, str]
 _ALL: Partitions = np.empty(0, np.int64)
-FAN = 8
+FAN = 16
 """So many increments of about one size become one."""
 
 
@@ -129,7 +129,7 @@ def to_join(sizes: Sequence[int]) -> int | None:
     """From where on increments are to be joined to one, given their sizes; None: not at all.
 
     Example:
-        >>> to_join([100, 1, 1]), to_join([100, 60, 60]), to_join([100, *[1] * 8])
+        >>> to_join([100, 1, 1]), to_join([100, 60, 60]), to_join([100, *[1] * 16])
         (None, 0, 1)
     """
     if len(sizes) < 2:
