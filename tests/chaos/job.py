@@ -2,7 +2,7 @@
 
 Started as a process, and killed:
 
-    python -m tests.chaos.job INPUT OUTPUT CHECKPOINTS files|sqlite
+    python -m tests.chaos.job INPUT OUTPUT CHECKPOINTS files|sqlite [PARALLELISM]
 """
 
 from __future__ import annotations
@@ -107,9 +107,9 @@ def _in_databases(output: Path) -> Rows:
 
 def main() -> None:
     """Run the job to its end."""
-    source, output, checkpoints, sinks = sys.argv[1:]
+    source, output, checkpoints, sinks, *tasks = sys.argv[1:]
     session = tw.Session(
-        parallelism=2,
+        parallelism=int(tasks[0]) if tasks else 2,
         checkpoint_dir=checkpoints,
         options={"execution.checkpointing.num-retained": "1"},
     )

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -27,11 +28,11 @@ class Case:
     folder: Path
     sinks: str
 
-    def run(self, armed: str = "") -> int:
-        """The exit code of one process; -9 if it was killed."""
+    def run(self, armed: str = "", tasks: int = 2) -> int:
+        """The exit code of one process with so many tasks to a step; -9 if it was killed."""
         places = [str(p) for p in (self.source, self.folder / "out", self.folder / "kept")]
         done = subprocess.run(
-            [sys.executable, "-m", "tests.chaos.job", *places, self.sinks],
+            [sys.executable, "-m", "tests.chaos.job", *places, self.sinks, str(tasks)],
             env={**os.environ, VARIABLE: armed},
             capture_output=True,
             text=True,
@@ -74,4 +75,20 @@ def test_a_job_killed_again_and_again_goes_on(source: Path, tmp_path: Path, sink
     for number in range(1, 5):
         assert case.run(f"store.synced:kill:{10 + number}") == -signal.SIGKILL
     assert case.run() == 0
+    assert case.is_right()
+
+
+@pytest.mark.slow
+@pytest.mark.sampled(4)
+@pytest.mark.parametrize("sinks", ["files", "sqlite"])
+@pytest.mark.parametrize(("before", "after"), list(product(range(1, 5), repeat=2)))
+def test_a_job_goes_on_with_another_number_of_tasks(
+    source: Path, tmp_path: Path, before: int, after: int, sinks: str
+) -> None:
+    """Killed before, once more on the way, and a third time with the first number again."""
+    case = Case(source, tmp_path, sinks)
+    assert case.run("checkpoint.published:kill:2", tasks=before) == -signal.SIGKILL
+    assert case.run("checkpoint.data:kill:2", tasks=after) == -signal.SIGKILL
+    assert case.run("restore.state:kill:2", tasks=before) == -signal.SIGKILL
+    assert case.run(tasks=after) == 0
     assert case.is_right()
