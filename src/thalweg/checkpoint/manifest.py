@@ -85,6 +85,7 @@ class Manifest:
         states: keyed state, each as its increments.
         splits: how far each split was read, with its stage.
         staged: by sink, what is to be committed with this checkpoint, as plain JSON.
+        physical: the job that wrote it: its stages, steps, state and edges, as `job/shape.py` has them.
         origin: for a savepoint, and for the checkpoint that a lineage begins with that was opened at one: of
             which job, lineage, number and run it is, and whether all sinks have committed it.
     """
@@ -100,6 +101,7 @@ class Manifest:
     states: tuple[StateEntry, ...] = ()
     splits: tuple[Mapping[str, Any], ...] = ()
     staged: Mapping[str, list[Any]] = field(default_factory=dict)
+    physical: Mapping[str, Any] = field(default_factory=dict)
     origin: Mapping[str, Any] | None = None
 
     @property

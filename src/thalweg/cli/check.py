@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -10,9 +10,10 @@ import click
 from thalweg.cli.choices import execution_options, raise_flags
 from thalweg.cli.failures import DONE, report
 from thalweg.cli.looking import Look, look_at_file
+from thalweg.errors import ThalwegError
 
 if TYPE_CHECKING:
-    from thalweg.plan.nodes import Plan, Scan, Write
+    from thalweg.plan.nodes import Scan, Write
 
 _REPLAY = {
     "exact": "exact: rows can be read again",
@@ -24,7 +25,9 @@ _REPLAY = {
 @click.command("check")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False))
 @execution_options
-def command(file: str, **how: Any) -> int:
+@click.option("--against", metavar="CHECKPOINT", help="say what the program takes over from a checkpoint")
+@click.option("--drop-state", multiple=True, metavar="STEP", help="with --against: lose the state of a step")
+def command(file: str, against: str | None, drop_state: tuple[str, ...], **how: Any) -> int:
     """Look at a program or a SQL file without running its job: nothing is read or written.
 
     Example: thalweg check job.py
@@ -39,6 +42,14 @@ def command(file: str, **how: Any) -> int:
         return report(error, file)
     for text in lines:
         click.echo(text)
+    if against is not None:
+        try:
+            for look in looks:
+                # line by line: what is refused is seen too
+                for text in compared(look, against, drop_state):
+                    click.echo(text)
+        except ThalwegError as error:
+            return report(error, file)
     click.echo("ok" if looks else "ok, but nothing is run")
     return DONE
 
@@ -46,6 +57,7 @@ def command(file: str, **how: Any) -> int:
 def told(look: Look) -> Iterator[str]:
     """A job's mode, sources and sinks, once it has been planned without error."""
     from thalweg.optimizer.optimize import optimize
+    from thalweg.physical.guarantee import scans_of
     from thalweg.physical.planner import plan_job
     from thalweg.physical.results import check_sink
     from thalweg.plan.nodes import Write
@@ -59,11 +71,34 @@ def told(look: Look) -> Iterator[str]:
     if mode == "stream":
         plan_job(plans, name=look.how.name, parallelism=look.how.parallelism)
     yield f'job "{look.how.name}": {mode}, parallelism {look.how.parallelism}'
-    scans = {id(s.source): s for w in writes for s in _scans(w)}
+    scans = {id(s.source): s for w in writes for s in scans_of(w)}
     for scan in scans.values():
         yield _source_line(scan)
     for write in writes:
         yield from _sink_lines(write, has_checkpoints=look.how.checkpoints is not None)
+
+
+def compared(look: Look, path: str, dropping: Sequence[str]) -> Iterator[str]:
+    """What becomes of each part of a checkpoint if the job goes on from it.
+
+    Raises:
+        CheckpointError: there is no checkpoint, or `thalweg run --upgrade` would refuse it.
+    """
+    from thalweg.checkpoint.savepoint import opened
+    from thalweg.job.shape import program_of
+    from thalweg.optimizer.optimize import optimize
+    from thalweg.physical.planner import plan_job
+    from thalweg.session.upgrades import planned, taken_over
+
+    history, manifest = opened(path)
+    plans, _ = optimize(look.roots, look.how.rules)
+    program = program_of(plan_job(plans, name=look.how.name, parallelism=look.how.parallelism))
+    yield f"checkpoint {manifest.number} of the job {manifest.job}, of {manifest.at}"
+    if manifest.program == program.fingerprint and not dropping:
+        yield "  the same program: it goes on as it is"
+        return
+    yield from (f"  {line}" for line in planned(manifest, program, dropping, path).lines())
+    taken_over(manifest, program, frozenset(dropping), history.where())
 
 
 def _source_line(scan: Scan) -> str:
@@ -81,10 +116,3 @@ def _sink_lines(write: Write, *, has_checkpoints: bool) -> Iterator[str]:
     promise = promised(write, has_checkpoints=has_checkpoints)
     yield f"  sink {name}{write.sink.describe()}: {kind} rows, {promise}"
     yield f"    {write.input.schema}"
-
-
-def _scans(plan: Plan) -> list[Scan]:
-    from thalweg.plan.nodes import Scan
-
-    found = [plan] if isinstance(plan, Scan) else []
-    return [*found, *(s for below in plan.inputs for s in _scans(below))]

@@ -27,6 +27,8 @@ _KINDS = (".py", ".sql")
 @click.option("--drain", is_flag=True, help="when stopped: close open windows, as if the input had ended")
 @click.option("--from-checkpoint", metavar="PATH|NUMBER", help="go on from this checkpoint, in a new lineage")
 @click.option("--fresh", is_flag=True, help="start without state, in a new lineage; deletes nothing")
+@click.option("--upgrade", is_flag=True, help="take over the checkpoint of a program with other steps")
+@click.option("--drop-state", multiple=True, metavar="STEP", help="lose the state of this step of it")
 @click.option("--no-progress", is_flag=True, help="say nothing while a stream runs")
 def command(
     file: str,
@@ -35,6 +37,8 @@ def command(
     no_progress: bool,
     from_checkpoint: str | None,
     fresh: bool,
+    upgrade: bool,
+    drop_state: tuple[str, ...],
     **how: Any,
 ) -> int:
     """Run a program or a SQL file as a job.
@@ -52,6 +56,8 @@ def command(
     interrupts = Interrupts(drain=drain)
     start = "fresh" if fresh else from_checkpoint
     with watched(interrupts, no_progress=no_progress, name=Path(file).stem, start=start):
+        if upgrade or drop_state:
+            HOOKS.dropping = frozenset(drop_state)
         code = run_file(file, arguments)
     return INTERRUPTED if interrupts.came else code
 

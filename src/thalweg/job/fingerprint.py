@@ -27,10 +27,11 @@ def _states(job: Job) -> Iterable[str]:
     for stage in job.stages:
         for operator in stage.operators:
             for state in operator.states():
-                yield f"{stage.id} {operator.id} {_declared(state)}"
+                yield f"{stage.id} {operator.id} {declared(state)}"
 
 
-def _declared(state: StateSpec) -> str:
+def declared(state: StateSpec) -> str:
+    """A state in words: kind, name, columns and their types."""
     if isinstance(state, ColumnsSpec):
         return f"columns {state.name} {dict(state.key)} {dict(state.columns)}"
     if isinstance(state, MultimapSpec):

@@ -17,7 +17,7 @@ EXACT = "each row once"
 
 def promised(write: Write, *, has_checkpoints: bool) -> str:
     """The weakest of sources, checkpoints and sink, in words."""
-    lost = [s.source for s in _scans(write) if s.source.replay == "none"]
+    lost = [s.source for s in scans_of(write) if s.source.replay == "none"]
     if lost:
         return f"at most once: {lost[0].describe()} cannot be read again"
     if write.sink.delivery == "transactional":
@@ -51,8 +51,9 @@ def check_guarantee(writes: Sequence[Write], wanted: str, *, has_checkpoints: bo
             )
 
 
-def _scans(plan: Plan) -> Iterator[Scan]:
+def scans_of(plan: Plan) -> Iterator[Scan]:
+    """Everything that a plan reads, as often as it does."""
     if isinstance(plan, Scan):
         yield plan
     for below in plan.inputs:
-        yield from _scans(below)
+        yield from scans_of(below)

@@ -25,7 +25,7 @@ from thalweg.checkpoint.snapshot import InMemory, StateRows
 from thalweg.checkpoint.states import WrittenStates
 from thalweg.checkpoint.store import DirectoryStore
 from thalweg.errors import ConfigError, did_you_mean
-from thalweg.job.fingerprint import fingerprint
+from thalweg.job.shape import program_of
 from thalweg.protocols.increments import ROW, TASK
 from thalweg.runtime.restore import new_state
 
@@ -57,7 +57,7 @@ def write_checkpoint(
     given = {_named(name, declared): (name, frame) for name, frame in states.items()}
     checked = {key: _checked(name, frame, declared[key]) for key, (name, frame) in given.items()}
     splits = () if positions is None else tuple(_splits(positions, job))
-    name = directory_name(job.name)
+    name, program = directory_name(job.name), program_of(job)
     history = History(DirectoryStore(directory), name)
     with held(os.path.join(directory, name), job.name):
         identity, fence = history.identity(), history.take_fence()
@@ -71,11 +71,12 @@ def write_checkpoint(
             0,
             _NUMBER,
             fence,
-            fingerprint(job),
+            program.fingerprint,
             __version__,
             datetime.now(UTC).isoformat(timespec="seconds"),
             states=written.write(checked),
             splits=splits,
+            physical=program.shape.plain(),
             # no sink has anything to show for it
             origin={"job": identity, "lineage": 0, "number": _NUMBER, "fence": fence, "is_committed": True},
         )

@@ -37,11 +37,12 @@ from thalweg.checkpoint.snapshot import JobSnapshot
 from thalweg.checkpoint.store import DirectoryStore
 from thalweg.checkpoint.writer import Checkpointer
 from thalweg.errors import CheckpointError, ThalwegError
-from thalweg.job.fingerprint import fingerprint
 from thalweg.job.job import Job
 from thalweg.job.restart import RestartStrategy
+from thalweg.job.shape import Program, program_of
 from thalweg.plan.nodes import Plan, Write
 from thalweg.protocols.sink import Epoch, Sink, TransactionalSink
+from thalweg.session.upgrades import TakenOver, taken_over
 
 Sinks = dict[str, Sink]
 """The sinks of a job by their ids."""
@@ -59,6 +60,7 @@ class CheckpointOptions:
         tolerated: how many in a row may fail before the job does.
         start: `newest`; `fresh`, in a new lineage without state; or the number or path of a checkpoint, from
             which a new lineage goes on.
+        dropping: steps whose state a changed program need not take over; None: it must not have changed.
         strategy: what follows from a failure; None: it is the end.
         say: told in a line where the job goes on.
         warn: told in a line that it failed, and what follows.
@@ -69,6 +71,7 @@ class CheckpointOptions:
     retained: int = 3
     tolerated: int = 3
     start: str = "newest"
+    dropping: frozenset[str] | None = None
     strategy: RestartStrategy | None = None
     say: Callable[[str], None] = lambda line: None
     warn: Callable[[str], None] = lambda line: None
@@ -103,7 +106,7 @@ class Kept:
     """
 
     def __init__(
-        self, history: History, options: CheckpointOptions, job: str, program: str, sinks: Sinks
+        self, history: History, options: CheckpointOptions, job: str, program: Program, sinks: Sinks
     ) -> None:
         self._history, self._options = history, options
         self._job, self._program, self._sinks = job, program, sinks
@@ -154,13 +157,13 @@ class Kept:
 
 
 @contextmanager
-def kept(options: CheckpointOptions, job: str, program: str, sinks: Sinks) -> Iterator[Kept]:
+def kept(options: CheckpointOptions, job: str, program: Program, sinks: Sinks) -> Iterator[Kept]:
     """The checkpoints of a job, which no other process runs meanwhile.
 
     Args:
         options: how it is kept.
         job: its name.
-        program: the fingerprint of what it does.
+        program: what it does.
         sinks: where it writes.
 
     Raises:
@@ -176,7 +179,7 @@ def kept(options: CheckpointOptions, job: str, program: str, sinks: Sinks) -> It
 def kept_job(options: CheckpointOptions, job: Job, name: str) -> AbstractContextManager[Kept]:
     """A run of a stream."""
     sinks = {s.write.id: s.write.sink for s in job.stages if s.write is not None}
-    return kept(options, name, fingerprint(job), sinks)
+    return kept(options, name, program_of(job), sinks)
 
 
 def kept_batch(
@@ -185,7 +188,7 @@ def kept_batch(
     """A run of a batch, which has no state, and commits once."""
     lines = "\n".join(line for write in writes for line in _lines(write))
     program = hashlib.sha256(f"batch\n{lines}".encode()).hexdigest()
-    return kept(options, name, program, {f"write{n}": w.sink for n, w in enumerate(writes, 1)})
+    return kept(options, name, Program(program), {f"write{n}": w.sink for n, w in enumerate(writes, 1)})
 
 
 def _lines(plan: Plan) -> Iterator[str]:
@@ -194,12 +197,13 @@ def _lines(plan: Plan) -> Iterator[str]:
         yield from _lines(step)
 
 
-def _begin(history: History, options: CheckpointOptions, job: str, program: str, sinks: Sinks) -> Begun:
+def _begin(history: History, options: CheckpointOptions, job: str, program: Program, sinks: Sinks) -> Begun:
     identity = history.identity()
     lineage, place = history.newest()
     manifest = None if place is None else history.manifest(place)
     if options.start == "newest" and manifest is not None and manifest.has_ended:
-        _check_program(history, manifest, place, program)
+        assert place is not None, "it has a manifest"
+        taken_over(manifest, program, options.dropping, history.where(place.name))
         epoch = Epoch(identity, "", manifest.lineage, manifest.number, manifest.fence)
         _commit(sinks, epoch, history.staged(manifest))
         _discard(sinks, epoch)
@@ -214,30 +218,37 @@ def _begin(history: History, options: CheckpointOptions, job: str, program: str,
     elif options.start != "newest":
         place = _chosen(history, options.start, lineage)
         if place is None:
-            place = _adopted(history, options.start, fence, program)
+            place = _adopted(history, options.start, fence, program, options.dropping)
             lineage = place.lineage
         else:
             lineage = history.open_lineage(place)
     elif lineage is None:
         lineage = history.open_lineage(None)
+    taken = None
+    if place is not None:
+        taken = taken_over(history.manifest(place), program, options.dropping, history.where(place.name))
+        if taken.is_changed and options.start == "newest":
+            # the old one stays for the program that wrote it
+            lineage = history.open_lineage(place)
     history.record_base(fence, place, lineage)
     snapshot = None
     epoch = Epoch(identity, "", lineage, 0 if place is None else place.number, fence)
-    if place is not None:
-        manifest = history.manifest(place)
-        _check_program(history, manifest, place, program)
-        snapshot = history.snapshot(manifest)
-        _complete(sinks, epoch, manifest, snapshot.staged)
-        options.say(_resumed(job, manifest))
+    if taken is not None:
+        snapshot = history.snapshot(taken.manifest)
+        _complete(sinks, epoch, taken, snapshot.staged)
+        for line in (*taken.lines, _resumed(job, taken.manifest)):
+            options.say(line)
     _discard(sinks, epoch)
     history.tidy()
     failpoint("restore.committed")
-    head = Manifest(job, lineage, 0, fence, program, __version__, "")
+    head = Manifest(
+        job, lineage, 0, fence, program.fingerprint, __version__, "", physical=program.shape.plain()
+    )
     checkpointer = Checkpointer(
         history,
         head,
         lambda number, staged: _commit(sinks, replace(epoch, number=number), staged),
-        base=None if place is None else manifest,
+        base=None if taken is None else taken.manifest,
         interval=options.interval,
         retained=options.retained,
         tolerated=options.tolerated,
@@ -266,32 +277,38 @@ def _chosen(history: History, start: str, lineage: int | None) -> Place | None:
     )
 
 
-def _adopted(history: History, start: str, fence: int, program: str) -> Place:
+def _adopted(
+    history: History, start: str, fence: int, program: Program, dropping: frozenset[str] | None
+) -> Place:
     """The checkpoint that a new lineage begins with: what was saved somewhere else."""
     source, manifest = opened(start)
-    _check_program(source, manifest, None, program)
+    taken_over(manifest, program, dropping, source.where())
     if manifest.origin is None:
         # a checkpoint of another directory, of which nobody knows whether it was committed
         manifest = with_origin(source, manifest, is_committed=False)
     return history.adopt(source, manifest, fence, path=os.path.abspath(start))
 
 
-def _complete(sinks: Sinks, epoch: Epoch, manifest: Manifest, staged: Mapping[str, list[Any]]) -> None:
+def _complete(sinks: Sinks, epoch: Epoch, taken: TakenOver, parts: Mapping[str, list[Any]]) -> None:
     """Commit what was staged for the checkpoint that a run goes on from, unless that was done."""
-    origin = manifest.origin
+    manifest, origin = taken.manifest, taken.manifest.origin
+    # a sink is known by the name that it had when it was written to
+    if taken.is_changed:
+        parts = {before: parts[name] for name, before in taken.sinks.items() if name in parts}
+        sinks = {before: sinks[name] for name, before in taken.sinks.items()}
     if origin is None:
         # in its own lineage, where it may have been committed long ago
-        _commit(sinks, replace(epoch, lineage=manifest.lineage), staged)
+        _commit(sinks, replace(epoch, lineage=manifest.lineage), parts)
         return
     if origin["is_committed"]:
         return
     lineage, number = origin["lineage"], origin["number"]
     if origin["job"] == epoch.job:
-        _commit(sinks, replace(epoch, lineage=lineage, number=number), staged)
+        _commit(sinks, replace(epoch, lineage=lineage, number=number), parts)
         return
     with _overtaken_is_done():
         # by the job that it is of; had that run on, it would have begun with this commit
-        _commit(sinks, Epoch(origin["job"], "", lineage, number, origin["fence"]), staged)
+        _commit(sinks, Epoch(origin["job"], "", lineage, number, origin["fence"]), parts)
 
 
 @contextmanager
@@ -302,18 +319,6 @@ def _overtaken_is_done() -> Iterator[None]:
     except CheckpointError as error:
         if error.code != "checkpoint-overtaken":
             raise
-
-
-def _check_program(history: History, manifest: Manifest, place: Place | None, program: str) -> None:
-    if manifest.program == program:
-        return
-    raise CheckpointError(
-        "the checkpoint is of another program: its steps are not those of the job",
-        code="checkpoint-other-program",
-        where=history.where() if place is None else history.where(place.name),
-        expected=f"the program that wrote it, with Thalweg {manifest.engine}",
-        hint="--fresh starts the changed program without state, and deletes nothing",
-    )
 
 
 def _transactional(sinks: Sinks) -> Iterable[tuple[str, TransactionalSink]]:

@@ -33,6 +33,7 @@ class Hooks:
         flags: options that win over everything that the program sets.
         job_name: what a job is called that nobody named.
         start: the checkpoint that jobs begin at, whatever the program says; `fresh` for none.
+        dropping: steps whose state a changed program need not take over, whatever the program says.
         say: told in a line what a job does with its checkpoints.
         watchers: entered when a stream starts, left when it has ended.
         listeners: told what a run did, when it has ended.
@@ -44,6 +45,7 @@ class Hooks:
     flags: dict[str, str] = field(default_factory=dict)
     job_name: str | None = None
     start: str | None = None
+    dropping: frozenset[str] | None = None
     say: Callable[[str], None] | None = None
     watchers: list[Watcher] = field(default_factory=list)
     listeners: list[Listener] = field(default_factory=list)
@@ -56,7 +58,7 @@ class Hooks:
         self.flags.clear()
         self.watchers.clear()
         self.listeners.clear()
-        self.job_name = self.stand_in = self.start = self.say = None
+        self.job_name = self.stand_in = self.start = self.dropping = self.say = None
         self.handles_signals = False
         self.has_own_warnings = False
 

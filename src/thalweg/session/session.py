@@ -199,6 +199,7 @@ class Session(Inputs):
         options: RunOptions | None = None,
         start: str = "newest",
         guarantee: Guarantee = "any",
+        upgrade: bool | Collection[str] = False,
     ) -> Result:
         """Run all sinks that were added since the last run, as one job, until it ends.
 
@@ -211,6 +212,8 @@ class Session(Inputs):
             start: with a directory of checkpoints: `newest`, `fresh` for a start without state, or the number
                 or the path of a checkpoint.
             guarantee: `exactly_once` refuses a job of which a crash may lose or repeat rows in some sink.
+            upgrade: True takes over what a checkpoint of another program has for this one; so do the names of
+                its steps, whose state is lost.
         """
         if not self.sinks:
             raise PlanError(
@@ -220,7 +223,7 @@ class Session(Inputs):
             )
         name = self._settled("pipeline.name", name)
         how = self._execution(name, self._settled("execution.runtime-mode", mode), options)
-        how = replace(how, lateness=self._lateness(lateness), checkpoints=self._checkpoints(start))
+        how = replace(how, lateness=self._lateness(lateness), checkpoints=self._checkpoints(start, upgrade))
         has_name = bool(name or self.settings.get("pipeline.name") or HOOKS.job_name)
         if how.checkpoints is not None and not has_name:
             raise ConfigError(
@@ -332,7 +335,7 @@ class Session(Inputs):
             watchers=(self._running.watch,),
         )
 
-    def _checkpoints(self, start: str) -> CheckpointOptions | None:
+    def _checkpoints(self, start: str, upgrade: bool | Collection[str] = False) -> CheckpointOptions | None:
         """How jobs are kept, if a directory is given."""
         get = self.settings.get
         directory = get("execution.checkpointing.dir")
@@ -347,6 +350,7 @@ class Session(Inputs):
             retained=get("execution.checkpointing.num-retained"),
             tolerated=get("execution.checkpointing.tolerable-failed-checkpoints"),
             start=HOOKS.start or start,
+            dropping=_dropping(upgrade),
             strategy=restart_strategy(get),
             say=HOOKS.say or _log.info,
             warn=HOOKS.say or _log.warning,
@@ -414,3 +418,12 @@ def _listening(run: JobHandle, *, has_name: bool) -> AbstractContextManager[obje
 
 
 __all__ = ["Session"]
+
+
+def _dropping(upgrade: bool | Collection[str]) -> frozenset[str] | None:
+    """The steps whose state a changed program loses; None: it may not have changed."""
+    if HOOKS.dropping is not None:
+        return HOOKS.dropping
+    if isinstance(upgrade, bool):
+        return frozenset() if upgrade else None
+    return frozenset([upgrade] if isinstance(upgrade, str) else upgrade)
