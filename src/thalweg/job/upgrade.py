@@ -1,7 +1,7 @@
 """Decide what a changed program takes over from a checkpoint of another one.
 
-What is matched are sources, sinks and steps with state. A step is known by what it is: its kind, the keys and
-columns that it keeps, and where its rows come from, through whatever has state on the way. Names and places
+What is matched are sources, sinks and steps with state. A step is known by what it is: its kind, what it
+does, what it keeps, and where its rows come from, through whatever has state on the way. Names and places
 that the planner gives decide nothing by themselves, and steps without state may come and go. Where several
 could be meant, those are whose rows go the very same way, steps without state included; else nobody guesses.
 
@@ -72,12 +72,22 @@ class Upgrade:
         """All of it, a line for each part."""
         for before, after in self.carried:
             name = before.id if before.id == after.id else f"{before.id} as {after.id}"
-            changed = "" if before.text == after.text else f" (was: {before.text})"
-            yield f"carried    {before.kind} {name}: {after.text}{changed}"
+            yield f"carried    {before.kind} {name}: {after.text}{_changed(before, after)}"
         yield from (f"begins     {part}" for part in self.begun)
         yield from (f"dropped    {part}" for part in self.dropped)
         for parts in self.ambiguous:
             yield f"ambiguous  {' | '.join(map(str, parts))}"
+
+
+def _changed(before: Part, after: Part) -> str:
+    """What is another than it was."""
+    if before.text != after.text:
+        return f" (was: {before.text})"
+    return (
+        " (its rows come another way than before)"
+        if before.kind == "state" and before.way != after.way
+        else ""
+    )
 
 
 def upgrade(before: JobShape, after: JobShape) -> Upgrade:
@@ -193,7 +203,7 @@ class _Parts:
 
 
 def _after(lineage: Hashable, step: StepShape) -> Hashable:
-    return ("step", step.kind, step.states, lineage)
+    return ("step", step.kind, step.text, step.states, lineage)
 
 
 def _read(stage: StageShape) -> str:
