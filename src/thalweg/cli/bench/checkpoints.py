@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     import polars as pl
 
     from thalweg.checkpoint.history import Place
-    from thalweg.runtime.run import Run
+    from thalweg.session.handle import JobHandle
     from thalweg.session.session import Session
 
     Array = np.ndarray[Any, Any]
@@ -59,7 +59,7 @@ class _Job:
     def __init__(self, directory: str | None, interval: str = _OFTEN) -> None:
         self.feed = Feed()
         self.first_row: float | None = None
-        self.run: Run | None = None
+        self.run: JobHandle | None = None
         self._directory, self._interval = directory, interval
         self._error: BaseException | None = None
         self._thread = threading.Thread(target=self._drive, daemon=True)
@@ -84,7 +84,7 @@ class _Job:
         session.write_sink(plan, CallbackSink(self._seen, has_ops=True, key=("k",)))
         return session
 
-    def _begun(self, run: Run) -> None:
+    def _begun(self, run: JobHandle) -> None:
         self.run = run
 
     def _seen(self, frame: pl.DataFrame) -> None:
