@@ -198,7 +198,8 @@ class Restarts:
         if not any(isinstance(e, DataError) and not isinstance(_raised(e), OSError) for e in flat(error)):
             self._last = None
             return False
-        last, self._last = self._last, (str(error), reached)
+        words = "\n".join(map(str, flat(error)))
+        last, self._last = self._last, (words, reached)
         return last == self._last
 
 

@@ -131,6 +131,15 @@ def test_a_function_that_fails_again_in_the_same_way_is_not_tried_a_third_time()
     assert restarts.count == 6
 
 
+def test_several_tasks_that_fail_are_told_apart_by_their_rows() -> None:
+    def after(*rows: int) -> float | None:
+        errors = [of_function(ValueError("odd"), row) for row in rows]
+        return restarts.after(ExceptionGroup("two", errors), reached=1, now=0.0, chance=0.5)
+
+    restarts = Restarts(FixedDelay(attempts=100))
+    assert [after(1, 2), after(1, 3), after(1, 3)] == [1.0, 1.0, None]
+
+
 def test_a_function_that_cannot_reach_something_is_tried_as_often_as_the_strategy_says() -> None:
     restarts = Restarts(FixedDelay(attempts=3))
     error = of_function(ConnectionError("refused"))
