@@ -89,6 +89,7 @@ class SourceTask(Task):
         """Of the splits found later: which remainder, of how many tasks, from which number on."""
         self._looked_at = self._clock()
         self.rows_read = self.rows_bad = self.rows_ahead = 0
+        self._rows_seen = 0
         self.fresh = False
         """Whether rows were read, or event time moved, since the last cut, so that another is due."""
         self.is_drained = False
@@ -100,6 +101,11 @@ class SourceTask(Task):
     def has_barrier(self) -> bool:
         """Whether a barrier is to go out before the next batch."""
         return self._requested is not None and not self.is_working
+
+    @property
+    def rows_in(self) -> int:
+        """Rows that readers gave, whatever became of them."""
+        return self._rows_seen
 
     def request(self, barrier: Barrier) -> None:
         """Ask for a barrier before the next batch."""
@@ -197,6 +203,7 @@ class SourceTask(Task):
                 continue
             rows = 0 if chunk.frame is None else chunk.frame.height
             self.is_drained = rows < min(self._rows_max, _DRAINED_ROWS)
+            self._rows_seen += rows + len(chunk.bad)
             self._emitting = self._take(current, chunk)
             return True
         return self._publish_only()
@@ -244,6 +251,7 @@ class SourceTask(Task):
             current.rows += chunk.frame.height
             self.note_batch(frame.height)
             yield from self._through_chain(current, chunk, Batch(frame))
+            self.rows_processed += frame.height
         if chunk.ended:
             self._close_split(current)
         if self._times is not None:

@@ -38,6 +38,7 @@ from thalweg.runtime.writers import opened
 from thalweg.session.figures import Meters, SourceFigures
 from thalweg.session.hooks import HOOKS
 from thalweg.session.judged import final_writes, judges_rows, without_clock
+from thalweg.session.metrics.frame import frame_of
 from thalweg.session.reading import BoundedReading
 
 if TYPE_CHECKING:
@@ -99,6 +100,10 @@ class Result:
         """For every task of a stream what it waits for, sinks first; a batch has no tasks."""
         return [] if self.run is None else self.run.why()
 
+    def metrics(self) -> pl.DataFrame:
+        """The figures that a stream ended with, one per row; of a batch none are kept."""
+        return frame_of([] if self.run is None else [self.run.metrics])
+
 
 def execute(roots: Sequence[Plan], how: Execution) -> Result:
     """Run the plans of several sinks as one job."""
@@ -144,6 +149,7 @@ def _result_of(name: str, run: Run | None, mode: str, seconds: float) -> Result:
 def _run_stream(plans: Sequence[Plan], how: Execution) -> Run | None:
     """Run a job as a stream; None: its checkpoints say that it had reached its end."""
     # imported here: a batch needs neither operators nor tasks
+    from thalweg.checkpoint.figures import CheckpointFigures
     from thalweg.physical.planner import plan_job
     from thalweg.runtime.inline import run_inline
     from thalweg.runtime.run import Run
@@ -169,6 +175,7 @@ def _run_stream(plans: Sequence[Plan], how: Execution) -> Run | None:
         if checkpointer is None:
             drive(run)
         else:
+            run.measured.append(CheckpointFigures(checkpointer, run.clock))
             checkpointer.start(run.request_checkpoint, lambda: run.cuts)
             drive(run, until=checkpointer.check, at_end=partial(_finish, run, checkpointer))
     return run

@@ -94,6 +94,8 @@ class _Server:
             self._run.stop(drain=op == "drain")
         if op == "why":
             return {"ok": True, "name": self._name, "why": waits_of(self._run)}
+        if op == "metrics":
+            return {"ok": True, "name": self._name, **self._run.metrics.to_data()}
         return {"ok": True, **self._status()}
 
     def _status(self) -> dict[str, Any]:

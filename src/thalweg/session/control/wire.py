@@ -1,6 +1,7 @@
 """One question and one answer per connection, each a line of JSON. No code, no pickles.
 
-A question is {"op": "status" | "why" | "stop" | "drain"}; an answer has "ok", and "error" if not ok.
+A question is {"op": "status" | "why" | "metrics" | "stop" | "drain"}; an answer has "ok",
+and "error" if not ok.
 """
 
 from __future__ import annotations
@@ -9,9 +10,9 @@ import json
 import socket
 from typing import Any
 
-OPS = ("status", "why", "stop", "drain")
+OPS = ("status", "why", "metrics", "stop", "drain")
 QUESTION_MAX = 4096
-ANSWER_MAX = 1 << 20
+ANSWER_MAX = 16 << 20
 TIMEOUT = 2.0
 """Seconds that one side waits for the other."""
 
