@@ -189,7 +189,10 @@ _IGNORED = frozenset(
         *("savepoint-dir", "externalized-checkpoint-retention", "unaligned", "unaligned.enabled"),
         *("aligned-checkpoint-timeout", "checkpoints-after-tasks-finish", "data-inline-threshold"),
     )
-)
+) | {
+    f"metrics.reporter.prom.{name}"
+    for name in ("factory.class", "class", "host", "interval", "delimiter", "filterLabelValueCharacters")
+}
 """Those of them that would be taken for ours, misspelt."""
 
 
