@@ -24,7 +24,7 @@ def check_figures(outcome: Outcome) -> None:
     Raises:
         AssertionError: rows were lost or came from nowhere.
     """
-    run, figures = outcome.run, outcome.run.metrics
+    run, figures = outcome.run, outcome.run.figures
     for sample in figures.of(m.ROWS_IN):
         _check_task(figures, *sample.labels)
     for sample in figures.of(m.OPERATOR_IN):

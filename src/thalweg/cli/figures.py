@@ -7,7 +7,7 @@ Not here: when it is drawn (progress.py), what figures there are (protocols/metr
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from io import StringIO
@@ -19,6 +19,7 @@ from thalweg.protocols.metrics import Metric, Metrics
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _WIDE = 96
 """Terminals of fewer columns get no column for event time; the lag is there."""
+_PAUSE_FACTOR = 100
 _UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
 
 
@@ -54,6 +55,28 @@ def steps_of(now: Metrics, before: Metrics | None = None) -> list[StepFigures]:
     names = list(dict.fromkeys(s.labels[0] for s in now.of(m.ROWS_IN)))
     passed = now.total(m.UPTIME) - before.total(m.UPTIME)
     return [_step(name, now, before, passed) for name in names]
+
+
+class Steps:
+    """The text of the steps, looked at as often as that costs next to nothing.
+
+    State of very many parts takes time to weigh, in which the job stands still: the longer a look takes, the
+    longer it is until the next.
+    """
+
+    def __init__(self) -> None:
+        self._recent = Recent()
+        self._text, self._next = "", 0.0
+
+    def text(self, clock: Callable[[], float], look: Callable[[], Metrics], *, width: int) -> str:
+        """What there is to show."""
+        begun = clock()
+        if begun >= self._next:
+            now = look()
+            ended = clock()
+            self._next = ended + _PAUSE_FACTOR * (ended - begun)
+            self._text = as_text(now, self._recent.add(now), width=width)
+        return self._text
 
 
 class Recent:
@@ -139,6 +162,14 @@ def checkpoint_line(now: Metrics) -> str:
     age, took = now.total(m.CHECKPOINT_AGE), now.total(m.CHECKPOINT_DURATION)
     held = size(now.total(m.CHECKPOINT_BYTES))
     return f"checkpoint {now.total(m.CHECKPOINT)}, {age:.1f} s ago, took {took:.2f} s, {held}{tail}"
+
+
+def how_far(now: Metrics) -> list[str]:
+    """How far event time and the newest checkpoint are behind, in lines; nothing of what there is not."""
+    time = in_words(next((s.value for s in now.of(m.JOB_WATERMARK)), None))
+    behind = lag(next((s.value for s in now.of(m.JOB_LAG)), None))
+    reached = f"event time {time}{', lag ' if behind else ''}{behind}" if time else ""
+    return [line for line in (reached, checkpoint_line(now)) if line]
 
 
 def memory_line(now: Metrics) -> str:

@@ -16,7 +16,7 @@ from io import TextIOBase
 from typing import TYPE_CHECKING, TextIO
 
 from thalweg.cli.counters import Pace, Silence, explained, line, number, sample
-from thalweg.cli.figures import Recent, as_text
+from thalweg.cli.figures import Steps
 from thalweg.runtime.tally import Tally
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ class Progress:
             self._say(f"{name}done, {Tally(bad_count=result.bad_count).in_words()}")
 
     def _look(self, run: Run, done: threading.Event) -> None:
-        pace, silence, steps = Pace(), Silence(run.options.report_silence), Recent()
+        pace, silence, steps = Pace(), Silence(run.options.report_silence), Steps()
         said = time.monotonic()
         while not done.wait(_LOOK_EVERY):
             now = sample(run, time.monotonic())
@@ -100,9 +100,8 @@ class Progress:
                 said = now.at
                 self._say(f"{self._name(run)}{text}")
 
-    def _table(self, steps: Recent, run: Run) -> str:
-        now = run.metrics
-        return as_text(now, steps.add(now), width=self._size().columns - 1)
+    def _table(self, steps: Steps, run: Run) -> str:
+        return steps.text(time.monotonic, lambda: run.figures, width=self._size().columns - 1)
 
     def _size(self) -> os.terminal_size:
         try:

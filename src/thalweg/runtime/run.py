@@ -227,13 +227,13 @@ class Run:
         return explain_waits(self.tasks)
 
     @property
-    def metrics(self) -> Metrics:
+    def figures(self) -> Metrics:
         """The figures now, or those that the run ended with; may be asked from any thread."""
         found = self._last_figures
-        return Metrics(self.job.name, found if found is not None else self._figures())
+        return Metrics(self.job.name, self._measure() if found is None else found)
 
-    def _figures(self) -> tuple[Sample, ...]:
-        return tuple(s for part in self.measured for s in part.samples())
+    def _measure(self) -> tuple[Sample, ...]:
+        return tuple(s for part in tuple(self.measured) for s in part.samples())
 
     def close(self) -> None:
         """Give back everything that is held, and take the run apart; its last figures stay.
@@ -241,7 +241,7 @@ class Run:
         What holds each other would keep files, state and results until Python's collector comes round.
         """
         if self._last_figures is None:
-            self._last_figures = self._figures()
+            self._last_figures = self._measure()
             self.measured.clear()
         for task in self.tasks:
             task.close()

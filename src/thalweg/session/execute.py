@@ -102,7 +102,7 @@ class Result:
 
     def metrics(self) -> pl.DataFrame:
         """The figures that a stream ended with, one per row; of a batch none are kept."""
-        return frame_of([] if self.run is None else [self.run.metrics])
+        return frame_of([] if self.run is None else [self.run.figures])
 
 
 def execute(roots: Sequence[Plan], how: Execution) -> Result:

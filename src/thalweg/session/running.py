@@ -50,7 +50,7 @@ class Running:
         Raises:
             ConfigError: `job-unknown`.
         """
-        return [run.metrics for run in self._found(job)]
+        return [run.figures for run in self._found(job)]
 
     def _found(self, job: str | None) -> list[Run]:
         runs = list(self._runs)

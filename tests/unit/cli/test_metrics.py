@@ -13,7 +13,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from tests.unit.cli.test_jobs import running
 from tests.unit.cli.test_run import RUN_ONE
-from thalweg.cli.figures import Recent, as_text, checkpoint_line, memory_line, steps_of
+from thalweg.cli.figures import Recent, Steps, as_text, checkpoint_line, how_far, memory_line, steps_of
 from thalweg.protocols import metrics as m
 from thalweg.protocols.metrics import BY_NAME, Metrics, Sample
 
@@ -97,10 +97,39 @@ def test_lines_of_what_is_not_there_are_left_out() -> None:
     assert checkpoint_line(figures(1, 1, 0.1, 0.0, none, failed)) == "no checkpoint yet"
 
 
+def test_how_far_a_job_is_behind() -> None:
+    assert how_far(figures(1, 1, 0.1)) == []
+    old = (Sample(m.JOB_WATERMARK, (), NOON), Sample(m.JOB_LAG, (), 1e7))
+    assert how_far(figures(1, 1, 0.1, 0.0, *old)) == ["event time 2026-01-01 12:00:00"]
+    now = (Sample(m.JOB_WATERMARK, (), NOON), Sample(m.JOB_LAG, (), 1.25), Sample(m.CHECKPOINTS, (), 0))
+    assert how_far(figures(1, 1, 0.1, 0.0, *now)) == [
+        "event time 2026-01-01 12:00:00, lag 1.2 s",
+        "no checkpoint yet",
+    ]
+
+
+def test_looks_that_take_long_are_rare() -> None:
+    steps, looks, now = Steps(), [], [0.0]
+
+    def look() -> Metrics:
+        looks.append(now[0])
+        now[0] += 0.05
+        return figures(len(looks), len(looks) ** 3, 0.0)
+
+    texts = []
+    while now[0] < 10.3:
+        texts.append(steps.text(lambda: now[0], look, width=100))
+        now[0] += 0.5
+    assert looks == [0.0, 5.05, 10.1]
+    assert len(texts) > 15
+    assert len(set(texts)) == 3, "what was seen last stays"
+
+
 def rows_read(out: str) -> bool:
     return any(r["metric"] == m.ROWS_IN.name and r["value"] for r in map(json.loads, out.splitlines()))
 
 
+@pytest.mark.slow
 def test_a_job_is_asked_for_its_figures(thalweg: Call) -> None:
     with running("hot items"):
         until = time.monotonic() + 10
@@ -123,6 +152,7 @@ def test_a_job_is_asked_for_its_figures(thalweg: Call) -> None:
     assert 'no job "hot items" is running' in err
 
 
+@pytest.mark.slow
 def test_run_serves_metrics_where_it_is_asked_to(thalweg: Call) -> None:
     Path("job.py").write_text(f"{RUN_ONE}session.run(mode='stream')")
     _, _, err = thalweg("run", "job.py", "--metrics-port", "0")

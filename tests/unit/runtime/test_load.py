@@ -59,13 +59,13 @@ def ticking(edge_rows_max: int) -> Run:
 
 
 def test_a_full_edge_is_backpressure_of_the_step_before_it() -> None:
-    tight, wide = ticking(1).metrics, ticking(1000).metrics
+    tight, wide = ticking(1).figures, ticking(1000).figures
     assert tight.total(m.BACKPRESSURED, step="source1") > 0
     assert wide.total(m.BACKPRESSURED) == tight.total(m.BACKPRESSURED, step="sink1") == 0
 
 
 def test_the_time_of_a_task_adds_up() -> None:
-    figures = ticking(1).metrics
+    figures = ticking(1).figures
     uptime = figures.total(m.UPTIME)
     for sample in figures.of(m.BUSY):
         step, task = sample.labels

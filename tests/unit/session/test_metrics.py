@@ -29,7 +29,7 @@ SMALL = RunOptions(runtime="inline", rows_max=50, checkpoint_batches=4)
 def finished(result: Result) -> Metrics:
     """The figures that a stream ended with."""
     assert result.run is not None
-    return result.run.metrics
+    return result.run.figures
 
 
 def by_step(figures: Metrics, metric: Metric) -> dict[str, float]:
@@ -38,6 +38,7 @@ def by_step(figures: Metrics, metric: Metric) -> dict[str, float]:
     return {step: figures.total(metric, step=step) for step in steps}
 
 
+@pytest.mark.slow
 def test_rows_that_are_late_or_bad_are_told_apart(tmp_path: Path) -> None:
     (tmp_path / "in.json").write_text("\n".join(LINES) + "\n", encoding="utf-8")
     session = tw.Session(parallelism=2, options={"execution.runtime": "inline"})
@@ -148,7 +149,7 @@ def test_figures_hold_nothing_of_the_run_but_numbers() -> None:
     counted(session, wait)
     result = session.run("counts", mode="stream")
     assert result.run is not None
-    figures, run = result.run.metrics, weakref.ref(result.run)
+    figures, run = result.run.figures, weakref.ref(result.run)
     del result
     gc.collect()
     assert run() is None
@@ -167,9 +168,8 @@ def test_a_job_that_fails_keeps_the_figures_of_its_end(runtime: str) -> None:
     session.from_iter([(1,), (2,)], "a INT").write_callback(fails)
     with pytest.raises(Exception, match="full"):
         session.run("j", mode="stream")
-    assert runs[0].metrics.total(m.ROWS_IN, step="source1") == 2
-    assert runs[0].metrics is not runs[0].metrics
-    assert runs[0].metrics == runs[0].metrics, "they do not change any more"
+    assert runs[0].figures.total(m.ROWS_IN, step="source1") == 2
+    assert runs[0].figures == runs[0].figures, "they do not change any more"
 
 
 def copied(folder: Path) -> tuple[Metrics, list[Metrics]]:
@@ -185,9 +185,9 @@ def copied(folder: Path) -> tuple[Metrics, list[Metrics]]:
         def on_cut(number: int) -> None:
             until = time.monotonic() + 10
             # they are written in the background
-            while number == 3 and not run.metrics.total(m.CHECKPOINTS) and time.monotonic() < until:
+            while number == 3 and not run.figures.total(m.CHECKPOINTS) and time.monotonic() < until:
                 time.sleep(0.002)
-            seen.append(run.metrics)
+            seen.append(run.figures)
 
         run.on_cut = on_cut
 
@@ -196,6 +196,7 @@ def copied(folder: Path) -> tuple[Metrics, list[Metrics]]:
     return finished(result), seen
 
 
+@pytest.mark.slow
 def test_checkpoints_are_counted_aged_and_weighed(tmp_path: Path) -> None:
     figures, seen = copied(tmp_path)
     first = seen[0]
@@ -212,6 +213,7 @@ def test_checkpoints_are_counted_aged_and_weighed(tmp_path: Path) -> None:
     assert held > 0, "the state of seven groups"
 
 
+@pytest.mark.slow
 def test_checkpoints_that_fail_are_counted_for_good(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     publish, calls = History.publish, []
 

@@ -25,7 +25,7 @@ from thalweg.session.metrics import http as served
 from thalweg.session.metrics.http import serving
 
 FIGURES = Metrics("hot", (Sample(m.CUT, (), 7),))
-FAKE = cast(Run, SimpleNamespace(job=SimpleNamespace(name="hot"), metrics=FIGURES))
+FAKE = cast(Run, SimpleNamespace(job=SimpleNamespace(name="hot"), figures=FIGURES))
 METHODS = ("HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT", "BREW")
 
 

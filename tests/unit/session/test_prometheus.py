@@ -84,7 +84,7 @@ def test_the_figures_of_a_job_are_read() -> None:
     session.write_sink(session.from_polars(pl.DataFrame({"a": [1, 2, 3]})).plan, MemorySink())
     run = session.run("j", mode="stream").run
     assert run is not None
-    found = read(exposition([run.metrics]))
-    assert len(found) == len(run.metrics.samples)
+    found = read(exposition([run.figures]))
+    assert len(found) == len(run.figures.samples)
     rows = {key: n for key, n in found.items() if key[0] == m.ROWS_IN.name}
-    assert sum(rows.values()) == run.metrics.total(m.ROWS_IN) > 0
+    assert sum(rows.values()) == run.figures.total(m.ROWS_IN) > 0

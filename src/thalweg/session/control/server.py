@@ -19,6 +19,8 @@ from pathlib import Path
 from typing import Any
 
 from thalweg.errors import UserError
+from thalweg.protocols import metrics as m
+from thalweg.protocols.metrics import Metrics
 from thalweg.runtime.run import Run
 from thalweg.session.control import wire
 from thalweg.session.control.client import ask_socket
@@ -93,9 +95,10 @@ class _Server:
         if op in ("stop", "drain"):
             self._run.stop(drain=op == "drain")
         if op == "why":
-            return {"ok": True, "name": self._name, "why": waits_of(self._run)}
+            figures = self._run.figures.to_data()
+            return {"ok": True, "name": self._name, "why": waits_of(self._run), **figures}
         if op == "metrics":
-            return {"ok": True, "name": self._name, **self._run.metrics.to_data()}
+            return {"ok": True, "name": self._name, **self._run.figures.to_data()}
         return {"ok": True, **self._status()}
 
     def _status(self) -> dict[str, Any]:
@@ -108,8 +111,15 @@ class _Server:
             "rows": run.rows_read,
             "watermark": run.watermark,
             **asdict(run.tally),
+            **_ages(run.figures),
             "state": "running" if run.stopping is None else run.stopping,
         }
+
+
+def _ages(figures: Metrics) -> dict[str, float | None]:
+    """How far the run is behind: its event time, and its newest checkpoint."""
+    wanted = {"lag": m.JOB_LAG, "checkpoint": m.CHECKPOINT, "checkpoint_age": m.CHECKPOINT_AGE}
+    return {name: next((s.value for s in figures.of(metric)), None) for name, metric in wanted.items()}
 
 
 def _bound(path: Path, name: str) -> socket.socket:

@@ -135,7 +135,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         """The figures now."""
-        text = exposition([self.server.run.metrics])
+        text = exposition([self.server.run.figures])
         self.send_response(HTTPStatus.OK)
         self._end(text.encode(), CONTENT_TYPE)
 
