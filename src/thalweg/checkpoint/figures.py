@@ -27,10 +27,11 @@ class CheckpointFigures:
     def samples(self) -> Iterator[Sample]:
         """As of now; before the first checkpoint only how many there are: none."""
         kept = self._checkpointer
-        yield Sample(m.CHECKPOINTS, (), kept.completed_count)
-        yield Sample(m.CHECKPOINTS_FAILED, (), kept.failed_count)
-        if kept.last is not None and kept.completed_count:
-            yield Sample(m.CHECKPOINT, (), kept.last.number)
-            yield Sample(m.CHECKPOINT_AGE, (), max(0.0, self._clock() - kept.completed_at))
-            yield Sample(m.CHECKPOINT_DURATION, (), kept.seconds)
-            yield Sample(m.CHECKPOINT_BYTES, (), kept.last.size)
+        yield Sample(m.CHECKPOINTS, (), kept.completed)
+        yield Sample(m.CHECKPOINTS_FAILED, (), kept.failed)
+        last, seconds = kept.last, kept.seconds
+        if last is not None:
+            yield Sample(m.CHECKPOINT, (), last.number)
+            yield Sample(m.CHECKPOINT_AGE, (), max(0.0, self._clock() - kept.began_at - seconds))
+            yield Sample(m.CHECKPOINT_DURATION, (), seconds)
+            yield Sample(m.CHECKPOINT_BYTES, (), last.size)

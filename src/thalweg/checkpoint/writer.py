@@ -41,12 +41,12 @@ class Checkpointer:
         tolerated: how many in a row may fail before the job does.
 
     Attributes:
+        completed, failed: how many the run has completed, and how many it had to give up.
+        began_at: when the writing of the newest began, by the clock that measures.
         last: the newest complete checkpoint of the run.
         failures: how many have failed since.
         seconds: how long the newest took, from the barrier to the last commit.
         retain_error: why old checkpoints could not be removed, if so.
-        completed_count, failed_count: how many the run has completed, and how many it had to give up.
-        completed_at: when the newest was complete, by the clock that measures.
     """
 
     def __init__(
@@ -70,10 +70,10 @@ class Checkpointer:
         self._thread: threading.Thread | None = None
         self.last: Manifest | None = None
         self.failures = 0
+        self.completed = self.failed = 0
+        self.began_at = 0.0
         self.seconds = 0.0
         self.retain_error: ThalwegError | None = None
-        self.completed_count = self.failed_count = 0
-        self.completed_at = 0.0
 
     def start(self, ask: Callable[[], None], progress: Callable[[], int]) -> None:
         """Begin to ask for checkpoints.
@@ -161,22 +161,21 @@ class Checkpointer:
         try:
             manifest = self._published(snapshot, has_ended=has_ended)
             self._commit(manifest.number, self._owed)
+            self.completed, self.began_at = self.completed + 1, begun
         except StoreError as error:
             self.failures += 1
-            self.failed_count += 1
+            self.failed += 1
             if self.failures > self._tolerated:
                 self._error = error
             return
         except (ThalwegError, OSError) as error:
-            self.failed_count += 1
+            self.failed += 1
             self._error = error
             return
         self._owed = {}
         self._known = set(manifest.files)
         self.last, self.failures, self.seconds = manifest, 0, time.monotonic() - begun
         failpoint("checkpoint.complete")
-        self.completed_count += 1
-        self.completed_at = begun + self.seconds
         self._retain()
 
     def _published(self, snapshot: JobSnapshot, *, has_ended: bool) -> Manifest:

@@ -73,9 +73,10 @@ def _task(
     for name, counts in task.chain.counts.items():
         yield from _operator((*labels, name), counts)
     for (operator, name), state in list(states.items()):
-        count, held = _size(state)
-        yield Sample(m.STATE_ROWS, (*labels, operator, name), count)
-        yield Sample(m.STATE_BYTES, (*labels, operator, name), held)
+        size = _size(state)
+        if size is not None:
+            yield Sample(m.STATE_ROWS, (*labels, operator, name), size[0])
+            yield Sample(m.STATE_BYTES, (*labels, operator, name), size[1])
 
 
 def _counts(task: Task) -> Iterator[tuple[Metric, int]]:
@@ -107,14 +108,14 @@ def _event_time(
         yield Sample(lag, labels, (wall - reached) / 1e6)
 
 
-def _size(state: Any) -> tuple[int, int]:
-    """Rows and bytes of a state, whose task may change it meanwhile; then we look again."""
+def _size(state: Any) -> tuple[int, int] | None:
+    """Rows and bytes of a state; its task may change it meanwhile, then we look again, and give up at last."""
     for _ in range(_ATTEMPTS):
         try:
             return int(state.count), int(state.nbytes)
         except RuntimeError:
             continue
-    return 0, 0
+    return None
 
 
 def resident_bytes() -> int:
