@@ -109,7 +109,7 @@ def _event_time(
 
 
 def _size(state: Any) -> tuple[int, int] | None:
-    """Rows and bytes of a state; its task may change it meanwhile, then we look again, and give up at last."""
+    """Rows and bytes of a state; its task may change it meanwhile, then we look again, or give up."""
     for _ in range(_ATTEMPTS):
         try:
             return int(state.count), int(state.nbytes)

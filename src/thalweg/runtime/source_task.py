@@ -82,14 +82,13 @@ class SourceTask(Task):
         self.splits: list[OpenSplit] = []
         self.pending: list[tuple[int, Split, Mapping[str, Any]]] = []
         self.ended: dict[str, Mapping[str, Any]] = {}
-        self._turn = 0
+        self._turn = self._rows_seen = 0
         self._requested: Barrier | None = None
         self.is_stopping = False
         self.share = (0, 1, 0)
         """Of the splits found later: which remainder, of how many tasks, from which number on."""
         self._looked_at = self._clock()
         self.rows_read = self.rows_bad = self.rows_ahead = 0
-        self._rows_seen = 0
         self.fresh = False
         """Whether rows were read, or event time moved, since the last cut, so that another is due."""
         self.is_drained = False
