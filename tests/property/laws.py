@@ -20,6 +20,7 @@ import numpy as np
 import polars as pl
 
 from tests.property.accounts import check_accounts
+from tests.property.figures import check_figures
 from tests.property.harness import (
     ROWS_FEW,
     Changelog,
@@ -113,6 +114,7 @@ def bad_rows_are_kept_apart(r: Random) -> None:
     case = Case((world,), (build.window(source, "t", random_windows(r)), source, BadRows(source.input)))
     outcome = stream(case, random_way(r, case.rows))
     assert outcome.run.rows_read + outcome.run.tally.bad_count == case.rows
+    check_figures(outcome)
     for tables, judges in ((outcome.tables(), True), (batch(case), False)):
         check(case, tables[:2], Reference(case.roots[:2], judges=judges).tables(), "the good rows")
         found = Counter((row[0], row[1]) for row in tables[2].elements())
@@ -164,7 +166,9 @@ def panes_are_shared_unseen(r: Random) -> None:
     ways = [replace(w, **alike) for w in ways]
     logs, _ = interrupted(case, ways, r)
     check(case, [log.table() for log in logs], wanted, f"restored, {ways}")
-    check_accounts(stream(case, replace(way, rows_max=30)))
+    outcome = stream(case, replace(way, rows_max=30))
+    check_accounts(outcome)
+    check_figures(outcome)
 
 
 def order_does_not_matter(r: Random) -> None:
@@ -200,10 +204,13 @@ def rules_keep_results(r: Random) -> None:
 def every_row_is_accounted_for(r: Random) -> None:
     """Law 7: in = out + late, for rows between steps and for (row, window) pairs at windows."""
     case = random_case(r)
-    check_accounts(stream(case, random_way(r, case.rows)))
+    outcome = stream(case, random_way(r, case.rows))
+    check_accounts(outcome)
+    check_figures(outcome)
     case = counting_case(r)
     outcome = stream(case, random_way(r, case.rows))
     check_accounts(outcome)
+    check_figures(outcome)
     counted, late = outcome.tables()[:2]
     source, window = every_node(case.roots[0])[-1], case.roots[1].inputs[0]
     assert isinstance(window, (SessionWindow, Window)), "late rows leave a window"

@@ -44,6 +44,8 @@ class Checkpointer:
         tolerated: how many in a row may fail before the job does.
 
     Attributes:
+        completed, failed: how many the run has completed, and how many it had to give up.
+        began_at: when the writing of the newest began, by the clock that measures.
         last: the newest complete checkpoint of the run.
         failures: how many have failed since.
         seconds: how long the newest took, from the barrier to the last commit.
@@ -73,6 +75,8 @@ class Checkpointer:
         self._thread: threading.Thread | None = None
         self.last: Manifest | None = None
         self.failures = 0
+        self.completed = self.failed = 0
+        self.began_at = 0.0
         self.seconds = 0.0
         self.retain_error: ThalwegError | None = None
 
@@ -178,12 +182,15 @@ class Checkpointer:
         try:
             manifest = self._published(snapshot, has_ended=has_ended)
             self._commit(manifest.number, self._owed)
+            self.completed, self.began_at = self.completed + 1, begun
         except StoreError as error:
             self.failures += 1
+            self.failed += 1
             if self.failures > self._tolerated:
                 self._error = error
             return
         except (ThalwegError, OSError) as error:
+            self.failed += 1
             self._error = error
             return
         self._owed = {}

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from thalweg.runtime.task import Task
     from thalweg.session.handle import JobHandle
 
-_LAG_MAX = timedelta(days=2)
+LAG_MAX = timedelta(days=2)
 """Event time that is further behind the clock was not made now, so that its lag says nothing."""
 
 
@@ -118,7 +118,7 @@ def line(now: Sample, pace: float, clock: datetime) -> str:
     if now.watermark is not None:
         time = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=now.watermark)
         parts.append(f"event time {time:%Y-%m-%d %H:%M:%S}")
-        if timedelta(0) <= clock - time < _LAG_MAX:
+        if timedelta(0) <= clock - time < LAG_MAX:
             parts.append(f"lag {(clock - time).total_seconds():.1f} s")
     odd = now.tally.in_words()
     return ", ".join([*parts, odd] if odd else parts)

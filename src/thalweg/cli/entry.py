@@ -24,6 +24,7 @@ COMMANDS = {
     "check": "look at a program without running its job",
     "jobs": "list the jobs that run on this machine",
     "why": "say what a running job waits for",
+    "metrics": "show the figures of a running job",
     "stop": "stop a running job",
     "checkpoint": "look at checkpoints of jobs",
     "doctor": "look at the installation",

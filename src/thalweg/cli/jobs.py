@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import click
 
 from thalweg.cli.counters import number
 from thalweg.cli.failures import DONE
+from thalweg.cli.figures import in_words, lag
 
 if TYPE_CHECKING:
     from thalweg.session.control import JobInfo
 
-_HEAD = ("JOB", "PID", "STATE", "RUNS FOR", "ROWS", "LATE", "BAD", "EVENT TIME")
+_HEAD = ("JOB", "PID", "STATE", "RUNS FOR", "ROWS", "LATE", "BAD", "EVENT TIME", "LAG", "CHECKPOINT")
 
 
 @click.command("jobs")
@@ -46,9 +47,17 @@ def listed(jobs: list[JobInfo]) -> str:
 
 
 def _row(job: JobInfo) -> tuple[str, ...]:
-    time = ""
-    if job.watermark is not None:
-        time = f"{datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=job.watermark):%Y-%m-%d %H:%M:%S}"
+    time = in_words(None if job.watermark is None else job.watermark / 1e6)
+    kept = "" if job.checkpoint is None else f"{job.checkpoint}, {job.checkpoint_age:.0f} s ago"
     state = {"stop": "stopping", "drain": "draining"}.get(job.state, job.state)
     counts = (number(n) for n in (job.rows, job.late_count, job.bad_count))
-    return job.name, str(job.pid), state, str(timedelta(seconds=int(job.seconds))), *counts, time
+    return (
+        job.name,
+        str(job.pid),
+        state,
+        str(timedelta(seconds=int(job.seconds))),
+        *counts,
+        time,
+        lag(job.lag),
+        kept,
+    )

@@ -1,10 +1,11 @@
-"""Show how far a stream is: one line that is kept up to date, or a line now and then.
+"""Show how far a stream is: a few lines that are kept up to date, or a line now and then.
 
-Not here: what the numbers mean (counters.py).
+Not here: what the numbers mean (counters.py), the table of steps (figures.py).
 """
 
 from __future__ import annotations
 
+import os
 import sys
 import threading
 import time
@@ -15,6 +16,7 @@ from io import TextIOBase
 from typing import TYPE_CHECKING, TextIO
 
 from thalweg.cli.counters import Pace, Silence, explained, line, number, sample
+from thalweg.cli.figures import Steps
 from thalweg.runtime.tally import Tally
 
 if TYPE_CHECKING:
@@ -29,19 +31,22 @@ class Progress:
     """Looks at a run twice a second.
 
     Args:
-        stream: where lines go; on a terminal one line is updated, elsewhere a line comes every 30 s.
+        stream: where lines go; on a terminal they are updated, elsewhere a line comes every 30 s.
         has_names: whether lines begin with the name of the job.
+        has_table: whether a terminal shows the steps, the newest checkpoint and the memory below the line.
     """
 
-    def __init__(self, stream: TextIO | None = None, *, has_names: bool = True) -> None:
-        self._stream, self._has_names = stream or sys.stderr, has_names
+    def __init__(
+        self, stream: TextIO | None = None, *, has_names: bool = True, has_table: bool = False
+    ) -> None:
+        self._stream, self._has_names, self._has_table = stream or sys.stderr, has_names, has_table
         self._is_live = self._stream.isatty()
         self._lock = threading.Lock()
-        self._is_shown = False
+        self._lines_shown = 0
 
     @contextmanager
     def beside(self) -> Iterator[None]:
-        """What is printed in here does not mix with the line that is kept up to date."""
+        """What is printed in here does not mix with the lines that are kept up to date."""
         if not (self._is_live and sys.stdout.isatty()):
             yield
             return
@@ -49,12 +54,11 @@ class Progress:
             yield
 
     def write_above(self, text: str, stream: TextIO) -> None:
-        """Write to a terminal where the line is now; it comes back with the next look."""
+        """Write to a terminal where the lines are now; they come back with the next look."""
         with self._lock:
-            if self._is_shown:
-                self._stream.write("\r\x1b[K")
+            if self._lines_shown:
+                self._stream.write(self._erasing())
                 self._stream.flush()
-                self._is_shown = False
             stream.write(text)
             stream.flush()
 
@@ -83,7 +87,7 @@ class Progress:
             self.say(f"{name}done, {Tally(bad_count=result.bad_count).in_words()}")
 
     def _look(self, run: JobHandle, done: threading.Event) -> None:
-        pace, silence = Pace(), Silence(run.options.report_silence)
+        pace, silence, steps = Pace(), Silence(run.options.report_silence), Steps()
         said = time.monotonic()
         while not done.wait(_LOOK_EVERY):
             now = sample(run, time.monotonic())
@@ -91,13 +95,35 @@ class Progress:
             if silence.add(now):
                 self.say(explained(waits(run), run.options.report_silence))
             if self._is_live:
-                with self._lock:
-                    self._stream.write(f"\r{text}\x1b[K")
-                    self._stream.flush()
-                    self._is_shown = True
+                self._draw(f"{text}\n{self._table(steps, run)}" if self._has_table else text)
             elif now.at - said >= _SUMMARY_EVERY:
                 said = now.at
                 self.say(f"{self._name(run)}{text}")
+
+    def _table(self, steps: Steps, run: JobHandle) -> str:
+        return steps.text(time.monotonic, lambda: run.figures, width=self._size().columns - 1)
+
+    def _size(self) -> os.terminal_size:
+        try:
+            found = os.get_terminal_size(self._stream.fileno())
+        except (OSError, ValueError):
+            found = os.terminal_size((0, 0))
+        # some terminals do not know
+        return os.terminal_size((found.columns or 80, found.lines or 24))
+
+    def _draw(self, text: str) -> None:
+        """Put lines in the place of those that are there; as many as the terminal has room for."""
+        lines = text.splitlines()[: max(1, self._size().lines - 1)]
+        with self._lock:
+            self._stream.write(self._erasing() + "\n".join(lines))
+            self._stream.flush()
+            self._lines_shown = len(lines)
+
+    def _erasing(self) -> str:
+        """What takes the lines away that are shown; with the lock."""
+        up = f"\x1b[{self._lines_shown - 1}A" if self._lines_shown > 1 else ""
+        self._lines_shown = 0
+        return f"\r{up}\x1b[J"
 
     def _name(self, run: JobHandle) -> str:
         return f"{run.job.name}: " if self._has_names else ""
@@ -105,9 +131,8 @@ class Progress:
     def say(self, text: str) -> None:
         """Write a line, above the one that is kept up to date."""
         with self._lock:
-            self._stream.write(f"\r\x1b[K{text}\n" if self._is_live else f"{text}\n")
+            self._stream.write(f"{self._erasing()}{text}\n" if self._is_live else f"{text}\n")
             self._stream.flush()
-            self._is_shown = False
 
     def _finish(self, run: JobHandle, seconds: float, *, has_failed: bool) -> None:
         how = "failed" if has_failed else "done" if run.is_finished else "stopped"
@@ -120,7 +145,7 @@ class Progress:
 
 
 class _Above(TextIOBase):
-    """The standard output, above the line of a progress."""
+    """The standard output, above the lines of a progress."""
 
     def __init__(self, stream: TextIO, progress: Progress) -> None:
         self._stream, self._progress = stream, progress

@@ -29,6 +29,7 @@ _KINDS = (".py", ".sql")
 @click.option("--fresh", is_flag=True, help="start without state, in a new lineage; deletes nothing")
 @click.option("--upgrade", is_flag=True, help="take over the checkpoint of a program with other steps")
 @click.option("--drop-state", multiple=True, metavar="STEP", help="lose the state of this step of it")
+@click.option("--metrics-port", type=click.IntRange(0, 65_535), help="serve Prometheus metrics on 127.0.0.1")
 @click.option("--no-progress", is_flag=True, help="say nothing while a stream runs")
 def command(
     file: str,
@@ -39,6 +40,7 @@ def command(
     fresh: bool,
     upgrade: bool,
     drop_state: tuple[str, ...],
+    metrics_port: int | None,
     **how: Any,
 ) -> int:
     """Run a program or a SQL file as a job.
@@ -52,10 +54,12 @@ def command(
         raise click.UsageError(f'"{file}" is neither a Python program (.py) nor SQL (.sql)')
     if fresh and from_checkpoint is not None:
         raise click.UsageError("--fresh and --from-checkpoint exclude each other")
+    if metrics_port is not None:
+        how["settings"] = (*how["settings"], f"metrics.reporter.prom.port={metrics_port}")
     raise_flags(**how)
     interrupts = Interrupts(drain=drain)
     start = "fresh" if fresh else from_checkpoint
-    with watched(interrupts, no_progress=no_progress, name=Path(file).stem, start=start):
+    with watched(interrupts, no_progress=no_progress, name=Path(file).stem, start=start, has_table=True):
         if upgrade or drop_state:
             HOOKS.dropping = frozenset(drop_state)
         code = run_file(file, arguments)
@@ -64,13 +68,19 @@ def command(
 
 @contextmanager
 def watched(
-    interrupts: Interrupts, *, no_progress: bool, name: str, has_names: bool = True, start: str | None = None
+    interrupts: Interrupts,
+    *,
+    no_progress: bool,
+    name: str,
+    has_names: bool = True,
+    has_table: bool = False,
+    start: str | None = None,
 ) -> Iterator[None]:
     """Signals stop the jobs in here, and progress is shown, with the names of the jobs or without."""
     HOOKS.job_name = name
     HOOKS.watchers.append(interrupts.watch)
     HOOKS.handles_signals = True
-    progress = Progress(has_names=has_names)
+    progress = Progress(has_names=has_names, has_table=has_table)
     HOOKS.start = start
     HOOKS.say = partial(click.echo, err=True) if no_progress else progress.say
     if not no_progress:

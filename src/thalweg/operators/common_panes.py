@@ -25,11 +25,11 @@ from thalweg.columnar.cells import pick
 from thalweg.columnar.eager import beside, gather_rows, numbers, renamed, without
 from thalweg.operators.aggregation import GroupingSpec
 from thalweg.operators.parts import CountedPart
-from thalweg.operators.windows import late_pairs, micros
+from thalweg.operators.windows import late_pairs, late_sides, micros
 from thalweg.progress.lateness import Micros, minus
 from thalweg.progress.windows import WindowSpec
 from thalweg.protocols.keeping import late_by
-from thalweg.protocols.operator import Context, Output, Side, Step
+from thalweg.protocols.operator import Context, Output, Step
 from thalweg.protocols.state import StateSpec
 
 Array = np.ndarray[Any, Any]
@@ -137,8 +137,9 @@ class CommonPanesOp(Step):
         names = [*named, *late.frame.columns[len(named) :]]
         columns = zip(late.frame.get_columns(), names, strict=True)
         late = late.with_frame(to_frame([renamed(c, n) for c, n in columns]))
-        # a row may be late for many windows
-        yield from (Side(judged.port, part, len(part)) for part in late.slices(self._rows_max))
+        # what is in time for no window is late for those of the last kind too, and counted with them
+        is_last = judged is self._spec.windows[-1]
+        yield from late_sides(judged.port, late, self._rows_max, int((~is_open).sum()) if is_last else 0)
 
     def _reached(self, batch: Batch, times: Micros) -> Micros:
         """The pane from which on windows must end later: that of the row, or how far event time was."""

@@ -96,8 +96,8 @@ class WindowsOp(Step):
             if spec.slack_us is not None:
                 verdict, late = self._judge(batch, times, spec.slack_us)
                 if late is not None:
-                    # a row may be late for many windows
-                    yield from (Side(spec.port, part, len(part)) for part in late.slices(self._rows_max))
+                    # a row may be late for many windows, and in time for others
+                    yield from late_sides(spec.port, late, self._rows_max, int(verdict.is_late.sum()))
         if spec.shares_panes:
             batch = Batch(without(batch.frame, BEFORE), batch.weight)
             yield from self._panes(batch, times, verdict)
@@ -152,6 +152,13 @@ class WindowsOp(Step):
 
 def _with(batch: Batch, columns: dict[str, Micros]) -> Batch:
     return Batch(beside(batch.frame, [numbers(n, a) for n, a in columns.items()]), batch.weight)
+
+
+def late_sides(port: str, late: Batch, rows_max: int, rows: int) -> Iterator[Output]:
+    """Late pairs on a side output; so many rows are among them that are in time for no window."""
+    for part in late.slices(rows_max):
+        yield Side(port, part, len(part), rows)
+        rows = 0
 
 
 def late_pairs(

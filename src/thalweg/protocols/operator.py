@@ -26,6 +26,8 @@ class Side:
     batch: Batch
     pairs: int
     """How many late (row, window) pairs, or bad rows, the batch stands for."""
+    rows: int | None = None
+    """How many rows of the input are turned away with it for good; None: as many as pairs."""
 
 
 Output = Batch | Side

@@ -25,6 +25,11 @@ class Counts:
     rows_in: int = 0
     rows_out: int = 0
     late: int = 0
+    """Pairs of a row and a window that it missed; without windows, rows."""
+    rows_late: int = 0
+    """Rows that are late for all that they could count in."""
+    processed: int = 0
+    """Rows that the operator is done with, but for those."""
     batches: int = 0
     retractions: int = 0
     empty: int = 0
@@ -86,7 +91,9 @@ class Chain:
         counts.empty += rows == 0
         if batch.weight is not None:
             counts.retractions += count_negative(batch.weight)
+        late = counts.rows_late
         yield from self._pass_on(i, operator.on_batch(port, batch))
+        counts.processed += rows - (counts.rows_late - late)
 
     def _pass_on(self, i: int, outputs: Iterable[Output]) -> Iterator[Output]:
         """What an operator emits, through the operators behind it; an error is noted with the step's name."""
@@ -97,6 +104,7 @@ class Chain:
             for out in outputs:
                 if isinstance(out, Side):
                     counts.late += out.pairs
+                    counts.rows_late += out.pairs if out.rows is None else out.rows
                     counts.aside[out.port] += len(out.batch)
                     yield out
                     continue

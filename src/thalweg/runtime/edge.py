@@ -38,6 +38,16 @@ class Channel:
         return self._rows_in - self._rows_out
 
     @property
+    def nbytes(self) -> int:
+        """How many bytes wait, more or less; none in a closed channel."""
+        return 0 if self.is_closed else self._bytes_in - self._bytes_out
+
+    @property
+    def memory_bytes(self) -> int:
+        """How many of them are in memory."""
+        return self.nbytes
+
+    @property
     def is_full(self) -> bool:
         """Whether the producer must stop."""
         return (

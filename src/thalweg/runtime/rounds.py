@@ -20,6 +20,7 @@ class Round:
 
     def __init__(self, run: Run, tasks: Sequence[Task]) -> None:
         self._run, self._tasks = run, tasks
+        self._clock = run.clock
         self._sources = [t for t in tasks if isinstance(t, SourceTask)]
         self._others = [t for t in tasks if not isinstance(t, SourceTask)]
 
@@ -43,7 +44,7 @@ class Round:
         for task in self._others:
             # one step takes the messages of one input
             for _ in range(len(task.inputs) + 1):
-                result = task.step()
+                result = self._stepped(task)
                 self._run.after_step(task, result)
                 if result is not Step.PROGRESS:
                     break
@@ -52,16 +53,24 @@ class Round:
                     break
         return progressed
 
+    def _stepped(self, task: Task) -> Step:
+        """One step of a task, whose time is noted."""
+        load, clock = task.load, self._clock
+        load.begin(clock())
+        result = task.step()
+        load.end(clock(), is_blocked=result is Step.BLOCKED)
+        return result
+
     def _read(self) -> bool:
         run = self._run
         results = []
         for task in self._sources:
             if run.stopping is not None:
                 run.apply_stop(task)
-            results.append((task, task.step()))
+            results.append((task, self._stepped(task)))
         # one cut for what all of them read, not one each
         run.after_sources(results)
         for task in self._sources:
             if task.has_barrier:
-                run.after_step(task, task.step())
+                run.after_step(task, self._stepped(task))
         return any(result is Step.PROGRESS for _, result in results)

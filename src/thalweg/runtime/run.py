@@ -15,8 +15,10 @@ from thalweg.checkpoint.failpoints import failpoint
 from thalweg.checkpoint.snapshot import JobSnapshot, TaskSnapshot, gather
 from thalweg.job.job import Job
 from thalweg.protocols.messages import Barrier
+from thalweg.protocols.metrics import Measured, Metrics, Sample
 from thalweg.runtime.assemble import assemble
 from thalweg.runtime.coordinator import Coordinator
+from thalweg.runtime.metrics import RunFigures
 from thalweg.runtime.options import RunOptions
 from thalweg.runtime.source_task import SourceTask
 from thalweg.runtime.tally import Tally
@@ -54,6 +56,9 @@ class Run:
         self.last_snapshot: JobSnapshot | None = None
         self.stopping: str | None = None
         self.on_cut: Callable[[int], None] | None = None
+        self.measured: list[Measured] = [RunFigures(self)]
+        """What has figures of the run; others may join in."""
+        self._last_figures: tuple[Sample, ...] | None = None
 
     # -- what tasks and runtimes report --------------------------------------------------------
 
@@ -227,11 +232,23 @@ class Run:
         """For every task what it waits for, sinks first."""
         return explain_waits(self.tasks)
 
+    @property
+    def figures(self) -> Metrics:
+        """The figures now, or those that the run ended with; may be asked from any thread."""
+        found = self._last_figures
+        return Metrics(self.job.name, self._measure() if found is None else found)
+
+    def _measure(self) -> tuple[Sample, ...]:
+        return tuple(s for part in tuple(self.measured) for s in part.samples())
+
     def close(self) -> None:
-        """Give back everything that is held, and take the run apart.
+        """Give back everything that is held, and take the run apart; its last figures stay.
 
         What holds each other would keep files, state and results until Python's collector comes round.
         """
+        if self._last_figures is None:
+            self._last_figures = self._measure()
+            self.measured.clear()
         for task in self.tasks:
             task.close()
         for owner in self.parts.owners.values():

@@ -82,7 +82,7 @@ class SourceTask(Task):
         self.splits: list[OpenSplit] = []
         self.pending: list[tuple[int, Split, Mapping[str, Any]]] = []
         self.ended: dict[str, Mapping[str, Any]] = {}
-        self._turn = 0
+        self._turn = self._rows_seen = 0
         self._requested: Barrier | None = None
         self.is_stopping = False
         self.share = (0, 1, 0)
@@ -100,6 +100,11 @@ class SourceTask(Task):
     def has_barrier(self) -> bool:
         """Whether a barrier is to go out before the next batch."""
         return self._requested is not None and not self.is_working
+
+    @property
+    def rows_in(self) -> int:
+        """Rows that readers gave, whatever became of them."""
+        return self._rows_seen
 
     def request(self, barrier: Barrier) -> None:
         """Ask for a barrier before the next batch."""
@@ -197,6 +202,7 @@ class SourceTask(Task):
                 continue
             rows = 0 if chunk.frame is None else chunk.frame.height
             self.is_drained = rows < min(self._rows_max, _DRAINED_ROWS)
+            self._rows_seen += rows + len(chunk.bad)
             self._emitting = self._take(current, chunk)
             return True
         return self._publish_only()
@@ -244,6 +250,7 @@ class SourceTask(Task):
             current.rows += chunk.frame.height
             self.note_batch(frame.height)
             yield from self._through_chain(current, chunk, Batch(frame))
+            self.rows_processed += frame.height
         if chunk.ended:
             self._close_split(current)
         if self._times is not None:

@@ -103,6 +103,9 @@ class SpillingChannel(Channel):
         self._is_declined = True
         self._held_rows = self._held_bytes = 0
         self._file: SpillFile | None = None
+        # as in every channel, each is written by one side only
+        self._spilled_bytes = self._loaded_bytes = 0
+        self._is_discarded = False
         self.spilled_rows = 0
         """How many rows went to the file."""
 
@@ -110,6 +113,17 @@ class SpillingChannel(Channel):
     def is_full(self) -> bool:
         """Whether the producer must stop: not as long as nothing is taken for another reason."""
         return not self._is_declined and super().is_full
+
+    @property
+    def memory_bytes(self) -> int:
+        """How many of the bytes that wait are in memory."""
+        return 0 if self.is_closed else max(0, self.nbytes - self._spilled_bytes + self._loaded_bytes)
+
+    @property
+    def file_bytes(self) -> int:
+        """How much of the disk is taken; read from any thread."""
+        file = self._file
+        return 0 if file is None or self._is_discarded else file.nbytes
 
     def accept(self) -> None:
         """The consumer takes messages from now on."""
@@ -126,6 +140,7 @@ class SpillingChannel(Channel):
         if self._file is None:
             self._file = SpillFile()
         self.spilled_rows += rows
+        self._spilled_bytes += size
         return self._file.append(message)
 
     def peek(self) -> Message | None:
@@ -136,6 +151,7 @@ class SpillingChannel(Channel):
                 assert self._file is not None, "what was spilled is in the file"
                 # the producer only appends
                 self._queue[0] = (self._file.read(stored), rows, size)
+                self._loaded_bytes += size
         return super().peek()
 
     def take(self) -> Message:
@@ -145,6 +161,7 @@ class SpillingChannel(Channel):
 
     def discard(self) -> None:
         """Give the file back."""
+        self._is_discarded = True
         if self._file is not None:
             self._file.close()
 

@@ -27,6 +27,7 @@ from thalweg.protocols.operator import BAD, MAIN, Output, Side
 from thalweg.protocols.sink import StagingWriter, TimedWriter, Writer
 from thalweg.runtime.chain import Chain
 from thalweg.runtime.edge import Channel
+from thalweg.runtime.load import Load
 from thalweg.runtime.outputs import OutputEdge
 from thalweg.runtime.waiting import Waiting
 
@@ -98,12 +99,20 @@ class Task:
         self._barrier: Barrier | None = None
         self._next_input = 0
         self.batch_rows: dict[int, int] = {}
-        self.rows_taken = 0
+        self.rows_taken = self.batches_taken = self.rows_processed = 0
+        self.rows_out = self.batches_out = self.rows_aside = 0
+        self.load = Load()
+        """How long it worked and waited for room; whoever calls `step` notes it."""
 
     def add_input(self, input_: Input) -> None:
         """Connect a channel; before the first step."""
         self.inputs.append(input_)
         self._merge = WatermarkMerge(len(self.inputs))
+
+    @property
+    def rows_in(self) -> int:
+        """Rows taken; of a source those that cannot be read, too."""
+        return self.rows_taken
 
     @property
     def name(self) -> str:
@@ -176,6 +185,8 @@ class Task:
 
     def _send(self, out: Output | Message) -> None:
         if isinstance(out, Batch):
+            self.rows_out += len(out)
+            self.batches_out += 1
             if self.writer is not None:
                 self.writes_to = self._sink
                 self.writer.write(out)
@@ -184,6 +195,7 @@ class Task:
                 if edge.edge.output == MAIN:
                     edge.send(out)
         elif isinstance(out, Side):
+            self.rows_aside += len(out.batch)
             for edge in self.outputs:
                 if edge.edge.output == out.port:
                     edge.send(out.batch)
@@ -215,6 +227,7 @@ class Task:
             batch = join_batches(waiting.batches)
             self.note_batch(waiting.rows)
             yield from self.chain.on_batch(port, batch)
+            self.rows_processed += waiting.rows
         for number, last in lasts:
             if last is not None and self.state != "finished":
                 yield from self._after(number, last)
@@ -235,6 +248,7 @@ class Task:
     def note_batch(self, rows: int) -> None:
         """Count a batch in the histogram of batch sizes, by powers of two."""
         self.rows_taken += rows
+        self.batches_taken += 1
         bucket = rows.bit_length()
         self.batch_rows[bucket] = self.batch_rows.get(bucket, 0) + 1
 

@@ -178,6 +178,7 @@ class _Attempts:
             self._how.on_start(self.handle)
 
     def _drive(self, run: Run, checkpointer: Checkpointer | None) -> None:
+        from thalweg.checkpoint.figures import CheckpointFigures
         from thalweg.runtime.inline import run_inline
         from thalweg.runtime.threads import run_threads
 
@@ -185,6 +186,7 @@ class _Attempts:
         if checkpointer is None:
             drive(run)
             return
+        run.measured.append(CheckpointFigures(checkpointer, run.clock))
         checkpointer.start(run.request_checkpoint, lambda: run.cuts)
         drive(run, until=checkpointer.check, at_end=partial(self._finish, run, checkpointer))
 

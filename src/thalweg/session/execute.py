@@ -36,6 +36,7 @@ from thalweg.runtime.writers import opened
 from thalweg.session.figures import Meters, SourceFigures
 from thalweg.session.hooks import HOOKS
 from thalweg.session.judged import final_writes, judges_rows, without_clock
+from thalweg.session.metrics.frame import frame_of
 from thalweg.session.reading import BoundedReading
 
 if TYPE_CHECKING:
@@ -99,6 +100,10 @@ class Result:
     def why(self) -> list[tuple[str, str]]:
         """For every task of a stream what it waits for, sinks first; a batch has no tasks."""
         return [] if self.run is None else self.run.why()
+
+    def metrics(self) -> pl.DataFrame:
+        """The figures that a stream ended with, one per row; of a batch none are kept."""
+        return frame_of([] if self.run is None else [self.run.figures])
 
 
 def execute(roots: Sequence[Plan], how: Execution) -> Result:

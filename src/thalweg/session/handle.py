@@ -23,6 +23,7 @@ from thalweg.errors import ConfigError
 if TYPE_CHECKING:
     from thalweg.checkpoint.writer import Checkpointer
     from thalweg.job.job import Job
+    from thalweg.protocols.metrics import Metrics
     from thalweg.runtime.assemble import Assembled
     from thalweg.runtime.options import RunOptions
     from thalweg.runtime.run import Run
@@ -105,6 +106,11 @@ class JobHandle:
     def tally(self) -> Tally:
         """The rows that were late, bad, or too far ahead."""
         return self._run.tally
+
+    @property
+    def figures(self) -> Metrics:
+        """What the current attempt has done, holds and waits for."""
+        return self._run.figures
 
     @property
     def watermark(self) -> int | None:

@@ -1,4 +1,4 @@
-"""Know the jobs that a session runs at the moment, and ask them what they wait for.
+"""Know the jobs that a session runs at the moment, and ask them what they wait for and how they are.
 
 Reads:    the tasks of runs, from other threads than theirs.
 Changes:  nothing in the runs.
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from thalweg.errors import ConfigError, did_you_mean
 
 if TYPE_CHECKING:
+    from thalweg.protocols.metrics import Metrics
     from thalweg.session.handle import JobHandle
 
 _ATTEMPTS, _PAUSE = 5, 0.001
@@ -59,6 +60,17 @@ class Running:
         Raises:
             ConfigError: `job-unknown`.
         """
+        return [pair for run in self._found(job) for pair in waits_of(run)]
+
+    def metrics(self, job: str | None) -> list[Metrics]:
+        """The figures of one job, or of all.
+
+        Raises:
+            ConfigError: `job-unknown`.
+        """
+        return [run.figures for run in self._found(job)]
+
+    def _found(self, job: str | None) -> list[JobHandle]:
         runs = list(self._runs)
         names = [run.job.name for run in runs]
         if job is not None and job not in names:
@@ -68,7 +80,7 @@ class Running:
                 choices=names or None,
                 hint=did_you_mean(job, names),
             )
-        return [pair for run in runs if job in (None, run.job.name) for pair in waits_of(run)]
+        return [run for run in runs if job in (None, run.job.name)]
 
 
 def waits_of(run: JobHandle) -> list[tuple[str, str]]:

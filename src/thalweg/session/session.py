@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Callable, Collection, Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Unpack
@@ -37,6 +37,7 @@ from thalweg.session.hooks import HOOKS
 from thalweg.session.ignored import Notices
 from thalweg.session.inputs import Inputs
 from thalweg.session.interrupts import interruptible
+from thalweg.session.metrics.frame import frame_of
 from thalweg.session.restart_options import restart_strategy
 from thalweg.session.running import Running
 from thalweg.session.settings import Settings
@@ -237,7 +238,17 @@ class Session(Inputs):
         sinks, self.sinks = self.sinks, []
         listening = partial(_listening, has_name=has_name)
         with interruptible() as watchers:
-            return execute(sinks, replace(how, watchers=(*how.watchers, listening, *watchers)))
+            return execute(sinks, replace(how, watchers=(*how.watchers, listening, self._report, *watchers)))
+
+    def _report(self, run: JobHandle) -> AbstractContextManager[object]:
+        """Let Prometheus read the run's metrics, where a port is given."""
+        ports = self.settings.get("metrics.reporter.prom.port")
+        if ports is None:
+            return nullcontext()
+        # imported here: few jobs serve anything
+        from thalweg.session.metrics.http import serving
+
+        return serving(run, ports, HOOKS.say or _log.info)
 
     def write_checkpoint(
         self,
@@ -301,6 +312,20 @@ class Session(Inputs):
             ConfigError: it runs no such job, or several.
         """
         return self._running.handle(name)
+
+    def metrics(self, job: str | None = None) -> pl.DataFrame:
+        """The figures of the jobs that this session runs now, one per row.
+
+        Asked from another thread, as `why` is. Those that a job ended with are in `Result.metrics()`.
+
+        Args:
+            job: the name of one of the jobs; by default all of them.
+
+        Example:
+            >>> Session().metrics().columns
+            ['job', 'metric', 'step', 'task', 'operator', 'state', 'holder', 'value', 'unit', 'kind']
+        """
+        return frame_of(self._running.metrics(job))
 
     @property
     def may_broadcast(self) -> bool:

@@ -75,6 +75,15 @@ def _seconds(text: str) -> float:
     return int(text) / 1000 if text.strip().isdecimal() else microseconds(text) / 1e6
 
 
+def _ports(text: str) -> range:
+    """One port, or several to choose from."""
+    first, dash, last = text.strip().partition("-")
+    found = [int(n) for n in (first, last or first) if n.isdecimal()]
+    if len(found) != 2 or found[0] > found[1] or found[1] > 65_535 or (dash and not (last and found[0])):
+        raise ValueError("a port from 0 to 65535, or some, such as 9250-9260")
+    return range(found[0], found[1] + 1)
+
+
 def _variable(name: str) -> str:
     return _PREFIX + re.sub("[.-]", "_", name).upper()
 
@@ -101,6 +110,12 @@ _OPTIONS = (
     Option("execution.batch-rows", _positive, "65536", "the most rows in one batch"),
     Option("parallelism.default", _positive, None, "tasks per stage; by default one per core"),
     Option("pipeline.name", str, None, "the name of the job"),
+    Option(
+        "metrics.reporter.prom.port",
+        _ports,
+        None,
+        "where Prometheus reads metrics on 127.0.0.1; of 9250-9260 the first that is free; 0: any",
+    ),
     Option("pipeline.late-rows.sink", str, None, "a table for late rows of the statements that follow"),
     Option("table.local-time-zone", _choice("utc"), "UTC", "the time zone that times are shown and read in"),
     Option("table.exec.source.idle-timeout", _seconds, "0", "when a silent split stops holding time back"),
@@ -176,7 +191,10 @@ _IGNORED = frozenset(
         *("savepoint-dir", "externalized-checkpoint-retention", "unaligned", "unaligned.enabled"),
         *("aligned-checkpoint-timeout", "checkpoints-after-tasks-finish", "data-inline-threshold"),
     )
-)
+) | {
+    f"metrics.reporter.prom.{name}"
+    for name in ("factory.class", "class", "host", "interval", "delimiter", "filterLabelValueCharacters")
+}
 """Those of them that would be taken for ours, misspelt."""
 
 

@@ -69,12 +69,12 @@ class Rows:
     @property
     def count(self) -> int:
         """How many rows there are."""
-        return sum(f.height for parts in self._groups.values() for f in parts)
+        return sum(f.height for parts in list(self._groups.values()) for f in parts)
 
     @property
     def nbytes(self) -> int:
         """The memory held."""
-        return sum(int(f.estimated_size()) for parts in self._groups.values() for f in parts)
+        return sum(int(f.estimated_size()) for parts in list(self._groups.values()) for f in parts)
 
     def dump(self) -> pl.DataFrame:
         """Every row, group by group."""

@@ -7,8 +7,11 @@ import os
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
+from thalweg.cli.jobs import listed
 from thalweg.runtime.run import Run
+from thalweg.session.control import JobInfo
 from thalweg.session.session import Session
 
 Call = Callable[..., tuple[int, str, str]]
@@ -43,6 +46,7 @@ def test_a_job_is_listed_asked_and_stopped(thalweg: Call) -> None:
     with running("hot items") as thread:
         [found] = [json.loads(line) for line in thalweg("jobs", "--json")[1].splitlines()]
         assert (found["name"], found["pid"], found["state"]) == ("hot items", os.getpid(), "running")
+        assert (found["lag"], found["checkpoint"]) == (None, None)
         assert thalweg("jobs")[1].splitlines()[1].startswith("hot items  ")
         code, out, _ = thalweg("why", "hot items")
         assert code == 0
@@ -52,6 +56,17 @@ def test_a_job_is_listed_asked_and_stopped(thalweg: Call) -> None:
         thread.join(5)
         assert not thread.is_alive()
     assert thalweg("jobs") == (0, "", "no job is running\n")
+
+
+def test_the_list_tells_how_far_jobs_are_behind() -> None:
+    job = JobInfo("hot", 7, 0.0, 61.0, 1_000, 1_767_268_800_000_000, 3, 2, 0, 2.25, 42, 3.4, "running")
+    rows = [
+        "JOB  PID  STATE    RUNS FOR  ROWS   LATE  BAD  EVENT TIME           LAG    CHECKPOINT",
+        "hot  7    running  0:01:01   1 000  3     2    2026-01-01 12:00:00  2.2 s  42, 3 s ago",
+    ]
+    assert listed([job]).splitlines() == rows
+    none = replace(job, watermark=None, lag=None, checkpoint=None, checkpoint_age=None)
+    assert listed([none]).splitlines()[1] == "hot  7    running  0:01:01   1 000  3     2"
 
 
 def test_an_unknown_job_is_told_with_those_that_run(thalweg: Call) -> None:

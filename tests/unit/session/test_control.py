@@ -1,7 +1,8 @@
-"""A running job answers on a socket of the user's own, and to nothing but four questions."""
+"""A running job answers on a socket of the user's own, and to nothing but five questions."""
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import socket
@@ -16,6 +17,8 @@ from typing import Any, cast
 import pytest
 
 from thalweg.errors import ConfigError, ExternalError, UserError
+from thalweg.protocols import metrics as m
+from thalweg.protocols.metrics import Metrics, Sample
 from thalweg.runtime.run import Run
 from thalweg.runtime.tally import Tally
 from thalweg.session.control import ask, client, listening, running_jobs, wire
@@ -29,6 +32,7 @@ class FakeRun:
         self.job = SimpleNamespace(name="hot")
         self.rows_read, self.watermark = 12, None
         self.tally = Tally(late_count=3, bad_count=2)
+        self.figures = Metrics("hot", (Sample(m.JOB_LAG, (), 2.5), Sample(m.CHECKPOINT, (), 42)))
         self.stopping: str | None = None
         self.trouble = 0
 
@@ -74,7 +78,21 @@ def test_status_and_why(run: FakeRun) -> None:
     [found] = running_jobs()
     assert (found.name, found.pid, found.rows, found.state) == ("hot", os.getpid(), 12, "running")
     assert (found.late_count, found.bad_count, found.ahead_count) == (3, 2, 0)
+    assert (found.lag, found.checkpoint, found.checkpoint_age) == (2.5, 42, None)
     assert ask("hot", "why")["why"] == [["sink[0]", "waits for input"]]
+
+
+def test_figures_come_with_reasons_and_alone(run: FakeRun) -> None:
+    assert Metrics.from_data(ask("hot", "metrics")) == Metrics.from_data(ask("hot", "why")) == run.figures
+
+
+@pytest.mark.slow
+def test_figures_of_very_many_tasks_fit_an_answer(run: FakeRun) -> None:
+    tasks = [(f"step{n}", str(task)) for n in range(40) for task in range(64)]
+    run.figures = Metrics("hot", tuple(Sample(x, t, 2**40 + 0.5) for t in tasks for x in m.METRICS[6:20]))
+    answer = ask("hot", "metrics")
+    assert answer["metrics"] == run.figures.to_data()["metrics"]
+    assert len(json.dumps(answer)) > 1 << 20
 
 
 def test_why_looks_again_where_a_task_changed_meanwhile(run: FakeRun) -> None:

@@ -32,6 +32,8 @@ class JobInfo:
         late_count: rows that came too late, for windows one for each window that a row missed.
         bad_count: rows that were kept apart.
         ahead_count: rows too far ahead of their arrival, which did not move event time.
+        lag: seconds that event time is behind the time of day.
+        checkpoint, checkpoint_age: the newest complete checkpoint of the run, and its age in seconds.
         state: running, restarting, stop or drain.
     """
 
@@ -44,6 +46,9 @@ class JobInfo:
     late_count: int
     bad_count: int
     ahead_count: int
+    lag: float | None
+    checkpoint: int | None
+    checkpoint_age: float | None
     state: str
 
 

@@ -20,6 +20,8 @@ from typing import Any
 
 from thalweg.checkpoint.savepoint import Saving
 from thalweg.errors import ThalwegError, UserError
+from thalweg.protocols import metrics as m
+from thalweg.protocols.metrics import Metrics
 from thalweg.session.control import wire
 from thalweg.session.control.client import ask_socket
 from thalweg.session.control.place import locked, own_directory, socket_path
@@ -135,7 +137,10 @@ class _Server:
         if op in ("stop", "drain"):
             self._run.stop(drain=op == "drain")
         if op == "why":
-            return {"ok": True, "name": self._name, "why": waits_of(self._run)}
+            figures = self._run.figures.to_data()
+            return {"ok": True, "name": self._name, "why": waits_of(self._run), **figures}
+        if op == "metrics":
+            return {"ok": True, "name": self._name, **self._run.figures.to_data()}
         return {"ok": True, **self._status()}
 
     def _status(self) -> dict[str, Any]:
@@ -148,6 +153,7 @@ class _Server:
             "rows": run.rows_read,
             "watermark": run.watermark,
             **asdict(run.tally),
+            **_ages(run.figures),
             "state": run.state,
         }
 
@@ -159,6 +165,12 @@ def _refused(error: Exception) -> dict[str, Any]:
     where = None if error.where is None else str(error.where)
     told = {"error": error.message, "where": where, "found": error.found, "hint": error.hint}
     return {"ok": False, "kind": type(error).__name__, "code": error.code, **told}
+
+
+def _ages(figures: Metrics) -> dict[str, float | None]:
+    """How far the run is behind: its event time, and its newest checkpoint."""
+    wanted = {"lag": m.JOB_LAG, "checkpoint": m.CHECKPOINT, "checkpoint_age": m.CHECKPOINT_AGE}
+    return {name: next((s.value for s in figures.of(metric)), None) for name, metric in wanted.items()}
 
 
 def _bound(path: Path, name: str) -> socket.socket:

@@ -1,8 +1,7 @@
 """One question and one answer per connection, each a line of JSON. No code, no pickles.
 
-A question is {"op": "status" | "why" | "stop" | "drain" | "save"}; an answer has "ok", and if not: "error".
-A question is {"op": "status" | "why" | "stop" | "drain" | "save"}; an answer has "ok", or else "error".
-and are answered with its "path" when it is complete.
+A question is {"op": …}, one of `OPS`; an answer has "ok", or else "error". Questions that save a job wait until
+that is complete, and are answered with its "path".
 """
 
 from __future__ import annotations
@@ -11,9 +10,9 @@ import json
 import socket
 from typing import Any
 
-OPS = ("status", "why", "stop", "drain", "save")
+OPS = ("status", "why", "metrics", "stop", "drain", "save")
 QUESTION_MAX = 4096
-ANSWER_MAX = 1 << 20
+ANSWER_MAX = 16 << 20
 TIMEOUT = 2.0
 """Seconds that one side waits for the other."""
 
