@@ -22,6 +22,7 @@ ERROR_OPTIONS = (
         "what becomes of rows that cannot be read: none stops, quarantine keeps them apart and goes on",
     ),
     Option("errors.sink", str, None, "the table that takes rows that cannot be read"),
+    Option("errors.dead-letter", str, None, "the directory that takes such rows whole, to be repaired"),
 )
 """Options that every source has."""
 
