@@ -68,6 +68,7 @@ if TYPE_CHECKING:
     )
     from thalweg.protocols.lookup import LookupOptions
     from thalweg.session.archive import Checkpoint, Checkpoints
+    from thalweg.session.dead_letters import DeadLetters
     from thalweg.session.session import Session
 
 __version__ = "0.1.0.dev0"
@@ -80,6 +81,7 @@ __all__ = [
     "ConfigError",
     "DataError",
     "Dataset",
+    "DeadLetters",
     "Expression",
     "ExternalError",
     "IgnoredOptionWarning",
@@ -136,6 +138,7 @@ __all__ = [
 _HOMES = {
     "Checkpoint": "thalweg.session.archive",
     "Checkpoints": "thalweg.session.archive",
+    "DeadLetters": "thalweg.session.dead_letters",
     "LookupOptions": "thalweg.protocols.lookup",
     "MemoryTable": "thalweg.connectors.memory_table",
     "Schema": "thalweg.base.schema",

@@ -14,8 +14,8 @@ import pytest
 
 from thalweg.base.schema import Schema
 from thalweg.columnar.outside import taken_in
-from thalweg.connectors.files.source import make_format
 from thalweg.columnar.spelled import json_lines
+from thalweg.connectors.files.source import make_format
 from thalweg.connectors.text.written import csv_lines
 from thalweg.testing import check_format
 

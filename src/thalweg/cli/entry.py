@@ -26,6 +26,7 @@ COMMANDS = {
     "why": "say what a running job waits for",
     "stop": "stop a running job",
     "checkpoint": "look at checkpoints of jobs",
+    "dlq": "look at rows that were kept apart, and put them back",
     "doctor": "look at the installation",
     "demo": "see it work, in about a minute",
     "bench": "measure, and compare with what the machine can do",

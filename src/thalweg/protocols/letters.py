@@ -124,7 +124,7 @@ def letters(origin: Origin, rows: Sequence[BadRow], times: Sequence[int | None] 
         (7, 'expected a value')
     """
     made = [_letter(origin, row, time) for row, time in zip(rows, times or [None] * len(rows), strict=True)]
-    return pl.DataFrame(made, schema=_NUMBERS, orient="row").cast(LETTERS.polars)  # type: ignore[arg-type]
+    return pl.DataFrame(made, schema=_NUMBERS, orient="row").cast(LETTERS.polars)
 
 
 def _letter(origin: Origin, row: BadRow, time: int | None) -> dict[str, Any]:

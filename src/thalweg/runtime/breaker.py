@@ -92,7 +92,7 @@ def too_many(source: str, limit: QuarantineLimit, rows: int, bad: int, last: Kep
         f"too many rows of {source} are kept apart",
         code="data-quarantine-rate",
         where=None if last is None else f"{last.place}, {last.row.unit} {last.row.offset}",
-        expected=f"at most {limit.rate_max:.4g} of the rows of an epoch, and fewer than {limit.count_min} at all",
+        expected=f"at most {limit.rate_max:.4g} of the rows of an epoch, or fewer than {limit.count_min}",
         found=f"{bad} of {rows} rows{example}",
         hint="'pipeline.quarantine.rate-max' = '1' lets a job go on whatever the share",
     )

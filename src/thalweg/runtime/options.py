@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from thalweg.checkpoint.snapshot import JobSnapshot
 from thalweg.protocols.sink import Epoch
@@ -48,5 +48,5 @@ class RunOptions:
     idle_timeout: float | None = None
     drift_max: float | None = None
     report_silence: float = 10.0
-    quarantine: QuarantineLimit = QuarantineLimit()
+    quarantine: QuarantineLimit = field(default_factory=QuarantineLimit)
     wall: Callable[[], int] = wall_clock

@@ -28,9 +28,9 @@ from thalweg.errors import DataError
 from thalweg.job.job import ScanSpec
 from thalweg.progress.merge import Progress
 from thalweg.progress.split_clock import Advance, SplitClock
+from thalweg.protocols.letters import Origin, letters
 from thalweg.protocols.messages import Barrier, Message
 from thalweg.protocols.operator import BAD, Output, Side
-from thalweg.protocols.letters import Origin, letters
 from thalweg.protocols.source import BadRow, Chunk, Reader, Split, bad_row, discovery_interval, split_name
 from thalweg.runtime.breaker import Kept
 from thalweg.runtime.locate import locate

@@ -4,7 +4,8 @@ They are sinks like any other, so that a letter is published with the checkpoint
 neither lost nor repeated by a crash.
 
 Reads:    the clock, for the time at which a late row was kept apart.
-Not here: what a letter says (protocols/letters.py), who finds rows that cannot be read (runtime/, reading.py).
+Not here: what a letter says (protocols/letters.py), who finds rows that cannot be read (runtime/,
+          reading.py).
 """
 
 from __future__ import annotations
@@ -139,7 +140,7 @@ class _LateLetters:
             pl.lit(None, dtype=pl.Binary).alias("header"),
             pl.Series("sample", [raw.decode()[:200] for raw in raws], pl.String),
         )
-        return made.cast(LETTERS.polars)  # type: ignore[arg-type]  # a schema of Polars
+        return made.cast(LETTERS.polars)
 
     @staticmethod
     def _has_bounds(frame: pl.DataFrame) -> bool:

@@ -109,14 +109,6 @@ class _Apart:
             raise too_many(self._plan.source.describe(), limit, self._rows + count, count, self._last)
 
 
-def _chunks(self, plan: Scan, split: Split) -> Iterator[Chunk]:
-    time = self._times.get(plan) if plan.is_tolerant else None
-    times = None if time is None else TimeReader(time, plan.schema)
-    for chunk in _chunks(plan, split):
-        has_rows = times is not None and chunk.frame is not None
-        yield times.without_null(chunk) if times is not None and has_rows else chunk
-
-
 def _chunks(plan: Scan, split: Split) -> Iterator[Chunk]:
     reader = plan.wanted.open(split, {}, plan.fields)
     try:
