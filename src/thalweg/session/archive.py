@@ -45,6 +45,7 @@ _POSITIONS = {
     "stage": pl.String(),
     "split": pl.String(),
     "rows_read": pl.Int64(),
+    "rows_bad": pl.Int64(),
     "watermark": pl.Datetime("us"),
     "has_ended": pl.Boolean(),
     "position": pl.String(),
@@ -102,7 +103,7 @@ class Checkpoint:
 
     @property
     def positions(self) -> pl.DataFrame:
-        """How far each split was read: rows, the time its task had handed on, and where its reader stands."""
+        """How far each split was read: rows, those kept apart, the time handed on, where its reader stands."""
         rows = []
         for split in self._manifest.splits:
             data = split["data"]
@@ -114,6 +115,7 @@ class Checkpoint:
                     split["stage"],
                     split["split"],
                     data.get("rows", 0),
+                    data.get("bad", 0),
                     time,
                     bool(data.get("ended")),
                     position,

@@ -56,7 +56,8 @@ class Replayed:
 
     def in_words(self) -> str:
         """What became of them, a line for each thing to know."""
-        lines = [f"{self.rows} rows put back" + (f" in {self.file}" if self.file else "")]
+        rows = f"{self.rows} row{'' if self.rows == 1 else 's'}"
+        lines = [f"{rows} put back" + (f" in {self.file}" if self.file else "")]
         if self.late:
             lines.append(
                 f"{self.late} of them came too late: windows that have closed take them only within the "
