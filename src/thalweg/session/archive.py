@@ -103,7 +103,7 @@ class Checkpoint:
 
     @property
     def positions(self) -> pl.DataFrame:
-        """How far each split was read: rows, those kept apart, the time handed on, where its reader stands."""
+        """How far each split was read: rows, those kept apart, the time handed on, where it stands."""
         rows = []
         for split in self._manifest.splits:
             data = split["data"]
