@@ -36,6 +36,7 @@ class MadeSource:
         tolerance: what becomes of rows that cannot be read.
         error_sink: the table that takes them.
         dead_letter: the directory that takes them whole.
+        has_journal: whether what it gives is written down.
         says_nothing: whether no option says what becomes of them, so that a default of the session holds.
         warnings: options that mean nothing here.
     """
@@ -46,6 +47,7 @@ class MadeSource:
     warnings: tuple[str, ...] = ()
     dead_letter: str | None = None
     says_nothing: bool = True
+    has_journal: bool = False
 
 
 @dataclass(frozen=True)
@@ -114,7 +116,9 @@ def create_source(
             found="'errors.tolerance' = 'none' and 'errors.dead-letter'",
             hint="leave one of the options out",
         )
-    return MadeSource(made, tolerance, error_sink, values.warnings, dead_letter, says_nothing)
+    return MadeSource(
+        made, tolerance, error_sink, values.warnings, dead_letter, says_nothing, values["source.journal"]
+    )
 
 
 def create_sink(

@@ -211,6 +211,7 @@ class Planner:
             wants_position=plan in self.needs.positions,
             number=number,
             is_tolerant=plan.is_tolerant,
+            has_journal=plan.has_journal,
             stamp=plan.stamp,
         )
         if plan.stamp == "clock":

@@ -101,6 +101,7 @@ class Scan(Plan):
     """Whether rows that cannot be read are kept apart (`BadRows`) instead of stopping the job."""
     letters: Sink | None = None
     """What takes rows that cannot be read in whole (`BadRows`), in any job that reads them."""
+    has_journal: bool = False
     stamp: Stamp = None
 
     @cached_property

@@ -136,6 +136,15 @@ class Reader(Protocol):
 
 
 @runtime_checkable
+class DurableReader(Reader, Protocol):
+    """A reader that keeps what it gives, for a source that cannot be read again."""
+
+    def sync(self) -> None:
+        """Make what was given durable: a checkpoint is about to name the position."""
+        ...
+
+
+@runtime_checkable
 class Source(Protocol):
     """The description of a source: an immutable value that knows its schema.
 

@@ -31,7 +31,16 @@ from thalweg.progress.split_clock import Advance, SplitClock
 from thalweg.protocols.letters import Origin, letters
 from thalweg.protocols.messages import Barrier, Message
 from thalweg.protocols.operator import BAD, Output, Side
-from thalweg.protocols.source import BadRow, Chunk, Reader, Split, bad_row, discovery_interval, split_name
+from thalweg.protocols.source import (
+    BadRow,
+    Chunk,
+    DurableReader,
+    Reader,
+    Split,
+    bad_row,
+    discovery_interval,
+    split_name,
+)
 from thalweg.runtime.breaker import Kept
 from thalweg.runtime.locate import locate
 from thalweg.runtime.owner import SharedOwner
@@ -288,6 +297,7 @@ class SourceTask(Task):
         return self._times.without_null(chunk)
 
     def _close_split(self, current: OpenSplit) -> None:
+        self._sync()
         current.reader.close()
         self.splits.remove(current)
         self.ended[current.split.id] = self._progress(current, ended=True)
@@ -309,6 +319,17 @@ class SourceTask(Task):
             added.append(numbers(SPLIT, np.full(frame.height, split, np.int64)))
             added.append(chunk.offsets_of(frame).cast(pl.Int64).alias(OFFSET))
         return beside(frame, added) if added else frame
+
+    def pass_barrier(self, barrier: Barrier) -> Iterator[Output | Message]:
+        """As any task; what readers keep of what they gave is durable before a checkpoint names it."""
+        if barrier.kind == "checkpoint":
+            self._sync()
+        yield from super().pass_barrier(barrier)
+
+    def _sync(self) -> None:
+        for current in self.splits:
+            if isinstance(current.reader, DurableReader):
+                current.reader.sync()
 
     def progress(self) -> dict[str, Mapping[str, Any]]:
         """Where every split of this task stands, as plain data."""

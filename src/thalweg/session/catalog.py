@@ -79,11 +79,19 @@ class SessionCatalog:
                 raise (error if span is None else error.located(span)) from error.__cause__
         return self._read[key]
 
-    def scan(self, source: Source, name: str | None = None, dead_letter: LetterBox | None = None) -> Scan:
+    def scan(
+        self,
+        source: Source,
+        name: str | None = None,
+        dead_letter: LetterBox | None = None,
+        *,
+        journal: bool = False,
+    ) -> Scan:
         """The rows of a source; those that cannot be read go where it is said, or where the session says."""
         box = self._letter_box() if dead_letter is None else dead_letter
         letters = None if box is None else letter_sink(box, source)
-        return Scan(source, name=name, is_tolerant=letters is not None, letters=letters)
+        is_tolerant = letters is not None
+        return Scan(source, name=name, is_tolerant=is_tolerant, letters=letters, has_journal=journal)
 
     def _letter_box(self) -> str | None:
         """The directory of dead letters of sources that say nothing of them."""
@@ -178,7 +186,7 @@ class SessionCatalog:
         box = made.dead_letter or (self._letter_box() if made.says_nothing else None)
         is_tolerant = made.tolerance == "quarantine" or box is not None
         letters = None if box is None else letter_sink(box, source)
-        scan = Scan(source, is_tolerant=is_tolerant, letters=letters)
+        scan = Scan(source, is_tolerant=is_tolerant, letters=letters, has_journal=made.has_journal)
         if made.error_sink is not None:
             self.error_sinks[scan] = made.error_sink, table.option_spans.get("errors.sink")
         return Binder(self).bind_table(table, scan)

@@ -31,6 +31,7 @@ from thalweg.job.fingerprint import fingerprint
 from thalweg.job.job import Job
 from thalweg.plan.nodes import Plan, Write
 from thalweg.protocols.sink import Epoch, Sink, TransactionalSink
+from thalweg.session.journals import Journals
 
 Sinks = dict[str, Sink]
 """The sinks of a job by their ids."""
@@ -67,11 +68,13 @@ class Begun:
         checkpointer: what keeps its checkpoints; None: the job had reached its end before.
         epoch: its first epoch.
         snapshot: the state that it goes on from.
+        journals: what its sources may write down.
     """
 
     checkpointer: Checkpointer | None
     epoch: Epoch
     snapshot: JobSnapshot | None = None
+    journals: Journals | None = None
 
 
 @contextmanager
@@ -174,15 +177,21 @@ def _begin(history: History, options: CheckpointOptions, job: str, program: str,
     history.tidy()
     failpoint("restore.committed")
     head = Manifest(job, lineage, 0, fence, program, __version__, "")
+    journals = Journals(history, epoch)
+
+    def commit(number: int, staged: Mapping[str, list[Any]]) -> None:
+        _commit(sinks, replace(epoch, number=number), staged)
+        journals.prune()
+
     checkpointer = Checkpointer(
         history,
         head,
-        lambda number, staged: _commit(sinks, replace(epoch, number=number), staged),
+        commit,
         interval=options.interval,
         retained=options.retained,
         tolerated=options.tolerated,
     )
-    return Begun(checkpointer, epoch, snapshot)
+    return Begun(checkpointer, epoch, snapshot, journals)
 
 
 def _chosen(history: History, start: str, lineage: int | None) -> Place:

@@ -160,6 +160,7 @@ def _run_stream(plans: Sequence[Plan], how: Execution) -> Run | None:
             if checkpointer is None:
                 return None
             options = replace(options, epoch=begun.epoch, on_checkpoint=checkpointer.take)
+            job = job if begun.journals is None else begun.journals.kept(job)
         run = Run(job, options, snapshot)
         stack.callback(run.close)
         for watch in (*how.watchers, *HOOKS.watchers):

@@ -33,11 +33,16 @@ class Inputs(ABC):
         """A dataset of this session."""
 
     @abstractmethod
-    def _scan(self, source: Any, name: str | None, dead_letter: LetterBox | None) -> Plan:
+    def _scan(self, source: Any, name: str | None, dead_letter: LetterBox | None, *, journal: bool) -> Plan:
         """The rows of a source; those that cannot be read go to a sink, if it is said or set."""
 
     def from_source(
-        self, source: Any, name: str | None = None, *, dead_letter: LetterBox | None = None
+        self,
+        source: Any,
+        name: str | None = None,
+        *,
+        dead_letter: LetterBox | None = None,
+        journal: bool = False,
     ) -> Dataset:
         """The rows of a source that keeps the contract of `thalweg.protocols.source`.
 
@@ -46,8 +51,10 @@ class Inputs(ABC):
             name: what messages call it.
             dead_letter: the directory, or the sink, that takes rows that cannot be read, in jobs that `run`
                 starts; by default the option `pipeline.dead-letter`, and without one they stop the job.
+            journal: whether a stream with checkpoints writes down what the source gives, if it cannot be
+                read again.
         """
-        return self._dataset(self._scan(source, name, dead_letter))
+        return self._dataset(self._scan(source, name, dead_letter, journal=journal))
 
     # Files -------------------------------------------------------------------------------------
 
@@ -123,6 +130,7 @@ class Inputs(ABC):
         name: str = "iterator",
         is_bounded: bool = True,
         dead_letter: LetterBox | None = None,
+        journal: bool = False,
     ) -> Dataset:
         """The rows that Python makes: mappings, tuples, dataclasses or frames.
 
@@ -134,7 +142,7 @@ class Inputs(ABC):
                 rows have. Asynchronous rows need it.
             name: what messages call it.
             is_bounded: whether the rows end.
-            dead_letter: as in `from_source`.
+            dead_letter, journal: as in `from_source`.
         """
         from thalweg.api.place import caller, located
         from thalweg.api.types import schema_of
@@ -143,7 +151,7 @@ class Inputs(ABC):
         with located(caller()):
             known = None if schema is None else schema_of(schema)
             source = from_iter(rows, known, name=name, is_bounded=is_bounded)
-            return self.from_source(source, dead_letter=dead_letter)
+            return self.from_source(source, dead_letter=dead_letter, journal=journal)
 
     # Generated events --------------------------------------------------------------------------
 

@@ -38,6 +38,7 @@ from thalweg.session.hooks import HOOKS
 from thalweg.session.ignored import Notices
 from thalweg.session.inputs import Inputs
 from thalweg.session.interrupts import interruptible
+from thalweg.session.journals import check_journals, keeps_journal
 from thalweg.session.letters import LetterBox, with_letters
 from thalweg.session.running import Running
 from thalweg.session.settings import Settings
@@ -112,8 +113,8 @@ class Session(Inputs):
 
         return Dataset(plan, self)
 
-    def _scan(self, source: Any, name: str | None, dead_letter: LetterBox | None) -> Plan:
-        return self.catalog.scan(source, name, dead_letter)
+    def _scan(self, source: Any, name: str | None, dead_letter: LetterBox | None, *, journal: bool) -> Plan:
+        return self.catalog.scan(source, name, dead_letter, journal=journal)
 
     def table(self, name: str) -> Dataset:
         """A table or view by name."""
@@ -231,8 +232,11 @@ class Session(Inputs):
                 code="checkpoint-name",
                 hint='run("name"), or the option "pipeline.name"',
             )
+        if how.mode == "automatic" and keeps_journal(self.sinks):
+            how = replace(how, mode="stream")
         # what is wrong with the call is said before the sinks are taken, so that another call finds them
-        choose_mode(self.sinks, how.mode)
+        chosen = choose_mode(self.sinks, how.mode)
+        check_journals(self.sinks, chosen, has_checkpoints=how.checkpoints is not None)
         sinks = self._with_letters(self.sinks)
         check_guarantee(sinks, guarantee, has_checkpoints=how.checkpoints is not None)
         self.sinks = []
