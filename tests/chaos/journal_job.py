@@ -85,7 +85,8 @@ def found(sinks: str, output: Path) -> Counter[int]:
     if sinks == "sqlite":
         with closing(sqlite3.connect(output / "out.db")) as database:
             return Counter(n for (n,) in database.execute("SELECT n FROM passed"))
-    lines = (line for f in sorted((output / "passed").glob("*.jsonl")) for line in f.open())
+    files = sorted((output / "passed").glob("*.jsonl"))
+    lines = (line for f in files for line in f.read_text().splitlines())
     return Counter(json.loads(line)["n"] for line in lines)
 
 

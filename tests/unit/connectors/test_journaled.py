@@ -22,7 +22,7 @@ ROWS = 23
 SCHEMA = Schema.from_polars({"n": pl.Int64(), "s": pl.String()})
 
 
-@dataclass
+@dataclass(eq=False)
 class Once:
     """Gives the numbers from 0 up, each of them to one reader only; some of them cannot be read."""
 
