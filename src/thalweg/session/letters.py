@@ -21,6 +21,7 @@ from thalweg.base.types import TIMESTAMP
 from thalweg.columnar.spelled import json_lines
 from thalweg.connectors.files.sink import FileSink
 from thalweg.plan.late import Behind
+from thalweg.plan.lookup import LookupJoin
 from thalweg.plan.nodes import (
     WINDOW_END,
     WINDOW_START,
@@ -165,9 +166,10 @@ def _has_zone(held: pl.DataType) -> bool:
 
 
 def _scans(plan: Plan) -> Iterator[Scan]:
+    """What a plan reads; tables that rows are looked up in are not read but asked."""
     if isinstance(plan, Scan):
         yield plan
-    for below in plan.inputs:
+    for below in plan.inputs[:1] if isinstance(plan, LookupJoin) else plan.inputs:
         yield from _scans(below)
 
 

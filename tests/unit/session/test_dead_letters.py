@@ -13,8 +13,9 @@ import pytest
 
 import thalweg as tw
 from thalweg.checkpoint.failpoints import armed
+from thalweg.checkpoint.hold import held
 from thalweg.connectors.files.sink import FileSink
-from thalweg.errors import ConfigError, DataError, ThalwegError
+from thalweg.errors import ConfigError, ConnectorError, DataError, ThalwegError
 from thalweg.session.replaying import MARKS
 
 LINES = ['{"id": 1}', '{"id": "2"}', '{"id": 3', '{"id": 4}']
@@ -304,3 +305,70 @@ def test_a_directory_of_other_files_holds_no_letters() -> None:
     with pytest.raises(ConfigError) as caught:
         tw.DeadLetters("in").rows()
     assert caught.value.code == "letters-none"
+
+
+def test_late_rows_of_joins_and_neighbours() -> None:
+    write_lines("in/a.jsonl", TIMED[:3])
+    session = timed_session("dead")
+    session.sinks = []
+    session.execute_sql(
+        """CREATE TABLE o (id BIGINT, n BIGINT) WITH ('connector' = 'blackhole');
+        INSERT INTO o SELECT id, COUNT(*) OVER (ORDER BY at) FROM t;
+        CREATE TABLE p (id BIGINT, other BIGINT) WITH ('connector' = 'blackhole');
+        INSERT INTO p SELECT a.id, b.id FROM t a JOIN t b ON a.id = b.id
+          AND b.at BETWEEN a.at - INTERVAL '1' MINUTE AND a.at + INTERVAL '1' MINUTE"""
+    )
+    result = session.run(mode="stream")
+    late = tw.DeadLetters("dead").rows().filter(pl.col("reason") == "late")
+    assert late["position"].unique().to_list() == [3]
+    assert late.height == result.late_count == 3
+    assert set(late["error"]) == {"the watermark had passed the row"}
+
+
+def test_tables_that_are_looked_up_write_no_letters() -> None:
+    write_lines("in/a.jsonl", LINES)
+    session = tw.Session(parallelism=1, options={"pipeline.dead-letter": "dead"})
+    names = session.read_json("in", schema="id BIGINT")
+    rows = session.from_iter([{"id": 1}], "id BIGINT")
+    rows.lookup_join(names, on="id").write_json("out")
+    session.run(mode="stream")
+    assert ids() == [1]
+    assert tw.DeadLetters("dead").rows().height == 0
+
+
+def test_only_one_process_puts_rows_back() -> None:
+    write_lines("in/a.jsonl", LINES)
+    run_job()
+    with held(f"dead/{MARKS}", "another"), pytest.raises(ConfigError) as caught:
+        tw.DeadLetters("dead").replay("in")
+    assert caught.value.code == "letters-taken"
+
+
+def test_a_replay_that_cannot_write_says_where(monkeypatch: pytest.MonkeyPatch) -> None:
+    write_lines("in/a.jsonl", LINES)
+    run_job()
+    with armed("store.renamed:raise:3"), pytest.raises(ConnectorError) as caught:
+        tw.DeadLetters("dead").replay("in")
+    assert caught.value.code == "letters-target"
+    assert "replayed-" in str(caught.value.where)
+
+
+def test_one_file_has_one_header() -> None:
+    write_lines("in/a.csv", ["id,name", "x,y"])
+    write_lines("in/b.csv", ["name,id", "y,x"])
+    session = tw.Session(parallelism=1)
+    session.read_csv("in", schema="id BIGINT, name STRING", dead_letter="dead").write_json("out")
+    session.run()
+    with pytest.raises(ConfigError) as caught:
+        tw.DeadLetters("dead").replay("in")
+    assert caught.value.code == "letters-header"
+
+
+def test_rows_from_python_without_a_form_in_json_are_put_down_as_python_shows_them() -> None:
+    session = tw.Session(parallelism=1)
+    rows = [{"id": 1}, {"id": object}, {(1, 2): 3}]
+    session.from_iter(rows, "id BIGINT", dead_letter="dead").write_json("out")
+    session.run()
+    raws = tw.DeadLetters("dead").rows()["raw"].to_list()
+    assert raws[0] == b'{"id": "<class \'object\'>"}'
+    assert len(raws) == 1, "a row without the columns is a row of NULLs"
