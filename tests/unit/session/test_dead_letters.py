@@ -16,6 +16,8 @@ from thalweg.checkpoint.failpoints import armed
 from thalweg.checkpoint.hold import held
 from thalweg.connectors.files.sink import FileSink
 from thalweg.errors import ConfigError, ConnectorError, DataError, ThalwegError
+from thalweg.runtime.breaker import QuarantineLimit
+from thalweg.runtime.options import RunOptions
 from thalweg.session.replaying import MARKS
 
 LINES = ['{"id": 1}', '{"id": "2"}', '{"id": 3', '{"id": 4}']
@@ -236,6 +238,27 @@ def test_a_job_of_which_too_many_rows_are_bad_stops(mode: str) -> None:
     run(rate_max="0.2")
     assert tw.DeadLetters("dead").rows().height == 200
     assert len(ids()) == 800
+
+
+def test_each_epoch_is_looked_at_before_it_is_committed() -> None:
+    bad = {n for n in range(10_000, 20_000) if n % 60 == 0}
+    write_lines("in/a.jsonl", ["no JSON" if n in bad else '{"id": 1}' for n in range(40_000)])
+
+    def run(limit: QuarantineLimit) -> None:
+        session = tw.Session(parallelism=1, checkpoint_dir="kept")
+        session.read_json("in", schema="id BIGINT", dead_letter="dead").write_json("out")
+        how = RunOptions(runtime="inline", rows_max=1_000, checkpoint_batches=10, quarantine=limit)
+        session.run("job", mode="stream", options=how)
+
+    with pytest.raises(DataError) as caught:
+        run(QuarantineLimit())
+    assert caught.value.code == "data-quarantine-rate"
+    assert len(ids()) in (0, 10_000), "the epoch before may have been committed, and no other"
+    assert not Path("dead").exists() or tw.DeadLetters("dead").rows().height == 0
+    # the same share of all rows is not too much
+    run(QuarantineLimit(rate_max=0.02))
+    assert len(ids()) == 40_000 - len(bad)
+    assert tw.DeadLetters("dead").rows().height == len(bad)
 
 
 def test_few_bad_rows_stop_no_job_whatever_their_share() -> None:

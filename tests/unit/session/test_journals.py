@@ -11,6 +11,9 @@ import pytest
 import thalweg as tw
 from tests.unit.connectors.test_journaled import ROWS, Once
 from thalweg.checkpoint.failpoints import armed
+from thalweg.checkpoint.history import History, Place
+from thalweg.checkpoint.journal import Journal
+from thalweg.checkpoint.manifest import Manifest
 from thalweg.cli.check import told
 from thalweg.cli.looking import Look
 from thalweg.connectors.files.sink import FileSink
@@ -154,3 +157,25 @@ def test_the_option_of_a_table() -> None:
     assert "a journal of what is read" in session.explain(lines.plan)
     lines.write_json("out")
     assert promised(session.sinks[0], has_checkpoints=True) == "each row once"
+
+
+def test_a_checkpoint_names_only_what_is_durable(monkeypatch: pytest.MonkeyPatch) -> None:
+    durable, named = [0], []
+    sync, publish = Journal.sync, History.publish
+
+    def noted_sync(journal: Journal) -> None:
+        sync(journal)
+        durable.append(journal.end)
+
+    def noted_publish(history: History, manifest: Manifest) -> Place:
+        (split,) = manifest.splits
+        named.append((split["data"]["position"]["record"], durable[-1]))
+        return publish(history, manifest)
+
+    monkeypatch.setattr(Journal, "sync", noted_sync)
+    monkeypatch.setattr(History, "publish", noted_publish)
+    run(Once())
+    assert len(named) > 3
+    assert [position for position, _ in named] == sorted(position for position, _ in named)
+    assert named[-1][0] == named[-1][1] > 3
+    assert all(position <= end for position, end in named), named
