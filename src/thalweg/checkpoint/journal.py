@@ -15,6 +15,7 @@ Not here: what a record means (connectors/journaled.py), which records are neede
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import io
 import json
@@ -82,6 +83,7 @@ class Journal:
         self._file: IO[bytes] | None = None
         self._bytes = 0
         self._is_synced = True
+        self._refused: OSError | None = None
         self.end = max((s.end for s in self._sealed), default=self._begin)
         """The number of the next record."""
         self._write_index()
@@ -172,10 +174,8 @@ class Journal:
         numbers = _NUMBERS.pack(self.end, len(text), len(rows))
         record = numbers + hashlib.sha256(numbers + text + rows).digest() + text + rows
         with self._lock:
-            try:
+            with self._told():
                 self._write(record)
-            except OSError as error:
-                raise self._failed(error) from error
             self.end += 1
             last = self._own[-1]
             self._own[-1] = _Segment(last.name, last.first, last.count + 1)
@@ -208,11 +208,8 @@ class Journal:
         Raises:
             StoreError: the system says that they are not.
         """
-        with self._lock:
-            try:
-                self._sync()
-            except OSError as error:
-                raise self._failed(error) from error
+        with self._lock, self._told():
+            self._sync()
 
     def _sync(self) -> None:
         if self._file is not None and not self._is_synced:
@@ -249,6 +246,18 @@ class Journal:
         begun = min((s.first for s in self._own), default=self.end)
         held = {"segments": segments, "end": max([begun, *(s.end for s in self._sealed)])}
         self._store.put(self._index_name, json.dumps(held).encode())
+
+    @contextlib.contextmanager
+    def _told(self) -> Iterator[None]:
+        """What the system refuses is told, now and whenever the journal is written again."""
+        try:
+            if self._refused is not None:
+                raise self._refused
+            yield
+        except OSError as error:
+            # it may have dropped what it could not write, and then a second sync would succeed
+            self._refused = error
+            raise self._failed(error) from error
 
     def _failed(self, error: OSError) -> StoreError:
         return StoreError(

@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 
 from thalweg.checkpoint.journal import Journal
-from thalweg.errors import CheckpointError
+from thalweg.errors import CheckpointError, StoreError
 
 
 def written(directory: Path, fence: int, values: range) -> Journal:
@@ -135,3 +135,26 @@ def test_what_is_not_needed_goes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     last = written(tmp_path, 7, range(9, 11))
     assert last.end == 11
     last.close()
+
+
+@pytest.mark.parametrize("call", ["append", "sync"])
+def test_a_failing_disk_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str) -> None:
+    journal = written(tmp_path, 1, range(2))
+    journal.append({"value": 6}, None)
+
+    def fail(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("thalweg.checkpoint.journal.os.fsync", fail)
+    monkeypatch.setattr("thalweg.checkpoint.journal.SEGMENT_BYTES", 1)
+    with pytest.raises(StoreError) as caught:
+        journal.append({"value": 3}, None) if call == "append" else journal.sync()
+    assert caught.value.found == "No space left on device"
+    assert journal.end == 3
+    monkeypatch.undo()
+    # the system may have dropped what it could not write: another sync would say that all is well
+    for again in (journal.sync, lambda: journal.append({"value": 3}, None)):
+        with pytest.raises(StoreError):
+            again()
+    journal.close()
+    assert read(tmp_path, 2) == [0, 1, 6]

@@ -389,9 +389,25 @@ def test_one_file_has_one_header() -> None:
 
 def test_rows_from_python_without_a_form_in_json_are_put_down_as_python_shows_them() -> None:
     session = tw.Session(parallelism=1)
-    rows = [{"id": 1}, {"id": object}, {(1, 2): 3}]
+    rows = [{"id": 1}, {"id": object}, {"id": "x", (1, 2): 3}]
     session.from_iter(rows, "id BIGINT", dead_letter="dead").write_json("out")
     session.run()
     raws = tw.DeadLetters("dead").rows()["raw"].to_list()
     assert raws[0] == b'{"id": "<class \'object\'>"}'
-    assert len(raws) == 1, "a row without the columns is a row of NULLs"
+    assert raws[1] == b"{'id': 'x', (1, 2): 3}"
+
+
+def test_an_event_time_that_cannot_be_computed_is_not_known() -> None:
+    write_lines(
+        "in/a.jsonl", ['{"id": 1, "s": "2026-01-01 00:00:00"}', '{"s": "x"}', '{"s": "2026-01-02 00:00:00"}']
+    )
+    session = tw.Session(parallelism=1)
+    session.execute_sql(
+        """CREATE TABLE t (id BIGINT NOT NULL, s STRING, at AS CAST(s AS TIMESTAMP(3)),
+          WATERMARK FOR at AS at) WITH ('connector' = 'filesystem', 'path' = 'in', 'format' = 'json',
+          'errors.dead-letter' = 'dead')"""
+    )
+    session.table("t").window(tw.tumbling("1min")).agg(n=tw.count()).write_json("out")
+    session.run(mode="stream")
+    times = tw.DeadLetters("dead").rows().sort("position")["event_time"].to_list()
+    assert times == [None, datetime(2026, 1, 2)]
