@@ -68,6 +68,7 @@ if TYPE_CHECKING:
     )
     from thalweg.protocols.lookup import LookupOptions
     from thalweg.session.archive import Checkpoint, Checkpoints
+    from thalweg.session.dead_letters import DeadLetters
     from thalweg.session.handle import JobHandle
     from thalweg.session.session import Session
 
@@ -81,6 +82,7 @@ __all__ = [
     "ConfigError",
     "DataError",
     "Dataset",
+    "DeadLetters",
     "Expression",
     "ExternalError",
     "IgnoredOptionWarning",
@@ -138,6 +140,7 @@ __all__ = [
 _HOMES = {
     "Checkpoint": "thalweg.session.archive",
     "Checkpoints": "thalweg.session.archive",
+    "DeadLetters": "thalweg.session.dead_letters",
     "JobHandle": "thalweg.session.handle",
     "LookupOptions": "thalweg.protocols.lookup",
     "MemoryTable": "thalweg.connectors.memory_table",

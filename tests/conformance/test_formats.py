@@ -14,8 +14,9 @@ import pytest
 
 from thalweg.base.schema import Schema
 from thalweg.columnar.outside import taken_in
+from thalweg.columnar.spelled import json_lines
 from thalweg.connectors.files.source import make_format
-from thalweg.connectors.text.written import csv_lines, json_lines
+from thalweg.connectors.text.written import csv_lines
 from thalweg.testing import check_format
 
 FLAT = pl.DataFrame(

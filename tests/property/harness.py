@@ -30,6 +30,7 @@ from thalweg.optimizer.optimize import Rule, optimize
 from thalweg.physical.planner import plan_job
 from thalweg.plan.nodes import Plan, Scan, Write
 from thalweg.protocols.messages import End, Message, Watermark
+from thalweg.runtime.breaker import QuarantineLimit
 from thalweg.runtime.edge import Channel
 from thalweg.runtime.inline import run_inline
 from thalweg.runtime.options import RunOptions
@@ -118,7 +119,7 @@ def batch(case: Case, *, is_optimized: bool = False, changelog: Changelog | None
     """The tables of the case as one lazy query."""
     way = Way(is_optimized=is_optimized, changelog=changelog)
     sinks = [_sink(Log(), way) for _ in case.roots]
-    run_batch(_writes(case, sinks, way), 0)
+    run_batch(_writes(case, sinks, way), 0, QuarantineLimit())
     return [s.log.table() for s in sinks]
 
 

@@ -6,7 +6,7 @@ Not here: what they mean in detail, and what they may be (connectors/text/csv.py
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TypedDict
+from typing import Any, TypedDict
 
 
 class CsvText(TypedDict, total=False):
@@ -31,12 +31,13 @@ class CsvText(TypedDict, total=False):
 
 
 class CsvFiles(CsvText, total=False):
-    """The same, and how several files are read; `source_of_files` explains it."""
+    """The same, and how several files are read: `source_of_files` and `from_source` explain it."""
 
     order: str | None
     interval: float | None
     partition_by: Sequence[str] | None
     default_partition: str | None
+    dead_letter: Any  # a path, or a sink
 
 
 __all__ = ["CsvFiles", "CsvText"]

@@ -29,6 +29,7 @@ _POSITIONS = {
     "stage": pl.String(),
     "split": pl.String(),
     "rows_read": pl.Int64(),
+    "rows_bad": pl.Int64(),
     "watermark": pl.Datetime("us"),
     "has_ended": pl.Boolean(),
     "position": pl.String(),
@@ -137,7 +138,7 @@ def shown(rows: pl.DataFrame) -> pl.DataFrame:
 
 
 def positions(manifest: Manifest) -> pl.DataFrame:
-    """How far each split was read: rows, the time its task had handed on, and where its reader stands."""
+    """How far each split was read: rows, those kept apart, the time handed on, where its reader stands."""
     rows = []
     for split in manifest.splits:
         data = split["data"]
@@ -145,5 +146,6 @@ def positions(manifest: Manifest) -> pl.DataFrame:
         time = None if mark is None else datetime(1970, 1, 1) + timedelta(microseconds=mark)
         position = json.dumps(data.get("position", {}))
         ended = bool(data.get("ended"))
-        rows.append((split["stage"], split["split"], data.get("rows", 0), time, ended, position))
+        read = data.get("rows", 0), data.get("bad", 0)
+        rows.append((split["stage"], split["split"], *read, time, ended, position))
     return pl.DataFrame(rows, schema=_POSITIONS, orient="row")

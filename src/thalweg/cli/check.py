@@ -104,7 +104,8 @@ def compared(look: Look, path: str, dropping: Sequence[str]) -> Iterator[str]:
 def _source_line(scan: Scan) -> str:
     source = scan.source
     ends = "ends" if source.is_bounded else "never ends"
-    return f"  source {source.describe()}: {ends}, replay {_REPLAY[source.replay]}"
+    kept = ", which keeps a journal" if scan.has_journal and source.replay != "exact" else ""
+    return f"  source {source.describe()}{kept}: {ends}, replay {_REPLAY[source.replay]}"
 
 
 def _sink_lines(write: Write, *, has_checkpoints: bool) -> Iterator[str]:

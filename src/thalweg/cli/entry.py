@@ -27,6 +27,7 @@ COMMANDS = {
     "metrics": "show the figures of a running job",
     "stop": "stop a running job",
     "checkpoint": "look at checkpoints of jobs",
+    "dlq": "look at rows that were kept apart, and put them back",
     "doctor": "look at the installation",
     "demo": "see it work, in about a minute",
     "bench": "measure, and compare with what the machine can do",

@@ -74,7 +74,8 @@ def _printable(text: str | None) -> str | None:
 
 def as_lines(frame: pl.DataFrame, form: str, *, has_header: bool = True) -> str:
     """The rows as CSV or as JSON lines."""
-    from thalweg.connectors.text.written import csv_lines, json_lines
+    from thalweg.columnar.spelled import json_lines
+    from thalweg.connectors.text.written import csv_lines
 
     return csv_lines(frame, has_header=has_header) if form == "csv" else json_lines(frame)
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from thalweg.base.schema import Schema
-from thalweg.connectors.options import Option, Values, choice
+from thalweg.connectors.options import Option, Values, choice, flag
 from thalweg.errors import ConfigError
 from thalweg.protocols.sink import Sink
 from thalweg.protocols.source import Source
@@ -22,6 +22,8 @@ ERROR_OPTIONS = (
         "what becomes of rows that cannot be read: none stops, quarantine keeps them apart and goes on",
     ),
     Option("errors.sink", str, None, "the table that takes rows that cannot be read"),
+    Option("errors.dead-letter", str, None, "the directory that takes such rows whole, to be repaired"),
+    Option("source.journal", flag, False, "whether rows are written down, so that they can be read again"),
 )
 """Options that every source has."""
 

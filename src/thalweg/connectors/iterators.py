@@ -10,6 +10,7 @@ Not here: sources that are frames from the start (memory.py).
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import AsyncIterable, AsyncIterator, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass
@@ -265,7 +266,7 @@ class IteratorReader:
                 frames.append(self._frame([row]))
                 offsets.append(number)
             except _REFUSED as error:
-                bad.append(BadRow(number, self._why(row, error), repr(row)[:200]))
+                bad.append(BadRow(number, self._why(row, error), repr(row)[:200], _text_of(row)))
         frame = pl.concat(frames) if frames else None
         return Chunk(frame, start, pl.Series(offsets, dtype=pl.Int64), tuple(bad), arrived=self._arrived())
 
@@ -299,6 +300,15 @@ class IteratorReader:
 
     def _arrived(self) -> int | None:
         return time.time_ns() // 1000 if self._source.is_live else None
+
+
+def _text_of(row: Any) -> bytes:
+    """A row as JSON, with the form that Python gives to values that JSON has none for."""
+    mapping = _as_mapping(row)
+    try:
+        return json.dumps(row if mapping is None else dict(mapping), default=repr).encode()
+    except (TypeError, ValueError):
+        return repr(row).encode()
 
 
 _REFUSED = (pl.exceptions.PolarsError, TypeError, ValueError, OverflowError)

@@ -38,6 +38,9 @@ class MadeSource:
     Attributes:
         tolerance: what becomes of rows that cannot be read.
         error_sink: the table that takes them.
+        dead_letter: the directory that takes them whole.
+        has_journal: whether what it gives is written down.
+        says_nothing: whether no option says what becomes of them, so that a default of the session holds.
         warnings: options that mean nothing here.
     """
 
@@ -45,6 +48,9 @@ class MadeSource:
     tolerance: str = "none"
     error_sink: str | None = None
     warnings: tuple[str, ...] = ()
+    dead_letter: str | None = None
+    says_nothing: bool = True
+    has_journal: bool = False
 
 
 @dataclass(frozen=True)
@@ -100,10 +106,22 @@ def create_source(
     if connector.source is None:
         raise _one_sided(connector, values, "read from")
     made = connector.source(values, schema)
-    error_sink = values["errors.sink"]
-    is_tolerant = error_sink is not None or any(v for _, v in values.under("json.ignore-parse-errors"))
+    error_sink, dead_letter = values["errors.sink"], values["errors.dead-letter"]
+    says_nothing = not any(True for _ in values.under("errors."))
+    is_lenient = any(v for _, v in values.under("json.ignore-parse-errors"))
+    is_tolerant = is_lenient or error_sink is not None or dead_letter is not None
     tolerance = values["errors.tolerance"] or ("quarantine" if is_tolerant else "none")
-    return MadeSource(made, tolerance, error_sink, values.warnings)
+    if tolerance == "none" and dead_letter is not None:
+        raise ConfigError(
+            "a row cannot both stop the job and be kept apart",
+            code="connector-tolerance",
+            where=(spans or {}).get("errors.tolerance", where),
+            found="'errors.tolerance' = 'none' and 'errors.dead-letter'",
+            hint="leave one of the options out",
+        )
+    return MadeSource(
+        made, tolerance, error_sink, values.warnings, dead_letter, says_nothing, values["source.journal"]
+    )
 
 
 def create_sink(

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import reduce
 from operator import or_
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import polars as pl
 from polars.io.plugins import register_io_source
@@ -23,7 +23,6 @@ from thalweg.expr.python import carry
 from thalweg.protocols.conditions import Conditions, FilteringSource
 from thalweg.protocols.figures import Meter, MeteredSource
 from thalweg.protocols.source import (
-    BadRow,
     Chunk,
     Fields,
     LazySource,
@@ -38,7 +37,6 @@ from thalweg.protocols.source import (
 )
 
 _SCANNED_ROWS = 131_072
-_SAMPLE_MAX = 200
 
 
 @runtime_checkable
@@ -189,21 +187,9 @@ class RequiredReader:
 
 def _told_apart(chunk: Chunk, frame: pl.DataFrame, missing: Sequence[str]) -> Chunk:
     is_bad = reduce(or_, (frame.get_column(c).is_null() for c in missing))
-    offsets = chunk.offsets
-    if offsets is None:
-        offsets = pl.int_range(chunk.offset, chunk.offset + frame.height, eager=True)
-    lost = zip(offsets.filter(is_bad), frame.filter(is_bad).iter_rows(named=True), strict=True)
-    bad = [_bad(offset, row, missing, chunk) for offset, row in lost]
-    kept, left = frame.filter(~is_bad), offsets.filter(~is_bad)
-    return replace(
-        chunk,
-        frame=kept if kept.height else None,
-        offsets=left,
-        bad=tuple(sorted([*chunk.bad, *bad], key=lambda b: b.offset)),
-    )
 
+    def message(row: dict[str, Any]) -> str:
+        column = next(c for c in missing if row[c] is None)
+        return f'column "{column}" is NULL, and was declared NOT NULL'
 
-def _bad(offset: int, row: dict[str, object], missing: Sequence[str], chunk: Chunk) -> BadRow:
-    column = next(c for c in missing if row[c] is None)
-    message = f'column "{column}" is NULL, and was declared NOT NULL'
-    return BadRow(offset, message, str(row)[:_SAMPLE_MAX], unit=chunk.unit)
+    return chunk.told_apart(is_bad, "data-bad-row", message)

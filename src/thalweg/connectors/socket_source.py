@@ -11,7 +11,7 @@ from __future__ import annotations
 import socket
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import polars as pl
@@ -22,7 +22,7 @@ from thalweg.connectors.connector import Connector, needed_columns
 from thalweg.connectors.files.connector import CSV_OPTIONS, check_format, csv_text
 from thalweg.connectors.files.select import pruned
 from thalweg.connectors.options import Option, Values, choice, flag, whole
-from thalweg.connectors.text.block import RECORD_MAX, Block, TextDecoder, bad_record, too_long
+from thalweg.connectors.text.block import RECORD_MAX, Block, BlockRecords, TextDecoder, bad_record, too_long
 from thalweg.connectors.text.csv import CsvOptions, CsvTextDecoder
 from thalweg.connectors.text.csv_values import check_types
 from thalweg.connectors.text.json import JsonTextDecoder
@@ -112,6 +112,7 @@ class SocketReader:
         self._data, self._is_ended, self._is_skipping = b"", False, False
         self._frame, self._lines = pl.DataFrame(), np.empty(0, dtype=np.int64)
         self._bad: list[BadRow] = []
+        self._records: BlockRecords | None = None
 
     @property
     def position(self) -> Position:
@@ -129,10 +130,7 @@ class SocketReader:
         frame, lines = self._frame[:rows_max], self._lines[:rows_max]
         self._frame, self._lines = self._frame[rows_max:], self._lines[rows_max:]
         self._line = int(self._lines[0]) if len(self._lines) else self._next_line
-        chunk = rows_chunk(frame, lines, bad)
-        return Chunk(
-            chunk.frame, chunk.offset, chunk.offsets, bad, arrived=time.time_ns() // 1000, unit=chunk.unit
-        )
+        return replace(rows_chunk(frame, lines, bad, self._records), arrived=time.time_ns() // 1000)
 
     def close(self) -> None:
         """Close the connection."""
@@ -174,6 +172,7 @@ class SocketReader:
             return
         text = data if delimiter == b"\n" else data.replace(delimiter, b"\n")
         block = self._decoder.decode(text, self._next_line, is_last=self._is_ended)
+        self._records = BlockRecords(block, text, self._next_line, None)
         self._next_line += text.count(b"\n", 0, block.taken)
         self._data = data[block.taken :]
         self._frame, self._lines, self._bad = block.frame, block.lines, list(block.bad)

@@ -50,6 +50,8 @@ class ScanSpec:
     time: EventTime | None = None
     wants_position: bool = False
     is_tolerant: bool = False
+    has_journal: bool = False
+    """Whether what the source gives is written down, so that it can be read again."""
     number: int = 1
     """Which source of the job it is; keeps positions of different sources apart."""
     stamp: Literal["column", "clock"] | None = None
@@ -169,6 +171,8 @@ def stage_contents(stage: Stage, *, has_checkpoints: bool = False) -> Iterable[s
             yield "watermark from the clock"
         elif stage.scan.time is not None:
             yield f"watermark for {stage.scan.time.column} as {stage.scan.time.watermark}"
+        if stage.scan.has_journal and stage.scan.source.replay != "exact":
+            yield "a journal of what is read"
     for operator in stage.operators:
         yield described(operator)
     if stage.write is not None:

@@ -17,9 +17,13 @@ EXACT = "each row once"
 
 def promised(write: Write, *, has_checkpoints: bool) -> str:
     """The weakest of sources, checkpoints and sink, in words."""
-    lost = [s.source for s in scans_of(write) if s.source.replay == "none"]
+    scans = [s for s in scans_of(write) if not (s.has_journal and has_checkpoints)]
+    lost = [s.source for s in scans if s.source.replay == "none"]
     if lost:
         return f"at most once: {lost[0].describe()} cannot be read again"
+    repeated = [s.source for s in scans if s.source.replay == "ack"]
+    if repeated and write.sink.delivery == "transactional":
+        return f"at least once: {repeated[0].describe()} gives rows again that were not acknowledged"
     if write.sink.delivery == "transactional":
         return EXACT if has_checkpoints else "at least once: there is no directory of checkpoints"
     return write.sink.delivery.replace("_", " ")
@@ -47,7 +51,8 @@ def check_guarantee(writes: Sequence[Write], wanted: str, *, has_checkpoints: bo
                 where=write.span or write.place,
                 expected=EXACT,
                 found=found,
-                hint="checkpoints, sources that can be read again, and files or SQLite as sinks do",
+                hint="checkpoints do, sources that can be read again or keep a journal, and files or SQLite "
+                "as sinks",
             )
 
 

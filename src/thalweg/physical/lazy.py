@@ -78,7 +78,7 @@ class Reading(Protocol):
         ...
 
     def bad_rows(self, plan: Scan) -> pl.LazyFrame:
-        """The rows that a tolerant scan keeps apart."""
+        """The rows that a tolerant scan keeps apart, as letters."""
         ...
 
 
@@ -122,7 +122,7 @@ class LazyBuilder:
             return pl.concat([self.build(p).select(columns) for p in plan.parts])
         if isinstance(plan, BadRows):
             assert isinstance(plan.input, Scan), "bad rows come from a scan"
-            return self._reading.bad_rows(plan.input)
+            return self._reading.bad_rows(plan.input).select(plan.schema.names)
         if isinstance(plan, (Behind, Late)):
             return plan.schema.polars.to_frame().lazy()
         if isinstance(plan, GroupBy):

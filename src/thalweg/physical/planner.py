@@ -24,6 +24,7 @@ from thalweg.operators.rowwise import (
     ProjectStep,
     RowStep,
     RowwiseSpec,
+    StripStep,
     UnplaceStep,
 )
 from thalweg.operators.split_names import SplitNamesSpec
@@ -162,8 +163,10 @@ class Planner:
         if isinstance(plan, Behind):
             return self._behind(plan)
         if isinstance(plan, BadRows):
-            stage = self.new_stage("bad")
+            stage = self.new_stage("letters" if plan.is_whole else "bad")
             self.edges.append(Edge(self.place(plan.input).id, stage.id, output=BAD))
+            if not plan.is_whole:
+                stage.steps.append(StripStep(tuple(plan.schema.names)))
             return stage
         assert isinstance(plan, Write), f"no way to run {type(plan).__name__}"
         return self._write(plan)
@@ -208,6 +211,7 @@ class Planner:
             wants_position=plan in self.needs.positions,
             number=number,
             is_tolerant=plan.is_tolerant,
+            has_journal=plan.has_journal,
             stamp=plan.stamp,
         )
         if plan.stamp == "clock":
@@ -324,8 +328,6 @@ class Planner:
 
     def _strip(self, stage: OpenStage, schema: Schema) -> None:
         """System columns do not reach a sink."""
-        from thalweg.operators.rowwise import StripStep
-
         stage.steps.append(StripStep(tuple(n for n in schema.names if not n.startswith(SYSTEM_PREFIX))))
 
 

@@ -31,6 +31,7 @@ from thalweg.plan.shapes import Stamp, pruned, with_bounds, with_stamp
 from thalweg.progress.sessions import SessionSpec
 from thalweg.progress.windows import WindowSpec
 from thalweg.protocols.conditions import Conditions, FilteringSource
+from thalweg.protocols.letters import BAD_ROWS, LETTERS
 from thalweg.protocols.sink import Sink
 from thalweg.protocols.source import Source
 
@@ -98,6 +99,9 @@ class Scan(Plan):
     filter: Conditions = ()
     is_tolerant: bool = False
     """Whether rows that cannot be read are kept apart (`BadRows`) instead of stopping the job."""
+    letters: Sink | None = None
+    """What takes rows that cannot be read in whole (`BadRows`), in any job that reads them."""
+    has_journal: bool = False
     stamp: Stamp = None
 
     @cached_property
@@ -457,22 +461,19 @@ class Late(Unary):
         return "Late rows"
 
 
-BAD_ROWS = Schema.of({"split": STRING, "position": INT64, "error": STRING, "sample": STRING})
-"""The columns that rows which could not be read are reported with."""
-
-
 @dataclass(frozen=True)
 class BadRows(Unary):
-    """The rows of a tolerant scan that could not be read, with their place and what is wrong."""
+    """The rows of a tolerant scan that could not be read: their place and what is wrong, or whole letters."""
 
     input: Plan
+    is_whole: bool = False
 
     @cached_property
     def schema(self) -> Schema:
-        return BAD_ROWS
+        return LETTERS if self.is_whole else BAD_ROWS
 
     def describe(self) -> str:
-        return "Bad rows"
+        return "Dead letters" if self.is_whole else "Bad rows"
 
 
 @dataclass(frozen=True)

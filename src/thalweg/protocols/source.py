@@ -6,20 +6,20 @@ reader reads one split in order and can say, and be told, where it stands.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, Protocol, runtime_checkable
 
 import polars as pl
 
 from thalweg.base.schema import Schema
 from thalweg.errors import DataError
+from thalweg.protocols.letters import BadRow as BadRow
+from thalweg.protocols.letters import Records, Unit
 
 Replay = Literal["exact", "ack", "none"]
 Fields = Sequence[tuple[str, tuple[str, ...] | None]]
 """Columns to read; for struct columns which members (None: all)."""
-Unit = Literal["row", "line"]
-"""What an offset counts: rows, or lines of a text."""
 Position = Mapping[str, Any]
 """Where a reader stands, as plain JSON values; `{}` is the beginning."""
 
@@ -38,17 +38,6 @@ class Split:
 
 
 @dataclass(frozen=True)
-class BadRow:
-    """A row that could not be read: where it stood, why, and the start of its text."""
-
-    offset: int
-    message: str
-    sample: str
-    raw: bytes = b""
-    unit: Unit = "row"
-
-
-@dataclass(frozen=True)
 class Chunk:
     """What one call of `Reader.read` gave.
 
@@ -62,6 +51,7 @@ class Chunk:
         wait: with nothing to read: seconds until it is worth asking again; None: until woken.
         arrived: for live sources, the clock when the rows arrived (microseconds since the epoch).
         unit: what the offsets count, for messages.
+        records: the text that the rows were read from, where there is any.
     """
 
     frame: pl.DataFrame | None
@@ -72,6 +62,43 @@ class Chunk:
     wait: float | None = None
     arrived: int | None = None
     unit: Unit = "row"
+    records: Records | None = field(default=None, compare=False, repr=False)
+
+    def offsets_of(self, frame: pl.DataFrame) -> pl.Series:
+        """The position number of each row of the chunk's frame."""
+        if self.offsets is not None:
+            return self.offsets
+        return pl.int_range(self.offset, self.offset + frame.height, eager=True)
+
+    def told_apart(self, is_bad: pl.Series, code: str, message: Callable[[dict[str, Any]], str]) -> Chunk:
+        """The chunk with some of its rows among the bad ones.
+
+        Args:
+            is_bad: which rows.
+            code: what the error is called.
+            message: what is wrong with a row.
+        """
+        assert self.frame is not None, "a chunk with rows"
+        offsets, frame = self.offsets_of(self.frame), self.frame
+        lost, places = frame.filter(is_bad), offsets.filter(is_bad).to_list()
+        bad = [self._bad_row(lost[i], at, code, message) for i, at in enumerate(places)]
+        kept = frame.filter(~is_bad)
+        return replace(
+            self,
+            frame=kept if kept.height else None,
+            offsets=offsets.filter(~is_bad),
+            bad=tuple(sorted([*self.bad, *bad], key=lambda b: b.offset)),
+        )
+
+    def _bad_row(
+        self, row: pl.DataFrame, offset: int, code: str, message: Callable[[dict[str, Any]], str]
+    ) -> BadRow:
+        values = row.row(0, named=True)
+        found = BadRow(offset, message(values), str(values)[:200], unit=self.unit, code=code, row=row)
+        if self.records is None:
+            return found
+        raw, byte = self.records.record(offset)
+        return replace(found, raw=raw, byte=byte, header=self.records.header)
 
 
 class Reader(Protocol):
@@ -105,6 +132,15 @@ class Reader(Protocol):
 
     def close(self) -> None:
         """Give back what is held open; may be called twice."""
+        ...
+
+
+@runtime_checkable
+class DurableReader(Reader, Protocol):
+    """A reader that keeps what it gives, for a source that cannot be read again."""
+
+    def sync(self) -> None:
+        """Make what was given durable: a checkpoint is about to name the position."""
         ...
 
 
@@ -200,19 +236,6 @@ def discovery_interval(source: Source) -> float | None:
     return found if isinstance(found, (int, float)) else None
 
 
-def bad_frame(split: str, rows: Sequence[BadRow]) -> pl.DataFrame:
-    """Rows that could not be read, as rows of their own."""
-    return pl.DataFrame(
-        {
-            "split": [split] * len(rows),
-            "position": [r.offset for r in rows],
-            "error": [r.message for r in rows],
-            "sample": [r.sample for r in rows],
-        },
-        schema={"split": pl.String, "position": pl.Int64, "error": pl.String, "sample": pl.String},
-    )
-
-
 def split_name(source: Source, split: str) -> str:
     """What messages call a split: its id, and its source too where the id is only a number."""
     is_number = split.replace("/", "").isdigit()
@@ -223,7 +246,7 @@ def bad_row(split: str, row: BadRow, name: str | None = None) -> DataError:
     """The error for a row that could not be read, in a split that messages call `name`."""
     return DataError(
         row.message,
-        code="data-bad-row",
+        code=row.code,
         split=split,
         offset=row.offset,
         sample=row.sample,

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from thalweg.checkpoint.snapshot import JobSnapshot
 from thalweg.protocols.sink import Epoch
+from thalweg.runtime.breaker import QuarantineLimit
 
 
 def wall_clock() -> int:
@@ -32,6 +33,7 @@ class RunOptions:
         idle_timeout: seconds after which a split without rows no longer holds event time back.
         drift_max: seconds of event time that a split may be ahead of the slowest.
         report_silence: seconds of input without output after which `why` is reported.
+        quarantine: how many rows of a source may be kept apart.
         wall: the clock that processing time is read from, in microseconds since the epoch.
     """
 
@@ -48,4 +50,5 @@ class RunOptions:
     idle_timeout: float | None = None
     drift_max: float | None = None
     report_silence: float = 10.0
+    quarantine: QuarantineLimit = field(default_factory=QuarantineLimit)
     wall: Callable[[], int] = wall_clock

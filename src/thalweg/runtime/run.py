@@ -17,6 +17,7 @@ from thalweg.job.job import Job
 from thalweg.protocols.messages import Barrier
 from thalweg.protocols.metrics import Measured, Metrics, Sample
 from thalweg.runtime.assemble import assemble
+from thalweg.runtime.breaker import Breaker
 from thalweg.runtime.coordinator import Coordinator
 from thalweg.runtime.metrics import RunFigures
 from thalweg.runtime.options import RunOptions
@@ -53,6 +54,11 @@ class Run:
         """The tasks that read one input first: no barrier goes out before they take the others too."""
         self._read_first = _sources_read_first(job)
         self._snapshots: dict[int, list[TaskSnapshot]] = {}
+        self._breakers = {
+            s.id: Breaker(s.scan.source.describe(), self.options.quarantine)
+            for s in job.stages
+            if s.scan is not None and s.scan.is_tolerant
+        }
         self.last_snapshot: JobSnapshot | None = None
         self.stopping: str | None = None
         self.on_cut: Callable[[int], None] | None = None
@@ -133,6 +139,7 @@ class Run:
         taken = self.parts.snapshot(task) if barrier.kind == "checkpoint" else None
         failpoint("checkpoint.task")
         with self._lock:
+            self._note_bad(task)
             if taken is not None:
                 self._snapshots.setdefault(barrier.number, []).append(taken)
             self._complete(self._coordinator.passed(task.name))
@@ -140,11 +147,33 @@ class Run:
     def _complete(self, barrier: Barrier | None) -> None:
         if barrier is None:
             return
+        if barrier.kind == "checkpoint" or self.options.epoch is None:
+            self._look_at_bad()
         if barrier.kind == "checkpoint":
             self._finish_snapshot(barrier.number)
         if self.on_cut is not None:
             self.on_cut(barrier.number)
         self._send_due()
+
+    def _note_bad(self, task: Task) -> None:
+        """Count what a source has read up to a barrier, where rows of it may be kept apart."""
+        breaker = self._breakers.get(task.stage)
+        if breaker is not None and isinstance(task, SourceTask):
+            breaker.note(task.name, task.rows_read, task.rows_bad, task.last_bad)
+
+    def _look_at_bad(self) -> None:
+        for breaker in self._breakers.values():
+            breaker.check()
+
+    def check_end(self) -> None:
+        """Look at the rows of a job that has ended that were kept apart.
+
+        Raises:
+            DataError: `data-quarantine-rate`.
+        """
+        for task in self.parts.sources:
+            self._note_bad(task)
+        self._look_at_bad()
 
     def _finish_snapshot(self, number: int) -> None:
         taken = self._snapshots.pop(number, [])

@@ -13,7 +13,7 @@ source), the decision when to cut (coordinator.py).
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -28,13 +28,24 @@ from thalweg.errors import DataError
 from thalweg.job.job import ScanSpec
 from thalweg.progress.merge import Progress
 from thalweg.progress.split_clock import Advance, SplitClock
+from thalweg.protocols.letters import Origin, letters
 from thalweg.protocols.messages import Barrier, Message
 from thalweg.protocols.operator import BAD, Output, Side
-from thalweg.protocols.source import Chunk, Reader, Split, bad_frame, bad_row, discovery_interval, split_name
+from thalweg.protocols.source import (
+    BadRow,
+    Chunk,
+    DurableReader,
+    Reader,
+    Split,
+    bad_row,
+    discovery_interval,
+    split_name,
+)
+from thalweg.runtime.breaker import Kept
 from thalweg.runtime.locate import locate
 from thalweg.runtime.owner import SharedOwner
 from thalweg.runtime.task import Step, Task, TaskParts
-from thalweg.runtime.times import TimeReader, offsets_of
+from thalweg.runtime.times import TimeReader
 
 _DRAINED_ROWS = 1024
 """A read that gives fewer rows has taken all there was; files give more until their end."""
@@ -55,6 +66,7 @@ class OpenSplit:
     reader: Reader
     clock: SplitClock
     rows: int = 0
+    bad: int = 0
     idle_since: float | None = None
     resume_at: float = 0.0
     stamp: int = _NEVER
@@ -89,6 +101,7 @@ class SourceTask(Task):
         """Of the splits found later: which remainder, of how many tasks, from which number on."""
         self._looked_at = self._clock()
         self.rows_read = self.rows_bad = self.rows_ahead = 0
+        self.last_bad: Kept | None = None
         self.fresh = False
         """Whether rows were read, or event time moved, since the last cut, so that another is due."""
         self.is_drained = False
@@ -176,7 +189,7 @@ class SourceTask(Task):
             clock = SplitClock.from_data(saved["clock"]) if "clock" in saved else SplitClock()
             clock.start_at(start)
             clock.start_at(saved.get("watermark"))
-            opened = OpenSplit(number, split, name, reader, clock, rows=saved.get("rows", 0))
+            opened = OpenSplit(number, split, name, reader, clock, saved.get("rows", 0), saved.get("bad", 0))
             opened.stamp = saved.get("stamp", _NEVER)
             self.splits.append(opened)
 
@@ -239,10 +252,7 @@ class SourceTask(Task):
             chunk = self._stamped(current, chunk)
         chunk = self._checked_times(current, chunk)
         if chunk.bad:
-            if not self.scan.is_tolerant:
-                raise bad_row(current.split.id, chunk.bad[0], current.name)
-            self.rows_bad += len(chunk.bad)
-            yield Side(BAD, Batch(bad_frame(current.split.id, chunk.bad)), len(chunk.bad))
+            yield self._kept_apart(current, chunk.bad)
         if chunk.frame is not None and chunk.frame.height:
             self.fresh = True
             self.rows_read += chunk.frame.height
@@ -255,6 +265,19 @@ class SourceTask(Task):
             self._close_split(current)
         if self._times is not None:
             yield from self._advance(self.owner.announced)
+
+    def _kept_apart(self, current: OpenSplit, bad: Sequence[BadRow]) -> Side:
+        """Rows that could not be read, for whoever takes them; without leave they stop the job."""
+        if not self.scan.is_tolerant:
+            raise bad_row(current.split.id, bad[0], current.name)
+        self.fresh = True
+        self.rows_bad += len(bad)
+        current.bad += len(bad)
+        self.last_bad = Kept(current.name, bad[-1])
+        origin = Origin(self.scan.source.describe(), current.split.id, self.stage, self._wall())
+        # where the clock is event time, such a row has none
+        times = () if self._times is None or self._is_clocked else self._times.of_rows(bad)
+        return Side(BAD, Batch(letters(origin, bad, times)), len(bad))
 
     def _stamped(self, current: OpenSplit, chunk: Chunk) -> Chunk:
         """The rows with the time at which they were read; no later rows of the split get an earlier one."""
@@ -283,6 +306,7 @@ class SourceTask(Task):
         return self._times.without_null(chunk)
 
     def _close_split(self, current: OpenSplit) -> None:
+        self._sync()
         current.reader.close()
         self.splits.remove(current)
         self.ended[current.split.id] = self._progress(current, ended=True)
@@ -302,8 +326,19 @@ class SourceTask(Task):
         if self.scan.wants_position:
             split = _split_number(self.scan, current.number)
             added.append(numbers(SPLIT, np.full(frame.height, split, np.int64)))
-            added.append(offsets_of(chunk, frame).cast(pl.Int64).alias(OFFSET))
+            added.append(chunk.offsets_of(frame).cast(pl.Int64).alias(OFFSET))
         return beside(frame, added) if added else frame
+
+    def pass_barrier(self, barrier: Barrier) -> Iterator[Output | Message]:
+        """As any task; what readers keep of what they gave is durable before a checkpoint names it."""
+        if barrier.kind == "checkpoint":
+            self._sync()
+        yield from super().pass_barrier(barrier)
+
+    def _sync(self) -> None:
+        for current in self.splits:
+            if isinstance(current.reader, DurableReader):
+                current.reader.sync()
 
     def progress(self) -> dict[str, Mapping[str, Any]]:
         """Where every split of this task stands, as plain data."""
@@ -324,6 +359,7 @@ class SourceTask(Task):
             "clock": s.clock.to_data(),
             "rows": s.rows,
             "ended": ended,
+            **({"bad": s.bad} if s.bad else {}),
             **({} if s.stamp == _NEVER else {"stamp": s.stamp}),
         }
 

@@ -8,7 +8,7 @@ Not here: what a watermark does to the split's clock (source_task.py).
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -54,11 +54,19 @@ class TimeReader:
         missing = self._time.values(frame).is_null()
         if not missing.any():
             return chunk
-        offsets = offsets_of(chunk, frame)
-        lost = zip(offsets.filter(missing), frame.filter(missing).iter_rows(named=True), strict=True)
-        bad = [BadRow(offset, self._message, str(row)[:200], unit=chunk.unit) for offset, row in lost]
-        kept = offsets.filter(~missing)
-        return replace(chunk, frame=frame.filter(~missing), offsets=kept, bad=(*chunk.bad, *bad))
+        return chunk.told_apart(missing, "data-null-time", lambda _: self._message)
+
+    def of_rows(self, rows: Sequence[BadRow]) -> list[int | None]:
+        """The event time of rows that were kept apart, as far as it is known."""
+        return [None if r.row is None else self._of_row(r.row) for r in rows]
+
+    def _of_row(self, row: pl.DataFrame) -> int | None:
+        try:
+            time = self._time.values(row)
+        except DataError:
+            # it cannot be computed of such a row
+            return None
+        return None if time.null_count() else int(_int64(time)[0])
 
     def read(self, chunk: Chunk, *, split: str, name: str) -> tuple[Any, Any]:
         """Two int64 arrays in microseconds; a row without event time is a bad row."""
@@ -67,7 +75,7 @@ class TimeReader:
         times = self._time.values(frame)
         if times.null_count():
             row = int(times.is_null().arg_max() or 0)
-            offset = offsets_of(chunk, frame)[row]
+            offset = chunk.offsets_of(frame)[row]
             raise DataError(
                 self._message,
                 code="data-null-time",
@@ -80,13 +88,6 @@ class TimeReader:
         marks = self._mark.values(known)
         filled = marks.fill_null(_NEVER) if marks.null_count() else marks
         return _int64(times), _int64(filled)
-
-
-def offsets_of(chunk: Chunk, frame: pl.DataFrame) -> pl.Series:
-    """The position number of each row."""
-    if chunk.offsets is not None:
-        return chunk.offsets
-    return pl.int_range(chunk.offset, chunk.offset + frame.height, eager=True)
 
 
 def _int64(series: pl.Series) -> np.ndarray[Any, Any]:

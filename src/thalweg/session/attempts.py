@@ -144,7 +144,9 @@ class _Attempts:
                 options = replace(
                     options, epoch=begun.epoch, increments=True, on_checkpoint=checkpointer.take
                 )
-            self.last = run = Run(self._job, options, snapshot)
+            journals = None if kept is None else begun.journals
+            job = self._job if journals is None else journals.kept(self._job)
+            self.last = run = Run(job, options, snapshot)
             # the tasks have it now, and it may be large
             del snapshot
             stack.callback(run.close)
@@ -185,6 +187,7 @@ class _Attempts:
         drive = run_inline if self._how.options.runtime == "inline" else run_threads
         if checkpointer is None:
             drive(run)
+            run.check_end()
             return
         run.measured.append(CheckpointFigures(checkpointer, run.clock))
         checkpointer.start(run.request_checkpoint, lambda: run.cuts)
@@ -192,6 +195,7 @@ class _Attempts:
 
     def _finish(self, run: Run, checkpointer: Checkpointer) -> None:
         """Commit the rest of a job that has ended, or wait for the checkpoint of one that was stopped."""
+        run.check_end()
         checkpointer.finish(run.final_snapshot() if run.is_finished else None)
         if self.handle is not None:
             self.handle.finish(checkpointer)

@@ -22,6 +22,8 @@ from thalweg.expr.nodes import PythonFunction
 from thalweg.plan.build import allow_lateness
 from thalweg.plan.nodes import Plan, Scan
 from thalweg.protocols.sink import Sink
+from thalweg.protocols.source import Source
+from thalweg.session.letters import LetterBox, letter_sink
 from thalweg.session.settings import Settings
 from thalweg.sql.binder import Binder
 from thalweg.sql.statements import CreateTable, CreateView, PhysicalColumn
@@ -72,10 +74,29 @@ class SessionCatalog:
         key = f"'{path}'"
         if key not in self._read:
             try:
-                self._read[key] = Scan(source_of_files(path))
+                self._read[key] = self.scan(source_of_files(path))
             except ThalwegError as error:
                 raise (error if span is None else error.located(span)) from error.__cause__
         return self._read[key]
+
+    def scan(
+        self,
+        source: Source,
+        name: str | None = None,
+        dead_letter: LetterBox | None = None,
+        *,
+        journal: bool = False,
+    ) -> Scan:
+        """The rows of a source; those that cannot be read go where it is said, or where the session says."""
+        box = self._letter_box() if dead_letter is None else dead_letter
+        letters = None if box is None else letter_sink(box, source)
+        is_tolerant = letters is not None
+        return Scan(source, name=name, is_tolerant=is_tolerant, letters=letters, has_journal=journal)
+
+    def _letter_box(self) -> str | None:
+        """The directory of dead letters of sources that say nothing of them."""
+        found: str | None = self.options.get("pipeline.dead-letter")
+        return found
 
     def function(self, name: str) -> PythonFunction | None:
         """The user's function of that name; names of functions are not case-sensitive."""
@@ -162,7 +183,10 @@ class SessionCatalog:
     def _source_plan(self, table: CreateTable) -> Plan:
         made = self._source(table, _declared(table))
         source = required(made.source, never_null(table))
-        scan = Scan(source, is_tolerant=made.tolerance == "quarantine")
+        box = made.dead_letter or (self._letter_box() if made.says_nothing else None)
+        is_tolerant = made.tolerance == "quarantine" or box is not None
+        letters = None if box is None else letter_sink(box, source)
+        scan = Scan(source, is_tolerant=is_tolerant, letters=letters, has_journal=made.has_journal)
         if made.error_sink is not None:
             self.error_sinks[scan] = made.error_sink, table.option_spans.get("errors.sink")
         return Binder(self).bind_table(table, scan)

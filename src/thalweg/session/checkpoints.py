@@ -42,6 +42,7 @@ from thalweg.job.restart import RestartStrategy
 from thalweg.job.shape import Program, program_of
 from thalweg.plan.nodes import Plan, Write
 from thalweg.protocols.sink import Epoch, Sink, TransactionalSink
+from thalweg.session.journals import Journals
 from thalweg.session.upgrades import TakenOver, taken_over
 
 Sinks = dict[str, Sink]
@@ -85,11 +86,13 @@ class Begun:
         checkpointer: what keeps its checkpoints; None: the job had reached its end before.
         epoch: its first epoch.
         snapshot: the state that it goes on from.
+        journals: what its sources may write down.
     """
 
     checkpointer: Checkpointer | None
     epoch: Epoch
     snapshot: JobSnapshot | None = None
+    journals: Journals | None = None
 
     def take_snapshot(self) -> JobSnapshot | None:
         """The state, once: it is not kept in memory beside the run's own."""
@@ -244,16 +247,22 @@ def _begin(history: History, options: CheckpointOptions, job: str, program: Prog
     head = Manifest(
         job, lineage, 0, fence, program.fingerprint, __version__, "", physical=program.shape.plain()
     )
+    journals = Journals(history, epoch)
+
+    def commit(number: int, staged: Mapping[str, list[Any]]) -> None:
+        _commit(sinks, replace(epoch, number=number), staged)
+        journals.prune()
+
     checkpointer = Checkpointer(
         history,
         head,
-        lambda number, staged: _commit(sinks, replace(epoch, number=number), staged),
+        commit,
         base=None if taken is None else taken.manifest,
         interval=options.interval,
         retained=options.retained,
         tolerated=options.tolerated,
     )
-    return Begun(checkpointer, epoch, snapshot)
+    return Begun(checkpointer, epoch, snapshot, journals)
 
 
 def _chosen(history: History, start: str, lineage: int | None) -> Place | None:

@@ -31,6 +31,7 @@ from thalweg.plan.nodes import GroupBy, Plan, Write
 from thalweg.plan.over import Over
 from thalweg.plan.properties import reads_endless
 from thalweg.protocols.sink import Epoch, StagingWriter
+from thalweg.runtime.breaker import QuarantineLimit
 from thalweg.runtime.options import RunOptions
 from thalweg.runtime.writers import opened
 from thalweg.session.figures import Meters, SourceFigures
@@ -208,9 +209,9 @@ def choose_mode(plans: Sequence[Plan], wanted: Mode) -> str:
 
 def _run_batch_kept(plans: Sequence[Plan], how: Execution) -> int:
     """A batch that commits all of its results at once, if it has a directory of checkpoints."""
-    now = how.options.wall()
+    now, limit = how.options.wall(), how.options.quarantine
     if how.checkpoints is None:
-        return run_batch(plans, now)
+        return run_batch(plans, now, limit)
     # imported here: few batches are kept
     from thalweg.session.attempts import repeat, restarts_of
     from thalweg.session.checkpoints import kept_batch
@@ -225,7 +226,7 @@ def _run_batch_kept(plans: Sequence[Plan], how: Execution) -> int:
                 return
             kept.has_run = True
             staged: dict[str, list[Any]] = {}
-            bad_count = run_batch(plans, now, begun.epoch, staged)
+            bad_count = run_batch(plans, now, limit, begun.epoch, staged)
             begun.checkpointer.finish(JobSnapshot(1, {}, {}, staged))
 
     def pause(seconds: float, text: str) -> bool:
@@ -239,20 +240,25 @@ def _run_batch_kept(plans: Sequence[Plan], how: Execution) -> int:
 
 
 def run_batch(
-    plans: Sequence[Plan], now: int, epoch: Epoch | None = None, staged: dict[str, list[Any]] | None = None
+    plans: Sequence[Plan],
+    now: int,
+    limit: QuarantineLimit,
+    epoch: Epoch | None = None,
+    staged: dict[str, list[Any]] | None = None,
 ) -> int:
     """All plans as lazy queries; what they share is computed once. Returns how many rows were bad.
 
     Args:
         plans: the sinks.
         now: the processing time of all rows.
+        limit: how many rows of a source may be kept apart.
         epoch: the epoch that the results are committed with, where a checkpoint does it.
         staged: takes what sinks have staged for it.
     """
     writes = [p for p in plans if isinstance(p, Write)]
     for write in writes:
         check_sink(write, batch=True)
-    reading = BoundedReading(event_times(plans), now)
+    reading = BoundedReading(event_times(plans), now, limit)
     builder = LazyBuilder(list(plans), reading)
     queries = [builder.result(w.input) for w in writes]
     try:

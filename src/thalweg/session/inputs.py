@@ -12,7 +12,8 @@ from collections.abc import AsyncIterable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias, Unpack, cast
 
 from thalweg.connectors.memory import frame_source
-from thalweg.plan.nodes import Plan, Scan
+from thalweg.plan.nodes import Plan
+from thalweg.session.letters import LetterBox
 
 if TYPE_CHECKING:
     from thalweg.api.csv_text import CsvFiles
@@ -31,9 +32,29 @@ class Inputs(ABC):
     def _dataset(self, plan: Plan) -> Dataset:
         """A dataset of this session."""
 
-    def from_source(self, source: Any, name: str | None = None) -> Dataset:
-        """The rows of a source that keeps the contract of `thalweg.protocols.source`."""
-        return self._dataset(Scan(source, name=name))
+    @abstractmethod
+    def _scan(self, source: Any, name: str | None, dead_letter: LetterBox | None, *, journal: bool) -> Plan:
+        """The rows of a source; those that cannot be read go to a sink, if it is said or set."""
+
+    def from_source(
+        self,
+        source: Any,
+        name: str | None = None,
+        *,
+        dead_letter: LetterBox | None = None,
+        journal: bool = False,
+    ) -> Dataset:
+        """The rows of a source that keeps the contract of `thalweg.protocols.source`.
+
+        Args:
+            source: the source.
+            name: what messages call it.
+            dead_letter: the directory, or the sink, that takes rows that cannot be read, in jobs that `run`
+                starts; by default the option `pipeline.dead-letter`, and without one they stop the job.
+            journal: whether a stream with checkpoints writes down what the source gives, if it cannot be
+                read again.
+        """
+        return self._dataset(self._scan(source, name, dead_letter, journal=journal))
 
     # Files -------------------------------------------------------------------------------------
 
@@ -47,7 +68,7 @@ class Inputs(ABC):
             schema: columns and types, such as `{"id": int}` or `"id BIGINT"`; by default those of the
                 first file.
             options: `order`, `interval`, `partition_by` and `default_partition`, as `source_of_files`
-                explains them.
+                explains them; `dead_letter` as in `from_source`.
         """
         return self._read(path, "parquet", schema, options)
 
@@ -84,11 +105,12 @@ class Inputs(ABC):
         from thalweg.api.types import schema_of
         from thalweg.connectors.files.partitioned_source import source_of_files
 
+        box = options.pop("dead_letter", None)
         is_one = isinstance(path, (str, os.PathLike))
         paths = os.fspath(path) if is_one else [os.fspath(p) for p in path]  # type: ignore[union-attr,arg-type]
         with located(caller()):
             known = None if schema is None else schema_of(schema)
-            return self.from_source(source_of_files(paths, form, known, **options))
+            return self.from_source(source_of_files(paths, form, known, **options), dead_letter=box)
 
     # Rows in the program -----------------------------------------------------------------------
 
@@ -107,6 +129,8 @@ class Inputs(ABC):
         *,
         name: str = "iterator",
         is_bounded: bool = True,
+        dead_letter: LetterBox | None = None,
+        journal: bool = False,
     ) -> Dataset:
         """The rows that Python makes: mappings, tuples, dataclasses or frames.
 
@@ -118,6 +142,7 @@ class Inputs(ABC):
                 rows have. Asynchronous rows need it.
             name: what messages call it.
             is_bounded: whether the rows end.
+            dead_letter, journal: as in `from_source`.
         """
         from thalweg.api.place import caller, located
         from thalweg.api.types import schema_of
@@ -125,7 +150,8 @@ class Inputs(ABC):
 
         with located(caller()):
             known = None if schema is None else schema_of(schema)
-            return self.from_source(from_iter(rows, known, name=name, is_bounded=is_bounded))
+            source = from_iter(rows, known, name=name, is_bounded=is_bounded)
+            return self.from_source(source, dead_letter=dead_letter, journal=journal)
 
     # Generated events --------------------------------------------------------------------------
 

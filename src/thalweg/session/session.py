@@ -30,6 +30,7 @@ from thalweg.plan.nodes import Plan, Write
 from thalweg.plan.properties import properties, reads_endless
 from thalweg.plan.sort import in_asked_order
 from thalweg.protocols.sink import Sink
+from thalweg.runtime.breaker import QuarantineLimit
 from thalweg.runtime.options import RunOptions
 from thalweg.session.catalog import SessionCatalog
 from thalweg.session.execute import Execution, Lateness, Mode, Result, choose_mode, execute, explain
@@ -37,6 +38,8 @@ from thalweg.session.hooks import HOOKS
 from thalweg.session.ignored import Notices
 from thalweg.session.inputs import Inputs
 from thalweg.session.interrupts import interruptible
+from thalweg.session.journals import check_journals, keeps_journal
+from thalweg.session.letters import LetterBox, with_letters
 from thalweg.session.metrics.frame import frame_of
 from thalweg.session.restart_options import restart_strategy
 from thalweg.session.running import Running
@@ -112,6 +115,9 @@ class Session(Inputs):
         from thalweg.api.dataset import Dataset
 
         return Dataset(plan, self)
+
+    def _scan(self, source: Any, name: str | None, dead_letter: LetterBox | None, *, journal: bool) -> Plan:
+        return self.catalog.scan(source, name, dead_letter, journal=journal)
 
     def table(self, name: str) -> Dataset:
         """A table or view by name."""
@@ -232,10 +238,14 @@ class Session(Inputs):
                 code="checkpoint-name",
                 hint='run("name"), or the option "pipeline.name"',
             )
+        if how.mode == "automatic" and keeps_journal(self.sinks):
+            how = replace(how, mode="stream")
         # what is wrong with the call is said before the sinks are taken, so that another call finds them
-        choose_mode(self.sinks, how.mode)
-        check_guarantee(self.sinks, guarantee, has_checkpoints=how.checkpoints is not None)
-        sinks, self.sinks = self.sinks, []
+        chosen = choose_mode(self.sinks, how.mode)
+        check_journals(self.sinks, chosen, has_checkpoints=how.checkpoints is not None)
+        sinks = self._with_letters(self.sinks)
+        check_guarantee(sinks, guarantee, has_checkpoints=how.checkpoints is not None)
+        self.sinks = []
         listening = partial(_listening, has_name=has_name)
         with interruptible() as watchers:
             return execute(sinks, replace(how, watchers=(*how.watchers, listening, self._report, *watchers)))
@@ -287,6 +297,10 @@ class Session(Inputs):
 
         sinks, self.sinks = self.sinks, []
         write_checkpoint(kept.directory, job_of(sinks, how), states, positions)
+
+    def _with_letters(self, sinks: Sequence[Write]) -> list[Write]:
+        """The sinks, with those that take the rows that are kept apart."""
+        return with_letters(sinks, late=self.settings.get("pipeline.dead-letter.late-rows") == "true")
 
     def why(self, job: str | None = None) -> list[tuple[str, str]]:
         """For every task of the jobs that this session runs now, what it waits for, sinks first.
@@ -389,6 +403,9 @@ class Session(Inputs):
             rows_max=get("execution.batch-rows"),
             idle_timeout=get("table.exec.source.idle-timeout") or None,
             drift_max=get("execution.drift-max") or None,
+            quarantine=QuarantineLimit(
+                get("pipeline.quarantine.rate-max"), get("pipeline.quarantine.count-min")
+            ),
         )
 
     def collect(self, plan: Plan, *, mode: str | None = None, lateness: str | None = None) -> pl.DataFrame:
@@ -425,6 +442,8 @@ class Session(Inputs):
     def explain_plans(self, plans: Sequence[Plan], details: Collection[str] = ()) -> str:
         """Every stage on the way from several plans to one job, and the details that EXPLAIN can name."""
         roots = [p if isinstance(p, Write) else Write(p, MemorySink(is_parallel=False)) for p in plans]
+        if all(isinstance(p, Write) for p in plans):
+            roots = self._with_letters(roots)
         how = replace(self._execution(None, None, None), checkpoints=self._checkpoints("newest"))
         return explain(roots, how, details)
 

@@ -63,6 +63,16 @@ def _count(text: str) -> int:
     return int(text)
 
 
+def _share(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value <= 1:
+        raise ValueError("a number from 0 to 1")
+    return value
+
+
 def _interval(text: str) -> float:
     seconds = _seconds(text)
     if seconds <= 0:
@@ -117,6 +127,20 @@ _OPTIONS = (
         "where Prometheus reads metrics on 127.0.0.1; of 9250-9260 the first that is free; 0: any",
     ),
     Option("pipeline.late-rows.sink", str, None, "a table for late rows of the statements that follow"),
+    Option("pipeline.dead-letter", str, None, "the directory of rows that cannot be read, of all sources"),
+    Option(
+        "pipeline.dead-letter.late-rows",
+        _choice("true", "false"),
+        "false",
+        "whether rows that come too late for a step go there too",
+    ),
+    Option(
+        "pipeline.quarantine.rate-max",
+        _share,
+        "0.01",
+        "the greatest share of an epoch's rows that may be kept apart",
+    ),
+    Option("pipeline.quarantine.count-min", _positive, "100", "fewer rows kept apart than these stop no job"),
     Option("table.local-time-zone", _choice("utc"), "UTC", "the time zone that times are shown and read in"),
     Option("table.exec.source.idle-timeout", _seconds, "0", "when a silent split stops holding time back"),
     Option(

@@ -24,6 +24,7 @@ from thalweg.base.schema import Schema
 from thalweg.checkpoint.failpoints import failpoint
 from thalweg.columnar.batch import Batch
 from thalweg.columnar.outside import handed_out
+from thalweg.columnar.spelled import spelled
 from thalweg.connectors.changes import visible
 from thalweg.connectors.files.format import named_format
 from thalweg.connectors.files.paths import local_path
@@ -37,7 +38,7 @@ from thalweg.connectors.files.staging import (
     sync_directory,
 )
 from thalweg.connectors.text.csv import CsvOptions
-from thalweg.connectors.text.written import check_null, spelled, write_csv
+from thalweg.connectors.text.written import check_null, write_csv
 from thalweg.errors import ConfigError, ConnectorError
 from thalweg.protocols.sink import Delivery, Epoch
 

@@ -54,11 +54,13 @@ class CsvFormat:
 
     def reader(self, file: str, target: Schema, position: Position) -> Reader:
         """Reads from the block that holds the position."""
-        header = read_header(_sample(file), self.schema, self.options, file=file)
+        sample = _sample(file)
+        header = read_header(sample, self.schema, self.options, file=file)
         hint = MAY_BE_HEADER if header.is_doubtful else None
         decoder = CsvTextDecoder(header.columns, target, self.options, hint=hint)
         start = {"byte": header.byte, "line": header.line}
-        return TextReader(partial(open_unpacked, file), decoder, position, start)
+        names = sample[: header.byte].strip(b"\xef\xbb\xbf\r\n")
+        return TextReader(partial(open_unpacked, file), decoder, position, start, header=names)
 
     def scan(self, file: str, target: Schema) -> pl.LazyFrame:
         """The file as a plan of Polars, read by the same reader."""

@@ -10,13 +10,15 @@ Not here: what a record looks like (csv.py, json.py).
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import IO, Any
 
 import numpy as np
 import polars as pl
 
-from thalweg.connectors.text.block import RECORD_MAX, Block, TextDecoder, too_long
-from thalweg.protocols.source import BadRow, Chunk, Position
+from thalweg.connectors.text.block import RECORD_MAX, Block, BlockRecords, TextDecoder, too_long
+from thalweg.protocols.letters import BadRow, Records
+from thalweg.protocols.source import Chunk, Position
 
 BLOCK_BYTES = 4 << 20
 
@@ -28,6 +30,7 @@ class TextReader:
         open_at: opens the text at a byte.
         decoder: turns text into rows.
         start: where the first record starts, for a reader without a position.
+        header: what stands before it, without which records would not be understood.
     """
 
     def __init__(
@@ -37,6 +40,8 @@ class TextReader:
         position: Position,
         start: Position,
         block_bytes: int = BLOCK_BYTES,
+        *,
+        header: bytes = b"",
     ) -> None:
         at: Mapping[str, Any] = position or start
         self._open_at, self._decoder, self._block_bytes = open_at, decoder, block_bytes
@@ -46,6 +51,8 @@ class TextReader:
         self._carry, self._is_last, self._is_closed = b"", False, False
         self._frame, self._lines = pl.DataFrame(), np.empty(0, dtype=np.int64)
         self._bad: list[BadRow] = []
+        self._header = header
+        self._records: BlockRecords | None = None
 
     @property
     def position(self) -> Position:
@@ -65,13 +72,13 @@ class TextReader:
         self._frame, self._lines = self._frame[rows_max:], self._lines[rows_max:]
         bad = self._bad_before(int(self._lines[0]) if len(self._lines) else None)
         self._done = max(int(lines[-1]) if len(lines) else 0, bad[-1].offset if bad else 0)
-        return rows_chunk(frame, lines, bad)
+        return rows_chunk(frame, lines, bad, self._records)
 
     def close(self) -> None:
         """Close the file."""
         if self._stream is not None:
             self._stream.close()
-        self._frame, self._lines, self._bad = self._frame[:0], self._lines[:0], []
+        self._frame, self._lines, self._bad, self._records = self._frame[:0], self._lines[:0], [], None
         self._stream, self._carry, self._is_closed = None, b"", True
 
     def _is_used_up(self) -> bool:
@@ -97,18 +104,19 @@ class TextReader:
         self._carry = data[block.taken :]
         self._next_byte += block.taken
         self._next_line += data.count(b"\n", 0, block.taken)
-        self._show(block)
+        self._show(block, BlockRecords(block, data, self._line, self._byte, self._header))
 
-    def _show(self, block: Block) -> None:
+    def _show(self, block: Block, records: BlockRecords) -> None:
+        self._records = records
         fresh = int(np.searchsorted(block.lines, self._done, side="right"))
         self._frame, self._lines = block.frame[fresh:], block.lines[fresh:]
-        self._bad = [b for b in block.bad if b.offset > self._done]
+        self._bad = [records.located(b) for b in block.bad if b.offset > self._done]
 
     def _skip_line(self, data: bytes) -> None:
         """Go past a line that is longer than any record may be."""
         assert self._stream is not None, "a block was read"
         if self._line > self._done:
-            self._bad = [too_long(self._line, data)]
+            self._bad = [replace(too_long(self._line, data), byte=self._byte, header=self._header)]
         skipped, rest = len(data), b""
         while not self._is_last:
             rest = self._stream.read(self._block_bytes)
@@ -125,12 +133,15 @@ class TextReader:
 
 
 def rows_chunk(
-    frame: pl.DataFrame, lines: np.ndarray[Any, np.dtype[np.int64]], bad: tuple[BadRow, ...]
+    frame: pl.DataFrame,
+    lines: np.ndarray[Any, np.dtype[np.int64]],
+    bad: tuple[BadRow, ...],
+    records: Records | None = None,
 ) -> Chunk:
     """A chunk whose offsets are line numbers."""
     if not len(lines):
         return Chunk(None, offset=bad[0].offset if bad else 0, bad=bad, unit="line")
     first, count = int(lines[0]), len(lines)
     if int(lines[-1]) - first == count - 1:
-        return Chunk(frame, offset=first, bad=bad, unit="line")
-    return Chunk(frame, offset=first, offsets=pl.Series(lines), bad=bad, unit="line")
+        return Chunk(frame, offset=first, bad=bad, unit="line", records=records)
+    return Chunk(frame, first, pl.Series(lines), bad, unit="line", records=records)

@@ -1,7 +1,7 @@
 """One question and one answer per connection, each a line of JSON. No code, no pickles.
 
-A question is {"op": …}, one of `OPS`; an answer has "ok", or else "error". Questions that save a job wait until
-that is complete, and are answered with its "path".
+A question is {"op": …}, one of `OPS`; an answer has "ok", or else "error". What saves a job is answered when that
+is complete, with its "path".
 """
 
 from __future__ import annotations

@@ -13,8 +13,9 @@ from tests.unit.connectors.reading import drain
 from thalweg.base.schema import Schema
 from thalweg.base.types import BINARY, INT32, INT64, INTERVAL, STRING, DataType, Field, List, Map, Struct
 from thalweg.columnar.batch import Batch
+from thalweg.columnar.spelled import json_lines
 from thalweg.connectors.files import FileSink, file_source
-from thalweg.connectors.text.written import csv_lines, json_lines
+from thalweg.connectors.text.written import csv_lines
 
 SPAN = timedelta(days=-1, hours=30, microseconds=5)
 PAIR = Struct((Field("b", BINARY), Field("i", INTERVAL)))
