@@ -19,25 +19,28 @@ Not here: how bytes become durable (store.py), when a checkpoint is due (runtime
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 import uuid
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 import polars as pl
 
-from thalweg.checkpoint.encoding import decoded
+from thalweg.checkpoint.encoding import Encoded, checked
 from thalweg.checkpoint.failpoints import failpoint
-from thalweg.checkpoint.manifest import Manifest, StateFile, damaged, decode, staged_file
-from thalweg.checkpoint.snapshot import JobSnapshot
-from thalweg.checkpoint.store import Store
+from thalweg.checkpoint.manifest import DataFile, Manifest, Piece, damaged, decode, staged_file
+from thalweg.checkpoint.snapshot import JobSnapshot, StateRows
+from thalweg.checkpoint.store import DirectoryStore, Store
 from thalweg.errors import CheckpointError
 
 _CHECKPOINT = re.compile(r"checkpoint-(\d+)-(\d+)")
 _DATA = re.compile("[0-9a-f]{64}")
 _LINEAGE = re.compile(r"lineage-(\d+)")
+_SIDE_BY_SIDE, _READERS = 16 << 20, 4
+"""From so many bytes on files are read side by side, and how many at once."""
 GRACE = 3600.0
 """Seconds for which a data file is kept that nothing names: somebody may be about to name it."""
 
@@ -91,11 +94,51 @@ class History:
 
     def open_lineage(self, origin: Place | None) -> int:
         """Begin a new lineage, at a checkpoint or empty; it is durable when this returns."""
-        number = max(self.lineages(), default=0) + 1
+        number = self._next_lineage()
         data = {"origin": None if origin is None else vars(origin)}
         while not self._put_new(f"lineage-{number:04}/opened", data):
             number += 1
         return number
+
+    def adopt(self, source: History, manifest: Manifest, fence: int, *, path: str) -> Place:
+        """Begin a new lineage with a checkpoint from elsewhere; it is durable when this returns.
+
+        Args:
+            source: where its data is.
+            manifest: the checkpoint; its origin says what it is.
+            fence: the number of the run that goes on from it.
+            path: where it was, to be read later.
+        """
+        assert manifest.origin is not None, "a checkpoint from elsewhere has an origin"
+        self.copy_data(source, manifest.files)
+        record = {"savepoint": {"path": path, **manifest.origin}}
+        return self.begin_with(replace(manifest, fence=fence), record)
+
+    def begin_with(self, manifest: Manifest, record: Mapping[str, Any]) -> Place:
+        """Begin a new lineage with a checkpoint whose data is here; it is durable when this returns.
+
+        Args:
+            manifest: the checkpoint.
+            record: where it comes from, to be read later.
+        """
+        number = self._next_lineage()
+        while True:
+            place = Place(number, manifest.number, manifest.fence)
+            # before the lineage: without a checkpoint it would start empty
+            self._store.put(f"{self.job}/{place.name}", replace(manifest, lineage=number).encode())
+            if self._put_new(f"lineage-{number:04}/opened", {"origin": None, **record}):
+                return place
+            number += 1
+
+    def savepoint_of(self, lineage: int) -> Mapping[str, Any] | None:
+        """The savepoint that a lineage was opened at: its path then, and its origin."""
+        found: Mapping[str, Any] | None = self._json(f"lineage-{lineage:04}/opened").get("savepoint")
+        return found
+
+    def _next_lineage(self) -> int:
+        """A number that no lineage has, nor one that was never opened, of which something may be left."""
+        found = (_LINEAGE.fullmatch(n) for n in self._store.names(self.job))
+        return max((int(m[1]) for m in found if m), default=0) + 1
 
     def origin(self, lineage: int) -> Place | None:
         """The checkpoint that a lineage was opened at; None: it started empty."""
@@ -200,9 +243,11 @@ class History:
         Raises:
             CheckpointError: a file is missing or damaged.
         """
+        read = self._read({f.sha256: f for e in manifest.states for p in e.pieces for f in p}.values())
         keyed = {}
         for entry in manifest.states:
-            keyed[entry.stage, entry.operator, entry.state] = self._rows(entry)
+            pieces = [[read[file.sha256] for file in piece] for piece in entry.pieces]
+            keyed[entry.key] = StateRows(pieces, entry.identity, entry.tasks, entry.rows)
             failpoint("restore.state")
         splits = {(s["stage"], s["split"]): s["data"] for s in manifest.splits}
         return JobSnapshot(manifest.number, keyed, splits, self.staged(manifest))
@@ -214,17 +259,44 @@ class History:
             CheckpointError: a file is missing or damaged.
         """
         return {
-            sink: [p if (file := staged_file(p)) is None else self._rows(file) for p in parts]
+            sink: [p if (file := staged_file(p)) is None else self.rows(file) for p in parts]
             for sink, parts in manifest.staged.items()
         }
 
-    def _rows(self, entry: StateFile) -> pl.DataFrame:
+    def piece(self, files: Piece) -> pl.DataFrame:
+        """The rows of one increment.
+
+        Raises:
+            CheckpointError: a file is missing or damaged.
+        """
+        return pl.concat([self.rows(file) for file in files], how="diagonal")
+
+    def rows(self, entry: DataFile) -> pl.DataFrame:
+        """The rows of a data file.
+
+        Raises:
+            CheckpointError: it is missing or damaged.
+        """
+        return self._bytes(entry).frame()
+
+    def _bytes(self, entry: DataFile) -> Encoded:
+        """A data file whose bytes are what they were."""
         where = self.where(f"data/{entry.sha256}")
         try:
             data = self._store.get(f"{self.job}/data/{entry.sha256}")
         except KeyError as error:
             raise damaged(where, "it is missing") from error
-        return decoded(entry, data, where)
+        return checked(entry, data, where)
+
+    def _read(self, files: Collection[DataFile]) -> dict[str, Encoded]:
+        """The files of a state, all of them checked; several at a time where there is much to read."""
+        if sum(f.bytes for f in files) < _SIDE_BY_SIDE:
+            return {f.sha256: self._bytes(f) for f in files}
+        # imported here: few checkpoints are so large
+        from concurrent.futures import ThreadPoolExecutor
+
+        with ThreadPoolExecutor(_READERS) as pool:
+            return dict(zip([f.sha256 for f in files], pool.map(self._bytes, files), strict=True))
 
     def put_data(self, sha256: str, data: bytes, known: Iterable[str]) -> bool:
         """Write a data file; whether it was not there yet.
@@ -238,6 +310,33 @@ class History:
             return False
         self._store.put(f"{self.job}/data/{sha256}", data)
         return True
+
+    def data(self, sha256: str) -> bytes:
+        """The bytes of a data file.
+
+        Raises:
+            CheckpointError: it is missing or damaged.
+        """
+        where = self.where(f"data/{sha256}")
+        try:
+            found = self._store.get(f"{self.job}/data/{sha256}")
+        except KeyError as error:
+            raise damaged(where, "it is missing") from error
+        if hashlib.sha256(found).hexdigest() != sha256:
+            raise damaged(where, "its bytes have another hash than its name says")
+        return found
+
+    def copy_data(self, source: History, names: Iterable[str]) -> None:
+        """Have data files of another place here, too; they are durable when this returns."""
+        for sha256 in dict.fromkeys(names):
+            name, theirs = f"{self.job}/data/{sha256}", source.where(f"data/{sha256}")
+            is_linked = (
+                isinstance(self._store, DirectoryStore)
+                and isinstance(source._store, DirectoryStore)
+                and self._store.link(theirs, name)
+            )
+            if not is_linked:
+                self._store.put(name, source.data(sha256))
 
     def publish(self, manifest: Manifest) -> Place:
         """Make a checkpoint complete: all that it names is durable already."""

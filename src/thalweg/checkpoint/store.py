@@ -86,6 +86,21 @@ class DirectoryStore:
             failpoint("store.renamed")
             self._disk.sync_directory(os.path.dirname(path))
 
+    def link(self, path: str, name: str) -> bool:
+        """Give a durable file of the same disk another name; False where that cannot be."""
+        own = self.describe(name)
+        with self._told("written", name):
+            self._disk.make_directory(os.path.dirname(own))
+            try:
+                self._disk.link(path, own)
+            except FileExistsError:
+                return True
+            except OSError:
+                # another disk, or one without second names; or the file is missing, which reading it says
+                return False
+            self._disk.sync_directory(os.path.dirname(own))
+            return True
+
     def put_new(self, name: str, data: bytes) -> bool:
         with self._told("written", name):
             path, temporary = self._written(name, data)

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 from thalweg.runtime.tally import Tally
 
 if TYPE_CHECKING:
-    from thalweg.runtime.run import Run
     from thalweg.runtime.task import Task
+    from thalweg.session.handle import JobHandle
 
 LAG_MAX = timedelta(days=2)
 """Event time that is further behind the clock was not made now, so that its lag says nothing."""
@@ -40,7 +40,7 @@ class Sample:
     tally: Tally = field(default_factory=Tally)
 
 
-def sample(run: Run, at: float) -> Sample:
+def sample(run: JobHandle, at: float) -> Sample:
     """How far the run is; may be called from any thread."""
     written = sum(_written(t) for t in run.tasks if t.writer is not None)
     return Sample(at, run.rows_read, written, run.watermark, run.tally)

@@ -20,8 +20,8 @@ from thalweg.cli.figures import Steps
 from thalweg.runtime.tally import Tally
 
 if TYPE_CHECKING:
-    from thalweg.runtime.run import Run
     from thalweg.session.execute import Result
+    from thalweg.session.handle import JobHandle
 
 _SUMMARY_EVERY = 30.0
 _LOOK_EVERY = 0.5
@@ -63,7 +63,7 @@ class Progress:
             stream.flush()
 
     @contextmanager
-    def watch(self, run: Run) -> Iterator[None]:
+    def watch(self, run: JobHandle) -> Iterator[None]:
         """Tell about the run while it lasts."""
         done = threading.Event()
         thread = threading.Thread(target=self._look, args=(run, done), name="thalweg-progress", daemon=True)
@@ -84,23 +84,23 @@ class Progress:
         """Say which rows of a batch were left out; what a stream did was said when it ended."""
         if result.run is None and result.bad_count:
             name = f"{result.name}: " if self._has_names else ""
-            self._say(f"{name}done, {Tally(bad_count=result.bad_count).in_words()}")
+            self.say(f"{name}done, {Tally(bad_count=result.bad_count).in_words()}")
 
-    def _look(self, run: Run, done: threading.Event) -> None:
+    def _look(self, run: JobHandle, done: threading.Event) -> None:
         pace, silence, steps = Pace(), Silence(run.options.report_silence), Steps()
         said = time.monotonic()
         while not done.wait(_LOOK_EVERY):
             now = sample(run, time.monotonic())
             text = line(now, pace.add(now), datetime.now(UTC))
             if silence.add(now):
-                self._say(explained(waits(run), run.options.report_silence))
+                self.say(explained(waits(run), run.options.report_silence))
             if self._is_live:
                 self._draw(f"{text}\n{self._table(steps, run)}" if self._has_table else text)
             elif now.at - said >= _SUMMARY_EVERY:
                 said = now.at
-                self._say(f"{self._name(run)}{text}")
+                self.say(f"{self._name(run)}{text}")
 
-    def _table(self, steps: Steps, run: Run) -> str:
+    def _table(self, steps: Steps, run: JobHandle) -> str:
         return steps.text(time.monotonic, lambda: run.figures, width=self._size().columns - 1)
 
     def _size(self) -> os.terminal_size:
@@ -125,19 +125,20 @@ class Progress:
         self._lines_shown = 0
         return f"\r{up}\x1b[J"
 
-    def _name(self, run: Run) -> str:
+    def _name(self, run: JobHandle) -> str:
         return f"{run.job.name}: " if self._has_names else ""
 
-    def _say(self, text: str) -> None:
+    def say(self, text: str) -> None:
+        """Write a line, above the one that is kept up to date."""
         with self._lock:
             self._stream.write(f"{self._erasing()}{text}\n" if self._is_live else f"{text}\n")
             self._stream.flush()
 
-    def _finish(self, run: Run, seconds: float, *, has_failed: bool) -> None:
+    def _finish(self, run: JobHandle, seconds: float, *, has_failed: bool) -> None:
         how = "failed" if has_failed else "done" if run.is_finished else "stopped"
         rate = run.rows_read / seconds if seconds else 0.0
         odd = run.tally.in_words()
-        self._say(
+        self.say(
             f"{self._name(run)}{how}, {number(run.rows_read)} rows in {seconds:.1f} s ({number(rate)} rows/s)"
             + (f"; {odd}" if odd else "")
         )
@@ -164,7 +165,7 @@ class _Above(TextIOBase):
         return True
 
 
-def waits(run: Run) -> list[tuple[str, str]]:
+def waits(run: JobHandle) -> list[tuple[str, str]]:
     """What each task waits for; tasks may change while they are looked at, then we look again."""
     for _ in range(3):
         try:

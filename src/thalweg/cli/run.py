@@ -74,8 +74,9 @@ def watched(
     HOOKS.job_name = name
     HOOKS.watchers.append(interrupts.watch)
     HOOKS.handles_signals = True
-    HOOKS.start, HOOKS.say = start, partial(click.echo, err=True)
     progress = Progress(has_names=has_names, has_table=has_table)
+    HOOKS.start = start
+    HOOKS.say = partial(click.echo, err=True) if no_progress else progress.say
     if not no_progress:
         HOOKS.watchers.append(progress.watch)
         HOOKS.listeners.append(progress.tell)

@@ -61,6 +61,12 @@ class KeyCodec:
         """The memory held."""
         return sum(part.dictionary.nbytes for part in self._coded())
 
+    def reserve(self, count: int) -> None:
+        """Room for so many keys: of texts only where there is one, which then tells keys apart."""
+        coded = list(self._coded())
+        if len(coded) == 1:
+            coded[0].dictionary.reserve(count)
+
     def encode(self, frame: pl.DataFrame) -> Array:
         """The words of each row's key (int64[rows, width])."""
         return self._rows(frame, find=False)

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from thalweg.base.schema import Schema
+from thalweg.connectors.checkpoint_table import CHECKPOINT
 from thalweg.connectors.connector import Connector, Results
 from thalweg.connectors.datagen import DATAGEN
 from thalweg.connectors.files.connector import FILESYSTEM, check_format
@@ -23,7 +24,9 @@ from thalweg.errors import ConfigError, Span, did_you_mean
 from thalweg.protocols.sink import Sink
 from thalweg.protocols.source import Source
 
-CONNECTORS: tuple[Connector, ...] = (FILESYSTEM, SQLITE, PRINT, BLACKHOLE, CHECKSUM, DATAGEN, SOCKET, NEXMARK)
+CONNECTORS: tuple[Connector, ...] = (
+    *(FILESYSTEM, SQLITE, PRINT, BLACKHOLE, CHECKSUM, DATAGEN, SOCKET, NEXMARK, CHECKPOINT),
+)
 _BY_NAME = {c.name: c for c in CONNECTORS}
 _NAME = "connector"
 

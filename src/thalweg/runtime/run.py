@@ -108,6 +108,12 @@ class Run:
             self._coordinator.wish("checkpoint")
             self._send_due()
 
+    @property
+    def next_cut(self) -> int:
+        """The least number of a cut that is yet to begin: all that was read until now will be before it."""
+        with self._lock:
+            return self._coordinator.next_number
+
     def _send_due(self) -> None:
         if self._declining:
             # a barrier would wait behind rows that are not taken yet, and hold up what they wait for

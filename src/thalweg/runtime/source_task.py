@@ -272,7 +272,9 @@ class SourceTask(Task):
             yield from self.chain.on_batch(0, batch)
         except DataError as error:
             place = current.split.id, current.name
-            raise locate(error, self.chain, batch, place=place, chunk=chunk) from error
+            found = locate(error, self.chain, batch, place=place, chunk=chunk)
+            # an error is not its own cause: what the user's function raised would be lost
+            raise found from (error.__cause__ if found is error else error)
 
     def _checked_times(self, current: OpenSplit, chunk: Chunk) -> Chunk:
         """The chunk with rows that have no event time among the bad ones, where those are kept apart."""

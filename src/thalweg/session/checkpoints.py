@@ -20,15 +20,26 @@ from typing import Any
 
 from thalweg import __version__
 from thalweg.checkpoint.failpoints import failpoint
+from thalweg.checkpoint.frames import directory_name
 from thalweg.checkpoint.history import History, Place
 from thalweg.checkpoint.hold import held
 from thalweg.checkpoint.manifest import Manifest
+from thalweg.checkpoint.savepoint import (
+    Saving,
+    is_savepoint,
+    not_taken,
+    opened,
+    save,
+    savepoints_of,
+    with_origin,
+)
 from thalweg.checkpoint.snapshot import JobSnapshot
 from thalweg.checkpoint.store import DirectoryStore
 from thalweg.checkpoint.writer import Checkpointer
-from thalweg.errors import CheckpointError, ConfigError
+from thalweg.errors import CheckpointError, ThalwegError
 from thalweg.job.fingerprint import fingerprint
 from thalweg.job.job import Job
+from thalweg.job.restart import RestartStrategy
 from thalweg.plan.nodes import Plan, Write
 from thalweg.protocols.sink import Epoch, Sink, TransactionalSink
 
@@ -48,7 +59,9 @@ class CheckpointOptions:
         tolerated: how many in a row may fail before the job does.
         start: `newest`; `fresh`, in a new lineage without state; or the number or path of a checkpoint, from
             which a new lineage goes on.
+        strategy: what follows from a failure; None: it is the end.
         say: told in a line where the job goes on.
+        warn: told in a line that it failed, and what follows.
     """
 
     directory: str
@@ -56,10 +69,12 @@ class CheckpointOptions:
     retained: int = 3
     tolerated: int = 3
     start: str = "newest"
+    strategy: RestartStrategy | None = None
     say: Callable[[str], None] = lambda line: None
+    warn: Callable[[str], None] = lambda line: None
 
 
-@dataclass(frozen=True)
+@dataclass
 class Begun:
     """Where a run begins.
 
@@ -73,10 +88,74 @@ class Begun:
     epoch: Epoch
     snapshot: JobSnapshot | None = None
 
+    def take_snapshot(self) -> JobSnapshot | None:
+        """The state, once: it is not kept in memory beside the run's own."""
+        snapshot, self.snapshot = self.snapshot, None
+        return snapshot
+
+
+class Kept:
+    """The checkpoints of a job that this process runs, over all of its attempts.
+
+    Attributes:
+        has_run: whether an attempt has begun to read; set by whoever runs it.
+        is_stopping: whether the last attempt was asked to stop; set by whoever runs it.
+    """
+
+    def __init__(
+        self, history: History, options: CheckpointOptions, job: str, program: str, sinks: Sinks
+    ) -> None:
+        self._history, self._options = history, options
+        self._job, self._program, self._sinks = job, program, sinks
+        self._start = options.start
+        self.has_run = self.is_stopping = False
+
+    @contextmanager
+    def begun(self) -> Iterator[Begun]:
+        """One attempt: the first from where the user says, others from the newest checkpoint."""
+        is_first = not self.has_run
+        options = replace(self._options, start=self._start)
+        if not is_first:
+            # that it goes on was said when it failed
+            options = replace(options, say=lambda line: None)
+        begun = _begin(self._history, options, self._job, self._program, self._sinks)
+        self._start = "newest"
+        try:
+            yield begun
+        finally:
+            if begun.checkpointer is not None:
+                begun.checkpointer.close()
+
+    @property
+    def reached(self) -> Place | None:
+        """The newest checkpoint."""
+        return self._history.newest()[1]
+
+    def save(self, saving: Saving) -> None:
+        """Take a savepoint of the newest checkpoint, while no attempt runs."""
+        try:
+            place = self.reached
+            if place is None:
+                raise not_taken("the job has no complete checkpoint")
+            manifest = self._history.manifest(place)
+            saving.complete(save(self._history, manifest, saving.directory, is_committed=False))
+        except (ThalwegError, OSError) as error:
+            saving.fail(error)
+
+    @property
+    def savepoints(self) -> str:
+        """The directory of savepoints for which nobody names one."""
+        return savepoints_of(self._history)
+
+    def in_words(self) -> str:
+        """The newest checkpoint, for messages."""
+        place = self.reached
+        return "the beginning" if place is None else f"checkpoint {place.number}"
+
 
 @contextmanager
-def kept(options: CheckpointOptions, job: str, program: str, sinks: Sinks) -> Iterator[Begun]:
-    """A run of a job, from its newest checkpoint or another.
+def kept(options: CheckpointOptions, job: str, program: str, sinks: Sinks) -> Iterator[Kept]:
+    """The checkpoints of a job, which no other process runs meanwhile.
 
     Args:
         options: how it is kept.
@@ -86,21 +165,15 @@ def kept(options: CheckpointOptions, job: str, program: str, sinks: Sinks) -> It
 
     Raises:
         ConfigError: another process runs the job.
-        CheckpointError: its checkpoints are not of this program, or damaged.
         StoreError: the directory cannot be read or written.
     """
     name = directory_name(job)
     history = History(DirectoryStore(options.directory), name)
     with held(os.path.join(options.directory, name), job):
-        begun = _begin(history, options, job, program, sinks)
-        try:
-            yield begun
-        finally:
-            if begun.checkpointer is not None:
-                begun.checkpointer.close()
+        yield Kept(history, options, job, program, sinks)
 
 
-def kept_job(options: CheckpointOptions, job: Job, name: str) -> AbstractContextManager[Begun]:
+def kept_job(options: CheckpointOptions, job: Job, name: str) -> AbstractContextManager[Kept]:
     """A run of a stream."""
     sinks = {s.write.id: s.write.sink for s in job.stages if s.write is not None}
     return kept(options, name, fingerprint(job), sinks)
@@ -108,7 +181,7 @@ def kept_job(options: CheckpointOptions, job: Job, name: str) -> AbstractContext
 
 def kept_batch(
     options: CheckpointOptions, writes: Sequence[Write], name: str
-) -> AbstractContextManager[Begun]:
+) -> AbstractContextManager[Kept]:
     """A run of a batch, which has no state, and commits once."""
     lines = "\n".join(line for write in writes for line in _lines(write))
     program = hashlib.sha256(f"batch\n{lines}".encode()).hexdigest()
@@ -119,23 +192,6 @@ def _lines(plan: Plan) -> Iterator[str]:
     yield plan.describe()
     for step in plan.inputs:
         yield from _lines(step)
-
-
-def directory_name(job: str) -> str:
-    """A job's name as the name of a directory.
-
-    Example:
-        >>> directory_name("hot items/1")
-        'hot%20items%2f1'
-    """
-    safe = "".join(c if c.isalnum() or c in "-_" else f"%{ord(c):02x}" for c in job)
-    if not safe or len(safe.encode()) > 200:
-        raise ConfigError(
-            "a job with checkpoints needs a name of at most 200 bytes",
-            code="checkpoint-name",
-            found=repr(job),
-        )
-    return safe
 
 
 def _begin(history: History, options: CheckpointOptions, job: str, program: str, sinks: Sinks) -> Begun:
@@ -157,7 +213,11 @@ def _begin(history: History, options: CheckpointOptions, job: str, program: str,
         place, lineage = None, history.open_lineage(None)
     elif options.start != "newest":
         place = _chosen(history, options.start, lineage)
-        lineage = history.open_lineage(place)
+        if place is None:
+            place = _adopted(history, options.start, fence, program)
+            lineage = place.lineage
+        else:
+            lineage = history.open_lineage(place)
     elif lineage is None:
         lineage = history.open_lineage(None)
     history.record_base(fence, place, lineage)
@@ -167,8 +227,7 @@ def _begin(history: History, options: CheckpointOptions, job: str, program: str,
         manifest = history.manifest(place)
         _check_program(history, manifest, place, program)
         snapshot = history.snapshot(manifest)
-        # in its own lineage, where it may have been committed long ago
-        _commit(sinks, replace(epoch, lineage=place.lineage), snapshot.staged)
+        _complete(sinks, epoch, manifest, snapshot.staged)
         options.say(_resumed(job, manifest))
     _discard(sinks, epoch)
     history.tidy()
@@ -178,6 +237,7 @@ def _begin(history: History, options: CheckpointOptions, job: str, program: str,
         history,
         head,
         lambda number, staged: _commit(sinks, replace(epoch, number=number), staged),
+        base=None if place is None else manifest,
         interval=options.interval,
         retained=options.retained,
         tolerated=options.tolerated,
@@ -185,8 +245,8 @@ def _begin(history: History, options: CheckpointOptions, job: str, program: str,
     return Begun(checkpointer, epoch, snapshot)
 
 
-def _chosen(history: History, start: str, lineage: int | None) -> Place:
-    """The checkpoint that the user names, by number or path."""
+def _chosen(history: History, start: str, lineage: int | None) -> Place | None:
+    """The checkpoint of the job that the user names, by number or path; None: it is a savepoint."""
     places = [p for n in history.lineages() for p in history.places(n)]
     wanted = os.path.abspath(start)
     for place in reversed(places):
@@ -195,12 +255,52 @@ def _chosen(history: History, start: str, lineage: int | None) -> Place:
             start.isdecimal() and place.number == int(start)
         ):
             return place
+    if is_savepoint(start):
+        return None
     raise CheckpointError(
         f'the job has no complete checkpoint "{start}"',
         code="checkpoint-missing",
         where=history.where(),
         choices=[str(p.number) for p in places if p.lineage == lineage],
     )
+
+
+def _adopted(history: History, start: str, fence: int, program: str) -> Place:
+    """The checkpoint that a new lineage begins with: what was saved somewhere else."""
+    source, manifest = opened(start)
+    _check_program(source, manifest, None, program)
+    if manifest.origin is None:
+        # a checkpoint of another directory, of which nobody knows whether it was committed
+        manifest = with_origin(source, manifest, is_committed=False)
+    return history.adopt(source, manifest, fence, path=os.path.abspath(start))
+
+
+def _complete(sinks: Sinks, epoch: Epoch, manifest: Manifest, staged: Mapping[str, list[Any]]) -> None:
+    """Commit what was staged for the checkpoint that a run goes on from, unless that was done."""
+    origin = manifest.origin
+    if origin is None:
+        # in its own lineage, where it may have been committed long ago
+        _commit(sinks, replace(epoch, lineage=manifest.lineage), staged)
+        return
+    if origin["is_committed"]:
+        return
+    lineage, number = origin["lineage"], origin["number"]
+    if origin["job"] == epoch.job:
+        _commit(sinks, replace(epoch, lineage=lineage, number=number), staged)
+        return
+    with _overtaken_is_done():
+        # by the job that it is of; had that run on, it would have begun with this commit
+        _commit(sinks, Epoch(origin["job"], "", lineage, number, origin["fence"]), staged)
+
+
+@contextmanager
+def _overtaken_is_done() -> Iterator[None]:
+    """A commit that a newer run has made in here is no error."""
+    try:
+        yield
+    except CheckpointError as error:
+        if error.code != "checkpoint-overtaken":
+            raise
 
 
 def _check_program(history: History, manifest: Manifest, place: Place | None, program: str) -> None:

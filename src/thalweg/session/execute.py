@@ -8,9 +8,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field, replace
-from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 import polars as pl
@@ -42,9 +40,10 @@ from thalweg.session.metrics.frame import frame_of
 from thalweg.session.reading import BoundedReading
 
 if TYPE_CHECKING:
-    from thalweg.checkpoint.writer import Checkpointer
+    from thalweg.job.job import Job
     from thalweg.runtime.run import Run
     from thalweg.session.checkpoints import CheckpointOptions
+    from thalweg.session.handle import JobHandle
     from thalweg.session.hooks import Watcher
 
 Mode = Literal["automatic", "batch", "stream"]
@@ -64,7 +63,7 @@ class Execution:
     options: RunOptions = field(default_factory=RunOptions)
     snapshot: JobSnapshot | None = None
     checkpoints: CheckpointOptions | None = None
-    on_start: Callable[[Run], None] | None = None
+    on_start: Callable[[JobHandle], None] | None = None
     watchers: Sequence[Watcher] = ()
 
 
@@ -80,6 +79,7 @@ class Result:
         late_count: rows that came too late, for windows one for each window that a row missed.
         bad_count: rows that were kept apart because they could not be read, or have no event time.
         ahead_count: rows of live sources too far ahead of their arrival, which did not move event time.
+        restarts: how often it failed and went on from a checkpoint; the counts are those since the last time.
         run: the finished run of a stream, with its counters.
         sources: what each source has read, and what it left out.
     """
@@ -92,6 +92,7 @@ class Result:
     late_count: int = 0
     bad_count: int = 0
     ahead_count: int = 0
+    restarts: int = 0
     run: Run | None = field(default=None, repr=False)
     snapshot: JobSnapshot | None = field(default=None, repr=False)
     sources: tuple[SourceFigures, ...] = ()
@@ -115,21 +116,28 @@ def execute(roots: Sequence[Plan], how: Execution) -> Result:
     mode = choose_mode(plans, how.mode)
     begun = time.monotonic()
     if mode == "batch" and how.lateness == "as_stream" and judges_rows(plans):
-        run = _run_stream(final_writes(plans), replace(how, options=without_clock(how.options)))
-        result = _result_of(how.name, run, mode, time.monotonic() - begun)
+        how = replace(how, options=without_clock(how.options))
+        result = _result_of(how.name, _run_stream(final_writes(plans), how), mode, time.monotonic() - begun)
     elif mode == "batch":
         bad_count = _run_batch_kept(plans, how)
         result = Result(how.name, mode, 0, time.monotonic() - begun, is_complete=True, bad_count=bad_count)
     else:
-        run = _run_stream(plans, how)
-        result = _result_of(how.name, run, mode, time.monotonic() - begun)
+        result = _result_of(how.name, _run_stream(plans, how), mode, time.monotonic() - begun)
     result = replace(result, sources=meters.figures())
     for tell in HOOKS.listeners:
         tell(result)
     return result
 
 
-def _result_of(name: str, run: Run | None, mode: str, seconds: float) -> Result:
+def _run_stream(plans: Sequence[Plan], how: Execution) -> tuple[Run | None, int]:
+    # imported here: a batch needs no tasks
+    from thalweg.session.attempts import run_stream
+
+    return run_stream(plans, how)
+
+
+def _result_of(name: str, ran: tuple[Run | None, int], mode: str, seconds: float) -> Result:
+    run, restarts = ran
     if run is None:
         # it had reached its end before
         return Result(name, mode, 0, seconds, is_complete=True)
@@ -140,50 +148,19 @@ def _result_of(name: str, run: Run | None, mode: str, seconds: float) -> Result:
         run.rows_read,
         seconds,
         run.is_finished,
+        restarts=restarts,
         run=run,
         snapshot=run.last_snapshot,
         **counts,
     )
 
 
-def _run_stream(plans: Sequence[Plan], how: Execution) -> Run | None:
-    """Run a job as a stream; None: its checkpoints say that it had reached its end."""
-    # imported here: a batch needs neither operators nor tasks
-    from thalweg.checkpoint.figures import CheckpointFigures
+def job_of(roots: Sequence[Plan], how: Execution) -> Job:
+    """The job that the plans of several sinks are as a stream."""
     from thalweg.physical.planner import plan_job
-    from thalweg.runtime.inline import run_inline
-    from thalweg.runtime.run import Run
-    from thalweg.runtime.threads import run_threads
-    from thalweg.session.checkpoints import kept_job
 
-    job = plan_job(plans, name=how.name, parallelism=how.parallelism)
-    with ExitStack() as stack:
-        checkpointer, options, snapshot = None, how.options, how.snapshot
-        if how.checkpoints is not None:
-            begun = stack.enter_context(kept_job(how.checkpoints, job, how.name))
-            checkpointer, snapshot = begun.checkpointer, begun.snapshot
-            if checkpointer is None:
-                return None
-            options = replace(options, epoch=begun.epoch, on_checkpoint=checkpointer.take)
-        run = Run(job, options, snapshot)
-        stack.callback(run.close)
-        for watch in (*how.watchers, *HOOKS.watchers):
-            stack.enter_context(watch(run))
-        if how.on_start is not None:
-            how.on_start(run)
-        drive = run_inline if how.options.runtime == "inline" else run_threads
-        if checkpointer is None:
-            drive(run)
-        else:
-            run.measured.append(CheckpointFigures(checkpointer, run.clock))
-            checkpointer.start(run.request_checkpoint, lambda: run.cuts)
-            drive(run, until=checkpointer.check, at_end=partial(_finish, run, checkpointer))
-    return run
-
-
-def _finish(run: Run, checkpointer: Checkpointer) -> None:
-    """Commit the rest of a job that has ended, or wait for the checkpoint of one that was stopped."""
-    checkpointer.finish(run.final_snapshot() if run.is_finished else None)
+    check_possible(roots)
+    return plan_job(optimize(roots, how.rules)[0], name=how.name, parallelism=how.parallelism)
 
 
 def explain(roots: Sequence[Plan], how: Execution, details: Collection[str] = ()) -> str:
@@ -235,16 +212,30 @@ def _run_batch_kept(plans: Sequence[Plan], how: Execution) -> int:
     if how.checkpoints is None:
         return run_batch(plans, now)
     # imported here: few batches are kept
+    from thalweg.session.attempts import repeat, restarts_of
     from thalweg.session.checkpoints import kept_batch
 
     writes = [p for p in plans if isinstance(p, Write)]
-    with kept_batch(how.checkpoints, writes, how.name) as begun:
-        if begun.checkpointer is None:
-            return 0
-        staged: dict[str, list[Any]] = {}
-        bad_count = run_batch(plans, now, begun.epoch, staged)
-        begun.checkpointer.finish(JobSnapshot(1, {}, {}, staged))
-        return bad_count
+    bad_count = 0
+
+    def attempt() -> None:
+        nonlocal bad_count
+        with kept.begun() as begun:
+            if begun.checkpointer is None:
+                return
+            kept.has_run = True
+            staged: dict[str, list[Any]] = {}
+            bad_count = run_batch(plans, now, begun.epoch, staged)
+            begun.checkpointer.finish(JobSnapshot(1, {}, {}, staged))
+
+    def pause(seconds: float, text: str) -> bool:
+        del text
+        time.sleep(seconds)
+        return True
+
+    with kept_batch(how.checkpoints, writes, how.name) as kept:
+        repeat(attempt, kept, restarts_of(how.checkpoints, plans), how, pause)
+    return bad_count
 
 
 def run_batch(

@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from thalweg.plan.nodes import Plan
-    from thalweg.runtime.run import Run
     from thalweg.session.execute import Execution, Result
+    from thalweg.session.handle import JobHandle
 
-    Watcher = Callable[[Run], AbstractContextManager[object]]
+    Watcher = Callable[[JobHandle], AbstractContextManager[object]]
     Listener = Callable[[Result], None]
     StandIn = Callable[[Sequence[Plan], Execution], Result]
 

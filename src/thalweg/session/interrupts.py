@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 from thalweg.session.hooks import HOOKS
 
 if TYPE_CHECKING:
-    from thalweg.runtime.run import Run
+    from thalweg.session.handle import JobHandle
     from thalweg.session.hooks import Watcher
 
 INTERRUPTED = 130
@@ -45,7 +45,7 @@ class Interrupts:
         self.drain, self.presses, self.leaves = drain, presses, leaves
         self.number: int | None = None
         self._count = 0
-        self._runs: list[Run] = []
+        self._runs: list[JobHandle] = []
 
     @property
     def came(self) -> bool:
@@ -63,7 +63,7 @@ class Interrupts:
                 signal.signal(number, handler)
 
     @contextmanager
-    def watch(self, run: Run) -> Iterator[None]:
+    def watch(self, run: JobHandle) -> Iterator[None]:
         """The run is stopped if a signal comes meanwhile."""
         self._runs.append(run)
         try:

@@ -11,8 +11,8 @@ import polars as pl
 
 from thalweg.connectors.memory import MemorySink
 from thalweg.plan.nodes import Plan, Write
-from thalweg.runtime.run import Run
 from thalweg.session.execute import Execution, execute
+from thalweg.session.handle import JobHandle
 
 
 def peek(plan: Plan, rows: int, seconds: float, how: Execution) -> pl.DataFrame:
@@ -24,11 +24,13 @@ def peek(plan: Plan, rows: int, seconds: float, how: Execution) -> pl.DataFrame:
     return sink.table().head(rows)
 
 
-def _stopper(sink: MemorySink, rows: int, seconds: float, done: threading.Event) -> Callable[[Run], None]:
-    def start(run: Run) -> None:
+def _stopper(
+    sink: MemorySink, rows: int, seconds: float, done: threading.Event
+) -> Callable[[JobHandle], None]:
+    def start(run: JobHandle) -> None:
         threading.Thread(target=watch, args=(run,), daemon=True).start()
 
-    def watch(run: Run) -> None:
+    def watch(run: JobHandle) -> None:
         until = time.monotonic() + seconds
         while time.monotonic() < until and not done.wait(0.02):
             if sink.changes().height >= rows:

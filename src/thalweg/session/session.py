@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from functools import partial
@@ -38,6 +38,7 @@ from thalweg.session.ignored import Notices
 from thalweg.session.inputs import Inputs
 from thalweg.session.interrupts import interruptible
 from thalweg.session.metrics.frame import frame_of
+from thalweg.session.restart_options import restart_strategy
 from thalweg.session.running import Running
 from thalweg.session.settings import Settings
 from thalweg.session.statements import Outcome, run_text
@@ -45,8 +46,9 @@ from thalweg.session.statements import Outcome, run_text
 if TYPE_CHECKING:
     from thalweg.api.dataset import Dataset
     from thalweg.api.written_files import WrittenCsv
-    from thalweg.runtime.run import Run
+    from thalweg.session.archive import Checkpoint
     from thalweg.session.checkpoints import CheckpointOptions
+    from thalweg.session.handle import JobHandle
 
 assert _functions is not None, "the built-in functions are registered on import"
 
@@ -93,7 +95,7 @@ class Session(Inputs):
         self.rules: list[Rule] = [*RULES, *rules]
         self.catalog = SessionCatalog(self.settings)
         self.sinks: list[Write] = []
-        self.on_start: Callable[[Run], None] | None = None
+        self.on_start: Callable[[JobHandle], None] | None = None
         self.run_options = RunOptions()
         self._notices = Notices()
         self._running = Running()
@@ -235,7 +237,7 @@ class Session(Inputs):
         with interruptible() as watchers:
             return execute(sinks, replace(how, watchers=(*how.watchers, listening, self._report, *watchers)))
 
-    def _report(self, run: Run) -> AbstractContextManager[object]:
+    def _report(self, run: JobHandle) -> AbstractContextManager[object]:
         """Let Prometheus read the run's metrics, where a port is given."""
         ports = self.settings.get("metrics.reporter.prom.port")
         if ports is None:
@@ -244,6 +246,45 @@ class Session(Inputs):
         from thalweg.session.metrics.http import serving
 
         return serving(run, ports, HOOKS.say or _log.info)
+
+    def write_checkpoint(
+        self,
+        name: str,
+        states: Mapping[str, pl.DataFrame],
+        *,
+        positions: Checkpoint | None = None,
+    ) -> None:
+        """Write a checkpoint of the job that the queued sinks are, from frames; the next run begins with it.
+
+        The sinks are taken, as `run` does; queue them again for the run, as a stream. The checkpoint begins a
+        new lineage, and nothing is deleted.
+
+        Args:
+            name: what the job is called.
+            states: the rows of its states by operator, as `explain(state=True)` and `Checkpoint.states` name
+                them (`"group1.group"`, or `"group1.group groups"`), with the columns that `Checkpoint.state`
+                gives; those that are left out are empty.
+            positions: a checkpoint up to whose positions the input counts as read; by default it is read
+                from the beginning.
+
+        Raises:
+            ConfigError: there is no directory of checkpoints, or no such state.
+            CheckpointError: the rows do not fit the state.
+        """
+        how = self._execution(name, "stream", None)
+        kept = self._checkpoints("newest")
+        if kept is None:
+            raise ConfigError(
+                "without a directory no checkpoint can be written",
+                code="checkpoint-no-directory",
+                hint='Session(checkpoint_dir="…"), or the option "execution.checkpointing.dir"',
+            )
+        # imported here: few programs begin with state
+        from thalweg.session.bootstrap import write_checkpoint
+        from thalweg.session.execute import job_of
+
+        sinks, self.sinks = self.sinks, []
+        write_checkpoint(kept.directory, job_of(sinks, how), states, positions)
 
     def why(self, job: str | None = None) -> list[tuple[str, str]]:
         """For every task of the jobs that this session runs now, what it waits for, sinks first.
@@ -272,6 +313,17 @@ class Session(Inputs):
             ['job', 'metric', 'step', 'task', 'operator', 'state', 'holder', 'value', 'unit', 'kind']
         """
         return frame_of(self._running.metrics(job))
+
+    def job(self, name: str | None = None) -> JobHandle:
+        """A job that this session runs now: it can be asked, saved and stopped.
+
+        Args:
+            name: its name; may be left out where there is one.
+
+        Raises:
+            ConfigError: it runs no such job, or several.
+        """
+        return self._running.handle(name)
 
     @property
     def may_broadcast(self) -> bool:
@@ -321,7 +373,9 @@ class Session(Inputs):
             retained=get("execution.checkpointing.num-retained"),
             tolerated=get("execution.checkpointing.tolerable-failed-checkpoints"),
             start=HOOKS.start or start,
+            strategy=restart_strategy(get),
             say=HOOKS.say or _log.info,
+            warn=HOOKS.say or _log.warning,
         )
 
     def _run_options(self) -> RunOptions:
@@ -378,7 +432,7 @@ def _key_of(plan: Plan) -> tuple[str, ...]:
     return tuple(sorted(keys[0])) if keys else ()
 
 
-def _listening(run: Run, *, has_name: bool) -> AbstractContextManager[object]:
+def _listening(run: JobHandle, *, has_name: bool) -> AbstractContextManager[object]:
     """Let other processes ask the run how it is."""
     from thalweg.session.control.server import listening
 

@@ -18,6 +18,7 @@ from thalweg.base.durations import microseconds
 from thalweg.checkpoint.failpoints import VARIABLE as FAILPOINTS
 from thalweg.errors import ConfigError, Span, did_you_mean, near_misses
 from thalweg.session.hooks import HOOKS
+from thalweg.session.restart_options import RESTART_OPTIONS
 
 LAYERS = ("default", "thalweg.toml", "environment", "program", "flag")
 _PREFIX = "THALWEG_"
@@ -158,6 +159,7 @@ _OPTIONS = (
         "3",
         "how many checkpoints in a row may fail before the job does",
     ),
+    *(Option(*option) for option in RESTART_OPTIONS),
     Option("execution.drift-max", _seconds, "0", "how far ahead of the slowest a split may be; 0: any"),
 )
 _BY_NAME = {o.name: o for o in _OPTIONS}

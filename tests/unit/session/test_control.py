@@ -36,6 +36,10 @@ class FakeRun:
         self.stopping: str | None = None
         self.trouble = 0
 
+    @property
+    def state(self) -> str:
+        return self.stopping or "running"
+
     def stop(self, *, drain: bool) -> None:
         self.stopping = "drain" if drain else "stop"
 

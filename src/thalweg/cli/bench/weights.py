@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from thalweg.runtime.run import Run
+    from thalweg.session.handle import JobHandle
 
 _EVERY_SECONDS = 0.02
 
@@ -62,7 +62,7 @@ def _watched(watch: Callable[[list[_Held]], AbstractContextManager[None]]) -> It
     """Watch the states of every run that begins meanwhile."""
     from thalweg.session.hooks import HOOKS
 
-    def started(run: Run) -> AbstractContextManager[None]:
+    def started(run: JobHandle) -> AbstractContextManager[None]:
         # the run gives its states back when it ends, before anybody is told
         return watch([state for states in run.parts.states.values() for state in states.values()])
 

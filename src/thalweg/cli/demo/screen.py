@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import polars as pl
     from rich.table import Table
 
-    from thalweg.runtime.run import Run
+    from thalweg.session.handle import JobHandle
 
 _SHOWN = 5
 _LINE_EVERY = 2.0
@@ -42,7 +42,7 @@ class Screen:
         self.rows = [*reversed(newest.items()), *older][:_SHOWN]
 
     @contextmanager
-    def watch(self, run: Run) -> Iterator[None]:
+    def watch(self, run: JobHandle) -> Iterator[None]:
         """Show the run while it lasts."""
         done = threading.Event()
         show = self._live if sys.stdout.isatty() else self._lines
@@ -54,14 +54,14 @@ class Screen:
             done.set()
             thread.join()
 
-    def _lines(self, run: Run, done: threading.Event) -> None:
+    def _lines(self, run: JobHandle, done: threading.Event) -> None:
         pace = Pace()
         while not done.wait(_LINE_EVERY):
             now = sample(run, time.monotonic())
             hot = f"; hot: auction {self.rows[0][0]}, {self.rows[0][1]} bids in 10 s" if self.rows else ""
             click.echo(f"  {self._text(run, pace)}{hot}" if now.rows else "  starting")
 
-    def _live(self, run: Run, done: threading.Event) -> None:
+    def _live(self, run: JobHandle, done: threading.Event) -> None:
         from rich.live import Live
 
         pace = Pace()
@@ -69,13 +69,13 @@ class Screen:
             while not done.wait(0.15):
                 live.update(self._table(run, pace))
 
-    def _text(self, run: Run, pace: Pace) -> str:
+    def _text(self, run: JobHandle, pace: Pace) -> str:
         from datetime import UTC, datetime
 
         now = sample(run, time.monotonic())
         return line(now, pace.add(now), datetime.now(UTC))
 
-    def _table(self, run: Run, pace: Pace) -> Table:
+    def _table(self, run: JobHandle, pace: Pace) -> Table:
         from rich.table import Table
 
         table = Table(title="hot items: most bids in 10 seconds", caption=self._text(run, pace), min_width=76)

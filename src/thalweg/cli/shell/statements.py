@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from thalweg.cli.shell.live import LiveTable
     from thalweg.plan.nodes import Plan
-    from thalweg.runtime.run import Run
+    from thalweg.session.handle import JobHandle
     from thalweg.session.session import Session
 
 _ROWS = 40
@@ -178,7 +178,7 @@ def _closed(table: LiveTable) -> Iterator[None]:
     """The table is closed when the run in here ends, before anything is said about the run."""
 
     @contextmanager
-    def watch(run: Run) -> Iterator[None]:
+    def watch(run: JobHandle) -> Iterator[None]:
         try:
             yield
         finally:

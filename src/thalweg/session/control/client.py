@@ -1,4 +1,4 @@
-"""Ask running jobs of this user how they are, why they wait, and to stop.
+"""Ask running jobs of this user how they are, why they wait, to save their state, and to stop.
 
 Changes:  removes sockets that nobody answers on any more.
 Not here: answering (server.py).
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from thalweg.errors import ConfigError, ExternalError, did_you_mean
+from thalweg.errors import CheckpointError, ConfigError, ExternalError, did_you_mean
 from thalweg.session.control import wire
 from thalweg.session.control.place import directory, locked, socket_path
 
@@ -32,7 +32,7 @@ class JobInfo:
         ahead_count: rows too far ahead of their arrival, which did not move event time.
         lag: seconds that event time is behind the time of day.
         checkpoint, checkpoint_age: the newest complete checkpoint of the run, and its age in seconds.
-        state: running, stop or drain.
+        state: running, restarting, stop or drain.
     """
 
     name: str
@@ -69,19 +69,29 @@ def _remove_stale(path: Path) -> None:
             path.unlink(missing_ok=True)
 
 
-def ask(name: str, op: str) -> Answer:
+def ask(name: str, op: str, *, timeout: float = wire.TIMEOUT, **more: object) -> Answer:
     """Ask one job.
+
+    Args:
+        name: the job.
+        op: what is asked.
+        timeout: for how many seconds to wait for the answer.
+        more: what else belongs to the question.
 
     Raises:
         ConfigError: `job-unknown`, with the names of those that run.
+        CheckpointError: a savepoint could not be taken.
         ExternalError: it did not answer properly.
     """
-    answer = ask_socket(socket_path(name), op)
+    answer = ask_socket(socket_path(name), op, timeout=timeout, **more)
     if answer is None:
         names = [job.name for job in running_jobs()]
         raise ConfigError(
             f'no job "{name}" is running', code="job-unknown", choices=names, hint=did_you_mean(name, names)
         )
+    if "code" in answer:
+        known = {key: answer.get(key) for key in ("where", "found", "hint")}
+        raise CheckpointError(str(answer.get("error")), code=str(answer["code"]), **known)
     if not answer.get("ok"):
         raise ExternalError(
             f'the job "{name}" could not answer', code="job-answer", found=str(answer.get("error"))
@@ -89,7 +99,7 @@ def ask(name: str, op: str) -> Answer:
     return answer
 
 
-def ask_socket(path: Path, op: str) -> Answer | None:
+def ask_socket(path: Path, op: str, *, timeout: float = wire.TIMEOUT, **more: object) -> Answer | None:
     """The answer, or None if nobody listens there any more."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
         connection.settimeout(wire.TIMEOUT)
@@ -100,7 +110,8 @@ def ask_socket(path: Path, op: str) -> Answer | None:
         except OSError as error:
             return {"ok": False, "error": str(error)}
         try:
-            wire.send(connection, {"op": op})
+            connection.settimeout(timeout)
+            wire.send(connection, {"op": op, **more})
             return wire.receive(connection, wire.ANSWER_MAX)
         except (OSError, ValueError) as error:
             return {"ok": False, "error": str(error)}

@@ -1,7 +1,7 @@
 """Answer questions about a running job on its socket.
 
 Reads:    the run's counters; `why` of its tasks.
-Changes:  a socket in the user's directory; stops the run when asked to.
+Changes:  a socket in the user's directory; stops the run, or saves its state, when asked to.
 Not here: asking (client.py), what travels (wire.py).
 """
 
@@ -18,20 +18,21 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from thalweg.errors import UserError
+from thalweg.checkpoint.savepoint import Saving
+from thalweg.errors import ThalwegError, UserError
 from thalweg.protocols import metrics as m
 from thalweg.protocols.metrics import Metrics
-from thalweg.runtime.run import Run
 from thalweg.session.control import wire
 from thalweg.session.control.client import ask_socket
 from thalweg.session.control.place import locked, own_directory, socket_path
+from thalweg.session.handle import JobHandle
 from thalweg.session.running import waits_of
 
 _BACKLOG = 8
 
 
 @contextmanager
-def listening(run: Run, *, is_default_name: bool = False) -> Iterator[Path | None]:
+def listening(run: JobHandle, *, is_default_name: bool = False) -> Iterator[Path | None]:
     """The run can be asked and stopped while in here.
 
     Args:
@@ -55,13 +56,14 @@ def listening(run: Run, *, is_default_name: bool = False) -> Iterator[Path | Non
 
 
 class _Server:
-    def __init__(self, run: Run, name: str) -> None:
+    def __init__(self, run: JobHandle, name: str) -> None:
         self._run, self._name = run, name
         self._begun, self._begun_at = time.monotonic(), time.time()
         own_directory()
         self.path = socket_path(name)
         self._socket = _bound(self.path, name)
         self._closing = False
+        self._saving: list[threading.Thread] = []
         self._thread = threading.Thread(target=self._serve, name="thalweg-control", daemon=True)
         self._thread.start()
 
@@ -74,6 +76,9 @@ class _Server:
             self._socket.shutdown(socket.SHUT_RDWR)
         self._socket.close()
         self._thread.join(wire.TIMEOUT)
+        for thread in self._saving:
+            # its savepoint is complete, or has failed
+            thread.join(wire.TIMEOUT)
 
     def _serve(self) -> None:
         while not self._closing:
@@ -81,15 +86,52 @@ class _Server:
                 connection, _ = self._socket.accept()
             except OSError:
                 return
-            with connection, contextlib.suppress(OSError):
-                connection.settimeout(wire.TIMEOUT)
-                wire.send(connection, self._answer(connection))
+            with contextlib.suppress(OSError):
+                self._serve_one(connection)
 
-    def _answer(self, connection: socket.socket) -> dict[str, Any]:
+    def _serve_one(self, connection: socket.socket) -> None:
+        with contextlib.ExitStack() as stack:
+            stack.enter_context(connection)
+            connection.settimeout(wire.TIMEOUT)
+            try:
+                question = wire.receive(connection, wire.QUESTION_MAX)
+            except ValueError as error:
+                wire.send(connection, {"ok": False, "error": str(error)})
+                return
+            op = question.get("op")
+            if op != "save" and not (op == "stop" and question.get("savepoint")):
+                wire.send(connection, self._answer(op))
+                return
+            # the others are answered meanwhile
+            stack.pop_all()
+            thread = threading.Thread(
+                target=self._serve_savepoint,
+                args=(connection, question),
+                name="thalweg-savepoint",
+                daemon=True,
+            )
+            self._saving.append(thread)
+            thread.start()
+
+    def _serve_savepoint(self, connection: socket.socket, question: dict[str, Any]) -> None:
+        with connection, contextlib.suppress(OSError):
+            wire.send(connection, self._saved(question))
+
+    def _saved(self, question: dict[str, Any]) -> dict[str, Any]:
+        """The answer when a savepoint is complete."""
+        to = question.get("to")
+        target = None if to is None else str(to)
         try:
-            op = wire.receive(connection, wire.QUESTION_MAX).get("op")
-        except ValueError as error:
-            return {"ok": False, "error": str(error)}
+            if question["op"] == "save":
+                saving: Saving | None = self._run.saving(target)
+            else:
+                saving = self._run.stop(savepoint=True if target is None else target)
+            assert saving is not None, "a savepoint was asked for"
+            return {"ok": True, "path": saving.wait()}
+        except (ThalwegError, OSError) as error:
+            return _refused(error)
+
+    def _answer(self, op: object) -> dict[str, Any]:
         if op not in wire.OPS:
             return {"ok": False, "error": f"there is no {op!r}; known: {', '.join(wire.OPS)}"}
         if op in ("stop", "drain"):
@@ -112,7 +154,7 @@ class _Server:
             "watermark": run.watermark,
             **asdict(run.tally),
             **_ages(run.figures),
-            "state": "running" if run.stopping is None else run.stopping,
+            "state": run.state,
         }
 
 
@@ -120,6 +162,15 @@ def _ages(figures: Metrics) -> dict[str, float | None]:
     """How far the run is behind: its event time, and its newest checkpoint."""
     wanted = {"lag": m.JOB_LAG, "checkpoint": m.CHECKPOINT, "checkpoint_age": m.CHECKPOINT_AGE}
     return {name: next((s.value for s in figures.of(metric)), None) for name, metric in wanted.items()}
+
+
+def _refused(error: Exception) -> dict[str, Any]:
+    """An error as an answer."""
+    if not isinstance(error, ThalwegError):
+        return {"ok": False, "error": str(error)}
+    where = None if error.where is None else str(error.where)
+    told = {"error": error.message, "where": where, "found": error.found, "hint": error.hint}
+    return {"ok": False, "code": error.code, **told}
 
 
 def _bound(path: Path, name: str) -> socket.socket:

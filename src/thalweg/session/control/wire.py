@@ -1,7 +1,8 @@
 """One question and one answer per connection, each a line of JSON. No code, no pickles.
 
-A question is {"op": "status" | "why" | "metrics" | "stop" | "drain"}; an answer has "ok",
-and "error" if not ok.
+A question is {"op": "status" | "why" | "metrics" | "stop" | "drain" | "save"}; an answer has "ok", or else
+"error". "save", and "stop" with "savepoint", may name a directory ("to"), and are answered with the "path" of
+what was saved when it is complete.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import json
 import socket
 from typing import Any
 
-OPS = ("status", "why", "metrics", "stop", "drain")
+OPS = ("status", "why", "metrics", "stop", "drain", "save")
 QUESTION_MAX = 4096
 ANSWER_MAX = 16 << 20
 TIMEOUT = 2.0

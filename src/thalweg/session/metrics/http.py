@@ -19,7 +19,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 from thalweg.errors import ExternalError
-from thalweg.runtime.run import Run
+from thalweg.session.handle import JobHandle
 from thalweg.session.metrics.prometheus import CONTENT_TYPE, exposition
 
 ADDRESS = "127.0.0.1"
@@ -31,7 +31,7 @@ _LOOK_EVERY = 0.05
 
 
 @contextmanager
-def serving(run: Run, ports: Iterable[int], say: Callable[[str], None]) -> Iterator[int]:
+def serving(run: JobHandle, ports: Iterable[int], say: Callable[[str], None]) -> Iterator[int]:
     """The run's figures can be read over HTTP while in here; gives the port.
 
     Args:
@@ -56,7 +56,7 @@ def serving(run: Run, ports: Iterable[int], say: Callable[[str], None]) -> Itera
         thread.join()
 
 
-def _bound(run: Run, ports: Iterable[int]) -> _Server:
+def _bound(run: JobHandle, ports: Iterable[int]) -> _Server:
     tried: list[str] = []
     reason = ""
     for port in ports:
@@ -80,7 +80,7 @@ class _Server(ThreadingHTTPServer):
     block_on_close = False
     allow_reuse_address = True
 
-    def __init__(self, run: Run, port: int) -> None:
+    def __init__(self, run: JobHandle, port: int) -> None:
         self.run = run
         self._free = threading.BoundedSemaphore(_CONNECTIONS_MAX)
         super().__init__((ADDRESS, port), _Handler)
