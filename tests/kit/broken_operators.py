@@ -184,6 +184,7 @@ class OwesAfterACut(CountTwin):
             minus, plus = (key.with_columns(n=pl.lit(int(c[slot]), dtype=pl.Int64)) for c in (shown, now))
             yield from self.changes(minus.filter(pl.col("n") != 0), plus.filter(pl.col("n") != 0))
             shown[slot] = now[slot]
+            self.state.touch(np.array([slot]))
             if number:
                 return
 
@@ -354,6 +355,18 @@ class MakesThreeOfOne(PlainTwin):
     def on_batch(self, port: int, batch: Batch) -> Iterator[Output]:
         parts = [b for b in super().on_batch(port, batch) if isinstance(b, Batch)]
         yield Batch(pl.concat([b.frame for b in parts]), pl.concat([b.weights() for b in parts]))
+
+
+@breaks("O14")
+class WritesBehindItsState(CountTwin):
+    """Counts into slots that it has looked up, and says so to nobody."""
+
+    def on_batch(self, port: int, batch: Batch) -> Iterator[Output]:
+        known = self.state.find(batch.frame.select("k"))
+        if (known < 0).any():
+            return super().on_batch(port, batch)
+        np.add.at(self.state.column("n"), known, self.weights(batch))
+        return iter(())
 
 
 @breaks("O12")

@@ -227,6 +227,47 @@ class OrderOfBits(KeyedColumns):
         return made
 
 
+@breaks("S19")
+class FreesWithoutAWord(KeyedColumns):
+    def free(self, slots: Any) -> None:
+        marks, self._marks = self._marks, None
+        super().free(slots)
+        self._marks = marks
+
+
+@breaks("S19")
+class KnowsNoTouch(KeyedColumns):
+    def touch(self, slots: Any) -> None:
+        pass
+
+
+@breaks("S19")
+class NotesOnlyNewKeys(KeyedColumns):
+    def slots_of(self, words: Any) -> Any:
+        marks, self._marks = self._marks, None
+        slots = super().slots_of(words)
+        self._marks = marks
+        if marks is not None:
+            marks.grow(self.capacity)
+            marks.touch(self.last_new)
+        return slots
+
+
+@breaks("S20")
+class GivesAllAgain(KeyedColumns):
+    def changes(self) -> pl.DataFrame:
+        self.touch(self.live())
+        return super().changes()
+
+
+@breaks("S20")
+class LooksLikeAChange(KeyedColumns):
+    def find(self, frame: pl.DataFrame) -> Any:
+        found = super().find(frame)
+        self.touch(found[found >= 0])
+        return found
+
+
 # Row stores --------------------------------------------------------------------------------------
 
 
@@ -286,6 +327,32 @@ class DumpForgetsAGroup(Rows):
     def dump(self) -> pl.DataFrame:
         last = self.groups()[-1:]
         return super().dump().filter(~pl.col("at").is_in(last))
+
+
+@breaks("S19")
+class TakesWithoutAWord(Rows):
+    def take(self, group: int) -> pl.DataFrame:
+        self._known.discard(group)
+        return super().take(group)
+
+
+@breaks("S19")
+class ForgetsGroupsThatComeAgain(Rows):
+    """What came for a group that has gone in between is not in the increment."""
+
+    def changes(self) -> pl.DataFrame:
+        for group in self._gone:
+            assert self._fresh is not None
+            self._fresh.pop(group, None)
+        return super().changes()
+
+
+@breaks("S20")
+class GivesRowsAgain(Rows):
+    def changes(self) -> pl.DataFrame:
+        found = super().changes()
+        self._fresh = {g: list(parts) for g, parts in self._groups.items()}
+        return found
 
 
 @breaks("S7")

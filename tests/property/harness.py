@@ -18,11 +18,12 @@ from typing import Any, Literal
 from unittest import mock
 
 from tests.property.census import CENSUS
+from tests.property.increments import FollowedRun
 from tests.property.plans import Case
 from tests.property.recording import Log, RecordingSink, Table
 from tests.property.worlds import PacedSource
 from tests.restless import restless
-from thalweg.checkpoint.encoding import decoded, encoded
+from thalweg.checkpoint.encoding import checked, encoded
 from thalweg.checkpoint.snapshot import JobSnapshot
 from thalweg.job.job import Job
 from thalweg.optimizer.optimize import Rule, optimize
@@ -138,7 +139,10 @@ def judged_batch(case: Case, way: Way) -> list[Table]:
 
 def through_bytes(snapshot: JobSnapshot) -> JobSnapshot:
     """The snapshot as another process reads it from its files."""
-    keyed = {key: decoded(*encoded(key, frame), "a test") for key, frame in snapshot.keyed.items()}
+    keyed = {
+        key: rows.with_frame(checked(*encoded(rows.frame), "a test").frame())
+        for key, rows in snapshot.keyed.items()
+    }
     splits = {place: json.loads(json.dumps(data)) for place, data in snapshot.splits.items()}
     return JobSnapshot(snapshot.number, keyed, splits)
 
@@ -167,25 +171,27 @@ def stream(
     )
     if way.is_rescaled:
         job = job.with_parallelism(way.parallelism)
-    taken: list[JobSnapshot] = []
+    followed = FollowedRun({} if snapshot is None else snapshot.keyed)
     options = RunOptions(
         runtime=way.runtime,
         rows_max=way.rows_max,
         cut_batches=way.cut_batches,
         cut_interval=0.002,
         checkpoint_batches=checkpoint_batches,
-        on_checkpoint=taken.append,
+        increments=True,
+        on_checkpoint=followed.take,
         edge_rows_max=way.edge_rows_max,
     )
     try:
         run = Run(job, options, None if snapshot is None else through_bytes(snapshot))
+        followed.watch(run)
         with held_back(way.delays):
-            _drive(run, way, lambda: stop_after is not None and len(taken) >= stop_after)
+            _drive(run, way, lambda: stop_after is not None and len(followed.taken) >= stop_after)
     except Exception as error:
         error.add_note(f"{way}\n{case!r}")
         raise
     CENSUS.note(run)
-    return Outcome(job, run, [s.log for s in sinks], taken)
+    return Outcome(job, run, [s.log for s in sinks], followed.taken)
 
 
 def interrupted(case: Case, ways: Sequence[Way], r: Random) -> tuple[list[Log], int]:

@@ -78,9 +78,10 @@ def _remembers_nothing(_: Any) -> Any:
 Made = Callable[[Any], Any]
 
 
-def _mutant(
+def state_mutant(
     name: str, place: tuple[Any, str], made: Made, by: tuple[Law, ...], first_seed: int = 0
 ) -> Mutant:
+    """A bug at a place: what is there, made into something else."""
     target, attribute = place
 
     def install() -> AbstractContextManager[Any]:
@@ -93,13 +94,17 @@ _GROUPS, _SIDE = session_group.SessionGroupOp, join_side.JoinSide
 _RESIZED, _ROWS = corrected_sessions.CorrectedSessionsOp, session_rows.SessionRowsOp
 
 STATE_MUTANTS = (
-    _mutant("sessions close a second early", (_GROUPS, "on_watermark"), _moved(1), _IN_TIME, 25),
-    _mutant("sessions close a second late", (_GROUPS, "on_watermark"), _moved(-1), _IN_TIME, 26),
-    _mutant("rows a gap apart do not meet", (session_table.SessionTable, "__init__"), _narrower, _TABLES, 21),
-    _mutant("sessions lose what they take in", (_GROUPS, "add"), _keeps_taken_in, _IN_TIME, 34),
-    _mutant("late rows join sessions", (sessions, "late_rows"), _never_late, _IN_TIME, 5),
-    _mutant("rows leave sessions early", (_ROWS, "on_watermark"), _moved(2), _TABLES, 147),
-    _mutant("joins take late rows", (_SIDE, "late"), _takes_late_rows, _TABLES, 19),
-    _mutant("joins ignore weights", (join_side.Taken, "weights_at"), _once, _TABLES, 8),
-    _mutant("sessions that have merged stay", (_RESIZED, "_remember"), _remembers_nothing, _IN_TIME, 113),
+    state_mutant("sessions close a second early", (_GROUPS, "on_watermark"), _moved(1), _IN_TIME, 25),
+    state_mutant("sessions close a second late", (_GROUPS, "on_watermark"), _moved(-1), _IN_TIME, 26),
+    state_mutant(
+        "rows a gap apart do not meet", (session_table.SessionTable, "__init__"), _narrower, _TABLES, 21
+    ),
+    state_mutant("sessions lose what they take in", (_GROUPS, "add"), _keeps_taken_in, _IN_TIME, 34),
+    state_mutant("late rows join sessions", (sessions, "late_rows"), _never_late, _IN_TIME, 5),
+    state_mutant("rows leave sessions early", (_ROWS, "on_watermark"), _moved(2), _TABLES, 147),
+    state_mutant("joins take late rows", (_SIDE, "late"), _takes_late_rows, _TABLES, 19),
+    state_mutant("joins ignore weights", (join_side.Taken, "weights_at"), _once, _TABLES, 8),
+    state_mutant(
+        "sessions that have merged stay", (_RESIZED, "_remember"), _remembers_nothing, _IN_TIME, 113
+    ),
 )

@@ -61,7 +61,7 @@ def _saved_without(column: str) -> Any:
     def made(original: Any) -> Any:
         def snapshot(self: Any, of: Any) -> snapshots.TaskSnapshot:
             taken: snapshots.TaskSnapshot = original(self, of)
-            keyed = {k: _blank(f, column) for k, f in taken.keyed.items()}
+            keyed = {k: s.with_frame(_blank(s.frame, column)) for k, s in taken.keyed.items()}
             return replace(taken, keyed=keyed)
 
         return snapshot

@@ -6,6 +6,7 @@ from random import Random
 
 import pytest
 
+from tests.property.increment_mutants import INCREMENT_MUTANTS
 from tests.property.laws import Law
 from tests.property.mutants import MUTANTS, Mutant
 from tests.property.state_mutants import STATE_MUTANTS
@@ -17,7 +18,9 @@ SEEDS = 150
 @pytest.mark.slow
 @pytest.mark.sampled(4)
 @pytest.mark.parametrize(
-    "mutant", [*MUTANTS, *STATE_MUTANTS, *TASK_MUTANTS], ids=lambda m: m.name.replace(" ", "_")
+    "mutant",
+    [*MUTANTS, *STATE_MUTANTS, *TASK_MUTANTS, *INCREMENT_MUTANTS],
+    ids=lambda m: m.name.replace(" ", "_"),
 )
 def test_a_law_notices(mutant: Mutant) -> None:
     with mutant.install():

@@ -28,6 +28,7 @@ POINTS = {
     "store.synced": "a file is synced, and has its temporary name",
     "store.renamed": "a file has its name, the directory is not synced",
     "checkpoint.data": "all data is written, there is no manifest",
+    "states.joined": "increments of a state were joined, no manifest names the new files",
     "checkpoint.published": "the manifest is there, no sink has committed",
     "checkpoint.committed": "one sink has committed, others have not",
     "checkpoint.complete": "all sinks have committed",

@@ -22,22 +22,24 @@ from __future__ import annotations
 import json
 import re
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import polars as pl
 
-from thalweg.checkpoint.encoding import decoded
+from thalweg.checkpoint.encoding import Encoded, checked
 from thalweg.checkpoint.failpoints import failpoint
-from thalweg.checkpoint.manifest import Manifest, StateFile, damaged, decode, staged_file
-from thalweg.checkpoint.snapshot import JobSnapshot
+from thalweg.checkpoint.manifest import DataFile, Manifest, Piece, damaged, decode, staged_file
+from thalweg.checkpoint.snapshot import JobSnapshot, StateRows
 from thalweg.checkpoint.store import Store
 from thalweg.errors import CheckpointError
 
 _CHECKPOINT = re.compile(r"checkpoint-(\d+)-(\d+)")
 _DATA = re.compile("[0-9a-f]{64}")
 _LINEAGE = re.compile(r"lineage-(\d+)")
+_SIDE_BY_SIDE, _READERS = 16 << 20, 4
+"""From so many bytes on files are read side by side, and how many at once."""
 GRACE = 3600.0
 """Seconds for which a data file is kept that nothing names: somebody may be about to name it."""
 
@@ -200,9 +202,11 @@ class History:
         Raises:
             CheckpointError: a file is missing or damaged.
         """
+        read = self._read({f.sha256: f for e in manifest.states for p in e.pieces for f in p}.values())
         keyed = {}
         for entry in manifest.states:
-            keyed[entry.stage, entry.operator, entry.state] = self._rows(entry)
+            pieces = [[read[file.sha256] for file in piece] for piece in entry.pieces]
+            keyed[entry.key] = StateRows(pieces, entry.identity, entry.tasks, entry.rows)
             failpoint("restore.state")
         splits = {(s["stage"], s["split"]): s["data"] for s in manifest.splits}
         return JobSnapshot(manifest.number, keyed, splits, self.staged(manifest))
@@ -214,17 +218,44 @@ class History:
             CheckpointError: a file is missing or damaged.
         """
         return {
-            sink: [p if (file := staged_file(p)) is None else self._rows(file) for p in parts]
+            sink: [p if (file := staged_file(p)) is None else self.rows(file) for p in parts]
             for sink, parts in manifest.staged.items()
         }
 
-    def _rows(self, entry: StateFile) -> pl.DataFrame:
+    def piece(self, files: Piece) -> pl.DataFrame:
+        """The rows of one increment.
+
+        Raises:
+            CheckpointError: a file is missing or damaged.
+        """
+        return pl.concat([self.rows(file) for file in files], how="diagonal")
+
+    def rows(self, entry: DataFile) -> pl.DataFrame:
+        """The rows of a data file.
+
+        Raises:
+            CheckpointError: it is missing or damaged.
+        """
+        return self._bytes(entry).frame()
+
+    def _bytes(self, entry: DataFile) -> Encoded:
+        """A data file whose bytes are what they were."""
         where = self.where(f"data/{entry.sha256}")
         try:
             data = self._store.get(f"{self.job}/data/{entry.sha256}")
         except KeyError as error:
             raise damaged(where, "it is missing") from error
-        return decoded(entry, data, where)
+        return checked(entry, data, where)
+
+    def _read(self, files: Collection[DataFile]) -> dict[str, Encoded]:
+        """The files of a state, all of them checked; several at a time where there is much to read."""
+        if sum(f.bytes for f in files) < _SIDE_BY_SIDE:
+            return {f.sha256: self._bytes(f) for f in files}
+        # imported here: few checkpoints are so large
+        from concurrent.futures import ThreadPoolExecutor
+
+        with ThreadPoolExecutor(_READERS) as pool:
+            return dict(zip([f.sha256 for f in files], pool.map(self._bytes, files), strict=True))
 
     def put_data(self, sha256: str, data: bytes, known: Iterable[str]) -> bool:
         """Write a data file; whether it was not there yet.

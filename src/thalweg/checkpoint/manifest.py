@@ -15,21 +15,59 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from thalweg.errors import CheckpointError
+from thalweg.protocols.increments import Identity
 
-VERSION = 1
+VERSION = 2
 _MAGIC = "thalweg-checkpoint"
 
 
 @dataclass(frozen=True)
-class StateFile:
-    """Rows of one state: the file's hash, which is its name, its size, and how many rows it has."""
+class DataFile:
+    """A file of rows: its hash, which is its name, its size, how many rows, and which partitions they are of.
+
+    Attributes:
+        partitions: the first and the last that it may have rows of; None: any.
+    """
+
+    sha256: str
+    bytes: int
+    rows: int
+    partitions: tuple[int, int] | None = None
+
+
+Piece = tuple[DataFile, ...]
+"""The files of one increment; they have no row in common."""
+
+
+@dataclass(frozen=True)
+class StateEntry:
+    """One state: the increments that make it.
+
+    Attributes:
+        stage, operator, state: whose it is, and its name.
+        identity: what makes rows of two increments the same.
+        tasks: how many tasks the stage has.
+        rows: how many rows the whole state has.
+        pieces: its increments, the oldest first; the first one is whole.
+    """
 
     stage: str
     operator: str
     state: str
-    sha256: str
-    bytes: int
+    identity: Identity
+    tasks: int
     rows: int
+    pieces: tuple[Piece, ...] = ()
+
+    @property
+    def key(self) -> tuple[str, str, str]:
+        """Stage, operator and name."""
+        return self.stage, self.operator, self.state
+
+    @property
+    def bytes(self) -> int:
+        """The size of its files."""
+        return sum(f.bytes for piece in self.pieces for f in piece)
 
 
 @dataclass(frozen=True)
@@ -44,7 +82,7 @@ class Manifest:
         engine: the version that wrote it.
         at: when, as ISO 8601 in UTC.
         has_ended: whether all input had ended; then there is no state.
-        states: the rows of keyed state.
+        states: keyed state, each as its increments.
         splits: how far each split was read, with its stage.
         staged: by sink, what is to be committed with this checkpoint, as plain JSON.
     """
@@ -57,14 +95,14 @@ class Manifest:
     engine: str
     at: str
     has_ended: bool = False
-    states: tuple[StateFile, ...] = ()
+    states: tuple[StateEntry, ...] = ()
     splits: tuple[Mapping[str, Any], ...] = ()
     staged: Mapping[str, list[Any]] = field(default_factory=dict)
 
     @property
     def files(self) -> Iterator[str]:
         """The names of all data files: rows of state, and rows that sinks have staged."""
-        yield from (s.sha256 for s in self.states)
+        yield from (f.sha256 for s in self.states for piece in s.pieces for f in piece)
         yield from (f.sha256 for parts in self.staged.values() for p in parts if (f := staged_file(p)))
 
     @property
@@ -81,15 +119,27 @@ class Manifest:
 _FRAME = "__thalweg_rows"
 
 
-def as_staged(file: StateFile) -> dict[str, Any]:
+def as_staged(file: DataFile) -> dict[str, Any]:
     """A data file among what sinks have staged."""
     return {_FRAME: asdict(file)}
 
 
-def staged_file(part: Any) -> StateFile | None:
+def staged_file(part: Any) -> DataFile | None:
     """The data file that something staged stands for, if it is one."""
     held = part.get(_FRAME) if isinstance(part, dict) else None
-    return None if held is None else StateFile(**held)
+    return None if held is None else _file(held)
+
+
+def _file(held: Mapping[str, Any]) -> DataFile:
+    partitions = held["partitions"]
+    return DataFile(**{**held, "partitions": None if partitions is None else tuple(partitions)})
+
+
+def _entry(held: Mapping[str, Any]) -> StateEntry:
+    named = held["identity"]
+    identity = Identity(named["change"], tuple(named["columns"]), tuple(named["partition"]))
+    pieces = tuple(tuple(map(_file, piece)) for piece in held["pieces"])
+    return StateEntry(**{**held, "identity": identity, "pieces": pieces})
 
 
 def decode(data: bytes, where: str) -> Manifest:
@@ -114,7 +164,7 @@ def decode(data: bytes, where: str) -> Manifest:
             hint="the version of Thalweg that wrote it can read it; nothing was changed",
         )
     held: dict[str, Any] = json.loads(body)
-    held["states"] = tuple(StateFile(**s) for s in held["states"])
+    held["states"] = tuple(map(_entry, held["states"]))
     held["splits"] = tuple(held["splits"])
     return Manifest(**held)
 

@@ -22,8 +22,9 @@ import polars as pl
 from thalweg.checkpoint.encoding import encoded
 from thalweg.checkpoint.failpoints import failpoint
 from thalweg.checkpoint.history import History
-from thalweg.checkpoint.manifest import Manifest, StateFile, as_staged
+from thalweg.checkpoint.manifest import Manifest, as_staged
 from thalweg.checkpoint.snapshot import JobSnapshot
+from thalweg.checkpoint.states import WrittenStates
 from thalweg.errors import StoreError, ThalwegError
 
 Commit = Callable[[int, Mapping[str, list[Any]]], None]
@@ -36,6 +37,7 @@ class Checkpointer:
         history: where they go.
         head: what all of their manifests have in common.
         commit: shows what was staged for the checkpoint of a number; called when that is durable.
+        base: the checkpoint that the run goes on from, to which increments are added.
         interval: seconds between the beginnings of two checkpoints.
         retained: how many checkpoints of the lineage are kept.
         tolerated: how many in a row may fail before the job does.
@@ -46,7 +48,7 @@ class Checkpointer:
         last: the newest complete checkpoint of the run.
         failures: how many have failed since.
         seconds: how long the newest took, from the barrier to the last commit.
-        retain_error: why old checkpoints could not be removed, if so.
+        retain_error: why increments could not be joined or old checkpoints removed, if so.
     """
 
     def __init__(
@@ -55,6 +57,7 @@ class Checkpointer:
         head: Manifest,
         commit: Commit,
         *,
+        base: Manifest | None = None,
         interval: float = 10.0,
         retained: int = 3,
         tolerated: int = 3,
@@ -63,9 +66,9 @@ class Checkpointer:
         self._interval, self._retained, self._tolerated = interval, retained, tolerated
         self._waiting: list[JobSnapshot] = []
         self._owed: dict[str, list[Any]] = {}
-        self._known: set[str] = set()
+        self._states = WrittenStates(history, () if base is None else base.states)
         self._changed = threading.Condition()
-        self._is_closing = self._is_writing = self._is_asked = False
+        self._is_closing = self._is_asked = False
         self._error: BaseException | None = None
         self._thread: threading.Thread | None = None
         self.last: Manifest | None = None
@@ -74,6 +77,11 @@ class Checkpointer:
         self.began_at = 0.0
         self.seconds = 0.0
         self.retain_error: ThalwegError | None = None
+
+    @property
+    def bytes(self) -> dict[str, int]:
+        """How many bytes of state this run has written: for `increments`, and for such as were `joined`."""
+        return dict(self._states.bytes)
 
     def start(self, ask: Callable[[], None], progress: Callable[[], int]) -> None:
         """Begin to ask for checkpoints.
@@ -158,6 +166,7 @@ class Checkpointer:
         begun = time.monotonic()
         for sink, parts in snapshot.staged.items():
             self._owed.setdefault(sink, []).extend(parts)
+        self._states.owe(snapshot.keyed)
         try:
             manifest = self._published(snapshot, has_ended=has_ended)
             self._commit(manifest.number, self._owed)
@@ -173,18 +182,14 @@ class Checkpointer:
             self._error = error
             return
         self._owed = {}
-        self._known = set(manifest.files)
+        self._states.complete(manifest.states, manifest.files)
         self.last, self.failures, self.seconds = manifest, 0, time.monotonic() - begun
         failpoint("checkpoint.complete")
-        self._retain()
+        self._tidy_up()
 
     def _published(self, snapshot: JobSnapshot, *, has_ended: bool) -> Manifest:
         failpoint("checkpoint.taken")
-        states: list[StateFile] = []
-        for key, frame in sorted(snapshot.keyed.items()):
-            entry, data = encoded(key, frame)
-            self._history.put_data(entry.sha256, data, self._known)
-            states.append(entry)
+        states = self._states.write(snapshot.keyed)
         failpoint("checkpoint.data")
         splits = (
             {"stage": stage, "split": split, "data": data} for (stage, split), data in snapshot.splits.items()
@@ -194,25 +199,26 @@ class Checkpointer:
             number=snapshot.number,
             at=datetime.now(UTC).isoformat(timespec="seconds"),
             has_ended=has_ended,
-            states=tuple(states),
+            states=states,
             splits=tuple(splits),
-            staged={sink: [self._kept(sink, p) for p in parts] for sink, parts in self._owed.items()},
+            staged={sink: [self._kept(p) for p in parts] for sink, parts in self._owed.items()},
         )
         self._history.publish(manifest)
         failpoint("final.published" if has_ended else "checkpoint.published")
         return manifest
 
-    def _kept(self, sink: str, part: Any) -> Any:
+    def _kept(self, part: Any) -> Any:
         """Something staged as plain JSON: rows become a data file."""
         if not isinstance(part, pl.DataFrame):
             return part
-        entry, data = encoded(("", sink, "staged"), part)
-        self._history.put_data(entry.sha256, data, self._known)
+        entry, data = encoded(part)
+        self._history.put_data(entry.sha256, data, self._states.known)
         return as_staged(entry)
 
-    def _retain(self) -> None:
-        """Remove what is not needed; where that fails, it stays, and the next checkpoint tries again."""
+    def _tidy_up(self) -> None:
+        """Join increments, remove what is not needed; where that fails, the next checkpoint tries again."""
         try:
+            self._states.join()
             self._history.retain(self._head.lineage, self._retained, self._head.fence)
         except ThalwegError as error:
             self.retain_error = error

@@ -77,6 +77,16 @@ class Dictionary:
         """Where entries (of 16 bytes, by code) and the bytes of long values begin, until a value is added."""
         return self._entries.ctypes.data, self._arena.ctypes.data
 
+    def reserve(self, count: int, sample: pl.Series) -> None:
+        """Room for so many values in all, as long as those of a sample on average."""
+        if count > len(self._links):
+            self._make_room(count)
+        if sample.len():
+            lengths = views(sample).words[:, 0] & _LOW
+            needed = int(lengths[lengths > _INLINE].sum()) * count // sample.len()
+            if needed > len(self._arena):
+                self._arena = grown(self._arena, needed)
+
     def encode(self, series: pl.Series) -> Array:
         """The code of each value, -1 for NULL; a value without one gets one."""
         held = views(series)
@@ -157,12 +167,17 @@ class Dictionary:
         if needed > len(self._arena):
             self._arena = grown(self._arena, max(needed, 2 * len(self._arena)))
         if self._meta[FREE] == -1 and self._meta[HIGH] == len(self._links):
-            capacity = 2 * len(self._links)
-            self._entries = grown(self._entries, capacity)
-            self._links = grown(self._links, capacity, -1)
-            table = new_table(capacity)
-            fill_table(self._table, table)
-            self._table = table
+            self._make_room(len(self._links) + 1)
+
+    def _make_room(self, count: int) -> None:
+        capacity = 2 * len(self._links)
+        while capacity < count:
+            capacity *= 2
+        self._entries = grown(self._entries, capacity)
+        self._links = grown(self._links, capacity, -1)
+        table = new_table(capacity)
+        fill_table(self._table, table)
+        self._table = table
 
 
 _LOW, _HALF, _INLINE, _EIGHT = np.uint64(0xFFFFFFFF), np.uint64(32), np.uint64(12), np.uint64(8)

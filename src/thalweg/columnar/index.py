@@ -80,6 +80,11 @@ class KeyIndex:
         """The memory held."""
         return self._rows.nbytes + self._links.nbytes + self._table.nbytes
 
+    def reserve(self, count: int) -> None:
+        """Room for so many keys."""
+        while self.capacity < count:
+            self._grow(count)
+
     def insert(self, keys: Array) -> Array:
         """The slots of keys; a key without one gets one."""
         keys = self._fitted(keys)
@@ -142,8 +147,10 @@ class KeyIndex:
         self._table = new_table(self.capacity)
         fill_table(np.column_stack([_words(rows[live]), live + 1]), self._table)
 
-    def _grow(self) -> None:
+    def _grow(self, count: int = 0) -> None:
         capacity = 2 * self.capacity
+        while capacity < count:
+            capacity *= 2
         self._rows = grown(self._rows, capacity)
         self._links = grown(self._links, capacity, -1)
         table = new_table(capacity)

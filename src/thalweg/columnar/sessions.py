@@ -83,6 +83,8 @@ class OpenSessions:
         self._heads = np.empty(0, np.int64)
         self.cells = np.empty((0, _WIDTH), np.int64)
         self._heap = np.empty((0, 2), np.int64)
+        self._gone = np.empty(0, np.int64)
+        """Room for the sessions that one call takes in: a single stretch may touch all there are."""
         self._meta = np.zeros(5, np.int64)
         self._meta[_FREE] = -1
 
@@ -98,10 +100,11 @@ class OpenSessions:
         room = int(self._meta[_HIGH]) + len(keys)
         if room > len(self.cells):
             self.cells, self._heap = (grown(a, max(2 * room, _SMALLEST)) for a in (self.cells, self._heap))
-        found = np.empty((3, len(keys)), np.int64)
+            self._gone = np.empty(len(self.cells), np.int64)
+        found = np.empty((2, len(keys)), np.int64)
         runs = (keys, firsts, lasts)
-        _merge(runs, self._gap, self._heads, self.cells, self._heap, self._meta, found)
-        targets, new, gone = found[0], found[1, : self._meta[_NEW]], found[2, : self._meta[_GONE]]
+        _merge(runs, self._gap, self._heads, self.cells, self._heap, self._meta, (found, self._gone))
+        targets, new, gone = found[0], found[1, : self._meta[_NEW]], self._gone[: self._meta[_GONE]]
         new = new[(self.cells[new, INTO] == new) & (self.cells[new, SLOT] < 0)]
         gone = gone[self.cells[gone, SLOT] >= 0]
         return Merged(targets, new, (gone, _resolved(gone, self.cells)))
@@ -257,7 +260,7 @@ def _take_in(target, first, last, gap, cells, meta, gone):  # type: ignore[no-un
 
 @kernel(
     "void(UniTuple(int64[::1], 3), int64, int64[::1], int64[:, ::1], int64[:, ::1], "
-    "int64[::1], int64[:, ::1])"
+    "int64[::1], Tuple((int64[:, ::1], int64[::1])))"
 )
 def _merge(
     runs: tuple[Array, Array, Array],
@@ -266,9 +269,10 @@ def _merge(
     cells: Array,
     heap: Array,
     meta: Array,
-    found: Array,
+    outs: tuple[Array, Array],
 ) -> None:
     keys, firsts, lasts = runs
+    found, gone = outs
     meta[_NEW], meta[_GONE] = 0, 0
     for i in range(len(keys)):
         key, first, last = keys[i], firsts[i], lasts[i]
@@ -276,7 +280,7 @@ def _merge(
         while at >= 0 and cells[at, FIRST] - gap > last:
             later, at = at, cells[at, NEXT]
         if at >= 0 and cells[at, LAST] + gap >= first:
-            _take_in(at, first, last, gap, cells, meta, found[2])
+            _take_in(at, first, last, gap, cells, meta, gone)
             found[0, i] = at
             continue
         number = _new_session(first, last, key, gap, cells, heap, meta)

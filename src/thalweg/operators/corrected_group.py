@@ -121,6 +121,7 @@ class CorrectedGroupOp:
         slots = slots[self._state.column(ROWS)[slots] > 0]
         if len(slots) or self._owed.are_owed:
             self._state.column(SHOWN)[slots] = True
+            self._state.touch(slots)
             yield from self._owed.emitted([self._rows(slots)])
 
     def _settle(self, until: int | None = None) -> Iterator[Output]:

@@ -82,6 +82,7 @@ class CorrectedSessionsOp(SessionGroupOp):
         if len(found):
             self._owed.take_back(self._emitted(found))
             shown[found] = False
+            self.table.state.touch(found)
 
     def _emitted(self, slots: Array) -> pl.DataFrame:
         firsts, lasts = self.table.bounds(slots)
@@ -110,6 +111,7 @@ class CorrectedSessionsOp(SessionGroupOp):
         """Sessions as they are now, and what was emitted in their place before."""
         if len(slots) or self._owed.are_owed:
             self.table.state.column(SHOWN)[slots] = True
+            self.table.state.touch(slots)
             yield from self._owed.emitted([self._emitted(slots)])
 
     def _settle(self) -> Iterator[Output]:

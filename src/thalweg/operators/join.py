@@ -189,6 +189,7 @@ class JoinOp:
         change = wanted - shown[rows]
         shown[rows] = wanted
         places = change.nonzero()[0]
+        side.state.touch(rows[places])
         yield from self._changes(port, rows[places], change[places])
 
     def _due(self, port: int, side: JoinSide) -> Iterator[Batch]:

@@ -144,6 +144,7 @@ class JoinSide:
                 fresh = (known[taken.rows] != times) | (times == 0)
                 self._deadlines.add(taken.rows[fresh], times[fresh])
             known[taken.rows] = times
+            self.state.touch(taken.rows)
             self._added += len(times)
         if self.is_judged or self._spec.is_updating:
             self._touch(taken.rows)
@@ -185,6 +186,7 @@ class JoinSide:
         """Add to the partners of rows."""
         if self._counts:
             add_at(rows, amounts, self.state.counter(MATCHES))
+            self.state.touch(rows)
             self._touch(rows)
 
     def flipped_keys(self) -> pl.DataFrame:

@@ -88,6 +88,7 @@ class PaneGroupOp:
             chosen = live[inside]
             if len(chosen):
                 done[chosen] = end
+                self._state.touch(chosen)
                 yield from self._emit(chosen, end)
         closed = live if until is None else live[lasts <= until]
         if len(closed):

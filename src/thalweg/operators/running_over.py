@@ -170,7 +170,9 @@ class RunningOverOp:
         same = _same(before, now, np.minimum(*counts))
         for found, known, weight in zip((before, now), same, (-1, 1), strict=True):
             yield from self._batches(rows, found, np.flatnonzero(~known), weight)
-        self._state.column(_SHOWN)[slots] = counts[1]
+        shown = self._state.column(_SHOWN)
+        self._state.touch(slots[shown[slots] != counts[1]])
+        shown[slots] = counts[1]
         gone = slots[self._state.column(_ROWS)[slots] == 0]
         self._members.remove(gone)
         self._state.free(gone)

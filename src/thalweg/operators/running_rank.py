@@ -177,7 +177,9 @@ class RunningRankOp:
         first, count = self._numbers(leading)
         yield from self._emitted(slots, (first, count))
         self._order.shown(leading.keys, (count > 0).astype(np.int64) - (state.column(SHOWN)[slots] > 0))
-        state.column(FIRST)[slots], state.column(SHOWN)[slots] = first, count
+        firsts, shown = state.column(FIRST), state.column(SHOWN)
+        state.touch(slots[(firsts[slots] != first) | (shown[slots] != count)])
+        firsts[slots], shown[slots] = first, count
         seen = np.union1d(touched, slots)
         gone = state.column(ROWS)[seen] == 0
         if not self._spec.is_updating:

@@ -204,6 +204,7 @@ class SessionGroupOp:
         if len(gone):
             found = self.layout.take(state, gone)
             self.layout.merge(state, into, self.layout.carried(state, found))
+            state.touch(into)
             state.free(gone)
 
     def on_watermark(self, time: int) -> Iterator[Output]:

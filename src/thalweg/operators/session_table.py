@@ -90,6 +90,8 @@ class SessionTable:
             note(slots, gone)
         self.state.column(_FIRST)[slots] = touched[:, FIRST]
         self.state.column(_LAST)[slots] = touched[:, LAST]
+        # what is kept beside the bounds changes too, also of those that take others in
+        self.state.touch(slots)
         return slots, gone, into
 
     def _make(self, new: Array) -> None:

@@ -64,6 +64,8 @@ class Operator(Protocol):
         O12 all batches of one output have the same columns and types (only `__before` may be missing),
             and a weight, an Int64, for every row or for none.
         O13 the table at the end is the one that the description promises.
+        O14 what is written into state is known to it: slots that it has just given, or that were named to
+            `touch`.
 
     Checked by: `thalweg.testing.check_operator`.
     """

@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 import numpy as np
 import polars as pl
 
+from thalweg.protocols.increments import ROW, TASK, Identity
+
 if TYPE_CHECKING:
     # The dictionary's module loads the compiler, which reading declarations must not.
     from thalweg.columnar.dictionary import Dictionary
@@ -38,6 +40,11 @@ class StateSpec(Protocol):
     @property
     def scope(self) -> Scope:
         """How the state moves at a rescale."""
+        ...
+
+    @property
+    def identity(self) -> Identity:
+        """What makes a row of one increment the same as one of another."""
         ...
 
 
@@ -83,6 +90,12 @@ class ColumnsSpec:
             column = f"__state_{column}"
         return column
 
+    @property
+    def identity(self) -> Identity:
+        """A key has one row."""
+        key = tuple(self.key)
+        return Identity("row", key, key if self.partition is None else self.partition)
+
 
 @dataclass(frozen=True)
 class RowsSpec:
@@ -101,6 +114,11 @@ class RowsSpec:
     group: str
     partition: tuple[str, ...] = ()
     scope: Scope = "keyed"
+
+    @property
+    def identity(self) -> Identity:
+        """The rows of a group go together, in each task by itself."""
+        return Identity("group", (TASK, self.group))
 
 
 @dataclass(frozen=True)
@@ -126,6 +144,13 @@ class MultimapSpec:
     forgets: bool = True
     """Whether rows are freed; where they never are, there is no weight and no owner of a row to ask for."""
     scope: Scope = "keyed"
+
+    @property
+    def identity(self) -> Identity:
+        """Rows that can be taken back are known by their values, others by a number."""
+        if self.is_updating:
+            return Identity("row", tuple(self.columns), self.partition)
+        return Identity("row", (TASK, ROW)) if self.forgets else Identity("added")
 
 
 class Multimap(Protocol):
@@ -160,7 +185,11 @@ class Multimap(Protocol):
         ...
 
     def counter(self, name: str) -> Array:
-        """A counter by row number."""
+        """A counter by row number; who writes to it names the rows to `touch`."""
+        ...
+
+    def touch(self, rows: Array) -> None:
+        """The counters of these rows change, or may."""
         ...
 
     def owners(self, rows: Array) -> Array:
@@ -285,6 +314,10 @@ class KeyedColumns(Columns, Protocol):
         """The slot of the key of each row, or -1."""
         ...
 
+    def touch(self, slots: Array) -> None:
+        """The columns of slots change, or may, that `slots` or `slots_of` have not just given."""
+        ...
+
     def free(self, slots: Array) -> None:
         """Forget keys. Their slots (each at most once) go to keys that come later."""
         ...
@@ -336,6 +369,8 @@ class StoredState(Protocol):
     Contract:
         S6 `dump` gives every live row once; loaded in any parts and any order, it makes the same state.
         S7 `compact` changes nothing that can be seen.
+        S19 since `track`, the increments that `changes` gave, put together, are what `dump` gives.
+        S20 an increment has no row that was neither added nor removed, nor got from `slots`, nor touched.
     """
 
     def dump(self) -> pl.DataFrame:
@@ -343,5 +378,18 @@ class StoredState(Protocol):
         ...
 
     def load(self, frame: pl.DataFrame) -> None:
-        """Add rows that `dump` gave."""
+        """Add rows that `dump` gave, or that increments make."""
+        ...
+
+    @property
+    def count(self) -> int:
+        """How many rows `dump` would give."""
+        ...
+
+    def track(self, *, whole: bool) -> None:
+        """Note what changes from now on; with `whole`, what is there already counts as changed."""
+        ...
+
+    def changes(self) -> pl.DataFrame:
+        """The increment since the last call, or since `track`."""
         ...

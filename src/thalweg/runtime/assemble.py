@@ -12,22 +12,22 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-import polars as pl
-
-from thalweg.checkpoint.snapshot import JobSnapshot, TaskSnapshot
+from thalweg.checkpoint.increments import of_task
+from thalweg.checkpoint.snapshot import InMemory, JobSnapshot, StateRows, TaskSnapshot
 from thalweg.job.job import Edge, Job, ScanSpec, Stage, WriteSpec
 from thalweg.progress.owner import WatermarkOwner
 from thalweg.protocols.messages import Barrier
 from thalweg.protocols.operator import OperatorSpec
 from thalweg.protocols.sink import Writer
 from thalweg.protocols.source import Split, discovery_interval
-from thalweg.protocols.state import ColumnsSpec, MultimapSpec, RowsSpec, StateSpec
+from thalweg.protocols.state import StateSpec
 from thalweg.runtime.chain import Chain
 from thalweg.runtime.edge import Channel
 from thalweg.runtime.meetings import join_meetings
 from thalweg.runtime.options import RunOptions
-from thalweg.runtime.outputs import OutputEdge, owner_of
+from thalweg.runtime.outputs import OutputEdge
 from thalweg.runtime.owner import SharedOwner
+from thalweg.runtime.restore import states_of
 from thalweg.runtime.source_task import SourceTask
 from thalweg.runtime.task import Input, Task, TaskParts
 from thalweg.runtime.writers import opened
@@ -50,12 +50,20 @@ class Assembled:
     """What answers for tables; to be closed with the run."""
     spilling: list[SpillingChannel] = field(default_factory=list)
     """Edges to tasks that decline them at first; to be given back with the run."""
+    has_increments: bool = False
+    """Whether snapshots hold increments of state instead of all of it."""
+    _whole: set[tuple[str, str, str]] = field(default_factory=set)
+    """States whose next increment is all that there is: task, operator, name."""
 
     @cached_property
     def _everywhere(self) -> set[tuple[str, str]]:
         """The states that are the same in every task."""
         steps = [o for s in self.job.stages for o in s.operators]
         return {(o.id, d.name) for o in steps for d in o.states() if d.scope == "broadcast"}
+
+    @cached_property
+    def _declared(self) -> dict[tuple[str, str], StateSpec]:
+        return {(o.id, d.name): d for s in self.job.stages for o in s.operators for d in o.states()}
 
     @property
     def sources(self) -> list[SourceTask]:
@@ -66,13 +74,29 @@ class Assembled:
         """What a task holds now; only between its calls. No state of a job that has ended."""
         states = {} if has_ended else self.states[task.name]
         # what every task has is taken from one
-        keyed = {k: s.dump() for k, s in states.items() if not task.index or k not in self._everywhere}
+        mine = {k: s for k, s in states.items() if not task.index or k not in self._everywhere}
+        keyed = {k: self.state_rows(task, k, s) for k, s in mine.items()}
         splits = task.progress() if isinstance(task, SourceTask) else {}
         write = self.job.by_id[task.stage].write
         staged = task.take_staged()
         return TaskSnapshot(
             task.stage, task.index, keyed, splits, {} if write is None or not staged else {write.id: staged}
         )
+
+    def state_rows(self, task: Task, key: tuple[str, str], state: Any) -> StateRows:
+        """What a checkpoint keeps of a state: the increment where they are asked for, else all."""
+        identity, tasks = self._declared[key].identity, self.job.by_id[task.stage].parallelism
+        is_whole = not self.has_increments or (task.name, *key) in self._whole
+        self._whole.discard((task.name, *key))
+        frame = of_task(state.changes(), identity, task.index) if self.has_increments else state.dump()
+        return StateRows(((InMemory(frame),),), identity, tasks, state.count, is_whole)
+
+    def track(self, task: str, key: tuple[str, str], state: Any, *, whole: bool) -> None:
+        """Begin with increments of a state; with `whole`, the next one is all of it."""
+        if self.has_increments:
+            state.track(whole=whole)
+        if whole:
+            self._whole.add((task, *key))
 
 
 @dataclass
@@ -105,7 +129,8 @@ class _Assembler:
     ) -> None:
         self.job, self.options, self.restored = job, options, snapshot
         self.on_barrier, self.clock = on_barrier, clock
-        self.result = Assembled(job, [])
+        self.result = Assembled(job, [], has_increments=options.increments)
+        self.states = states_of(job, snapshot)
 
     def build(self) -> Assembled:
         owners = self.result.owners
@@ -125,11 +150,13 @@ class _Assembler:
     def _task(self, stage: Stage, index: int, owner: SharedOwner | None) -> Task:
         inputs = sum(1 for _ in self.job.inputs_of(stage.id))
         name = f"{stage.id}[{index}]"
-        states: dict[tuple[str, str], Any] = {}
+        restored = self.states[name]
+        states = {key: made.state for key, made in restored.items()}
+        for key, made in restored.items():
+            self.result.track(name, key, made.state, whole=not made.is_known)
         operators = []
         for spec in stage.operators:
-            own = self._states(stage, spec, index)
-            states.update({(spec.id, n): s for n, s in own.items()})
+            own = {n: s for (step, n), s in states.items() if step == spec.id}
             lookups = self._lookups(spec)
             context = _Context(own, self.options.rows_max, max(1, inputs), self._split_name, lookups)
             operators.append((spec.id, spec.build(context)))
@@ -167,33 +194,6 @@ class _Assembler:
         source, place = number >> 32, number & ((1 << 32) - 1)
         scan = next(s.scan for s in self.job.stages if s.scan is not None and s.scan.number == source)
         return self.result.owners[scan.id].splits[place].id
-
-    def _states(self, stage: Stage, spec: OperatorSpec, index: int) -> dict[str, Any]:
-        made = {}
-        for declared in spec.states():
-            state = _new_state(declared)
-            if self.restored is not None:
-                frame = self.restored.keyed.get((stage.id, spec.id, declared.name))
-                if frame is not None:
-                    assert isinstance(declared, (ColumnsSpec, MultimapSpec, RowsSpec)), (
-                        "a known kind of state"
-                    )
-                    state.load(self._share(frame, declared, stage.parallelism, index))
-            made[declared.name] = state
-        return made
-
-    def _share(
-        self, frame: pl.DataFrame, spec: ColumnsSpec | MultimapSpec | RowsSpec, tasks: int, index: int
-    ) -> pl.DataFrame:
-        if tasks == 1 or spec.scope == "broadcast":
-            return frame
-        keys = list(spec.key) if isinstance(spec, ColumnsSpec) and spec.partition is None else spec.partition
-        if not keys:
-            return frame if index == 0 else frame.clear()
-        from thalweg.columnar.hash import partitions
-
-        found = partitions(frame, list(keys), self.job.partitions)
-        return frame.filter(pl.Series(owner_of(found, tasks, self.job.partitions) == index))
 
     def _owner(self, scan: ScanSpec) -> SharedOwner:
         drift = self.options.drift_max
@@ -268,23 +268,6 @@ def _mark(saved: Mapping[str, Any]) -> int | None:
     """Where a split of a snapshot goes on: not before the time that its task had handed on."""
     marks = [m for m in (saved["clock"]["current"], saved.get("watermark")) if m is not None]
     return max(marks, default=None)
-
-
-def _new_state(declared: StateSpec) -> Any:
-    """Empty state of the declared kind, in memory."""
-    if isinstance(declared, RowsSpec):
-        from thalweg.state.rows import Rows
-
-        return Rows(declared)
-    if isinstance(declared, MultimapSpec):
-        from thalweg.state.multimap import Multimap
-
-        return Multimap(declared)
-    assert isinstance(declared, ColumnsSpec), "the kinds of state are a closed list"
-    # imported here: only jobs with state load the compiler
-    from thalweg.state.memory import KeyedColumns as Memory
-
-    return Memory(declared)
 
 
 def _waker(task: Task) -> Callable[[], None]:

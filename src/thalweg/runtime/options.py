@@ -27,6 +27,7 @@ class RunOptions:
         cut_batches: a cut after so many source batches instead (for tests; deterministic).
         checkpoint_batches: a checkpoint after so many source batches.
         epoch: the first epoch of the run, if sinks stage their output for checkpoints that commit it.
+        increments: whether checkpoints hold what has changed since the last one, instead of all state.
         on_checkpoint: called with each complete checkpoint.
         idle_timeout: seconds after which a split without rows no longer holds event time back.
         drift_max: seconds of event time that a split may be ahead of the slowest.
@@ -42,6 +43,7 @@ class RunOptions:
     cut_batches: int | None = None
     checkpoint_batches: int | None = None
     epoch: Epoch | None = None
+    increments: bool = False
     on_checkpoint: Callable[[JobSnapshot], None] | None = None
     idle_timeout: float | None = None
     drift_max: float | None = None

@@ -22,6 +22,7 @@ from thalweg.checkpoint.manifest import Manifest
 from thalweg.checkpoint.snapshot import JobSnapshot
 from thalweg.checkpoint.store import DirectoryStore
 from thalweg.errors import CheckpointError, did_you_mean
+from thalweg.protocols.increments import ROW, TASK
 from thalweg.session.checkpoints import directory_name
 
 _LISTED = {
@@ -73,7 +74,7 @@ class Checkpoint:
     @property
     def states(self) -> pl.DataFrame:
         """What is kept: a row per state, with the step that keeps it, its rows and its bytes on disk."""
-        rows = [(s.stage, s.operator, s.state, s.rows, s.bytes) for s in self._manifest.states]
+        rows = [(*s.key, s.rows, s.bytes) for s in self._manifest.states]
         return pl.DataFrame(rows, schema=_STATES, orient="row")
 
     def state(self, operator: str, state: str | None = None) -> pl.DataFrame:
@@ -87,8 +88,8 @@ class Checkpoint:
             CheckpointError: `checkpoint-no-state`, with those there are; or a file is damaged.
         """
         found = [
-            frame
-            for (_, step, name), frame in self._snapshot.keyed.items()
+            rows.frame.drop(TASK, ROW, strict=False)
+            for (_, step, name), rows in self._snapshot.keyed.items()
             if step == operator and state in (None, name)
         ]
         if len(found) != 1:

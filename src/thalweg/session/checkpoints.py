@@ -59,7 +59,7 @@ class CheckpointOptions:
     say: Callable[[str], None] = lambda line: None
 
 
-@dataclass(frozen=True)
+@dataclass
 class Begun:
     """Where a run begins.
 
@@ -72,6 +72,11 @@ class Begun:
     checkpointer: Checkpointer | None
     epoch: Epoch
     snapshot: JobSnapshot | None = None
+
+    def take_snapshot(self) -> JobSnapshot | None:
+        """The state, once: it is not kept in memory beside the run's own."""
+        snapshot, self.snapshot = self.snapshot, None
+        return snapshot
 
 
 @contextmanager
@@ -178,6 +183,7 @@ def _begin(history: History, options: CheckpointOptions, job: str, program: str,
         history,
         head,
         lambda number, staged: _commit(sinks, replace(epoch, number=number), staged),
+        base=None if place is None else manifest,
         interval=options.interval,
         retained=options.retained,
         tolerated=options.tolerated,

@@ -161,11 +161,12 @@ def _run_stream(plans: Sequence[Plan], how: Execution) -> Run | None:
         checkpointer, options, snapshot = None, how.options, how.snapshot
         if how.checkpoints is not None:
             begun = stack.enter_context(kept_job(how.checkpoints, job, how.name))
-            checkpointer, snapshot = begun.checkpointer, begun.snapshot
+            checkpointer, snapshot = begun.checkpointer, begun.take_snapshot()
             if checkpointer is None:
                 return None
-            options = replace(options, epoch=begun.epoch, on_checkpoint=checkpointer.take)
+            options = replace(options, epoch=begun.epoch, increments=True, on_checkpoint=checkpointer.take)
         run = Run(job, options, snapshot)
+        del snapshot
         stack.callback(run.close)
         for watch in (*how.watchers, *HOOKS.watchers):
             stack.enter_context(watch(run))

@@ -21,7 +21,9 @@ from thalweg.columnar.hash import hash_rows
 from thalweg.columnar.index import KeyIndex
 from thalweg.columnar.key_order import KeyOrder, Order
 from thalweg.columnar.keys import KeyCodec
+from thalweg.protocols.increments import GONE
 from thalweg.protocols.state import ColumnSpec, ColumnsSpec
+from thalweg.state.marks import Marks, increment
 
 Array = np.ndarray[Any, Any]
 _AHEAD = 4
@@ -53,6 +55,8 @@ class KeyedColumns:
         self._dictionaries = {n: Dictionary() for n, c in spec.columns.items() if c.kind == "bytes"}
         self._layout = Cells({n: (c.kind, self._initial(n, c)) for n, c in spec.columns.items()})
         self._hold(list(self._layout.new(self.capacity)))
+        self._marks: Marks | None = None
+        self._gone: list[pl.DataFrame] = []
 
     @property
     def capacity(self) -> int:
@@ -73,7 +77,8 @@ class KeyedColumns:
     def nbytes(self) -> int:
         """The memory held."""
         dictionaries = sum(d.nbytes for d in self._dictionaries.values())
-        return self._addresses.nbytes * self.capacity + dictionaries + self._index.nbytes + self._codec.nbytes
+        cells = self._addresses.nbytes * self.capacity + (0 if self._marks is None else self._marks.nbytes)
+        return cells + dictionaries + self._index.nbytes + self._codec.nbytes
 
     def slots(self, frame: pl.DataFrame) -> Array:
         return self.slots_of(self._codec.encode(frame))
@@ -82,7 +87,14 @@ class KeyedColumns:
         slots = self._index.insert(words)
         if self.capacity > self._length:
             self._hold(self._layout.grown(self._cells, self.capacity, ahead=_AHEAD))
+        if self._marks is not None:
+            self._marks.grow(self.capacity)
+            self._marks.touch(slots)
         return slots
+
+    def touch(self, slots: Array) -> None:
+        if self._marks is not None:
+            self._marks.touch(slots)
 
     def _hold(self, cells: list[Array]) -> None:
         self._cells, self._columns = cells, self._layout.named(cells)
@@ -103,6 +115,10 @@ class KeyedColumns:
         return self._dictionaries[name]
 
     def free(self, slots: Array) -> None:
+        if self._marks is not None:
+            known = self._marks.forget(slots)
+            if len(known):
+                self._gone.append(self.keys(known))
         self._index.free(slots)
         for column, initial in zip(self._cells, self._layout.initials.values(), strict=True):
             column[slots] = initial
@@ -124,17 +140,45 @@ class KeyedColumns:
         live = self.live()
         keys = self.keys(live)
         order = _canonical_order(keys)
-        slots = live[order]
+        return self._beside(keys[pl.Series(order)] if keys.width else keys, live[order])
+
+    def _beside(self, keys: pl.DataFrame, slots: Array) -> pl.DataFrame:
         columns = [self._decoded(name, slots) for name in self.spec.columns]
         if not self.spec.key:
             return pl.DataFrame(columns) if columns else keys
-        return keys[pl.Series(order)].hstack(columns)
+        return keys.hstack(columns)
+
+    def track(self, *, whole: bool) -> None:
+        self._marks, self._gone = Marks(self.capacity), []
+        (self._marks.touch if whole else self._marks.know)(self.live())
+
+    def changes(self) -> pl.DataFrame:
+        assert self._marks is not None, "changes are noted since `track`"
+        slots = self._marks.take()
+        gone, self._gone = self._gone, []
+        return increment(self._beside(self.keys(slots), slots), gone)
+
+    def reserve(self, count: int, sample: pl.DataFrame) -> None:
+        """Room for so many keys like those of a sample: arrays do not grow one step after the other."""
+        self._codec.reserve(count, sample)
+        self._index.reserve(count)
+        if self.capacity > self._length:
+            self._hold(self._layout.grown(self._cells, self.capacity))
 
     def load(self, frame: pl.DataFrame) -> None:
         names = list(self.spec.key)
+        if GONE in frame.columns:
+            frame = self._without_gone(frame, names)
         slots = self.slots(frame.select(names) if names else pl.DataFrame(height=frame.height))
         for name in self.spec.columns:
             self._columns[name][slots] = self._encoded(name, frame.get_column(self.spec.stored(name)))
+
+    def _without_gone(self, frame: pl.DataFrame, names: list[str]) -> pl.DataFrame:
+        """Forget the keys that an increment says have gone; returns the other rows."""
+        gone = frame.filter(GONE)
+        slots = self.find(gone.select(names) if names else pl.DataFrame(height=gone.height))
+        self.free(np.unique(slots[slots >= 0]))
+        return frame.filter(~pl.col(GONE))
 
     def compact(self) -> None:
         live = self.live()

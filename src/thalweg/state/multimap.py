@@ -21,8 +21,11 @@ from thalweg.columnar.eager import numbers, pick
 from thalweg.columnar.index import KeyIndex
 from thalweg.columnar.keys import KeyCodec
 from thalweg.columnar.table import grown
+from thalweg.protocols.increments import ROW
 from thalweg.protocols.state import MultimapSpec
+from thalweg.state.marks import increment
 from thalweg.state.segments import Segments
+from thalweg.state.tracking import RowTracking
 
 Array = np.ndarray[Any, Any]
 
@@ -56,6 +59,9 @@ class Multimap:
         self._links = _Links()
         self._weights = np.empty(0, np.int64)
         self._counters = {name: np.empty(0, np.int64) for name in spec.counters}
+        self._tracking: RowTracking | None = None
+        self._loaded: list[tuple[Array, Array]] = []
+        """Rows that were loaded, with the numbers that they have in increments."""
 
     # Keys --------------------------------------------------------------------------------------
 
@@ -111,6 +117,8 @@ class Multimap:
         else:
             link_forward(fresh, fresh_slots, self._heads, links.following)
         add_at(slots, weights, self._totals)
+        if self._tracking is not None:
+            self._tracking.added(rows, fresh, self.capacity)
         return rows
 
     def _make_room(self) -> None:
@@ -144,8 +152,15 @@ class Multimap:
         """A counter by row number."""
         return self._counters[name]
 
+    def touch(self, rows: Array) -> None:
+        """The counters of these rows change, or may."""
+        if self._tracking is not None:
+            self._tracking.marks.touch(rows)
+
     def free(self, rows: Array) -> None:
         """Forget rows; keys without rows are forgotten too."""
+        if self._tracking is not None:
+            self._note_gone(self._tracking, rows)
         add_at(self.owners(rows), -self._weights[rows], self._totals)
         emptied = np.empty(len(rows), np.int64)
         links = self._links
@@ -173,13 +188,16 @@ class Multimap:
         """The memory held."""
         arrays = (*self._links.arrays, *self._counters.values(), self._weights, self._heads, self._totals)
         own = sum(array.nbytes for array in arrays)
-        return own + self._index.nbytes + self._codec.nbytes + self._store.nbytes
+        tracked = 0 if self._tracking is None else self._tracking.nbytes
+        return own + tracked + self._index.nbytes + self._codec.nbytes + self._store.nbytes
 
     # The runtime's -----------------------------------------------------------------------------
 
     def dump(self) -> pl.DataFrame:
         """Every row, its weight and its counters."""
-        rows = self.live()
+        return self._written(self.live())
+
+    def _written(self, rows: Array) -> pl.DataFrame:
         counters = [numbers(_COUNTER + n, a[rows]) for n, a in self._counters.items()]
         return self.frame(rows).hstack([numbers(_WEIGHT, self.weights(rows)), *counters])
 
@@ -191,6 +209,36 @@ class Multimap:
         rows = self.add(frame, self.slots(_key_columns(frame, self.spec.key)), weights)
         for name, array in self._counters.items():
             array[rows] = _words(frame.get_column(_COUNTER + name))
+        if ROW in frame.columns:
+            self._loaded.append((rows, _words(frame.get_column(ROW))))
+
+    def track(self, *, whole: bool) -> None:
+        """Note what changes from now on."""
+        self._tracking = RowTracking(self.capacity, is_numbered=self._is_numbered)
+        self._tracking.begin(self.live(), self._loaded, whole=whole)
+        self._loaded = []
+
+    @property
+    def _is_numbered(self) -> bool:
+        """Whether a number is all that tells equal rows apart."""
+        return ROW in self.spec.identity.columns
+
+    def _note_gone(self, tracking: RowTracking, rows: Array) -> None:
+        known = tracking.marks.forget(rows)
+        if len(known):
+            named = numbers(ROW, tracking.names[known]).to_frame() if self._is_numbered else self.frame(known)
+            tracking.gone.append(named)
+
+    def changes(self) -> pl.DataFrame:
+        """The rows that have gone since the last increment, and those that came or changed."""
+        tracking = self._tracking
+        assert tracking is not None, "changes are noted since `track`"
+        rows = tracking.marks.take()
+        gone, tracking.gone = tracking.gone, []
+        frame = self._written(rows)
+        if self._is_numbered:
+            frame = frame.hstack([numbers(ROW, tracking.names[rows])])
+        return increment(frame, gone)
 
     def compact(self) -> Array | None:
         """Give back memory; rows that were only added are numbered anew where that pays."""
@@ -212,6 +260,8 @@ class Multimap:
         self._links.keep(live, anew)
         self._weights = self._weights[live]
         self._counters = {n: a[live] for n, a in self._counters.items()}
+        if self._tracking is not None:
+            self._tracking.keep(live)
         return anew
 
 

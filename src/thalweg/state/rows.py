@@ -10,6 +10,7 @@ import polars as pl
 
 from thalweg.columnar.eager import pick
 from thalweg.protocols.state import RowsSpec
+from thalweg.state.marks import increment
 
 _COPY_BELOW = 4096
 
@@ -21,16 +22,26 @@ class Rows:
         self._spec = spec
         self._schema = pl.Schema(spec.columns)
         self._groups: dict[int, list[pl.DataFrame]] = {}
+        self._fresh: dict[int, list[pl.DataFrame]] | None = None
+        """What came since the last increment; None: nobody asks."""
+        self._known: set[int] = set()
+        """The groups that have rows in increments."""
+        self._gone: list[int] = []
 
     def add(self, frame: pl.DataFrame) -> None:
         """Keep rows."""
         frame = pick(frame, self._schema.names())
         groups = frame.get_column(self._spec.group)
         if frame.height and groups.min() == groups.max():
-            self._groups.setdefault(int(groups[0]), []).append(_owned(frame))
+            self._add(int(groups[0]), _owned(frame))
             return
         for key, part in frame.partition_by(self._spec.group, as_dict=True).items():
-            self._groups.setdefault(int(key[0]), []).append(_owned(part))
+            self._add(int(key[0]), _owned(part))
+
+    def _add(self, group: int, frame: pl.DataFrame) -> None:
+        self._groups.setdefault(group, []).append(frame)
+        if self._fresh is not None:
+            self._fresh.setdefault(group, []).append(frame)
 
     def groups(self) -> list[int]:
         """The groups that have rows, ascending."""
@@ -38,6 +49,11 @@ class Rows:
 
     def take(self, group: int) -> pl.DataFrame:
         """Remove a group and give its rows."""
+        if self._fresh is not None:
+            self._fresh.pop(group, None)
+            if group in self._known:
+                self._known.discard(group)
+                self._gone.append(group)
         return pl.concat(self._groups.pop(group))
 
     def rows(self, group: int) -> pl.DataFrame:
@@ -69,6 +85,23 @@ class Rows:
         """Add rows that `dump` gave."""
         if frame.height:
             self.add(frame)
+
+    def track(self, *, whole: bool) -> None:
+        """Note what changes from now on."""
+        self._fresh = {g: list(parts) for g, parts in self._groups.items()} if whole else {}
+        self._known = set() if whole else set(self._groups)
+        self._gone = []
+
+    def changes(self) -> pl.DataFrame:
+        """The groups that have gone since the last increment, and the rows that came."""
+        assert self._fresh is not None, "changes are noted since `track`"
+        fresh, self._fresh = self._fresh, {}
+        gone, self._gone = self._gone, []
+        self._known.update(fresh)
+        frames = [frame for group in sorted(fresh) for frame in fresh[group]]
+        rows = pl.concat(frames) if frames else self._schema.to_frame()
+        groups = pl.Series(self._spec.group, sorted(gone), dtype=self._schema[self._spec.group])
+        return increment(rows, [groups.to_frame()] if gone else [])
 
     def compact(self) -> None:
         """Nothing is left over: groups go as a whole."""

@@ -14,6 +14,7 @@ import polars as pl
 
 from thalweg.protocols.state import RowsSpec, StateSpec
 from thalweg.testing.contract import check
+from thalweg.testing.increments import Followed
 from thalweg.testing.tables import Table, difference, table_of
 
 _SPEC = RowsSpec(
@@ -21,7 +22,7 @@ _SPEC = RowsSpec(
     {"id": pl.Int64(), "text": pl.String(), "items": pl.List(pl.Int64()), "at": pl.Int64()},
     "at",
 )
-_ROUNDS = 12
+_ROUNDS = 30
 
 
 def check_rows(make_state: Callable[[StateSpec], Any], r: Random) -> None:
@@ -33,6 +34,7 @@ def check_rows(make_state: Callable[[StateSpec], Any], r: Random) -> None:
 class _Script:
     def __init__(self, make: Callable[[StateSpec], Any], r: Random) -> None:
         self._make, self._r, self._state = make, r, make(_SPEC)
+        self._followed = Followed(self._state, _SPEC)
         self._model: dict[int, Table] = {}
 
     def run(self) -> None:
@@ -40,10 +42,14 @@ class _Script:
             self._add(number)
             self._look("S12", groups_line="S11")
             self._look("S12")
+            self._follow()
             self._take()
+            if self._r.random() < 0.5:
+                # a group that goes and comes again between two increments
+                self._add(number)
             self._state.compact()
             self._look("S7")
-            if self._r.random() < 0.5:
+            if self._r.random() < 0.2:
                 self._restore()
 
     def _add(self, number: int) -> None:
@@ -52,6 +58,18 @@ class _Script:
         self._state.add(frame.select("at", pl.lit(0).alias("other"), "id", "items", "text"))
         for (group,), part in frame.group_by("at"):
             self._model.setdefault(int(str(group)), Counter()).update(table_of(part))
+
+    def _follow(self) -> None:
+        """Take an increment, and then another of nothing but reads."""
+        if self._r.random() < 0.5:
+            return
+        self._check_dump()
+        wrong = self._followed.wrong()
+        check(wrong is None, "S19", "changes", found=wrong)
+        for group in self._state.groups():
+            self._state.rows(group)
+        again = self._state.changes()
+        check(not again.height, "S20", "changes after reads", expected="no row", found=again)
 
     def _take(self) -> None:
         if not self._model or self._r.random() < 0.3:
@@ -76,15 +94,19 @@ class _Script:
         check(none, line, "rows() of a group without rows", found=empty)
 
     def _restore(self) -> None:
-        dump = self._state.dump()
-        every: Table = sum(self._model.values(), Counter())
-        wrong = difference(table_of(dump), every)
-        check(wrong is None, "S6", "dump", found=wrong)
+        dump = self._check_dump()
         other, half = self._make(_SPEC), dump.height // 2
         other.load(dump[half:])
         other.load(dump[:half])
-        self._state = other
+        self._state, self._followed = other, Followed(other, _SPEC)
         self._look("S6")
+
+    def _check_dump(self) -> pl.DataFrame:
+        dump: pl.DataFrame = self._state.dump()
+        every: Table = sum(self._model.values(), Counter())
+        wrong = difference(table_of(dump), every)
+        check(wrong is None, "S6", "dump", found=wrong)
+        return dump
 
 
 def _frame(number: int, count: int, r: Random) -> pl.DataFrame:

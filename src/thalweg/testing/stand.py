@@ -2,7 +2,7 @@
 
 Checks as it goes whatever holds for each single call: bounded batches (O6), nothing behind the watermark
 (O7), input left alone (O8), one schema (O12), nothing owed by a second cut (O9), nothing removed that is
-not there (O10).
+not there (O10), no change of state that its increments do not have (O14).
 
 Reads:    an operator's description and a script.
 Changes:  the state that it makes.
@@ -27,7 +27,9 @@ from thalweg.protocols.state import ColumnsSpec, MultimapSpec, RowsSpec, StateSp
 from thalweg.runtime.chain import Chain
 from thalweg.runtime.lookups import lookups_of
 from thalweg.runtime.outputs import owner_of
+from thalweg.runtime.restore import new_state
 from thalweg.testing.contract import check
+from thalweg.testing.increments import Followed
 from thalweg.testing.scripts import Cut, Event, Place, Rows, size_of
 from thalweg.testing.tables import Table, add_batch
 
@@ -119,6 +121,7 @@ class _Run:
         self._bench, self._how, self._rows_max = bench, how, rows_max
         self._schemas: dict[tuple[str, str], pl.Schema] = {}
         self._states = [self._new_states() for _ in range(how.tasks[0])]
+        self._followed = [self._follow(s) for s in self._states]
         self._chains = [self._chain(s) for s in self._states]
         self._tables: Tables = {MAIN: Counter()}
         self._outcome = Outcome()
@@ -154,6 +157,7 @@ class _Run:
             what = f"{self._how.what}: a cut right after a cut"
             check(owes or not count, "O9", what, expected="nothing", found=f"{count} batches")
         self._check_table(f"cut after {event.place[0]} rows and {event.place[1]} watermarks")
+        self._check_increments()
         self._outcome.at[event.place] = {port: Counter(t) for port, t in self._tables.items()}
         self._move()
 
@@ -165,10 +169,20 @@ class _Run:
             self._states = [self._new_states() for _ in range(tasks)]
             for task, states in enumerate(self._states):
                 self._load(states, dumps, task)
+            self._followed = [self._follow(s) for s in self._states]
         if self._how.after_cut != "keep" or len(self._chains) != tasks:
             self._chains = [self._chain(s) for s in self._states]
             if self._watermark is not None:
                 self._advance(Watermark(self._watermark))
+
+    def _follow(self, states: States) -> dict[tuple[str, str], Followed]:
+        return {key: Followed(state, self._declared[key]) for key, state in states.items()}
+
+    def _check_increments(self) -> None:
+        for states in self._followed:
+            for (step, name), followed in states.items():
+                wrong = followed.wrong()
+                check(wrong is None, "O14", f"{self._how.what}: state {name} of {step}", found=wrong)
 
     def _load(self, states: States, dumps: Mapping[tuple[str, str], pl.DataFrame], task: int) -> None:
         for key, state in states.items():
@@ -282,22 +296,6 @@ class _Watched:
         for out in outputs:
             self._run.check_output(self._id, out)
             yield out
-
-
-def new_state(declared: StateSpec) -> Any:
-    """Empty state of the declared kind, in memory."""
-    if isinstance(declared, RowsSpec):
-        from thalweg.state.rows import Rows as Stored
-
-        return Stored(declared)
-    if isinstance(declared, MultimapSpec):
-        from thalweg.state.multimap import Multimap
-
-        return Multimap(declared)
-    assert isinstance(declared, ColumnsSpec), "the kinds of state are a closed list"
-    from thalweg.state.memory import KeyedColumns as Memory
-
-    return Memory(declared)
 
 
 def first_port(spec: OperatorSpec) -> int | None:

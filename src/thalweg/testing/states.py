@@ -21,6 +21,7 @@ from thalweg.columnar.keys import KeyCodec
 from thalweg.columnar.trees import Trees
 from thalweg.protocols.state import ColumnSpec, ColumnsSpec, StateSpec
 from thalweg.testing.contract import check
+from thalweg.testing.increments import Followed
 from thalweg.testing.row_states import check_rows
 from thalweg.testing.tables import first_difference, rows_of
 
@@ -56,7 +57,7 @@ _ROUNDS = 12
 
 
 def check_state(make_state: MakeState, kinds: Sequence[Kind] = ("columns", "rows"), *, seed: int = 0) -> None:
-    """Run the kinds of state of a backend against S1 to S18.
+    """Run the kinds of state of a backend against S1 to S20.
 
     Args:
         make_state: makes empty state as declared.
@@ -87,6 +88,7 @@ class _Script:
     def __init__(self, make: MakeState, spec: ColumnsSpec, values: list[list[Any]], r: Random) -> None:
         self._make, self._spec, self._values, self._r = make, spec, values, r
         self._state = make(spec)
+        self._followed = Followed(self._state, spec)
         self._model: dict[Key, tuple[Hashable, ...]] = {}
         self._what = f"key {', '.join(f'{n} {t}' for n, t in spec.key.items())}"
 
@@ -98,8 +100,13 @@ class _Script:
             self._look("S4")
             self._write(frame, slots, number)
             self._look("S4")
+            if self._r.random() < 0.5:
+                self._follow()
             self._forget()
+            self._touch(number)
             self._compact()
+            if self._r.random() < 0.5:
+                self._follow()
             if self._r.random() < 0.5:
                 self._restore()
 
@@ -176,6 +183,26 @@ class _Script:
             del self._model[key]
         self._look("S5")
 
+    def _touch(self, number: int) -> None:
+        """Write to a slot that `slots` has not given."""
+        live = self._state.live()
+        if len(live):
+            some = live[:1]
+            self._state.touch(some)
+            self._state.column("n")[some] = -number
+            key = next(iter(rows_of(self._state.keys(some))))
+            self._model[key] = (-number, *self._model[key][1:])
+
+    def _follow(self) -> None:
+        """Take an increment, and then another of nothing but reads."""
+        self._check_contents("S6", f"{self._what}: dump", list(rows_of(self._state.dump())))
+        wrong = self._followed.wrong()
+        check(wrong is None, "S19", f"{self._what}: changes", found=wrong)
+        live = self._state.live()
+        self._state.find(self._state.keys(live))
+        again = self._state.changes()
+        check(not again.height, "S20", f"{self._what}: changes after reads", expected="no row", found=again)
+
     def _compact(self) -> None:
         self._state.compact()
         self._look("S7")
@@ -189,7 +216,7 @@ class _Script:
         other, half = self._make(self._spec), dump.height // 2
         other.load(dump[half:].reverse())
         other.load(dump[:half])
-        self._state = other
+        self._state, self._followed = other, Followed(other, self._spec)
         self._look("S6")
         wrong = first_difference(other.dump(), dump)
         check(wrong is None, "S10", f"{self._what}: the dump of state that was loaded", found=wrong)

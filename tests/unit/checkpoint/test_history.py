@@ -11,9 +11,10 @@ from polars.testing import assert_frame_equal
 
 from thalweg.checkpoint.encoding import encoded
 from thalweg.checkpoint.history import History, Place
-from thalweg.checkpoint.manifest import Manifest
+from thalweg.checkpoint.manifest import Manifest, StateEntry
 from thalweg.checkpoint.store import DirectoryStore
 from thalweg.errors import CheckpointError
+from thalweg.protocols.increments import Identity
 
 KEY = ("group1", "group1.group", "groups")
 FRAME = pl.DataFrame({"k": ["a", None], "n": [1, 2]})
@@ -37,8 +38,9 @@ class Kept:
 
     def publish(self, lineage: int, fence: int, number: int, frame: pl.DataFrame = FRAME) -> Place:
         """A checkpoint with one state and one split."""
-        entry, data = encoded(KEY, frame)
-        self.history.put_data(entry.sha256, data, ())
+        file, data = encoded(frame)
+        self.history.put_data(file.sha256, data, ())
+        entry = StateEntry(*KEY, Identity("row", ("k",)), 1, frame.height, ((file,),))
         manifest = Manifest("job", lineage, number, fence, "program", "0", "2026-01-01T00:00:00+00:00")
         return self.history.publish(replace(manifest, states=(entry,), splits=(SPLIT,)))
 
@@ -66,7 +68,7 @@ def test_a_checkpoint_comes_back_as_it_was(kept: Kept) -> None:
     assert kept.history.newest() == (1, place)
     found = kept.history.snapshot(kept.history.manifest(place))
     assert (found.number, dict(found.splits)) == (3, {("source1", "file"): SPLIT["data"]})
-    assert_frame_equal(found.keyed[KEY], FRAME)
+    assert_frame_equal(found.keyed[KEY].frame, FRAME)
 
 
 def test_a_lineage_without_a_checkpoint_starts_as_it_was_opened(kept: Kept) -> None:

@@ -232,7 +232,7 @@ def test_a_checkpoint_waits_until_the_first_input_has_ended(drive: Any) -> None:
     assert run.last_snapshot is not None
     ((key, kept),) = run.last_snapshot.keyed.items()
     assert key[2] == "table"
-    assert sorted(kept["other"]) == list(range(7)), "once, whatever the number of tasks"
+    assert sorted(kept.frame["other"]) == list(range(7)), "once, whatever the number of tasks"
     assert sink.table().height == ROWS
 
 

@@ -10,9 +10,13 @@ import numpy as np
 import polars as pl
 import pytest
 
+from thalweg.checkpoint.increments import composed, of_task
 from thalweg.columnar.buffers import NO_WORDS
+from thalweg.protocols.increments import GONE, ROW
 from thalweg.protocols.state import MultimapSpec
 from thalweg.state.multimap import Multimap
+from thalweg.testing.increments import Followed
+from thalweg.testing.tables import difference, table_of
 
 COLUMNS: dict[str, pl.DataType] = {"k": pl.Int64(), "s": pl.String(), "v": pl.Float64()}
 TEXTS = ["a", "a text of more than twelve bytes", None]
@@ -124,3 +128,61 @@ def test_a_hot_key_comes_in_bounded_parts() -> None:
     parts = list(state.pairs(slots, 64))
     assert max(len(places) for places, _ in parts) == 64
     assert Counter(p for places, _ in parts for p in places.tolist()) == {0: 1000, 2: 1000}
+
+
+@pytest.mark.parametrize(("is_updating", "forgets"), [(True, True), (False, True), (False, False)])
+@pytest.mark.parametrize("seed", range(6))
+def test_increments_make_the_state(seed: int, is_updating: bool, forgets: bool) -> None:
+    """Whatever comes, goes, changes, is compacted and comes again between two of them."""
+    r = Random(seed)
+    counters = ("n",) if forgets else ()
+    spec = MultimapSpec("kit", COLUMNS, ("k",), is_updating, counters, forgets=forgets)
+    state = Multimap(spec)
+    followed = Followed(state, spec)
+    for _ in range(40):
+        rows = add(state, frame(r, r.choice([0, 3, 9, 3000])))
+        if forgets and len(rows):
+            some = rows[:: r.choice([1, 2, 7])]
+            state.touch(some)
+            state.counter("n")[some] += 1
+        live = state.live()
+        if forgets and r.random() < 0.6:
+            state.free(live[np.random.default_rng(seed).random(len(live)) < r.random()])
+        state.compact()
+        if r.random() < 0.5:
+            assert followed.wrong() is None
+            assert not state.changes().height
+
+
+def test_an_increment_has_the_rows_that_changed_and_no_others() -> None:
+    spec = MultimapSpec("kit", COLUMNS, ("k",), is_updating=False, counters=("n",))
+    state = Multimap(spec)
+    rows = add(state, frame(Random(1), 1000))
+    state.track(whole=False)
+    add(state, frame(Random(2), 2))
+    state.touch(rows[:3])
+    state.counter("n")[rows[:3]] = 5
+    state.free(rows[10:14])
+    found = state.changes()
+    gone = found.filter(GONE)
+    assert (found.height, gone.height) == (9, 4)
+    assert gone[ROW].to_list() == [10, 11, 12, 13]
+
+
+@pytest.mark.parametrize("is_updating", [True, False])
+def test_increments_go_on_after_a_restore(is_updating: bool) -> None:
+    spec = MultimapSpec("kit", COLUMNS, ("k",), is_updating=is_updating, counters=("n",))
+    state = Multimap(spec)
+    followed = Followed(state, spec)
+    add(state, frame(Random(1), 50))
+    state.free(state.live()[5:20].copy())
+    assert followed.wrong() is None
+    first = followed.last
+    other = Multimap(spec)
+    other.load(composed(spec.identity, [first]))
+    other.track(whole=False)
+    add(other, frame(Random(2), 10))
+    other.free(other.live()[::3].copy())
+    whole = composed(spec.identity, [first, of_task(other.changes(), spec.identity, 0)])
+    dump = other.dump()
+    assert difference(table_of(whole.select(dump.columns)), table_of(dump)) is None

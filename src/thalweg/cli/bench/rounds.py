@@ -17,7 +17,7 @@ from thalweg.job.job import Job
 from thalweg.protocols.operator import MAIN, Output, Side
 from thalweg.protocols.state import StateSpec
 from thalweg.runtime.chain import Chain
-from thalweg.testing.stand import new_state
+from thalweg.runtime.restore import new_state
 
 _BATCH_ROWS = 65_536
 

@@ -1,0 +1,138 @@
+"""Make the state of every task, empty or as a snapshot has it.
+
+A task loads what belongs to it, whatever the number of tasks was when the snapshot was taken. Where there is
+much, tasks load side by side.
+
+Reads:    a snapshot.
+Not here: what the tasks do with it (assemble.py).
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import polars as pl
+
+from thalweg.checkpoint.snapshot import JobSnapshot, Part, StateRows
+from thalweg.job.job import Job, Stage
+from thalweg.protocols.increments import ROW, TASK
+from thalweg.protocols.state import ColumnsSpec, MultimapSpec, RowsSpec, StateSpec
+from thalweg.runtime.outputs import owner_of
+
+Spec = ColumnsSpec | MultimapSpec | RowsSpec
+_SIDE_BY_SIDE = 100_000
+"""From so many rows on tasks load side by side."""
+
+
+@dataclass(frozen=True)
+class Restored:
+    """One state of one task.
+
+    Attributes:
+        state: as the runtime hands it to an operator.
+        is_known: whether what it has is in the increments of the snapshot, so that the next one can follow.
+    """
+
+    state: Any
+    is_known: bool
+
+
+def states_of(job: Job, snapshot: JobSnapshot | None) -> dict[str, dict[tuple[str, str], Restored]]:
+    """The states of all tasks, by the task's name, and then by operator and name."""
+    places = [(stage, index) for stage in job.stages for index in range(stage.parallelism)]
+    made = [_Loading(job, snapshot, stage, index) for stage, index in places]
+    if snapshot is None or snapshot.rows < _SIDE_BY_SIDE or len(made) == 1:
+        found = [loading.run() for loading in made]
+    else:
+        # imported here: only large snapshots need it
+        from concurrent.futures import ThreadPoolExecutor
+
+        with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+            found = list(pool.map(_Loading.run, made))
+    return {f"{stage.id}[{index}]": states for (stage, index), states in zip(places, found, strict=True)}
+
+
+@dataclass(frozen=True)
+class _Loading:
+    """The states of one task."""
+
+    job: Job
+    snapshot: JobSnapshot | None
+    stage: Stage
+    index: int
+
+    def run(self) -> dict[tuple[str, str], Restored]:
+        return {(o.id, d.name): self._restored(o.id, d) for o in self.stage.operators for d in o.states()}
+
+    def _restored(self, operator: str, declared: StateSpec) -> Restored:
+        assert isinstance(declared, (ColumnsSpec, MultimapSpec, RowsSpec)), (
+            "the kinds of state are a closed list"
+        )
+        state = new_state(declared)
+        rows = (
+            None
+            if self.snapshot is None
+            else self.snapshot.keyed.get((self.stage.id, operator, declared.name))
+        )
+        if rows is None:
+            return Restored(state, is_known=False)
+        if isinstance(declared, ColumnsSpec):
+            # one increment after the other: its keys are looked up in the state itself
+            parts = (part for piece in rows.pieces for part in piece)
+            for number, frame in enumerate(frame for part in parts for frame in self._mine(part, declared)):
+                if not number:
+                    state.reserve(rows.count // self.stage.parallelism, frame)
+                state.load(frame)
+            return Restored(state, is_known=True)
+        is_known = _is_known(rows, self.stage.parallelism)
+        frame = rows.frame if is_known else rows.frame.drop(ROW, strict=False)
+        state.load(self._share(frame, declared))
+        return Restored(state, is_known)
+
+    def _mine(self, part: Part, declared: Spec) -> Iterator[pl.DataFrame]:
+        """The rows of a part that belong to the task, if there may be any."""
+        if part.partitions is None or self.stage.parallelism == 1 or declared.scope == "broadcast":
+            yield self._share(part.frame(), declared)
+            return
+        first, last = (p * self.stage.parallelism // self.job.partitions for p in part.partitions)
+        if first <= self.index <= last:
+            frame = part.frame()
+            yield frame if first == last else self._share(frame, declared)
+
+    def _share(self, frame: pl.DataFrame, declared: Spec) -> pl.DataFrame:
+        tasks = self.stage.parallelism
+        if tasks == 1 or declared.scope == "broadcast":
+            return frame
+        is_keyed = isinstance(declared, ColumnsSpec) and declared.partition is None
+        keys = declared.identity.columns if is_keyed else declared.partition
+        if not keys:
+            return frame if self.index == 0 else frame.clear()
+        from thalweg.columnar.hash import partitions
+
+        found = partitions(frame, list(keys), self.job.partitions)
+        return frame.filter(pl.Series(owner_of(found, tasks, self.job.partitions) == self.index))
+
+
+def _is_known(rows: StateRows, tasks: int) -> bool:
+    """Whether what the next increments say of rows can be told of those that were restored."""
+    return not rows.identity.is_of_task or (TASK in rows.frame.columns and rows.tasks == tasks)
+
+
+def new_state(declared: StateSpec) -> Any:
+    """Empty state of the declared kind, in memory."""
+    if isinstance(declared, RowsSpec):
+        from thalweg.state.rows import Rows
+
+        return Rows(declared)
+    if isinstance(declared, MultimapSpec):
+        from thalweg.state.multimap import Multimap
+
+        return Multimap(declared)
+    assert isinstance(declared, ColumnsSpec), "the kinds of state are a closed list"
+    # imported here: only jobs with state load the compiler
+    from thalweg.state.memory import KeyedColumns
+
+    return KeyedColumns(declared)
