@@ -25,7 +25,7 @@ from thalweg.checkpoint.snapshot import StateRows
 
 Key = tuple[str, str, str]
 _ALL: Partitions = np.empty(0, np.int64)
-FAN = 8
+FAN = 16
 """So many increments of about one size become one."""
 
 
@@ -54,6 +54,11 @@ class WrittenStates:
             if rows.is_whole:
                 self._owed[key] = []
             self._owed.setdefault(key, []).append(rows)
+
+    @property
+    def owes(self) -> bool:
+        """Whether there are increments that no complete checkpoint has."""
+        return bool(self._owed)
 
     def write(self, keyed: Iterable[Key]) -> tuple[StateEntry, ...]:
         """Write what is owed; returns what the manifest is to say of these states."""
@@ -129,7 +134,7 @@ def to_join(sizes: Sequence[int]) -> int | None:
     """From where on increments are to be joined to one, given their sizes; None: not at all.
 
     Example:
-        >>> to_join([100, 1, 1]), to_join([100, 60, 60]), to_join([100, *[1] * 8])
+        >>> to_join([100, 1, 1]), to_join([100, 60, 60]), to_join([100, *[1] * 16])
         (None, 0, 1)
     """
     if len(sizes) < 2:

@@ -77,10 +77,15 @@ class Dictionary:
         """Where entries (of 16 bytes, by code) and the bytes of long values begin, until a value is added."""
         return self._entries.ctypes.data, self._arena.ctypes.data
 
-    def reserve(self, count: int) -> None:
-        """Room for so many values, but not for the bytes of long ones."""
+    def reserve(self, count: int, sample: pl.Series) -> None:
+        """Room for so many values in all, as long as those of a sample on average."""
         if count > len(self._links):
             self._make_room(count)
+        if sample.len():
+            lengths = views(sample).words[:, 0] & _LOW
+            needed = int(lengths[lengths > _INLINE].sum()) * count // sample.len()
+            if needed > len(self._arena):
+                self._arena = grown(self._arena, needed)
 
     def encode(self, series: pl.Series) -> Array:
         """The code of each value, -1 for NULL; a value without one gets one."""

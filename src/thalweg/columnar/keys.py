@@ -61,11 +61,12 @@ class KeyCodec:
         """The memory held."""
         return sum(part.dictionary.nbytes for part in self._coded())
 
-    def reserve(self, count: int) -> None:
-        """Room for so many keys: of texts only where there is one, which then tells keys apart."""
-        coded = list(self._coded())
+    def reserve(self, count: int, sample: pl.DataFrame) -> None:
+        """Room for so many keys like those of a sample, where they are told apart by one text."""
+        coded = [(name, part) for name, part in self._parts.items() if isinstance(part, _Coded)]
         if len(coded) == 1:
-            coded[0].dictionary.reserve(count)
+            name, part = coded[0]
+            part.reserve(count, sample.get_column(name))
 
     def encode(self, frame: pl.DataFrame) -> Array:
         """The words of each row's key (int64[rows, width])."""
@@ -247,11 +248,16 @@ class _Coded:
         self._is_text = isinstance(dtype, (pl.String, pl.Categorical, pl.Enum))
         self.dictionary = Dictionary()
 
-    def encode(self, series: pl.Series, *, find: bool) -> tuple[list[Array], Array | None]:
+    def reserve(self, count: int, sample: pl.Series) -> None:
+        self.dictionary.reserve(count, self._held(sample))
+
+    def _held(self, series: pl.Series) -> pl.Series:
         if self._is_text:
-            held = series if isinstance(series.dtype, pl.String) else series.cast(pl.String)
-        else:
-            held = series if isinstance(self._dtype, pl.Binary) else canonical_bytes(series)
+            return series if isinstance(series.dtype, pl.String) else series.cast(pl.String)
+        return series if isinstance(self._dtype, pl.Binary) else canonical_bytes(series)
+
+    def encode(self, series: pl.Series, *, find: bool) -> tuple[list[Array], Array | None]:
+        held = self._held(series)
         return [self.dictionary.find(held) if find else self.dictionary.encode(held)], None
 
     def decode(self, name: str, words: Array, valid: Array | None) -> pl.Series:

@@ -81,10 +81,11 @@ class _Loading:
             return Restored(state, is_known=False)
         if isinstance(declared, ColumnsSpec):
             # one increment after the other: its keys are looked up in the state itself
-            state.reserve(rows.count // self.stage.parallelism)
-            for part in (part for piece in rows.pieces for part in piece):
-                for frame in self._mine(part, declared):
-                    state.load(frame)
+            parts = (part for piece in rows.pieces for part in piece)
+            for number, frame in enumerate(frame for part in parts for frame in self._mine(part, declared)):
+                if not number:
+                    state.reserve(rows.count // self.stage.parallelism, frame)
+                state.load(frame)
             return Restored(state, is_known=True)
         is_known = _is_known(rows, self.stage.parallelism)
         frame = rows.frame if is_known else rows.frame.drop(ROW, strict=False)

@@ -158,9 +158,9 @@ class KeyedColumns:
         gone, self._gone = self._gone, []
         return increment(self._beside(self.keys(slots), slots), gone)
 
-    def reserve(self, count: int) -> None:
-        """Room for so many keys, so that arrays do not grow one step after the other."""
-        self._codec.reserve(count)
+    def reserve(self, count: int, sample: pl.DataFrame) -> None:
+        """Room for so many keys like those of a sample: arrays do not grow one step after the other."""
+        self._codec.reserve(count, sample)
         self._index.reserve(count)
         if self.capacity > self._length:
             self._hold(self._layout.grown(self._cells, self.capacity))

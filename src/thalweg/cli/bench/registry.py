@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from thalweg.cli.bench.checkpoints import CHECKPOINTS
 from thalweg.cli.bench.delays import DELAYS
 from thalweg.cli.bench.demos import DEMOS
 from thalweg.cli.bench.growth import GROWTH
@@ -24,6 +25,7 @@ BENCHMARKS: tuple[Benchmark, ...] = (
     *STALLS,
     *INCREMENTAL,
     *GROWTH,
+    *CHECKPOINTS,
     *DEMOS,
 )
 BY_NAME = {b.name: b for b in BENCHMARKS}
