@@ -29,6 +29,9 @@ class CheckpointFigures:
         kept = self._checkpointer
         yield Sample(m.CHECKPOINTS, (), kept.completed)
         yield Sample(m.CHECKPOINTS_FAILED, (), kept.failed)
+        written = kept.bytes
+        yield Sample(m.CHECKPOINT_WRITTEN, (), written["increments"])
+        yield Sample(m.CHECKPOINT_JOINED, (), written["joined"])
         last, seconds = kept.last, kept.seconds
         if last is not None:
             yield Sample(m.CHECKPOINT, (), last.number)

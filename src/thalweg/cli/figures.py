@@ -92,7 +92,9 @@ class Recent:
 
     def add(self, now: Metrics) -> Metrics | None:
         """Take a look; the oldest one kept, if there is another."""
-        self._looks = [*self._looks[1 - self._keep :], now]
+        # a job that was restarted begins to count anew
+        kept = [look for look in self._looks if look.total(m.UPTIME) <= now.total(m.UPTIME)]
+        self._looks = [*kept[1 - self._keep :], now]
         return self._looks[0] if len(self._looks) > 1 else None
 
 

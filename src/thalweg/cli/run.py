@@ -18,6 +18,7 @@ from thalweg.session.hooks import HOOKS
 from thalweg.session.interrupts import INTERRUPTED, Interrupts
 
 _KINDS = (".py", ".sql")
+_BEGINNING = ("from_checkpoint", "fresh", "upgrade", "drop_state")
 
 
 @click.command("run")
@@ -36,10 +37,6 @@ def command(
     arguments: tuple[str, ...],
     drain: bool,
     no_progress: bool,
-    from_checkpoint: str | None,
-    fresh: bool,
-    upgrade: bool,
-    drop_state: tuple[str, ...],
     metrics_port: int | None,
     **how: Any,
 ) -> int:
@@ -52,18 +49,25 @@ def command(
     """
     if not file.endswith(_KINDS):
         raise click.UsageError(f'"{file}" is neither a Python program (.py) nor SQL (.sql)')
-    if fresh and from_checkpoint is not None:
-        raise click.UsageError("--fresh and --from-checkpoint exclude each other")
+    begin = _beginning(**{name: how.pop(name) for name in _BEGINNING})
     if metrics_port is not None:
         how["settings"] = (*how["settings"], f"metrics.reporter.prom.port={metrics_port}")
     raise_flags(**how)
     interrupts = Interrupts(drain=drain)
-    start = "fresh" if fresh else from_checkpoint
-    with watched(interrupts, no_progress=no_progress, name=Path(file).stem, start=start, has_table=True):
-        if upgrade or drop_state:
-            HOOKS.dropping = frozenset(drop_state)
+    with watched(interrupts, no_progress=no_progress, name=Path(file).stem, has_table=True):
+        HOOKS.start, HOOKS.dropping = begin
         code = run_file(file, arguments)
     return INTERRUPTED if interrupts.came else code
+
+
+def _beginning(
+    *, from_checkpoint: str | None, fresh: bool, upgrade: bool, drop_state: tuple[str, ...]
+) -> tuple[str | None, frozenset[str] | None]:
+    """The checkpoint that jobs begin at, and which steps of a changed program may lose their state."""
+    if fresh and from_checkpoint is not None:
+        raise click.UsageError("--fresh and --from-checkpoint exclude each other")
+    start = "fresh" if fresh else from_checkpoint
+    return start, frozenset(drop_state) if upgrade or drop_state else None
 
 
 @contextmanager
@@ -74,14 +78,12 @@ def watched(
     name: str,
     has_names: bool = True,
     has_table: bool = False,
-    start: str | None = None,
 ) -> Iterator[None]:
     """Signals stop the jobs in here, and progress is shown, with the names of the jobs or without."""
     HOOKS.job_name = name
     HOOKS.watchers.append(interrupts.watch)
     HOOKS.handles_signals = True
     progress = Progress(has_names=has_names, has_table=has_table)
-    HOOKS.start = start
     HOOKS.say = partial(click.echo, err=True) if no_progress else progress.say
     if not no_progress:
         HOOKS.watchers.append(progress.watch)

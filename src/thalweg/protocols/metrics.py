@@ -139,6 +139,9 @@ JOB_WATERMARK = _seconds(
     JOB,
 )
 JOB_LAG = _seconds("job_lag_seconds", "how far that is behind the time of day", JOB)
+RESTARTS = Metric(
+    "thalweg_job_restarts_total", "counter", "restarts", "times that it failed and was run again", JOB
+)
 CUT = _gauge("job_cut_number", "", "number of the newest complete cut", JOB)
 MEMORY = _gauge(
     "memory_bytes",
@@ -195,15 +198,30 @@ CHECKPOINT_DURATION = _seconds(
     "checkpoint_duration_seconds", "how long it took to write and commit, from the barrier's passing on", JOB
 )
 CHECKPOINT_BYTES = _gauge("checkpoint_bytes", "bytes", "size of the state that it holds", JOB)
+CHECKPOINT_WRITTEN = Metric(
+    "thalweg_checkpoint_written_bytes_total", "counter", "bytes", "state written: what had changed since", JOB
+)
+CHECKPOINT_JOINED = Metric(
+    "thalweg_checkpoint_joined_bytes_total", "counter", "bytes", "state written anew to join increments", JOB
+)
 CHECKPOINTS = _events("checkpoints_completed", "checkpoints that the run has completed")
 CHECKPOINTS_FAILED = _events("checkpoints_failed", "checkpoints that it could not write or commit")
 
 METRICS: tuple[Metric, ...] = (
-    *(UPTIME, JOB_WATERMARK, JOB_LAG, CUT, MEMORY, SPILL),
+    *(UPTIME, RESTARTS, JOB_WATERMARK, JOB_LAG, CUT, MEMORY, SPILL),
     *(ROWS_IN, ROWS_PROCESSED, ROWS_QUARANTINED, ROWS_AHEAD, ROWS_OUT, ROWS_ASIDE, BATCHES_IN, BATCHES_OUT),
     *(WATERMARK, LAG, BUSY, BACKPRESSURED, IDLE_TIME, EDGE_ROWS, EDGE_BYTES),
     *(OPERATOR_IN, OPERATOR_PROCESSED, ROWS_LATE, PAIRS_LATE, OPERATOR_OUT, STATE_ROWS, STATE_BYTES),
-    *(CHECKPOINT, CHECKPOINT_AGE, CHECKPOINT_DURATION, CHECKPOINT_BYTES, CHECKPOINTS, CHECKPOINTS_FAILED),
+    *(
+        CHECKPOINT,
+        CHECKPOINT_AGE,
+        CHECKPOINT_DURATION,
+        CHECKPOINT_BYTES,
+        CHECKPOINT_WRITTEN,
+        CHECKPOINT_JOINED,
+        CHECKPOINTS,
+        CHECKPOINTS_FAILED,
+    ),
 )
 """Every metric that there is, in the order in which they are shown."""
 BY_NAME = {m.name: m for m in METRICS}

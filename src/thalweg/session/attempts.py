@@ -18,6 +18,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
+from thalweg.checkpoint.figures import CheckpointFigures
 from thalweg.job.restart import NoRestart, Restarts, flat
 from thalweg.plan.properties import can_replay
 from thalweg.runtime.run import Run
@@ -150,6 +151,8 @@ class _Attempts:
             # the tasks have it now, and it may be large
             del snapshot
             stack.callback(run.close)
+            if checkpointer is not None:
+                run.measured.append(CheckpointFigures(checkpointer, run.clock))
             self._attach(run, kept, checkpointer)
             if kept is not None:
                 kept.has_run = True

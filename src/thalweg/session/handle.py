@@ -19,8 +19,12 @@ from typing import TYPE_CHECKING
 
 from thalweg.checkpoint.savepoint import Saving, not_taken
 from thalweg.errors import ConfigError
+from thalweg.session.metrics.frame import frame_of
+from thalweg.session.metrics.restarts import RestartFigures
 
 if TYPE_CHECKING:
+    import polars as pl
+
     from thalweg.checkpoint.writer import Checkpointer
     from thalweg.job.job import Job
     from thalweg.protocols.metrics import Metrics
@@ -56,6 +60,7 @@ class JobHandle:
         self._last: Saving | None = None
         self._lock = threading.RLock()
         self._stopped = threading.Event()
+        self._attempts = 0
         self._pause: _Pause | None = None
         self.stopping: str | None = None
         """`stop` or `drain`, if the job was asked to."""
@@ -108,11 +113,6 @@ class JobHandle:
         return self._run.tally
 
     @property
-    def figures(self) -> Metrics:
-        """What the current attempt has done, holds and waits for."""
-        return self._run.figures
-
-    @property
     def watermark(self) -> int | None:
         """Event time in microseconds, as far as the sources have come."""
         return self._run.watermark
@@ -121,6 +121,15 @@ class JobHandle:
     def is_finished(self) -> bool:
         """Whether all input has ended and is worked through."""
         return self._run.is_finished
+
+    @property
+    def figures(self) -> Metrics:
+        """The figures of the attempt, or of the last one."""
+        return self._run.figures
+
+    def metrics(self) -> pl.DataFrame:
+        """The figures, one per row; between two attempts those that the last one ended with."""
+        return frame_of([self.figures])
 
     def why(self) -> list[tuple[str, str]]:
         """For every task what it waits for, sinks first; between two attempts, for what the job waits."""
@@ -211,6 +220,8 @@ class JobHandle:
         """Another attempt has begun."""
         with self._lock:
             self._run, self._checkpointer, self._pause = run, checkpointer, None
+            self._attempts += 1
+            run.measured.append(RestartFigures(self._attempts - 1))
             stopping = self.stopping
         if stopping is not None:
             run.stop(drain=stopping == "drain")

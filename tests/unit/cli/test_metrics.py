@@ -57,6 +57,8 @@ def test_the_pace_of_now_forgets_what_was_long_ago() -> None:
     recent = Recent(keep=3)
     looks = [figures(n, n, 0.0) for n in range(5)]
     assert [recent.add(look) for look in looks] == [None, looks[0], looks[0], looks[1], looks[2]]
+    assert recent.add(figures(2.5, 0, 0.0)) == looks[2], "the others are of the time before a restart"
+    assert recent.add(figures(1, 0, 0.0)) is None
 
 
 def test_a_table_shows_each_step_and_what_is_kept() -> None:

@@ -86,7 +86,7 @@ def test_what_is_printed_stands_above(screen: Screen, monkeypatch: pytest.Monkey
         print("another")
         progress._draw("un\ndeux")
     assert screen.lines == ["a row", "another", "un", "deux"]
-    progress._say("done")
+    progress.say("done")
     assert screen.lines == ["a row", "another", "done", ""]
 
 

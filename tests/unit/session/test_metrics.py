@@ -20,8 +20,8 @@ from thalweg.errors import StoreError
 from thalweg.protocols import metrics as m
 from thalweg.protocols.metrics import Metric, Metrics
 from thalweg.runtime.options import RunOptions
-from thalweg.runtime.run import Run
 from thalweg.session.execute import Result
+from thalweg.session.handle import JobHandle
 
 SMALL = RunOptions(runtime="inline", rows_max=50, checkpoint_batches=4)
 
@@ -127,6 +127,7 @@ def test_a_running_job_tells_its_figures_and_they_stay() -> None:
     with pytest.raises(tw.ConfigError) as caught:
         session.metrics("count")
     assert (caught.value.code, caught.value.choices) == ("job-unknown", ("counts",))
+    assert session.job("counts").metrics()["metric"].to_list() == now["metric"].to_list()
     wait.set()
     result = job.end()
     assert session.metrics().is_empty()
@@ -159,7 +160,7 @@ def test_figures_hold_nothing_of_the_run_but_numbers() -> None:
 @pytest.mark.parametrize("runtime", ["inline", "threads"])
 def test_a_job_that_fails_keeps_the_figures_of_its_end(runtime: str) -> None:
     session = tw.Session(parallelism=1, options={"execution.runtime": runtime})
-    runs: list[Run] = []
+    runs: list[JobHandle] = []
     session.on_start = runs.append
 
     def fails(frame: pl.DataFrame) -> None:
@@ -181,7 +182,7 @@ def copied(folder: Path) -> tuple[Metrics, list[Metrics]]:
     totals.write_sqlite(str(folder / "out.db"), "totals")
     seen: list[Metrics] = []
 
-    def on_start(run: Run) -> None:
+    def on_start(run: JobHandle) -> None:
         def on_cut(number: int) -> None:
             until = time.monotonic() + 10
             # they are written in the background
@@ -189,7 +190,7 @@ def copied(folder: Path) -> tuple[Metrics, list[Metrics]]:
                 time.sleep(0.002)
             seen.append(run.figures)
 
-        run.on_cut = on_cut
+        run._run.on_cut = on_cut
 
     session.on_start = on_start
     result = session.run("totals", mode="stream", options=SMALL)
@@ -209,6 +210,7 @@ def test_checkpoints_are_counted_aged_and_weighed(tmp_path: Path) -> None:
     [age, took] = [figures.total(metric) for metric in (m.CHECKPOINT_AGE, m.CHECKPOINT_DURATION)]
     assert 0 <= age < figures.total(m.UPTIME)
     assert 0 < took < figures.total(m.UPTIME)
+    assert figures.total(m.CHECKPOINT_WRITTEN) > 0
     held = max(s.total(m.CHECKPOINT_BYTES) for s in [*seen, figures])
     assert held > 0, "the state of seven groups"
 
@@ -228,3 +230,34 @@ def test_checkpoints_that_fail_are_counted_for_good(tmp_path: Path, monkeypatch:
     assert figures.total(m.CHECKPOINTS_FAILED) == 3
     assert figures.total(m.CHECKPOINTS) == len(calls) - 3 > 3
     assert figures.total(m.CHECKPOINT) == calls[-1]
+
+
+@pytest.mark.slow
+def test_a_job_that_was_restarted_counts_anew_and_says_how_often(tmp_path: Path) -> None:
+    pl.DataFrame({"n": range(2_000)}).write_parquet(tmp_path / "in.parquet")
+    strategy = {"type": "fixed-delay", "fixed-delay.attempts": "9", "fixed-delay.delay": "0"}
+    options = {f"restart-strategy.{name}": value for name, value in strategy.items()}
+    session = tw.Session(parallelism=1, checkpoint_dir=tmp_path / "kept", options=options)
+    calls: list[int] = []
+    handles: list[JobHandle] = []
+    restarts: list[float] = []
+
+    @tw.udf(returns="BIGINT")
+    def fragile(n: int) -> int:
+        calls.append(n)
+        if len(calls) in (700, 1_400):
+            raise ValueError("broken")
+        return n
+
+    def look(frame: pl.DataFrame) -> None:
+        del frame
+        restarts.append(handles[0].figures.total(m.RESTARTS))
+
+    session.on_start = handles.append
+    rows = session.read_parquet(tmp_path / "in.parquet").select(fragile(tw.col("n")).alias("n"))
+    rows.write_callback(look)
+    figures = finished(session.run("fragile", mode="stream", options=SMALL))
+    assert len(handles) == 1
+    assert figures.total(m.RESTARTS) == 2
+    assert sorted(set(restarts)) == [0, 1, 2]
+    assert figures.total(m.ROWS_IN, step="source1") < 2_000, "those of the last attempt"

@@ -158,6 +158,12 @@ class _Server:
         }
 
 
+def _ages(figures: Metrics) -> dict[str, float | None]:
+    """How far the run is behind: its event time, and its newest checkpoint."""
+    wanted = {"lag": m.JOB_LAG, "checkpoint": m.CHECKPOINT, "checkpoint_age": m.CHECKPOINT_AGE}
+    return {name: next((s.value for s in figures.of(metric)), None) for name, metric in wanted.items()}
+
+
 def _refused(error: Exception) -> dict[str, Any]:
     """An error as an answer."""
     if not isinstance(error, ThalwegError):
@@ -165,12 +171,6 @@ def _refused(error: Exception) -> dict[str, Any]:
     where = None if error.where is None else str(error.where)
     told = {"error": error.message, "where": where, "found": error.found, "hint": error.hint}
     return {"ok": False, "kind": type(error).__name__, "code": error.code, **told}
-
-
-def _ages(figures: Metrics) -> dict[str, float | None]:
-    """How far the run is behind: its event time, and its newest checkpoint."""
-    wanted = {"lag": m.JOB_LAG, "checkpoint": m.CHECKPOINT, "checkpoint_age": m.CHECKPOINT_AGE}
-    return {name: next((s.value for s in figures.of(metric)), None) for name, metric in wanted.items()}
 
 
 def _bound(path: Path, name: str) -> socket.socket:

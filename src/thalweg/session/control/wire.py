@@ -1,7 +1,8 @@
 """One question and one answer per connection, each a line of JSON. No code, no pickles.
 
-A question is {"op": …}, one of `OPS`; an answer has "ok", or else "error". What saves a job is answered when that
-is complete, with its "path".
+A question is {"op": "status" | "why" | "metrics" | "stop" | "drain" | "save"}; an answer has "ok", or else
+"error". "save", and "stop" with "savepoint", may name a directory ("to"), and are answered with the "path" of
+what was saved when it is complete.
 """
 
 from __future__ import annotations
