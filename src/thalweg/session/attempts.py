@@ -183,7 +183,6 @@ class _Attempts:
             self._how.on_start(self.handle)
 
     def _drive(self, run: Run, checkpointer: Checkpointer | None) -> None:
-        from thalweg.checkpoint.figures import CheckpointFigures
         from thalweg.runtime.inline import run_inline
         from thalweg.runtime.threads import run_threads
 
@@ -192,7 +191,6 @@ class _Attempts:
             drive(run)
             run.check_end()
             return
-        run.measured.append(CheckpointFigures(checkpointer, run.clock))
         checkpointer.start(run.request_checkpoint, lambda: run.cuts)
         drive(run, until=checkpointer.check, at_end=partial(self._finish, run, checkpointer))
 
