@@ -11,7 +11,9 @@ writing: what it publishes later than that base, with its lower number, does not
 committed it either, since a run looks at the fences after it has published and before it commits: if it saw
 no higher number then, its checkpoint was there before that number was taken, and is the base.
 
-The newest checkpoint of the newest lineage wins. A lineage without any starts as it was opened.
+The newest checkpoint of the newest lineage wins. A lineage without any starts as it was opened. A lineage
+that was opened by a run that was overtaken does not hold either: the newest one is that of the newest run's
+base, or one that a still newer run has opened.
 
 Reads, changes:  a store.
 Not here: how bytes become durable (store.py), when a checkpoint is due (runtime/).
@@ -22,7 +24,7 @@ from __future__ import annotations
 import json
 import re
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -40,6 +42,10 @@ _DATA = re.compile("[0-9a-f]{64}")
 _LINEAGE = re.compile(r"lineage-(\d+)")
 GRACE = 3600.0
 """Seconds for which a data file is kept that nothing names: somebody may be about to name it."""
+
+
+def _new_id() -> str:
+    return uuid.uuid4().hex
 
 
 @dataclass(frozen=True)
@@ -62,10 +68,11 @@ class History:
     Args:
         store: where all jobs are.
         job: the name of the job's directory.
+        new_id: gives a name that nobody else gets.
     """
 
-    def __init__(self, store: Store, job: str) -> None:
-        self._store, self.job = store, job
+    def __init__(self, store: Store, job: str, new_id: Callable[[], str] = _new_id) -> None:
+        self._store, self.job, self._new_id = store, job, new_id
 
     def where(self, name: str = "") -> str:
         """A place in the store, for messages."""
@@ -74,7 +81,7 @@ class History:
     def identity(self) -> str:
         """What the job is called by nobody else; made when it is first asked for."""
         if "identity" not in self._names(""):
-            self._put_new("identity", {"id": uuid.uuid4().hex})
+            self._put_new("identity", {"id": self._new_id()})
         return str(self._json("identity")["id"])
 
     def tidy(self) -> None:
@@ -89,18 +96,31 @@ class History:
         numbers = [int(m[1]) for m in found if m]
         return sorted(n for n in numbers if "opened" in self._names(f"lineage-{n:04}"))
 
-    def open_lineage(self, origin: Place | None) -> int:
-        """Begin a new lineage, at a checkpoint or empty; it is durable when this returns."""
+    def open_lineage(self, origin: Place | None, fence: int) -> int:
+        """Begin a new lineage, at a checkpoint or empty, for the run of a fence; it is durable then."""
         number = max(self.lineages(), default=0) + 1
-        data = {"origin": None if origin is None else vars(origin)}
+        data = {"origin": None if origin is None else vars(origin), "fence": fence}
         while not self._put_new(f"lineage-{number:04}/opened", data):
             number += 1
         return number
 
     def origin(self, lineage: int) -> Place | None:
         """The checkpoint that a lineage was opened at; None: it started empty."""
-        held = self._json(f"lineage-{lineage:04}/opened")["origin"]
+        held = self._opened(lineage)["origin"]
         return None if held is None else Place(**held)
+
+    def _opened(self, lineage: int) -> dict[str, Any]:
+        return self._json(f"lineage-{lineage:04}/opened")
+
+    def _newest_lineage(self) -> int | None:
+        """The lineage of the newest run's base, or the newest that a still newer run has opened."""
+        lineages, bases = self.lineages(), self._bases()
+        if not bases:
+            return max(lineages, default=None)
+        newest = max(bases)
+        lineage = bases[newest][1]
+        later = (n for n in lineages if n > lineage and self._opened(n)["fence"] > newest)
+        return max(later, default=lineage)
 
     # -- runs ----------------------------------------------------------------------------------
 
@@ -164,11 +184,11 @@ class History:
 
     def newest(self) -> tuple[int | None, Place | None]:
         """The newest lineage, and where a run goes on: its newest checkpoint, or the one it was opened at."""
-        lineages = self.lineages()
-        if not lineages:
+        lineage = self._newest_lineage()
+        if lineage is None:
             return None, None
-        places = self.places(lineages[-1])
-        return lineages[-1], places[-1] if places else self.origin(lineages[-1])
+        places = self.places(lineage)
+        return lineage, places[-1] if places else self.origin(lineage)
 
     def manifest(self, place: Place) -> Manifest:
         """What a checkpoint consists of.

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from thalweg.checkpoint.snapshot import JobSnapshot
 from thalweg.protocols.sink import Epoch
+from thalweg.runtime.edge import Channel
 
 
 def wall_clock() -> int:
@@ -32,6 +33,7 @@ class RunOptions:
         drift_max: seconds of event time that a split may be ahead of the slowest.
         report_silence: seconds of input without output after which `why` is reported.
         wall: the clock that processing time is read from, in microseconds since the epoch.
+        channel: makes what carries messages from one task to another.
     """
 
     runtime: str = "threads"
@@ -47,3 +49,4 @@ class RunOptions:
     drift_max: float | None = None
     report_silence: float = 10.0
     wall: Callable[[], int] = wall_clock
+    channel: type[Channel] = Channel

@@ -15,7 +15,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from thalweg import __version__
@@ -25,7 +25,7 @@ from thalweg.checkpoint.hold import held
 from thalweg.checkpoint.manifest import Manifest
 from thalweg.checkpoint.snapshot import JobSnapshot
 from thalweg.checkpoint.store import DirectoryStore
-from thalweg.checkpoint.writer import Checkpointer
+from thalweg.checkpoint.writer import CLOCKS, Checkpointer, Clocks
 from thalweg.errors import CheckpointError, ConfigError
 from thalweg.job.fingerprint import fingerprint
 from thalweg.job.job import Job
@@ -49,6 +49,7 @@ class CheckpointOptions:
         start: `newest`; `fresh`, in a new lineage without state; or the number or path of a checkpoint, from
             which a new lineage goes on.
         say: told in a line where the job goes on.
+        clocks: what time is measured with, and read from.
     """
 
     directory: str
@@ -57,6 +58,7 @@ class CheckpointOptions:
     tolerated: int = 3
     start: str = "newest"
     say: Callable[[str], None] = lambda line: None
+    clocks: Clocks = CLOCKS
 
 
 @dataclass(frozen=True)
@@ -92,7 +94,7 @@ def kept(options: CheckpointOptions, job: str, program: str, sinks: Sinks) -> It
     name = directory_name(job)
     history = History(DirectoryStore(options.directory), name)
     with held(os.path.join(options.directory, name), job):
-        begun = _begin(history, options, job, program, sinks)
+        begun = begin(history, options, job, program, sinks)
         try:
             yield begun
         finally:
@@ -138,7 +140,20 @@ def directory_name(job: str) -> str:
     return safe
 
 
-def _begin(history: History, options: CheckpointOptions, job: str, program: str, sinks: Sinks) -> Begun:
+def begin(history: History, options: CheckpointOptions, job: str, program: str, sinks: Sinks) -> Begun:
+    """What a run does before its first row, but for the lock.
+
+    Args:
+        history: the checkpoints of the job.
+        options: how it is kept.
+        job: its name.
+        program: the fingerprint of what it does.
+        sinks: where it writes.
+
+    Raises:
+        CheckpointError: the checkpoints are not of this program, or damaged.
+        StoreError: they cannot be read or written.
+    """
     identity = history.identity()
     lineage, place = history.newest()
     manifest = None if place is None else history.manifest(place)
@@ -154,12 +169,12 @@ def _begin(history: History, options: CheckpointOptions, job: str, program: str,
     # read again: a run that was overtaken may have completed one until now
     lineage, place = history.newest()
     if options.start == "fresh":
-        place, lineage = None, history.open_lineage(None)
+        place, lineage = None, history.open_lineage(None, fence)
     elif options.start != "newest":
         place = _chosen(history, options.start, lineage)
-        lineage = history.open_lineage(place)
+        lineage = history.open_lineage(place, fence)
     elif lineage is None:
-        lineage = history.open_lineage(None)
+        lineage = history.open_lineage(None, fence)
     history.record_base(fence, place, lineage)
     snapshot = None
     epoch = Epoch(identity, "", lineage, 0 if place is None else place.number, fence)
@@ -169,7 +184,7 @@ def _begin(history: History, options: CheckpointOptions, job: str, program: str,
         snapshot = history.snapshot(manifest)
         # in its own lineage, where it may have been committed long ago
         _commit(sinks, replace(epoch, lineage=place.lineage), snapshot.staged)
-        options.say(_resumed(job, manifest))
+        options.say(_resumed(job, manifest, options.clocks[1]()))
     _discard(sinks, epoch)
     history.tidy()
     failpoint("restore.committed")
@@ -181,6 +196,7 @@ def _begin(history: History, options: CheckpointOptions, job: str, program: str,
         interval=options.interval,
         retained=options.retained,
         tolerated=options.tolerated,
+        clocks=options.clocks,
     )
     return Begun(checkpointer, epoch, snapshot)
 
@@ -230,8 +246,8 @@ def _discard(sinks: Sinks, epoch: Epoch) -> None:
         sink.discard(replace(epoch, sink=name), ())
 
 
-def _resumed(job: str, manifest: Manifest) -> str:
-    age = (datetime.now(UTC) - datetime.fromisoformat(manifest.at)).total_seconds()
+def _resumed(job: str, manifest: Manifest, now: datetime) -> str:
+    age = (now - datetime.fromisoformat(manifest.at)).total_seconds()
     read = sum(int(s["data"].get("rows", 0)) for s in manifest.splits)
     shown = [f"{os.path.basename(s['split'])} {dict(s['data'].get('position', {}))}" for s in manifest.splits]
     rest = f" and {len(shown) - _SHOWN} more" if len(shown) > _SHOWN else ""
