@@ -20,12 +20,8 @@ from typing import Protocol
 class OpenFile(Protocol):
     """A file that is being written."""
 
-    def write(self, data: bytes) -> int:
-        """Append all of it, and say how many bytes these were; nothing is durable yet."""
-        ...
-
-    def flush(self) -> None:
-        """Hand on what is held back, for those who write into files in general; nothing is durable yet."""
+    def write(self, data: bytes | memoryview) -> None:
+        """Append; nothing is durable yet."""
         ...
 
     def sync(self) -> None:
@@ -102,14 +98,10 @@ class _Handle:
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
         self._descriptor = os.open(path, flags, mode)
 
-    def write(self, data: bytes) -> int:
+    def write(self, data: bytes | memoryview) -> None:
         view = memoryview(data)
         while view:
             view = view[os.write(self._descriptor, view) :]
-        return len(data)
-
-    def flush(self) -> None:
-        """Nothing is held back."""
 
     def sync(self) -> None:
         os.fsync(self._descriptor)

@@ -10,6 +10,7 @@ Not here: results that change (the planner folds them into a table first), parti
 
 from __future__ import annotations
 
+import io
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -20,7 +21,7 @@ from typing import Any, Literal
 import polars as pl
 
 from thalweg.base.schema import Schema
-from thalweg.checkpoint.disk import Disk, LocalDisk, OpenFile
+from thalweg.checkpoint.disk import Disk, LocalDisk
 from thalweg.checkpoint.failpoints import failpoint
 from thalweg.columnar.batch import Batch
 from thalweg.columnar.outside import handed_out
@@ -206,7 +207,7 @@ class FileWriter:
         name = f"part-{self._task}-{self.number}-{self._run}{_ENDINGS[self._form]}"
         try:
             with closing(self._sink.disk.create(self._hidden(name))) as file:
-                _write(frame, file, self._form, self._sink.csv)
+                file.write(_encoded(frame, self._form, self._sink.csv))
                 file.sync()
         except OSError as error:
             raise cannot_write(self._sink.path, error) from error
@@ -254,7 +255,9 @@ class StagingFileWriter(FileWriter):
         return names
 
 
-def _write(frame: pl.DataFrame, file: OpenFile, form: str, csv: CsvOptions) -> None:
+def _encoded(frame: pl.DataFrame, form: str, csv: CsvOptions) -> memoryview:
+    """The bytes of a part, made before any is written: what the disk says is for us to hear, not for Polars."""
+    file = io.BytesIO()
     if form == "parquet":
         frame.write_parquet(file)
     elif form == "arrow":
@@ -263,6 +266,7 @@ def _write(frame: pl.DataFrame, file: OpenFile, form: str, csv: CsvOptions) -> N
         write_csv(frame, file, csv)
     else:
         spelled(frame).write_ndjson(file)
+    return file.getbuffer()
 
 
 def _check_nested(schema: Schema, form: str) -> None:

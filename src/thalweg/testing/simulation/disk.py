@@ -38,7 +38,7 @@ class SimulatedFile:
     def __init__(self, disk: SimulatedDisk, path: str, file: File) -> None:
         self._disk, self._path, self._file = disk, path, file
 
-    def write(self, data: bytes) -> int:
+    def write(self, data: bytes | memoryview) -> None:
         held = bytes(data)
         fault = self._disk.enter("write", self._path)
         if fault is not None or self._disk.is_full:
@@ -46,10 +46,6 @@ class SimulatedFile:
             self._file.append(held[: len(held) // 2], self._disk.now)
             self._disk.fail("full", errno.ENOSPC)
         self._file.append(held, self._disk.now)
-        return len(held)
-
-    def flush(self) -> None:
-        """Nothing is held back."""
 
     def sync(self) -> None:
         if self._disk.enter("sync", self._path) is not None:
