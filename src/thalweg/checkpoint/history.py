@@ -114,7 +114,7 @@ class History:
 
     def _newest_lineage(self) -> int | None:
         """The lineage of the newest run's base, or the newest that a still newer run has opened."""
-        lineages, bases = self.lineages(), self._bases()
+        lineages, bases = self.lineages(), self.bases()
         if not bases:
             return max(lineages, default=None)
         newest = max(bases)
@@ -161,7 +161,8 @@ class History:
             hint="nothing is lost: the newer run goes on from the last complete checkpoint",
         )
 
-    def _bases(self) -> dict[int, tuple[Place | None, int]]:
+    def bases(self) -> dict[int, tuple[Place | None, int]]:
+        """By run, what it went on from, and in which lineage."""
         found = {}
         for name in self._names("fences"):
             if name.endswith("-base"):
@@ -174,7 +175,7 @@ class History:
 
     def places(self, lineage: int) -> list[Place]:
         """The complete checkpoints of a lineage that hold, in order."""
-        bases = self._bases()
+        bases = self.bases()
         found = []
         for name in self._names(f"lineage-{lineage:04}"):
             match = _CHECKPOINT.fullmatch(name)

@@ -39,6 +39,12 @@ _FAULTY = {
     "skew": ("", "step"),
     "rot": ("begin",),
 }
+_TELLING = (
+    *("create manifest", "write manifest", "sync manifest", "rename manifest", "sync directory checkpoint"),
+    *("link fence", "create fence", "list fence", "create lineage", "link lineage", "restore.fenced"),
+    *("rename part", "read progress", "rename progress", "commit database", "checkpoint.published"),
+    *("list data", "age data", "remove data", "list checkpoint", "read manifest", "checkpoint.data"),
+)
 _ENDS = ("", "step", *_DISK_PLACES, *POINTS, "commit database", "commit answer")
 """Where a process may end or stand still."""
 
@@ -108,30 +114,39 @@ def random_conditions(seed: int) -> Conditions:
 
 
 def _random_faults(random: Random) -> tuple[Fault, ...]:
-    enabled = [k for k in KINDS if random.random() < (0.6 if k in ("kill", "power", "pause") else 0.3)]
+    often = ("kill", "power", "pause")
+    enabled = [k for k in KINDS if random.random() < (0.6 if k in often else 0.3)]
+    # what ends a process makes the next one begin, in which the other faults strike
+    enabled += [k for k in enabled if k in often]
     faults = []
     process = 1
-    for _ in range(random.choice([0, 1, 2, 2, 3, 3, 4, 5]) if enabled else 0):
+    for _ in range(random.choice([0, 1, 2, 3, 3, 4, 5, 6]) if enabled else 0):
         kind = random.choice(enabled)
         faults.append(_random_fault(random, kind, process))
-        # what ends a process makes the next one begin
-        process += kind in ("kill", "power", "pause", "stop")
+        process += kind in (*often, "stop")
     return tuple(faults)
 
 
 def _random_fault(random: Random, kind: str, process: int) -> Fault:
-    places = _FAULTY.get(kind, _ENDS)
-    # who stands still with a lock in hand would keep it from what it is to go on with
-    place = random.choice([p for p in places if (kind, p) != ("pause", "checkpoint.trigger")])
+    if kind in _FAULTY:
+        place = random.choice(_FAULTY[kind])
+    elif kind == "pause" and random.random() < 0.7:
+        # where somebody who wakes up late is about to change something
+        place = random.choice(_TELLING)
+    else:
+        place = random.choice(["", "", "step", random.choice(_ENDS)])
     nth = 1
     if place in ("", "step"):
-        nth = int(random.expovariate(1 / 120)) + 1
+        nth = int(random.expovariate(1 / 150)) + 1
     elif place != "begin":
         nth = random.choice([1, 1, 1, 2, 2, 3, 5])
     amount = {
-        "pause": random.choice([5, 30, 100, 400]),
+        "pause": random.choice([5, 30, 100, 200, 400]),
         "full": random.choice([1, 1, 20]),
         "jump": random.choice([10, 4000, 8000]),
         "skew": random.choice([3600, -3600, 86400]),
     }.get(kind, random.randrange(1 << 16) if kind == "rot" else 1)
+    if kind == "rot":
+        # only a process that begins where others have been finds something to read
+        process = random.choice([2, 2, 3])
     return Fault(process, place, nth, kind, amount)

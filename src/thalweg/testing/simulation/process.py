@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 from thalweg.checkpoint.history import History
 from thalweg.checkpoint.store import DirectoryStore
@@ -46,20 +47,19 @@ class Work:
 
 
 class WatchedRun(Run):
-    """A run that remembers what its sources had promised when a barrier passed them.
+    """A run that remembers what its sources had promised when a barrier passed them."""
 
-    Attributes:
-        promised: by the number of the cut and the stage, the time that every task of the source had handed on.
-    """
-
-    promised: dict[tuple[int, str], int]
+    @cached_property
+    def promised(self) -> dict[tuple[int, int, str], int]:
+        """By run, cut and stage, the time that every task of the source had handed on."""
+        return {}
 
     def _passed(self, task: Task, barrier: Barrier) -> None:
         if isinstance(task, SourceTask):
-            held = self.__dict__.setdefault("promised", {})
-            key = barrier.number, task.stage
+            assert self.options.epoch is not None, "a simulated job is kept"
+            key = self.options.epoch.fence, barrier.number, task.stage
             mark = NEVER if task.watermark is None else task.watermark
-            held[key] = min(held.get(key, mark), mark)
+            self.promised[key] = min(self.promised.get(key, mark), mark)
         super()._passed(task, barrier)
 
 

@@ -46,7 +46,14 @@ class WrongError(AssertionError):
 
 
 class Subject(Protocol):
-    """What is simulated, and what its results must be."""
+    """What is simulated, and what its results must be.
+
+    Attributes:
+        idle_timeout: seconds after which a split without rows no longer holds event time back.
+    """
+
+    @property
+    def idle_timeout(self) -> float | None: ...
 
     def begin(self, world: World) -> None:
         """The world is there; nothing has happened in it."""
@@ -103,6 +110,7 @@ class Simulation:
             edge_rows_max=conditions.edge_rows_max,
             cut_batches=conditions.cut_batches,
             wall=self.world.wall_us,
+            idle_timeout=subject.idle_timeout,
             channel=channel,
         )
         kept = CheckpointOptions(
@@ -119,8 +127,6 @@ class Simulation:
         self._has_ended = False
         self._complete = 0
         """The number of the newest checkpoint that was complete."""
-        self._marks: dict[tuple[int, str], int] = {}
-        """By checkpoint and source, the time that its tasks had handed on."""
         self._floors: dict[tuple[int, str], int] = {}
         """By process and task, the time that it may not go back behind."""
         self._runs: dict[int, WatchedRun] = {}
@@ -252,9 +258,6 @@ class Simulation:
         if newest is None:
             raise WrongError("S2: a checkpoint is complete, and there is none")
         self._complete = max(self._complete, newest.number)
-        run = self._runs[process.number]
-        for (number, stage), mark in getattr(run, "promised", {}).items():
-            self._marks[number, stage] = mark
 
     def _began(self, process: Process, begun: Begun, run: WatchedRun) -> None:
         self._runs[process.number] = run
@@ -266,9 +269,15 @@ class Simulation:
                 f"{self._complete} was complete"
             )
         self._check_checkpoints()
-        for task in run.tasks:
-            mark = self._marks.get((begun.epoch.number, task.stage), NEVER)
-            self._floors[process.number, task.name] = mark
+        with self._unnoticed():
+            base, _ = self._history.bases()[begun.epoch.fence]
+        if base is None:
+            return
+        for before in self._runs.values():
+            for (fence, number, stage), mark in before.promised.items():
+                if (fence, number) == (base.fence, base.number):
+                    for task in (t for t in run.tasks if t.stage == stage):
+                        self._floors[process.number, task.name] = mark
 
     def _stepped(self, process: Process, task: Task) -> None:
         mark = task.watermark

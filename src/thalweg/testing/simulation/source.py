@@ -22,11 +22,13 @@ class PacedSource:
         source: what is read.
         random: decides; it goes on from reader to reader.
         is_ordered: whether splits follow one another in time.
+        silence: how often there is nothing just now, from 0 to 1.
     """
 
     source: Source
     random: Random = field(repr=False)
     is_ordered: bool = False
+    silence: float = 0.1
 
     @property
     def schema(self) -> Schema:
@@ -58,19 +60,19 @@ class PacedSource:
 
     def open(self, split: Split, position: Position, fields: Fields | None) -> Reader:
         """A reader of a split, at a pace."""
-        return _PacedReader(self.source.open(split, position, fields), self.random)
+        return _PacedReader(self.source.open(split, position, fields), self)
 
 
 class _PacedReader:
-    def __init__(self, reader: Reader, random: Random) -> None:
-        self._reader, self._random = reader, random
+    def __init__(self, reader: Reader, source: PacedSource) -> None:
+        self._reader, self._random, self._silence = reader, source.random, source.silence
 
     @property
     def position(self) -> Any:
         return self._reader.position
 
     def read(self, rows_max: int) -> Chunk:
-        if self._random.random() < 0.1:
+        if self._random.random() < self._silence:
             return Chunk(None, wait=self._random.choice([0.0, 0.05, 0.5]))
         return self._reader.read(self._random.randint(1, rows_max))
 

@@ -195,7 +195,7 @@ class World:
         self.reached[place] += 1
         self.note(f"{activity.name} {place}")
         fault = self._due_fault(process, place)
-        if fault is not None:
+        if fault is not None and not (holds_lock and fault.kind == "pause"):
             fault = self._strike(process, activity, fault)
         elif self._haste and not holds_lock and self._sched.random() < self._haste:
             self._pass_turn(activity)
