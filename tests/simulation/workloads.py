@@ -81,6 +81,7 @@ class Workload:
         form: the format of the files.
         to_files: whether the result of the query goes to files, too, and not to a database.
         takes: whether a reader takes files of results away.
+        is_swapped: whether the sink of the query comes first.
     """
 
     query: str
@@ -89,6 +90,7 @@ class Workload:
     form: str = "json"
     to_files: bool = False
     takes: bool = False
+    is_swapped: bool = False
 
     def to_data(self) -> dict[str, Any]:
         """As plain JSON."""
@@ -113,6 +115,7 @@ def random_workload(seed: int) -> Workload:
         form=random.choice(["json", "json", "json", "parquet", "arrow"]),
         to_files=not has_updates and random.random() < 0.5,
         takes=random.random() < 0.3,
+        is_swapped=random.random() < 0.5,
     )
 
 
@@ -203,7 +206,7 @@ def _frame(rows: Sequence[Row]) -> pl.DataFrame:
 @cache
 def expected(workload: Workload) -> list[Table]:
     """The results of a batch that judges which rows are late as a stream does."""
-    plain = replace(workload, form="json", to_files=False, takes=False)
+    plain = replace(workload, form="json", to_files=False, takes=False, is_swapped=False)
     if plain != workload:
         return expected(plain)
     sinks = [MemorySink(), MemorySink()]
@@ -297,6 +300,8 @@ class SimulatedWorkload:
             result = DatabaseSink(self._database, _key(workload.query), self._world.point)
         plans = _over(_plans(workload.query), source, PacedSource(_silent(), self._pace, silence=0.8))
         writes: list[Plan] = [Write(plan, sink) for plan, sink in zip(plans, (rows, result), strict=True)]
+        if workload.is_swapped:
+            writes.reverse()
         job = plan_job(writes, name="job", parallelism=parallelism)
         self._reads = {s.id for s in job.stages if s.scan is not None and s.scan.source is source}
         return job

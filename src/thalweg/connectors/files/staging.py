@@ -10,8 +10,10 @@ Not here: what is in a part (sink.py), which checkpoint holds (checkpoint/histor
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import re
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
@@ -95,17 +97,20 @@ def _show(disk: Disk, directory: str, name: str) -> None:
 
 
 def discard_parts(disk: Disk, directory: str, epoch: Epoch, kept: Iterable[str]) -> None:
-    """Remove hidden parts of all runs of the lineage, but for those that are kept; also those in partitions.
+    """Remove hidden parts of this and earlier runs of the lineage, but for those that are kept.
 
-    With them go progress records that were never complete.
+    Also those in partitions; with them go progress records that were never complete. Newer runs have staged
+    what they are yet to commit: a run that was overtaken may come here late.
     """
-    mine = f"-{epoch.job_tag}-{epoch.lineage}-"
+    mine = re.compile(rf"-{epoch.job_tag}-{epoch.lineage}-(\d+)\.")
     stay = {hidden(directory, name) for name in kept}
     for path in list(disk.walk(directory)):
         name = os.path.basename(path)
-        is_part = name.startswith(".") and name.endswith(_TAIL) and mine in name
-        if (is_part and path not in stay) or name.startswith(f".{_record_name(epoch)}."):
-            disk.remove(path)
+        run = mine.search(name) if name.startswith(".") and name.endswith(_TAIL) else None
+        is_old = run is not None and int(run[1]) <= epoch.fence
+        if (is_old and path not in stay) or name.startswith(f".{_record_name(epoch)}."):
+            with contextlib.suppress(FileNotFoundError):
+                disk.remove(path)
 
 
 def _record_name(epoch: Epoch) -> str:

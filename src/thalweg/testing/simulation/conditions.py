@@ -135,18 +135,19 @@ def _random_fault(random: Random, kind: str, process: int) -> Fault:
         place = random.choice(_TELLING)
     else:
         place = random.choice(["", "", "step", random.choice(_ENDS)])
-    nth = 1
+    # of one process, or of all: then it strikes even if there are fewer processes than are hoped for
+    process = random.choice([0, process])
+    mean = 150 if process else 400
+    nth = random.choice([1, 1, 1, 2, 2, 3, 5, 8])
     if place in ("", "step"):
-        nth = int(random.expovariate(1 / 150)) + 1
-    elif place != "begin":
-        nth = random.choice([1, 1, 1, 2, 2, 3, 5])
+        nth = int(random.expovariate(1 / mean)) + 1
+    if kind == "rot":
+        # who begins where nobody has been finds nothing to read
+        process, nth = 0, random.choice([2, 2, 3])
     amount = {
-        "pause": random.choice([5, 30, 100, 200, 400]),
+        "pause": random.choice([5, 30, 100, 200, 400, 800]),
         "full": random.choice([1, 1, 20]),
         "jump": random.choice([10, 4000, 8000]),
         "skew": random.choice([3600, -3600, 86400]),
     }.get(kind, random.randrange(1 << 16) if kind == "rot" else 1)
-    if kind == "rot":
-        # only a process that begins where others have been finds something to read
-        process = random.choice([2, 2, 3])
     return Fault(process, place, nth, kind, amount)

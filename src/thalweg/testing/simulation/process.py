@@ -24,7 +24,7 @@ from thalweg.runtime.task import Task
 from thalweg.session.checkpoints import Begun, CheckpointOptions, begin
 from thalweg.testing.simulation.disk import SimulatedDisk
 from thalweg.testing.simulation.driving import Driver
-from thalweg.testing.simulation.world import Fault, Process, World
+from thalweg.testing.simulation.world import Process, World
 
 DIRECTORY, OUTPUT = "/kept", "/out"
 JOB = "job"
@@ -84,7 +84,7 @@ class JobProcess:
         work: Work,
         began: Callable[[Process, Begun, WatchedRun], None],
         stepped: Callable[[Process, Task], None],
-        rot: Callable[[Process, Fault], None],
+        rot: Callable[[Process], None],
     ) -> None:
         self._world, self._work, self._began, self._stepped = world, work, began, stepped
         self._rot = rot
@@ -103,9 +103,8 @@ class JobProcess:
 
     def _main(self) -> None:
         world, process = self._world, self.process
-        fault = world.point("begin")
-        if fault is not None and fault.kind == "rot":
-            self._rot(process, fault)
+        world.point("begin")
+        self._rot(process)
         disk = SimulatedDisk(world, process)
         job = self._work.job(process, disk)
         history = History(DirectoryStore(DIRECTORY, disk), JOB, world.unique)

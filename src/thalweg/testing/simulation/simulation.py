@@ -32,7 +32,7 @@ from thalweg.testing.simulation.conditions import Conditions
 from thalweg.testing.simulation.disk import QuietDisk, SimulatedDisk
 from thalweg.testing.simulation.driving import SlowChannel
 from thalweg.testing.simulation.process import DIRECTORY, JOB, NEVER, JobProcess, WatchedRun, Work
-from thalweg.testing.simulation.world import CrashedError, Fault, Process, World
+from thalweg.testing.simulation.world import CrashedError, Process, World
 
 _PROCESSES_MAX = 25
 _STEPS_MAX = 60_000
@@ -98,7 +98,7 @@ class Simulation:
         self._subject, self._conditions = subject, conditions
         self.world = World(
             str(conditions.seed),
-            conditions.faults,
+            [f for f in conditions.faults if f.kind != "rot"],
             haste=conditions.haste,
             tick=conditions.tick,
             steps_max=_STEPS_MAX,
@@ -130,6 +130,7 @@ class Simulation:
         self._floors: dict[tuple[int, str], int] = {}
         """By process and task, the time that it may not go back behind."""
         self._runs: dict[int, WatchedRun] = {}
+        self._rots = [f for f in conditions.faults if f.kind == "rot"]
         self._rotten: tuple[int, str, bytes] | None = None
         """A process, a file that was damaged before it began, and its bytes before."""
 
@@ -210,14 +211,18 @@ class Simulation:
             return not is_alone and (made is not self._processes[-1] or error.code == codes[0])
         return False
 
-    def _rot(self, process: Process, fault: Fault) -> None:
+    def _rot(self, process: Process) -> None:
         """Change one bit of the checkpoint that the process would go on from, if it is alone."""
+        fault = next((f for f in self._rots if f.nth <= process.number), None)
+        if fault is None or self._has_ended:
+            return
         with self._unnoticed():
             _, place = self._history.newest()
             if place is None or any(not p.is_dead for p in self.world.processes if p is not process):
                 return
             files = [place.name, *(f"data/{name}" for name in self._history.manifest(place).files)]
         path = f"{DIRECTORY}/{JOB}/{files[fault.amount % len(files)]}"
+        self._rots.remove(fault)
         file = self.world.medium.file(path)
         held = bytes(file.seen)
         file.seen[fault.amount // 7 % len(held)] ^= 1 << fault.amount % 8

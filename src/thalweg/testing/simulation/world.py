@@ -24,7 +24,7 @@ from thalweg.testing.simulation.turns import Activity
 _T = TypeVar("_T")
 _BEGINNING = 1_700_000_000.0
 """The time of day at which every simulation begins."""
-_KEPT_EVENTS = 60
+_KEPT_EVENTS = 2000
 _WITH_LOCK = "checkpoint.trigger"
 """The one failpoint that is passed with a lock in hand."""
 
@@ -42,7 +42,7 @@ class Fault:
     """Something that goes wrong, at one place of one process.
 
     Attributes:
-        process: the number of the process, from 1.
+        process: the number of the process, from 1; 0: whichever passes the place, of all.
         place: the name of the place, as `sync data`; empty: any.
         nth: at which passing of the place, from 1.
         kind: what goes wrong.
@@ -209,10 +209,15 @@ class World:
         passed = process.passed
         passed[place] += 1
         passed[""] += 1
-        faults = self._faults
-        return faults.pop((process.number, place, passed[place]), None) or faults.pop(
-            (process.number, "", passed[""]), None
+        if not self._faults:
+            return None
+        keys = (
+            (process.number, place, passed[place]),
+            (process.number, "", passed[""]),
+            (0, place, self.reached[place]),
+            (0, "", self.steps),
         )
+        return next((self._faults.pop(k) for k in keys if k in self._faults), None)
 
     def _strike(self, process: Process, activity: Activity, fault: Fault) -> Fault | None:
         self.note(f"fault {fault.kind}")
