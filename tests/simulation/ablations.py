@@ -1,5 +1,8 @@
 """Switch off one safeguard each: the simulation must notice every one.
 
+Not among them are the fences of the sinks: as long as a job stays in its lineage, what an overtaken run
+commits is refused or known already (decision 19); the kit of transactional sinks checks them.
+
 Each is a change to production code that somebody might make by mistake, made from outside for a while.
 
 Not here: how many seeds it takes (test_ablations.py).
@@ -7,12 +10,15 @@ Not here: how many seeds it takes (test_ablations.py).
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from typing import Any
 from unittest import mock
+
+import polars as pl
 
 from thalweg.checkpoint import encoding, history, manifest
 from thalweg.checkpoint.history import History
@@ -22,10 +28,8 @@ from thalweg.checkpoint.writer import Checkpointer
 from thalweg.connectors.files import sink as file_sink
 from thalweg.connectors.files import staging
 from thalweg.connectors.files.sink import FileSink, FileWriter
-from thalweg.progress.split_clock import SplitClock
 from thalweg.runtime.source_task import SourceTask
-from thalweg.runtime.task import Input, Task
-from thalweg.session import checkpoints
+from thalweg.runtime.task import Input
 from thalweg.testing.simulation.database import Database
 from thalweg.testing.simulation.disk import SimulatedDisk, SimulatedFile, kind_of
 
@@ -76,10 +80,6 @@ def _nothing(*args: Any, **kwargs: Any) -> None:
     """Does nothing."""
 
 
-def _false(*args: Any) -> bool:
-    return False
-
-
 # What a checkpoint holds ---------------------------------------------------------------------------
 
 
@@ -95,9 +95,7 @@ def _without_in_splits(*names: str) -> Ablation:
 
 def _without_state() -> AbstractContextManager[Any]:
     original = History.snapshot
-    return mock.patch.object(
-        History, "snapshot", lambda self, held: replace(original(self, held), keyed={})
-    )
+    return mock.patch.object(History, "snapshot", lambda self, held: replace(original(self, held), keyed={}))
 
 
 @contextmanager
@@ -136,13 +134,6 @@ def _unstaged(self: FileSink, schema: Any, task: int, epoch: Any, restored: Any 
 
 def _no_progress(disk: Any, directory: str, epoch: Any) -> dict[str, Any]:
     return {"numbers": {}, "fence": 0}
-
-
-def _no_file_fence() -> AbstractContextManager[Any]:
-    original = staging._progress
-    return mock.patch.object(
-        staging, "_progress", lambda disk, directory, epoch: {**original(disk, directory, epoch), "fence": 0}
-    )
 
 
 # The order of things -------------------------------------------------------------------------------
@@ -217,10 +208,6 @@ def _same_fence() -> AbstractContextManager[Any]:
 
 
 def _no_hash() -> AbstractContextManager[Any]:
-    import io
-
-    import polars as pl
-
     def decoded(entry: Any, data: bytes, where: str) -> pl.DataFrame:
         try:
             return pl.read_ipc(io.BytesIO(data))
@@ -254,8 +241,6 @@ ABLATIONS: dict[str, Ablation] = {
     "base record": _instead(history, "_holds", lambda place, bases: True),
     "compare-and-set of fences": _same_fence,
     "lineages of overtaken runs": _lineage_of_anybody,
-    "fence of the file sink": _no_file_fence,
-    "fence of the database": _instead(Database, "newest", lambda self, epoch: 0),
     "progress record of files": _instead(staging, "_progress", _no_progress),
     "progress record of the database": _instead(Database, "done", lambda self, epoch: -1),
     "sync of data files": _no_sync_of_file("data"),
@@ -283,4 +268,3 @@ ABLATIONS: dict[str, Ablation] = {
     "commit at the beginning": _no_commit_at_begin,
 }
 """By the name of what is switched off."""
-_unused = (SplitClock, Task, checkpoints, _false)

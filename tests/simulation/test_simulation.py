@@ -1,4 +1,4 @@
-"""Jobs give the same rows whatever is crashed, paused, delayed and forgotten; a seed always gives one trace."""
+"""Jobs give the same rows whatever is crashed, paused and forgotten; a seed always gives one trace."""
 
 from __future__ import annotations
 

@@ -22,6 +22,7 @@ Not here: how bytes become durable (store.py), when a checkpoint is due (runtime
 from __future__ import annotations
 
 import json
+import os
 import re
 import uuid
 from collections.abc import Callable, Iterable, Mapping
@@ -82,6 +83,7 @@ class History:
         """What the job is called by nobody else; made when it is first asked for."""
         if "identity" not in self._names(""):
             self._put_new("identity", {"id": self._new_id()})
+        self._store.settle(self.job)
         return str(self._json("identity")["id"])
 
     def tidy(self) -> None:
@@ -122,6 +124,15 @@ class History:
         later = (n for n in lineages if n > lineage and self._opened(n)["fence"] > newest)
         return max(later, default=lineage)
 
+    def settle(self, lineage: int, place: Place | None) -> None:
+        """Make durable what is seen of a lineage and a checkpoint, before anything is built on it.
+
+        A process that was broken off may have left names that would go with the next power cut.
+        """
+        self._store.settle(f"{self.job}/lineage-{lineage:04}")
+        if place is not None:
+            self._store.settle(f"{self.job}/{os.path.dirname(place.name)}")
+
     # -- runs ----------------------------------------------------------------------------------
 
     def take_fence(self) -> int:
@@ -134,6 +145,7 @@ class History:
 
     def record_base(self, fence: int, base: Place | None, lineage: int) -> None:
         """Say what a run goes on from, and in which lineage; before it publishes anything."""
+        self.settle(lineage, base)
         data = {"base": None if base is None else vars(base), "lineage": lineage}
         if not self._put_new(f"fences/{fence:06}-base", data):
             raise self.overtaken(fence)

@@ -63,6 +63,10 @@ class Store(Protocol):
         """Remove what writers have left below a name that were broken off; nothing that `get` gives."""
         ...
 
+    def settle(self, name: str) -> None:
+        """What `get` gives of the names right below a name is durable, also if its writer was broken off."""
+        ...
+
     def describe(self, name: str = "") -> str:
         """Where it is, for messages."""
         ...
@@ -171,6 +175,10 @@ class DirectoryStore:
                 if _LEFT.fullmatch(os.path.basename(path)):
                     with contextlib.suppress(FileNotFoundError):
                         self._disk.remove(path)
+
+    def settle(self, name: str) -> None:
+        with self._told("read", name), contextlib.suppress(FileNotFoundError):
+            self._disk.sync_directory(self.describe(name))
 
     @contextlib.contextmanager
     def _told(self, what: str, name: str) -> Iterator[None]:

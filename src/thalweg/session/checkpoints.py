@@ -159,6 +159,7 @@ def begin(history: History, options: CheckpointOptions, job: str, program: str, 
     manifest = None if place is None else history.manifest(place)
     if options.start == "newest" and manifest is not None and manifest.has_ended:
         _check_program(history, manifest, place, program)
+        history.settle(manifest.lineage, place)
         epoch = Epoch(identity, "", manifest.lineage, manifest.number, manifest.fence)
         _commit(sinks, epoch, history.staged(manifest))
         _discard(sinks, epoch)

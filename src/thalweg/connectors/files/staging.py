@@ -69,6 +69,8 @@ def commit_parts(
     if done["fence"] > epoch.fence:
         raise _overtaken(directory, epoch, done)
     if done["numbers"].get(str(epoch.lineage), -1) >= epoch.number:
+        # whoever recorded it may have been broken off before its name was durable
+        disk.sync_directory(directory)
         return
     for name in names:
         _show(disk, directory, name)

@@ -40,7 +40,8 @@ _FAULTY = {
     "rot": ("begin",),
 }
 _TELLING = (
-    *("create manifest", "write manifest", "sync manifest", "rename manifest", "sync directory checkpoint"),
+    *("create manifest", "write manifest", "sync manifest", "rename manifest", "sync directory checkpoint")
+    * 2,
     *("link fence", "create fence", "list fence", "create lineage", "link lineage", "restore.fenced"),
     *("rename part", "read progress", "rename progress", "commit database", "checkpoint.published"),
     *("list data", "age data", "remove data", "list checkpoint", "read manifest", "checkpoint.data"),
@@ -118,6 +119,8 @@ def _random_faults(random: Random) -> tuple[Fault, ...]:
     enabled = [k for k in KINDS if random.random() < (0.6 if k in often else 0.3)]
     # what ends a process makes the next one begin, in which the other faults strike
     enabled += [k for k in enabled if k in often]
+    if random.random() < 0.25:
+        enabled = ["pause", "pause", "pause", *often]
     faults = []
     process = 1
     for _ in range(random.choice([0, 1, 2, 3, 3, 4, 5, 6]) if enabled else 0):
@@ -145,7 +148,7 @@ def _random_fault(random: Random, kind: str, process: int) -> Fault:
         # who begins where nobody has been finds nothing to read
         process, nth = 0, random.choice([2, 2, 3])
     amount = {
-        "pause": random.choice([5, 30, 100, 200, 400, 800]),
+        "pause": random.choice([5, 30, 100, 100, 150, 200, 400, 800]),
         "full": random.choice([1, 1, 20]),
         "jump": random.choice([10, 4000, 8000]),
         "skew": random.choice([3600, -3600, 86400]),

@@ -126,7 +126,7 @@ class SimulatedDisk:
     def sync_directory(self, path: str) -> None:
         if self.enter("sync directory", path) is not None:
             self.fail("sync", errno.EIO)
-        self._medium.directories[path.rstrip("/")].sync()
+        self._medium.sync_directory(path.rstrip("/"))
 
     def age(self, path: str) -> float:
         self._call("age", path)

@@ -85,7 +85,7 @@ class Driver:
             if not able and not late:
                 self._rest()
                 continue
-            chosen = self._world.choose([*able, *late])
+            chosen: Task | SlowChannel = self._world.choose([*able, *late])
             if isinstance(chosen, SlowChannel):
                 chosen.deliver()
             else:

@@ -39,8 +39,11 @@ class File:
         self.written_at = now
 
     def sync(self) -> None:
-        """Everything that was written is durable."""
-        self.durable = bytes(self.seen)
+        """Everything that was written is durable, but for what an earlier sync has dropped."""
+        kept = bytearray(self.durable)
+        for at, data in self.pending:
+            _put(kept, at, data)
+        self.durable = bytes(kept)
         self.pending.clear()
 
     def drop(self) -> None:
@@ -54,10 +57,14 @@ class File:
         for number, (at, data) in enumerate(pending, 1):
             if number == len(pending):
                 data = data[: random.randrange(len(data) + 1)]
-            # a write before it may be missing: then there are zeros
-            kept.extend(bytes(max(0, at + len(data) - len(kept))))
-            kept[at : at + len(data)] = data
+            _put(kept, at, data)
         self.seen, self.durable, self.pending = kept, bytes(kept), []
+
+
+def _put(held: bytearray, at: int, data: bytes) -> None:
+    """Write at a place; where a write before it is missing there are zeros."""
+    held.extend(bytes(max(0, at + len(data) - len(held))))
+    held[at : at + len(data)] = data
 
 
 Change = tuple[tuple[str, File | None], ...]
@@ -121,6 +128,12 @@ class Medium:
         while path not in self.directories:
             self.directories[path] = Directory()
             path = posixpath.dirname(path)
+
+    def sync_directory(self, path: str) -> None:
+        """The names in a directory are durable."""
+        if path not in self.directories:
+            raise FileNotFoundError(2, "No such file or directory", path)
+        self.directories[path].sync()
 
     def remove_empty(self, path: str) -> None:
         """Forget a directory that nothing is in."""

@@ -16,7 +16,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Protocol
 
 from thalweg.checkpoint.failpoints import watched
@@ -204,7 +204,7 @@ class Simulation:
         if isinstance(error, (StoreError, ConnectorError)):
             return any(self.world.fired[kind] for kind in _FAILURES)
         is_alone = len(self._processes) == 1
-        codes = ("checkpoint-overtaken", "sink-staged-missing")
+        codes = ("checkpoint-overtaken", "sink-staged-missing", "checkpoint-missing")
         if isinstance(error, CheckpointError) and error.code in _DAMAGES:
             return self._rotten is not None and self._rotten[0] == made.process.number
         if isinstance(error, CheckpointError) and error.code in codes:

@@ -122,7 +122,7 @@ class World:
 
     def stream(self, name: str) -> Random:
         """Chance for one concern."""
-        return Random(f"{self.seed} {name}")
+        return Random(f"{self.seed} {name}")  # noqa: S311 - chance that can be repeated is the point
 
     def choose(self, among: Sequence[_T]) -> _T:
         """Which of several things happens next."""
