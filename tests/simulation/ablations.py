@@ -136,6 +136,22 @@ def _no_progress(disk: Any, directory: str, epoch: Any) -> dict[str, Any]:
     return {"numbers": {}, "fence": 0}
 
 
+def _discard_of_newer(disk: Any, directory: str, epoch: Any, kept: Any) -> None:
+    """A run that begins late forgets what newer runs have staged, too."""
+    staging.discard_parts(disk, directory, replace(epoch, fence=1 << 30), kept)
+
+
+def _no_second_name() -> AbstractContextManager[Any]:
+    """Whose temporary file a newer run has tidied away does not write it again."""
+
+    def named(self: DirectoryStore, name: str, data: bytes, call: Callable[[str, str], None]) -> None:
+        path, temporary = self._written(name, data)
+        call(temporary, path)
+        self._disk.sync_directory(path.rpartition("/")[0])
+
+    return mock.patch.object(DirectoryStore, "_named", named)
+
+
 # The order of things -------------------------------------------------------------------------------
 
 
@@ -260,6 +276,9 @@ ABLATIONS: dict[str, Ablation] = {
     "keyed state": _without_state,
     "grace before deletion": _instead(History.retain, "__defaults__", (-1.0,)),
     "discard of what was staged": _instead(file_sink, "discard_parts", _nothing),
+    "parts of newer runs": _instead(file_sink, "discard_parts", _discard_of_newer),
+    "durable names": _instead(DirectoryStore, "settle", _nothing),
+    "another temporary name": _no_second_name,
     "tidying": _instead(History, "tidy", _nothing),
     "hash of data files": _no_hash,
     "hash of manifests": _no_manifest_hash,

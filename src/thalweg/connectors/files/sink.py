@@ -256,7 +256,7 @@ class StagingFileWriter(FileWriter):
 
 
 def _encoded(frame: pl.DataFrame, form: str, csv: CsvOptions) -> memoryview:
-    """The bytes of a part, made before any is written: what the disk says is for us to hear, not for Polars."""
+    """The bytes of a part, made before any is written: what the disk says is for us, not for Polars."""
     file = io.BytesIO()
     if form == "parquet":
         frame.write_parquet(file)

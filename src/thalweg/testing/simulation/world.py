@@ -1,4 +1,4 @@
-"""Hold what a simulated machine has: a clock, chance, and processes that take turns and can be ended anywhere.
+"""Hold what a simulated machine has: a clock, chance, and processes that take turns and may end anywhere.
 
 Everything that may happen between two steps of a job passes through `World.point`: there the turn may change,
 and there faults strike that a plan names. Each concern draws from a stream of its own, so that one more draw
