@@ -43,10 +43,13 @@ def main() -> None:
     """Look for a seed for each ablation of a share."""
     share, shares = map(int, sys.argv[1:3])
     known = json.loads(KNOWN.read_text()) if KNOWN.exists() else {}
-    found = {name: first_to_notice(name, known.get(name)) for name in sorted(ABLATIONS)[share::shares]}
+    found = {}
+    for name in sorted(ABLATIONS)[share::shares]:
+        found[name] = first_to_notice(name, known.get(name))
+        if "--keep" in sys.argv:
+            kept = {**known, **{n: seed for n, seed in found.items() if seed is not None}}
+            KNOWN.write_text(json.dumps(dict(sorted(kept.items())), indent=1) + "\n")
     print(json.dumps(found, indent=1))
-    if "--keep" in sys.argv:
-        KNOWN.write_text(json.dumps(dict(sorted({**known, **found}.items())), indent=1) + "\n")
 
 
 if __name__ == "__main__":

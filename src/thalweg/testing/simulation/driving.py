@@ -85,7 +85,8 @@ class Driver:
             if not able and not late:
                 self._rest()
                 continue
-            chosen: Task | SlowChannel = self._world.choose([*able, *late])
+            choices: list[Task | SlowChannel] = [*able, *late]
+            chosen = self._world.choose(choices)
             if isinstance(chosen, SlowChannel):
                 chosen.deliver()
             else:

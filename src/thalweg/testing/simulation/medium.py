@@ -163,6 +163,9 @@ class Medium:
         file = self.file(old)
         assert posixpath.dirname(old) == posixpath.dirname(new), "files are renamed where they are"
         directory, name = self._place(new)
+        if directory.seen.get(name) is file:
+            # two names of one file: the system leaves both
+            return
         directory.change((name, file), (posixpath.basename(old), None))
 
     def link(self, old: str, new: str) -> None:
