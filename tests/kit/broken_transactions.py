@@ -23,7 +23,7 @@ class ListSink:
 
     def __init__(self, breaks: str = "") -> None:
         self.breaks = breaks
-        self.staged: dict[int, tuple[str, pl.DataFrame]] = {}
+        self.staged: dict[int, tuple[Epoch, pl.DataFrame]] = {}
         self.shown: list[pl.DataFrame] = []
         self.done: dict[tuple[str, int], int] = {}
         self.fences: dict[str, int] = {}
@@ -46,11 +46,14 @@ class ListSink:
         self.done[place], self.fences[epoch.job_tag] = epoch.number, epoch.fence
 
     def discard(self, epoch: Epoch, kept: Sequence[Any]) -> None:
-        """Forget what is not kept, of the same job."""
-        mine = self.breaks == "X4"
-        gone = [k for k, (tag, _) in self.staged.items() if (mine or tag == epoch.job_tag) and k not in kept]
+        """Forget what is not kept, of the same job and no newer run."""
+        gone = [k for k, (made, _) in self.staged.items() if self._is_old(made, epoch) and k not in kept]
         for key in gone:
             del self.staged[key]
+
+    def _is_old(self, made: Epoch, epoch: Epoch) -> bool:
+        is_mine = made.job_tag == epoch.job_tag or self.breaks == "X4"
+        return is_mine and (made.fence <= epoch.fence or self.breaks == "X4 of newer runs")
 
     def read_back(self) -> pl.DataFrame | None:
         """What is shown."""
@@ -82,7 +85,7 @@ class ListWriter:
         if not self.held:
             return []
         key = len(self.sink.staged) + 1
-        self.sink.staged[key] = self.epoch.job_tag, pl.concat(self.held)
+        self.sink.staged[key] = self.epoch, pl.concat(self.held)
         self.held = []
         self.mine.append(key)
         return [{key}] if self.sink.breaks == "G2" else [key]

@@ -14,11 +14,11 @@ def test_a_sink_that_keeps_its_contract_is_accepted() -> None:
     check_transactional(ListSink, ListSink.read_back)  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("line", BREAKERS)
+@pytest.mark.parametrize("line", [*BREAKERS, "X4 of newer runs"])
 def test_a_broken_sink_is_rejected(line: str) -> None:
     with pytest.raises(ConformanceError) as caught:
         check_transactional(lambda: ListSink(line), ListSink.read_back)  # type: ignore[arg-type]
-    assert caught.value.line.id == line, str(caught.value)
+    assert caught.value.line.id == line[:2], str(caught.value)
 
 
 def test_a_commit_that_broke_off_is_looked_at() -> None:

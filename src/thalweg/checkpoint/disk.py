@@ -12,13 +12,15 @@ from __future__ import annotations
 import contextlib
 import os
 import time
+import uuid
+from collections.abc import Iterator
 from typing import Protocol
 
 
 class OpenFile(Protocol):
     """A file that is being written."""
 
-    def write(self, data: bytes) -> None:
+    def write(self, data: bytes | memoryview) -> None:
         """Append; nothing is durable yet."""
         ...
 
@@ -74,13 +76,29 @@ class Disk(Protocol):
         """Seconds since a file was written."""
         ...
 
+    def exists(self, path: str) -> bool:
+        """Whether a file or directory has the name."""
+        ...
+
+    def is_file(self, path: str) -> bool:
+        """Whether the name is there, and no directory's."""
+        ...
+
+    def walk(self, directory: str) -> Iterator[str]:
+        """The paths of all files in a directory and below it, in order."""
+        ...
+
+    def unique(self) -> str:
+        """Eight hexadecimal digits that nobody else gets, for the names of files that are not complete."""
+        ...
+
 
 class _Handle:
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, mode: int) -> None:
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
-        self._descriptor = os.open(path, flags, 0o600)
+        self._descriptor = os.open(path, flags, mode)
 
-    def write(self, data: bytes) -> None:
+    def write(self, data: bytes | memoryview) -> None:
         view = memoryview(data)
         while view:
             view = view[os.write(self._descriptor, view) :]
@@ -93,10 +111,17 @@ class _Handle:
 
 
 class LocalDisk:
-    """See `Disk`: the disk of this machine."""
+    """See `Disk`: the disk of this machine.
+
+    Args:
+        is_private: whether only the user may read what is made, and not all whom the system's mask lets.
+    """
+
+    def __init__(self, *, is_private: bool = True) -> None:
+        self._file_mode, self._directory_mode = (0o600, 0o700) if is_private else (0o666, 0o777)
 
     def create(self, path: str) -> OpenFile:
-        return _Handle(path)
+        return _Handle(path, self._file_mode)
 
     def read(self, path: str) -> bytes:
         with open(path, "rb") as file:
@@ -127,7 +152,7 @@ class LocalDisk:
             missing.append(path)
             path = os.path.dirname(path) or "."
         for directory in reversed(missing):
-            os.makedirs(directory, mode=0o700, exist_ok=True)
+            os.makedirs(directory, mode=self._directory_mode, exist_ok=True)
             self.sync_directory(os.path.dirname(directory) or ".")
 
     def sync_directory(self, path: str) -> None:
@@ -139,3 +164,17 @@ class LocalDisk:
 
     def age(self, path: str) -> float:
         return time.time() - os.stat(path).st_mtime
+
+    def exists(self, path: str) -> bool:
+        return os.path.exists(path)
+
+    def is_file(self, path: str) -> bool:
+        return os.path.exists(path) and not os.path.isdir(path)
+
+    def walk(self, directory: str) -> Iterator[str]:
+        for inner, directories, names in os.walk(directory):
+            directories.sort()
+            yield from (os.path.join(inner, name) for name in sorted(names))
+
+    def unique(self) -> str:
+        return uuid.uuid4().hex[:8]

@@ -17,6 +17,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Protocol
 
 VARIABLE = "THALWEG_FAILPOINTS"
 POINTS = {
@@ -80,7 +81,20 @@ class Failpoints:
         raise OSError(errno.EIO, f"failpoint {name}")
 
 
-_ACTIVE = [Failpoints(os.environ.get(VARIABLE, ""))]
+class Watcher(Protocol):
+    """Who is told when places are reached."""
+
+    @property
+    def is_armed(self) -> bool:
+        """Whether it is to be told."""
+        ...
+
+    def hit(self, name: str) -> None:
+        """A place was reached; what this raises ends the caller."""
+        ...
+
+
+_ACTIVE: list[Watcher] = [Failpoints(os.environ.get(VARIABLE, ""))]
 
 
 def failpoint(name: str) -> None:
@@ -91,10 +105,18 @@ def failpoint(name: str) -> None:
 
 
 @contextmanager
-def armed(text: str) -> Iterator[Failpoints]:
-    """Arm places of this process, and no others, in here."""
-    _ACTIVE.append(Failpoints(text))
+def watched(watcher: Watcher) -> Iterator[None]:
+    """Let somebody else be told of the places that are reached in here."""
+    _ACTIVE.append(watcher)
     try:
-        yield _ACTIVE[-1]
+        yield
     finally:
         _ACTIVE.pop()
+
+
+@contextmanager
+def armed(text: str) -> Iterator[Failpoints]:
+    """Arm places of this process, and no others, in here."""
+    points = Failpoints(text)
+    with watched(points):
+        yield points

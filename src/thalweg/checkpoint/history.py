@@ -11,7 +11,9 @@ writing: what it publishes later than that base, with its lower number, does not
 committed it either, since a run looks at the fences after it has published and before it commits: if it saw
 no higher number then, its checkpoint was there before that number was taken, and is the base.
 
-The newest checkpoint of the newest lineage wins. A lineage without any starts as it was opened.
+The newest checkpoint of the newest lineage wins. A lineage without any starts as it was opened. A lineage
+that was opened by a run that was overtaken does not hold either: the newest one is that of the newest run's
+base, or one that a still newer run has opened.
 
 Reads, changes:  a store.
 Not here: how bytes become durable (store.py), when a checkpoint is due (runtime/).
@@ -21,9 +23,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
 import uuid
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -43,6 +46,10 @@ _SIDE_BY_SIDE, _READERS = 16 << 20, 4
 """From so many bytes on files are read side by side, and how many at once."""
 GRACE = 3600.0
 """Seconds for which a data file is kept that nothing names: somebody may be about to name it."""
+
+
+def _new_id() -> str:
+    return uuid.uuid4().hex
 
 
 @dataclass(frozen=True)
@@ -65,10 +72,11 @@ class History:
     Args:
         store: where all jobs are.
         job: the name of the job's directory.
+        new_id: gives a name that nobody else gets.
     """
 
-    def __init__(self, store: Store, job: str) -> None:
-        self._store, self.job = store, job
+    def __init__(self, store: Store, job: str, new_id: Callable[[], str] = _new_id) -> None:
+        self._store, self.job, self._new_id = store, job, new_id
 
     def where(self, name: str = "") -> str:
         """A place in the store, for messages."""
@@ -77,7 +85,8 @@ class History:
     def identity(self) -> str:
         """What the job is called by nobody else; made when it is first asked for."""
         if "identity" not in self._names(""):
-            self._put_new("identity", {"id": uuid.uuid4().hex})
+            self._put_new("identity", {"id": self._new_id()})
+        self._store.settle(self.job)
         return str(self._json("identity")["id"])
 
     def tidy(self) -> None:
@@ -92,10 +101,10 @@ class History:
         numbers = [int(m[1]) for m in found if m]
         return sorted(n for n in numbers if "opened" in self._names(f"lineage-{n:04}"))
 
-    def open_lineage(self, origin: Place | None) -> int:
-        """Begin a new lineage, at a checkpoint or empty; it is durable when this returns."""
+    def open_lineage(self, origin: Place | None, fence: int) -> int:
+        """Begin a new lineage, at a checkpoint or empty, for the run of a fence; it is durable then."""
         number = self._next_lineage()
-        data = {"origin": None if origin is None else vars(origin)}
+        data = {"origin": None if origin is None else vars(origin), "fence": fence}
         while not self._put_new(f"lineage-{number:04}/opened", data):
             number += 1
         return number
@@ -126,7 +135,7 @@ class History:
             place = Place(number, manifest.number, manifest.fence)
             # before the lineage: without a checkpoint it would start empty
             self._store.put(f"{self.job}/{place.name}", replace(manifest, lineage=number).encode())
-            if self._put_new(f"lineage-{number:04}/opened", {"origin": None, **record}):
+            if self._put_new(f"lineage-{number:04}/opened", {"origin": None, "fence": manifest.fence, **record}):
                 return place
             number += 1
 
@@ -142,8 +151,30 @@ class History:
 
     def origin(self, lineage: int) -> Place | None:
         """The checkpoint that a lineage was opened at; None: it started empty."""
-        held = self._json(f"lineage-{lineage:04}/opened")["origin"]
+        held = self._opened(lineage)["origin"]
         return None if held is None else Place(**held)
+
+    def _opened(self, lineage: int) -> dict[str, Any]:
+        return self._json(f"lineage-{lineage:04}/opened")
+
+    def _newest_lineage(self) -> int | None:
+        """The lineage of the newest run's base, or the newest that a still newer run has opened."""
+        lineages, bases = self.lineages(), self.bases()
+        if not bases:
+            return max(lineages, default=None)
+        newest = max(bases)
+        lineage = bases[newest][1]
+        later = (n for n in lineages if n > lineage and self._opened(n)["fence"] > newest)
+        return max(later, default=lineage)
+
+    def settle(self, lineage: int, place: Place | None) -> None:
+        """Make durable what is seen of a lineage and a checkpoint, before anything is built on it.
+
+        A process that was broken off may have left names that would go with the next power cut.
+        """
+        self._store.settle(f"{self.job}/lineage-{lineage:04}")
+        if place is not None:
+            self._store.settle(f"{self.job}/{os.path.dirname(place.name)}")
 
     # -- runs ----------------------------------------------------------------------------------
 
@@ -157,6 +188,7 @@ class History:
 
     def record_base(self, fence: int, base: Place | None, lineage: int) -> None:
         """Say what a run goes on from, and in which lineage; before it publishes anything."""
+        self.settle(lineage, base)
         data = {"base": None if base is None else vars(base), "lineage": lineage}
         if not self._put_new(f"fences/{fence:06}-base", data):
             raise self.overtaken(fence)
@@ -184,7 +216,8 @@ class History:
             hint="nothing is lost: the newer run goes on from the last complete checkpoint",
         )
 
-    def _bases(self) -> dict[int, tuple[Place | None, int]]:
+    def bases(self) -> dict[int, tuple[Place | None, int]]:
+        """By run, what it went on from, and in which lineage."""
         found = {}
         for name in self._names("fences"):
             if name.endswith("-base"):
@@ -197,7 +230,7 @@ class History:
 
     def places(self, lineage: int) -> list[Place]:
         """The complete checkpoints of a lineage that hold, in order."""
-        bases = self._bases()
+        bases = self.bases()
         found = []
         for name in self._names(f"lineage-{lineage:04}"):
             match = _CHECKPOINT.fullmatch(name)
@@ -207,11 +240,11 @@ class History:
 
     def newest(self) -> tuple[int | None, Place | None]:
         """The newest lineage, and where a run goes on: its newest checkpoint, or the one it was opened at."""
-        lineages = self.lineages()
-        if not lineages:
+        lineage = self._newest_lineage()
+        if lineage is None:
             return None, None
-        places = self.places(lineages[-1])
-        return lineages[-1], places[-1] if places else self.origin(lineages[-1])
+        places = self.places(lineage)
+        return lineage, places[-1] if places else self.origin(lineage)
 
     def manifest(self, place: Place) -> Manifest:
         """What a checkpoint consists of.

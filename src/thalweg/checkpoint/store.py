@@ -13,11 +13,10 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Protocol
 
-from thalweg.checkpoint.disk import Disk, LocalDisk
+from thalweg.checkpoint.disk import Disk, LocalDisk, OpenFile
 from thalweg.checkpoint.failpoints import failpoint
 from thalweg.errors import StoreError
 
@@ -64,6 +63,10 @@ class Store(Protocol):
         """Remove what writers have left below a name that were broken off; nothing that `get` gives."""
         ...
 
+    def settle(self, name: str) -> None:
+        """What `get` gives of the names right below a name is durable, also if its writer was broken off."""
+        ...
+
     def describe(self, name: str = "") -> str:
         """Where it is, for messages."""
         ...
@@ -81,10 +84,7 @@ class DirectoryStore:
 
     def put(self, name: str, data: bytes) -> None:
         with self._told("written", name):
-            path, temporary = self._written(name, data)
-            self._disk.rename(temporary, path)
-            failpoint("store.renamed")
-            self._disk.sync_directory(os.path.dirname(path))
+            self._named(name, data, self._disk.rename)
 
     def link(self, path: str, name: str) -> bool:
         """Give a durable file of the same disk another name; False where that cannot be."""
@@ -103,27 +103,39 @@ class DirectoryStore:
 
     def put_new(self, name: str, data: bytes) -> bool:
         with self._told("written", name):
-            path, temporary = self._written(name, data)
             try:
                 # a link fails where a rename would write over what somebody else has just put there
-                self._disk.link(temporary, path)
+                self._named(name, data, self._linked)
             except FileExistsError:
                 return False
-            finally:
-                self._disk.remove(temporary)
+            return True
+
+    def _named(self, name: str, data: bytes, call: Callable[[str, str], None]) -> None:
+        """Write a file, give it its name, and make that durable."""
+        while True:
+            path, temporary = self._written(name, data)
+            try:
+                call(temporary, path)
+            except FileNotFoundError:
+                # another run has begun meanwhile, and has tidied up
+                continue
             failpoint("store.renamed")
             self._disk.sync_directory(os.path.dirname(path))
-            return True
+            return
+
+    def _linked(self, temporary: str, path: str) -> None:
+        try:
+            self._disk.link(temporary, path)
+        finally:
+            with contextlib.suppress(FileNotFoundError):
+                self._disk.remove(temporary)
 
     def _written(self, name: str, data: bytes) -> tuple[str, str]:
         """A synced file under a temporary name, beside the name that it will have."""
         path = self.describe(name)
         directory, last = os.path.split(path)
-        if directory not in self._known:
-            self._disk.make_directory(directory)
-            self._known.add(directory)
-        temporary = os.path.join(directory, f".{last}.{uuid.uuid4().hex[:8]}.tmp")
-        file = self._disk.create(temporary)
+        temporary = os.path.join(directory, f".{last}.{self._disk.unique()}.tmp")
+        file = self._created(directory, temporary)
         try:
             half = len(data) // 2
             file.write(data[:half])
@@ -139,6 +151,15 @@ class DirectoryStore:
         finally:
             file.close()
         return path, temporary
+
+    def _created(self, directory: str, path: str) -> OpenFile:
+        """A new file; its directory is made if it is not there, or not any more."""
+        if directory in self._known:
+            with contextlib.suppress(FileNotFoundError):
+                return self._disk.create(path)
+        self._disk.make_directory(directory)
+        self._known.add(directory)
+        return self._disk.create(path)
 
     def get(self, name: str) -> bytes:
         try:
@@ -165,10 +186,14 @@ class DirectoryStore:
 
     def tidy(self, name: str) -> None:
         with self._told("tidied", name):
-            for directory, _, names in os.walk(self.describe(name)):
-                for left in filter(_LEFT.fullmatch, names):
+            for path in list(self._disk.walk(self.describe(name))):
+                if _LEFT.fullmatch(os.path.basename(path)):
                     with contextlib.suppress(FileNotFoundError):
-                        self._disk.remove(os.path.join(directory, left))
+                        self._disk.remove(path)
+
+    def settle(self, name: str) -> None:
+        with self._told("read", name), contextlib.suppress(FileNotFoundError):
+            self._disk.sync_directory(self.describe(name))
 
     @contextlib.contextmanager
     def _told(self, what: str, name: str) -> Iterator[None]:

@@ -31,6 +31,16 @@ from thalweg.errors import StoreError, ThalwegError
 Commit = Callable[[int, Mapping[str, list[Any]]], None]
 
 
+def now() -> datetime:
+    """The time of day."""
+    return datetime.now(UTC)
+
+
+Clocks = tuple[Callable[[], float], Callable[[], datetime]]
+"""Seconds of a clock that only measures, and the time of day."""
+CLOCKS: Clocks = (time.monotonic, now)
+
+
 class Checkpointer:
     """The checkpoints of one run.
 
@@ -42,6 +52,7 @@ class Checkpointer:
         interval: seconds between the beginnings of two checkpoints.
         retained: how many checkpoints of the lineage are kept.
         tolerated: how many in a row may fail before the job does.
+        clocks: what it measures time with, and reads it from.
 
     Attributes:
         completed, failed: how many the run has completed, and how many it had to give up.
@@ -62,8 +73,10 @@ class Checkpointer:
         interval: float = 10.0,
         retained: int = 3,
         tolerated: int = 3,
+        clocks: Clocks = CLOCKS,
     ) -> None:
         self._history, self._head, self._commit = history, head, commit
+        self._clock, self._now = clocks
         self._interval, self._retained, self._tolerated = interval, retained, tolerated
         self._waiting: list[JobSnapshot] = []
         self._owed: dict[str, list[Any]] = {}
@@ -73,6 +86,9 @@ class Checkpointer:
         self._is_closing = self._is_asked = False
         self._error: BaseException | None = None
         self._thread: threading.Thread | None = None
+        self._ask: Callable[[], None] = _nobody
+        self._progress: Callable[[], int] = _nothing
+        self._due, self._seen = 0.0, 0
         self.last: Manifest | None = None
         self.failures = 0
         self.completed = self.failed = 0
@@ -92,10 +108,19 @@ class Checkpointer:
             ask: asks the run for one; it comes through `take`.
             progress: a number that grows whenever something happened that is worth one.
         """
-        self._thread = threading.Thread(
-            target=self._run, args=(ask, progress), name="thalweg-checkpoints", daemon=True
-        )
+        self.prepare(ask, progress)
+        self._thread = threading.Thread(target=self._run, name="thalweg-checkpoints", daemon=True)
         self._thread.start()
+
+    def prepare(self, ask: Callable[[], None], progress: Callable[[], int]) -> None:
+        """As `start`, without a thread: the caller calls `step` again and again."""
+        self._ask, self._progress = ask, progress
+        self._due, self._seen = self._clock() + self._interval, progress()
+
+    @property
+    def is_wanted(self) -> bool:
+        """Whether something waits to be written."""
+        return bool(self._waiting)
 
     def take(self, snapshot: JobSnapshot) -> None:
         """Write a snapshot, later and in the order in which they come."""
@@ -150,32 +175,41 @@ class Checkpointer:
         while self._savings:
             self._savings.pop()[1].fail(not_taken("the job ended, failed or was stopped before"))
 
-    def _run(self, ask: Callable[[], None], progress: Callable[[], int]) -> None:
-        try:
-            self._loop(ask, progress)
-        except BaseException as error:  # noqa: BLE001 - whatever it is, the job must not run on without checkpoints
-            self._error = error
-
-    def _loop(self, ask: Callable[[], None], progress: Callable[[], int]) -> None:
-        due, seen = time.monotonic() + self._interval, progress()
-        while True:
+    def _run(self) -> None:
+        while (wait := self.step()) is not None:
             with self._changed:
                 if not self._waiting and not self._is_closing:
-                    self._changed.wait(max(0.001, due - time.monotonic()))
-                if self._error is not None or (self._is_closing and not self._waiting):
-                    return
-                snapshot = self._waiting.pop(0) if self._waiting else None
-            if snapshot is not None:
-                seen = snapshot.number
-                self._write(snapshot)
-            elif time.monotonic() >= due:
-                due = time.monotonic() + self._interval
-                if progress() > seen and not self._is_asked:
-                    self._is_asked = True
-                    ask()
+                    self._changed.wait(wait)
+
+    def step(self) -> float | None:
+        """Write what waits, or ask for what is due.
+
+        Returns:
+            The seconds until there is something to do, if nothing is taken before; None: never again.
+        """
+        try:
+            return self._step()
+        except BaseException as error:  # noqa: BLE001 - whatever it is, the job must not run on without checkpoints
+            self._error = error
+            return None
+
+    def _step(self) -> float | None:
+        with self._changed:
+            if self._error is not None or (self._is_closing and not self._waiting):
+                return None
+            snapshot = self._waiting.pop(0) if self._waiting else None
+        if snapshot is not None:
+            self._seen = snapshot.number
+            self._write(snapshot)
+        elif self._clock() >= self._due:
+            self._due = self._clock() + self._interval
+            if self._progress() > self._seen and not self._is_asked:
+                self._is_asked = True
+                self._ask()
+        return max(0.001, self._due - self._clock())
 
     def _write(self, snapshot: JobSnapshot, *, has_ended: bool = False) -> None:
-        begun = time.monotonic()
+        begun = self._clock()
         for sink, parts in snapshot.staged.items():
             self._owed.setdefault(sink, []).extend(parts)
         self._states.owe(snapshot.keyed)
@@ -195,7 +229,7 @@ class Checkpointer:
             return
         self._owed = {}
         self._states.complete(manifest.states, manifest.files)
-        self.last, self.failures, self.seconds = manifest, 0, time.monotonic() - begun
+        self.last, self.failures, self.seconds = manifest, 0, self._clock() - begun
         failpoint("checkpoint.complete")
         self._save(manifest)
         self._tidy_up()
@@ -210,7 +244,7 @@ class Checkpointer:
         manifest = replace(
             self._head,
             number=snapshot.number,
-            at=datetime.now(UTC).isoformat(timespec="seconds"),
+            at=self._now().isoformat(timespec="seconds"),
             has_ended=has_ended,
             states=states,
             splits=tuple(splits),
@@ -253,3 +287,12 @@ class Checkpointer:
             self._history.retain(self._head.lineage, self._retained, self._head.fence)
         except ThalwegError as error:
             self.retain_error = error
+
+
+def _nobody() -> None:
+    """Asks nobody for a checkpoint."""
+
+
+def _nothing() -> int:
+    """The progress of a run that has not begun."""
+    return 0

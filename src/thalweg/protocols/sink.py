@@ -115,8 +115,8 @@ class TransactionalSink(Protocol):
            an earlier one of the same lineage, changes nothing, whatever other lineages have committed.
         X2 after a commit that broke off, another one completes it.
         X3 a commit whose fence is lower than that of a commit before it is refused with a CheckpointError.
-        X4 `discard` forgets what runs of the lineage have staged, but for what is given; nothing visible
-           changes, and nothing of other lineages and jobs.
+        X4 `discard` forgets what this run of the lineage and those before have staged, but for what is given;
+           nothing visible changes, and nothing of newer runs, other lineages and jobs.
 
     Checked by: `thalweg.testing.check_transactional`.
     """

@@ -255,7 +255,7 @@ class _Assembler:
         options, wake = self.options, _waker(consumer)
         bounds = {"rows_max": options.edge_rows_max, "bytes_max": options.edge_bytes_max}
         if not waits:
-            return Channel(name, **bounds, wake=wake)
+            return options.channel(name, **bounds, wake=wake)
         # imported here: few jobs read one input of a step first
         from thalweg.runtime.spill import SpillingChannel
 

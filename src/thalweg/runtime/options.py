@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from thalweg.checkpoint.snapshot import JobSnapshot
 from thalweg.protocols.sink import Epoch
 from thalweg.runtime.breaker import QuarantineLimit
+from thalweg.runtime.edge import Channel
 
 
 def wall_clock() -> int:
@@ -35,6 +36,7 @@ class RunOptions:
         report_silence: seconds of input without output after which `why` is reported.
         quarantine: how many rows of a source may be kept apart.
         wall: the clock that processing time is read from, in microseconds since the epoch.
+        channel: makes what carries messages from one task to another.
     """
 
     runtime: str = "threads"
@@ -52,3 +54,4 @@ class RunOptions:
     report_silence: float = 10.0
     quarantine: QuarantineLimit = field(default_factory=QuarantineLimit)
     wall: Callable[[], int] = wall_clock
+    channel: type[Channel] = Channel

@@ -15,7 +15,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from thalweg import __version__
@@ -35,7 +35,7 @@ from thalweg.checkpoint.savepoint import (
 )
 from thalweg.checkpoint.snapshot import JobSnapshot
 from thalweg.checkpoint.store import DirectoryStore
-from thalweg.checkpoint.writer import Checkpointer
+from thalweg.checkpoint.writer import CLOCKS, Checkpointer, Clocks
 from thalweg.errors import CheckpointError, ThalwegError
 from thalweg.job.job import Job
 from thalweg.job.restart import RestartStrategy
@@ -65,6 +65,7 @@ class CheckpointOptions:
         strategy: what follows from a failure; None: it is the end.
         say: told in a line where the job goes on.
         warn: told in a line that it failed, and what follows.
+        clocks: what time is measured with, and read from.
     """
 
     directory: str
@@ -76,6 +77,7 @@ class CheckpointOptions:
     strategy: RestartStrategy | None = None
     say: Callable[[str], None] = lambda line: None
     warn: Callable[[str], None] = lambda line: None
+    clocks: Clocks = CLOCKS
 
 
 @dataclass
@@ -124,7 +126,7 @@ class Kept:
         if not is_first:
             # that it goes on was said when it failed
             options = replace(options, say=lambda line: None)
-        begun = _begin(self._history, options, self._job, self._program, self._sinks)
+        begun = begin(self._history, options, self._job, self._program, self._sinks)
         self._start = "newest"
         try:
             yield begun
@@ -200,13 +202,27 @@ def _lines(plan: Plan) -> Iterator[str]:
         yield from _lines(step)
 
 
-def _begin(history: History, options: CheckpointOptions, job: str, program: Program, sinks: Sinks) -> Begun:
+def begin(history: History, options: CheckpointOptions, job: str, program: Program, sinks: Sinks) -> Begun:
+    """What a run does before its first row, but for the lock.
+
+    Args:
+        history: the checkpoints of the job.
+        options: how it is kept.
+        job: its name.
+        program: what it does.
+        sinks: where it writes.
+
+    Raises:
+        CheckpointError: the checkpoints are not of this program, or damaged.
+        StoreError: they cannot be read or written.
+    """
     identity = history.identity()
     lineage, place = history.newest()
     manifest = None if place is None else history.manifest(place)
     if options.start == "newest" and manifest is not None and manifest.has_ended:
         assert place is not None, "it has a manifest"
         taken_over(manifest, program, options.dropping, history.where(place.name))
+        history.settle(manifest.lineage, place)
         epoch = Epoch(identity, "", manifest.lineage, manifest.number, manifest.fence)
         _commit(sinks, epoch, history.staged(manifest))
         _discard(sinks, epoch)
@@ -217,29 +233,29 @@ def _begin(history: History, options: CheckpointOptions, job: str, program: Prog
     # read again: a run that was overtaken may have completed one until now
     lineage, place = history.newest()
     if options.start == "fresh":
-        place, lineage = None, history.open_lineage(None)
+        place, lineage = None, history.open_lineage(None, fence)
     elif options.start != "newest":
         place = _chosen(history, options.start, lineage)
         if place is None:
             place = _adopted(history, options.start, fence, program, options.dropping)
             lineage = place.lineage
         else:
-            lineage = history.open_lineage(place)
+            lineage = history.open_lineage(place, fence)
     elif lineage is None:
-        lineage = history.open_lineage(None)
+        lineage = history.open_lineage(None, fence)
     taken = None
     if place is not None:
         taken = taken_over(history.manifest(place), program, options.dropping, history.where(place.name))
         if taken.is_changed and options.start == "newest":
             # the old one stays for the program that wrote it
-            lineage = history.open_lineage(place)
+            lineage = history.open_lineage(place, fence)
     history.record_base(fence, place, lineage)
     snapshot = None
     epoch = Epoch(identity, "", lineage, 0 if place is None else place.number, fence)
     if taken is not None:
         snapshot = history.snapshot(taken.manifest)
         _complete(sinks, epoch, taken, snapshot.staged)
-        for line in (*taken.lines, _resumed(job, taken.manifest)):
+        for line in (*taken.lines, _resumed(job, taken.manifest, options.clocks[1]())):
             options.say(line)
     _discard(sinks, epoch)
     history.tidy()
@@ -261,6 +277,7 @@ def _begin(history: History, options: CheckpointOptions, job: str, program: Prog
         interval=options.interval,
         retained=options.retained,
         tolerated=options.tolerated,
+        clocks=options.clocks,
     )
     return Begun(checkpointer, epoch, snapshot, journals)
 
@@ -345,8 +362,8 @@ def _discard(sinks: Sinks, epoch: Epoch) -> None:
         sink.discard(replace(epoch, sink=name), ())
 
 
-def _resumed(job: str, manifest: Manifest) -> str:
-    age = (datetime.now(UTC) - datetime.fromisoformat(manifest.at)).total_seconds()
+def _resumed(job: str, manifest: Manifest, now: datetime) -> str:
+    age = (now - datetime.fromisoformat(manifest.at)).total_seconds()
     read = sum(int(s["data"].get("rows", 0)) for s in manifest.splits)
     shown = [f"{os.path.basename(s['split'])} {dict(s['data'].get('position', {}))}" for s in manifest.splits]
     rest = f" and {len(shown) - _SHOWN} more" if len(shown) > _SHOWN else ""

@@ -144,7 +144,8 @@ def _gone(stage: _Stage) -> None:
     held = stage.staged(writer, kept)
     other = replace(_EPOCH, job="another job")
     foreign = stage.staged(stage.open(other), stage.rows.slice(3, 1))
-    now = replace(_EPOCH, fence=2)
+    now, later = (replace(_EPOCH, fence=n) for n in (2, 3))
+    newer = stage.staged(stage.open(later), stage.rows.slice(4, 1))
     with must_work("X4", "discard"):
         stage.sink.discard(now, held)
     stage.look("X4", "discard")
@@ -153,6 +154,10 @@ def _gone(stage: _Stage) -> None:
         stage.sink.commit(replace(other, number=1), foreign)
     stage.visible += table_of(stage.rows.slice(3, 1))
     stage.look("X4", "commit of another job")
+    with must_work("X4", "commit of a newer run"):
+        stage.sink.commit(replace(later, number=2), newer)
+    stage.visible += table_of(stage.rows.slice(4, 1))
+    stage.look("X4", "commit of a newer run")
 
 
 def _broken_off(stage: _Stage, point: str) -> None:

@@ -34,7 +34,7 @@ class Kept:
         """The lineage and fence of a new run."""
         fence = self.history.take_fence()
         lineage, base = self.history.newest()
-        lineage = lineage or self.history.open_lineage(None)
+        lineage = lineage or self.history.open_lineage(None, fence)
         self.history.record_base(fence, base, lineage)
         return lineage, fence
 
@@ -75,10 +75,20 @@ def test_a_checkpoint_comes_back_as_it_was(kept: Kept) -> None:
 
 def test_a_lineage_without_a_checkpoint_starts_as_it_was_opened(kept: Kept) -> None:
     place = kept.publish(*kept.begin(), 3)
-    assert kept.history.open_lineage(place) == 2
+    assert kept.history.open_lineage(place, kept.history.take_fence()) == 2
     assert kept.history.newest() == (2, place)
-    assert kept.history.open_lineage(None) == 3
+    assert kept.history.open_lineage(None, kept.history.take_fence()) == 3
     assert kept.history.newest() == (3, None)
+
+
+def test_a_lineage_that_a_run_opens_which_was_overtaken_does_not_hold(kept: Kept) -> None:
+    old = kept.history.take_fence()
+    lineage, new = kept.begin()
+    place = kept.publish(lineage, new, 4)
+    late = kept.history.open_lineage(None, old)
+    assert (late, kept.history.newest()) == (2, (1, place))
+    kept.history.record_base(old, None, late)
+    assert kept.history.newest() == (1, place)
 
 
 def test_a_checkpoint_without_a_manifest_is_none(kept: Kept) -> None:
@@ -182,7 +192,8 @@ def test_nothing_is_removed_while_a_manifest_cannot_be_read(kept: Kept) -> None:
 def test_the_checkpoint_that_a_lineage_was_opened_at_is_kept(kept: Kept) -> None:
     lineage, fence = kept.begin()
     first, *_ = (kept.publish(lineage, fence, n) for n in range(4))
-    kept.history.open_lineage(first)
+    kept.history.open_lineage(first, kept.history.take_fence())
+    fence += 1
     kept.history.retain(lineage, 1, fence, grace=-1.0)
     assert kept.history.places(lineage)[0] == first
 

@@ -35,7 +35,7 @@ from thalweg.connectors.files.sink import (
     csv_to_write,
     writing,
 )
-from thalweg.connectors.files.staging import commit_parts, discard_parts, make_directory, mark
+from thalweg.connectors.files.staging import commit_parts, discard_parts, mark
 from thalweg.errors import ConfigError, Span
 from thalweg.protocols.sink import Delivery, Epoch
 
@@ -88,7 +88,8 @@ class PartitionedSink:
         self, schema: Schema, task: int, epoch: Epoch, restored: Sequence[Any] = ()
     ) -> StagingPartitionedWriter:
         """A writer of partitions that a checkpoint shows and marks; makes the directory of all."""
-        make_directory(local_path(self.files.path))
+        with writing(self.files.path):
+            self.files.disk.make_directory(local_path(self.files.path))
         writer = StagingPartitionedWriter(self, *self._prepared(schema, task), task, epoch)
         writer.restore(restored)
         return writer
@@ -99,17 +100,18 @@ class PartitionedSink:
         marks = [s["mark"] for s in staged if "mark" in s]
         directory = local_path(self.files.path)
         with writing(self.files.path):
-            commit_parts(directory, epoch, parts, lambda: self._mark(directory, marks))
+            commit_parts(self.files.disk, directory, epoch, parts, lambda: self._mark(directory, marks))
 
     def discard(self, epoch: Epoch, kept: Sequence[Any]) -> None:
         """Remove hidden parts of runs of the job that have gone."""
         with writing(self.files.path):
-            discard_parts(local_path(self.files.path), epoch, [s["part"] for s in kept if "part" in s])
+            parts = [s["part"] for s in kept if "part" in s]
+            discard_parts(self.files.disk, local_path(self.files.path), epoch, parts)
 
     def _mark(self, directory: str, partitions: Sequence[str]) -> None:
         for partition in partitions:
             assert self.marking is not None, "partitions are marked if that is said"
-            mark(os.path.join(directory, partition), self.marking.marker)
+            mark(self.files.disk, os.path.join(directory, partition), self.marking.marker)
 
     def _prepared(self, schema: Schema, task: int) -> tuple[Partitioning, Schema, Schema]:
         layout = partitioning(schema, self.by, self.default_name)

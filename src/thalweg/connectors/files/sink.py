@@ -10,17 +10,18 @@ Not here: results that change (the planner folds them into a table first), parti
 
 from __future__ import annotations
 
+import io
 import os
 import time
-import uuid
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
-from typing import IO, Any, Literal
+from typing import Any, Literal
 
 import polars as pl
 
 from thalweg.base.schema import Schema
+from thalweg.checkpoint.disk import Disk, LocalDisk
 from thalweg.checkpoint.failpoints import failpoint
 from thalweg.columnar.batch import Batch
 from thalweg.columnar.outside import handed_out
@@ -34,8 +35,6 @@ from thalweg.connectors.files.staging import (
     discard_parts,
     has_parts,
     hidden,
-    make_directory,
-    sync_directory,
 )
 from thalweg.connectors.text.csv import CsvOptions
 from thalweg.connectors.text.written import check_null, write_csv
@@ -61,6 +60,7 @@ class FileSink:
         part_seconds: after which time since its first row a part is full, looked at at cuts. If it is given,
             that is when parts appear, whether the input ends or not.
         clock: gives seconds.
+        disk: where the directory is.
         csv: how CSV is written; what only reading needs is not looked at.
     """
 
@@ -72,6 +72,7 @@ class FileSink:
     part_bytes: int | None = None
     part_seconds: float | None = None
     clock: Callable[[], float] = field(default=time.monotonic, repr=False, compare=False)
+    disk: Disk = field(default=LocalDisk(is_private=False), repr=False, compare=False)
     takes_updates: bool = False
     delivery: Delivery = "transactional"
     emit: Literal["cut", "now"] = "cut"
@@ -90,34 +91,35 @@ class FileSink:
     ) -> StagingFileWriter:
         """A writer of parts that a checkpoint shows; makes the directory."""
         del restored
-        make_directory(local_path(self.path))
+        with writing(self.path):
+            self.disk.make_directory(local_path(self.path))
         return StagingFileWriter(self, *self._prepared(schema), task, epoch.tag)
 
     def commit(self, epoch: Epoch, staged: Sequence[Any]) -> None:
         """Give parts their names, and record the epoch."""
         with writing(self.path):
-            commit_parts(local_path(self.path), epoch, staged)
+            commit_parts(self.disk, local_path(self.path), epoch, staged)
 
     def discard(self, epoch: Epoch, kept: Sequence[Any]) -> None:
         """Remove hidden parts of runs of the job that have gone."""
         with writing(self.path):
-            discard_parts(local_path(self.path), epoch, kept)
+            discard_parts(self.disk, local_path(self.path), epoch, kept)
 
     def _prepared(self, schema: Schema) -> tuple[str, Schema, str]:
         """Format, columns and directory of a writer; makes the directory."""
         form = named_format(self.format)
         directory = local_path(self.path)
-        if os.path.exists(directory) and not os.path.isdir(directory):
+        with writing(self.path):
+            is_file = self.disk.is_file(directory)
+        if is_file:
             raise ConfigError(
                 f'"{self.path}" is a file; results are written as a directory of part files',
                 code="sink-not-a-directory",
                 hint="name a directory, or a name that does not exist yet",
             )
         _check_nested(schema, form)
-        try:
-            os.makedirs(directory, exist_ok=True)
-        except OSError as error:
-            raise cannot_write(self.path, error) from error
+        with writing(self.path):
+            self.disk.make_directory(directory)
         return form, schema, os.path.join(directory, "")
 
 
@@ -144,7 +146,7 @@ class FileWriter:
     ) -> None:
         self._sink, self._form, self._schema = sink, form, schema
         self.directory, self._task = directory, task
-        self._run = run or uuid.uuid4().hex[:8]
+        self._run = run or sink.disk.unique()
         self.number = 0
         """The number of the next part."""
         self._pending: list[pl.DataFrame] = []
@@ -176,8 +178,9 @@ class FileWriter:
 
     def close(self) -> None:
         """Forget what is not published."""
-        for name in self._staged:
-            os.unlink(self._hidden(name))
+        with writing(self._sink.path):
+            for name in self._staged:
+                self._sink.disk.remove(self._hidden(name))
         self._pending, self.rows, self._staged = [], 0, []
 
     def _hold(self, frame: pl.DataFrame) -> None:
@@ -204,10 +207,9 @@ class FileWriter:
         frame = handed_out(pl.concat([empty, *self._pending]), self._schema)
         name = f"part-{self._task}-{self.number}-{self._run}{_ENDINGS[self._form]}"
         try:
-            with open(self._hidden(name), "xb") as handle:
-                _write(frame, handle, self._form, self._sink.csv)
-                handle.flush()
-                os.fsync(handle.fileno())
+            with closing(self._sink.disk.create(self._hidden(name))) as file:
+                file.write(_encoded(frame, self._form, self._sink.csv))
+                file.sync()
         except OSError as error:
             raise cannot_write(self._sink.path, error) from error
         self._staged.append(name)
@@ -217,7 +219,7 @@ class FileWriter:
     def _publish(self) -> None:
         try:
             for name in self._staged:
-                os.rename(self._hidden(name), f"{self.directory}{name}")
+                self._sink.disk.rename(self._hidden(name), f"{self.directory}{name}")
         except OSError as error:
             raise cannot_write(self._sink.path, error) from error
         self._staged = []
@@ -234,30 +236,38 @@ class StagingFileWriter(FileWriter):
 
     def end(self) -> None:
         """The rest becomes a part; without any row of any run, an empty one that knows the columns."""
-        is_first = self.number == 0 and self._task == 0
-        if self.rows or (is_first and not has_parts(self.directory, self._run)):
+        if self.rows or (self.number == 0 and self._task == 0 and not self._has_parts()):
             self.put_part()
+
+    def _has_parts(self) -> bool:
+        """Whether a run of the job has shown or staged any."""
+        with writing(self._sink.path):
+            return has_parts(self._sink.disk, self.directory, self._run)
 
     def stage(self) -> list[Any]:
         """The parts written since the last call, durable and hidden."""
         if self.rows:
             self.put_part()
         if self._staged:
-            sync_directory(self.directory)
+            with writing(self._sink.path):
+                self._sink.disk.sync_directory(self.directory)
             failpoint("sink.staged")
         names, self._staged = self._staged, []
         return names
 
 
-def _write(frame: pl.DataFrame, handle: IO[bytes], form: str, csv: CsvOptions) -> None:
+def _encoded(frame: pl.DataFrame, form: str, csv: CsvOptions) -> memoryview:
+    """The bytes of a part, made before any is written: what the disk says is for us, not for Polars."""
+    file = io.BytesIO()
     if form == "parquet":
-        frame.write_parquet(handle)
+        frame.write_parquet(file)
     elif form == "arrow":
-        frame.write_ipc(handle, record_batch_size=65_536)
+        frame.write_ipc(file, record_batch_size=65_536)
     elif form == "csv":
-        write_csv(frame, handle, csv)
+        write_csv(frame, file, csv)
     else:
-        spelled(frame).write_ndjson(handle)
+        spelled(frame).write_ndjson(file)
+    return file.getbuffer()
 
 
 def _check_nested(schema: Schema, form: str) -> None:

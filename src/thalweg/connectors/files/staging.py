@@ -10,12 +10,14 @@ Not here: what is in a part (sink.py), which checkpoint holds (checkpoint/histor
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import re
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from thalweg.checkpoint.disk import LocalDisk
+from thalweg.checkpoint.disk import Disk
 from thalweg.checkpoint.failpoints import failpoint
 from thalweg.checkpoint.store import DirectoryStore
 from thalweg.errors import CheckpointError
@@ -23,7 +25,6 @@ from thalweg.protocols.sink import Epoch
 
 _TAIL = ".writing"
 _RECORD = ".thalweg-progress-"
-_DISK = LocalDisk()
 
 
 def hidden(directory: str, name: str) -> str:
@@ -37,33 +38,24 @@ def hidden(directory: str, name: str) -> str:
     return os.path.join(directory, inner, f".{last}{_TAIL}")
 
 
-def sync_directory(directory: str) -> None:
-    """Names in a directory survive a power cut."""
-    _DISK.sync_directory(directory)
-
-
-def make_directory(directory: str) -> None:
-    """A directory that survives a power cut."""
-    _DISK.make_directory(directory)
-
-
-def mark(directory: str, name: str) -> None:
+def mark(disk: Disk, directory: str, name: str) -> None:
     """An empty file that survives a power cut."""
-    DirectoryStore(directory).put(name, b"")
+    DirectoryStore(directory, disk).put(name, b"")
 
 
-def has_parts(directory: str, tag: str) -> bool:
+def has_parts(disk: Disk, directory: str, tag: str) -> bool:
     """Whether a run of the same job has shown parts in a directory, or staged some."""
     job = tag.partition("-")[0]
-    return any(f"-{job}-" in name or name == f"{_RECORD}{job}" for name in _DISK.names(directory))
+    return any(f"-{job}-" in name or name == f"{_RECORD}{job}" for name in disk.names(directory))
 
 
 def commit_parts(
-    directory: str, epoch: Epoch, names: Sequence[str], then: Callable[[], None] = lambda: None
+    disk: Disk, directory: str, epoch: Epoch, names: Sequence[str], then: Callable[[], None] = lambda: None
 ) -> None:
     """Give the parts of an epoch their names, and record it.
 
     Args:
+        disk: where the directory is.
         directory: where all parts are, or below it.
         epoch: the epoch.
         names: the parts.
@@ -73,29 +65,31 @@ def commit_parts(
         CheckpointError: a newer run has committed, or a part is gone that was never shown.
         OSError: the directory cannot be changed.
     """
-    done = _progress(directory, epoch)
+    done = _progress(disk, directory, epoch)
     if done["fence"] > epoch.fence:
         raise _overtaken(directory, epoch, done)
     if done["numbers"].get(str(epoch.lineage), -1) >= epoch.number:
+        # whoever recorded it may have been broken off before its name was durable
+        disk.sync_directory(directory)
         return
     for name in names:
-        _show(directory, name)
+        _show(disk, directory, name)
         failpoint("sink.renamed")
     for inner in sorted({os.path.dirname(name) for name in names}):
-        _DISK.sync_directory(os.path.join(directory, inner))
+        disk.sync_directory(os.path.join(directory, inner))
     then()
     failpoint("sink.progress")
     numbers = {**done["numbers"], str(epoch.lineage): epoch.number}
     record = {"numbers": numbers, "fence": epoch.fence, "parts": list(names)}
-    DirectoryStore(directory).put(_record_name(epoch), json.dumps(record, sort_keys=True).encode())
+    DirectoryStore(directory, disk).put(_record_name(epoch), json.dumps(record, sort_keys=True).encode())
 
 
-def _show(directory: str, name: str) -> None:
+def _show(disk: Disk, directory: str, name: str) -> None:
     path = os.path.join(directory, name)
     try:
-        _DISK.rename(hidden(directory, name), path)
+        disk.rename(hidden(directory, name), path)
     except FileNotFoundError as error:
-        if not os.path.exists(path):
+        if not disk.exists(path):
             raise CheckpointError(
                 "a file of results that belongs to a checkpoint is gone",
                 code="sink-staged-missing",
@@ -104,29 +98,31 @@ def _show(directory: str, name: str) -> None:
             ) from error
 
 
-def discard_parts(directory: str, epoch: Epoch, kept: Iterable[str]) -> None:
-    """Remove hidden parts of all runs of the lineage, but for those that are kept; also those in partitions.
+def discard_parts(disk: Disk, directory: str, epoch: Epoch, kept: Iterable[str]) -> None:
+    """Remove hidden parts of this and earlier runs of the lineage, but for those that are kept.
 
-    With them go progress records that were never complete.
+    Also those in partitions; with them go progress records that were never complete. Newer runs have staged
+    what they are yet to commit: a run that was overtaken may come here late.
     """
-    mine = f"-{epoch.job_tag}-{epoch.lineage}-"
+    mine = re.compile(rf"-{epoch.job_tag}-{epoch.lineage}-(\d+)\.")
     stay = {hidden(directory, name) for name in kept}
-    for inner, _, names in os.walk(directory):
-        for name in names:
-            path = os.path.join(inner, name)
-            is_part = name.startswith(".") and name.endswith(_TAIL) and mine in name
-            if (is_part and path not in stay) or name.startswith(f".{_record_name(epoch)}."):
-                _DISK.remove(path)
+    for path in list(disk.walk(directory)):
+        name = os.path.basename(path)
+        run = mine.search(name) if name.startswith(".") and name.endswith(_TAIL) else None
+        is_old = run is not None and int(run[1]) <= epoch.fence
+        if (is_old and path not in stay) or name.startswith(f".{_record_name(epoch)}."):
+            with contextlib.suppress(FileNotFoundError):
+                disk.remove(path)
 
 
 def _record_name(epoch: Epoch) -> str:
     return f"{_RECORD}{epoch.job_tag}"
 
 
-def _progress(directory: str, epoch: Epoch) -> dict[str, Any]:
+def _progress(disk: Disk, directory: str, epoch: Epoch) -> dict[str, Any]:
     """The last run that committed, and by lineage the last epoch."""
     try:
-        held: dict[str, Any] = json.loads(DirectoryStore(directory).get(_record_name(epoch)))
+        held: dict[str, Any] = json.loads(DirectoryStore(directory, disk).get(_record_name(epoch)))
     except KeyError:
         return {"numbers": {}, "fence": 0}
     except ValueError as error:

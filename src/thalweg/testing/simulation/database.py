@@ -1,0 +1,172 @@
+"""A simulated database with transactions, and the sink that writes to it.
+
+A transaction is whole and durable when it is over, whatever happens to the process; the answer may be lost.
+
+Not here: the contract (protocols/sink.py), real databases (connectors/sqlite.py).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import polars as pl
+
+from thalweg.base.schema import Schema
+from thalweg.columnar.batch import Batch
+from thalweg.columnar.outside import handed_out
+from thalweg.connectors.changes import between_cuts, visible
+from thalweg.errors import CheckpointError, ConnectorError
+from thalweg.protocols.sink import Delivery, Epoch, StagingWriter, Writer
+from thalweg.testing.simulation.world import Fault
+
+Row = tuple[Any, ...]
+
+
+class Database:
+    """One table and the record of what was committed.
+
+    Attributes:
+        rows: the rows that are there, each with how often.
+        numbers: by sink and lineage, the last epoch.
+        fences: by sink, the run that committed last.
+    """
+
+    def __init__(self) -> None:
+        self.rows: Counter[Row] = Counter()
+        self.numbers: dict[tuple[str, int], int] = {}
+        self.fences: dict[str, int] = {}
+
+    def commit(self, epoch: Epoch, staged: Sequence[pl.DataFrame]) -> None:
+        """One transaction.
+
+        Raises:
+            CheckpointError: a newer run has committed.
+        """
+        if self.newest(epoch) > epoch.fence:
+            raise CheckpointError(
+                "another run of the job has committed, and this one may not any more",
+                code="checkpoint-overtaken",
+                found=f"run {epoch.fence}",
+            )
+        if self.done(epoch) >= epoch.number:
+            return
+        for frame in staged:
+            for op, *row in frame.iter_rows():
+                self.rows[tuple(row)] += 1 if op in ("+I", "+U") else -1
+        self.record(epoch)
+
+    def newest(self, epoch: Epoch) -> int:
+        """The run that committed last."""
+        return self.fences.get(epoch.job_tag, 0)
+
+    def done(self, epoch: Epoch) -> int:
+        """The last epoch of the lineage."""
+        return self.numbers.get((epoch.job_tag, epoch.lineage), -1)
+
+    def record(self, epoch: Epoch) -> None:
+        """Keep what was committed, together with it."""
+        self.numbers[epoch.job_tag, epoch.lineage] = epoch.number
+        self.fences[epoch.job_tag] = epoch.fence
+
+    def table(self) -> Counter[Row]:
+        """What a reader sees."""
+        return Counter({row: n for row, n in self.rows.items() if n})
+
+
+def _no_fault(place: str) -> Fault | None:
+    """What is not simulated has no faults."""
+    del place
+    return None
+
+
+@dataclass(frozen=True, eq=False)
+class DatabaseSink:
+    """The table of a simulated database.
+
+    Attributes:
+        database: where it is.
+        key: columns that tell rows apart; without them the table only takes rows that stay.
+        point: passes the point of a name, and says which fault strikes there.
+    """
+
+    database: Database
+    key: tuple[str, ...] = ()
+    point: Callable[[str], Fault | None] = field(default=_no_fault, repr=False)
+    delivery: Delivery = "transactional"
+    emit: Literal["cut", "now"] = "cut"
+    is_parallel: bool = True
+
+    @property
+    def takes_updates(self) -> bool:
+        """Whether rows can be found again."""
+        return bool(self.key)
+
+    def describe(self) -> str:
+        """What it is."""
+        return "a simulated database"
+
+    def open(self, schema: Schema, task: int) -> Writer:
+        """A writer without checkpoints: there is none."""
+        raise NotImplementedError("a simulated job is kept")
+
+    def open_staging(
+        self, schema: Schema, task: int, epoch: Epoch, restored: Sequence[Any] = ()
+    ) -> StagingWriter:
+        """A writer whose rows a checkpoint keeps."""
+        return _StagingWriter(schema, self.key)
+
+    def commit(self, epoch: Epoch, staged: Sequence[Any]) -> None:
+        """Write the rows of an epoch and record it, in one transaction.
+
+        Raises:
+            CheckpointError: a newer run has committed.
+            ConnectorError: it failed, or its answer was lost.
+        """
+        fault = self.point("commit database")
+        if fault is not None and fault.kind == "refuse":
+            raise _lost("the database is not there")
+        self.database.commit(epoch, staged)
+        fault = self.point("commit answer")
+        if fault is not None and fault.kind == "reply":
+            raise _lost("the answer was lost")
+
+    def discard(self, epoch: Epoch, kept: Sequence[Any]) -> None:
+        """Nothing: what is staged is part of checkpoints."""
+
+
+def _lost(why: str) -> ConnectorError:
+    return ConnectorError("results cannot be written", code="sink-cannot-write", found=why)
+
+
+class _StagingWriter:
+    """Holds the changes of an epoch until the checkpoint takes them."""
+
+    def __init__(self, schema: Schema, key: Sequence[str]) -> None:
+        self._schema, self._key = schema, key
+        self._pending: list[Batch] = []
+
+    def write(self, batch: Batch) -> None:
+        """Hold rows."""
+        if len(batch):
+            self._pending.append(visible(batch, self._schema))
+
+    def cut(self, number: int) -> None:
+        """Nothing is shown before a checkpoint."""
+
+    def end(self) -> None:
+        """Nothing is shown before a checkpoint."""
+
+    def stage(self) -> list[Any]:
+        """What the changes since the last call come to."""
+        pending, self._pending = self._pending, []
+        if not pending:
+            return []
+        changes = handed_out(between_cuts(pending, self._key), self._schema)
+        return [changes] if changes.height else []
+
+    def close(self) -> None:
+        """Forget what is held."""
+        self._pending = []

@@ -1,0 +1,321 @@
+"""Run one job through everything that its conditions say, and watch what must hold for any job.
+
+    S1 the job comes to its end after the last fault, within a bounded number of points.
+    S2 a process goes on from the newest checkpoint that was complete, and no older one.
+    S3 every checkpoint that holds can be read, whenever a process begins and in the end.
+    S4 no task hands on an earlier time than it did before, also across a restart.
+    S5 only errors that a fault explains end a process, or being overtaken.
+    S6 a damaged file is noticed before anything is read from it.
+    S7 a job that has ended does nothing when it is started again, and leaves nothing that was broken off.
+
+Not here: what the results must be (the caller, through `Subject`).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Protocol
+
+from thalweg.checkpoint.failpoints import watched
+from thalweg.checkpoint.history import History
+from thalweg.checkpoint.store import DirectoryStore
+from thalweg.errors import CheckpointError, ConnectorError, StoreError
+from thalweg.job.job import Job
+from thalweg.runtime.edge import Channel
+from thalweg.runtime.options import RunOptions
+from thalweg.runtime.task import Task
+from thalweg.session.checkpoints import Begun, CheckpointOptions
+from thalweg.testing.simulation.conditions import Conditions
+from thalweg.testing.simulation.disk import QuietDisk, SimulatedDisk
+from thalweg.testing.simulation.driving import SlowChannel
+from thalweg.testing.simulation.process import DIRECTORY, JOB, NEVER, JobProcess, WatchedRun, Work
+from thalweg.testing.simulation.world import CrashedError, Process, World
+
+_PROCESSES_MAX = 25
+_STEPS_MAX = 60_000
+_FAILURES = ("full", "sync", "error", "refuse", "reply")
+"""Faults that a process may end with an error after."""
+_DAMAGES = ("checkpoint-damaged", "checkpoint-version")
+
+
+class WrongError(AssertionError):
+    """Something that must hold for any job does not."""
+
+
+class Subject(Protocol):
+    """What is simulated, and what its results must be.
+
+    Attributes:
+        idle_timeout: seconds after which a split without rows no longer holds event time back.
+    """
+
+    @property
+    def idle_timeout(self) -> float | None: ...
+
+    def begin(self, world: World) -> None:
+        """The world is there; nothing has happened in it."""
+        ...
+
+    def job(self, disk: SimulatedDisk, parallelism: int) -> Job:
+        """The job, as one process plans it."""
+        ...
+
+    def committed(self, history: History) -> None:
+        """A sink has committed: what a reader sees now must be the result of a cut."""
+        ...
+
+    def ended(self) -> None:
+        """The job has ended: what is there now must be its result."""
+        ...
+
+
+@dataclass(frozen=True)
+class Report:
+    """What happened in a simulation.
+
+    Attributes:
+        trace: a hash of everything that happened.
+        fired: how often each kind of fault has struck.
+        reached: how often each place was passed.
+        processes: how many processes there were.
+        points: how many points were passed.
+    """
+
+    trace: str
+    fired: dict[str, int]
+    reached: dict[str, int]
+    processes: int
+    points: int
+
+
+class Simulation:
+    """One job under one set of conditions."""
+
+    def __init__(self, subject: Subject, conditions: Conditions) -> None:
+        self._subject, self._conditions = subject, conditions
+        self.world = World(
+            str(conditions.seed),
+            [f for f in conditions.faults if f.kind != "rot"],
+            haste=conditions.haste,
+            tick=conditions.tick,
+            steps_max=_STEPS_MAX,
+        )
+        self.world.on_pause, self.world.observe = self._paused, self._reached
+        channel: type[Channel] = SlowChannel if conditions.is_slow else Channel
+        self._options = RunOptions(
+            rows_max=conditions.rows_max,
+            edge_rows_max=conditions.edge_rows_max,
+            cut_batches=conditions.cut_batches,
+            wall=self.world.wall_us,
+            idle_timeout=subject.idle_timeout,
+            channel=channel,
+        )
+        kept = CheckpointOptions(
+            DIRECTORY,
+            interval=conditions.interval,
+            retained=conditions.retained,
+            clocks=(self.world.clock, self.world.wall),
+        )
+        self._work = Work(self._job, self._options, kept)
+        self._quiet = QuietDisk(self.world, Process(0))
+        self._history = History(DirectoryStore(DIRECTORY, self._quiet), JOB)
+        self._processes: list[JobProcess] = []
+        self._looked_at: set[int] = set()
+        self._has_ended = False
+        self._complete = 0
+        """The number of the newest checkpoint that was complete."""
+        self._floors: dict[tuple[int, str], int] = {}
+        """By process and task, the time that it may not go back behind."""
+        self._runs: dict[int, WatchedRun] = {}
+        self._rots = [f for f in conditions.faults if f.kind == "rot"]
+        self._rotten: tuple[int, str, bytes] | None = None
+        """A process, a file that was damaged before it began, and its bytes before."""
+
+    def run(self) -> Report:
+        """Run the job to its end.
+
+        Raises:
+            AssertionError: something does not hold; with what happened last.
+        """
+        try:
+            with watched(self.world):
+                self._subject.begin(self.world)
+                self._to_the_end()
+        except AssertionError as error:
+            error.add_note("\n".join(["the last events:", *self.world.events[-50:]]))
+            raise
+        world = self.world
+        return Report(world.trace, dict(world.fired), dict(world.reached), len(world.processes), world.steps)
+
+    def _to_the_end(self) -> None:
+        self._start()
+        while (activity := self.world.go_on()) is not None:
+            if activity.is_done:
+                self._look()
+        if not self._has_ended:
+            raise WrongError("S1: no process is left, and the job has not ended")
+        self._check_checkpoints()
+        self._confirm()
+        self._subject.ended()
+
+    def _start(self) -> JobProcess:
+        if len(self._processes) >= _PROCESSES_MAX:
+            raise WrongError(f"S1: the job has not ended after {_PROCESSES_MAX} processes")
+        made = JobProcess(self.world, self._work, self._began, self._stepped, self._rot)
+        self._processes.append(made)
+        return made
+
+    def _job(self, process: Process, disk: SimulatedDisk) -> Job:
+        counts = self._conditions.parallelism
+        return self._subject.job(disk, counts[(process.number - 1) % len(counts)])
+
+    # -- what happens to processes -------------------------------------------------------------
+
+    def _paused(self, process: Process) -> None:
+        if process is self._processes[-1].process:
+            self._start()
+
+    def _look(self) -> None:
+        """Look at processes that have ended, and start another one in place of the newest."""
+        for made in list(self._processes):
+            process = made.process
+            if process.number in self._looked_at or not all(a.is_done for a in process.activities):
+                continue
+            self._looked_at.add(process.number)
+            self._judge(made)
+            if self._rotten is not None and self._rotten[0] == process.number:
+                self._heal(made)
+            process.is_dead = True
+            self._has_ended = self._has_ended or made.has_ended
+            if made is self._processes[-1] and not made.has_ended:
+                self._start()
+
+    def _judge(self, made: JobProcess) -> None:
+        for error in (a.error for a in made.process.activities):
+            if error is None or isinstance(error, CrashedError):
+                continue
+            if not self._is_explained(made, error):
+                raise error
+
+    def _is_explained(self, made: JobProcess, error: BaseException) -> bool:
+        if isinstance(error, (StoreError, ConnectorError)):
+            return any(self.world.fired[kind] for kind in _FAILURES)
+        is_alone = len(self._processes) == 1
+        codes = ("checkpoint-overtaken", "sink-staged-missing", "checkpoint-missing")
+        if isinstance(error, CheckpointError) and error.code in _DAMAGES:
+            return self._rotten is not None and self._rotten[0] == made.process.number
+        if isinstance(error, CheckpointError) and error.code in codes:
+            return not is_alone and (made is not self._processes[-1] or error.code == codes[0])
+        return False
+
+    def _rot(self, process: Process) -> None:
+        """Change one bit of the checkpoint that the process would go on from, if it is alone."""
+        fault = next((f for f in self._rots if f.nth <= process.number), None)
+        if fault is None or self._has_ended:
+            return
+        with self._unnoticed():
+            _, place = self._history.newest()
+            if place is None or any(not p.is_dead for p in self.world.processes if p is not process):
+                return
+            files = [place.name, *(f"data/{name}" for name in self._history.manifest(place).files)]
+        path = f"{DIRECTORY}/{JOB}/{files[fault.amount % len(files)]}"
+        self._rots.remove(fault)
+        file = self.world.medium.file(path)
+        held = bytes(file.seen)
+        file.seen[fault.amount // 7 % len(held)] ^= 1 << fault.amount % 8
+        file.durable = bytes(file.seen)
+        self._rotten = process.number, path, held
+        self.world.fired["rot"] += 1
+
+    def _heal(self, made: JobProcess) -> None:
+        """After the process that was to notice it has ended, the file is as it was."""
+        assert self._rotten is not None, "a file was damaged"
+        _, path, held = self._rotten
+        self._rotten = None
+        if made.error is None:
+            raise WrongError(f"S6: nobody noticed that {path} was damaged")
+        file = self.world.medium.file(path)
+        file.seen[:], file.durable = held, held
+
+    # -- what must hold ------------------------------------------------------------------------
+
+    @contextmanager
+    def _unnoticed(self) -> Iterator[None]:
+        self.world.is_watched = True
+        try:
+            yield
+        finally:
+            self.world.is_watched = False
+
+    def _reached(self, place: str, process: Process) -> None:
+        if place == "checkpoint.committed":
+            with self._unnoticed():
+                self._subject.committed(self._history)
+        elif place == "checkpoint.complete" and process.number in self._runs:
+            self._note_complete(process)
+
+    def _note_complete(self, process: Process) -> None:
+        with self._unnoticed():
+            _, newest = self._history.newest()
+        if newest is None:
+            raise WrongError("S2: a checkpoint is complete, and there is none")
+        self._complete = max(self._complete, newest.number)
+
+    def _began(self, process: Process, begun: Begun, run: WatchedRun) -> None:
+        self._runs[process.number] = run
+        self.world.note(f"{process.number} goes on from {begun.epoch.number}")
+        is_newest = process is self._processes[-1].process
+        if is_newest and begun.epoch.number < self._complete:
+            raise WrongError(
+                f"S2: process {process.number} goes on from checkpoint {begun.epoch.number}, and "
+                f"{self._complete} was complete"
+            )
+        self._check_checkpoints()
+        with self._unnoticed():
+            base, _ = self._history.bases()[begun.epoch.fence]
+        if base is None:
+            return
+        for before in self._runs.values():
+            for (fence, number, stage), mark in before.promised.items():
+                if (fence, number) == (base.fence, base.number):
+                    for task in (t for t in run.tasks if t.stage == stage):
+                        self._floors[process.number, task.name] = mark
+
+    def _stepped(self, process: Process, task: Task) -> None:
+        mark = task.watermark
+        if mark is None:
+            return
+        key = process.number, task.name
+        if mark < self._floors.get(key, NEVER):
+            raise WrongError(f"S4: {task.name} hands on the time {mark} after {self._floors[key]}")
+        self._floors[key] = mark
+
+    def _check_checkpoints(self) -> None:
+        history = self._history
+        with self._unnoticed():
+            for place in (p for n in history.lineages() for p in history.places(n)):
+                try:
+                    history.snapshot(history.manifest(place))
+                except CheckpointError as error:
+                    raise WrongError(f"S3: {place.name}: {error}") from error
+
+    def _confirm(self) -> None:
+        """Start the job once more, which changes nothing."""
+        self.world.heal()
+        last = self._start()
+        while self.world.go_on() is not None:
+            pass
+        if last.error is not None:
+            raise last.error
+        if not last.has_ended or last.process.number in self._runs:
+            raise WrongError("S7: a job that has ended began again")
+        with self._unnoticed():
+            lineage, _ = self._history.newest()
+        # of a lineage that does not hold nobody knows whether somebody still writes
+        mine = re.compile(rf"-{lineage}-\d+\.\w+\.writing$|\.tmp$")
+        left = [p for p in self.world.medium.walk("/") if mine.search(p)]
+        if left:
+            raise WrongError(f"S7: what was broken off is still there: {left}")

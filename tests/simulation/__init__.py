@@ -1,0 +1,1 @@
+"""Jobs that are simulated, and what must hold of them."""

@@ -1,0 +1,289 @@
+"""Switch off one safeguard each: the simulation must notice every one.
+
+Not among them are the fences of the sinks: as long as a job stays in its lineage, what an overtaken run
+commits is refused or known already (decision 20); the kit of transactional sinks checks them.
+
+Each is a change to production code that somebody might make by mistake, made from outside for a while.
+
+Not here: how many seeds it takes (test_ablations.py).
+"""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
+from typing import Any
+from unittest import mock
+
+import polars as pl
+
+from thalweg.checkpoint import encoding, history, manifest
+from thalweg.checkpoint.history import History
+from thalweg.checkpoint.snapshot import JobSnapshot
+from thalweg.checkpoint.store import DirectoryStore
+from thalweg.checkpoint.writer import Checkpointer
+from thalweg.connectors.files import sink as file_sink
+from thalweg.connectors.files import staging
+from thalweg.connectors.files.sink import FileSink, FileWriter
+from thalweg.runtime.source_task import SourceTask
+from thalweg.runtime.task import Input
+from thalweg.testing.simulation.database import Database
+from thalweg.testing.simulation.disk import SimulatedDisk, SimulatedFile, kind_of
+
+Ablation = Callable[[], AbstractContextManager[Any]]
+
+
+def _instead(owner: Any, name: str, replacement: Callable[..., Any]) -> Ablation:
+    return lambda: mock.patch.object(owner, name, replacement)
+
+
+def _no_sync_of_file(kind: str) -> Ablation:
+    """The sync of files of one kind is left out."""
+    original = SimulatedFile.sync
+
+    def sync(self: SimulatedFile) -> None:
+        if kind_of(self._path) != kind:
+            original(self)
+
+    return _instead(SimulatedFile, "sync", sync)
+
+
+def _no_sync_of_directory(*kinds: str) -> Ablation:
+    original = SimulatedDisk.sync_directory
+
+    def sync(self: SimulatedDisk, path: str) -> None:
+        if kind_of(path) not in kinds:
+            original(self, path)
+
+    return _instead(SimulatedDisk, "sync_directory", sync)
+
+
+def _write_in_place(self: DirectoryStore, name: str, data: bytes) -> None:
+    """Without a temporary name: the file is there before it is complete."""
+    path = self.describe(name)
+    with self._told("written", name):
+        directory = path.rpartition("/")[0]
+        self._disk.make_directory(directory)
+        if self._disk.exists(path):
+            self._disk.remove(path)
+        file = self._disk.create(path)
+        for half in (data[: len(data) // 2], data[len(data) // 2 :]):
+            file.write(half)
+        file.sync()
+        self._disk.sync_directory(directory)
+
+
+def _nothing(*args: Any, **kwargs: Any) -> None:
+    """Does nothing."""
+
+
+# What a checkpoint holds ---------------------------------------------------------------------------
+
+
+def _without_in_splits(*names: str) -> Ablation:
+    """The checkpoint does not hold some of what it should of each split."""
+    original = SourceTask.progress
+
+    def progress(self: SourceTask) -> Any:
+        return {s: {n: v for n, v in d.items() if n not in names} for s, d in original(self).items()}
+
+    return _instead(SourceTask, "progress", progress)
+
+
+def _without_state() -> AbstractContextManager[Any]:
+    original = History.snapshot
+    return mock.patch.object(History, "snapshot", lambda self, held: replace(original(self, held), keyed={}))
+
+
+@contextmanager
+def _unaligned() -> Iterator[None]:
+    """A channel that has delivered a barrier is read on."""
+
+    def is_ready(self: Input) -> bool:
+        return not (self.ended or self.declined or self.channel.is_empty)
+
+    with mock.patch.object(Input, "is_ready", property(is_ready)):
+        yield
+
+
+# Sinks ---------------------------------------------------------------------------------------------
+
+
+class _EagerWriter(FileWriter):
+    """Shows parts at once instead of with the checkpoint."""
+
+    def cut(self, number: int) -> None:
+        if self.rows:
+            self.put_part()
+        self._publish()
+
+    def stage(self) -> list[Any]:
+        if self.rows:
+            self.put_part()
+        self._publish()
+        return []
+
+
+def _unstaged(self: FileSink, schema: Any, task: int, epoch: Any, restored: Any = ()) -> Any:
+    self.disk.make_directory(self.path)
+    return _EagerWriter(self, *self._prepared(schema), task, epoch.tag)
+
+
+def _no_progress(disk: Any, directory: str, epoch: Any) -> dict[str, Any]:
+    return {"numbers": {}, "fence": 0}
+
+
+def _discard_of_newer(disk: Any, directory: str, epoch: Any, kept: Any) -> None:
+    """A run that begins late forgets what newer runs have staged, too."""
+    staging.discard_parts(disk, directory, replace(epoch, fence=1 << 30), kept)
+
+
+def _no_second_name() -> AbstractContextManager[Any]:
+    """Whose temporary file a newer run has tidied away does not write it again."""
+
+    def named(self: DirectoryStore, name: str, data: bytes, call: Callable[[str, str], None]) -> None:
+        path, temporary = self._written(name, data)
+        call(temporary, path)
+        self._disk.sync_directory(path.rpartition("/")[0])
+
+    return mock.patch.object(DirectoryStore, "_named", named)
+
+
+# The order of things -------------------------------------------------------------------------------
+
+
+def _commit_first() -> AbstractContextManager[Any]:
+    """Sinks commit before the manifest is there."""
+    original = Checkpointer._published
+
+    def published(self: Checkpointer, snapshot: JobSnapshot, *, has_ended: bool) -> Any:
+        self._commit(snapshot.number, self._owed)
+        return original(self, snapshot, has_ended=has_ended)
+
+    return mock.patch.object(Checkpointer, "_published", published)
+
+
+def _forget_owed() -> AbstractContextManager[Any]:
+    """What was staged for a checkpoint that failed is not committed with the next one."""
+    original = Checkpointer._write
+
+    def write(self: Checkpointer, snapshot: JobSnapshot, *, has_ended: bool = False) -> None:
+        self._owed = {}
+        original(self, snapshot, has_ended=has_ended)
+
+    return mock.patch.object(Checkpointer, "_write", write)
+
+
+@contextmanager
+def _no_commit_at_begin() -> Iterator[None]:
+    """What was staged with the checkpoint that a run goes on from is not committed."""
+    original = History.snapshot
+    with mock.patch.object(History, "snapshot", lambda self, held: replace(original(self, held), staged={})):
+        yield
+
+
+def _no_second_look() -> AbstractContextManager[Any]:
+    """A run looks at the fences before it publishes, and not afterwards."""
+
+    def publish(self: History, held: Any) -> Any:
+        self.check_fence(held.fence)
+        place = history.Place(held.lineage, held.number, held.fence)
+        self._store.put(f"{self.job}/{place.name}", held.encode())
+        return place
+
+    return mock.patch.object(History, "publish", publish)
+
+
+def _sync_again() -> AbstractContextManager[Any]:
+    """A sync that failed is tried again, and succeeds: the system has dropped the pages."""
+    original = SimulatedFile.sync
+
+    def sync(self: SimulatedFile) -> None:
+        try:
+            original(self)
+        except OSError:
+            original(self)
+
+    return mock.patch.object(SimulatedFile, "sync", sync)
+
+
+def _same_fence() -> AbstractContextManager[Any]:
+    """A run's number and base are written without compare-and-set."""
+
+    def put_new(self: DirectoryStore, name: str, data: bytes) -> bool:
+        if "fences/" in name:
+            self.put(name, data)
+            return True
+        return original(self, name, data)
+
+    original = DirectoryStore.put_new
+    return mock.patch.object(DirectoryStore, "put_new", put_new)
+
+
+def _no_hash() -> AbstractContextManager[Any]:
+    def decoded(entry: Any, data: bytes, where: str) -> pl.DataFrame:
+        try:
+            return pl.read_ipc(io.BytesIO(data))
+        except pl.exceptions.PolarsError:
+            raise encoding.damaged(where, "it cannot be read") from None
+
+    return mock.patch.object(history, "decoded", decoded)
+
+
+def _no_manifest_hash() -> AbstractContextManager[Any]:
+    def decode(data: bytes, where: str) -> Any:
+        try:
+            held = json.loads(data.partition(b"\n")[2])
+            held["states"] = tuple(manifest.StateFile(**s) for s in held["states"])
+            held["splits"] = tuple(held["splits"])
+            return manifest.Manifest(**held)
+        except (ValueError, TypeError, KeyError):
+            raise manifest.damaged(where, "it is no JSON") from None
+
+    return mock.patch.object(history, "decode", decode)
+
+
+def _lineage_of_anybody() -> AbstractContextManager[Any]:
+    """The lineage with the highest number wins, whoever has opened it."""
+    return mock.patch.object(History, "_newest_lineage", lambda self: max(self.lineages(), default=None))
+
+
+ABLATIONS: dict[str, Ablation] = {
+    "look at the fences": _instead(History, "check_fence", _nothing),
+    "second look at the fences": _no_second_look,
+    "base record": _instead(history, "_holds", lambda place, bases: True),
+    "compare-and-set of fences": _same_fence,
+    "lineages of overtaken runs": _lineage_of_anybody,
+    "progress record of files": _instead(staging, "_progress", _no_progress),
+    "progress record of the database": _instead(Database, "done", lambda self, epoch: -1),
+    "sync of data files": _no_sync_of_file("data"),
+    "sync of manifests": _no_sync_of_file("manifest"),
+    "sync of staged parts": _no_sync_of_file("part"),
+    "sync of progress records": _no_sync_of_file("progress"),
+    "sync of the directory of data": _no_sync_of_directory("other"),
+    "sync of the directory of manifests": _no_sync_of_directory("checkpoint"),
+    "sync of the directory of results": _no_sync_of_directory("results"),
+    "no second try of a sync": _sync_again,
+    "temporary names": _instead(DirectoryStore, "put", _write_in_place),
+    "alignment": _unaligned,
+    "staging": _instead(FileSink, "open_staging", _unstaged),
+    "clock of splits": _without_in_splits("clock"),
+    "time that was handed on": _without_in_splits("watermark"),
+    "positions of splits": _without_in_splits("position"),
+    "keyed state": _without_state,
+    "grace before deletion": _instead(History.retain, "__defaults__", (-1.0,)),
+    "discard of what was staged": _instead(file_sink, "discard_parts", _nothing),
+    "parts of newer runs": _instead(file_sink, "discard_parts", _discard_of_newer),
+    "durable names": _instead(DirectoryStore, "settle", _nothing),
+    "another temporary name": _no_second_name,
+    "tidying": _instead(History, "tidy", _nothing),
+    "hash of data files": _no_hash,
+    "hash of manifests": _no_manifest_hash,
+    "manifest before commits": _commit_first,
+    "what a failed checkpoint owes": _forget_owed,
+    "commit at the beginning": _no_commit_at_begin,
+}
+"""By the name of what is switched off."""

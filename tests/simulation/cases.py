@@ -1,0 +1,75 @@
+"""Simulate seeds: the workload and the conditions of a number, and what came of them.
+
+    python -m tests.simulation.cases FIRST LAST [PART OF PARTS]
+
+prints one line of JSON: how often each fault has struck, the trace of each seed, and what went wrong. A
+failure names its seed: `python -m tests.simulation.cases SEED SEED` repeats it.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections import Counter
+from collections.abc import Iterable
+from typing import Any
+
+from tests.simulation.workloads import SimulatedWorkload, Workload, random_workload
+from thalweg.testing.simulation.conditions import Conditions, random_conditions
+from thalweg.testing.simulation.simulation import Report, Simulation
+
+
+def simulate(seed: int) -> Report:
+    """Simulate the workload of a seed under its conditions.
+
+    Raises:
+        Exception: something does not hold.
+    """
+    return simulate_case(random_workload(seed), random_conditions(seed))
+
+
+def simulate_case(workload: Workload, conditions: Conditions) -> Report:
+    """Simulate a workload under some conditions."""
+    return Simulation(SimulatedWorkload(workload), conditions).run()
+
+
+def outcome(seeds: Iterable[int]) -> dict[str, Any]:
+    """What came of some seeds, as plain JSON."""
+    fired: Counter[str] = Counter()
+    reached: Counter[str] = Counter()
+    traces: dict[str, str] = {}
+    failed: dict[str, str] = {}
+    processes = points = 0
+    for seed in seeds:
+        try:
+            report = simulate(seed)
+        except Exception as error:  # noqa: BLE001 - a crash is a failure like a wrong answer
+            notes = "\n".join(getattr(error, "__notes__", ()))
+            failed[str(seed)] = f"seed {seed}: {type(error).__name__}: {error}\n{notes}"[:6000]
+            continue
+        fired.update(report.fired)
+        reached.update(report.reached)
+        traces[str(seed)] = report.trace
+        processes, points = processes + report.processes, points + report.points
+    return {
+        "fired": dict(sorted(fired.items())),
+        "reached": dict(sorted(reached.items())),
+        "processes": processes,
+        "points": points,
+        "traces": traces,
+        "failed": failed,
+    }
+
+
+def main() -> int:
+    """Simulate the seeds of the command line; 1 if one failed."""
+    first, last = map(int, sys.argv[1:3])
+    found = outcome(range(first, last + 1))
+    print(json.dumps(found))
+    for text in found["failed"].values():
+        print(text, file=sys.stderr)
+    return min(1, len(found["failed"]))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,50 @@
+"""What the simulation has once found is replayed, and would be found again."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tests.simulation.cases import simulate_case
+from tests.simulation.shrinking import Scenario, fails, shrunk
+from tests.simulation.workloads import Workload, random_workload
+from thalweg.testing.simulation.conditions import Conditions
+from thalweg.testing.simulation.world import Fault
+
+FILES = sorted((Path(__file__).parent / "scenarios").glob("*.json"))
+
+
+def _read(path: Path) -> tuple[Scenario, str]:
+    held = json.loads(path.read_text())
+    return (Workload.from_data(held["workload"]), Conditions.from_data(held["conditions"])), held["without"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("path", FILES, ids=[p.stem for p in FILES])
+def test_a_scenario_holds(path: Path) -> None:
+    scenario, _ = _read(path)
+    simulate_case(*scenario)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("path", FILES, ids=[p.stem for p in FILES])
+def test_a_scenario_still_shows_what_was_wrong(path: Path) -> None:
+    scenario, ablation = _read(path)
+    assert ablation, "a scenario says what its bug left out"
+    assert fails(scenario, ablation)
+
+
+@pytest.mark.slow
+def test_what_fails_is_made_small() -> None:
+    workload = replace(random_workload(3), query="rows", to_files=False)
+    noise = tuple(Fault(1, "step", n, "skew", 5) for n in (3, 9, 20))
+    conditions = Conditions(3, (*noise, Fault(1, "checkpoint.published", 1, "kill")), parallelism=(3, 2))
+    scenario = workload, conditions
+    assert fails(scenario, "commit at the beginning")
+    small, simple = shrunk(scenario, lambda s: fails(s, "commit at the beginning"))
+    assert [f.kind for f in simple.faults] == ["kill"]
+    assert len(simple.parallelism) == 1
+    assert sum(map(len, small.splits)) < sum(map(len, workload.splits))

@@ -1,0 +1,57 @@
+"""Jobs give the same rows whatever is crashed, paused and forgotten; a seed always gives one trace."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+
+from thalweg.testing.simulation.conditions import KINDS
+
+SEEDS, COMPARED = 500, 100
+
+
+def _begun(first: int, last: int, hash_seed: int) -> subprocess.Popen[str]:
+    """Seeds in a process of their own: Polars must not start threads, and hashes have a seed of their own."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "tests.simulation.cases", str(first), str(last)],
+        env={**os.environ, "PYTHONHASHSEED": str(hash_seed), "POLARS_MAX_THREADS": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def _outcome(process: subprocess.Popen[str]) -> dict[str, Any]:
+    out, said = process.communicate()
+    assert process.returncode == 0, said[-8000:]
+    found: dict[str, Any] = json.loads(out)
+    return found
+
+
+@pytest.fixture(scope="module")
+def halves() -> list[dict[str, Any]]:
+    half = SEEDS // 2
+    return [_outcome(p) for p in [_begun(0, half - 1, 1), _begun(half, SEEDS - 1, 2)]]
+
+
+@pytest.mark.slow
+def test_no_seed_loses_or_repeats_a_row(halves: list[dict[str, Any]]) -> None:
+    assert sum(len(half["traces"]) for half in halves) == SEEDS
+
+
+@pytest.mark.slow
+def test_every_kind_of_fault_strikes(halves: list[dict[str, Any]]) -> None:
+    fired = {kind for half in halves for kind, count in half["fired"].items() if count}
+    assert fired >= set(KINDS)
+
+
+@pytest.mark.slow
+def test_a_seed_gives_one_trace_whatever_the_hashes_are(halves: list[dict[str, Any]]) -> None:
+    again = _outcome(_begun(0, COMPARED - 1, 77))["traces"]
+    assert len(again) == COMPARED
+    assert again == {seed: halves[0]["traces"][seed] for seed in again}

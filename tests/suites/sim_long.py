@@ -1,0 +1,74 @@
+"""Simulate very many seeds, and count how often each safeguard that is switched off is noticed.
+
+    python -m tests.suites.sim_long [--seeds 20000] [--first 0] [--processes n]
+
+Every seed is a job on a simulated machine that crashes, pauses, fills and forgets: no row may be lost or
+repeated. Then each ablation is tried with a thousand seeds; it must be noticed by one at least. What was done
+is kept in `benchmarks/suites/sim-long.json`; a run that was stopped goes on.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from typing import Any
+
+from tests.suites.ledger import RESULTS, Ledger, Outcome, work_off
+
+SEEDS_PER_CASE = 50
+ABLATION_SEEDS = 1000
+
+
+def run(case: str) -> Outcome:
+    """Simulate the seeds from one number to another, or try one ablation."""
+    # imported here: what a worker's Polars may use is decided before it is loaded
+    from tests.simulation.cases import outcome
+
+    if case.startswith("without "):
+        return _ablated(case.removeprefix("without "))
+    first, last = map(int, case.split("-"))
+    found = outcome(range(first, last + 1))
+    failed = found.pop("failed")
+    traces = found.pop("traces")
+    error = {"error": "\n\n".join(failed.values())[:4000], "failed_seeds": [*failed]} if failed else {}
+    return {"seeds": len(traces) + len(failed), **found, **error}
+
+
+def _ablated(name: str) -> Outcome:
+    """How many of a thousand seeds notice that a safeguard is switched off."""
+    from tests.simulation.noticing import notices
+
+    noticed = [seed for seed in range(ABLATION_SEEDS) if notices(name, seed)]
+    error: dict[str, Any] = {} if noticed else {"error": f"nobody notices: {name}"}
+    return {"seeds": ABLATION_SEEDS, "noticed": len(noticed), "first": noticed[:3], **error}
+
+
+def cases(first: int, seeds: int) -> list[str]:
+    """The seeds in portions, and the ablations, as names."""
+    from tests.simulation.ablations import ABLATIONS
+
+    end = first + seeds
+    portions = (f"{at:06}-{min(at + SEEDS_PER_CASE, end) - 1:06}" for at in range(first, end, SEEDS_PER_CASE))
+    return [*(f"without {name}" for name in ABLATIONS), *portions]
+
+
+def main() -> int:
+    """Simulate until all cases are done; 1 if one failed."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seeds", type=int, default=20_000)
+    parser.add_argument("--first", type=int, default=0, help="the first seed")
+    parser.add_argument("--processes", type=int)
+    asked = parser.parse_args()
+    os.environ["POLARS_MAX_THREADS"] = "1"
+    about = {
+        "question": "rows lost or repeated by simulated jobs; safeguards whose absence is noticed",
+        "seeds_per_case": SEEDS_PER_CASE,
+    }
+    ledger = Ledger.opened(RESULTS / "sim-long.json", about)
+    chosen = cases(asked.first, asked.seeds)
+    return min(1, work_off(ledger, chosen, run, processes=asked.processes))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
