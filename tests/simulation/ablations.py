@@ -23,6 +23,7 @@ import polars as pl
 from thalweg.checkpoint import encoding, history, manifest
 from thalweg.checkpoint.history import History
 from thalweg.checkpoint.snapshot import JobSnapshot
+from thalweg.checkpoint.states import WrittenStates
 from thalweg.checkpoint.store import DirectoryStore
 from thalweg.checkpoint.writer import Checkpointer
 from thalweg.connectors.files import sink as file_sink
@@ -30,6 +31,7 @@ from thalweg.connectors.files import staging
 from thalweg.connectors.files.sink import FileSink, FileWriter
 from thalweg.runtime.source_task import SourceTask
 from thalweg.runtime.task import Input
+from thalweg.state.marks import Marks
 from thalweg.testing.simulation.database import Database
 from thalweg.testing.simulation.disk import SimulatedDisk, SimulatedFile, kind_of
 
@@ -224,20 +226,38 @@ def _same_fence() -> AbstractContextManager[Any]:
 
 
 def _no_hash() -> AbstractContextManager[Any]:
-    def decoded(entry: Any, data: bytes, where: str) -> pl.DataFrame:
-        try:
-            return pl.read_ipc(io.BytesIO(data))
-        except pl.exceptions.PolarsError:
-            raise encoding.damaged(where, "it cannot be read") from None
+    class Unchecked(encoding.Encoded):
+        def frame(self) -> pl.DataFrame:
+            try:
+                return pl.read_ipc(io.BytesIO(self.data))
+            except pl.exceptions.PolarsError:
+                raise encoding.damaged(self.where, "it cannot be read") from None
 
-    return mock.patch.object(history, "decoded", decoded)
+    return mock.patch.object(history, "checked", Unchecked)
+
+
+def _nothing_has_gone() -> AbstractContextManager[Any]:
+    """Increments do not say which rows have gone."""
+    forget = Marks.forget
+    return mock.patch.object(Marks, "forget", lambda self, numbers: forget(self, numbers)[:0])
+
+
+def _forget_increments() -> AbstractContextManager[Any]:
+    """The increments of a checkpoint that failed are not in the next one."""
+    owe = WrittenStates.owe
+
+    def anew(self: WrittenStates, keyed: Any) -> None:
+        self._owed = {key: rows for key, rows in self._owed.items() if rows[0].is_whole}
+        owe(self, keyed)
+
+    return mock.patch.object(WrittenStates, "owe", anew)
 
 
 def _no_manifest_hash() -> AbstractContextManager[Any]:
     def decode(data: bytes, where: str) -> Any:
         try:
             held = json.loads(data.partition(b"\n")[2])
-            held["states"] = tuple(manifest.StateFile(**s) for s in held["states"])
+            held["states"] = tuple(map(manifest._entry, held["states"]))
             held["splits"] = tuple(held["splits"])
             return manifest.Manifest(**held)
         except (ValueError, TypeError, KeyError):
@@ -284,6 +304,8 @@ ABLATIONS: dict[str, Ablation] = {
     "hash of manifests": _no_manifest_hash,
     "manifest before commits": _commit_first,
     "what a failed checkpoint owes": _forget_owed,
+    "increments of a failed checkpoint": _forget_increments,
+    "rows that have gone": _nothing_has_gone,
     "commit at the beginning": _no_commit_at_begin,
 }
 """By the name of what is switched off."""

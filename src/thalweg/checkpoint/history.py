@@ -135,7 +135,8 @@ class History:
             place = Place(number, manifest.number, manifest.fence)
             # before the lineage: without a checkpoint it would start empty
             self._store.put(f"{self.job}/{place.name}", replace(manifest, lineage=number).encode())
-            if self._put_new(f"lineage-{number:04}/opened", {"origin": None, "fence": manifest.fence, **record}):
+            opened = {"origin": None, "fence": manifest.fence, **record}
+            if self._put_new(f"lineage-{number:04}/opened", opened):
                 return place
             number += 1
 

@@ -14,8 +14,8 @@ from functools import cached_property
 
 from thalweg.checkpoint.history import History
 from thalweg.checkpoint.store import DirectoryStore
-from thalweg.job.shape import program_of
 from thalweg.job.job import Job
+from thalweg.job.shape import program_of
 from thalweg.protocols.messages import Barrier
 from thalweg.runtime.options import RunOptions
 from thalweg.runtime.run import Run
@@ -118,7 +118,9 @@ class JobProcess:
     def _run(self, job: Job, begun: Begun) -> None:
         world, checkpointer = self._world, begun.checkpointer
         assert checkpointer is not None, "the job has not ended"
-        options = replace(self._work.options, epoch=begun.epoch, increments=True, on_checkpoint=checkpointer.take)
+        options = replace(
+            self._work.options, epoch=begun.epoch, increments=True, on_checkpoint=checkpointer.take
+        )
         run = WatchedRun(job, options, begun.take_snapshot(), world.clock)
         self._began(self.process, begun, run)
         driver = Driver(world, run, lambda task: self._stepped(self.process, task))
