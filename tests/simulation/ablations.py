@@ -283,7 +283,7 @@ ABLATIONS: dict[str, Ablation] = {
     "sync of manifests": _no_sync_of_file("manifest"),
     "sync of staged parts": _no_sync_of_file("part"),
     "sync of progress records": _no_sync_of_file("progress"),
-    "sync of the directory of data": _no_sync_of_directory("other"),
+    "sync of the directory of data": _no_sync_of_directory("data"),
     "sync of the directory of manifests": _no_sync_of_directory("checkpoint"),
     "sync of the directory of results": _no_sync_of_directory("results"),
     "no second try of a sync": _sync_again,

@@ -44,7 +44,8 @@ _TELLING = (
     * 2,
     *("link fence", "create fence", "list fence", "create lineage", "link lineage", "restore.fenced"),
     *("rename part", "read progress", "rename progress", "commit database", "checkpoint.published"),
-    *("list data", "age data", "remove data", "list checkpoint", "read manifest", "checkpoint.data"),
+    *("list data", "list data", "list data", "age data", "remove data"),
+    *("list checkpoint", "read manifest", "checkpoint.data"),
 )
 _ENDS = ("", "step", *_DISK_PLACES, *POINTS, "commit database", "commit answer")
 """Where a process may end or stand still."""

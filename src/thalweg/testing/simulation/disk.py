@@ -16,8 +16,8 @@ from thalweg.testing.simulation.world import CrashedError, Fault, Process, World
 
 _KINDS = (
     (re.compile(r"/manifest$|/\.manifest\."), "manifest"),
-    (re.compile(r"/data/"), "data"),
-    (re.compile(r"/fences/"), "fence"),
+    (re.compile(r"/data(/|$)"), "data"),
+    (re.compile(r"/fences(/|$)"), "fence"),
     (re.compile(r"thalweg-progress"), "progress"),
     (re.compile(r"/out/[^/]*/\.?part-"), "part"),
     (re.compile(r"/out/[^/]*$"), "results"),

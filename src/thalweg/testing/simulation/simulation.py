@@ -2,7 +2,7 @@
 
     S1 the job comes to its end after the last fault, within a bounded number of points.
     S2 a process goes on from the newest checkpoint that was complete, and no older one.
-    S3 every checkpoint that holds can be read, whenever a process begins and in the end.
+    S3 every checkpoint that holds can be read, whenever one is complete, a process begins, and in the end.
     S4 no task hands on an earlier time than it did before, also across a restart.
     S5 only errors that a fault explains end a process, or being overtaken.
     S6 a damaged file is noticed before anything is read from it.
@@ -263,6 +263,7 @@ class Simulation:
         if newest is None:
             raise WrongError("S2: a checkpoint is complete, and there is none")
         self._complete = max(self._complete, newest.number)
+        self._check_checkpoints()
 
     def _began(self, process: Process, begun: Begun, run: WatchedRun) -> None:
         self._runs[process.number] = run
