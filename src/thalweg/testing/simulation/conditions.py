@@ -46,6 +46,8 @@ _TELLING = (
     *("rename part", "read progress", "rename progress", "commit database", "checkpoint.published"),
     *("list data", "list data", "list data", "age data", "remove data"),
     *("list checkpoint", "read manifest", "checkpoint.data"),
+    # between the fence and the lineage of a run
+    *("list other",) * 4,
 )
 _ENDS = ("", "step", *_DISK_PLACES, *POINTS, "commit database", "commit answer")
 """Where a process may end or stand still."""
@@ -143,7 +145,7 @@ def _random_fault(random: Random, kind: str, process: int) -> Fault:
     # of one process, or of all: then it strikes even if there are fewer processes than are hoped for
     process = random.choice([0, process])
     mean = 150 if process else 400
-    nth = random.choice([1, 1, 1, 2, 2, 3, 5, 8])
+    nth = random.choice([1, 1, 1, 2, 2, 3, 4, 4])
     if place in ("", "step"):
         nth = int(random.expovariate(1 / mean)) + 1
     if kind == "rot":
