@@ -37,7 +37,7 @@ from thalweg.checkpoint.failpoints import failpoint
 from thalweg.checkpoint.manifest import DataFile, Manifest, Piece, damaged, decode, staged_file
 from thalweg.checkpoint.snapshot import JobSnapshot, StateRows
 from thalweg.checkpoint.store import DirectoryStore, Store
-from thalweg.errors import CheckpointError
+from thalweg.errors import CheckpointError, StoreError
 
 _CHECKPOINT = re.compile(r"checkpoint-(\d+)-(\d+)")
 _DATA = re.compile("[0-9a-f]{64}")
@@ -376,7 +376,12 @@ class History:
         """Make a checkpoint complete: all that it names is durable already."""
         self.check_fence(manifest.fence)
         place = Place(manifest.lineage, manifest.number, manifest.fence)
-        self._store.put(f"{self.job}/{place.name}", manifest.encode())
+        try:
+            self._store.put(f"{self.job}/{place.name}", manifest.encode())
+        except StoreError:
+            # a newer run may have removed the checkpoint, as one of those that are not needed any more
+            self.check_fence(manifest.fence)
+            raise
         self.check_fence(manifest.fence)
         return place
 

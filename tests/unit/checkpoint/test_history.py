@@ -15,7 +15,7 @@ from thalweg.checkpoint.history import History, Place
 from thalweg.checkpoint.manifest import Manifest, StateEntry
 from thalweg.checkpoint.savepoint import with_origin
 from thalweg.checkpoint.store import DirectoryStore
-from thalweg.errors import CheckpointError
+from thalweg.errors import CheckpointError, StoreError
 from thalweg.protocols.increments import Identity
 
 KEY = ("group1", "group1.group", "groups")
@@ -250,3 +250,22 @@ def test_files_are_copied_where_they_cannot_have_two_names(
     with pytest.raises(CheckpointError, match="checkpoint-damaged"):
         kept.history.copy_data(source, manifest.files)
     assert kept.data() == []
+
+
+def test_a_run_whose_checkpoint_a_newer_one_has_removed_is_overtaken(
+    kept: Kept, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It stood still between the name of its manifest and the sync of the directory."""
+    lineage, old = kept.begin()
+    put = DirectoryStore.put
+
+    def stands_still(self: DirectoryStore, name: str, data: bytes) -> None:
+        if name.endswith("manifest"):
+            monkeypatch.setattr(DirectoryStore, "put", put)
+            kept.begin()
+            raise StoreError("No such file or directory", code="store-failed")
+        put(self, name, data)
+
+    monkeypatch.setattr(DirectoryStore, "put", stands_still)
+    with pytest.raises(CheckpointError, match="checkpoint-overtaken"):
+        kept.publish(lineage, old, 3)
