@@ -89,6 +89,6 @@ def test_a_job_goes_on_with_another_number_of_tasks(
     case = Case(source, tmp_path, sinks)
     assert case.run("checkpoint.published:kill:2", tasks=before) == -signal.SIGKILL
     assert case.run("checkpoint.data:kill:2", tasks=after) == -signal.SIGKILL
-    assert case.run("restore.state:kill:2", tasks=before) == -signal.SIGKILL
+    assert case.run("restore.state:kill:1", tasks=before) == -signal.SIGKILL
     assert case.run(tasks=after) == 0
     assert case.is_right()
