@@ -25,10 +25,11 @@ import polars as pl
 from thalweg.base.schema import Schema
 from thalweg.columnar.batch import Batch
 from thalweg.columnar.outside import handed_out
-from thalweg.connectors.changes import between_cuts, visible
+from thalweg.connectors.changes import between_cuts
 from thalweg.connectors.connector import Connector, Results
 from thalweg.connectors.options import Option, Values
 from thalweg.connectors.sinks import HoldingWriter
+from thalweg.connectors.staged_changes import StagedChanges
 from thalweg.errors import CheckpointError, ConfigError, ConnectorError
 from thalweg.protocols.sink import Delivery, Epoch, StagingWriter, Writer
 
@@ -91,7 +92,7 @@ class SqliteSink:
         """A writer whose rows a checkpoint keeps; makes the table."""
         del task, epoch, restored
         self._prepare(schema)
-        return _StagingWriter(schema, self.key)
+        return StagedChanges(schema, self.key)
 
     def commit(self, epoch: Epoch, staged: Sequence[Any]) -> None:
         """Write the rows of an epoch and record it, in one transaction.
@@ -189,37 +190,6 @@ class SqliteSink:
                 found=str(error),
                 hint="nothing of this transaction was written",
             ) from error
-
-
-class _StagingWriter:
-    """Holds the changes of an epoch until the checkpoint takes them."""
-
-    def __init__(self, schema: Schema, key: Sequence[str]) -> None:
-        self._schema, self._key = schema, key
-        self._pending: list[Batch] = []
-
-    def write(self, batch: Batch) -> None:
-        """Hold rows."""
-        if len(batch):
-            self._pending.append(visible(batch, self._schema))
-
-    def cut(self, number: int) -> None:
-        """Nothing is shown before a checkpoint."""
-
-    def end(self) -> None:
-        """Nothing is shown before a checkpoint."""
-
-    def stage(self) -> list[Any]:
-        """What the changes since the last call come to."""
-        pending, self._pending = self._pending, []
-        if not pending:
-            return []
-        changes = handed_out(between_cuts(pending, self._key), self._schema)
-        return [changes] if changes.height else []
-
-    def close(self) -> None:
-        """Forget what is held."""
-        self._pending = []
 
 
 def _quoted(name: str) -> str:

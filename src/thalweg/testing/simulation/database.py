@@ -15,9 +15,7 @@ from typing import Any, Literal
 import polars as pl
 
 from thalweg.base.schema import Schema
-from thalweg.columnar.batch import Batch
-from thalweg.columnar.outside import handed_out
-from thalweg.connectors.changes import between_cuts, visible
+from thalweg.connectors.staged_changes import StagedChanges
 from thalweg.errors import CheckpointError, ConnectorError
 from thalweg.protocols.sink import Delivery, Epoch, StagingWriter, Writer
 from thalweg.testing.simulation.world import Fault
@@ -110,13 +108,13 @@ class DatabaseSink:
 
     def open(self, schema: Schema, task: int) -> Writer:
         """A writer without checkpoints: there is none."""
-        raise NotImplementedError("a simulated job is kept")
+        raise AssertionError("a simulated job always keeps checkpoints")
 
     def open_staging(
         self, schema: Schema, task: int, epoch: Epoch, restored: Sequence[Any] = ()
     ) -> StagingWriter:
         """A writer whose rows a checkpoint keeps."""
-        return _StagingWriter(schema, self.key)
+        return StagedChanges(schema, self.key)
 
     def commit(self, epoch: Epoch, staged: Sequence[Any]) -> None:
         """Write the rows of an epoch and record it, in one transaction.
@@ -139,34 +137,3 @@ class DatabaseSink:
 
 def _lost(why: str) -> ConnectorError:
     return ConnectorError("results cannot be written", code="sink-cannot-write", found=why)
-
-
-class _StagingWriter:
-    """Holds the changes of an epoch until the checkpoint takes them."""
-
-    def __init__(self, schema: Schema, key: Sequence[str]) -> None:
-        self._schema, self._key = schema, key
-        self._pending: list[Batch] = []
-
-    def write(self, batch: Batch) -> None:
-        """Hold rows."""
-        if len(batch):
-            self._pending.append(visible(batch, self._schema))
-
-    def cut(self, number: int) -> None:
-        """Nothing is shown before a checkpoint."""
-
-    def end(self) -> None:
-        """Nothing is shown before a checkpoint."""
-
-    def stage(self) -> list[Any]:
-        """What the changes since the last call come to."""
-        pending, self._pending = self._pending, []
-        if not pending:
-            return []
-        changes = handed_out(between_cuts(pending, self._key), self._schema)
-        return [changes] if changes.height else []
-
-    def close(self) -> None:
-        """Forget what is held."""
-        self._pending = []
