@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -19,6 +19,7 @@ import polars as pl
 
 from thalweg.base.schema import Schema
 from thalweg.checkpoint.journal import Journal, Record
+from thalweg.connectors.around import SourceAround
 from thalweg.connectors.files.select import pruned
 from thalweg.errors import CheckpointError
 from thalweg.protocols.letters import BadRow
@@ -28,16 +29,14 @@ from thalweg.protocols.source import (
     Position,
     Reader,
     Replay,
-    Source,
     Split,
-    discovery_interval,
 )
 
 _OFFSETS = "__journal_offset"
 
 
 @dataclass(frozen=True)
-class JournaledSource:
+class JournaledSource(SourceAround):
     """Another source, whose readers write down what they give.
 
     Attributes:
@@ -46,40 +45,13 @@ class JournaledSource:
         lineage: the lineage of the run.
     """
 
-    inner: Source
     journal: Callable[[Split], Journal] = field(repr=False, compare=False)
     lineage: int = 1
 
     @property
-    def schema(self) -> Schema:
-        """That of the inner source, as all that follows but `replay`."""
-        return self.inner.schema
-
-    @property
-    def is_bounded(self) -> bool:
-        return self.inner.is_bounded
-
-    @property
     def replay(self) -> Replay:
+        """Whatever was written down can be read again from any place."""
         return "exact"
-
-    @property
-    def is_ordered(self) -> bool:
-        return self.inner.is_ordered
-
-    @property
-    def is_live(self) -> bool:
-        return self.inner.is_live
-
-    @property
-    def interval(self) -> float | None:
-        return discovery_interval(self.inner)
-
-    def describe(self) -> str:
-        return self.inner.describe()
-
-    def splits(self) -> Sequence[Split]:
-        return self.inner.splits()
 
     def open(self, split: Split, position: Position, fields: Fields | None) -> Reader:
         """A reader that begins with what was written down since the position."""

@@ -17,7 +17,7 @@ from typing import Any, Protocol, runtime_checkable
 import polars as pl
 from polars.io.plugins import register_io_source
 
-from thalweg.base.schema import Schema
+from thalweg.connectors.around import SourceAround
 from thalweg.connectors.files.select import pruned
 from thalweg.expr.python import carry
 from thalweg.protocols.conditions import Conditions, FilteringSource
@@ -28,11 +28,9 @@ from thalweg.protocols.source import (
     LazySource,
     Position,
     Reader,
-    Replay,
     Source,
     Split,
     bad_row,
-    discovery_interval,
     split_name,
 )
 
@@ -57,7 +55,7 @@ def required(source: Source, columns: Sequence[str]) -> Source:
 
 
 @dataclass(frozen=True)
-class RequiredSource:
+class RequiredSource(SourceAround):
     """Another source, held to columns that are NOT NULL.
 
     Attributes:
@@ -65,39 +63,7 @@ class RequiredSource:
         columns: those that have no NULL.
     """
 
-    inner: Source
     columns: tuple[str, ...]
-
-    @property
-    def schema(self) -> Schema:
-        """That of the inner source, as all that follows."""
-        return self.inner.schema
-
-    @property
-    def is_bounded(self) -> bool:
-        return self.inner.is_bounded
-
-    @property
-    def replay(self) -> Replay:
-        return self.inner.replay
-
-    @property
-    def is_ordered(self) -> bool:
-        return self.inner.is_ordered
-
-    @property
-    def is_live(self) -> bool:
-        return self.inner.is_live
-
-    @property
-    def interval(self) -> float | None:
-        return discovery_interval(self.inner)
-
-    def describe(self) -> str:
-        return self.inner.describe()
-
-    def splits(self) -> Sequence[Split]:
-        return self.inner.splits()
 
     def open(self, split: Split, position: Position, fields: Fields | None) -> Reader:
         """A reader that tells rows with a missing value apart."""
