@@ -55,11 +55,6 @@ class WrittenStates:
                 self._owed[key] = []
             self._owed.setdefault(key, []).append(rows)
 
-    @property
-    def owes(self) -> bool:
-        """Whether there are increments that no complete checkpoint has."""
-        return bool(self._owed)
-
     def write(self, keyed: Iterable[Key]) -> tuple[StateEntry, ...]:
         """Write what is owed; returns what the manifest is to say of these states."""
         return tuple(self._written(key, self._owed.get(key, [])) for key in sorted(keyed))

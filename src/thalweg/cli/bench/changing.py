@@ -33,19 +33,14 @@ _GOLDEN, _FIRST, _SECOND = (
 
 @dataclass(eq=False)
 class Feed:
-    """What comes next, by split; `end` says that nothing does."""
+    """What comes next, by split; a job that reads it is stopped, it does not end."""
 
-    is_ended: bool = False
     _waiting: tuple[deque[Array], ...] = field(default_factory=lambda: tuple(deque() for _ in range(_SPLITS)))
 
     def give(self, ids: Array) -> None:
         """Rows of these keys."""
         for number, waiting in enumerate(self._waiting):
             waiting.append(ids[number::_SPLITS])
-
-    def end(self) -> None:
-        """Nothing more."""
-        self.is_ended = True
 
     def has_room(self) -> bool:
         """Whether what waits is soon used up."""
@@ -93,11 +88,9 @@ class _Reader:
 
     def read(self, rows_max: int) -> Chunk:
         """The rows that are there."""
-        # asked first: what is given before the end comes before it
-        ended = self._feed.is_ended
         ids, first = self._feed.take(self._split, rows_max), self._row
         if ids is None:
-            return Chunk(None, first, ended=ended, wait=None if ended else _POLL)
+            return Chunk(None, first, wait=_POLL)
         self._row += len(ids)
         made = {"k": lambda: texts(ids), "v": lambda: numbers("v", np.ones(len(ids), np.int64))}
         return Chunk(to_frame([made[name]() for name in self._names]), first)
