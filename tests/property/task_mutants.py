@@ -18,7 +18,7 @@ from thalweg.checkpoint import snapshot as snapshots
 from thalweg.operators.aggregation import DONE, NEVER
 from thalweg.progress.split_clock import SplitClock
 from thalweg.protocols.messages import End
-from thalweg.runtime import assemble, outputs, run, source_task, task, waiting
+from thalweg.runtime import assemble, outputs, restore, run, source_task, task, waiting
 from thalweg.runtime.coordinator import Coordinator
 
 
@@ -78,14 +78,16 @@ def _blank(frame: pl.DataFrame, column: str) -> pl.DataFrame:
 
 
 def _next_share(original: Any) -> Any:
-    def share(self: Any, frame: pl.DataFrame, spec: Any, tasks: int, index: int) -> pl.DataFrame:
-        return original(self, frame, spec, tasks, (index + 1) % tasks)
+    def share(self: Any, frame: pl.DataFrame, declared: Any) -> pl.DataFrame:
+        other = replace(self, index=(self.index + 1) % self.stage.parallelism)
+        shared: pl.DataFrame = original(other, frame, declared)
+        return shared
 
     return share
 
 
 def _whole_share(_: Any) -> Any:
-    return lambda self, frame, spec, tasks, index: frame
+    return lambda self, frame, declared: frame
 
 
 def _one_further(original: Any) -> Any:
@@ -137,8 +139,8 @@ TASK_MUTANTS = (
     mutant("publishes before the flush", task.Task, "pass_barrier", _publishes_first, ORDER),
     mutant("splits keys between tasks", outputs, "key_hashes", _by_place, ORDER),
     mutant("does not save what was emitted", assemble.Assembled, "snapshot", _saved_without(DONE), _RESTORE),
-    mutant("restores keys in another task", assemble._Assembler, "_share", _next_share, _RESTORE),
-    mutant("restores every key everywhere", assemble._Assembler, "_share", _whole_share, _RESTORE),
+    mutant("restores keys in another task", restore._Loading, "_share", _next_share, _RESTORE),
+    mutant("restores every key everywhere", restore._Loading, "_share", _whole_share, _RESTORE),
     mutant("restores one row too far", source_task.SourceTask, "_progress", _one_further, _RESTORE),
     mutant("forgets the watermark of a split", source_task.SourceTask, "_progress", _no_clock, _RESTORE),
     mutant("leaves out tasks that finished", run.Run, "_finish_snapshot", _only_running, _RESTORE),

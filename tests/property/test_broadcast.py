@@ -22,7 +22,7 @@ from tests.property.test_engine_laws import UNHURRIED
 from thalweg.columnar.eager import gather_rows
 from thalweg.operators import broadcast
 from thalweg.plan.nodes import JoinKind
-from thalweg.runtime import assemble, task
+from thalweg.runtime import restore, task
 
 
 def a_small_input_is_joined(r: Random) -> None:
@@ -77,16 +77,16 @@ def _kinds() -> list[tuple[JoinKind, str]]:
     return [*((k, "right") for k in RIGHT_FIRST), *((k, "left") for k in LEFT_FIRST)]
 
 
-def _unshared(self: Any, frame: pl.DataFrame, spec: Any, tasks: int, index: int) -> pl.DataFrame:
-    del self, spec, tasks
-    return frame if index == 0 else frame.clear()
+def _unshared(self: Any, frame: pl.DataFrame, declared: Any) -> pl.DataFrame:
+    del declared
+    return frame if self.index == 0 else frame.clear()
 
 
 MUTANTS = {
     "the other input is taken from the beginning": mock.patch.object(
         task.Input, "is_ready", property(lambda i: not (i.ended or i.aligned or i.channel.is_empty))
     ),
-    "only the first task gets the table back": mock.patch.object(assemble._Assembler, "_share", _unshared),
+    "only the first task gets the table back": mock.patch.object(restore._Loading, "_share", _unshared),
     "barriers do not wait": mock.patch.object(task.Task, "is_declining", property(lambda _: False)),
     "partners are those of the row before": mock.patch.object(
         broadcast, "gather_rows", lambda frame, rows: gather_rows(frame, np.roll(rows, 1))

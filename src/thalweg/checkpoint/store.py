@@ -20,8 +20,19 @@ from thalweg.checkpoint.disk import Disk, LocalDisk, OpenFile
 from thalweg.checkpoint.failpoints import failpoint
 from thalweg.errors import StoreError
 
-_LEFT = re.compile(r"\..+\.[0-9a-f]{8}\.tmp")
-"""The names of files that are not complete yet."""
+_LEFT = re.compile(r"\.(.+)\.[0-9a-f]{8}\.tmp")
+"""The names of files that are not complete yet, with those that they will have."""
+
+
+def name_of_incomplete(file: str) -> str | None:
+    """The name that a file will have which is not complete yet, or never will be; None: it is another file.
+
+    Example:
+        >>> name_of_incomplete("._SUCCESS.0123abcd.tmp"), name_of_incomplete("_SUCCESS")
+        ('_SUCCESS', None)
+    """
+    found = _LEFT.fullmatch(file)
+    return None if found is None else found[1]
 
 
 class Store(Protocol):
@@ -187,7 +198,7 @@ class DirectoryStore:
     def tidy(self, name: str) -> None:
         with self._told("tidied", name):
             for path in list(self._disk.walk(self.describe(name))):
-                if _LEFT.fullmatch(os.path.basename(path)):
+                if name_of_incomplete(os.path.basename(path)) is not None:
                     with contextlib.suppress(FileNotFoundError):
                         self._disk.remove(path)
 

@@ -106,7 +106,8 @@ class PartitionedSink:
         """Remove hidden parts of runs of the job that have gone."""
         with writing(self.files.path):
             parts = [s["part"] for s in kept if "part" in s]
-            discard_parts(self.files.disk, local_path(self.files.path), epoch, parts)
+            name = None if self.marking is None else self.marking.marker
+            discard_parts(self.files.disk, local_path(self.files.path), epoch, parts, name)
 
     def _mark(self, directory: str, partitions: Sequence[str]) -> None:
         for partition in partitions:

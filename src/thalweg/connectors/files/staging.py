@@ -19,7 +19,7 @@ from typing import Any
 
 from thalweg.checkpoint.disk import Disk
 from thalweg.checkpoint.failpoints import failpoint
-from thalweg.checkpoint.store import DirectoryStore
+from thalweg.checkpoint.store import DirectoryStore, name_of_incomplete
 from thalweg.errors import CheckpointError
 from thalweg.protocols.sink import Epoch
 
@@ -98,19 +98,23 @@ def _show(disk: Disk, directory: str, name: str) -> None:
             ) from error
 
 
-def discard_parts(disk: Disk, directory: str, epoch: Epoch, kept: Iterable[str]) -> None:
+def discard_parts(
+    disk: Disk, directory: str, epoch: Epoch, kept: Iterable[str], marker: str | None = None
+) -> None:
     """Remove hidden parts of this and earlier runs of the lineage, but for those that are kept.
 
-    Also those in partitions; with them go progress records that were never complete. Newer runs have staged
-    what they are yet to commit: a run that was overtaken may come here late.
+    Also those in partitions; with them go progress records that were never complete, and such files as mark
+    partitions (`marker`). Newer runs have staged what they are yet to commit: a run that was overtaken may
+    come here late.
     """
+    broken_off = {_record_name(epoch), marker} - {None}
     mine = re.compile(rf"-{epoch.job_tag}-{epoch.lineage}-(\d+)\.")
     stay = {hidden(directory, name) for name in kept}
     for path in list(disk.walk(directory)):
         name = os.path.basename(path)
         run = mine.search(name) if name.startswith(".") and name.endswith(_TAIL) else None
         is_old = run is not None and int(run[1]) <= epoch.fence
-        if (is_old and path not in stay) or name.startswith(f".{_record_name(epoch)}."):
+        if (is_old and path not in stay) or name_of_incomplete(name) in broken_off:
             with contextlib.suppress(FileNotFoundError):
                 disk.remove(path)
 

@@ -24,6 +24,7 @@ from thalweg.connectors.files.sink import FileSink
 from thalweg.connectors.registry import create_sink, create_source
 from thalweg.errors import ConfigError, ConnectorError, DataError, ThalwegError
 from thalweg.protocols.conditions import AnyOf, Comparison, Condition
+from thalweg.protocols.sink import Epoch
 
 MINUTE = 60_000_000
 ROWS = pl.DataFrame({"n": range(6), "m": ["0:0", "0:1", "0:0", None, "", "0:1"]})
@@ -359,3 +360,15 @@ def test_times_in_a_form_of_their_own(tmp_path: Path) -> None:
     commit = Commit("partition-time", pattern="$m", form="yyyyMMdd")
     assert commit.time({"m": "19700102"}, "") == 24 * 60 * MINUTE
     assert Commit("partition-time", form="yyyyMMddHH").time({"m": "1970010101"}, "") == 60 * MINUTE
+
+
+def test_marks_that_were_broken_off_are_removed(tmp_path: Path) -> None:
+    """As a process leaves them that is killed before the mark has its name; nobody else's go with them."""
+    target = sink(tmp_path, commit=Commit())
+    (tmp_path / "m=1").mkdir()
+    left = tmp_path / "m=1" / "._SUCCESS.0123abcd.tmp"
+    others = [tmp_path / "m=1" / name for name in ("._OTHER.0123abcd.tmp", "._SUCCESS.tmp", "_SUCCESS")]
+    for path in (left, *others):
+        path.touch()
+    target.discard(Epoch("0" * 32, "sink1", 1, 3, 2), ())
+    assert sorted((tmp_path / "m=1").iterdir()) == sorted(others)
