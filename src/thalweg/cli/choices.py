@@ -27,6 +27,9 @@ def execution_options(function: _F) -> _F:
             click.option("--runtime", type=click.Choice(["threads", "inline"]), help="inline: one thread"),
             click.option("--name", help="the name of the job"),
             click.option("--checkpoint-dir", help="where checkpoints are kept, to go on from"),
+            click.option(
+                "--memory", metavar="SIZE", help="of state, edges and batches: 512MiB; the rest spills"
+            ),
             click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="any option"),
         )
     ):
@@ -42,6 +45,7 @@ def raise_flags(
     lateness: str | None = None,
     name: str | None = None,
     checkpoint_dir: str | None = None,
+    memory: str | None = None,
     settings: Iterable[str] = (),
 ) -> None:
     """Lay the options over whatever the program sets."""
@@ -54,6 +58,7 @@ def raise_flags(
         "execution.lateness": lateness,
         "pipeline.name": name,
         "execution.checkpointing.dir": checkpoint_dir,
+        "taskmanager.memory.managed.size": memory,
     }
     found = {key: value for key, value in flags.items() if value is not None}
     for text in settings:

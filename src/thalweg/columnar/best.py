@@ -14,8 +14,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from thalweg.columnar.allocation import grown
 from thalweg.columnar.compiled import helper, kernel
-from thalweg.columnar.table import grown
 
 Array = np.ndarray[Any, Any]
 
@@ -98,13 +98,13 @@ class BestRows:
             capacity = max(2 * len(self.cells), wanted)
             self._words, self.cells = grown(self._words, capacity), grown(self.cells, capacity)
             # lists of few numbers: only what is in use is worth copying
-            self._free = _longer(self._free, int(self._meta[FREE_COUNT]), capacity)
-            self._gone = _longer(self._gone, int(self._meta[GONE_COUNT]), capacity)
-            self._dead = _longer(self._dead, int(self._meta[DEAD_COUNT]), capacity)
+            self._free = grown(self._free, capacity, used=int(self._meta[FREE_COUNT]))
+            self._gone = grown(self._gone, capacity, used=int(self._meta[GONE_COUNT]))
+            self._dead = grown(self._dead, capacity, used=int(self._meta[DEAD_COUNT]))
         if groups > len(self._lists):
             capacity = max(2 * len(self._lists), groups)
             self._lists = grown(self._lists, capacity)
-            self._touched = _longer(self._touched, int(self._meta[TOUCHED_COUNT]), capacity)
+            self._touched = grown(self._touched, capacity, used=int(self._meta[TOUCHED_COUNT]))
 
     def differences(self, *, numbered: bool) -> Differences:
         """What differs from what was shown; from now on it counts as shown.
@@ -146,12 +146,6 @@ class BestRows:
     def clear(self) -> None:
         """Begin anew without any row."""
         self._lists[:], self._meta[:] = 0, 0
-
-
-def _longer(array: Array, used: int, capacity: int) -> Array:
-    longer = np.empty(capacity, np.int64)
-    longer[:used] = array[:used]
-    return longer
 
 
 @helper

@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
+from thalweg.columnar.allocation import grown, zeros
 from thalweg.columnar.compiled import kernel, load_word
-from thalweg.columnar.table import grown
 
 Array = np.ndarray[Any, Any]
 
@@ -43,7 +43,7 @@ class Cells:
 
     def new(self, length: int, *, above: int = 0) -> Array:
         """int64[above + columns, length] with initial values, below rows for something else."""
-        cells = np.zeros((above + len(self.names), length), np.int64)
+        cells = zeros((above + len(self.names), length))
         for at, word in self._filled:
             cells[above + at] = word
         return cells

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from thalweg.columnar.allocation import copied, grown, zeros
 from thalweg.columnar.arrow import Column, to_series
 from thalweg.columnar.buffers import Views, views
 from thalweg.columnar.compiled import helper, kernel, load_word, store_word
@@ -28,7 +29,6 @@ from thalweg.columnar.table import (
     SMALLEST,
     START,
     fill_table,
-    grown,
     new_table,
     place,
     take_number,
@@ -126,7 +126,7 @@ class Dictionary:
     def retain(self, live_codes: Array) -> None:
         """Forget every value but these. Their codes stay; the others' memory and codes are used again."""
         live = np.unique(live_codes[live_codes >= 0])
-        arena = np.zeros(max(SMALLEST, self._measured(live)[0]), dtype=np.uint8)
+        arena = zeros(max(SMALLEST, self._measured(live)[0]), np.uint8)
         words = np.empty((len(live), 2), dtype=np.uint64)
         self._meta[BYTES] = _gather(live, (self._entries, self._arena), words, arena, np.uint64(0))
         self._entries[live], self._arena = words, arena
@@ -141,7 +141,10 @@ class Dictionary:
         capacity = SMALLEST
         while capacity < high:
             capacity *= 2
-        self._entries, self._links = self._entries[:capacity].copy(), self._links[:capacity].copy()
+        self._entries, self._links = (
+            copied(self._entries, slice(capacity)),
+            copied(self._links, slice(capacity)),
+        )
         self._table = new_table(capacity)
         fill_table(kept, self._table)
         dead = np.flatnonzero(~is_live[:high])
@@ -203,7 +206,8 @@ def _same_bytes(a, b, length):  # type: ignore[no-untyped-def]
 
 
 @helper
-def _copy_bytes(source, target, length):  # type: ignore[no-untyped-def]
+def copy_bytes(source, target, length):  # type: ignore[no-untyped-def]
+    """Copy more than eight bytes from one address to another; the last words may overlap."""
     end = source + length - _EIGHT
     last = target + length - _EIGHT
     while source < end:
@@ -247,7 +251,7 @@ def _add_entry(first, second, source, store):  # type: ignore[no-untyped-def]
         entries[code, 0], entries[code, 1] = first, second
         if is_long:
             entries[code, 1] = np.uint64(meta[BYTES])
-            _copy_bytes(source, np.uint64(arena.ctypes.data) + np.uint64(meta[BYTES]), length)
+            copy_bytes(source, np.uint64(arena.ctypes.data) + np.uint64(meta[BYTES]), length)
             meta[BYTES] += np.int64(length)
     return code
 
@@ -309,7 +313,7 @@ def _gather(codes: Array, store: tuple[Array, Array], words: Array, data: Array,
             length = first & _LOW
             if length > _INLINE:
                 source = np.uint64(arena.ctypes.data) + second
-                _copy_bytes(source, np.uint64(data.ctypes.data) + used, length)
+                copy_bytes(source, np.uint64(data.ctypes.data) + used, length)
                 words[i, 1] = used << shift
                 used += length
     return np.int64(used)  # type: ignore[return-value]

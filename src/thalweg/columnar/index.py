@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from thalweg.columnar.allocation import grown, zeros
 from thalweg.columnar.compiled import helper, kernel
 from thalweg.columnar.table import (
     CREATE,
@@ -23,7 +24,6 @@ from thalweg.columnar.table import (
     SMALLEST,
     START,
     fill_table,
-    grown,
     new_table,
     place,
     remove,
@@ -140,7 +140,7 @@ class KeyIndex:
         return keys
 
     def _widen(self, width: int) -> None:
-        rows = np.zeros((self.capacity, width), dtype=np.int64)
+        rows = zeros((self.capacity, width))
         rows[:, : self.width] = self._rows
         self._rows, self.width = rows, width
         live = self.live()

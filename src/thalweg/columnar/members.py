@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from thalweg.columnar.allocation import grown
 from thalweg.columnar.compiled import kernel
-from thalweg.columnar.table import grown
 
 Array = np.ndarray[Any, Any]
 

@@ -19,8 +19,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from thalweg.columnar.allocation import grown
 from thalweg.columnar.compiled import helper, kernel
-from thalweg.columnar.table import grown
 
 Array = np.ndarray[Any, Any]
 
@@ -100,7 +100,7 @@ class OpenSessions:
         room = int(self._meta[_HIGH]) + len(keys)
         if room > len(self.cells):
             self.cells, self._heap = (grown(a, max(2 * room, _SMALLEST)) for a in (self.cells, self._heap))
-            self._gone = np.empty(len(self.cells), np.int64)
+            self._gone = grown(self._gone, len(self.cells), used=0)
         found = np.empty((2, len(keys)), np.int64)
         runs = (keys, firsts, lasts)
         _merge(runs, self._gap, self._heads, self.cells, self._heap, self._meta, (found, self._gone))

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from thalweg.columnar.allocation import grown
 from thalweg.columnar.compiled import helper, kernel
 from thalweg.columnar.key_order import KeyOrder
 from thalweg.columnar.sliding_rows import (
@@ -46,7 +47,6 @@ from thalweg.columnar.sliding_rows import (
     let_go,
     show,
 )
-from thalweg.columnar.table import grown
 
 Array = np.ndarray[Any, Any]
 

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from thalweg.columnar.allocation import zeros
 from thalweg.columnar.compiled import helper, kernel
 
 Array = np.ndarray[Any, Any]
@@ -32,20 +33,7 @@ _MULTIPLY, _AGAIN, _HALF = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xD6E8FEB866
 
 def new_table(capacity: int) -> Array:
     """An empty table with room for `capacity` entries (a power of two)."""
-    return np.zeros((2 * capacity, 2), dtype=np.int64)
-
-
-def grown(array: Array, capacity: int, fill: int | float = 0) -> Array:
-    """The same rows in a longer array."""
-    shape = (capacity, *array.shape[1:])
-    if not fill:
-        # memory that the system has zeroed is not touched before it is used
-        longer = np.zeros(shape, dtype=array.dtype)
-    else:
-        longer = np.empty(shape, dtype=array.dtype)
-        longer[len(array) :] = fill
-    longer[: len(array)] = array
-    return longer
+    return zeros((2 * capacity, 2))
 
 
 @helper

@@ -14,9 +14,9 @@ from typing import Any
 
 import numpy as np
 
+from thalweg.columnar.allocation import grown
 from thalweg.columnar.compiled import helper, kernel
 from thalweg.columnar.key_order import KeyOrder, compare
-from thalweg.columnar.table import grown
 
 Array = np.ndarray[Any, Any]
 

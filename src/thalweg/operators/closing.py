@@ -11,8 +11,8 @@ from typing import Any, Protocol
 import numpy as np
 import polars as pl
 
+from thalweg.columnar.allocation import grown
 from thalweg.columnar.buffers import values_and_validity
-from thalweg.columnar.table import grown
 
 Array = np.ndarray[Any, Any]
 

@@ -16,6 +16,7 @@ import polars as pl
 
 from thalweg.base.types import DataType
 from thalweg.columnar.accumulate import add_counts
+from thalweg.columnar.allocation import grown
 from thalweg.columnar.batch import Batch
 from thalweg.columnar.buffers import NO_FLAGS, values_and_validity
 from thalweg.columnar.eager import gather_rows
@@ -80,9 +81,7 @@ class Extremes:
 
     def _add(self, slots: Array, groups: Array) -> None:
         if len(self._owners) < self._state.capacity:
-            longer = np.empty(self._state.capacity, np.int64)
-            longer[: len(self._owners)] = self._owners
-            self._owners = longer
+            self._owners = grown(self._owners, self._state.capacity)
         self._owners[slots] = groups
         self._trees.add(slots, groups, self._order())
 

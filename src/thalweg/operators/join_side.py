@@ -12,11 +12,11 @@ import numpy as np
 import polars as pl
 
 from thalweg.columnar.accumulate import touch
+from thalweg.columnar.allocation import grown
 from thalweg.columnar.batch import BEFORE, Batch
 from thalweg.columnar.buffers import NO_WORDS, values_and_validity
 from thalweg.columnar.chains import add_at
 from thalweg.columnar.eager import pick
-from thalweg.columnar.table import grown
 from thalweg.operators.deadlines import Deadlines
 from thalweg.operators.join_spec import MATCHES, UNTIL, SideSpec
 from thalweg.operators.missing import check_present

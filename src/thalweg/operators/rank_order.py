@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
 
+from thalweg.columnar.allocation import grown
 from thalweg.columnar.eager import beside, numbers
 from thalweg.columnar.index import KeyIndex
 from thalweg.columnar.key_order import KeyOrder, Order
 from thalweg.columnar.keys import can_order
 from thalweg.columnar.members import Members
-from thalweg.columnar.table import grown
 from thalweg.columnar.trees import DENSE_RANK, RANK, ROW_NUMBER, Trees
 from thalweg.operators.window_rank import WindowRankSpec, ordered_rows, turns_ties
 from thalweg.protocols.state import KeyedColumns

@@ -10,6 +10,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 
+from thalweg.columnar.allocation import allocating
 from thalweg.runtime.rounds import Round
 from thalweg.runtime.run import Run
 
@@ -30,12 +31,13 @@ def run_inline(
         task.wake = woken.set
     every = Round(run, run.tasks)
     try:
-        while not _has_ended(run):
-            woken.clear()
-            if not every.step() and not _has_ended(run):
-                woken.wait(every.wait(_IDLE))
-            if until is not None and until():
-                return
+        with allocating(run.memory):
+            while not _has_ended(run):
+                woken.clear()
+                if not every.step() and not _has_ended(run):
+                    woken.wait(every.wait(_IDLE))
+                if until is not None and until():
+                    return
         if at_end is not None:
             at_end()
     finally:

@@ -18,6 +18,21 @@ def wall_clock() -> int:
 
 
 @dataclass(frozen=True)
+class MemoryOptions:
+    """Where state lies that is not on the heap.
+
+    Attributes:
+        directory: of temporary files; None: the system's.
+        budget: the bytes of memory that state, edges and batches may take; None: as many as there are.
+        smallest: arrays of fewer bytes are on the heap all the same; None: those that are not worth a file.
+    """
+
+    directory: str | None = None
+    budget: int | None = None
+    smallest: int | None = None
+
+
+@dataclass(frozen=True)
 class RunOptions:
     """How a job is executed; none of these changes a result, but the clock those by processing time.
 
@@ -36,6 +51,7 @@ class RunOptions:
         report_silence: seconds of input without output after which `why` is reported.
         quarantine: how many rows of a source may be kept apart.
         wall: the clock that processing time is read from, in microseconds since the epoch.
+        memory: where state lies; None: on the heap.
         channel: makes what carries messages from one task to another.
     """
 
@@ -54,4 +70,5 @@ class RunOptions:
     report_silence: float = 10.0
     quarantine: QuarantineLimit = field(default_factory=QuarantineLimit)
     wall: Callable[[], int] = wall_clock
+    memory: MemoryOptions | None = None
     channel: type[Channel] = Channel

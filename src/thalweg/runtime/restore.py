@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextvars import copy_context
 from dataclasses import dataclass
 from typing import Any
 
@@ -51,7 +52,9 @@ def states_of(job: Job, snapshot: JobSnapshot | None) -> dict[str, dict[tuple[st
         from concurrent.futures import ThreadPoolExecutor
 
         with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-            found = list(pool.map(_Loading.run, made))
+            # where state lies is known to the thread that asks
+            contexts = [copy_context() for _ in made]
+            found = list(pool.map(lambda context, loading: context.run(loading.run), contexts, made))
     return {f"{stage.id}[{index}]": states for (stage, index), states in zip(places, found, strict=True)}
 
 

@@ -10,9 +10,11 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 from thalweg.checkpoint.failpoints import failpoint
 from thalweg.checkpoint.snapshot import JobSnapshot, TaskSnapshot, gather
+from thalweg.columnar.allocation import allocating
 from thalweg.job.job import Job
 from thalweg.protocols.messages import Barrier
 from thalweg.protocols.metrics import Measured, Metrics, Sample
@@ -25,6 +27,10 @@ from thalweg.runtime.source_task import SourceTask
 from thalweg.runtime.tally import Tally
 from thalweg.runtime.task import Step, Task
 from thalweg.runtime.why import explain_waits
+
+if TYPE_CHECKING:
+    # loads the compiler
+    from thalweg.state.filesystem import MappedMemory
 
 
 class Run:
@@ -39,7 +45,9 @@ class Run:
     ) -> None:
         self.job, self.options = job, options or RunOptions()
         self.clock = clock
-        self.parts = assemble(job, self.options, snapshot, self._passed, clock)
+        self.memory = _memory_of(self.options)
+        with allocating(self.memory):
+            self.parts = assemble(job, self.options, snapshot, self._passed, clock)
         self.tasks = self.parts.tasks
         first = 1 if snapshot is None else snapshot.number + 1
         self._coordinator = Coordinator(
@@ -287,6 +295,21 @@ class Run:
         for channel in self.parts.spilling:
             channel.discard()
         self.parts.states.clear()
+        if self.memory is not None:
+            self.memory.close()
+
+
+def _memory_of(options: RunOptions) -> MappedMemory | None:
+    if options.memory is None:
+        return None
+    # imported here: it loads the compiler
+    from thalweg.state.filesystem import SMALLEST, MappedMemory
+
+    asked = options.memory
+    smallest = SMALLEST if asked.smallest is None else asked.smallest
+    memory = MappedMemory(asked.directory, asked.budget, smallest=smallest)
+    memory.watch()
+    return memory
 
 
 def _sources_read_first(job: Job) -> set[str]:

@@ -20,6 +20,7 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
+from thalweg.columnar.allocation import allocating
 from thalweg.errors import ThalwegError
 from thalweg.runtime.pace import Pace
 from thalweg.runtime.rounds import Round
@@ -88,7 +89,8 @@ class _Worker:
 
     def _main(self) -> None:
         try:
-            self.loop()
+            with allocating(self.crew.run.memory):
+                self.loop()
         except BaseException as error:  # noqa: BLE001 - handed to the thread that started the job
             self.error = error
             self.crew.stop.set()

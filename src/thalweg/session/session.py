@@ -40,6 +40,7 @@ from thalweg.session.inputs import Inputs
 from thalweg.session.interrupts import interruptible
 from thalweg.session.journals import check_journals, keeps_journal
 from thalweg.session.letters import LetterBox, with_letters
+from thalweg.session.memory_options import memory_options
 from thalweg.session.metrics.frame import frame_of
 from thalweg.session.restart_options import restart_strategy
 from thalweg.session.running import Running
@@ -74,6 +75,7 @@ class Session(Inputs):
         rules: further optimizer rules, applied after the built-in ones.
         options: further options by their names, as in `SET`.
         checkpoint_dir: where checkpoints of the jobs are kept, so that a job goes on where it was broken off.
+        memory: how much of it state, edges and batches of a job take at most (`"512MiB"`); the rest spills.
 
     Example:
         >>> s = Session()
@@ -87,6 +89,7 @@ class Session(Inputs):
         rules: Sequence[Rule] = (),
         options: dict[str, str] | None = None,
         checkpoint_dir: str | os.PathLike[str] | None = None,
+        memory: str | None = None,
     ) -> None:
         self.settings = Settings()
         for name, value in (options or {}).items():
@@ -95,6 +98,8 @@ class Session(Inputs):
             self.settings.set("parallelism.default", str(parallelism))
         if checkpoint_dir is not None:
             self.settings.set("execution.checkpointing.dir", os.fspath(checkpoint_dir))
+        if memory is not None:
+            self.settings.set("taskmanager.memory.managed.size", memory)
         self.rules: list[Rule] = [*RULES, *rules]
         self.catalog = SessionCatalog(self.settings)
         self.sinks: list[Write] = []
@@ -406,6 +411,7 @@ class Session(Inputs):
             quarantine=QuarantineLimit(
                 get("pipeline.quarantine.rate-max"), get("pipeline.quarantine.count-min")
             ),
+            **memory_options(get),
         )
 
     def collect(self, plan: Plan, *, mode: str | None = None, lateness: str | None = None) -> pl.DataFrame:

@@ -85,6 +85,21 @@ def _seconds(text: str) -> float:
     return int(text) / 1000 if text.strip().isdecimal() else microseconds(text) / 1e6
 
 
+def _bytes(text: str) -> int:
+    """An amount of memory as Flink writes it: `512m`, `512 mb`, `512MiB` are the same."""
+    found = re.fullmatch(r"\s*(\d+)\s*([kmgt]?)(?:i?b)?\s*", text.lower())
+    if found is None or not int(found[1]):
+        raise ValueError("an amount of memory, such as 512MiB or 2g")
+    return int(found[1]) << 10 * " kmgt".index(found[2] or " ")
+
+
+def _backend(text: str) -> str:
+    kind = text.strip().lower()
+    if kind not in ("memory", "hashmap", "filesystem"):
+        raise ValueError("memory (Flink's name is hashmap) or filesystem")
+    return "memory" if kind == "hashmap" else kind
+
+
 def _ports(text: str) -> range:
     """One port, or several to choose from."""
     first, dash, last = text.strip().partition("-")
@@ -184,6 +199,19 @@ _OPTIONS = (
         "how many checkpoints in a row may fail before the job does",
     ),
     *(Option(*option) for option in RESTART_OPTIONS),
+    Option(
+        "state.backend.type",
+        _backend,
+        None,
+        "memory, or filesystem: state in mapped files, as it is with a budget of memory",
+    ),
+    Option(
+        "taskmanager.memory.managed.size",
+        _bytes,
+        None,
+        "how much memory state, edges and batches of a job may take (512MiB); by default as much as there is",
+    ),
+    Option("io.tmp.dirs", str, None, "the directory of temporary files; by default the system's"),
     Option("execution.drift-max", _seconds, "0", "how far ahead of the slowest a split may be; 0: any"),
 )
 _BY_NAME = {o.name: o for o in _OPTIONS}

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from thalweg.columnar.table import grown
+from thalweg.columnar.allocation import copied, grown, zeros
 from thalweg.protocols.increments import GONE
 
 Array = np.ndarray[Any, Any]
@@ -29,8 +29,7 @@ class Marks:
     """
 
     def __init__(self, capacity: int) -> None:
-        self._dirty = np.zeros(capacity, np.bool_)
-        self._known = np.zeros(capacity, np.bool_)
+        self._dirty, self._known = zeros(capacity, np.bool_), zeros(capacity, np.bool_)
 
     @property
     def nbytes(self) -> int:
@@ -65,7 +64,7 @@ class Marks:
 
     def keep(self, numbers: Array) -> None:
         """Only these go on, numbered anew from 0; room for others is made by `grow`."""
-        self._dirty, self._known = self._dirty[numbers], self._known[numbers]
+        self._dirty, self._known = copied(self._dirty, numbers), copied(self._known, numbers)
 
 
 def increment(rows: pl.DataFrame, gone: list[pl.DataFrame]) -> pl.DataFrame:

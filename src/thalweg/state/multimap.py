@@ -15,12 +15,12 @@ from typing import Any, Protocol
 import numpy as np
 import polars as pl
 
+from thalweg.columnar.allocation import copied, grown
 from thalweg.columnar.buffers import values_and_validity
 from thalweg.columnar.chains import NEW, add_at, first_places, follow, link, link_forward, renumber, unlink
 from thalweg.columnar.eager import numbers, pick
 from thalweg.columnar.index import KeyIndex
 from thalweg.columnar.keys import KeyCodec
-from thalweg.columnar.table import grown
 from thalweg.protocols.increments import ROW
 from thalweg.protocols.state import MultimapSpec
 from thalweg.state.marks import increment
@@ -258,8 +258,8 @@ class Multimap:
         anew[live] = np.arange(len(live))
         renumber(self._heads, anew)
         self._links.keep(live, anew)
-        self._weights = self._weights[live]
-        self._counters = {n: a[live] for n, a in self._counters.items()}
+        self._weights = copied(self._weights, live)
+        self._counters = {n: copied(a, live) for n, a in self._counters.items()}
         if self._tracking is not None:
             self._tracking.keep(live)
         return anew
@@ -276,23 +276,16 @@ class _Links:
         return self.following, self.before, self.owners
 
     def grow(self, capacity: int, *, both_ways: bool) -> None:
-        self.following = _lengthened(self.following, capacity)
+        self.following = grown(self.following, capacity)
         if both_ways:
-            self.before = _lengthened(self.before, capacity)
+            self.before = grown(self.before, capacity)
             self.owners = grown(self.owners, capacity, -1)
 
     def keep(self, live: Array, anew: Array) -> None:
         """Only some rows, under new numbers."""
-        self.following, self.before, self.owners = (a[live] for a in self.arrays)
+        self.following, self.before, self.owners = (copied(a, live) for a in self.arrays)
         renumber(self.following, anew)
         renumber(self.before, anew)
-
-
-def _lengthened(array: Array, capacity: int) -> Array:
-    """The same values in a longer array, the rest undefined: not touched, so that it costs nothing yet."""
-    longer = np.empty(capacity, array.dtype)
-    longer[: len(array)] = array
-    return longer
 
 
 def _words(series: pl.Series) -> Array:

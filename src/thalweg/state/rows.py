@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import polars as pl
 
+from thalweg.columnar.allocation import kept
 from thalweg.columnar.eager import pick
 from thalweg.protocols.state import RowsSpec
 from thalweg.state.marks import increment
+from thalweg.state.segments import join_last
 
 _COPY_BELOW = 4096
 
@@ -39,9 +41,11 @@ class Rows:
             self._add(int(key[0]), _owned(part))
 
     def _add(self, group: int, frame: pl.DataFrame) -> None:
-        self._groups.setdefault(group, []).append(frame)
-        if self._fresh is not None:
-            self._fresh.setdefault(group, []).append(frame)
+        for groups in (self._groups, self._fresh):
+            if groups is not None:
+                parts = groups.setdefault(group, [])
+                parts.append(frame)
+                join_last(parts)
 
     def groups(self) -> list[int]:
         """The groups that have rows, ascending."""
@@ -62,7 +66,7 @@ class Rows:
         if parts is None:
             return self._schema.to_frame()
         if len(parts) > 1:
-            self._groups[group] = parts = [pl.concat(parts, rechunk=True)]
+            self._groups[group] = parts = [kept(pl.concat(parts, rechunk=True))]
         # a frame of its own: whoever changes it in place does not change the state
         return parts[0].clone()
 

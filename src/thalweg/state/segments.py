@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from thalweg.columnar.allocation import kept
 from thalweg.columnar.eager import gather_below, gather_rows, pick
 
 Array = np.ndarray[Any, Any]
@@ -19,6 +20,8 @@ Array = np.ndarray[Any, Any]
 _LARGE = 16_384
 """A frame of so many rows stays as it is."""
 _COPY_BELOW = 4096
+_KEPT = 1 << 20
+"""So many rows at a time are written anew."""
 
 
 class Segments:
@@ -53,18 +56,9 @@ class Segments:
         self._parts.append(gather_rows(frame, np.arange(frame.height)) if small else frame)
         self._starts.append(self.height)
         self.height += frame.height
-        self._join()
+        join_last(self._parts)
+        del self._starts[len(self._parts) :]
         return numbers
-
-    def _join(self) -> None:
-        """Join small frames at the end, each with those that are no larger than what follows them."""
-        first, size = len(self._parts) - 1, self._parts[-1].height
-        while first > 0 and self._parts[first - 1].height <= min(size, _LARGE):
-            first -= 1
-            size += self._parts[first].height
-        if first < len(self._parts) - 1:
-            self._parts[first:] = [pl.concat(self._parts[first:], rechunk=True)]
-            del self._starts[first + 1 :]
 
     def rows(self, numbers: Array, names: Sequence[str] | None = None) -> pl.DataFrame:
         """The rows of these numbers, in this order; only the columns of some names, in their order."""
@@ -88,7 +82,23 @@ class Segments:
 
     def keep(self, numbers: Array) -> None:
         """Forget all rows but these (ascending), which are numbered anew from 0."""
-        frame = self.rows(numbers)
-        self._parts = [frame] if frame.height else []
-        self._starts = [0] if frame.height else []
-        self.height = frame.height
+        old = Segments(dict(self._schema))
+        old._parts, old._starts, old.height = self._parts, self._starts, self.height
+        self._parts, self._starts, self.height = [], [], 0
+        for first in range(0, len(numbers), _KEPT):
+            self.append(old.rows(numbers[first : first + _KEPT]))
+
+
+def join_last(parts: list[pl.DataFrame]) -> None:
+    """Join small frames at the end, each with those that are no larger than what follows them.
+
+    A frame that is never joined again goes where the job keeps its memory.
+    """
+    first, size = len(parts) - 1, parts[-1].height
+    while first > 0 and parts[first - 1].height <= min(size, _LARGE):
+        first -= 1
+        size += parts[first].height
+    if first < len(parts) - 1:
+        parts[first:] = [pl.concat(parts[first:], rechunk=True)]
+    if parts[-1].height > _LARGE:
+        parts[-1] = kept(parts[-1])

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from thalweg.columnar.table import grown
+from thalweg.columnar.allocation import copied, grown, zeros
 from thalweg.state.marks import Marks
 
 Array = np.ndarray[Any, Any]
@@ -31,7 +31,7 @@ class RowTracking:
     def __init__(self, capacity: int, *, is_numbered: bool) -> None:
         self.marks = Marks(capacity)
         self.gone: list[pl.DataFrame] = []
-        self.names = np.empty(capacity if is_numbered else 0, np.int64)
+        self.names = zeros(capacity if is_numbered else 0)
         self._is_numbered, self._next = is_numbered, 0
 
     @property
@@ -66,4 +66,4 @@ class RowTracking:
         """Only these go on, under new row numbers, from 0."""
         self.marks.keep(rows)
         if self._is_numbered:
-            self.names = self.names[rows]
+            self.names = copied(self.names, rows)
