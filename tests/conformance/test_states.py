@@ -1,12 +1,16 @@
-"""The state kept in memory keeps its contract."""
+"""State keeps its contract, wherever it lies."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
 
-from thalweg.protocols.state import RowsSpec, StateSpec
+from thalweg.columnar.allocation import allocating
+from thalweg.protocols.state import ColumnsSpec, RowsSpec, StateSpec
+from thalweg.state.filesystem import MappedMemory
 from thalweg.state.memory import KeyedColumns
 from thalweg.state.rows import Rows
 from thalweg.testing import check_state
@@ -20,3 +24,14 @@ def memory(spec: StateSpec) -> Any:
 @pytest.mark.parametrize("seed", range(5))
 def test_memory(seed: int) -> None:
     check_state(memory, seed=seed)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(5, 8))
+def test_filesystem(seed: int, tmp_path: Path) -> None:
+    mapped = MappedMemory(str(tmp_path), smallest=1)
+    with allocating(mapped):
+        check_state(memory, seed=seed)
+        # or nothing of this was in a file
+        kept = KeyedColumns(ColumnsSpec("n", {"k": pl.Int64()}))
+    assert mapped.nbytes >= kept.nbytes

@@ -46,13 +46,15 @@ class SltWay:
     runtime: str = "inline"
     is_optimized: bool = True
     checkpoint: str = "none"
+    is_mapped: bool = False
+    """Whether state lies in files."""
     restores_max: int = 3
     """After so many restores the rest runs through."""
 
     def __str__(self) -> str:
         parts = [self.mode]
         if self.mode == "stream":
-            parts += [str(self.rows), self.runtime, self.checkpoint]
+            parts += [str(self.rows), self.runtime, self.checkpoint, *["mapped"] * self.is_mapped]
         return "-".join(parts if self.is_optimized else [*parts, "plain"])
 
 
@@ -61,6 +63,7 @@ AXES: dict[str, tuple[object, ...]] = {
     "runtime": ("inline", "threads"),
     "is_optimized": (True, False),
     "checkpoint": ("none", "every", "rescale"),
+    "is_mapped": (False, True),
 }
 """What may not matter to a stream. `every`: restored from each checkpoint; `rescale`: at 1, 3, 2, … tasks."""
 _TASKS = {"none": (2,), "every": (2,), "rescale": (1, 3, 2)}
@@ -204,7 +207,8 @@ def changes(plan: Plan, way: SltWay) -> Log:
     snapshot: JobSnapshot | None = None
     for number in range(way.restores_max + 1):
         tasks = _TASKS[way.checkpoint]
-        one = harness.Way(rows_max=way.rows, runtime=way.runtime, parallelism=tasks[number % len(tasks)])
+        now = tasks[number % len(tasks)]
+        one = harness.Way(way.rows, way.runtime, now, is_mapped=way.is_mapped)
         is_last = every is None or number == way.restores_max
         outcome = _until_checkpoint(case, one, None if is_last else every, snapshot)
         log = outcome.logs[0]

@@ -111,6 +111,8 @@ class MappedMemory:
 
     def rows(self, file: _File) -> Array:
         """The bytes of a file of rows."""
+        if not file.size:
+            return np.empty(0, np.uint8)
         made = self._array(file, (file.size,), np.dtype(np.uint8), is_rows=True)
         # it never grows, so that the mapping is all that it needs
         file.close()
@@ -226,8 +228,9 @@ class _File:
     def append(self, values: Array) -> int:
         """Write behind what is there, aligned; returns where."""
         at = -(-self.size // _ALIGNED) * _ALIGNED
-        data = np.ascontiguousarray(values).data.cast("B")
-        done = 0
+        if not values.size:
+            return at
+        data, done = np.ascontiguousarray(values).data.cast("B"), 0
         while done < len(data):
             with self._named_failure():
                 done += os.pwrite(self._descriptor, data[done:], at + done)
