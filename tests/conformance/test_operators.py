@@ -17,7 +17,8 @@ from thalweg.columnar.batch import Batch
 from thalweg.connectors.memory import MemorySink, frame_source
 from thalweg.expr.nodes import Aggregate, Call, Column, Literal, Named
 from thalweg.operators.aggregation import GroupingSpec
-from thalweg.operators.changelog import BEFORE_UPDATE, DELETE, FoldSpec, OpsSpec
+from thalweg.operators.changelog import BEFORE_UPDATE, DELETE, OpsSpec
+from thalweg.operators.folding import FoldSpec
 from thalweg.operators.running_rank import RunningRankSpec
 from thalweg.operators.sort import SortSpec
 from thalweg.physical.planner import plan_job

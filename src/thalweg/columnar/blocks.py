@@ -1,9 +1,9 @@
-"""Lay the columns of a frame out in one block of memory that somebody else provides.
+"""Give the rows of a frame memory of their own: new buffers, or one block that somebody else provides.
 
-What a column needs and no more: of strings that were cut from a larger buffer only their own bytes. The
-frame reads the block without a copy.
+What a column needs and no more. Polars shares the bytes of strings: a few rows that were taken from a large
+frame keep all of its texts alive.
 
-Used by: state/filesystem.py.
+Used by: state/.
 Not here: the Arrow structures (arrow.py), where a column's buffers are (places.py).
 """
 
@@ -15,8 +15,8 @@ from typing import Any, Protocol
 import numpy as np
 import polars as pl
 
-from thalweg.columnar.arrow import Column, packed, to_series
-from thalweg.columnar.buffers import views
+from thalweg.columnar.arrow import Column, packed, to_frame, to_series
+from thalweg.columnar.buffers import Views, views
 from thalweg.columnar.compiled import kernel
 from thalweg.columnar.dictionary import copy_bytes
 from thalweg.columnar.places import layout_of, locate
@@ -83,7 +83,26 @@ def laid_out(frame: pl.DataFrame, block: Block) -> pl.DataFrame:
         s if c is None else to_series(s.name, c.column(memory))
         for s, c in zip(frame.get_columns(), laid, strict=True)
     ]
-    return pl.DataFrame(columns)
+    return to_frame(columns)
+
+
+def compacted(series: pl.Series) -> pl.Series:
+    """The same strings or binaries with their own bytes only."""
+    held = views(series)
+    size = int(_long_bytes(held.words, held.validity))
+    if size > _LONGEST:
+        return series
+    words, data = _gathered(held, size)
+    bits = packed(held.validity) if len(held.validity) else None
+    sizes = np.array([size], np.int64)
+    return to_series(series.name, Column(layout_of(series.dtype)[0], len(words), [bits, words, data, sizes]))
+
+
+def _gathered(held: Views, size: int) -> tuple[Array, Array]:
+    """Views, and the bytes that they need."""
+    words, data = np.empty((len(held.words), 2), np.uint64), np.empty(size, np.uint8)
+    _gather(held.words, held.addresses, held.validity, words, data)
+    return words, data
 
 
 def has_buffers(dtype: Any) -> bool:
@@ -129,8 +148,7 @@ def _laid_bytes(series: pl.Series, block: Block) -> _Laid | None:
     size = int(_long_bytes(held.words, held.validity))
     if size > _LONGEST:
         return None
-    words, data = np.empty((series.len(), 2), np.uint64), np.empty(size, np.uint8)
-    _gather(held.words, held.addresses, held.validity, words, data)
+    words, data = _gathered(held, size)
     pieces = [_valid(series, block), _put(block, words), _put(block, data)]
     return _Laid(layout_of(series.dtype)[0], series.len(), pieces, sizes=np.array([size], np.int64))
 

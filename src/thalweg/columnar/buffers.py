@@ -11,6 +11,7 @@ Not here: the Arrow C interface (arrow.py); what is equal to what (keys.py, hash
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -105,12 +106,14 @@ class Views(NamedTuple):
         words: uint64[n, 2], see `arrow.from_series`.
         addresses: where each data buffer begins in memory.
         validity: what is not NULL; empty if everything is.
+        sizes: the bytes of each data buffer.
         owner: keeps the memory alive; hold on to this object while a kernel runs.
     """
 
     words: Array
     addresses: Array
     validity: Array
+    sizes: Sequence[int]
     owner: object
 
 
@@ -125,7 +128,7 @@ def views(series: pl.Series) -> Views:
     assert place.dtype in (pl.String, pl.Binary), "a string or binary column"
     words = array_at(place.owner, place.values, "<u8", (place.length, 2))
     addresses = np.array(place.data, dtype=np.uint64) if place.data else _NO_ADDRESSES
-    return Views(words, addresses, flags(place.validity), place.owner)
+    return Views(words, addresses, flags(place.validity), place.sizes, place.owner)
 
 
 def flags(validity: Array | None) -> Array:

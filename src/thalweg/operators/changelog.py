@@ -1,8 +1,11 @@
-"""Make changes fit for a sink that only takes rows: as operations, or folded to a table."""
+"""Make changes fit for a sink that only takes rows: as operations, one row each.
+
+Not here: the table that they add up to (folding.py).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from operator import itemgetter
@@ -12,16 +15,13 @@ import numpy as np
 import polars as pl
 
 from thalweg.columnar.arrow import to_frame
-from thalweg.columnar.batch import WEIGHT, Batch, consolidate, join_batches
+from thalweg.columnar.batch import WEIGHT, Batch, consolidate
 from thalweg.columnar.eager import gather_rows, pick, texts
-from thalweg.operators.missing import check_present
 from thalweg.plan.nodes import SortKey
-from thalweg.protocols.keeping import Keeping
 from thalweg.protocols.operator import Context, Output, Step
-from thalweg.protocols.state import RowsSpec, RowStore, StateSpec
+from thalweg.protocols.state import StateSpec
 
 INSERT, DELETE, BEFORE_UPDATE, AFTER_UPDATE = "+I", "-D", "-U", "+U"
-_GROUP = "__group"
 Frame = TypeVar("Frame", pl.DataFrame, pl.LazyFrame)
 _SMALL = 256
 
@@ -171,94 +171,6 @@ def _summed(rows: _Rows, weights: list[int], places: list[int]) -> tuple[list[in
 def _with_first(frame: pl.DataFrame, ops: list[str]) -> pl.DataFrame:
     """The rows with `op` as the first column."""
     return to_frame([texts("op", ops), *frame.get_columns()])
-
-
-@dataclass(frozen=True)
-class FoldSpec:
-    """Add up all changes, and give the table at the end, in an order if there is one."""
-
-    id: str
-    columns: Mapping[str, pl.DataType]
-    order: tuple[SortKey, ...] = ()
-
-    def __hash__(self) -> int:
-        return hash(self.id)
-
-    def states(self) -> Iterable[StateSpec]:
-        """The table so far, as changes."""
-        columns = {**self.columns, WEIGHT: pl.Int64(), _GROUP: pl.Int64()}
-        return [RowsSpec("rows", columns, _GROUP)]
-
-    def keeps(self) -> Iterable[Keeping]:
-        """The whole result."""
-        yield Keeping("rows", "rows of the result", "the input ends")
-
-    def build(self, context: Context) -> FoldOp:
-        """The operator."""
-        return FoldOp(self, context)
-
-    def describe(self) -> str:
-        """One line."""
-        order = f", in the order {', '.join(map(str, self.order))}" if self.order else ""
-        return f"fold to the final table{order}"
-
-
-class FoldOp:
-    """Keep the table that the changes add up to.
-
-    Emits:      the rows of the table, once, at the end.
-    State:      the table; changes are added up when they outgrow it.
-    Late rows:  are rows like any other.
-    Batch mode: the table is what the query gives.
-    """
-
-    def __init__(self, spec: FoldSpec, context: Context) -> None:
-        self._names, self._order = list(spec.columns), spec.order
-        self._rows: RowStore = context.state("rows")
-        self._rows_max = context.rows_max
-        self._waiting = 0
-
-    def on_batch(self, port: int, batch: Batch) -> Iterator[Output]:
-        """Keep the changes."""
-        del port
-        frame = batch.packed().select(*self._names, WEIGHT)
-        self._rows.add(frame.with_columns(pl.lit(0, dtype=pl.Int64).alias(_GROUP)))
-        self._waiting += len(batch)
-        if self._waiting > 4 * self._rows_max:
-            self._fold()
-        return iter(())
-
-    def _fold(self) -> pl.DataFrame:
-        """The table so far; what cancels is gone."""
-        known = self._rows.rows(0)
-        if self._waiting and known.height:
-            parts = [Batch.unpacked(self._rows.take(0).drop(_GROUP))]
-            table = consolidate(join_batches(parts)).packed()
-            self._rows.add(table.with_columns(pl.lit(0, dtype=pl.Int64).alias(_GROUP)))
-            # the next folding waits until as much has come as there is, so that the cost stays linear
-            self._waiting = -table.height
-        return self._rows.rows(0)
-
-    def on_watermark(self, time: int) -> Iterator[Output]:
-        """Time does not matter."""
-        return iter(())
-
-    def on_cut(self, number: int) -> Iterator[Output]:
-        """The table is published at the end."""
-        return iter(())
-
-    def on_end(self, port: int) -> Iterator[Output]:
-        """The final table."""
-        del port
-        self._waiting = max(self._waiting, 1)
-        self._fold()
-        if 0 in self._rows.groups():
-            table = in_order(self._rows.take(0).drop(_GROUP), self._order)
-            weight = table.get_column(WEIGHT)
-            check_present(weight.to_numpy(), lambda some: table.drop(WEIGHT)[some])
-            whole = Batch(table.drop(WEIGHT), weight)
-            for part in whole.slices(self._rows_max):
-                yield from Batch(repeat_rows(part)).slices(self._rows_max)
 
 
 def in_order(rows: Frame, order: Sequence[SortKey]) -> Frame:

@@ -11,7 +11,8 @@ from typing import Literal, TypeAlias
 from thalweg.base.schema import SYSTEM_PREFIX, Schema
 from thalweg.base.types import STRING, Field
 from thalweg.errors import PlanError, did_you_mean
-from thalweg.operators.changelog import FoldSpec, OpsSpec
+from thalweg.operators.changelog import OpsSpec
+from thalweg.operators.folding import FoldSpec
 from thalweg.plan.nodes import WINDOW_END, WINDOW_START, GroupBy, Plan, SessionWindow, Window, Write
 from thalweg.plan.properties import closing_window, properties
 from thalweg.protocols.operator import OperatorSpec

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from thalweg.operators.changelog import FoldSpec
+from thalweg.operators.folding import FoldSpec
 from thalweg.operators.sort import SortSpec
 from thalweg.plan.properties import properties
 from thalweg.plan.sort import Sort

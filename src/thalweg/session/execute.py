@@ -36,7 +36,7 @@ from thalweg.runtime.options import RunOptions
 from thalweg.runtime.writers import opened
 from thalweg.session.figures import Meters, SourceFigures
 from thalweg.session.hooks import HOOKS
-from thalweg.session.judged import final_writes, judges_rows, without_clock
+from thalweg.session.judged import final_writes, judges_rows, keeps_state, without_clock
 from thalweg.session.metrics.frame import frame_of
 from thalweg.session.reading import BoundedReading
 
@@ -116,7 +116,7 @@ def execute(roots: Sequence[Plan], how: Execution) -> Result:
     plans = meters.attached(optimize(roots, how.rules)[0])
     mode = choose_mode(plans, how.mode)
     begun = time.monotonic()
-    if mode == "batch" and how.lateness == "as_stream" and judges_rows(plans):
+    if mode == "batch" and _needs_operators(plans, how):
         how = replace(how, options=without_clock(how.options))
         result = _result_of(how.name, _run_stream(final_writes(plans), how), mode, time.monotonic() - begun)
     elif mode == "batch":
@@ -128,6 +128,13 @@ def execute(roots: Sequence[Plan], how: Execution) -> Result:
     for tell in HOOKS.listeners:
         tell(result)
     return result
+
+
+def _needs_operators(plans: Sequence[Plan], how: Execution) -> bool:
+    """Whether a batch is to do what a query of Polars does not: judge rows, or keep to a budget of memory."""
+    if judges_rows(plans):
+        return how.lateness == "as_stream"
+    return how.options.memory is not None and keeps_state(plans)
 
 
 def _run_stream(plans: Sequence[Plan], how: Execution) -> tuple[Run | None, int]:

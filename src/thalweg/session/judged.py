@@ -15,6 +15,7 @@ from typing import Literal
 
 from thalweg.base.schema import Schema
 from thalweg.columnar.batch import Batch
+from thalweg.errors import PlanError
 from thalweg.operators.changelog import with_ops
 from thalweg.physical import needs
 from thalweg.physical.results import changelog_step, check_sink
@@ -27,6 +28,19 @@ from thalweg.runtime.options import RunOptions
 def judges_rows(plans: Sequence[Plan]) -> bool:
     """Whether anything in the plans depends on which rows are late."""
     return bool(needs.find(plans).verdicts) or any(needs.reads_late(p) for p in plans)
+
+
+def keeps_state(plans: Sequence[Plan]) -> bool:
+    """Whether the operators can execute the plans, and keep something while they do."""
+    # imported here: a batch without a budget needs no operators
+    from thalweg.physical.planner import plan_job
+
+    try:
+        job = plan_job(final_writes(plans), name="job", parallelism=1)
+    except PlanError:
+        # such as an order of all rows, which no stream has
+        return False
+    return any(o.states() for s in job.stages for o in s.operators)
 
 
 def final_writes(plans: Sequence[Plan]) -> list[Plan]:

@@ -6,10 +6,12 @@ kept owns its memory: a few rows cut from a large batch are copied.
 
 from __future__ import annotations
 
+import numpy as np
 import polars as pl
 
 from thalweg.columnar.allocation import kept
-from thalweg.columnar.eager import pick
+from thalweg.columnar.eager import gather_rows, pick
+from thalweg.columnar.pinned import owned
 from thalweg.protocols.state import RowsSpec
 from thalweg.state.marks import increment
 from thalweg.state.segments import join_last
@@ -114,6 +116,6 @@ class Rows:
 def _owned(frame: pl.DataFrame) -> pl.DataFrame:
     """The rows in memory of their own."""
     if frame.height >= _COPY_BELOW:
-        return frame
+        return owned(frame)
     # a gather copies; a rechunk of a single slice would not
-    return frame[list(range(frame.height))]
+    return owned(gather_rows(frame, np.arange(frame.height)))

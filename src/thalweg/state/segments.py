@@ -14,6 +14,7 @@ import polars as pl
 
 from thalweg.columnar.allocation import kept
 from thalweg.columnar.eager import gather_below, gather_rows, pick
+from thalweg.columnar.pinned import owned
 
 Array = np.ndarray[Any, Any]
 
@@ -53,7 +54,7 @@ class Segments:
             return numbers
         # a few rows must not keep the large batch alive that they were cut from
         small = frame.height < _COPY_BELOW
-        self._parts.append(gather_rows(frame, np.arange(frame.height)) if small else frame)
+        self._parts.append(owned(gather_rows(frame, np.arange(frame.height)) if small else frame))
         self._starts.append(self.height)
         self.height += frame.height
         join_last(self._parts)
@@ -92,7 +93,7 @@ class Segments:
 def join_last(parts: list[pl.DataFrame]) -> None:
     """Join small frames at the end, each with those that are no larger than what follows them.
 
-    A frame that is never joined again goes where the job keeps its memory.
+    What is joined goes where the job keeps its memory.
     """
     first, size = len(parts) - 1, parts[-1].height
     while first > 0 and parts[first - 1].height <= min(size, _LARGE):
@@ -100,5 +101,4 @@ def join_last(parts: list[pl.DataFrame]) -> None:
         size += parts[first].height
     if first < len(parts) - 1:
         parts[first:] = [pl.concat(parts[first:], rechunk=True)]
-    if parts[-1].height > _LARGE:
-        parts[-1] = kept(parts[-1])
+    parts[-1] = kept(parts[-1])

@@ -55,7 +55,7 @@ def check_operator(
         ConformanceError: names the line that is broken.
 
     Example:
-        >>> from thalweg.operators.changelog import FoldSpec
+        >>> from thalweg.operators.folding import FoldSpec
         >>> rows = pl.DataFrame({"a": [1, 2, 2, 1]})
         >>> check_operator(FoldSpec("fold", {"a": pl.Int64()}), [rows[:3], rows[3:]], expected=rows)
     """

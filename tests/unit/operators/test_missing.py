@@ -12,7 +12,7 @@ from thalweg.columnar.batch import Batch
 from thalweg.connectors.memory import frame_source
 from thalweg.errors import DataError
 from thalweg.expr.nodes import Aggregate, Call, Column, Named
-from thalweg.operators.changelog import FoldSpec
+from thalweg.operators.folding import FoldSpec
 from thalweg.plan import build
 from thalweg.plan.join import join
 from thalweg.plan.nodes import Plan, Rank, Scan, SortKey

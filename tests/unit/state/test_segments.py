@@ -8,6 +8,9 @@ import numpy as np
 import polars as pl
 import pytest
 
+from thalweg.columnar.buffers import views
+from thalweg.protocols.state import RowsSpec
+from thalweg.state.rows import Rows
 from thalweg.state.segments import Segments
 
 
@@ -35,3 +38,16 @@ def test_there_are_never_many_small_frames() -> None:
     for number in range(3000):
         kept.append(pl.DataFrame({"a": [number]}))
     assert len(kept._parts) <= 12
+
+
+@pytest.mark.parametrize("count", [10, 5_000])
+def test_rows_that_are_kept_do_not_keep_the_texts_of_others_alive(count: int) -> None:
+    texts = pl.DataFrame({"g": [1] * 100_000, "s": [f"a text of some length {n}" for n in range(100_000)]})
+    some = texts[:count]
+    segments = Segments({"g": pl.Int64(), "s": pl.String()})
+    segments.append(some)
+    rows = Rows(RowsSpec("rows", {"g": pl.Int64(), "s": pl.String()}, "g"))
+    rows.add(some)
+    for kept in (segments.rows(np.arange(count)), rows.rows(1)):
+        assert kept.equals(some)
+        assert sum(views(kept["s"]).sizes) < 100 * count + 20_000
