@@ -26,6 +26,7 @@ Bounds = tuple[int, int]
 Partitions = np.ndarray[tuple[int], np.dtype[np.int64]]
 FILE_BYTES = 64 << 20
 """How large a file is about to be, before it is compressed."""
+_STEP = 1 << 17
 EVERY: Bounds = (0, 255)
 """All partitions."""
 
@@ -82,7 +83,10 @@ def partitions_of(frame: pl.DataFrame, identity: Identity) -> Partitions:
     # imported here: it loads the compiler, which a checkpoint of little state does without
     from thalweg.columnar.hash import partitions
 
-    return partitions(frame, list(identity.partition), EVERY[1] + 1)
+    names = list(identity.partition)
+    # columns of several pieces would be copied to one
+    parts = [partitions(part, names, EVERY[1] + 1) for part in frame.iter_slices(_STEP)]
+    return np.concatenate(parts) if parts else np.empty(0, np.int64)
 
 
 @dataclass(frozen=True)

@@ -1,11 +1,11 @@
-"""Put the increments of a state together again, as one frame.
+"""Put the increments of a state together again, as one frame or part by part.
 
 Not here: what an increment is (protocols/increments.py), where it is kept (history.py).
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import polars as pl
 
@@ -47,6 +47,48 @@ def composed(identity: Identity, frames: Sequence[pl.DataFrame], *, keeps_gone: 
         rest = rest.unique(names, keep="last", maintain_order=True)
     whole = pl.concat([rest, last], how="diagonal")
     return _marked(whole) if keeps_gone else _without_gone(whole)
+
+
+def surviving(
+    identity: Identity, pieces: Sequence[Iterable[Callable[[], pl.DataFrame]]]
+) -> Iterator[pl.DataFrame]:
+    """The whole state that some increments make, part by part: never more than one is in memory.
+
+    The newest come first, so that of an older one only those rows count that no newer one speaks of.
+
+    Args:
+        identity: what makes a row the same row.
+        pieces: the increments, the oldest first, each as functions that give its parts.
+
+    Example:
+        >>> first = pl.DataFrame({"user": ["a", "b", "c"], "n": [1, 2, 3]})
+        >>> later = pl.DataFrame({"user": ["a", "b"], "n": [None, 5], GONE: [True, False]})
+        >>> parts = surviving(Identity("row", ("user",)), [[lambda: first], [lambda: later]])
+        >>> [frame.rows() for frame in parts]
+        [[('b', 5)], [('c', 3)]]
+    """
+    names = list(identity.columns)
+    newer: pl.DataFrame | None = None
+    for number in reversed(range(len(pieces))):
+        spoken_of = [newer] if newer is not None else []
+        for part in pieces[number]:
+            frame = part()
+            live = _without_gone(frame)
+            if newer is not None and names:
+                live = live.join(newer, on=names, how="anti", nulls_equal=True, maintain_order="left")
+            yield live
+            if number and identity.change != "added":
+                told = frame if identity.change == "row" else _gone_of(frame)
+                spoken_of.append(told.select(names) if names else told)
+        if not names and identity.change == "row" and any(f.height for f in spoken_of):
+            # there is one row, and this is the last word on it
+            return
+        if number and spoken_of and names:
+            newer = pl.concat(spoken_of).unique(names)
+
+
+def _gone_of(frame: pl.DataFrame) -> pl.DataFrame:
+    return frame.filter(GONE) if GONE in frame.columns else frame.clear()
 
 
 def _by_group(identity: Identity, frames: Sequence[pl.DataFrame], *, keeps_gone: bool) -> pl.DataFrame:

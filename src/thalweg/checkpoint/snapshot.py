@@ -9,14 +9,14 @@ Not here: how tasks give their state (runtime/), where it is kept (history.py).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Protocol
 
 import polars as pl
 
-from thalweg.checkpoint.increments import composed
+from thalweg.checkpoint.increments import composed, surviving
 from thalweg.protocols.increments import Identity
 
 
@@ -68,6 +68,11 @@ class StateRows:
         """The increments put together; see `thalweg.protocols.increments`."""
         frames = [pl.concat([part.frame() for part in piece], how="diagonal") for piece in self.pieces]
         return composed(self.identity, frames, keeps_gone=not self.is_whole)
+
+    def parts(self) -> Iterator[pl.DataFrame]:
+        """The whole state part by part, so that not all of it is in memory at once."""
+        assert self.is_whole, "of an increment alone nobody knows what it leaves"
+        return surviving(self.identity, [[part.frame for part in piece] for piece in self.pieces])
 
     def with_frame(self, frame: pl.DataFrame) -> StateRows:
         """The same of other rows."""

@@ -12,16 +12,26 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import polars as pl
 
-from thalweg.checkpoint.encoding import EVERY, Bounds, Partitions, encoded, partitions_of, split_up
+from thalweg.checkpoint.encoding import (
+    EVERY,
+    FILE_BYTES,
+    Bounds,
+    Partitions,
+    encoded,
+    partitions_of,
+    split_up,
+)
 from thalweg.checkpoint.failpoints import failpoint
 from thalweg.checkpoint.history import History
-from thalweg.checkpoint.increments import composed
+from thalweg.checkpoint.increments import composed, surviving
 from thalweg.checkpoint.manifest import DataFile, Piece, StateEntry
 from thalweg.checkpoint.snapshot import StateRows
+from thalweg.protocols.increments import Identity
 
 Key = tuple[str, str, str]
 _ALL: Partitions = np.empty(0, np.int64)
@@ -94,6 +104,9 @@ class WrittenStates:
     def _joined(self, entry: StateEntry, pieces: Sequence[Piece], *, is_whole: bool) -> Iterator[DataFile]:
         """The rows of some increments as one; partition by partition, where the first one is so."""
         identity = entry.identity
+        if is_whole and len(_ranges(pieces[0])) == 1:
+            yield from self._rewritten(identity, pieces)
+            return
         rest = [self._history.piece(piece) for piece in pieces[1:]]
         ranges = _ranges(pieces[0])
         owners = [partitions_of(f, identity) for f in rest] if len(ranges) > 1 else [_ALL] * len(rest)
@@ -103,6 +116,22 @@ class WrittenStates:
             for part, within in split_up(rows, identity, within=bounds):
                 if part.height or len(ranges) == 1:
                     yield self._file(part, within, "joined")
+
+    def _rewritten(self, identity: Identity, pieces: Sequence[Piece]) -> Iterator[DataFile]:
+        """The rows of all increments, file by file."""
+        read = self._history.piece
+        held: list[pl.DataFrame] = []
+        for frame in surviving(identity, [[partial(read, (file,)) for file in piece] for piece in pieces]):
+            held.append(frame)
+            if sum(f.estimated_size() for f in held) > FILE_BYTES:
+                yield from self._split(pl.concat(held, how="diagonal"), identity)
+                held = [frame.clear()]
+        # the columns are known from a file, also where there is no row
+        yield from self._split(pl.concat(held, how="diagonal"), identity)
+
+    def _split(self, rows: pl.DataFrame, identity: Identity) -> Iterator[DataFile]:
+        for part, within in split_up(rows, identity):
+            yield self._file(part, within, "joined")
 
 
 def _ranges(piece: Piece) -> list[tuple[Piece, Bounds]]:

@@ -9,7 +9,7 @@ Not here: where an allocator has its memory from (state/filesystem.py).
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, Protocol
@@ -113,6 +113,23 @@ def copied(array: Array, numbers: Array | slice) -> Array:
         # with numbers that are right, clipping only says that no copy is needed in between
         np.take(array, numbers, axis=0, out=made, mode="clip")
     return made
+
+
+def in_parts(numbers: Array, make: Callable[[Array], pl.DataFrame]) -> pl.DataFrame:
+    """The rows that a function makes of numbers, so many at a time that all of them need not be on the heap.
+
+    Example:
+        >>> in_parts(np.arange(3), lambda some: pl.DataFrame({"n": some}))["n"].to_list()
+        [0, 1, 2]
+    """
+    if _CURRENT.get() is None or len(numbers) <= _STEP:
+        return make(numbers)
+    parts = [kept(make(numbers[first : first + _STEP])) for first in range(0, len(numbers), _STEP)]
+    return pl.concat(parts, rechunk=False)
+
+
+_STEP = 1 << 17
+"""So many rows at a time."""
 
 
 def kept(frame: pl.DataFrame) -> pl.DataFrame:

@@ -17,7 +17,7 @@ from typing import Any
 
 import polars as pl
 
-from thalweg.checkpoint.snapshot import JobSnapshot, Part, StateRows
+from thalweg.checkpoint.snapshot import JobSnapshot, Part
 from thalweg.job.job import Job, Stage
 from thalweg.protocols.increments import ROW, TASK
 from thalweg.protocols.state import ColumnsSpec, MultimapSpec, RowsSpec, StateSpec
@@ -90,9 +90,12 @@ class _Loading:
                     state.reserve(rows.count // self.stage.parallelism, frame)
                 state.load(frame)
             return Restored(state, is_known=True)
-        is_known = _is_known(rows, self.stage.parallelism)
-        frame = rows.frame if is_known else rows.frame.drop(ROW, strict=False)
-        state.load(self._share(frame, declared))
+        is_known = not rows.identity.is_of_task or rows.tasks == self.stage.parallelism
+        for number, frame in enumerate(rows.parts()):
+            if not number:
+                # one that somebody has written knows no tasks
+                is_known = is_known and (TASK in frame.columns or not rows.identity.is_of_task)
+            state.load(self._share(frame if is_known else frame.drop(ROW, strict=False), declared))
         return Restored(state, is_known)
 
     def _mine(self, part: Part, declared: Spec) -> Iterator[pl.DataFrame]:
@@ -117,11 +120,6 @@ class _Loading:
 
         found = partitions(frame, list(keys), self.job.partitions)
         return frame.filter(pl.Series(owner_of(found, tasks, self.job.partitions) == self.index))
-
-
-def _is_known(rows: StateRows, tasks: int) -> bool:
-    """Whether what the next increments say of rows can be told of those that were restored."""
-    return not rows.identity.is_of_task or (TASK in rows.frame.columns and rows.tasks == tasks)
 
 
 def new_state(declared: StateSpec) -> Any:

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from thalweg.columnar.allocation import in_parts
 from thalweg.columnar.buffers import to_polars, values_and_validity
 from thalweg.columnar.canonical import canonical_bytes
 from thalweg.columnar.cells import Cells, addresses_of
@@ -156,7 +157,7 @@ class KeyedColumns:
         assert self._marks is not None, "changes are noted since `track`"
         slots = self._marks.take()
         gone, self._gone = self._gone, []
-        return increment(self._beside(self.keys(slots), slots), gone)
+        return increment(in_parts(slots, lambda some: self._beside(self.keys(some), some)), gone)
 
     def reserve(self, count: int, sample: pl.DataFrame) -> None:
         """Room for so many keys like those of a sample: arrays do not grow one step after the other."""

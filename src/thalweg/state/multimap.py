@@ -15,7 +15,7 @@ from typing import Any, Protocol
 import numpy as np
 import polars as pl
 
-from thalweg.columnar.allocation import copied, grown
+from thalweg.columnar.allocation import copied, grown, in_parts
 from thalweg.columnar.buffers import values_and_validity
 from thalweg.columnar.chains import NEW, add_at, first_places, follow, link, link_forward, renumber, unlink
 from thalweg.columnar.eager import numbers, pick
@@ -235,10 +235,13 @@ class Multimap:
         assert tracking is not None, "changes are noted since `track`"
         rows = tracking.marks.take()
         gone, tracking.gone = tracking.gone, []
+        return increment(in_parts(rows, self._with_names), gone)
+
+    def _with_names(self, rows: Array) -> pl.DataFrame:
+        """Rows as increments hold them."""
+        assert self._tracking is not None, "only increments have names of rows"
         frame = self._written(rows)
-        if self._is_numbered:
-            frame = frame.hstack([numbers(ROW, tracking.names[rows])])
-        return increment(frame, gone)
+        return frame.hstack([numbers(ROW, self._tracking.names[rows])]) if self._is_numbered else frame
 
     def compact(self) -> Array | None:
         """Give back memory; rows that were only added are numbered anew where that pays."""

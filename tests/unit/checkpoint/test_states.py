@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -14,7 +16,7 @@ import pytest
 
 from thalweg.checkpoint import encoding, states
 from thalweg.checkpoint.history import History
-from thalweg.checkpoint.increments import composed, of_task
+from thalweg.checkpoint.increments import composed, of_task, surviving
 from thalweg.checkpoint.manifest import StateEntry
 from thalweg.checkpoint.snapshot import InMemory, StateRows
 from thalweg.checkpoint.states import WrittenStates, to_join
@@ -67,7 +69,20 @@ def taken(spec: StateSpec, state: Any, *, is_whole: bool) -> StateRows:
 
 
 def read(history: History, entry: StateEntry) -> pl.DataFrame:
-    return composed(entry.identity, [history.piece(piece) for piece in entry.pieces])
+    """The whole state; put together part by part it is the same."""
+    files = [[partial(history.piece, (file,)) for file in piece] for piece in entry.pieces]
+    return put_together(entry.identity, [history.piece(piece) for piece in entry.pieces], files)
+
+
+def put_together(
+    identity: Identity,
+    frames: list[pl.DataFrame],
+    parts: list[list[Callable[[], pl.DataFrame]]] | None = None,
+) -> pl.DataFrame:
+    whole = composed(identity, frames)
+    found = pl.concat(surviving(identity, parts or [[partial(f.clone)] for f in frames]), how="diagonal")
+    assert difference(table_of(found.select(whole.columns)), table_of(whole)) is None
+    return whole
 
 
 def check_same(spec: StateSpec, found: pl.DataFrame, state: Any) -> None:
@@ -165,11 +180,11 @@ def test_increments_of_groups_go_by_task() -> None:
     first = pl.concat([of_task(pl.DataFrame({"k": [t], "at": [7]}), identity, t) for t in (0, 1)])
     gone = of_task(pl.DataFrame({"at": [7], GONE: [True]}), identity, 1)
     again = of_task(pl.DataFrame({"k": [5], "at": [7]}), identity, 1)
-    found = composed(identity, [first, gone])
+    found = put_together(identity, [first, gone])
     assert found.select("k", TASK).rows() == [(0, 0)]
-    assert sorted(composed(identity, [first, gone, again])["k"]) == [0, 5]
+    assert sorted(put_together(identity, [first, gone, again])["k"]) == [0, 5]
     both = composed(identity, [gone, again], keeps_gone=True)
-    assert sorted(composed(identity, [first, both])["k"]) == [0, 5]
+    assert sorted(put_together(identity, [first, both])["k"]) == [0, 5]
 
 
 @pytest.mark.parametrize("seed", range(10))
@@ -191,7 +206,7 @@ def test_increments_may_be_joined_in_any_way(columns: tuple[str, ...], seed: int
     at = r.randrange(1, 8)
     end = r.randrange(at + 1, 10)
     middle = composed(identity, frames[at:end], keeps_gone=True)
-    expected = table_of(composed(identity, frames).select("k", "v"))
+    expected = table_of(put_together(identity, frames).select("k", "v"))
     found = composed(identity, [*frames[:at], middle, *frames[end:]])
     assert difference(table_of(found.select("k", "v")), expected) is None
 
