@@ -7,6 +7,7 @@ Started as a process, and killed:
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import sys
 from contextlib import closing
@@ -15,8 +16,10 @@ from pathlib import Path
 import polars as pl
 
 import thalweg as tw
-from thalweg.runtime.options import RunOptions
+from thalweg.runtime.options import MemoryOptions, RunOptions
 
+STATE = "CHAOS_STATE"
+"""Variable: `filesystem` puts all state into files."""
 ROWS, FILES, USERS = 6_000, 3, 17
 _BATCH, _EVERY = 100, 6
 MARK = "_SUCCESS"
@@ -127,7 +130,9 @@ def main() -> None:
             f"{output}/hours", partition_by="hr", success_file=MARK, partition_time="$hr:00:00"
         )
     session.on_start = lambda run: print("begun", flush=True)
-    options = RunOptions(rows_max=_BATCH, checkpoint_batches=_EVERY)
+    # in the tests state is small: all of it goes to files
+    memory = MemoryOptions(smallest=1) if os.environ.get(STATE) == "filesystem" else None
+    options = RunOptions(rows_max=_BATCH, checkpoint_batches=_EVERY, memory=memory)
     session.run("clicks", mode="stream", options=options)
 
 

@@ -146,7 +146,7 @@ CUT = _gauge("job_cut_number", "", "number of the newest complete cut", JOB)
 MEMORY = _gauge(
     "memory_bytes",
     "bytes",
-    "memory by holder: rows on the edges, state of all steps, and all of the process, these included",
+    "memory by holder: rows on the edges, state of all steps, files that it lies in, and all of the process",
     ("holder",),
 )
 SPILL = _gauge("spill_bytes", "bytes", "bytes in temporary files of edges that spill", JOB)

@@ -46,7 +46,9 @@ class RunFigures:
                 yield sample
         edges = sum(i.channel.memory_bytes for t in run.tasks for i in t.inputs)
         spilled = sum(c.file_bytes for c in run.parts.spilling)
-        for holder, held in (("edges", edges), ("state", state), ("process", resident_bytes())):
+        files = 0 if run.memory is None else run.memory.nbytes
+        holders = {"edges": edges, "state": state, "state_files": files, "process": resident_bytes()}
+        for holder, held in holders.items():
             yield Sample(m.MEMORY, (holder,), held)
         yield _job(m.SPILL, spilled)
 

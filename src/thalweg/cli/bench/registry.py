@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from thalweg.cli.bench.budget import BUDGETS
 from thalweg.cli.bench.checkpoints import CHECKPOINTS
 from thalweg.cli.bench.delays import DELAYS
 from thalweg.cli.bench.demos import DEMOS
@@ -26,6 +27,7 @@ BENCHMARKS: tuple[Benchmark, ...] = (
     *INCREMENTAL,
     *GROWTH,
     *CHECKPOINTS,
+    *BUDGETS,
     *DEMOS,
 )
 BY_NAME = {b.name: b for b in BENCHMARKS}
