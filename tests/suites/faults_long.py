@@ -74,7 +74,8 @@ def _zombie(case: str, sinks: str, number: int, folder: Path) -> Outcome:
         if process is not None:
             zombie.overtake(process, wakes=wakes)
             when = "after the other has ended" if wakes is None else "while the other runs"
-            return {"stopped": place or "at random", "woken": when, **_counted(zombie.wrong, "stale")}
+            what = {"stopped": place or "at random", "woken": when, "locked": zombie.is_locked}
+            return {**what, **_counted(zombie.wrong, "stale")}
     return {"error": f"no process was stopped in {_TRIES_MAX} tries"}
 
 
@@ -130,7 +131,8 @@ def cases(only: str | None = None) -> list[str]:
             found[kind] = []
         elif kind == "strace" and only in (None, "strace"):
             found[kind] = list(_strace_cases())
-    return [case for kind, named in found.items() if only in (None, kind) for case in named]
+    order = ("zombie", "image", "strace", "disk")
+    return [case for kind in order if only in (None, kind) for case in found[kind]]
 
 
 def _strace_cases() -> list[str]:
