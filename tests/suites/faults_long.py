@@ -46,6 +46,8 @@ def run(case: str) -> Outcome:
     kind, sinks, *rest = case.split("-")
     with tempfile.TemporaryDirectory(prefix="thalweg-faults-") as folder:
         place = Path(folder)
+        # jobs of one name run side by side
+        os.environ["XDG_RUNTIME_DIR"] = folder
         if kind == "zombie":
             return _zombie(case, sinks, int(rest[0]), place)
         if kind == "image":

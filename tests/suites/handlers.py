@@ -1,11 +1,11 @@
 """Say which error handlers no test executes: what follows an `except` in `src/thalweg`.
 
-    python -m tests.suites.handlers [TEST…]
+    python -m tests.suites.handlers [TEST…] [OPTION OF PYTEST…]
 
-Runs the tests (all, or those that are named) with coverage.py, also in the processes that they start, and lists
-every handler whose first statement was never reached. Those that no test can reach stand in
-`handlers_not_run.txt` with the reason. The result is kept in `benchmarks/suites/handlers.json`. 1: more than one in twenty is not
-executed, or one that is not listed.
+Runs the tests (all, or those that are named) with coverage.py, also in the processes that they start, and
+lists every handler whose first statement was never reached. Those that no test can reach stand in
+`handlers_not_run.txt` with the reason. The result is in `benchmarks/suites/handlers.json`. It ends with 1
+if more than one in twenty is not executed, or one that is not listed.
 
 Not here: whether a handler does the right thing; the tests that reach it say so.
 """
@@ -125,17 +125,16 @@ def measured(tests: Iterable[str], folder: Path) -> dict[str, set[int]]:
 def main() -> int:
     """Run the tests and say what they do not execute."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("tests", nargs="*", default=["tests"])
-    asked = parser.parse_args()
+    tests = parser.parse_known_args()[1] or ["tests"]
     with tempfile.TemporaryDirectory(prefix="thalweg-handlers-") as folder:
-        lines = measured(asked.tests, Path(folder))
+        lines = measured(tests, Path(folder))
     handlers = all_handlers()
     missed, known = not_run(handlers, lines), listed(LISTED.read_text(encoding="utf-8"))
     share = 1 - len(missed) / len(handlers)
     kept = {
         "machine": facts(),
         "question": "error handlers that a test executes",
-        "tests": asked.tests,
+        "tests": tests,
         "handlers": len(handlers),
         "executed": len(handlers) - len(missed),
         "share": round(share, 4),
