@@ -11,7 +11,7 @@ PEERS ?=
 SHELL := /bin/sh
 .SUFFIXES:
 .DEFAULT_GOAL := help
-.PHONY: help demo test sql-all nexmark-all fuzz-sql chaos-long sim-long check bench peers setup clean
+.PHONY: help demo test sql-all nexmark-all fuzz-sql chaos-long faults-long sim-long check bench peers setup clean
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -33,6 +33,9 @@ fuzz-sql: $(READY)  ## check 20 000 random plans in both modes and with DuckDB; 
 
 chaos-long: $(READY)  ## kill jobs a thousand times and look for lost rows; goes on where it stopped
 	@$(BIN)/python -m tests.suites.chaos_long
+
+faults-long: $(READY)  ## stop, overtake and wake jobs, fill and cut off their disks; goes on where it stopped
+	@$(BIN)/python -m tests.suites.faults_long
 
 sim-long: $(READY)  ## simulate 20 000 seeds, and every safeguard switched off; goes on where it stopped
 	@$(BIN)/python -m tests.suites.sim_long

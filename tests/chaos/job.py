@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import sys
+from collections import Counter
 from contextlib import closing
 from pathlib import Path
 
@@ -108,14 +109,26 @@ def _in_databases(output: Path) -> Rows:
     return found
 
 
+def wrong_rows(sinks: str, output: Path) -> Counter[str]:
+    """How many rows are lost, and how many are repeated or were never written."""
+    there, wanted = found(sinks, output), expected(sinks)
+    wrong: Counter[str] = Counter()
+    for name, rows in wanted.items():
+        wrong["lost"] += (Counter(rows) - Counter(there[name])).total()
+        wrong["repeated"] += (Counter(there[name]) - Counter(rows)).total()
+    return +wrong
+
+
 def main() -> None:
     """Run the job to its end."""
     source, output, checkpoints, sinks, *tasks = sys.argv[1:]
-    session = tw.Session(
-        parallelism=int(tasks[0]) if tasks else 2,
-        checkpoint_dir=checkpoints,
-        options={"execution.checkpointing.num-retained": "1"},
-    )
+    run(source, output, checkpoints, sinks, tasks=int(tasks[0]) if tasks else 2)
+
+
+def run(source: str, output: str, checkpoints: str, sinks: str, *, tasks: int, **options: str) -> None:
+    """Run the job to its end, with options of the session."""
+    options = {"execution.checkpointing.num-retained": "1", **options}
+    session = tw.Session(parallelism=tasks, checkpoint_dir=checkpoints, options=options)
     session.execute_sql(_TABLE.format(path=source))
     passed = session.table("clicks").filter(tw.col("user_id") != 3)
     Path(output).mkdir(exist_ok=True)

@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 from tests.chaos import job
-from tests.suites.chaos_long import KILLS_PER_CASE, cases, run, wrong_rows
+from tests.suites.chaos_long import KILLS_PER_CASE, cases, run
 
 
 @pytest.mark.slow
@@ -31,4 +31,4 @@ def test_lost_and_repeated_rows_are_counted(tmp_path: Path) -> None:
     hour.mkdir(parents=True)
     (hour / job.MARK).touch()
     pl.DataFrame({"page": ["never written"]}).write_parquet(hour / "part.parquet")
-    assert wrong_rows("files", tmp_path) == {"lost": 3 + job.ROWS, "repeated": 1 + 1}
+    assert job.wrong_rows("files", tmp_path / "out") == {"lost": 3 + job.ROWS, "repeated": 1 + 1}

@@ -48,14 +48,14 @@ def _killed(sinks: str, random: Random, folder: Path) -> Outcome:
         phase = _kill_once(sinks, folder, random.uniform(0, _SPAN))
         if phase is None:
             missed += 1
-            wrong += wrong_rows(sinks, folder)
+            wrong += job.wrong_rows(sinks, folder / "out")
             _begin_anew(folder)
         else:
             phases[phase] += 1
     done = _process(sinks, folder)
     _, said = done.communicate()
     assert done.returncode == 0, said.decode()
-    wrong += wrong_rows(sinks, folder)
+    wrong += job.wrong_rows(sinks, folder / "out")
     counts = {"lost": wrong["lost"], "repeated": wrong["repeated"]}
     error = {"error": f"rows that are lost or repeated: {counts}"} if wrong else {}
     return {"kills": phases.total(), "phases": dict(phases), "ended_first": missed, **counts, **error}
@@ -92,16 +92,6 @@ def _phase(folder: Path) -> str:
     if list((folder / "out").rglob(".*.writing")):
         return "files were staged"
     return "between checkpoints" if list(folder.rglob("manifest")) else "before the first checkpoint"
-
-
-def wrong_rows(sinks: str, folder: Path) -> Counter[str]:
-    """How many rows are lost, and how many are repeated or were never written."""
-    found, wanted = job.found(sinks, folder / "out"), job.expected(sinks)
-    wrong: Counter[str] = Counter()
-    for name, rows in wanted.items():
-        wrong["lost"] += (Counter(rows) - Counter(found[name])).total()
-        wrong["repeated"] += (Counter(found[name]) - Counter(rows)).total()
-    return +wrong
 
 
 def _begin_anew(folder: Path) -> None:

@@ -1,9 +1,9 @@
-"""Let tests break off the engine at a named place: kill the process, fail, or wait.
+"""Let tests break off the engine at a named place: kill the process, stop it, fail, or wait.
 
 Armed by the environment variable `THALWEG_FAILPOINTS`, as `name:action:nth` with commas between them: the
-`nth` time (from 1) that the place is reached, `kill` ends the process as `kill -9` does, `raise` is an error
-of the system, and `sleep` waits for a minute. Where the variable is not set a place costs one look at a
-dictionary.
+`nth` time (from 1) that the place is reached, `kill` ends the process as `kill -9` does, `stop` lets it
+stand still as SIGSTOP does, `raise` is an error of the system, and `sleep` waits for a minute. Where it is
+not set a place costs one look at a dictionary.
 
 Not here: what happens at a place; it stands beside the call.
 """
@@ -59,7 +59,7 @@ class Failpoints:
         for part in filter(None, text.split(",")):
             name, action, nth = part.split(":")
             assert name in POINTS, f"there is no failpoint {name}"
-            assert action in {"kill", "raise", "sleep", "count"}, f"there is no action {action}"
+            assert action in {"kill", "stop", "raise", "sleep", "count"}, f"there is no action {action}"
             self._armed[name] = action, int(nth)
 
     @property
@@ -76,6 +76,9 @@ class Failpoints:
             return
         if action == "kill":
             os.kill(os.getpid(), signal.SIGKILL)
+        if action == "stop":
+            os.kill(os.getpid(), signal.SIGSTOP)
+            return
         if action == "sleep":
             time.sleep(_SLEEP)
         raise OSError(errno.EIO, f"failpoint {name}")

@@ -179,11 +179,18 @@ class History:
 
     # -- runs ----------------------------------------------------------------------------------
 
-    def take_fence(self) -> int:
-        """A number that is higher than that of every run before."""
+    def take_fence(self, confirm: Callable[[], None] = lambda: None) -> int:
+        """A number that is higher than that of every run before.
+
+        Args:
+            confirm: raises if another process has taken the job over. Asked after the number was chosen and
+                before it is taken: who takes the job over meanwhile takes a higher one, or this one first.
+        """
         number = self.highest_fence() + 1
+        confirm()
         while not self._put_new(f"fences/{number:06}", {}):
             number += 1
+            confirm()
         failpoint("restore.fenced")
         return number
 

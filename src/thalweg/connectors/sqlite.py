@@ -35,6 +35,9 @@ from thalweg.protocols.sink import Delivery, Epoch, StagingWriter, Writer
 
 _TIMEOUT = 30.0
 """Seconds to wait for whoever has locked the database."""
+_LOCKED = (
+    "nothing of this transaction was written; a process that stands still in one keeps the database: end it"
+)
 _DDL = (
     "CREATE TABLE IF NOT EXISTS thalweg_progress "
     "(sink TEXT, lineage INTEGER, number INTEGER, fence INTEGER, PRIMARY KEY (sink, lineage))"
@@ -188,7 +191,7 @@ class SqliteSink:
                 code="sink-cannot-write",
                 where=self.describe(),
                 found=str(error),
-                hint="nothing of this transaction was written",
+                hint=_LOCKED if "locked" in str(error) else "nothing of this transaction was written",
             ) from error
 
 

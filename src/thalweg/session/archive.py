@@ -20,6 +20,7 @@ from thalweg.checkpoint import frames
 from thalweg.checkpoint.difference import StateDifference, differences
 from thalweg.checkpoint.history import History
 from thalweg.checkpoint.hold import held
+from thalweg.checkpoint.holders import holders_of
 from thalweg.checkpoint.manifest import Manifest
 from thalweg.checkpoint.savepoint import is_checkpoint, opened, save, savepoints, savepoints_of
 from thalweg.checkpoint.snapshot import JobSnapshot
@@ -227,7 +228,7 @@ class Checkpoints:
             ConfigError: the job is being run.
         """
         history = frames.history_of(self._directory, job)
-        with held(os.path.join(self._directory, history.job), job):
+        with held(holders_of(self._store, history.job), job):
             place = frames.chosen(history, number, lineage)
             needed = [history.newest()[1], *(history.origin(n) for n in history.lineages())]
             if place in needed:

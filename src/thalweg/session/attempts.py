@@ -112,6 +112,12 @@ def repeat(
             return
 
 
+def _check(kept: Kept, checkpointer: Checkpointer) -> bool:
+    """Raise what has gone wrong; False, so that a runtime can ask whether to stop."""
+    kept.check()
+    return checkpointer.check()
+
+
 def in_short(error: BaseException) -> str:
     """An error in one line.
 
@@ -157,7 +163,7 @@ class _Attempts:
             if kept is not None:
                 kept.has_run = True
             try:
-                self._drive(run, checkpointer)
+                self._drive(run, checkpointer, kept)
             finally:
                 if kept is not None:
                     kept.is_stopping = run.stopping is not None
@@ -182,17 +188,17 @@ class _Attempts:
         if self._how.on_start is not None:
             self._how.on_start(self.handle)
 
-    def _drive(self, run: Run, checkpointer: Checkpointer | None) -> None:
+    def _drive(self, run: Run, checkpointer: Checkpointer | None, kept: Kept | None) -> None:
         from thalweg.runtime.inline import run_inline
         from thalweg.runtime.threads import run_threads
 
         drive = run_inline if self._how.options.runtime == "inline" else run_threads
-        if checkpointer is None:
+        if checkpointer is None or kept is None:
             drive(run)
             run.check_end()
             return
         checkpointer.start(run.request_checkpoint, lambda: run.cuts)
-        drive(run, until=checkpointer.check, at_end=partial(self._finish, run, checkpointer))
+        drive(run, until=partial(_check, kept, checkpointer), at_end=partial(self._finish, run, checkpointer))
 
     def _finish(self, run: Run, checkpointer: Checkpointer) -> None:
         """Commit the rest of a job that has ended, or wait for the checkpoint of one that was stopped."""

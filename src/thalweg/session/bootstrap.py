@@ -9,7 +9,6 @@ Not here: running the job (attempts.py), reading checkpoints (archive.py).
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -20,6 +19,7 @@ from thalweg import __version__
 from thalweg.checkpoint.frames import directory_name
 from thalweg.checkpoint.history import History
 from thalweg.checkpoint.hold import held
+from thalweg.checkpoint.holders import holders_of
 from thalweg.checkpoint.manifest import Manifest
 from thalweg.checkpoint.snapshot import InMemory, StateRows
 from thalweg.checkpoint.states import WrittenStates
@@ -58,9 +58,10 @@ def write_checkpoint(
     checked = {key: _checked(name, frame, declared[key]) for key, (name, frame) in given.items()}
     splits = () if positions is None else tuple(_splits(positions, job))
     name, program = directory_name(job.name), program_of(job)
-    history = History(DirectoryStore(directory), name)
-    with held(os.path.join(directory, name), job.name):
-        identity, fence = history.identity(), history.take_fence()
+    store = DirectoryStore(directory)
+    history = History(store, name)
+    with held(holders_of(store, name), job.name) as lease:
+        identity, fence = history.identity(), history.take_fence(lease.confirm)
         written = WrittenStates(history)
         # of no task: whatever the job's tasks will number themselves begins anew
         written.owe(

@@ -1,6 +1,6 @@
 """Begin a job where its checkpoints say, and keep checkpoints of it while it runs.
 
-What a run does before its first row, in this order: it locks the job's directory; takes a fence number; reads
+What a run does before its first row, in this order: it takes hold of the job; takes a fence number; reads
 which checkpoint holds, and records it as its base; opens a lineage if there is none; reads and checks all of
 the state; commits what was staged with that checkpoint, and forgets what was staged later.
 
@@ -13,7 +13,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -22,7 +22,8 @@ from thalweg import __version__
 from thalweg.checkpoint.failpoints import failpoint
 from thalweg.checkpoint.frames import directory_name
 from thalweg.checkpoint.history import History, Place
-from thalweg.checkpoint.hold import held
+from thalweg.checkpoint.hold import LEASE, Lease, Terms, held
+from thalweg.checkpoint.holders import holders_of
 from thalweg.checkpoint.manifest import Manifest
 from thalweg.checkpoint.savepoint import (
     Saving,
@@ -36,7 +37,7 @@ from thalweg.checkpoint.savepoint import (
 from thalweg.checkpoint.snapshot import JobSnapshot
 from thalweg.checkpoint.store import DirectoryStore
 from thalweg.checkpoint.writer import CLOCKS, Checkpointer, Clocks
-from thalweg.errors import CheckpointError, ThalwegError
+from thalweg.errors import CheckpointError, StoreError, ThalwegError
 from thalweg.job.job import Job
 from thalweg.job.restart import RestartStrategy
 from thalweg.job.shape import Program, program_of
@@ -63,6 +64,7 @@ class CheckpointOptions:
             which a new lineage goes on.
         dropping: steps whose state a changed program need not take over; None: it must not have changed.
         strategy: what follows from a failure; None: it is the end.
+        lease: seconds without a sign of life after which another process may take the job over.
         say: told in a line where the job goes on.
         warn: told in a line that it failed, and what follows.
         clocks: what time is measured with, and read from.
@@ -75,6 +77,7 @@ class CheckpointOptions:
     start: str = "newest"
     dropping: frozenset[str] | None = None
     strategy: RestartStrategy | None = None
+    lease: float = LEASE
     say: Callable[[str], None] = lambda line: None
     warn: Callable[[str], None] = lambda line: None
     clocks: Clocks = CLOCKS
@@ -111,9 +114,15 @@ class Kept:
     """
 
     def __init__(
-        self, history: History, options: CheckpointOptions, job: str, program: Program, sinks: Sinks
+        self,
+        history: History,
+        lease: Lease,
+        options: CheckpointOptions,
+        job: str,
+        program: Program,
+        sinks: Sinks,
     ) -> None:
-        self._history, self._options = history, options
+        self._history, self._lease, self._options = history, lease, options
         self._job, self._program, self._sinks = job, program, sinks
         self._start = options.start
         self.has_run = self.is_stopping = False
@@ -126,13 +135,33 @@ class Kept:
         if not is_first:
             # that it goes on was said when it failed
             options = replace(options, say=lambda line: None)
-        begun = begin(self._history, options, self._job, self._program, self._sinks)
-        self._start = "newest"
+        begun = None
         try:
+            begun = begin(self._history, options, self._job, self._program, self._sinks, self._lease.confirm)
+            self._start = "newest"
             yield begun
+        except Exception as error:
+            self._explain(error)
+            raise
         finally:
-            if begun.checkpointer is not None:
+            if begun is not None and begun.checkpointer is not None:
                 begun.checkpointer.close()
+
+    def check(self) -> None:
+        """Raise if another process has taken the job over.
+
+        Raises:
+            CheckpointError: `checkpoint-overtaken`.
+        """
+        self._lease.check()
+
+    def _explain(self, error: Exception) -> None:
+        """Whatever goes wrong in a run that was overtaken, that is why: others change what it stands on."""
+        with suppress(StoreError):
+            try:
+                self._lease.confirm()
+            except CheckpointError as overtaken:
+                raise overtaken from error
 
     @property
     def reached(self) -> Place | None:
@@ -176,9 +205,10 @@ def kept(options: CheckpointOptions, job: str, program: Program, sinks: Sinks) -
         StoreError: the directory cannot be read or written.
     """
     name = directory_name(job)
-    history = History(DirectoryStore(options.directory), name)
-    with held(os.path.join(options.directory, name), job):
-        yield Kept(history, options, job, program, sinks)
+    store = DirectoryStore(options.directory)
+    terms = Terms(options.lease, overtakes=True, warn=options.warn)
+    with held(holders_of(store, name), job, terms) as lease:
+        yield Kept(History(store, name), lease, options, job, program, sinks)
 
 
 def kept_job(options: CheckpointOptions, job: Job, name: str) -> AbstractContextManager[Kept]:
@@ -202,8 +232,15 @@ def _lines(plan: Plan) -> Iterator[str]:
         yield from _lines(step)
 
 
-def begin(history: History, options: CheckpointOptions, job: str, program: Program, sinks: Sinks) -> Begun:
-    """What a run does before its first row, but for the lock.
+def begin(
+    history: History,
+    options: CheckpointOptions,
+    job: str,
+    program: Program,
+    sinks: Sinks,
+    confirm: Callable[[], None] = lambda: None,
+) -> Begun:
+    """What a run does before its first row, but for the hold on the job.
 
     Args:
         history: the checkpoints of the job.
@@ -211,6 +248,7 @@ def begin(history: History, options: CheckpointOptions, job: str, program: Progr
         job: its name.
         program: what it does.
         sinks: where it writes.
+        confirm: raises if another process has taken the job over.
 
     Raises:
         CheckpointError: the checkpoints are not of this program, or damaged.
@@ -221,6 +259,8 @@ def begin(history: History, options: CheckpointOptions, job: str, program: Progr
     manifest = None if place is None else history.manifest(place)
     if options.start == "newest" and manifest is not None and manifest.has_ended:
         assert place is not None, "it has a manifest"
+        # the process that took it over may have brought it to its end
+        confirm()
         taken_over(manifest, program, options.dropping, history.where(place.name))
         history.settle(manifest.lineage, place)
         epoch = Epoch(identity, "", manifest.lineage, manifest.number, manifest.fence)
@@ -229,20 +269,9 @@ def begin(history: History, options: CheckpointOptions, job: str, program: Progr
         history.tidy()
         options.say(f"the job {job} has reached its end ({manifest.at}); nothing is done")
         return Begun(None, epoch)
-    fence = history.take_fence()
+    fence = history.take_fence(confirm)
     # read again: a run that was overtaken may have completed one until now
-    lineage, place = history.newest()
-    if options.start == "fresh":
-        place, lineage = None, history.open_lineage(None, fence)
-    elif options.start != "newest":
-        place = _chosen(history, options.start, lineage)
-        if place is None:
-            place = _adopted(history, options.start, fence, program, options.dropping)
-            lineage = place.lineage
-        else:
-            lineage = history.open_lineage(place, fence)
-    elif lineage is None:
-        lineage = history.open_lineage(None, fence)
+    lineage, place = _opened(history, options, fence, program)
     taken = None
     if place is not None:
         taken = taken_over(history.manifest(place), program, options.dropping, history.where(place.name))
@@ -280,6 +309,22 @@ def begin(history: History, options: CheckpointOptions, job: str, program: Progr
         clocks=options.clocks,
     )
     return Begun(checkpointer, epoch, snapshot, journals)
+
+
+def _opened(
+    history: History, options: CheckpointOptions, fence: int, program: Program
+) -> tuple[int, Place | None]:
+    """The lineage of a run, opened if it is a new one, and the checkpoint that it goes on from."""
+    lineage, place = history.newest()
+    if options.start == "fresh":
+        return history.open_lineage(None, fence), None
+    if options.start == "newest":
+        return history.open_lineage(None, fence) if lineage is None else lineage, place
+    place = _chosen(history, options.start, lineage)
+    if place is not None:
+        return history.open_lineage(place, fence), place
+    place = _adopted(history, options.start, fence, program, options.dropping)
+    return place.lineage, place
 
 
 def _chosen(history: History, start: str, lineage: int | None) -> Place | None:

@@ -15,6 +15,7 @@ from contextlib import contextmanager
 import polars as pl
 
 from thalweg.checkpoint.hold import TAKEN, held
+from thalweg.checkpoint.holders import holders_of
 from thalweg.checkpoint.store import DirectoryStore
 from thalweg.connectors.files.paths import find_files
 from thalweg.connectors.files.source import file_source
@@ -104,7 +105,7 @@ class DeadLetters:
     @contextmanager
     def _alone(self) -> Iterator[None]:
         try:
-            with held(os.path.join(self._directory, MARKS), "replay"):
+            with held(holders_of(self._store, MARKS), "replay"):
                 yield
         except ConfigError as error:
             if error.code != TAKEN:

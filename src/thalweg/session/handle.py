@@ -127,6 +127,11 @@ class JobHandle:
         """The figures of the attempt, or of the last one."""
         return self._run.figures
 
+    @property
+    def keeps_checkpoints(self) -> bool:
+        """Whether the job can go on where it was broken off."""
+        return self._kept is not None
+
     def metrics(self) -> pl.DataFrame:
         """The figures, one per row; between two attempts those that the last one ended with."""
         return frame_of([self.figures])

@@ -396,6 +396,7 @@ class Session(Inputs):
             start=HOOKS.start or start,
             dropping=_dropping(upgrade),
             strategy=restart_strategy(get),
+            lease=get("high-availability.lease-duration"),
             say=HOOKS.say or _log.info,
             warn=HOOKS.say or _log.warning,
         )

@@ -80,6 +80,13 @@ def _interval(text: str) -> float:
     return seconds
 
 
+def _lease(text: str) -> float:
+    seconds = _seconds(text)
+    if seconds < 1:
+        raise ValueError("a second or more: a process may get no turn for a while")
+    return seconds
+
+
 def _seconds(text: str) -> float:
     # Flink writes "5 s", "100ms" and plain milliseconds
     return int(text) / 1000 if text.strip().isdecimal() else microseconds(text) / 1e6
@@ -197,6 +204,12 @@ _OPTIONS = (
         _count,
         "3",
         "how many checkpoints in a row may fail before the job does",
+    ),
+    Option(
+        "high-availability.lease-duration",
+        _lease,
+        "10 s",
+        "how long a process gives no sign of life until another one may take its job over",
     ),
     *(Option(*option) for option in RESTART_OPTIONS),
     Option(

@@ -13,6 +13,7 @@ import polars as pl
 import pytest
 
 from thalweg.checkpoint.hold import held
+from thalweg.checkpoint.holders import LockedFiles
 from thalweg.session.control.place import directory
 
 Call = Callable[..., tuple[int, str, str]]
@@ -263,7 +264,7 @@ def test_a_changed_program_ends_with_4_and_a_job_that_runs_with_5(thalweg: Call)
     assert (code, rows_written()) == (4, 5)
     assert "checkpoint-other-program" in err
     assert "--fresh" in err
-    with held("kept/job", "job"):
+    with held(LockedFiles("kept/job"), "job"):
         code, _, err = thalweg(*call)
     assert code == 5
     assert "is being run by another process" in err

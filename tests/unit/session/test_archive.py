@@ -9,6 +9,7 @@ import pytest
 
 import thalweg as tw
 from thalweg.checkpoint.hold import held
+from thalweg.checkpoint.holders import LockedFiles
 from thalweg.cli.entry import run as thalweg
 from thalweg.errors import CheckpointError, ConfigError
 from thalweg.runtime.options import RunOptions
@@ -81,7 +82,7 @@ def test_one_that_nobody_goes_on_from_is_deleted(kept: tw.Checkpoints, tmp_path:
     with pytest.raises(CheckpointError, match="checkpoint-needed"):
         kept.delete("a job", numbers[-1])
     with (
-        held(str(tmp_path / "kept" / "a%20job"), "a job"),
+        held(LockedFiles(str(tmp_path / "kept" / "a%20job")), "a job"),
         pytest.raises(ConfigError, match="job-already-running"),
     ):
         kept.delete("a job", numbers[0])

@@ -13,6 +13,7 @@ import pytest
 import thalweg as tw
 from thalweg.checkpoint.failpoints import armed
 from thalweg.checkpoint.hold import held
+from thalweg.checkpoint.holders import LockedFiles
 from thalweg.errors import CheckpointError, ConfigError, ConnectorError, DataError, PlanError, StoreError
 from thalweg.runtime.options import RunOptions
 from thalweg.runtime.run import Run
@@ -90,15 +91,21 @@ def test_a_job_goes_on_at_another_parallelism(job: Job, parallelism: int) -> Non
     assert job.found() == list(range(ROWS))
 
 
+def contents(folder: Path) -> dict[Path, bytes]:
+    """Every file, but for that of whoever holds the job."""
+    files = (p for p in folder.rglob("*") if p.is_file() and not p.name.startswith(".lock"))
+    return {p: p.read_bytes() for p in files}
+
+
 @pytest.mark.parametrize("mode", ["stream", "batch"])
 def test_a_job_that_has_ended_does_nothing(job: Job, mode: str, caplog: pytest.LogCaptureFixture) -> None:
     job.run(mode=mode)
     assert job.found() == list(range(ROWS))
-    before = {p: p.read_bytes() for p in job.folder.rglob("*") if p.is_file()}
+    before = contents(job.folder)
     with caplog.at_level(logging.INFO, "thalweg"):
         job.run(mode=mode)
     assert "has reached its end" in caplog.text
-    assert {p: p.read_bytes() for p in job.folder.rglob("*") if p.is_file()} == before
+    assert contents(job.folder) == before
 
 
 def test_a_batch_commits_nothing_before_its_end(job: Job) -> None:
@@ -155,7 +162,7 @@ def test_a_changed_program_is_refused_and_nothing_is_changed(job: Job) -> None:
 
 def test_one_process_runs_a_job(job: Job) -> None:
     with (
-        held(str(job.folder / "kept" / "copy"), "copy"),
+        held(LockedFiles(str(job.folder / "kept" / "copy")), "copy"),
         pytest.raises(ConfigError, match="job-already-running"),
     ):
         job.run()

@@ -22,14 +22,15 @@ from thalweg.protocols.metrics import Metrics, Sample
 from thalweg.runtime.run import Run
 from thalweg.runtime.tally import Tally
 from thalweg.session.control import ask, client, listening, running_jobs, wire
-from thalweg.session.control.place import directory, own_directory, socket_path
+from thalweg.session.control.place import directory, locked, own_directory, socket_path
 
 
 class FakeRun:
     """What a server looks at."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, keeps_checkpoints: bool = False) -> None:
         self.job = SimpleNamespace(name="hot")
+        self.keeps_checkpoints = keeps_checkpoints
         self.rows_read, self.watermark = 12, None
         self.tally = Tally(late_count=3, bad_count=2)
         self.figures = Metrics("hot", (Sample(m.JOB_LAG, (), 2.5), Sample(m.CHECKPOINT, (), 42)))
@@ -207,6 +208,37 @@ def test_a_job_that_ends_leaves_the_next_one_of_its_name_alone(monkeypatch: pyte
         with listening(cast(Run, FakeRun())):
             monkeypatch.setattr(socket.socket, "shutdown", replaced)
         assert [j.name for j in running_jobs()] == ["hot"]
+
+
+@pytest.mark.slow
+def test_a_job_that_stands_still_gives_its_place_to_the_one_that_holds_its_checkpoints() -> None:
+    own_directory()
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as silent:
+        silent.bind(str(socket_path("hot")))
+        silent.listen(8)
+        with pytest.raises(UserError, match="is running already"), listening(cast(Run, FakeRun())):
+            pass
+        with listening(cast(Run, FakeRun(keeps_checkpoints=True))):
+            assert len(running_jobs()) == 1
+
+
+def test_a_job_that_was_replaced_leaves_the_place_to_the_next_one() -> None:
+    with ExitStack() as old:
+        path = old.enter_context(listening(cast(Run, FakeRun())))
+        assert path is not None
+        path.unlink()
+        with listening(cast(Run, FakeRun())):
+            old.close()
+            assert [j.name for j in running_jobs()] == ["hot"]
+        assert not path.exists()
+
+
+def test_a_job_runs_where_another_one_stands_still_as_it_looks_for_its_place(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("thalweg.session.control.place._LOCKED_MAX", 0.05)
+    with locked(own_directory()), listening(cast(Run, FakeRun())) as path:
+        assert path is None, "nobody can ask it"
 
 
 def test_nothing_is_left_behind() -> None:

@@ -14,6 +14,7 @@ import pytest
 import thalweg as tw
 from thalweg.checkpoint.failpoints import armed
 from thalweg.checkpoint.hold import held
+from thalweg.checkpoint.holders import LockedFiles
 from thalweg.connectors.files.sink import FileSink
 from thalweg.errors import ConfigError, ConnectorError, DataError, ThalwegError
 from thalweg.runtime.breaker import QuarantineLimit
@@ -362,7 +363,7 @@ def test_tables_that_are_looked_up_write_no_letters() -> None:
 def test_only_one_process_puts_rows_back() -> None:
     write_lines("in/a.jsonl", LINES)
     run_job()
-    with held(f"dead/{MARKS}", "another"), pytest.raises(ConfigError) as caught:
+    with held(LockedFiles(f"dead/{MARKS}"), "another"), pytest.raises(ConfigError) as caught:
         tw.DeadLetters("dead").replay("in")
     assert caught.value.code == "letters-taken"
 

@@ -297,4 +297,5 @@ def cannot_write(path: str, error: OSError) -> ConnectorError:
         code="sink-cannot-write",
         where=path,
         found=error.strerror or str(error),
+        hint="what was committed is as it was; a job with checkpoints goes on from the last one",
     )

@@ -46,7 +46,7 @@ def mark(disk: Disk, directory: str, name: str) -> None:
 def has_parts(disk: Disk, directory: str, tag: str) -> bool:
     """Whether a run of the same job has shown parts in a directory, or staged some."""
     job = tag.partition("-")[0]
-    return any(f"-{job}-" in name or name == f"{_RECORD}{job}" for name in disk.names(directory))
+    return any(f"-{job}-" in name for name in disk.names(directory))
 
 
 def commit_parts(
@@ -82,6 +82,12 @@ def commit_parts(
     numbers = {**done["numbers"], str(epoch.lineage): epoch.number}
     record = {"numbers": numbers, "fence": epoch.fence, "parts": list(names)}
     DirectoryStore(directory, disk).put(_record_name(epoch), json.dumps(record, sort_keys=True).encode())
+    if done["fence"] != epoch.fence:
+        # the new record says what the older ones did
+        for fence, name in _records(disk, directory, epoch):
+            if fence < epoch.fence:
+                with contextlib.suppress(FileNotFoundError):
+                    disk.remove(os.path.join(directory, name))
 
 
 def _show(disk: Disk, directory: str, name: str) -> None:
@@ -107,33 +113,65 @@ def discard_parts(
     partitions (`marker`). Newer runs have staged what they are yet to commit: a run that was overtaken may
     come here late.
     """
-    broken_off = {_record_name(epoch), marker} - {None}
     mine = re.compile(rf"-{epoch.job_tag}-{epoch.lineage}-(\d+)\.")
     stay = {hidden(directory, name) for name in kept}
     for path in list(disk.walk(directory)):
         name = os.path.basename(path)
         run = mine.search(name) if name.startswith(".") and name.endswith(_TAIL) else None
         is_old = run is not None and int(run[1]) <= epoch.fence
-        if (is_old and path not in stay) or name_of_incomplete(name) in broken_off:
+        incomplete = name_of_incomplete(name)
+        is_broken_off = incomplete is not None and (
+            incomplete == marker or 0 < _fence_of(incomplete, epoch) <= epoch.fence
+        )
+        if (is_old and path not in stay) or is_broken_off:
             with contextlib.suppress(FileNotFoundError):
                 disk.remove(path)
 
 
 def _record_name(epoch: Epoch) -> str:
-    return f"{_RECORD}{epoch.job_tag}"
+    """Of each run another one, so that one that was overtaken cannot write over that of a newer one."""
+    return f"{_RECORD}{epoch.job_tag}-{epoch.fence}"
+
+
+def _records(disk: Disk, directory: str, epoch: Epoch) -> list[tuple[int, str]]:
+    """The records of all runs of the job, with their fences."""
+    found = ((_fence_of(name, epoch), name) for name in disk.names(directory))
+    return [(fence, name) for fence, name in found if fence]
+
+
+def _fence_of(name: str, epoch: Epoch) -> int:
+    """The number of the run whose record has a name; 0: it is no record of the job."""
+    number = name.removeprefix(f"{_RECORD}{epoch.job_tag}-")
+    return int(number) if number != name and number.isdecimal() else 0
 
 
 def _progress(disk: Disk, directory: str, epoch: Epoch) -> dict[str, Any]:
     """The last run that committed, and by lineage the last epoch."""
+    own = _record(disk, directory, _record_name(epoch))
+    if own is not None:
+        # it says what all before it did; a newer run takes it away, and a directory may have very many names
+        return own
+    numbers: dict[str, int] = {}
+    newest = 0
+    for fence, name in _records(disk, directory, epoch):
+        held = _record(disk, directory, name) or {"numbers": {}}
+        newest = max(newest, fence)
+        for lineage, number in held["numbers"].items():
+            numbers[lineage] = max(number, numbers.get(lineage, -1))
+    return {"numbers": numbers, "fence": newest}
+
+
+def _record(disk: Disk, directory: str, name: str) -> dict[str, Any] | None:
+    """What a record says; None: there is none, or no more."""
     try:
-        held: dict[str, Any] = json.loads(DirectoryStore(directory, disk).get(_record_name(epoch)))
+        held: dict[str, Any] = json.loads(DirectoryStore(directory, disk).get(name))
     except KeyError:
-        return {"numbers": {}, "fence": 0}
+        return None
     except ValueError as error:
         raise CheckpointError(
             "the progress record of a sink is damaged, so that it cannot be told what was committed",
             code="sink-progress-damaged",
-            where=os.path.join(directory, _record_name(epoch)),
+            where=os.path.join(directory, name),
             found="no JSON",
         ) from error
     return held

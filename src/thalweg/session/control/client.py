@@ -6,6 +6,7 @@ Not here: answering (server.py).
 
 from __future__ import annotations
 
+import contextlib
 import socket
 from dataclasses import dataclass
 from pathlib import Path
@@ -66,7 +67,7 @@ def running_jobs() -> list[JobInfo]:
 
 def _remove_stale(path: Path) -> None:
     """Remove a socket, unless a job has taken its place since nobody answered."""
-    with locked(path.parent):
+    with contextlib.suppress(TimeoutError), locked(path.parent):
         if ask_socket(path, "status") is None:
             path.unlink(missing_ok=True)
 

@@ -10,6 +10,7 @@ import fcntl
 import hashlib
 import os
 import stat
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +19,8 @@ from thalweg.errors import ConfigError
 
 _NAME_MAX = 40
 """Longer names are shortened: the path of a Unix socket has at most 107 bytes."""
+_LOCKED_MAX, _LOOK = 10.0, 0.01
+"""Seconds within which whoever decides has decided, and from one try to the next."""
 
 
 def directory() -> Path:
@@ -46,9 +49,23 @@ def own_directory() -> Path:
 
 @contextmanager
 def locked(place: Path) -> Iterator[None]:
-    """One process, and one thread of it, at a time decides in here which sockets are stale."""
+    """One process, and one thread of it, at a time decides in here which sockets are stale.
+
+    Raises:
+        TimeoutError: another one has been in here for longer than it can take, and stands still.
+    """
     with (place / ".lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+        until = time.monotonic() + _LOCKED_MAX
+        while True:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() > until:
+                    raise TimeoutError(
+                        f"{place / '.lock'} is locked by a process that stands still"
+                    ) from None
+                time.sleep(_LOOK)
         yield
 
 

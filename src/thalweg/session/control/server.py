@@ -35,6 +35,8 @@ _BACKLOG = 8
 def listening(run: JobHandle, *, is_default_name: bool = False) -> Iterator[Path | None]:
     """The run can be asked and stopped while in here.
 
+    A socket whose process stands still is replaced by a run that keeps checkpoints: it holds its job.
+
     Args:
         run: whose job's name is the name of the socket.
         is_default_name: nobody gave the job a name; then the process id is added to it.
@@ -61,7 +63,8 @@ class _Server:
         self._begun, self._begun_at = time.monotonic(), time.time()
         own_directory()
         self.path = socket_path(name)
-        self._socket = _bound(self.path, name)
+        self._socket = _bound(self.path, name, replaces_silent=run.keeps_checkpoints)
+        self._file = self.path.stat().st_ino
         self._closing = False
         self._saving: list[threading.Thread] = []
         self._thread = threading.Thread(target=self._serve, name="thalweg-control", daemon=True)
@@ -69,8 +72,10 @@ class _Server:
 
     def close(self) -> None:
         """Remove the socket, and stop answering."""
-        # in this order: as long as it answers, no other job takes the name, so that the name is still its own
-        self.path.unlink(missing_ok=True)
+        # in this order: as long as it answers, no other job takes the name; one may have while it stood still
+        with contextlib.suppress(OSError), locked(self.path.parent):
+            if self.path.stat().st_ino == self._file:
+                self.path.unlink()
         self._closing = True
         with contextlib.suppress(OSError):
             self._socket.shutdown(socket.SHUT_RDWR)
@@ -173,17 +178,18 @@ def _refused(error: Exception) -> dict[str, Any]:
     return {"ok": False, "kind": type(error).__name__, "code": error.code, **told}
 
 
-def _bound(path: Path, name: str) -> socket.socket:
-    """A listening socket; one that nobody answers on any more is replaced.
+def _bound(path: Path, name: str, *, replaces_silent: bool) -> socket.socket:
+    """A listening socket; one that nobody listens on any more is replaced, or on which nobody answers.
 
     It gets its name when it listens, so that whoever finds the name is answered.
     """
-    made = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     # of the same length, so that it is as good an address
     hidden = path.with_suffix(".made")
     with locked(path.parent):
+        made = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
-            if path.exists() and ask_socket(path, "status") is not None:
+            answer = ask_socket(path, "status") if path.exists() else None
+            if answer is not None and (answer.get("ok") or not replaces_silent):
                 raise UserError(
                     f'a job "{name}" is running already',
                     code="job-already-running",
