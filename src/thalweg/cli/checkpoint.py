@@ -16,6 +16,24 @@ if TYPE_CHECKING:
 _LINEAGE = click.option("--lineage", type=click.IntRange(min=1), help="by default the newest")
 
 
+class _Place(click.Path):
+    """A directory that is there, or the address of objects."""
+
+    name = "directory"
+
+    def convert(
+        self, value: str | os.PathLike[str], param: click.Parameter | None, ctx: click.Context | None
+    ) -> str | bytes | os.PathLike[str]:
+        from thalweg.checkpoint.bucket import is_remote
+        from thalweg.session.settings import Settings
+
+        if not is_remote(os.fspath(value)):
+            return super().convert(value, param, ctx)
+        # what thalweg.toml and the environment say of object stores
+        Settings()
+        return os.fspath(value)
+
+
 @click.group("checkpoint")
 def command() -> None:
     """Look at the checkpoints of jobs, check them, keep one as a savepoint, and delete one.
@@ -29,7 +47,7 @@ def _part(name: str) -> Callable[[Callable[..., int]], click.Command]:
 
 
 @_part("list")
-@click.argument("directory", type=click.Path(exists=True, file_okay=False))
+@click.argument("directory", type=_Place(exists=True, file_okay=False))
 @click.argument("job", required=False)
 @click.option("--json", "as_json", is_flag=True, help="one JSON object per line")
 def list_(directory: str, job: str | None, as_json: bool) -> int:
@@ -46,7 +64,7 @@ def list_(directory: str, job: str | None, as_json: bool) -> int:
 
 
 @_part("show")
-@click.argument("directory", type=click.Path(exists=True, file_okay=False))
+@click.argument("directory", type=_Place(exists=True, file_okay=False))
 @click.argument("job", required=False)
 @click.argument("number", type=int, required=False)
 @_LINEAGE
@@ -69,7 +87,7 @@ def show(directory: str, job: str | None, number: int | None, lineage: int | Non
 
 
 @_part("verify")
-@click.argument("directory", type=click.Path(exists=True, file_okay=False))
+@click.argument("directory", type=_Place(exists=True, file_okay=False))
 @click.argument("job", required=False)
 def verify(directory: str, job: str | None) -> int:
     """Read every file of every checkpoint, and compare it with its hash; 4 if one is damaged.
@@ -110,11 +128,12 @@ def save(
 
     Example: thalweg checkpoint save hot_items --to backups
     """
+    from thalweg.checkpoint.places import absolute
     from thalweg.session.archive import Checkpoints
     from thalweg.session.control import ask, running_jobs
     from thalweg.session.settings import Settings
 
-    target = None if to is None else os.path.abspath(to)
+    target = None if to is None else absolute(to)
     if number is None and checkpoint_dir is None and any(r.name == job for r in running_jobs()):
         click.echo(ask(job, "save", timeout=wait, to=target)["path"])
         return DONE
@@ -165,7 +184,7 @@ def _opened(which: str, place: tuple[str, ...]) -> Checkpoint:
 
 
 @_part("delete")
-@click.argument("directory", type=click.Path(exists=True, file_okay=False))
+@click.argument("directory", type=_Place(exists=True, file_okay=False))
 @click.argument("job", required=False)
 @click.argument("number", type=int, required=False)
 @_LINEAGE

@@ -19,11 +19,10 @@ import polars as pl
 from thalweg.checkpoint import frames
 from thalweg.checkpoint.difference import StateDifference, differences
 from thalweg.checkpoint.history import History
-from thalweg.checkpoint.hold import held
 from thalweg.checkpoint.manifest import Manifest
+from thalweg.checkpoint.places import absolute, hold, store_at
 from thalweg.checkpoint.savepoint import is_checkpoint, opened, save, savepoints, savepoints_of
 from thalweg.checkpoint.snapshot import JobSnapshot
-from thalweg.checkpoint.store import DirectoryStore
 from thalweg.errors import CheckpointError
 
 _LISTED = {
@@ -62,7 +61,7 @@ class Checkpoint:
         Raises:
             CheckpointError: there is none, or it is damaged.
         """
-        place = os.path.abspath(path)
+        place = absolute(os.fspath(path))
         history, manifest = opened(place)
         return Checkpoint(history, manifest, None if is_checkpoint(place) else place)
 
@@ -195,7 +194,7 @@ class Checkpoints:
 
     def __init__(self, directory: str | os.PathLike[str]) -> None:
         self._directory = os.fspath(directory)
-        self._store = DirectoryStore(self._directory)
+        self._store = store_at(self._directory)
 
     def jobs(self) -> Sequence[str]:
         """The names of the directories of jobs that have checkpoints."""
@@ -227,7 +226,7 @@ class Checkpoints:
             ConfigError: the job is being run.
         """
         history = frames.history_of(self._directory, job)
-        with held(os.path.join(self._directory, history.job), job):
+        with hold(self._directory, history.job, job):
             place = frames.chosen(history, number, lineage)
             needed = [history.newest()[1], *(history.origin(n) for n in history.lineages())]
             if place in needed:

@@ -9,7 +9,6 @@ Not here: running the job (attempts.py), reading checkpoints (archive.py).
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -19,11 +18,10 @@ import polars as pl
 from thalweg import __version__
 from thalweg.checkpoint.frames import directory_name
 from thalweg.checkpoint.history import History
-from thalweg.checkpoint.hold import held
 from thalweg.checkpoint.manifest import Manifest
+from thalweg.checkpoint.places import hold, store_at
 from thalweg.checkpoint.snapshot import InMemory, StateRows
 from thalweg.checkpoint.states import WrittenStates
-from thalweg.checkpoint.store import DirectoryStore
 from thalweg.errors import ConfigError, did_you_mean
 from thalweg.job.shape import program_of
 from thalweg.protocols.increments import ROW, TASK
@@ -58,8 +56,8 @@ def write_checkpoint(
     checked = {key: _checked(name, frame, declared[key]) for key, (name, frame) in given.items()}
     splits = () if positions is None else tuple(_splits(positions, job))
     name, program = directory_name(job.name), program_of(job)
-    history = History(DirectoryStore(directory), name)
-    with held(os.path.join(directory, name), job.name):
+    history = History(store_at(directory), name)
+    with hold(directory, name, job.name):
         identity, fence = history.identity(), history.take_fence()
         written = WrittenStates(history)
         # of no task: whatever the job's tasks will number themselves begins anew

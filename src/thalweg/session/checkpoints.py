@@ -22,8 +22,8 @@ from thalweg import __version__
 from thalweg.checkpoint.failpoints import failpoint
 from thalweg.checkpoint.frames import directory_name
 from thalweg.checkpoint.history import History, Place
-from thalweg.checkpoint.hold import held
 from thalweg.checkpoint.manifest import Manifest
+from thalweg.checkpoint.places import absolute, hold, store_at
 from thalweg.checkpoint.savepoint import (
     Saving,
     is_savepoint,
@@ -34,7 +34,6 @@ from thalweg.checkpoint.savepoint import (
     with_origin,
 )
 from thalweg.checkpoint.snapshot import JobSnapshot
-from thalweg.checkpoint.store import DirectoryStore
 from thalweg.checkpoint.writer import CLOCKS, Checkpointer, Clocks
 from thalweg.errors import CheckpointError, ThalwegError
 from thalweg.job.job import Job
@@ -176,8 +175,8 @@ def kept(options: CheckpointOptions, job: str, program: Program, sinks: Sinks) -
         StoreError: the directory cannot be read or written.
     """
     name = directory_name(job)
-    history = History(DirectoryStore(options.directory), name)
-    with held(os.path.join(options.directory, name), job):
+    history = History(store_at(options.directory), name)
+    with hold(options.directory, name, job):
         yield Kept(history, options, job, program, sinks)
 
 
@@ -285,9 +284,9 @@ def begin(history: History, options: CheckpointOptions, job: str, program: Progr
 def _chosen(history: History, start: str, lineage: int | None) -> Place | None:
     """The checkpoint of the job that the user names, by number or path; None: it is a savepoint."""
     places = [p for n in history.lineages() for p in history.places(n)]
-    wanted = os.path.abspath(start)
+    wanted = absolute(start)
     for place in reversed(places):
-        path = os.path.dirname(os.path.abspath(history.where(place.name)))
+        path = os.path.dirname(absolute(history.where(place.name)))
         if wanted in (path, os.path.join(path, "manifest")) or (
             start.isdecimal() and place.number == int(start)
         ):
@@ -312,7 +311,7 @@ def _adopted(
     if manifest.origin is None:
         # a checkpoint of another directory, of which nobody knows whether it was committed
         manifest = with_origin(source, manifest, is_committed=False)
-    return history.adopt(source, manifest, fence, path=os.path.abspath(start))
+    return history.adopt(source, manifest, fence, path=absolute(start))
 
 
 def _complete(sinks: Sinks, epoch: Epoch, taken: TakenOver, parts: Mapping[str, list[Any]]) -> None:

@@ -15,7 +15,8 @@ from contextlib import contextmanager
 import polars as pl
 
 from thalweg.checkpoint.hold import TAKEN, held
-from thalweg.checkpoint.store import DirectoryStore
+from thalweg.checkpoint.places import store_at
+from thalweg.checkpoint.store import Store
 from thalweg.connectors.files.paths import find_files
 from thalweg.connectors.files.source import file_source
 from thalweg.errors import ConfigError, DataError, PlanError
@@ -86,8 +87,8 @@ class DeadLetters:
             return done.put(self.rows(), known, late=late)
 
     @property
-    def _store(self) -> DirectoryStore:
-        return DirectoryStore(self._directory)
+    def _store(self) -> Store:
+        return store_at(self._directory)
 
     def _read(self) -> pl.DataFrame:
         files = find_files(self._directory, may_be_empty=True).files

@@ -23,7 +23,7 @@ from typing import Any
 import polars as pl
 
 from thalweg.base.schema import Schema
-from thalweg.checkpoint.store import DirectoryStore
+from thalweg.checkpoint.store import DirectoryStore, Store
 from thalweg.columnar.json import JsonDecoder
 from thalweg.connectors.files.format import EXTENSIONS, format_of_files
 from thalweg.connectors.files.paths import find_files
@@ -133,7 +133,7 @@ def _edit(line: str, where: str) -> tuple[str, bytes]:
     return held["id"], held["text"].encode()
 
 
-def marks_of(store: DirectoryStore) -> list[Mark]:
+def marks_of(store: Store) -> list[Mark]:
     """What was put back before."""
     names = [n for n in store.names(MARKS) if not n.endswith(_DATA)]
     read = [(n, json.loads(store.get(f"{MARKS}/{n}"))) for n in names]
@@ -148,7 +148,7 @@ class Replaying:
         target: the directory that a job reads.
     """
 
-    def __init__(self, letters: DirectoryStore, target: str) -> None:
+    def __init__(self, letters: Store, target: str) -> None:
         self._letters, self._target = letters, target
 
     def complete(self) -> None:

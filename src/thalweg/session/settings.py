@@ -18,6 +18,7 @@ from thalweg.base.durations import microseconds
 from thalweg.checkpoint.failpoints import VARIABLE as FAILPOINTS
 from thalweg.errors import ConfigError, Span, did_you_mean, near_misses
 from thalweg.session.hooks import HOOKS
+from thalweg.session.object_options import OBJECT_OPTIONS, hand_on
 from thalweg.session.restart_options import RESTART_OPTIONS
 
 LAYERS = ("default", "thalweg.toml", "environment", "program", "flag")
@@ -184,6 +185,7 @@ _OPTIONS = (
         "how many checkpoints in a row may fail before the job does",
     ),
     *(Option(*option) for option in RESTART_OPTIONS),
+    *(Option(*option) for option in OBJECT_OPTIONS),
     Option("execution.drift-max", _seconds, "0", "how far ahead of the slowest a split may be; 0: any"),
 )
 _BY_NAME = {o.name: o for o in _OPTIONS}
@@ -256,6 +258,7 @@ class Settings:
                 hint=option.doc,
             ) from None
         self._layers[layer][name] = _Given(value, where)
+        hand_on(name, self.get)
 
     def _unknown(self, name: str, where: Span | str | None) -> None:
         if name in _IGNORED or _is_ignored(name, list(_BY_NAME), _IGNORED_PREFIXES):
@@ -275,6 +278,7 @@ class Settings:
             self._layers["program"].clear()
         else:
             self._layers["program"].pop(name, None)
+        hand_on(name, self.get)
 
     def text(self, name: str) -> str | None:
         """The value as it was written, from the strongest layer."""

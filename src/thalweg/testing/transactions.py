@@ -96,7 +96,7 @@ def check_transactional(make: MakeSink, read_back: ReadBack, *, rows: pl.DataFra
     _overtaken(stage())
     _gone(stage())
     for point in POINTS:
-        if point.startswith("sink."):
+        if point.startswith(("sink.", "object.")):
             _broken_off(stage(), point)
 
 

@@ -1,0 +1,104 @@
+"""A real object store on loopback: moto's server, with faults that a test can ask for.
+
+Requests are carried out one after the other, as the conditional writes of a store are for one name.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any
+from unittest import mock
+
+from moto.server import DomainDispatcherApplication, create_backend_app
+from werkzeug.serving import WSGIRequestHandler, make_server
+
+BUCKET = "rows"
+Answer = Iterable[bytes]
+Fault = Callable[[dict[str, Any], Callable[[], Answer]], Answer | None]
+"""Takes a request and what carries it out; gives an answer instead, or None where it does not mind."""
+
+
+class _Quiet(WSGIRequestHandler):
+    def log(self, type: str, message: str, *args: Any) -> None:
+        """Nobody reads it."""
+
+
+class ObjectServer:
+    """A server with one bucket.
+
+    Attributes:
+        requests: method and path of every request.
+        fault: what happens instead of an answer.
+    """
+
+    def __init__(self) -> None:
+        self._application = DomainDispatcherApplication(create_backend_app)
+        self._lock = threading.Lock()
+        self.requests: list[tuple[str, str]] = []
+        self.fault: Fault | None = None
+        self._server = make_server("127.0.0.1", 0, self._answer, threaded=True, request_handler=_Quiet)
+        self.endpoint = f"http://127.0.0.1:{self._server.server_port}"
+        self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
+        self._thread.start()
+
+    def _answer(self, environ: dict[str, Any], start: Callable[..., Any]) -> Answer:
+        with self._lock:
+            self.requests.append((environ["REQUEST_METHOD"], environ["PATH_INFO"]))
+
+            def carried_out() -> Answer:
+                return list(self._application(environ, start))
+
+            if self.fault is not None:
+                instead = self.fault({**environ, "start": start}, carried_out)
+                if instead is not None:
+                    return instead
+            return carried_out()
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What the library is configured with."""
+        return {
+            "AWS_ENDPOINT": self.endpoint,
+            "AWS_ALLOW_HTTP": "true",
+            "AWS_REGION": "us-east-1",
+            "AWS_ACCESS_KEY_ID": "key-of-the-tests",
+            "AWS_SECRET_ACCESS_KEY": "secret-of-the-tests",
+        }
+
+    def empty(self) -> None:
+        """Forget everything, and make the bucket."""
+        from moto.s3.models import s3_backends
+
+        self.fault = None
+        for account in list(s3_backends):
+            for region in s3_backends[account]:
+                s3_backends[account][region].reset()
+        self.made(BUCKET)
+        self.requests.clear()
+
+    def made(self, bucket: str) -> None:
+        """Make a bucket."""
+        import urllib.request
+
+        request = urllib.request.Request(f"{self.endpoint}/{bucket}", method="PUT")
+        with urllib.request.urlopen(request) as answer:
+            assert answer.status == 200, "the bucket is made"
+
+    def close(self) -> None:
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()
+
+
+@contextmanager
+def running() -> Iterator[ObjectServer]:
+    """A server that this process is configured for."""
+    server = ObjectServer()
+    try:
+        with mock.patch.dict("os.environ", server.environment):
+            server.empty()
+            yield server
+    finally:
+        server.close()
