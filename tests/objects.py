@@ -5,14 +5,18 @@ Requests are carried out one after the other, as the conditional writes of a sto
 
 from __future__ import annotations
 
+import socket
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 from unittest import mock
 
 from moto.server import DomainDispatcherApplication, create_backend_app
 from werkzeug.serving import WSGIRequestHandler, make_server
+
+from thalweg.checkpoint.bucket import split
 
 BUCKET = "rows"
 Answer = Iterable[bytes]
@@ -48,13 +52,27 @@ class ObjectServer:
             self.requests.append((environ["REQUEST_METHOD"], environ["PATH_INFO"]))
 
             def carried_out() -> Answer:
-                return list(self._application(environ, start))
+                said: list[Any] = []
+                body = list(self._application(environ, lambda *head: said.extend(head)))
+                environ["said"] = said
+                return body
 
-            if self.fault is not None:
-                instead = self.fault({**environ, "start": start}, carried_out)
-                if instead is not None:
-                    return instead
-            return carried_out()
+            instead = None if self.fault is None else self.fault({**environ, "start": start}, carried_out)
+            if instead is not None:
+                return instead
+            body = carried_out()
+            start(*environ["said"])
+            return body
+
+    def refusal(self, request: dict[str, Any], status: str, code: str = "Refused") -> Answer:
+        """An answer that says no."""
+        request["start"](status, [("Content-Type", "application/xml")])
+        return [f"<Error><Code>{code}</Code><Message>no</Message></Error>".encode()]
+
+    def cut(self, request: dict[str, Any]) -> Answer:
+        """No answer: the connection breaks."""
+        request["werkzeug.socket"].shutdown(socket.SHUT_RDWR)
+        return [b""]
 
     @property
     def environment(self) -> dict[str, str]:
@@ -85,6 +103,28 @@ class ObjectServer:
         request = urllib.request.Request(f"{self.endpoint}/{bucket}", method="PUT")
         with urllib.request.urlopen(request) as answer:
             assert answer.status == 200, "the bucket is made"
+
+    def put(self, key: str, data: bytes) -> None:
+        """Put an object into the bucket."""
+        bucket, found = split(f"s3://{BUCKET}/{key}")
+        bucket.put(found, data)
+
+    def held(self) -> dict[str, bytes]:
+        """The objects of the bucket."""
+        bucket, _ = split(f"s3://{BUCKET}")
+        return {found.key: bucket.get(found.key) for found in bucket.walk("")}
+
+    def upload(self, directory: Path, prefix: str) -> None:
+        """Put the files of a directory into the bucket."""
+        for path in sorted(p for p in directory.rglob("*") if p.is_file()):
+            self.put(f"{prefix}/{path.relative_to(directory)}", path.read_bytes())
+
+    def download(self, directory: Path) -> None:
+        """Write all objects as files."""
+        for key, data in self.held().items():
+            path = directory / key
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(data)
 
     def close(self) -> None:
         self._server.shutdown()

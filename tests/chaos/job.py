@@ -3,6 +3,8 @@
 Started as a process, and killed:
 
     python -m tests.chaos.job INPUT OUTPUT CHECKPOINTS files|sqlite [PARALLELISM]
+
+Places may be addresses of objects.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ from pathlib import Path
 import polars as pl
 
 import thalweg as tw
+from thalweg.checkpoint.bucket import is_remote
 from thalweg.runtime.options import RunOptions
 
 ROWS, FILES, USERS = 6_000, 3, 17
@@ -115,7 +118,8 @@ def main() -> None:
     )
     session.execute_sql(_TABLE.format(path=source))
     passed = session.table("clicks").filter(tw.col("user_id") != 3)
-    Path(output).mkdir(exist_ok=True)
+    if not is_remote(output):
+        Path(output).mkdir(exist_ok=True)
     if sinks == "sqlite":
         passed.select("user_id", "page").write_sqlite(f"{output}/out.db", "passed")
         session.sql(_COUNTS).write_sqlite(f"{output}/out.db", "counts")
