@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.chaos import job
-from tests.objects import BUCKET, ObjectServer, running
+from tests.objects.server import BUCKET, ObjectServer, running
 from thalweg.checkpoint.failpoints import OBJECT_POINTS, POINTS, VARIABLE
 
 _OF_FILES = {"sink.staged", "sink.renamed", "sink.progress", "object.copied"}

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.objects import BUCKET, Answer, ObjectServer, running
+from tests.objects.server import BUCKET, Answer, ObjectServer, running
 from thalweg.checkpoint.object_store import ObjectStore
 from thalweg.checkpoint.store import DirectoryStore
 from thalweg.testing import check_store

@@ -35,6 +35,7 @@ class ObjectServer:
     Attributes:
         requests: method and path of every request.
         fault: what happens instead of an answer.
+        sent: bytes of answers.
     """
 
     def __init__(self) -> None:
@@ -42,6 +43,7 @@ class ObjectServer:
         self._lock = threading.Lock()
         self.requests: list[tuple[str, str]] = []
         self.fault: Fault | None = None
+        self.sent = 0
         self._server = make_server("127.0.0.1", 0, self._answer, threaded=True, request_handler=_Quiet)
         self.endpoint = f"http://127.0.0.1:{self._server.server_port}"
         self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
@@ -54,14 +56,16 @@ class ObjectServer:
             def carried_out() -> Answer:
                 said: list[Any] = []
                 body = list(self._application(environ, lambda *head: said.extend(head)))
-                environ["said"] = said
+                request["said"] = said
                 return body
 
-            instead = None if self.fault is None else self.fault({**environ, "start": start}, carried_out)
+            request = {**environ, "start": start}
+            instead = None if self.fault is None else self.fault(request, carried_out)
             if instead is not None:
                 return instead
             body = carried_out()
-            start(*environ["said"])
+            self.sent += sum(map(len, body))
+            start(*request["said"])
             return body
 
     def refusal(self, request: dict[str, Any], status: str, code: str = "Refused") -> Answer:
@@ -104,10 +108,23 @@ class ObjectServer:
         with urllib.request.urlopen(request) as answer:
             assert answer.status == 200, "the bucket is made"
 
+    def apart(self, call: Callable[[], object]) -> None:
+        """Let other requests in while one is carried out."""
+        self._lock.release()
+        try:
+            call()
+        finally:
+            self._lock.acquire()
+
     def put(self, key: str, data: bytes) -> None:
         """Put an object into the bucket."""
         bucket, found = split(f"s3://{BUCKET}/{key}")
         bucket.put(found, data)
+
+    def delete(self, key: str) -> None:
+        """Delete an object of the bucket."""
+        bucket, found = split(f"s3://{BUCKET}/{key}")
+        bucket.delete(found)
 
     def held(self) -> dict[str, bytes]:
         """The objects of the bucket."""
