@@ -38,6 +38,8 @@ _WRITER = "thalweg-writer"
 _CREATES = 4
 _RETRIES, _RETRY_SECONDS, _SECONDS = 4, 30, "30s"
 _COPIED = 1 << 20
+_MACHINE = re.compile(r"169\.254\.169\.254|/latest/api/token|/security-credentials|metadata\.google")
+"""Where a machine of a cloud is asked for its credentials, if there are no others."""
 
 
 @dataclass(frozen=True)
@@ -267,7 +269,7 @@ class Bucket:
         """What has gone wrong, without addresses."""
         if "NoSuchBucket" in text or "ContainerNotFound" in text:
             return f"there is no bucket {self.root}"
-        if "169.254.169.254" in text or "metadata.google" in text:
+        if _MACHINE.search(text):
             return (
                 "there are no credentials in the environment, and the machine has none (AWS_ACCESS_KEY_ID …)"
             )
