@@ -82,6 +82,19 @@ class Found:
     modified: datetime
 
 
+@dataclass(frozen=True)
+class Seen:
+    """An object as somebody has read it.
+
+    Attributes:
+        data: its bytes.
+        version: what the store tells versions apart by.
+    """
+
+    data: bytes
+    version: Mapping[str, str]
+
+
 def is_remote(path: str) -> bool:
     """Whether a path is the address of objects.
 
@@ -115,9 +128,8 @@ class Bucket:
 
     def __init__(self, root: str, options: ObjectOptions, variables: Mapping[str, str]) -> None:
         self.root = root
-        self._endpoint = (
-            options.endpoint or variables.get("AWS_ENDPOINT") or variables.get("AWS_ENDPOINT_URL")
-        )
+        given = options.endpoint or variables.get("AWS_ENDPOINT") or variables.get("AWS_ENDPOINT_URL")
+        self._endpoint = re.sub("//[^/@]*@", "//", given or "the address of the cloud")
         self._store = _store(root, options, is_http=variables.get("AWS_ALLOW_HTTP", "").lower() in _TRUE)
 
     def get(self, key: str) -> bytes:
@@ -211,6 +223,42 @@ class Bucket:
 
         return str(obstore.get(self._store, key, options={"head": True}).attributes.get(_WRITER, ""))
 
+    def look(self, key: str) -> Seen | None:
+        """An object as it is now; None: there is none."""
+        import obstore
+
+        try:
+            with self._told(key):
+                answer = obstore.get(self._store, key)
+                told: dict[str, str | None] = {
+                    "e_tag": answer.meta["e_tag"],
+                    "version": answer.meta["version"],
+                }
+                return Seen(bytes(answer.bytes()), {n: v for n, v in told.items() if v is not None})
+        except FileNotFoundError:
+            return None
+
+    def swap(self, key: str, data: bytes, seen: Seen | None) -> bool:
+        """Write an object if it is as it was seen; whether it was, or has these bytes already.
+
+        Args:
+            key: its name.
+            data: bytes that nobody else writes.
+            seen: what it was; None: there was none.
+        """
+        import obstore
+        from obstore.exceptions import AlreadyExistsError, PreconditionError
+
+        mode: Any = "create" if seen is None else seen.version
+        with self._told(key):
+            try:
+                obstore.put(self._store, key, data, mode=mode)
+            except (AlreadyExistsError, PreconditionError):
+                # that may have been a request of ours whose answer got lost
+                now = self.look(key)
+                return now is not None and now.data == data
+            return True
+
     def copy(self, old: str, new: str) -> None:
         """Give an object a second key, in place of an object that has it; the store copies the bytes."""
         import obstore
@@ -281,7 +329,7 @@ class Bucket:
         if "timed out" in text or "operation timed out" in text:
             return "the store does not answer in time"
         if "error sending request" in text:
-            return f"no store answers at {self._endpoint or 'the address of the cloud'}"
+            return f"no store answers at {self._endpoint}"
         first = re.sub(r"https?://\S+", "…", text.partition("\n")[0])
         return first or "the store says nothing more"
 

@@ -16,7 +16,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 
-from thalweg.checkpoint.bucket import split
+from thalweg.checkpoint.bucket import Seen, split
 from thalweg.checkpoint.failpoints import failpoint
 from thalweg.errors import StoreError
 
@@ -57,6 +57,19 @@ class ObjectStore:
                 return self._bucket.get(self._key(name))
             except FileNotFoundError as error:
                 raise KeyError(name) from error
+
+    def look(self, name: str) -> Seen | None:
+        """What is there, to be replaced only if it stays so; None: there is nothing."""
+        with self._told("read", name):
+            return self._bucket.look(self._key(name))
+
+    def swap(self, name: str, data: bytes, seen: Seen | None) -> bool:
+        """Write in place of what was seen; whether nobody else has written meanwhile."""
+        with self._told("written", name):
+            failpoint("object.put")
+            is_done = self._bucket.swap(self._key(name), data, seen)
+            failpoint("object.written")
+        return is_done
 
     def names(self, prefix: str) -> list[str]:
         with self._told("listed", prefix):

@@ -17,7 +17,7 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from thalweg.checkpoint.bucket import is_remote
+from thalweg.checkpoint.bucket import Seen, is_remote
 from thalweg.checkpoint.disk import Disk
 from thalweg.checkpoint.failpoints import failpoint
 from thalweg.checkpoint.object_store import ObjectStore
@@ -67,7 +67,9 @@ def commit_parts(
         CheckpointError: a newer run has committed, or a part is gone that was never shown.
         OSError: the directory cannot be changed.
     """
-    done = _progress(disk, directory, epoch)
+    store, record_name = _store(disk, directory), _record_name(epoch)
+    seen = store.look(record_name) if isinstance(store, ObjectStore) else None
+    done = _progress(store, record_name, seen)
     if done["fence"] > epoch.fence:
         raise _overtaken(directory, epoch, done)
     if done["numbers"].get(str(epoch.lineage), -1) >= epoch.number:
@@ -83,7 +85,12 @@ def commit_parts(
     failpoint("sink.progress")
     numbers = {**done["numbers"], str(epoch.lineage): epoch.number}
     record = {"numbers": numbers, "fence": epoch.fence, "parts": list(names)}
-    _store(disk, directory).put(_record_name(epoch), json.dumps(record, sort_keys=True).encode())
+    data = json.dumps(record, sort_keys=True).encode()
+    if not isinstance(store, ObjectStore):
+        store.put(record_name, data)
+    elif not store.swap(record_name, data, seen):
+        # a run that stood still since it looked must not take the record back
+        raise _overtaken(directory, epoch, _progress(store, record_name, store.look(record_name)))
 
 
 def _show(disk: Disk, directory: str, name: str) -> None:
@@ -130,17 +137,17 @@ def _record_name(epoch: Epoch) -> str:
     return f"{_RECORD}{epoch.job_tag}"
 
 
-def _progress(disk: Disk, directory: str, epoch: Epoch) -> dict[str, Any]:
-    """The last run that committed, and by lineage the last epoch."""
+def _progress(store: Store, name: str, seen: Seen | None) -> dict[str, Any]:
+    """The last run that committed, and by lineage the last epoch; of objects as they were seen."""
     try:
-        held: dict[str, Any] = json.loads(_store(disk, directory).get(_record_name(epoch)))
+        held: dict[str, Any] = json.loads(store.get(name) if seen is None else seen.data)
     except KeyError:
         return {"numbers": {}, "fence": 0}
     except ValueError as error:
         raise CheckpointError(
             "the progress record of a sink is damaged, so that it cannot be told what was committed",
             code="sink-progress-damaged",
-            where=os.path.join(directory, _record_name(epoch)),
+            where=store.describe(name),
             found="no JSON",
         ) from error
     return held
