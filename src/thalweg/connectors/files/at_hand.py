@@ -12,7 +12,6 @@ Not here: what the bytes mean (parquet.py, ipc.py, text_format.py).
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import IO
@@ -110,6 +109,9 @@ class ObjectReader:
 
 
 def _unnamed() -> IO[bytes]:
+    # imported here: files of this machine need none
+    import tempfile
+
     return tempfile.TemporaryFile(prefix="thalweg-")
 
 
