@@ -17,7 +17,7 @@ from pathlib import Path
 import polars as pl
 
 import thalweg as tw
-from thalweg.checkpoint.bucket import is_remote
+from thalweg.checkpoint.addresses import is_remote
 from thalweg.runtime.options import RunOptions
 
 ROWS, FILES, USERS = 6_000, 3, 17

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import socket
 import threading
+import urllib.request
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,7 +17,7 @@ from unittest import mock
 from moto.server import DomainDispatcherApplication, create_backend_app
 from werkzeug.serving import WSGIRequestHandler, make_server
 
-from thalweg.checkpoint.bucket import split
+from thalweg.checkpoint.addresses import split
 
 BUCKET = "rows"
 Answer = Iterable[bytes]
@@ -102,8 +103,6 @@ class ObjectServer:
 
     def made(self, bucket: str) -> None:
         """Make a bucket."""
-        import urllib.request
-
         request = urllib.request.Request(f"{self.endpoint}/{bucket}", method="PUT")
         with urllib.request.urlopen(request) as answer:
             assert answer.status == 200, "the bucket is made"
@@ -120,6 +119,12 @@ class ObjectServer:
         """Put an object into the bucket."""
         bucket, found = split(f"s3://{BUCKET}/{key}")
         bucket.put(found, data)
+
+    def put_raw(self, key: str) -> None:
+        """Put an empty object under a key that the library may not accept."""
+        request = urllib.request.Request(f"{self.endpoint}/{BUCKET}/{key}", method="PUT")
+        with urllib.request.urlopen(request) as answer:
+            assert answer.status == 200, "the object is put"
 
     def delete(self, key: str) -> None:
         """Delete an object of the bucket."""

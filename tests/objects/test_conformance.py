@@ -13,7 +13,7 @@ import pytest
 
 from tests.objects.server import BUCKET, ObjectServer
 from thalweg.base.schema import Schema
-from thalweg.checkpoint.bucket import split
+from thalweg.checkpoint.addresses import split
 from thalweg.columnar.batch import Batch
 from thalweg.connectors.files.commit import Commit
 from thalweg.connectors.files.partitioned_sink import PartitionedSink

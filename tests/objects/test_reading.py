@@ -14,6 +14,7 @@ import pytest
 
 import thalweg as tw
 from tests.objects.server import BUCKET, Answer, ObjectServer
+from thalweg.checkpoint.addresses import split
 from thalweg.connectors.files.listing import ObjectListing
 from thalweg.connectors.files.paths import find_files
 from thalweg.connectors.files.source import FileSource, file_source
@@ -166,6 +167,38 @@ def test_an_answer_that_breaks_off_is_no_short_file(server: ObjectServer) -> Non
     assert caught.value.where == f"{ROOT}/in/a.csv"
 
 
+def test_a_large_object_is_read_in_pieces(server: ObjectServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    data = bytes(range(256)) * 500
+    server.put("in/large", data)
+    bucket, key = split(f"{ROOT}/in/large")
+    monkeypatch.setattr("thalweg.checkpoint.bucket.PIECE_BYTES", 10_000)
+    server.requests.clear()
+    assert bucket.get(key) == data
+    assert server.requests.count(("GET", f"/{BUCKET}/in/large")) == 14
+    with tempfile.TemporaryFile() as file:
+        bucket.download(key, file)
+        file.seek(0)
+        assert file.read() == data
+
+
+def test_an_object_that_is_changed_while_it_is_read_is_no_mixture(
+    server: ObjectServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server.put("in/a.csv", b"id\n" + b"1\n" * 10_000)
+    source = file_source(f"{ROOT}/in/a.csv")
+    monkeypatch.setattr("thalweg.checkpoint.bucket.PIECE_BYTES", 8_000)
+
+    def change(request: dict[str, Any], carried_out: Callable[[], Answer]) -> Answer | None:
+        if "bytes=8000-" in request.get("HTTP_RANGE", ""):
+            server.fault = None
+            server.apart(lambda: server.put("in/a.csv", b"id\n" + b"2\n" * 10_000))
+        return None
+
+    server.fault = change
+    with pytest.raises(ConnectorError, match="was changed while it was read"):
+        source.open(source.splits()[0], {}, None)
+
+
 def test_new_objects_are_found_while_a_stream_runs(server: ObjectServer) -> None:
     server.put("in/a.csv", b"id\n1\n")
     source = file_source(f"{ROOT}/in", interval=0.1)
@@ -178,6 +211,26 @@ def test_a_prefix_may_still_be_empty_where_new_objects_are_waited_for(server: Ob
     assert find_files(f"{ROOT}/to come", may_be_empty=True).files == ()
     with pytest.raises(ConfigError):
         find_files(f"{ROOT}/to come")
+
+
+def test_marks_of_folders_are_no_files(server: ObjectServer) -> None:
+    """Some tools leave an empty object `folder/`, also where there is nothing in it."""
+    server.put("in/a.csv", b"id\n1\n")
+    server.put("in/k=1/b.csv", b"id\n1\n")
+    for mark in ("in/", "in/k=1/", "in/k=1/empty/"):
+        server.put_raw(mark)
+    assert find_files(f"{ROOT}/in").files == (f"{ROOT}/in/a.csv",)
+    assert find_files(f"{ROOT}/in/*").files == (f"{ROOT}/in/a.csv",)
+    assert find_files(f"{ROOT}/in/k=1").files == (f"{ROOT}/in/k=1/b.csv",)
+
+
+@pytest.mark.parametrize("key", ["in//b.csv", "in/%2E%2E/b.csv"])
+def test_a_key_that_cannot_be_read_is_said(server: ObjectServer, key: str) -> None:
+    server.put("in/a.csv", b"id\n1\n")
+    server.put_raw(key)
+    with pytest.raises(ConnectorError, match="an object whose key has an empty part") as caught:
+        file_source(f"{ROOT}/in")
+    assert caught.value.where == f"{ROOT}/in"
 
 
 @pytest.mark.parametrize("path", [f"{ROOT}/in/a.csw", f"{ROOT}/im/x", f"{ROOT}/in/*.json", "s3://none/in"])

@@ -1,12 +1,10 @@
 """Call an object store: objects of one bucket by key, and what goes wrong as errors of the system.
 
-The library (obstore) reads addresses and credentials from the environment, as each cloud names them; an
-endpoint, a region and whether plain HTTP is allowed may also be options, which hold for the whole process.
-Requests are repeated by the library a few times, for half a minute at most. An address is never part of a
-message: there may be a signature in it.
+An address is never part of a message: there may be a signature in it.
 
 Reads, changes:  a bucket.
-Not here: what the keys mean (object_store.py, object_disk.py).
+Not here: which bucket an address means, and how it is reached (addresses.py); what the keys mean
+          (object_store.py, object_disk.py).
 """
 
 from __future__ import annotations
@@ -16,53 +14,23 @@ import os
 import re
 import time
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from functools import lru_cache
+from datetime import datetime
+from functools import partial
 from typing import IO, TYPE_CHECKING, Any
-
-from thalweg.errors import ConfigError
 
 if TYPE_CHECKING:
     from obstore.store import ObjectStore
 
-SCHEMES = ("s3", "gs", "az")
-"""What the address of an object begins with: S3 and what speaks its protocol, Google, Azure."""
-_URL = re.compile(rf"({'|'.join(SCHEMES)})://([^/]+)(?:/(.*))?", re.DOTALL)
-_VARIABLES = ("AWS_", "GOOGLE_", "AZURE_")
-_TRUE = ("1", "true", "yes", "on")
 _WRITER = "thalweg-writer"
 """The property of an object that says who made it, where only one may."""
 _CREATES = 4
-_RETRIES, _RETRY_SECONDS, _SECONDS = 4, 30, "30s"
-_COPIED = 1 << 20
+PIECE_BYTES, _READERS = 16 << 20, 4
+"""Larger objects are read in such pieces, and how many at once."""
 _MACHINE = re.compile(r"169\.254\.169\.254|/latest/api/token|/security-credentials|metadata\.google")
 """Where a machine of a cloud is asked for its credentials, if there are no others."""
-
-
-@dataclass(frozen=True)
-class ObjectOptions:
-    """How stores are reached, where the environment does not say it.
-
-    Attributes:
-        endpoint: the address of a server that speaks the protocol of S3; None: that of the cloud.
-        region: the region of buckets of S3.
-        allow_http: whether the server may be spoken to without TLS.
-    """
-
-    endpoint: str | None = None
-    region: str | None = None
-    allow_http: bool = False
-
-
-_OPTIONS = [ObjectOptions()]
-
-
-def configure(options: ObjectOptions) -> None:
-    """Let buckets that are opened from now on be reached so, in the whole process."""
-    _OPTIONS[:] = [options]
 
 
 @dataclass(frozen=True)
@@ -72,14 +40,20 @@ class Found:
     Attributes:
         key: its name in the bucket.
         size: its bytes.
-        version: another one if its bytes are others.
+        e_tag, number: what the store tells versions apart by, if it does.
         modified: when it was written, by the clock of the store.
     """
 
     key: str
     size: int
-    version: str
+    e_tag: str | None
+    number: str | None
     modified: datetime
+
+    @property
+    def version(self) -> str:
+        """Another one if its bytes are others."""
+        return self.e_tag or self.number or f"{self.modified.isoformat()} {self.size}"
 
 
 @dataclass(frozen=True)
@@ -95,49 +69,67 @@ class Seen:
     version: Mapping[str, str]
 
 
-def is_remote(path: str) -> bool:
-    """Whether a path is the address of objects.
-
-    Example:
-        >>> is_remote("s3://rows/kept"), is_remote("kept"), is_remote("ftp://rows/kept")
-        (True, False, False)
-    """
-    return _URL.fullmatch(path) is not None
-
-
-def split(path: str) -> tuple[Bucket, str]:
-    """The bucket and the key of an address."""
-    found = _URL.fullmatch(path)
-    assert found is not None, "an address of objects"
-    return _opened(f"{found[1]}://{found[2]}"), (found[3] or "").strip("/")
-
-
-def _opened(root: str) -> Bucket:
-    variables = ((n, v) for n, v in os.environ.items() if n.startswith(_VARIABLES))
-    return _made(root, _OPTIONS[-1], tuple(sorted(variables)))
-
-
-@lru_cache(maxsize=32)
-def _made(root: str, options: ObjectOptions, variables: tuple[tuple[str, str], ...]) -> Bucket:
-    """A bucket, once for each way to reach it."""
-    return Bucket(root, options, dict(variables))
-
-
 class Bucket:
-    """One bucket. Calls raise `FileNotFoundError` where there is no such object, or another `OSError`."""
+    """One bucket. Calls raise `FileNotFoundError` where there is no such object, or another `OSError`.
 
-    def __init__(self, root: str, options: ObjectOptions, variables: Mapping[str, str]) -> None:
-        self.root = root
-        given = options.endpoint or variables.get("AWS_ENDPOINT") or variables.get("AWS_ENDPOINT_URL")
-        self._endpoint = re.sub("//[^/@]*@", "//", given or "the address of the cloud")
-        self._store = _store(root, options, is_http=variables.get("AWS_ALLOW_HTTP", "").lower() in _TRUE)
+    Args:
+        root: its address.
+        store: what the library calls.
+        endpoint: the server, for messages; None: the cloud's own.
+    """
+
+    def __init__(self, root: str, store: ObjectStore, endpoint: str | None) -> None:
+        self.root, self._store = root, store
+        self._endpoint = re.sub("//[^/@]*@", "//", endpoint or "the address of the cloud")
 
     def get(self, key: str) -> bytes:
-        """All bytes of an object."""
+        """All bytes of an object, as it was at one moment."""
         import obstore
 
         with self._told(key):
-            return bytes(obstore.get(self._store, key).bytes())
+            answer = obstore.get(self._store, key)
+            found = _found(answer.meta)
+            if found.size <= PIECE_BYTES:
+                return bytes(answer.bytes())
+        held = bytearray(found.size)
+
+        def take(start: int, data: bytes) -> None:
+            held[start : start + len(data)] = data
+
+        self._pieces(found, take)
+        return bytes(held)
+
+    def download(self, key: str, file: IO[bytes]) -> Found:
+        """Write all bytes of an object into an empty file, as it was at one moment."""
+        import obstore
+
+        with self._told(key):
+            answer = obstore.get(self._store, key)
+            found = _found(answer.meta)
+            if found.size <= PIECE_BYTES:
+                _write(file, 0, bytes(answer.bytes()))
+                return found
+        self._pieces(found, partial(_write, file))
+        return found
+
+    def _pieces(self, found: Found, take: Callable[[int, bytes], None]) -> None:
+        """Hand over the pieces of a large object: a request must not take longer than the library waits."""
+        # imported here: few objects are so large
+        from concurrent.futures import ThreadPoolExecutor
+
+        import obstore
+
+        def piece(start: int) -> None:
+            end = min(start + PIECE_BYTES, found.size)
+            with self._told(found.key):
+                answer = obstore.get(
+                    self._store, found.key, options={"range": (start, end), "if_match": found.e_tag}
+                )
+                take(start, bytes(answer.bytes()))
+
+        with ThreadPoolExecutor(_READERS) as pool:
+            for _ in pool.map(piece, range(0, found.size, PIECE_BYTES)):
+                pass
 
     def part(self, key: str, start: int, end: int) -> bytes:
         """Some bytes of an object."""
@@ -147,20 +139,6 @@ class Bucket:
             return b""
         with self._told(key):
             return bytes(obstore.get_range(self._store, key, start=start, end=end))
-
-    def download(self, key: str, file: IO[bytes]) -> Found:
-        """Append all bytes of an object, as it was at one moment."""
-        import obstore
-
-        with self._told(key):
-            answer = obstore.get(self._store, key)
-            written = 0
-            for piece in answer.stream(min_chunk_size=_COPIED):
-                written += file.write(piece)
-            found = _found(answer.meta)
-        if written != found.size:
-            raise OSError(errno.EIO, f"{written} of {found.size} bytes of an object came")
-        return found
 
     def find(self, key: str) -> Found | None:
         """What an object is; None: there is none."""
@@ -283,7 +261,8 @@ class Bucket:
         with self._told(prefix):
             found = obstore.list_with_delimiter(self._store, prefix or None)
             objects = sorted(map(_found, found["objects"]), key=lambda o: o.key)
-            return sorted(found["common_prefixes"]), objects
+            # some tools mark folders with an object "prefix/", whose key comes without its end
+            return sorted(found["common_prefixes"]), [o for o in objects if o.key != prefix]
 
     def walk(self, prefix: str) -> list[Found]:
         """All objects below a key, in order."""
@@ -291,7 +270,9 @@ class Bucket:
 
         with self._told(prefix):
             pages = obstore.list(self._store, prefix or None, chunk_size=1000)
-            return sorted((_found(o) for page in pages for o in page), key=lambda o: o.key)
+            objects = sorted((_found(o) for page in pages for o in page), key=lambda o: o.key)
+        folders = {above for o in objects for above in _above(o.key)}
+        return [o for o in objects if o.size or o.key not in folders]
 
     def path(self, key: str) -> str:
         """The address of an object."""
@@ -321,6 +302,8 @@ class Bucket:
             return (
                 "there are no credentials in the environment, and the machine has none (AWS_ACCESS_KEY_ID …)"
             )
+        if "precondition failure" in text:
+            return "the object was changed while it was read"
         if "builder error" in text:
             return "the endpoint is plain HTTP, which is not allowed ('s3.allow-http' or AWS_ALLOW_HTTP)"
         status, code = re.search(r"status code: (\d+[ \w]*)", text), re.search(r"<Code>(\w+)</Code>", text)
@@ -330,54 +313,26 @@ class Bucket:
             return "the store does not answer in time"
         if "error sending request" in text:
             return f"no store answers at {self._endpoint}"
+        if "invalid path" in text:
+            return "there is an object whose key has an empty part, or one of dots, and cannot be read"
         first = re.sub(r"https?://\S+", "…", text.partition("\n")[0])
         return first or "the store says nothing more"
 
 
+def _above(key: str) -> Iterator[str]:
+    """The keys that a key is below."""
+    while "/" in key:
+        key = key.rpartition("/")[0]
+        yield key
+
+
 def _found(meta: Any) -> Found:
-    version = meta["e_tag"] or meta["version"] or f"{meta['last_modified'].isoformat()} {meta['size']}"
-    return Found(meta["path"], meta["size"], version, meta["last_modified"])
+    return Found(meta["path"], meta["size"], meta["e_tag"], meta["version"], meta["last_modified"])
 
 
-def _store(root: str, options: ObjectOptions, *, is_http: bool) -> ObjectStore:
-    """The store of the library.
-
-    Raises:
-        ConfigError: it is not installed, or the environment does not say enough.
-    """
-    try:
-        from obstore.exceptions import BaseError
-        from obstore.store import from_url
-    except ImportError as error:
-        raise ConfigError(
-            "object stores need a library that is not installed",
-            code="dependency-missing",
-            where=root,
-            hint='pip install "thalweg[objects]"',
-        ) from error
-    given: dict[str, Any] = {}
-    if root.startswith("s3:"):
-        given = {"endpoint": options.endpoint, "region": options.region}
-    client: dict[str, Any] = {"timeout": _SECONDS, "connect_timeout": "5s"}
-    if options.allow_http or is_http:
-        client["allow_http"] = True
-    try:
-        made: ObjectStore = from_url(
-            root,
-            config={n: v for n, v in given.items() if v is not None},  # type: ignore[call-overload]
-            client_options=client,
-            retry_config={
-                "max_retries": _RETRIES,
-                "retry_timeout": timedelta(seconds=_RETRY_SECONDS),
-                "backoff": {"max_backoff": timedelta(seconds=2)},
-            },
-        )
-        return made
-    except (BaseError, ValueError) as error:
-        raise ConfigError(
-            "an object store cannot be reached as it is configured",
-            code="object-store-config",
-            where=root,
-            found=str(error).partition("\n")[0],
-            hint="address and credentials are read from the environment (AWS_…, GOOGLE_…, AZURE_…)",
-        ) from error
+def _write(file: IO[bytes], start: int, data: bytes) -> None:
+    """Write bytes to their place, whoever else writes meanwhile."""
+    left = memoryview(data)
+    while left:
+        written = os.pwrite(file.fileno(), left, start)
+        start, left = start + written, left[written:]

@@ -14,7 +14,7 @@ import time
 import uuid
 from collections.abc import Iterator
 
-from thalweg.checkpoint.bucket import split
+from thalweg.checkpoint.addresses import split
 from thalweg.checkpoint.disk import OpenFile
 from thalweg.checkpoint.failpoints import failpoint
 

@@ -16,7 +16,8 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 
-from thalweg.checkpoint.bucket import Seen, split
+from thalweg.checkpoint.addresses import split
+from thalweg.checkpoint.bucket import Seen
 from thalweg.checkpoint.failpoints import failpoint
 from thalweg.errors import StoreError
 

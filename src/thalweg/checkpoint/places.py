@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from contextlib import AbstractContextManager, nullcontext
 
-from thalweg.checkpoint.bucket import is_remote
+from thalweg.checkpoint.addresses import is_remote
 from thalweg.checkpoint.hold import held
 from thalweg.checkpoint.object_store import ObjectStore
 from thalweg.checkpoint.store import DirectoryStore, Store

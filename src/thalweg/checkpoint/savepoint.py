@@ -17,7 +17,7 @@ import re
 import threading
 from dataclasses import replace
 
-from thalweg.checkpoint.bucket import is_remote
+from thalweg.checkpoint.addresses import is_remote
 from thalweg.checkpoint.disk import LocalDisk
 from thalweg.checkpoint.history import History, Place
 from thalweg.checkpoint.manifest import Manifest, damaged, decode

@@ -2,36 +2,18 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from thalweg.cli.failures import DONE
+from thalweg.cli.places import PLACE
 
 if TYPE_CHECKING:
     from thalweg.session.archive import Checkpoint
 
 _LINEAGE = click.option("--lineage", type=click.IntRange(min=1), help="by default the newest")
-
-
-class _Place(click.Path):
-    """A directory that is there, or the address of objects."""
-
-    name = "directory"
-
-    def convert(
-        self, value: str | os.PathLike[str], param: click.Parameter | None, ctx: click.Context | None
-    ) -> str | bytes | os.PathLike[str]:
-        from thalweg.checkpoint.bucket import is_remote
-        from thalweg.session.settings import Settings
-
-        if not is_remote(os.fspath(value)):
-            return super().convert(value, param, ctx)
-        # what thalweg.toml and the environment say of object stores
-        Settings()
-        return os.fspath(value)
 
 
 @click.group("checkpoint")
@@ -47,7 +29,7 @@ def _part(name: str) -> Callable[[Callable[..., int]], click.Command]:
 
 
 @_part("list")
-@click.argument("directory", type=_Place(exists=True, file_okay=False))
+@click.argument("directory", type=PLACE)
 @click.argument("job", required=False)
 @click.option("--json", "as_json", is_flag=True, help="one JSON object per line")
 def list_(directory: str, job: str | None, as_json: bool) -> int:
@@ -64,7 +46,7 @@ def list_(directory: str, job: str | None, as_json: bool) -> int:
 
 
 @_part("show")
-@click.argument("directory", type=_Place(exists=True, file_okay=False))
+@click.argument("directory", type=PLACE)
 @click.argument("job", required=False)
 @click.argument("number", type=int, required=False)
 @_LINEAGE
@@ -87,7 +69,7 @@ def show(directory: str, job: str | None, number: int | None, lineage: int | Non
 
 
 @_part("verify")
-@click.argument("directory", type=_Place(exists=True, file_okay=False))
+@click.argument("directory", type=PLACE)
 @click.argument("job", required=False)
 def verify(directory: str, job: str | None) -> int:
     """Read every file of every checkpoint, and compare it with its hash; 4 if one is damaged.
@@ -184,7 +166,7 @@ def _opened(which: str, place: tuple[str, ...]) -> Checkpoint:
 
 
 @_part("delete")
-@click.argument("directory", type=_Place(exists=True, file_okay=False))
+@click.argument("directory", type=PLACE)
 @click.argument("job", required=False)
 @click.argument("number", type=int, required=False)
 @_LINEAGE

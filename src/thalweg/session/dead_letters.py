@@ -14,6 +14,7 @@ from contextlib import contextmanager
 
 import polars as pl
 
+from thalweg.checkpoint.addresses import is_remote
 from thalweg.checkpoint.hold import TAKEN, held
 from thalweg.checkpoint.places import store_at
 from thalweg.checkpoint.store import Store
@@ -77,10 +78,18 @@ class DeadLetters:
             late: whether rows that came too late are put back too.
 
         Raises:
-            ConfigError: the file does not fit the letters, or another process puts rows back.
+            ConfigError: the file does not fit the letters, another process puts rows back, or the letters
+                are objects.
             DataError: a row does not fit the files that are there.
         """
         known = None if edits is None else Edits.read(os.fspath(edits))
+        if is_remote(self._directory):
+            raise ConfigError(
+                "no lock keeps two processes from putting rows of letters in an object store back twice",
+                code="letters-in-objects",
+                where=self._directory,
+                hint="download the letters into a directory, and replay that one",
+            )
         with self._alone():
             done = Replaying(self._store, os.fspath(to))
             done.complete()

@@ -12,7 +12,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from thalweg.checkpoint.bucket import is_remote
+from thalweg.checkpoint.addresses import is_remote
 from thalweg.checkpoint.history import History
 from thalweg.checkpoint.journal import Journal
 from thalweg.connectors.journaled import JournaledSource

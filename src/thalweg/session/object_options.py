@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from thalweg.checkpoint.bucket import ObjectOptions, configure
+from thalweg.checkpoint.addresses import ObjectOptions, configure
 
 _ENDPOINT, _REGION, _HTTP = "s3.endpoint", "s3.region", "s3.allow-http"
 

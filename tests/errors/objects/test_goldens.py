@@ -15,7 +15,7 @@ import pytest
 
 from tests.errors.runs.test_goldens import LINE, message
 from tests.objects.server import Answer, ObjectServer, running
-from thalweg.checkpoint.bucket import ObjectOptions, configure
+from thalweg.checkpoint.addresses import ObjectOptions, configure
 
 CASES = sorted(Path(__file__).parent.glob("*.txt"))
 

@@ -19,7 +19,8 @@ from typing import IO
 import polars as pl
 
 from thalweg.base.schema import Schema
-from thalweg.checkpoint.bucket import Bucket, Found, is_remote, split
+from thalweg.checkpoint.addresses import is_remote, split
+from thalweg.checkpoint.bucket import Bucket, Found
 from thalweg.connectors.files.format import Format
 from thalweg.connectors.files.listing import told
 from thalweg.connectors.files.text_format import SAMPLE_BYTES, CsvFormat, JsonFormat, scan_text

@@ -15,7 +15,8 @@ import re
 from collections.abc import Hashable, Iterator, Sequence
 from typing import Protocol
 
-from thalweg.checkpoint.bucket import Found, is_remote, split
+from thalweg.checkpoint.addresses import is_remote, split
+from thalweg.checkpoint.bucket import Found
 from thalweg.errors import ConnectorError
 
 _MARKS = ("*", "?", "[")

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from thalweg.checkpoint.bucket import SCHEMES, is_remote
+from thalweg.checkpoint.addresses import SCHEMES, is_remote
 from thalweg.checkpoint.places import absolute
 from thalweg.connectors.files.listing import Listing, listing
 from thalweg.errors import ConfigError, near_misses

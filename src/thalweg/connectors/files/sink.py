@@ -21,7 +21,7 @@ from typing import Any, Literal
 import polars as pl
 
 from thalweg.base.schema import Schema
-from thalweg.checkpoint.bucket import is_remote
+from thalweg.checkpoint.addresses import is_remote
 from thalweg.checkpoint.disk import Disk, LocalDisk
 from thalweg.checkpoint.failpoints import failpoint
 from thalweg.checkpoint.object_disk import ObjectDisk

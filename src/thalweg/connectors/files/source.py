@@ -15,7 +15,7 @@ from typing import Any, ClassVar, Literal
 import polars as pl
 
 from thalweg.base.schema import Schema
-from thalweg.checkpoint.bucket import is_remote
+from thalweg.checkpoint.addresses import is_remote
 from thalweg.connectors.files import at_hand
 from thalweg.connectors.files.format import (
     CountedFormat,

@@ -17,7 +17,8 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from thalweg.checkpoint.bucket import Seen, is_remote
+from thalweg.checkpoint.addresses import is_remote
+from thalweg.checkpoint.bucket import Seen
 from thalweg.checkpoint.disk import Disk
 from thalweg.checkpoint.failpoints import failpoint
 from thalweg.checkpoint.object_store import ObjectStore
