@@ -66,7 +66,7 @@ class Case:
 
 
 @pytest.mark.slow
-@pytest.mark.sampled(14)
+@pytest.mark.sampled(21)
 @pytest.mark.parametrize(("point", "sinks"), CASES)
 def test_a_job_killed_at_a_named_place_goes_on(
     server: ObjectServer, tmp_path: Path, point: str, sinks: str
