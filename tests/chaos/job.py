@@ -3,6 +3,8 @@
 Started as a process, and killed:
 
     python -m tests.chaos.job INPUT OUTPUT CHECKPOINTS files|sqlite [PARALLELISM]
+
+Places may be addresses of objects.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ from pathlib import Path
 import polars as pl
 
 import thalweg as tw
+from thalweg.checkpoint.addresses import is_remote
 from thalweg.runtime.options import MemoryOptions, RunOptions
 
 STATE = "CHAOS_STATE"
@@ -131,7 +134,8 @@ def run(source: str, output: str, checkpoints: str, sinks: str, *, tasks: int, *
     session = tw.Session(parallelism=tasks, checkpoint_dir=checkpoints, options=options)
     session.execute_sql(_TABLE.format(path=source))
     passed = session.table("clicks").filter(tw.col("user_id") != 3)
-    Path(output).mkdir(exist_ok=True)
+    if not is_remote(output):
+        Path(output).mkdir(exist_ok=True)
     if sinks == "sqlite":
         passed.select("user_id", "page").write_sqlite(f"{output}/out.db", "passed")
         session.sql(_COUNTS).write_sqlite(f"{output}/out.db", "counts")

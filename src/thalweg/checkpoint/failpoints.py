@@ -45,7 +45,13 @@ POINTS = {
     "final.ended": "all input has ended, there is no last checkpoint",
     "final.published": "the last manifest is there, no sink has committed",
 }
-"""Every place there is, and what is true there."""
+"""Every place there is on a disk, and what is true there."""
+OBJECT_POINTS = {
+    "object.put": "an object is about to be written",
+    "object.written": "an object is written, nobody has been told",
+    "object.copied": "a file of results has its name, and its hidden one still",
+}
+"""The places that are reached with an object store in place of a disk."""
 _SLEEP = 60.0
 
 
@@ -58,7 +64,7 @@ class Failpoints:
         self.reached: dict[str, int] = {}
         for part in filter(None, text.split(",")):
             name, action, nth = part.split(":")
-            assert name in POINTS, f"there is no failpoint {name}"
+            assert name in POINTS or name in OBJECT_POINTS, f"there is no failpoint {name}"
             assert action in {"kill", "stop", "raise", "sleep", "count"}, f"there is no action {action}"
             self._armed[name] = action, int(nth)
 

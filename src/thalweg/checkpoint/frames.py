@@ -14,7 +14,7 @@ import polars as pl
 
 from thalweg.checkpoint.history import History, Place
 from thalweg.checkpoint.manifest import Manifest
-from thalweg.checkpoint.store import DirectoryStore
+from thalweg.checkpoint.places import store_at
 from thalweg.errors import CheckpointError, ConfigError, did_you_mean
 from thalweg.protocols.increments import ROW, TASK
 
@@ -55,7 +55,7 @@ def directory_name(job: str) -> str:
 
 def jobs(directory: str) -> Sequence[str]:
     """The names of the directories of jobs that have checkpoints."""
-    store = DirectoryStore(directory)
+    store = store_at(directory)
     return [n for n in store.names("") if History(store, n).lineages()]
 
 
@@ -74,7 +74,7 @@ def history_of(directory: str, job: str) -> History:
             choices=known,
             hint=did_you_mean(name, known),
         )
-    return History(DirectoryStore(directory), name)
+    return History(store_at(directory), name)
 
 
 def places(history: History) -> Sequence[Place]:

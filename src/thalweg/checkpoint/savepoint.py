@@ -17,10 +17,11 @@ import re
 import threading
 from dataclasses import replace
 
+from thalweg.checkpoint.addresses import is_remote
 from thalweg.checkpoint.disk import LocalDisk
 from thalweg.checkpoint.history import History, Place
 from thalweg.checkpoint.manifest import Manifest, damaged, decode
-from thalweg.checkpoint.store import DirectoryStore
+from thalweg.checkpoint.places import absolute, is_file, store_at
 from thalweg.errors import CheckpointError
 
 _CHECKPOINT = re.compile(r"checkpoint-(\d+)-(\d+)")
@@ -98,10 +99,10 @@ def save(history: History, manifest: Manifest, directory: str, *, is_committed: 
     """
     saved = with_origin(history, manifest, is_committed=is_committed)
     path = os.path.join(
-        os.path.abspath(directory), f"savepoint-{history.job}-{manifest.number:08}-{manifest.fence:03}"
+        absolute(directory), f"savepoint-{history.job}-{manifest.number:08}-{manifest.fence:03}"
     )
     parent, name = os.path.split(path)
-    own, store = History(DirectoryStore(parent), name), DirectoryStore(path)
+    own, store = History(store_at(parent), name), store_at(path)
     if _MANIFEST in store.names(""):
         _check_same(decode(store.get(_MANIFEST), store.describe(_MANIFEST)), saved, path)
         return path
@@ -118,8 +119,8 @@ def savepoints_of(history: History) -> str:
 def savepoints(history: History) -> list[str]:
     """The paths of those."""
     directory = savepoints_of(history)
-    paths = (os.path.join(directory, name) for name in DirectoryStore(directory).names(""))
-    return [os.path.abspath(path) for path in paths if is_savepoint(path)]
+    paths = (os.path.join(directory, name) for name in store_at(directory).names(""))
+    return [absolute(path) for path in paths if is_savepoint(path)]
 
 
 def with_origin(history: History, manifest: Manifest, *, is_committed: bool) -> Manifest:
@@ -146,14 +147,12 @@ def _check_same(there: Manifest, saved: Manifest, path: str) -> None:
 
 def is_savepoint(path: str) -> bool:
     """Whether there is a savepoint, or another checkpoint, at a path."""
-    return os.path.isfile(os.path.join(path, _MANIFEST)) or (
-        os.path.basename(path) == _MANIFEST and os.path.isfile(path)
-    )
+    return is_file(os.path.join(path, _MANIFEST)) or (os.path.basename(path) == _MANIFEST and is_file(path))
 
 
 def is_checkpoint(path: str) -> bool:
     """Whether a path is that of a checkpoint among others of its job, and not of a savepoint."""
-    above, name = os.path.split(os.path.abspath(path).removesuffix(f"/{_MANIFEST}"))
+    above, name = os.path.split(absolute(path).removesuffix(f"/{_MANIFEST}"))
     return bool(_CHECKPOINT.fullmatch(name) and _LINEAGE.fullmatch(os.path.basename(above)))
 
 
@@ -163,7 +162,7 @@ def opened(path: str) -> tuple[History, Manifest]:
     Raises:
         CheckpointError: there is none, or it is damaged.
     """
-    whole = os.path.abspath(path)
+    whole = absolute(path)
     if os.path.basename(whole) == _MANIFEST:
         whole = os.path.dirname(whole)
     above, name = os.path.split(whole)
@@ -171,14 +170,14 @@ def opened(path: str) -> tuple[History, Manifest]:
     if checkpoint is None or lineage is None:
         return _own(whole)
     root, job = os.path.split(os.path.dirname(above))
-    history = History(DirectoryStore(root), job)
+    history = History(store_at(root), job)
     return history, history.manifest(Place(int(lineage[1]), int(checkpoint[1]), int(checkpoint[2])))
 
 
 def _own(path: str) -> tuple[History, Manifest]:
     """The savepoint in a directory of its own."""
     above, name = os.path.split(path)
-    history, store = History(DirectoryStore(above), name), DirectoryStore(path)
+    history, store = History(store_at(above), name), store_at(path)
     where = store.describe(_MANIFEST)
     try:
         manifest = decode(store.get(_MANIFEST), where)
@@ -197,11 +196,12 @@ def remove(path: str) -> None:
     Raises:
         CheckpointError: there is none, or it is damaged: then nothing is removed.
     """
-    whole = os.path.abspath(path)
+    whole = absolute(path)
     _, manifest = _own(whole)
-    store = DirectoryStore(whole)
+    store = store_at(whole)
     # without a manifest it is none any more
     store.delete(_MANIFEST)
     for name in dict.fromkeys(manifest.files):
         store.delete(f"data/{name}")
-    LocalDisk().remove_empty(whole)
+    if not is_remote(whole):
+        LocalDisk().remove_empty(whole)

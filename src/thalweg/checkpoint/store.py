@@ -44,6 +44,11 @@ class Store(Protocol):
            bytes are there from then on.
         T3 `get` gives what was put, or raises `KeyError`.
         T4 `names` lists what is below a name, in order, with every `put` that has returned.
+        T5 `delete` forgets one name and no other; `tidy` and `settle` none.
+        T6 A call that fails raises `StoreError`. After it the name has the old bytes or the new ones, and a
+           `put_new` is never false because of what it has written itself.
+
+    Checked by: `thalweg.testing.check_store`.
     """
 
     def put(self, name: str, data: bytes) -> None:
@@ -175,7 +180,7 @@ class DirectoryStore:
     def get(self, name: str) -> bytes:
         try:
             return self._disk.read(self.describe(name))
-        except (FileNotFoundError, NotADirectoryError) as error:
+        except (FileNotFoundError, NotADirectoryError, IsADirectoryError) as error:
             raise KeyError(name) from error
         except OSError as error:
             raise self._failed("read", name, error) from error

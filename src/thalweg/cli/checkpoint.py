@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from thalweg.cli.failures import DONE
+from thalweg.cli.places import PLACE
 
 if TYPE_CHECKING:
     from thalweg.session.archive import Checkpoint
@@ -29,7 +29,7 @@ def _part(name: str) -> Callable[[Callable[..., int]], click.Command]:
 
 
 @_part("list")
-@click.argument("directory", type=click.Path(exists=True, file_okay=False))
+@click.argument("directory", type=PLACE)
 @click.argument("job", required=False)
 @click.option("--json", "as_json", is_flag=True, help="one JSON object per line")
 def list_(directory: str, job: str | None, as_json: bool) -> int:
@@ -46,7 +46,7 @@ def list_(directory: str, job: str | None, as_json: bool) -> int:
 
 
 @_part("show")
-@click.argument("directory", type=click.Path(exists=True, file_okay=False))
+@click.argument("directory", type=PLACE)
 @click.argument("job", required=False)
 @click.argument("number", type=int, required=False)
 @_LINEAGE
@@ -69,7 +69,7 @@ def show(directory: str, job: str | None, number: int | None, lineage: int | Non
 
 
 @_part("verify")
-@click.argument("directory", type=click.Path(exists=True, file_okay=False))
+@click.argument("directory", type=PLACE)
 @click.argument("job", required=False)
 def verify(directory: str, job: str | None) -> int:
     """Read every file of every checkpoint, and compare it with its hash; 4 if one is damaged.
@@ -110,11 +110,12 @@ def save(
 
     Example: thalweg checkpoint save hot_items --to backups
     """
+    from thalweg.checkpoint.places import absolute
     from thalweg.session.archive import Checkpoints
     from thalweg.session.control import ask, running_jobs
     from thalweg.session.settings import Settings
 
-    target = None if to is None else os.path.abspath(to)
+    target = None if to is None else absolute(to)
     if number is None and checkpoint_dir is None and any(r.name == job for r in running_jobs()):
         click.echo(ask(job, "save", timeout=wait, to=target)["path"])
         return DONE
@@ -165,7 +166,7 @@ def _opened(which: str, place: tuple[str, ...]) -> Checkpoint:
 
 
 @_part("delete")
-@click.argument("directory", type=click.Path(exists=True, file_okay=False))
+@click.argument("directory", type=PLACE)
 @click.argument("job", required=False)
 @click.argument("number", type=int, required=False)
 @_LINEAGE

@@ -8,10 +8,11 @@ from typing import Any
 import click
 
 from thalweg.cli.failures import DONE
+from thalweg.cli.places import PLACE
 
 _SHOWN = ("id", "reason", "source", "split", "position", "unit", "byte", "step", "code", "error")
 _TIMES = ("event_time", "quarantined_at")
-_DIRECTORY = click.argument("directory", type=click.Path(exists=True, file_okay=False))
+_DIRECTORY = click.argument("directory", type=PLACE)
 
 
 @click.group("dlq")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 
 import click
@@ -28,6 +27,7 @@ def command(job: str, drain: bool, savepoint: str | None, wait: float) -> int:
 
     Example: thalweg stop hot_items --drain
     """
+    from thalweg.checkpoint.places import absolute
     from thalweg.session.control import ask
     from thalweg.session.control.client import ask_socket
     from thalweg.session.control.place import socket_path
@@ -38,7 +38,7 @@ def command(job: str, drain: bool, savepoint: str | None, wait: float) -> int:
     if savepoint is None:
         ask(job, "drain" if drain else "stop")
     else:
-        to = os.path.abspath(savepoint) if savepoint else None
+        to = absolute(savepoint) if savepoint else None
         click.echo(ask(job, "stop", timeout=wait, savepoint=True, to=to)["path"])
     while time.monotonic() < until:
         if ask_socket(socket_path(job), "status") is None:

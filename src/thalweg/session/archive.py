@@ -22,9 +22,9 @@ from thalweg.checkpoint.history import History
 from thalweg.checkpoint.hold import held
 from thalweg.checkpoint.holders import holders_of
 from thalweg.checkpoint.manifest import Manifest
+from thalweg.checkpoint.places import absolute, store_at
 from thalweg.checkpoint.savepoint import is_checkpoint, opened, save, savepoints, savepoints_of
 from thalweg.checkpoint.snapshot import JobSnapshot
-from thalweg.checkpoint.store import DirectoryStore
 from thalweg.errors import CheckpointError
 
 _LISTED = {
@@ -63,7 +63,7 @@ class Checkpoint:
         Raises:
             CheckpointError: there is none, or it is damaged.
         """
-        place = os.path.abspath(path)
+        place = absolute(os.fspath(path))
         history, manifest = opened(place)
         return Checkpoint(history, manifest, None if is_checkpoint(place) else place)
 
@@ -196,7 +196,7 @@ class Checkpoints:
 
     def __init__(self, directory: str | os.PathLike[str]) -> None:
         self._directory = os.fspath(directory)
-        self._store = DirectoryStore(self._directory)
+        self._store = store_at(self._directory)
 
     def jobs(self) -> Sequence[str]:
         """The names of the directories of jobs that have checkpoints."""

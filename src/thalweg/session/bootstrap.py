@@ -21,9 +21,9 @@ from thalweg.checkpoint.history import History
 from thalweg.checkpoint.hold import held
 from thalweg.checkpoint.holders import holders_of
 from thalweg.checkpoint.manifest import Manifest
+from thalweg.checkpoint.places import store_at
 from thalweg.checkpoint.snapshot import InMemory, StateRows
 from thalweg.checkpoint.states import WrittenStates
-from thalweg.checkpoint.store import DirectoryStore
 from thalweg.errors import ConfigError, did_you_mean
 from thalweg.job.shape import program_of
 from thalweg.protocols.increments import ROW, TASK
@@ -58,7 +58,7 @@ def write_checkpoint(
     checked = {key: _checked(name, frame, declared[key]) for key, (name, frame) in given.items()}
     splits = () if positions is None else tuple(_splits(positions, job))
     name, program = directory_name(job.name), program_of(job)
-    store = DirectoryStore(directory)
+    store = store_at(directory)
     history = History(store, name)
     with held(holders_of(store, name), job.name) as lease:
         identity, fence = history.identity(), history.take_fence(lease.confirm)

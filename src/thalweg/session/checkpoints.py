@@ -25,6 +25,7 @@ from thalweg.checkpoint.history import History, Place
 from thalweg.checkpoint.hold import LEASE, Lease, Terms, held
 from thalweg.checkpoint.holders import holders_of
 from thalweg.checkpoint.manifest import Manifest
+from thalweg.checkpoint.places import absolute, store_at
 from thalweg.checkpoint.savepoint import (
     Saving,
     is_savepoint,
@@ -35,7 +36,6 @@ from thalweg.checkpoint.savepoint import (
     with_origin,
 )
 from thalweg.checkpoint.snapshot import JobSnapshot
-from thalweg.checkpoint.store import DirectoryStore
 from thalweg.checkpoint.writer import CLOCKS, Checkpointer, Clocks
 from thalweg.errors import CheckpointError, StoreError, ThalwegError
 from thalweg.job.job import Job
@@ -205,7 +205,7 @@ def kept(options: CheckpointOptions, job: str, program: Program, sinks: Sinks) -
         StoreError: the directory cannot be read or written.
     """
     name = directory_name(job)
-    store = DirectoryStore(options.directory)
+    store = store_at(options.directory)
     terms = Terms(options.lease, overtakes=True, warn=options.warn)
     with held(holders_of(store, name), job, terms) as lease:
         yield Kept(History(store, name), lease, options, job, program, sinks)
@@ -330,9 +330,9 @@ def _opened(
 def _chosen(history: History, start: str, lineage: int | None) -> Place | None:
     """The checkpoint of the job that the user names, by number or path; None: it is a savepoint."""
     places = [p for n in history.lineages() for p in history.places(n)]
-    wanted = os.path.abspath(start)
+    wanted = absolute(start)
     for place in reversed(places):
-        path = os.path.dirname(os.path.abspath(history.where(place.name)))
+        path = os.path.dirname(absolute(history.where(place.name)))
         if wanted in (path, os.path.join(path, "manifest")) or (
             start.isdecimal() and place.number == int(start)
         ):
@@ -357,7 +357,7 @@ def _adopted(
     if manifest.origin is None:
         # a checkpoint of another directory, of which nobody knows whether it was committed
         manifest = with_origin(source, manifest, is_committed=False)
-    return history.adopt(source, manifest, fence, path=os.path.abspath(start))
+    return history.adopt(source, manifest, fence, path=absolute(start))
 
 
 def _complete(sinks: Sinks, epoch: Epoch, taken: TakenOver, parts: Mapping[str, list[Any]]) -> None:

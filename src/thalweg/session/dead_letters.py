@@ -14,9 +14,11 @@ from contextlib import contextmanager
 
 import polars as pl
 
+from thalweg.checkpoint.addresses import is_remote
 from thalweg.checkpoint.hold import TAKEN, held
 from thalweg.checkpoint.holders import holders_of
-from thalweg.checkpoint.store import DirectoryStore
+from thalweg.checkpoint.places import store_at
+from thalweg.checkpoint.store import Store
 from thalweg.connectors.files.paths import find_files
 from thalweg.connectors.files.source import file_source
 from thalweg.errors import ConfigError, DataError, PlanError
@@ -77,18 +79,26 @@ class DeadLetters:
             late: whether rows that came too late are put back too.
 
         Raises:
-            ConfigError: the file does not fit the letters, or another process puts rows back.
+            ConfigError: the file does not fit the letters, another process puts rows back, or the letters
+                are objects.
             DataError: a row does not fit the files that are there.
         """
         known = None if edits is None else Edits.read(os.fspath(edits))
+        if is_remote(self._directory):
+            raise ConfigError(
+                "no lock keeps two processes from putting rows of letters in an object store back twice",
+                code="letters-in-objects",
+                where=self._directory,
+                hint="download the letters into a directory, and replay that one",
+            )
         with self._alone():
             done = Replaying(self._store, os.fspath(to))
             done.complete()
             return done.put(self.rows(), known, late=late)
 
     @property
-    def _store(self) -> DirectoryStore:
-        return DirectoryStore(self._directory)
+    def _store(self) -> Store:
+        return store_at(self._directory)
 
     def _read(self) -> pl.DataFrame:
         files = find_files(self._directory, may_be_empty=True).files

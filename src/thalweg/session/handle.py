@@ -17,6 +17,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from thalweg.checkpoint.places import absolute
 from thalweg.checkpoint.savepoint import Saving, not_taken
 from thalweg.errors import ConfigError
 from thalweg.session.metrics.frame import frame_of
@@ -217,7 +218,7 @@ class JobHandle:
                 code="savepoint-no-checkpoints",
                 hint="a job that is run with --checkpoint-dir does",
             )
-        return Saving(self._kept.savepoints if directory is None else os.path.abspath(directory))
+        return Saving(self._kept.savepoints if directory is None else absolute(os.fspath(directory)))
 
     # -- for whoever runs it -------------------------------------------------------------------
 

@@ -12,6 +12,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
+from thalweg.checkpoint.addresses import is_remote
 from thalweg.checkpoint.history import History
 from thalweg.checkpoint.journal import Journal
 from thalweg.connectors.journaled import JournaledSource
@@ -81,17 +82,24 @@ def keeps_journal(plans: Sequence[Plan]) -> bool:
     return any(scan.source.replay != "exact" for scan in _scans(plans))
 
 
-def check_journals(plans: Sequence[Plan], mode: str, *, has_checkpoints: bool) -> None:
+def check_journals(plans: Sequence[Plan], mode: str, *, directory: str | None) -> None:
     """Refuse a job that is to keep a journal and cannot.
 
     Raises:
-        ConfigError: `journal-no-directory`.
+        ConfigError: `journal-no-directory`, `journal-in-objects`.
         PlanError: `plan-journal-batch`.
     """
     found = next((s for s in _scans(plans) if s.source.replay != "exact"), None)
     if found is None:
         return
-    if not has_checkpoints:
+    if directory is not None and is_remote(directory):
+        raise ConfigError(
+            f"a journal of {found.source.describe()} is a file that grows, which no object does",
+            code="journal-in-objects",
+            where=directory,
+            hint="keep the checkpoints of this job in a directory of this machine",
+        )
+    if directory is None:
         raise ConfigError(
             f"a journal of {found.source.describe()} needs a directory of checkpoints",
             code="journal-no-directory",

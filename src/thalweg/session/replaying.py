@@ -23,10 +23,12 @@ from typing import Any
 import polars as pl
 
 from thalweg.base.schema import Schema
-from thalweg.checkpoint.store import DirectoryStore
+from thalweg.checkpoint.places import absolute, store_at
+from thalweg.checkpoint.store import Store
 from thalweg.columnar.json import JsonDecoder
 from thalweg.connectors.files.format import EXTENSIONS, format_of_files
-from thalweg.connectors.files.paths import find_files
+from thalweg.connectors.files.listing import listing
+from thalweg.connectors.files.paths import find_files, local_path
 from thalweg.connectors.files.source import file_source
 from thalweg.errors import ConfigError, ConnectorError, DataError, StoreError, did_you_mean
 from thalweg.protocols.letters import LATE
@@ -133,7 +135,7 @@ def _edit(line: str, where: str) -> tuple[str, bytes]:
     return held["id"], held["text"].encode()
 
 
-def marks_of(store: DirectoryStore) -> list[Mark]:
+def marks_of(store: Store) -> list[Mark]:
     """What was put back before."""
     names = [n for n in store.names(MARKS) if not n.endswith(_DATA)]
     read = [(n, json.loads(store.get(f"{MARKS}/{n}"))) for n in names]
@@ -148,7 +150,7 @@ class Replaying:
         target: the directory that a job reads.
     """
 
-    def __init__(self, letters: DirectoryStore, target: str) -> None:
+    def __init__(self, letters: Store, target: str) -> None:
         self._letters, self._target = letters, target
 
     def complete(self) -> None:
@@ -164,7 +166,7 @@ class Replaying:
 
     def put(self, letters: pl.DataFrame, edits: Edits | None, *, late: bool) -> Replayed:
         """Put rows back that were not put back before."""
-        if not os.path.isdir(self._target):
+        if not listing(local_path(self._target)).is_directory(local_path(self._target)):
             find_files(self._target)
             raise ConfigError(
                 f'"{self._target}" is no directory, so that no file can be added to it',
@@ -183,7 +185,7 @@ class Replaying:
         data = self._encoded(form, chosen)
         ids = [r["id"] for r in chosen]
         digest = hashlib.sha256("\n".join(ids).encode()).hexdigest()[:12]
-        path = os.path.join(os.path.abspath(self._target), f"replayed-{digest}{_ENDINGS[form]}")
+        path = os.path.join(absolute(self._target), f"replayed-{digest}{_ENDINGS[form]}")
         self._put(Mark(f"replayed-{digest}", path, tuple(ids)), data)
         # the rows that a step missed in several windows are one row
         count = len({_place(r) for r in chosen})
@@ -199,7 +201,7 @@ class Replaying:
     def _show(self, path: str, data: bytes) -> None:
         directory, name = os.path.split(path)
         try:
-            DirectoryStore(directory).put(name, data)
+            store_at(directory).put(name, data)
         except StoreError as error:
             raise ConnectorError(
                 "rows cannot be put back",

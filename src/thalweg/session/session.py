@@ -247,7 +247,9 @@ class Session(Inputs):
             how = replace(how, mode="stream")
         # what is wrong with the call is said before the sinks are taken, so that another call finds them
         chosen = choose_mode(self.sinks, how.mode)
-        check_journals(self.sinks, chosen, has_checkpoints=how.checkpoints is not None)
+        check_journals(
+            self.sinks, chosen, directory=None if how.checkpoints is None else how.checkpoints.directory
+        )
         sinks = self._with_letters(self.sinks)
         check_guarantee(sinks, guarantee, has_checkpoints=how.checkpoints is not None)
         self.sinks = []

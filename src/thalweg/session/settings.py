@@ -18,6 +18,7 @@ from thalweg.base.durations import microseconds
 from thalweg.checkpoint.failpoints import VARIABLE as FAILPOINTS
 from thalweg.errors import ConfigError, Span, did_you_mean, near_misses
 from thalweg.session.hooks import HOOKS
+from thalweg.session.object_options import OBJECT_OPTIONS, hand_on
 from thalweg.session.restart_options import RESTART_OPTIONS
 
 LAYERS = ("default", "thalweg.toml", "environment", "program", "flag")
@@ -225,6 +226,7 @@ _OPTIONS = (
         "how much memory state, edges and batches of a job may take (512MiB); by default as much as there is",
     ),
     Option("io.tmp.dirs", str, None, "the directory of temporary files; by default the system's"),
+    *(Option(*option) for option in OBJECT_OPTIONS),
     Option("execution.drift-max", _seconds, "0", "how far ahead of the slowest a split may be; 0: any"),
 )
 _BY_NAME = {o.name: o for o in _OPTIONS}
@@ -297,6 +299,7 @@ class Settings:
                 hint=option.doc,
             ) from None
         self._layers[layer][name] = _Given(value, where)
+        hand_on(name, self.get)
 
     def _unknown(self, name: str, where: Span | str | None) -> None:
         if name in _IGNORED or _is_ignored(name, list(_BY_NAME), _IGNORED_PREFIXES):
@@ -316,6 +319,7 @@ class Settings:
             self._layers["program"].clear()
         else:
             self._layers["program"].pop(name, None)
+        hand_on(name, self.get)
 
     def text(self, name: str) -> str | None:
         """The value as it was written, from the strongest layer."""

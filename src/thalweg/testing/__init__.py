@@ -11,6 +11,7 @@ from thalweg.testing.scripts import Rows
 from thalweg.testing.sinks import check_sink
 from thalweg.testing.sources import check_source
 from thalweg.testing.states import check_state
+from thalweg.testing.stores import check_store
 from thalweg.testing.transactions import check_transactional
 
 __all__ = [
@@ -21,6 +22,7 @@ __all__ = [
     "check_transactional",
     "check_operator",
     "check_state",
+    "check_store",
     "check_runtime",
     "ConformanceError",
     "Line",

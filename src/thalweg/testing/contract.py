@@ -2,8 +2,8 @@
 
 The lines are read from the docstrings of the protocols, so that there is one place where they stand.
 
-Reads:    the docstrings under `thalweg.protocols`, and that of file formats.
-Not here: the checks (sources.py, sinks.py, operators.py, states.py).
+Reads:    the docstrings under `thalweg.protocols`, and those of file formats and checkpoint stores.
+Not here: the checks (sources.py, sinks.py, operators.py, states.py, stores.py).
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from thalweg.checkpoint.store import Store
 from thalweg.connectors.files.format import Format
 from thalweg.protocols.conditions import FilteringSource
 from thalweg.protocols.lookup import KeyReader, VersionedSource
@@ -96,6 +97,7 @@ _PROTOCOLS: tuple[type, ...] = (
     RowStore,
     StoredState,
     Format,
+    Store,
 )
 LINES = {line.id: line for protocol in _PROTOCOLS for line in contract_lines(protocol).values()}
 """Every line of every contract, by id."""

@@ -19,7 +19,7 @@ from typing import Any
 import polars as pl
 
 from thalweg.base.schema import Schema
-from thalweg.checkpoint.failpoints import POINTS, armed
+from thalweg.checkpoint.failpoints import OBJECT_POINTS, POINTS, armed
 from thalweg.columnar.batch import Batch
 from thalweg.errors import CheckpointError, ThalwegError
 from thalweg.protocols.sink import Epoch, StagingWriter, TransactionalSink
@@ -95,8 +95,8 @@ def check_transactional(make: MakeSink, read_back: ReadBack, *, rows: pl.DataFra
     _epochs(stage())
     _overtaken(stage())
     _gone(stage())
-    for point in POINTS:
-        if point.startswith("sink."):
+    for point in (*POINTS, *OBJECT_POINTS):
+        if point.startswith(("sink.", "object.")):
             _broken_off(stage(), point)
 
 

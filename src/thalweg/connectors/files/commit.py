@@ -12,12 +12,14 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from typing import Literal
 
 import polars as pl
 
 from thalweg.base.types import STRING, TIMESTAMP
+from thalweg.checkpoint.disk import Disk
 from thalweg.connectors.files.paths import HIDDEN
 from thalweg.errors import ConfigError, DataError
 from thalweg.expr.casts import build_cast
@@ -104,7 +106,7 @@ class Commit:
             )
         return int(moment)
 
-    def mark(self, directory: str) -> None:
+    def mark(self, disk: Disk, directory: str) -> None:
         """Leave the file that says that the partition is complete."""
-        with open(os.path.join(directory, self.marker), "wb"):
-            pass
+        with suppress(FileExistsError), closing(disk.create(os.path.join(directory, self.marker))) as file:
+            file.sync()

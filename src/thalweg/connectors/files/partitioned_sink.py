@@ -276,7 +276,7 @@ class PartitionedWriter:
         part.writer.end()
         if self._sink.marking is not None:
             try:
-                self._sink.marking.mark(part.directory)
+                self._sink.marking.mark(self._sink.files.disk, part.directory)
             except OSError as error:
                 raise cannot_write(part.directory, error) from error
         del self._open[texts]

@@ -18,6 +18,7 @@ import polars as pl
 
 from thalweg.base.schema import Schema
 from thalweg.base.types import STRING, Field, Float
+from thalweg.connectors.files.listing import listing, versions
 from thalweg.connectors.files.partitions import (
     PartitionFile,
     Partitioning,
@@ -27,7 +28,7 @@ from thalweg.connectors.files.partitions import (
 )
 from thalweg.connectors.files.paths import Found, find_files, local_path
 from thalweg.connectors.files.select import pruned
-from thalweg.connectors.files.source import FileSource, described, file_source, version_of
+from thalweg.connectors.files.source import FileSource, described, file_source
 from thalweg.errors import ConfigError
 from thalweg.protocols.conditions import Conditions, Facts, Path, may_hold, paths_of, usable
 from thalweg.protocols.figures import Meter
@@ -85,7 +86,8 @@ def _partitioned(
     # what is looked at first are names only
     layout = partitioning(Schema((*texts.fields, Field("", STRING))), names, default_name)
     files = tuple(f.path for f in partition_files(path, layout))
-    if not files and not os.path.isdir(local_path(path)):
+    place = local_path(path)
+    if not files and not listing(place).is_directory(place):
         find_files(path, may_be_empty=interval is not None)
     inner = schema
     if schema is not None:
@@ -134,7 +136,7 @@ class PartitionedSource:
 
     def version(self) -> Hashable:
         """Which files there are, how long they are and when they were changed."""
-        return version_of([f.path for f in partition_files(self.path, self.layout)])
+        return versions([f.path for f in partition_files(self.path, self.layout)])
 
     @property
     def path(self) -> str:

@@ -19,6 +19,7 @@ import polars as pl
 
 from thalweg.base.schema import Schema
 from thalweg.base.types import BOOLEAN, DATE, STRING, TIME, DataType, Decimal, Float, Integer, Timestamp
+from thalweg.connectors.files.listing import Listing, listing
 from thalweg.connectors.files.paths import HIDDEN, is_data, local_path
 from thalweg.errors import ConfigError, did_you_mean
 from thalweg.expr.casts import build_cast
@@ -149,9 +150,10 @@ def found_names(path: str) -> tuple[str, ...]:
     """The columns that the names of directories say, where a directory holds nothing else."""
     names: list[str] = []
     place = local_path(path)
-    while os.path.isdir(place):
-        inner = sorted(n for n in os.listdir(place) if not n.startswith(HIDDEN))
-        if not inner or any("=" not in n or not os.path.isdir(os.path.join(place, n)) for n in inner):
+    looks = listing(place)
+    while looks.is_directory(place):
+        inner = [n for n in looks.names(place) if not n.startswith(HIDDEN)]
+        if not inner or any("=" not in n or not looks.is_directory(os.path.join(place, n)) for n in inner):
             break
         names.append(unescaped(inner[0].partition("=")[0]))
         place = os.path.join(place, inner[0])
@@ -164,24 +166,25 @@ def partition_files(path: str, layout: Partitioning) -> list[PartitionFile]:
     Raises:
         ConfigError: something else is there than directories of the partitions.
     """
-    return list(_files(local_path(path), layout, ()))
+    place = local_path(path)
+    return list(_files(place, layout, (), listing(place)))
 
 
-def _files(place: str, layout: Partitioning, texts: Texts) -> Iterator[PartitionFile]:
-    entries = sorted(os.listdir(place)) if os.path.isdir(place) else []
+def _files(place: str, layout: Partitioning, texts: Texts, looks: Listing) -> Iterator[PartitionFile]:
+    entries = looks.names(place)
     if len(texts) == len(layout.names):
         for name in entries:
             file = os.path.join(place, name)
-            if is_data(file):
+            if is_data(file, looks):
                 yield PartitionFile(file, texts)
         return
     start = f"{escaped(layout.names[len(texts)])}="
     for name in entries:
         inner = os.path.join(place, name)
-        if name.startswith(start) and os.path.isdir(inner):
+        if name.startswith(start) and looks.is_directory(inner):
             text = name.removeprefix(start)
             value = None if text == layout.default_name else unescaped(text)
-            yield from _files(inner, layout, (*texts, value))
+            yield from _files(inner, layout, (*texts, value), looks)
         elif not name.startswith(HIDDEN):
             raise ConfigError(
                 "something lies beside the partitions of a table",

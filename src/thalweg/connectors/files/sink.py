@@ -21,8 +21,10 @@ from typing import Any, Literal
 import polars as pl
 
 from thalweg.base.schema import Schema
+from thalweg.checkpoint.addresses import is_remote
 from thalweg.checkpoint.disk import Disk, LocalDisk
 from thalweg.checkpoint.failpoints import failpoint
+from thalweg.checkpoint.object_disk import ObjectDisk
 from thalweg.columnar.batch import Batch
 from thalweg.columnar.outside import handed_out
 from thalweg.columnar.spelled import spelled
@@ -60,7 +62,7 @@ class FileSink:
         part_seconds: after which time since its first row a part is full, looked at at cuts. If it is given,
             that is when parts appear, whether the input ends or not.
         clock: gives seconds.
-        disk: where the directory is.
+        disk: where the directory is; that of an address are its objects.
         csv: how CSV is written; what only reading needs is not looked at.
     """
 
@@ -77,6 +79,11 @@ class FileSink:
     delivery: Delivery = "transactional"
     emit: Literal["cut", "now"] = "cut"
     is_parallel: bool = True
+
+    def __post_init__(self) -> None:
+        """Objects are on no disk."""
+        if is_remote(self.path) and isinstance(self.disk, LocalDisk):
+            object.__setattr__(self, "disk", ObjectDisk())
 
     def describe(self) -> str:
         """The path."""

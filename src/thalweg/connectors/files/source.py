@@ -1,19 +1,22 @@
 """Read a file, the files of a directory, or those that match a pattern: one split per file.
 
-Reads:    the file system, when the source is described and when a split is opened.
-Not here: which files a path means (paths.py), how each format is read (parquet.py, ipc.py, text.py).
+Reads:    the file system or a bucket, when the source is described and when a split is opened.
+Not here: which files a path means (paths.py), objects as files (at_hand.py), how each format is read
+          (parquet.py, ipc.py, text.py).
 """
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field, fields, replace
-from pathlib import Path
+from functools import partial
 from typing import Any, ClassVar, Literal
 
 import polars as pl
 
 from thalweg.base.schema import Schema
+from thalweg.checkpoint.addresses import is_remote
+from thalweg.connectors.files import at_hand
 from thalweg.connectors.files.format import (
     CountedFormat,
     FilteringFormat,
@@ -24,6 +27,7 @@ from thalweg.connectors.files.format import (
     named_format,
 )
 from thalweg.connectors.files.ipc import ArrowFormat
+from thalweg.connectors.files.listing import listing, versions
 from thalweg.connectors.files.parquet import ParquetFormat
 from thalweg.connectors.files.paths import Found, find_files
 from thalweg.connectors.files.select import check_file, pruned
@@ -67,7 +71,7 @@ class FileSource:
 
     def version(self) -> Hashable:
         """Which files there are, how long they are and when they were changed."""
-        return version_of(find_files(self.path, may_be_empty=True).files)
+        return versions(find_files(self.path, may_be_empty=True).files)
 
     @property
     def is_bounded(self) -> bool:
@@ -92,8 +96,10 @@ class FileSource:
         """How long the files are now, and where their format says so, how many rows they have."""
         found = find_files(self.path, may_be_empty=True).files
         reads = self.format
-        rows = sum(map(reads.count, found)) if isinstance(reads, CountedFormat) else None
-        return Size(rows, sum(Path(file).stat().st_size for file in found))
+        is_near = not any(map(is_remote, found))
+        rows = sum(map(reads.count, found)) if is_near and isinstance(reads, CountedFormat) else None
+        looks = {is_remote(file): listing(file) for file in found}
+        return Size(rows, sum(looks[is_remote(file)].size(file) for file in found))
 
     def splits(self) -> Sequence[Split]:
         """One split per file that is there now, in order."""
@@ -103,8 +109,7 @@ class FileSource:
     def open(self, split: Split, position: Position, fields: Fields | None) -> Reader:
         """A reader of one file."""
         file = str(split.data.get("path", split.id))
-        check_file(self.schema, self.format.held(file), file)
-        return self.format.reader(file, pruned(self.schema, fields), position)
+        return at_hand.reader(self.format, file, pruned(self.schema, fields), position, self._checks(file))
 
     def taken(self, conditions: Conditions) -> Conditions:
         """The conditions by which files, or parts of them, can be left out without reading them."""
@@ -128,7 +133,9 @@ class FileSource:
     def may_hold_null_in(self, file: str, columns: Sequence[str]) -> bool:
         """The same of one file."""
         reads = self.format
-        return not isinstance(reads, NullKnowingFormat) or reads.may_hold_null(file, columns)
+        if is_remote(file) or not isinstance(reads, NullKnowingFormat):
+            return True
+        return reads.may_hold_null(file, columns)
 
     def lazy(self, fields: Fields | None) -> pl.LazyFrame:
         """All files one after the other, read by Polars itself."""
@@ -136,14 +143,11 @@ class FileSource:
 
     def scan(self, file: str, fields: Fields | None) -> pl.LazyFrame:
         """One of the files."""
-        check_file(self.schema, self.format.held(file), file)
-        return self.format.scan(file, pruned(self.schema, fields))
+        return at_hand.scan(self.format, file, pruned(self.schema, fields), self._checks(file))
 
-
-def version_of(files: Sequence[str]) -> Hashable:
-    """What files are called as they are now: another version if one of them was changed."""
-    found = [(file, Path(file).stat()) for file in files]
-    return tuple((file, s.st_mtime_ns, s.st_size, s.st_ino) for file, s in found)
+    def _checks(self, file: str) -> Callable[[pl.Schema], None]:
+        """Raises unless a file with these columns has those of the source."""
+        return partial(check_file, self.schema, file=file)
 
 
 def file_source(
@@ -191,12 +195,14 @@ def described(
     name = named_format(format) if format else format_of_files(found.files)
     reads = make_format(name, schema, options)
     if schema is None:
-        schema = Schema.from_polars(dict(reads.held(_telling(reads, found.files))))
+        schema = Schema.from_polars(dict(at_hand.held(reads, _telling(reads, found.files))))
         if name == "csv":
             options = {"has_header": True} | options
         reads = make_format(name, schema, options)
-    for file in found.files:
-        check_file(schema, reads.held(file), file)
+    for number, file in enumerate(found.files):
+        # each look at an object is some requests: the others are looked at when they are opened
+        if not number or not is_remote(file):
+            check_file(schema, at_hand.held(reads, file), file)
     return FileSource(
         path=path,
         schema=schema,
@@ -221,7 +227,7 @@ def _check_declared(path: str | Sequence[str], format: str | None, schema: Schem
 def _telling(reads: Format, files: Sequence[str]) -> str:
     """The first file that says what the columns are: text without rows says nothing of their types."""
     if isinstance(reads, (CsvFormat, JsonFormat)):
-        return next((f for f in files if reads.has_rows(f)), files[0])
+        return next((f for f in files if at_hand.has_rows(reads, f)), files[0])
     return files[0]
 
 

@@ -17,9 +17,11 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
+from thalweg.checkpoint.addresses import is_remote
 from thalweg.checkpoint.disk import Disk
 from thalweg.checkpoint.failpoints import failpoint
-from thalweg.checkpoint.store import DirectoryStore, name_of_incomplete
+from thalweg.checkpoint.object_store import ObjectStore
+from thalweg.checkpoint.store import DirectoryStore, Store, name_of_incomplete
 from thalweg.errors import CheckpointError
 from thalweg.protocols.sink import Epoch
 
@@ -40,7 +42,7 @@ def hidden(directory: str, name: str) -> str:
 
 def mark(disk: Disk, directory: str, name: str) -> None:
     """An empty file that survives a power cut."""
-    DirectoryStore(directory, disk).put(name, b"")
+    _store(disk, directory).put(name, b"")
 
 
 def has_parts(disk: Disk, directory: str, tag: str) -> bool:
@@ -81,7 +83,7 @@ def commit_parts(
     failpoint("sink.progress")
     numbers = {**done["numbers"], str(epoch.lineage): epoch.number}
     record = {"numbers": numbers, "fence": epoch.fence, "parts": list(names)}
-    DirectoryStore(directory, disk).put(_record_name(epoch), json.dumps(record, sort_keys=True).encode())
+    _store(disk, directory).put(_record_name(epoch), json.dumps(record, sort_keys=True).encode())
     if done["fence"] != epoch.fence:
         # the new record says what the older ones did
         for fence, name in _records(disk, directory, epoch):
@@ -128,6 +130,11 @@ def discard_parts(
                 disk.remove(path)
 
 
+def _store(disk: Disk, directory: str) -> Store:
+    """Where whole files are written: an object is one anyway, and needs no temporary name."""
+    return ObjectStore(directory) if is_remote(directory) else DirectoryStore(directory, disk)
+
+
 def _record_name(epoch: Epoch) -> str:
     """Of each run another one, so that one that was overtaken cannot write over that of a newer one."""
     return f"{_RECORD}{epoch.job_tag}-{epoch.fence}"
@@ -164,7 +171,7 @@ def _progress(disk: Disk, directory: str, epoch: Epoch) -> dict[str, Any]:
 def _record(disk: Disk, directory: str, name: str) -> dict[str, Any] | None:
     """What a record says; None: there is none, or no more."""
     try:
-        held: dict[str, Any] = json.loads(DirectoryStore(directory, disk).get(name))
+        held: dict[str, Any] = json.loads(_store(disk, directory).get(name))
     except KeyError:
         return None
     except ValueError as error:

@@ -146,7 +146,7 @@ def test_nothing_to_read(path: str, code: str, tmp_path: Path) -> None:
 
 def test_places_on_other_machines_are_refused() -> None:
     with pytest.raises(ConfigError) as caught:
-        file_source("s3://bucket/x.parquet")
+        file_source("hdfs://bucket/x.parquet")
     assert caught.value.code == "source-remote-path"
 
 

@@ -1,0 +1,1 @@
+"""Checkpoints, sources and sinks in an object store, which is a real server on loopback."""
