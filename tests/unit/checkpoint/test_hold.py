@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import threading
 from collections.abc import Callable
@@ -314,6 +315,44 @@ def test_a_directory_that_cannot_be_read_is_no_job_that_is_held(tmp_path: Path) 
         with pytest.raises(StoreError, match="store-failed"):
             taken(holders, JOB, Terms())
     assert (tmp_path / JOB).read_text() == "mine"
+
+
+@pytest.mark.parametrize("call", ["link", "write"])
+def test_a_lock_that_cannot_be_made_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str
+) -> None:
+    def full(*given: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    holders = LockedFiles(str(tmp_path / JOB))
+    with monkeypatch.context() as patched:
+        patched.setattr(os, call, full)
+        with pytest.raises(StoreError, match="No space left on device"):
+            taken(holders, JOB, Terms())
+    assert os.listdir(tmp_path / JOB) == []
+    taken(holders, JOB, Terms())
+
+
+def test_a_record_that_somebody_has_tidied_away_is_written_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    holders = LockedFiles(str(tmp_path / JOB))
+    link = os.link
+
+    def tidied(old: str, new: str) -> None:
+        monkeypatch.setattr(os, "link", link)
+        os.unlink(old)
+        link(old, new)
+
+    monkeypatch.setattr(os, "link", tidied)
+    taken(holders, JOB, Terms()).confirm()
+    assert os.listdir(tmp_path / JOB) == [".lock-000001"]
+
+
+def test_what_was_forgotten_is_not_there(world: World) -> None:
+    world.take()
+    assert world.holders().read(7) is None
+    assert world.kind != "locked files" or world.holders().is_gone(7)
 
 
 def test_a_holder_whose_directory_is_gone_goes_on(tmp_path: Path) -> None:

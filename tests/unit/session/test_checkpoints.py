@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import polars as pl
@@ -12,12 +14,13 @@ import pytest
 
 import thalweg as tw
 from thalweg.checkpoint.failpoints import armed
+from thalweg.checkpoint.history import History
 from thalweg.checkpoint.hold import held
 from thalweg.checkpoint.holders import LockedFiles
 from thalweg.errors import CheckpointError, ConfigError, ConnectorError, DataError, PlanError, StoreError
 from thalweg.runtime.options import RunOptions
 from thalweg.runtime.run import Run
-from thalweg.session.checkpoints import directory_name
+from thalweg.session.checkpoints import Begun, Kept, directory_name
 
 ROWS = 2_000
 SMALL = RunOptions(runtime="inline", rows_max=50, checkpoint_batches=4)
@@ -167,6 +170,47 @@ def test_one_process_runs_a_job(job: Job) -> None:
     ):
         job.run()
     job.run()
+
+
+def test_what_fails_in_a_job_that_was_taken_over_is_told_as_that(
+    job: Job, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may fail first because of what the process that took it over has changed."""
+    holders = LockedFiles(str(job.folder / "kept" / "copy"))
+    job.fails_at = 1_500
+    begun = Kept.begun
+
+    @contextmanager
+    def taken_over(kept: Kept) -> Iterator[Begun]:
+        with begun(kept) as found:
+            assert holders.add(2, b"another process")
+            yield found
+
+    monkeypatch.setattr(Kept, "begun", taken_over)
+    with pytest.raises(CheckpointError, match="was taken over by another process") as caught:
+        job.run()
+    holders.close()
+    assert caught.value.code == "checkpoint-overtaken"
+    assert "row 1500" in str(caught.value.__cause__)
+
+
+def test_a_job_that_was_taken_over_takes_no_number_any_more(
+    job: Job, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken_off(job)
+    holders = LockedFiles(str(job.folder / "kept" / "copy"))
+    highest = History.highest_fence
+
+    def taken_over(history: History) -> int:
+        holders.add(3, b"another process")
+        return highest(history)
+
+    monkeypatch.setattr(History, "highest_fence", taken_over)
+    before = [p.name for p in (job.folder / "kept" / "copy" / "fences").iterdir()]
+    with pytest.raises(CheckpointError, match="was taken over by another process"):
+        job.run()
+    holders.close()
+    assert [p.name for p in (job.folder / "kept" / "copy" / "fences").iterdir()] == before
 
 
 def test_only_some_checkpoints_are_kept(job: Job) -> None:
