@@ -12,10 +12,11 @@ import click
 
 from thalweg.cli.choices import execution_options, raise_flags
 from thalweg.cli.failures import DONE, report
-from thalweg.cli.programs import run_program, run_sql, sql_session
+from thalweg.cli.programs import run_sql, sql_session
 from thalweg.cli.progress import Progress
 from thalweg.session.hooks import HOOKS
 from thalweg.session.interrupts import INTERRUPTED, Interrupts
+from thalweg.session.programs import run_program
 
 _KINDS = (".py", ".sql")
 _BEGINNING = ("from_checkpoint", "fresh", "upgrade", "drop_state")
