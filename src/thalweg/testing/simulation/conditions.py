@@ -69,6 +69,7 @@ class Conditions:
         edge_rows_max: the most rows on an edge.
         cut_batches: a cut after so many batches; None: after a time.
         is_slow: whether messages arrive some time after they were sent.
+        is_orderly: whether tasks go in order, whatever else takes turns.
     """
 
     seed: int
@@ -82,6 +83,7 @@ class Conditions:
     edge_rows_max: int = 2
     cut_batches: int | None = 2
     is_slow: bool = False
+    is_orderly: bool = False
 
     def to_data(self) -> dict[str, Any]:
         """As plain JSON."""
