@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from thalweg.plan.nodes import Plan
     from thalweg.session.session import Session
 
+PROGRAMS = (".py", ".sql")
+"""How the files of programs end."""
 Show = Callable[["Plan | pl.DataFrame | str"], None]
 
 

@@ -13,6 +13,7 @@ import click
 
 from thalweg.cli.choices import execution_options, raise_flags
 from thalweg.cli.failures import DONE, WRONG, report
+from thalweg.cli.programs import PROGRAMS
 from thalweg.session.hooks import HOOKS
 
 if TYPE_CHECKING:
@@ -51,6 +52,8 @@ def command(
     way: crashes, other cuts of batches, another order, delays, parallelism and time of day. Nothing is
     written. The exit code is 1 if a result differs from that of an undisturbed run.
     """
+    if not file.endswith(PROGRAMS):
+        raise click.UsageError(f'"{file}" is neither a Python program (.py) nor SQL (.sql)')
     # a row takes no thread longer than it takes to hand it to one
     os.environ.setdefault("POLARS_MAX_THREADS", "1")
     raise_flags(**how)

@@ -1,4 +1,4 @@
-"""Say whether the result of a user's job can change: run it many times, each time disturbed in another way."""
+"""Say whether the result of a user's job can change: run it often, each time disturbed in another way."""
 
 from __future__ import annotations
 

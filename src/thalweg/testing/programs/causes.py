@@ -1,4 +1,4 @@
-"""Compare a disturbed run with an undisturbed one; where they differ, find out which disturbance does it, and where.
+"""Compare a disturbed run with an undisturbed one; where they differ, find out what does it, and where.
 
 Kinds of disturbance are switched off and on one by one; the rows of suspect steps are collected, and the
 first step in the order of rows whose rows differ is the one to look at.

@@ -141,8 +141,8 @@ def user_time(now: Now) -> Iterator[None]:
 
     def imported(
         name: str,
-        globals: Mapping[str, Any] | None = None,  # noqa: A002 - the name that callers use
-        locals: Mapping[str, Any] | None = None,  # noqa: A002 - the name that callers use
+        globals: Mapping[str, Any] | None = None,
+        locals: Mapping[str, Any] | None = None,
         fromlist: Any = (),
         level: int = 0,
     ) -> Any:

@@ -1,4 +1,4 @@
-"""Take what a job writes, in place of its sinks: a table that is exact, and what a function would be called with.
+"""Take what a job writes, in place of its sinks: exact tables, and what functions would be called with.
 
 Not here: what the rows must be (compare.py), calling the functions (effects.py).
 """

@@ -25,7 +25,7 @@ KINDS = {
 """What may change no result."""
 _PLACES = ("checkpoint.trigger", "checkpoint.data", "checkpoint.published", "final.ended", "final.published")
 _CALM_BATCHES = 8
-"""Into about so many batches a source is cut in the undisturbed run, so that checkpoints fall between them."""
+"""Into about so many batches a source is cut in the undisturbed run: checkpoints fall between them."""
 _SMALL_BATCHES = 24
 """Into about so many, if they are cut small; now and then each row is a batch."""
 

@@ -16,14 +16,14 @@ from typing import Any
 
 import polars as pl
 
-from thalweg.protocols.sink import Sink
-from thalweg.testing.programs.collected import Deliveries, Delivered
+from thalweg.connectors.sinks import CallbackSink
+from thalweg.testing.programs.collected import Delivered, Deliveries
 
 _DEPTH_MAX = 12
 _PLAIN = (int, float, str, bytes, bool, type(None))
 
 
-def call_with(sink: Sink, deliveries: Deliveries, calls: list[Delivered]) -> Any:
+def call_with(sink: CallbackSink, deliveries: Deliveries, calls: list[Delivered]) -> Any:
     """Let a sink call its function; what is seen of its effect."""
     writer = sink.open(deliveries.schema, 0)
     for call in calls:
@@ -32,7 +32,7 @@ def call_with(sink: Sink, deliveries: Deliveries, calls: list[Delivered]) -> Any
         writer.cut(call.cut)
     writer.end()
     writer.close()
-    return effect_of(getattr(sink, "function", sink))
+    return effect_of(sink.function)
 
 
 def effect_of(function: Callable[..., Any]) -> Any:

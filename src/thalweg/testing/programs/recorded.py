@@ -16,6 +16,7 @@ import polars as pl
 
 from thalweg.base.schema import Schema
 from thalweg.connectors.files.select import expressions, pruned
+from thalweg.protocols.letters import Unit
 from thalweg.protocols.source import (
     BadRow,
     Chunk,
@@ -26,7 +27,6 @@ from thalweg.protocols.source import (
     SizedSource,
     Source,
     Split,
-    Unit,
 )
 
 _PATIENCE = 5.0
@@ -188,7 +188,8 @@ def recorded(source: Source, rows_max: int) -> RecordedSource:
 def _recorded_split(source: Source, split: Split, rows_max: int) -> tuple[RecordedSplit, bool]:
     """The beginning of one split, and whether there was more."""
     reader = source.open(split, {}, None)
-    frames, offsets, bad = [], [], []
+    frames, offsets = [], []
+    bad: list[BadRow] = []
     unit: Unit = "row"
     left, silent_since = rows_max, time.monotonic()
     has_more = True

@@ -76,8 +76,8 @@ class Finding:
 
 
 _HINT_REPEATED = (
-    "make it idempotent and say so, write_callback(…, idempotent=True); or write to files or SQLite, which get "
-    "each row once"
+    "make it idempotent and say so, write_callback(…, idempotent=True); or write to files or SQLite, which "
+    "get each row once"
 )
 
 
@@ -89,7 +89,9 @@ def _shown(label: str, rows: Sequence[dict[str, Any] | None]) -> list[str]:
 
 
 def _row(row: dict[str, Any]) -> str:
-    return ", ".join(f"{name}={value!r}" if isinstance(value, str) else f"{name}={value}" for name, value in row.items())
+    return ", ".join(
+        f"{name}={value!r}" if isinstance(value, str) else f"{name}={value}" for name, value in row.items()
+    )
 
 
 @dataclass(frozen=True)

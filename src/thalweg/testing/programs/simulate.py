@@ -1,4 +1,4 @@
-"""Say whether the result of a program's jobs can change: simulate many seeds, stop at the first one that differs.
+"""Say whether the result of a program's jobs can change: simulate seeds until one gives another result.
 
 Reads:    the program, and the beginning of its input, once.
 Changes:  nothing; what the jobs would write is collected.
@@ -16,6 +16,7 @@ from functools import partial
 from pathlib import Path
 
 from thalweg.api.dataset import Dataset
+from thalweg.connectors.memory import MemorySink
 from thalweg.connectors.sinks import CallbackSink
 from thalweg.errors import ConfigError, PlanError
 from thalweg.session.execute import choose_mode
@@ -23,6 +24,7 @@ from thalweg.session.programs import Look, looked_at, run_program
 from thalweg.testing.programs.causes import Trial
 from thalweg.testing.programs.clocks import user_time
 from thalweg.testing.programs.disturbances import KINDS
+from thalweg.testing.programs.recorded import RecordedSource
 from thalweg.testing.programs.report import Finding, SimulationReport
 from thalweg.testing.programs.subject import UserJob, changing, scans, user_job
 
@@ -43,14 +45,14 @@ def simulate(
     """Run the jobs of a program again and again, each time disturbed in another way, and compare the results.
 
     Args:
-        program: the path of a Python file, or a function that builds jobs: it runs them, or returns a dataset.
-            It is executed for every run, so that all of its objects are new.
+        program: the path of a Python file, or a function that builds jobs: it runs them, or returns a
+            dataset. It is executed for every run, so that all of its objects are new.
         seeds: how many runs; or the numbers of those that are wanted.
         rows: how many rows of each source are read.
         without: kinds of disturbance that are left out: `cuts`, `order`, `parallelism`, `delays`, `crashes`,
             `clock`.
-        calls: whether functions that results are handed to (`write_callback`) are called, in order to see what
-            becomes of what they have built. Otherwise nothing outside of the simulation happens.
+        calls: whether functions that results are handed to (`write_callback`) are called, in order to see
+            what becomes of what they have built. Otherwise nothing outside of the simulation happens.
         name: what a job is called that nobody named.
         tell: told how many seeds are done.
 
@@ -87,7 +89,7 @@ def simulate(
         time.monotonic() - begun,
         finding,
         tuple(_about(trial.job) for trial in trials),
-        tuple(note for trial in trials for note in _notes(trial, calls=calls)),
+        tuple(note for trial in trials for note in _notes(trial)),
         sum(trial.runs for trial in trials),
     )
 
@@ -156,27 +158,27 @@ def _to_its_end(execute: Program) -> None:
 def _about(job: UserJob) -> str:
     """A job in a line."""
     mode = choose_mode(job.look.roots, job.look.how.mode)
-    inputs = ", ".join(
-        f"{held.describe()} ({'the first ' if held.is_cut_off else ''}{held.rows} row{'s' * (held.rows != 1)})"
-        for held in job.inputs
-    )
+    inputs = ", ".join(f"{held.describe()} ({_count(held)})" for held in job.inputs)
     sinks = ", ".join(w.sink.describe() for w in job.writes)
     return f'job "{job.look.how.name}", {mode}: reads {inputs or "nothing"}; writes to {sinks}'
 
 
-def _notes(trial: Trial, *, calls: bool) -> Iterator[str]:
+def _count(held: RecordedSource) -> str:
+    first = "the first " if held.is_cut_off else ""
+    return f"{first}{held.rows} row{'' if held.rows == 1 else 's'}"
+
+
+def _notes(trial: Trial) -> Iterator[str]:
     """What would happen in another way than it was simulated."""
     job = trial.job
     for scan in dict.fromkeys(scans(job.look.roots)):
         if scan.source.replay == "none" and not scan.has_journal:
-            yield (
-                f"note: {scan.source.describe()} cannot be read again, so that a crash loses rows of it; that is "
-                "not simulated"
-            )
+            name = scan.source.describe()
+            yield f"note: a crash loses rows of {name}, which cannot be read again; that is not simulated"
     for write in job.writes:
-        if write.sink.delivery == "at_least_once" and write.sink.describe() not in ("memory", "blackhole"):
-            if not isinstance(write.sink, CallbackSink):
-                yield f"note: after a crash {write.sink.describe()} may get rows again, which is not judged"
+        # what is in memory goes with the process
+        if write.sink.delivery == "at_least_once" and not isinstance(write.sink, (CallbackSink, MemorySink)):
+            yield f"note: after a crash {write.sink.describe()} may get rows again, which is not judged"
     for write, table in zip(job.writes, trial.reference.tables, strict=True):
         if not table.height:
             yield f"note: {write.sink.describe()} gets no row at all, so that nothing can be told apart there"

@@ -20,7 +20,7 @@ import polars as pl
 
 from thalweg.checkpoint.history import History
 from thalweg.connectors.sinks import CallbackSink
-from thalweg.errors import PlanError
+from thalweg.errors import InternalError, PlanError
 from thalweg.expr.nodes import Expr, PythonCall, walk
 from thalweg.job.job import Job
 from thalweg.optimizer.optimize import optimize
@@ -117,9 +117,11 @@ def outcome_of(job: UserJob, disturbance: Disturbance, *, is_tapped: bool = Fals
             outcome.steps = report.reached.get("step", 0)
             outcome.tables = [held.table() for held in subject.tables]
             outcome.taps = [held.table() for held in subject.taps]
+        except AssertionError as error:
+            raise InternalError(
+                "the simulated job does not come to its end", code="simulate-stuck", found=str(error)
+            ) from error
         except Exception as error:  # noqa: BLE001 - the program is the user's: it may raise anything
-            if isinstance(error, AssertionError):
-                raise
             outcome.error = error
     return outcome
 
@@ -188,9 +190,7 @@ class _Subject:
     def _delivering(self, number: int, write: Write) -> Write:
         """A sink that notes with what a function would be called."""
         noted, sink = self.deliveries[number], write.sink
-        made = replace(
-            write, sink=DeliverySink(noted, self._processes, sink.takes_updates, sink.emit)
-        )
+        made = replace(write, sink=DeliverySink(noted, self._processes, sink.takes_updates, sink.emit))
         return _as_batch(made) if self._job.is_batch else made
 
     def _with_inputs(self, roots: Sequence[Plan]) -> list[Plan]:

@@ -104,8 +104,8 @@ class Simulation:
         conditions: what surrounds it.
         adapt: changes how the job is run.
         steps_max: after how many points a job that has not ended is stuck.
-        is_thorough: whether what checkpoints hold is looked at all the time, and the job started once more when
-            it has ended: the engine is in doubt, and not the job.
+        is_thorough: whether what checkpoints hold is looked at all the time, and the job started once more
+            when it has ended: the engine is in doubt, and not the job.
     """
 
     def __init__(
