@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
+from tests.simulation.plans import PlanCase, SimulatedPlans, is_plan_seed, random_plans
 from tests.simulation.workloads import SimulatedWorkload, Workload, random_workload
 from thalweg.testing.simulation.conditions import Conditions, random_conditions
 from thalweg.testing.simulation.simulation import Report, Simulation
@@ -25,12 +26,20 @@ def simulate(seed: int) -> Report:
     Raises:
         Exception: something does not hold.
     """
+    if is_plan_seed(seed):
+        return simulate_plans(random_plans(seed), random_conditions(seed))
     return simulate_case(random_workload(seed), random_conditions(seed))
 
 
 def simulate_case(workload: Workload, conditions: Conditions) -> Report:
     """Simulate a workload under some conditions."""
     return Simulation(SimulatedWorkload(workload), conditions).run()
+
+
+def simulate_plans(plans: PlanCase, conditions: Conditions) -> Report:
+    """Simulate random plans under some conditions."""
+    subject = SimulatedPlans(plans)
+    return Simulation(subject, conditions, adapt=subject.adapted).run()
 
 
 def outcome(seeds: Iterable[int]) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """Count which lines of production code the simulation runs.
 
-    python -m tests.simulation.coverage [--seeds 400] [--first 0] [--missing FILE]
+    python -m tests.simulation.coverage [--seeds 400] [--missing FILE]
 
 prints for `runtime`, `checkpoint` and `operators` how many lines of functions were run by the simulated jobs;
 what runs on import does not count. `--missing` lists the lines of a file that were not.
@@ -119,6 +119,14 @@ def share(parts: Iterable[tuple[int, int]]) -> float:
     return sum(run for run, _ in pairs) / max(sum(all_ for _, all_ in pairs), 1)
 
 
+def mixed_seeds(count: int) -> list[int]:
+    """Half of them jobs with models, half random plans."""
+    from tests.simulation.plans import FIRST
+
+    half = count // 2
+    return [*range(count - half), *range(FIRST + 1, FIRST + 1 + 2 * half, 2)]
+
+
 def covered(seeds: Iterable[int]) -> dict[str, set[int]]:
     """The lines that some seeds run, by file."""
     from tests.simulation.cases import simulate
@@ -137,10 +145,9 @@ def main() -> int:
     """Print the figures; 1 if they are lower than they should be."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, default=400)
-    parser.add_argument("--first", type=int, default=0)
     parser.add_argument("--missing", help="a file, as operators/join.py")
     asked = parser.parse_args()
-    seen = covered(range(asked.first, asked.first + asked.seeds))
+    seen = covered(mixed_seeds(asked.seeds))
     found = figures(seen)
     if asked.missing:
         path = _ROOT / asked.missing

@@ -22,17 +22,22 @@ _END = 1 << 62
 
 
 class Collected:
-    """What one sink of a job has committed, whichever process did it."""
+    """What one sink of a job has committed, whichever process did it.
+
+    Attributes:
+        commits: the frames of each commit, with their weights in the last column.
+        schema: the columns.
+    """
 
     def __init__(self) -> None:
-        self._frames: list[pl.DataFrame] = []
+        self.commits: list[Sequence[pl.DataFrame]] = []
         self._done: dict[int, int] = {}
         self.schema = Schema(())
 
     def commit(self, epoch: Epoch, frames: Sequence[pl.DataFrame]) -> None:
         """Take the rows of an epoch, once."""
         if self._done.get(epoch.lineage, -1) < epoch.number:
-            self._frames += frames
+            self.commits.append(frames)
             self._done[epoch.lineage] = epoch.number
 
     def table(self) -> pl.DataFrame:
@@ -41,9 +46,10 @@ class Collected:
         Raises:
             DataError: more of a row was retracted than was ever there.
         """
-        if not self._frames:
+        frames = [frame for commit in self.commits for frame in commit]
+        if not frames:
             return pl.DataFrame(schema=self.schema.outer)
-        batch = join_batches([Batch.unpacked(f) for f in self._frames])
+        batch = join_batches([Batch.unpacked(f) for f in frames])
         return handed_out(folded(batch), self.schema)
 
 
