@@ -17,6 +17,7 @@ from typing import Any
 
 import polars as pl
 
+from tests.property.harness import Changelog
 from tests.property.laws import expected
 from tests.property.pane_plans import pane_case
 from tests.property.plans import Case, random_case, random_windows, scan
@@ -27,6 +28,7 @@ from tests.property.small_plans import side, small_case
 from tests.property.test_lookups import looked_up, some_rows
 from tests.property.window_plans import window_case
 from tests.property.worlds import random_world
+from tests.simulation.written import TEXTS, written
 from thalweg.checkpoint.history import History
 from thalweg.columnar.batch import Batch
 from thalweg.connectors.memory import frame_source
@@ -49,6 +51,7 @@ FIRST = 1000
 """Seeds from here on, every other one, are random plans; those before are what `noticed.json` knows."""
 ROWS_MAX = 60
 _TRIES = 40
+_SIGNS = {"+I": 1, "+U": 1, "-U": -1, "-D": -1}
 
 
 @dataclass(frozen=True)
@@ -60,12 +63,14 @@ class PlanCase:
         wanted: the final tables.
         drift_max: how far a split may be ahead of the slowest, in seconds.
         is_optimized: whether rules change the plans.
+        changelog: how changes reach sinks that only take rows that stay; None: they take changes.
     """
 
     case: Case
     wanted: Sequence[Table]
     drift_max: float | None
     is_optimized: bool
+    changelog: Changelog | None = None
 
 
 def is_plan_seed(seed: int) -> bool:
@@ -81,7 +86,8 @@ def random_plans(seed: int) -> PlanCase:
         made = make(random)
         if made is not None and made[0].rows <= ROWS_MAX:
             drift = random.choice([None, None, None, 5.0, 30.0])
-            return PlanCase(made[0], made[1], drift, random.random() < 0.7)
+            is_optimized = random.random() < 0.7
+            return PlanCase(*made, drift, is_optimized, random.choice([None, None, None, "ops", "fold"]))
     return random_plans(seed + 1_000_000_007)
 
 
@@ -124,11 +130,17 @@ def _bad_rows(r: Random) -> Made:
     return Case((world,), (*good, bad)), [*Reference(good, judges=True).tables(), Counter(places)]
 
 
+def _written(r: Random) -> Made:
+    plan, wanted = written(r.randrange(10 * len(TEXTS)))
+    return Case((), (plan,)), wanted
+
+
 _KINDS: tuple[Callable[[Random], Made | None], ...] = (
     *[_plain(random_case)] * 5,
     *[_plain(window_case)] * 2,
     *(_plain(pane_case), _plain(small_case), _plain(small_case)),
     *(_query, _query, _lookup, _bad_rows),
+    *[_written] * 10,
 )
 
 
@@ -151,9 +163,10 @@ class SimulatedPlans:
 
     def job(self, disk: SimulatedDisk, parallelism: int) -> Job:
         """The job, over sources at a pace."""
+        changelog = self._plans.changelog
         roots = _paced(self._plans.case.roots, self._pace)
         writes: list[Plan] = [
-            Write(root, TableSink(table, lambda number: None))
+            Write(root, TableSink(table, _unnoticed, takes_updates=changelog is None), changelog)
             for root, table in zip(roots, self._tables, strict=True)
         ]
         rules = RULES if self._plans.is_optimized else ()
@@ -165,17 +178,25 @@ class SimulatedPlans:
     def ended(self) -> None:
         """Everything is there, once."""
         for number, (table, wanted) in enumerate(zip(self._tables, self._plans.wanted, strict=True)):
-            same(_added_up(table, number), wanted, f"root {number} of\n{self._plans.case!r}\n")
+            found = _added_up(table, number, has_ops=self._plans.changelog == "ops")
+            same(found, wanted, f"root {number} of\n{self._plans.case!r}\n")
 
 
-def _added_up(collected: Collected, number: int) -> Table:
+def _unnoticed(number: int) -> None:
+    """Where a process begins does not matter here."""
+
+
+def _added_up(collected: Collected, number: int, *, has_ops: bool) -> Table:
     """The rows, commit by commit: what is taken away was there."""
     table: Table = Counter()
     for frames in collected.commits:
         for frame in frames:
             batch = Batch.unpacked(frame)
             for row, weight in zip(rows_of(batch.frame), batch.weights().to_list(), strict=True):
-                table[row] += weight
+                if has_ops:
+                    table[row[1:]] += _SIGNS[row[0]]
+                else:
+                    table[row] += weight
         gone = [row for row, count in table.items() if count < 0]
         if gone:
             raise WrongError(f"root {number}: a commit takes a row away that is not there: {gone[0]}")

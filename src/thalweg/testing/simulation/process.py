@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
 
+from thalweg.checkpoint.figures import CheckpointFigures
 from thalweg.checkpoint.history import History
 from thalweg.checkpoint.store import DirectoryStore
 from thalweg.job.job import Job
@@ -122,6 +123,7 @@ class JobProcess:
             self._work.options, epoch=begun.epoch, increments=True, on_checkpoint=checkpointer.take
         )
         run = WatchedRun(job, options, begun.take_snapshot(), world.clock)
+        run.measured.append(CheckpointFigures(checkpointer, run.clock))
         self._began(self.process, begun, run)
         driver = Driver(world, run, lambda task: self._stepped(self.process, task))
         checkpointer.prepare(run.request_checkpoint, lambda: run.cuts)
@@ -138,6 +140,7 @@ class JobProcess:
             is_over = True
             checkpointer.close()
             world.wait(lambda: writer.is_done, float("inf"))
+            run.check_end()
             checkpointer.finish(run.final_snapshot() if run.is_finished else None)
             self.has_ended, self.was_stopped = run.is_finished, not run.is_finished
         finally:

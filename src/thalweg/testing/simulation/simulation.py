@@ -7,6 +7,7 @@
     S5 only errors that a fault explains end a process, or being overtaken.
     S6 a damaged file is noticed before anything is read from it.
     S7 a job that has ended does nothing when it is started again, and leaves nothing that was broken off.
+    S8 whenever a checkpoint is complete, every task says what it waits for, and no counter goes back.
 
 Not here: what the results must be (the caller, through `Subject`).
 """
@@ -155,6 +156,8 @@ class Simulation:
         self._floors: dict[tuple[int, str], int] = {}
         """By process and task, the time that it may not go back behind."""
         self._runs: dict[int, WatchedRun] = {}
+        self._figures: dict[tuple[int, str, tuple[str, ...]], float] = {}
+        """By process, metric and labels, what a counter showed last."""
         self._rots = [f for f in conditions.faults if f.kind == "rot"]
         self._rotten: tuple[int, str, bytes] | None = None
         """A process, a file that was damaged before it began, and its bytes before."""
@@ -292,6 +295,7 @@ class Simulation:
             raise WrongError("S2: a checkpoint is complete, and there is none")
         self._complete = max(self._complete, newest.number)
         self._check_checkpoints()
+        self._ask(process, self._runs[process.number])
 
     def _began(self, process: Process, begun: Begun, run: WatchedRun) -> None:
         self._runs[process.number] = run
@@ -323,6 +327,18 @@ class Simulation:
         if mark < self._floors.get(key, NEVER):
             raise WrongError(f"S4: {task.name} hands on the time {mark} after {self._floors[key]}")
         self._floors[key] = mark
+
+    def _ask(self, process: Process, run: WatchedRun) -> None:
+        waits = run.why()
+        if len(waits) != len(run.tasks) or not all(reason for _, reason in waits):
+            raise WrongError(f"S8: not every task says what it waits for: {waits}")
+        for sample in run.figures.samples:
+            if sample.metric.kind != "counter":
+                continue
+            key = process.number, sample.metric.name, sample.labels
+            if sample.value < self._figures.get(key, 0):
+                raise WrongError(f"S8: {key} goes back from {self._figures[key]} to {sample.value}")
+            self._figures[key] = sample.value
 
     def _check_checkpoints(self) -> None:
         history = self._history
