@@ -1,6 +1,6 @@
 """Count which lines of production code the simulation runs.
 
-    python -m tests.simulation.coverage [--seeds 400] [--missing FILE]
+    python -m tests.simulation.coverage [--seeds 1000] [--missing FILE]
 
 prints for `runtime`, `checkpoint` and `operators` how many lines of functions were run by the simulated jobs;
 what runs on import does not count. `--missing` lists the lines of a file that were not.
@@ -26,6 +26,16 @@ import thalweg
 
 PACKAGES = ("runtime", "checkpoint", "operators")
 WANTED = 0.85
+APART = {
+    "runtime/threads.py": "the world gives turns instead",
+    "runtime/pace.py": "threads only",
+    "runtime/inline.py": "the world gives turns instead",
+    "checkpoint/disk.py": "the disk of a real machine",
+    "checkpoint/hold.py": "a lock of a real machine; here several processes run a job, for it may be lost",
+    "checkpoint/frames.py": "checkpoints as data, for users; no run needs it",
+    "checkpoint/difference.py": "checkpoints as data, for users; no run needs it",
+}
+"""What no simulated job can run, and why; counted apart."""
 _ROOT = Path(thalweg.__path__[0])
 
 
@@ -120,11 +130,16 @@ def share(parts: Iterable[tuple[int, int]]) -> float:
 
 
 def mixed_seeds(count: int) -> list[int]:
-    """Half of them jobs with models, half random plans."""
+    """Some jobs with models, and many random plans and new lineages."""
     from tests.simulation.plans import FIRST
 
-    half = count // 2
-    return [*range(count - half), *range(FIRST + 1, FIRST + 1 + 2 * half, 2)]
+    few = count // 5
+    return [*range(few), *range(FIRST, FIRST + count - few)]
+
+
+def reached_share(found: dict[str, tuple[int, int]]) -> float:
+    """Which part of the lines was run that a simulated job can run."""
+    return share(pair for name, pair in found.items() if name not in APART)
 
 
 def covered(seeds: Iterable[int]) -> dict[str, set[int]]:
@@ -144,7 +159,7 @@ def covered(seeds: Iterable[int]) -> dict[str, set[int]]:
 def main() -> int:
     """Print the figures; 1 if they are lower than they should be."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seeds", type=int, default=400)
+    parser.add_argument("--seeds", type=int, default=1000)
     parser.add_argument("--missing", help="a file, as operators/join.py")
     asked = parser.parse_args()
     seen = covered(mixed_seeds(asked.seeds))
@@ -159,9 +174,14 @@ def main() -> int:
     for package in PACKAGES:
         part = share(pair for name, pair in found.items() if name.startswith(f"{package}/"))
         print(f"{part:7.1%}  {package}")
-    whole = share(found.values())
-    print(f"{whole:7.1%}  of the lines of functions, with {asked.seeds} seeds; {WANTED:.0%} are wanted")
-    return int(whole < WANTED)
+    print(f"{share(found.values()):7.1%}  of all lines of functions")
+    reached = reached_share(found)
+    print(
+        f"{reached:7.1%}  of those that a simulated job can run, in {asked.seeds} seeds; {WANTED:.0%} wanted"
+    )
+    for name, reason in APART.items():
+        print(f"         {name}: {reason}")
+    return int(reached < WANTED)
 
 
 if __name__ == "__main__":

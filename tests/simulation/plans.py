@@ -1,6 +1,6 @@
-"""Random plans as simulated jobs: joins, sessions, ranks, OVER, distinct, small inputs, look-ups, bad rows, SQL.
+"""Random plans as simulated jobs: joins, sessions, ranks, OVER, small inputs, look-ups, bad rows, SQL.
 
-They are those of the property tests, whose results are known: from a reference in plain Python, or from DuckDB.
+They are those of the property tests, whose results are known: from a reference in Python, or from DuckDB.
 Here they are crashed, rescaled and restored in the middle of everything. What is committed must never take a
 row away that is not there, and in the end it must be the result.
 
@@ -28,7 +28,7 @@ from tests.property.small_plans import side, small_case
 from tests.property.test_lookups import looked_up, some_rows
 from tests.property.window_plans import window_case
 from tests.property.worlds import random_world
-from tests.simulation.written import TEXTS, written
+from tests.simulation.written import TEXTS, Endless, written
 from thalweg.checkpoint.history import History
 from thalweg.columnar.batch import Batch
 from thalweg.connectors.memory import frame_source
@@ -223,4 +223,5 @@ def _paced(roots: Sequence[Plan], pace: Random) -> list[Plan]:
 
 
 def _at_a_pace(source: Source, pace: Random) -> PacedSource:
+    source = source.inner if isinstance(source, Endless) else source
     return PacedSource(source, pace, source.is_ordered)

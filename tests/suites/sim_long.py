@@ -17,7 +17,6 @@ from typing import Any
 from tests.suites.ledger import RESULTS, Ledger, Outcome, work_off
 
 SEEDS_PER_CASE = 50
-ABLATION_SEEDS = 1000
 
 
 def run(case: str) -> Outcome:
@@ -37,11 +36,12 @@ def run(case: str) -> Outcome:
 
 def _ablated(name: str) -> Outcome:
     """How many of a thousand seeds notice that a safeguard is switched off."""
-    from tests.simulation.noticing import notices
+    from tests.simulation.noticing import notices, seeds_for
 
-    noticed = [seed for seed in range(ABLATION_SEEDS) if notices(name, seed)]
+    seeds = seeds_for(name)
+    noticed = [seed for seed in seeds if notices(name, seed)]
     error: dict[str, Any] = {} if noticed else {"error": f"nobody notices: {name}"}
-    return {"seeds": ABLATION_SEEDS, "noticed": len(noticed), "first": noticed[:3], **error}
+    return {"seeds": len(seeds), "noticed": len(noticed), "first": noticed[:3], **error}
 
 
 def cases(first: int, seeds: int) -> list[str]:

@@ -40,11 +40,13 @@ class Work:
         job: makes the job of a process, over its disk.
         options: how it runs.
         kept: how it is kept.
+        start: where a process begins, as `CheckpointOptions.start` says it.
     """
 
     job: Callable[[Process, SimulatedDisk], Job]
     options: RunOptions
     kept: CheckpointOptions
+    start: Callable[[Process], str]
 
 
 class WatchedRun(Run):
@@ -110,7 +112,8 @@ class JobProcess:
         job = self._work.job(process, disk)
         history = History(DirectoryStore(DIRECTORY, disk), JOB, world.unique)
         sinks = {s.write.id: s.write.sink for s in job.stages if s.write is not None}
-        begun = begin(history, self._work.kept, JOB, program_of(job), sinks)
+        kept = replace(self._work.kept, start=self._work.start(process))
+        begun = begin(history, kept, JOB, program_of(job), sinks)
         if begun.checkpointer is None:
             self.has_ended = True
             return

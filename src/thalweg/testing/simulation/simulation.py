@@ -145,14 +145,16 @@ class Simulation:
             retained=conditions.retained,
             clocks=(self.world.clock, self.world.wall),
         )
-        self._work = Work(self._job, self._options, kept)
+        self._work = Work(self._job, self._options, kept, self._start_of)
         self._quiet = QuietDisk(self.world, Process(0))
         self._history = History(DirectoryStore(DIRECTORY, self._quiet), JOB)
         self._processes: list[JobProcess] = []
         self._looked_at: set[int] = set()
         self._has_ended = False
-        self._complete = 0
-        """The number of the newest checkpoint that was complete."""
+        self._complete: dict[int, int] = {}
+        """By lineage, the number of the newest checkpoint that was complete."""
+        self._started: dict[int, str] = {}
+        """By process, where it was to begin, if not at the newest checkpoint."""
         self._floors: dict[tuple[int, str], int] = {}
         """By process and task, the time that it may not go back behind."""
         self._runs: dict[int, WatchedRun] = {}
@@ -201,6 +203,24 @@ class Simulation:
         counts = self._conditions.parallelism
         return self._subject.job(disk, counts[(process.number - 1) % len(counts)])
 
+    def _start_of(self, process: Process) -> str:
+        """Where a process begins: where the conditions say, unless there is no such checkpoint."""
+        starts = self._conditions.starts
+        wanted = starts[process.number - 1] if process.number <= len(starts) else "newest"
+        if wanted == "newest" or self._has_ended:
+            return "newest"
+        with self._unnoticed():
+            lineage, _ = self._history.newest()
+            places = [] if lineage is None else self._history.places(lineage)
+        if wanted == "older":
+            if not places:
+                return "newest"
+            wanted = str(min(p.number for p in places))
+        self._started[process.number] = wanted
+        self.world.fired["lineage"] += 1
+        self.world.note(f"{process.number} is to begin at {wanted}")
+        return wanted
+
     # -- what happens to processes -------------------------------------------------------------
 
     def _paused(self, process: Process) -> None:
@@ -232,6 +252,10 @@ class Simulation:
     def _is_explained(self, made: JobProcess, error: BaseException) -> bool:
         if isinstance(error, (StoreError, ConnectorError)):
             return any(self.world.fired[kind] for kind in _FAILURES)
+        is_told = made.process.number in self._started
+        if is_told and isinstance(error, CheckpointError) and error.code == "checkpoint-missing":
+            # the checkpoint that it was to begin at is removed meanwhile
+            return True
         is_alone = len(self._processes) == 1
         codes = ("checkpoint-overtaken", "sink-staged-missing", "checkpoint-missing")
         if isinstance(error, CheckpointError) and error.code in _DAMAGES:
@@ -291,9 +315,12 @@ class Simulation:
     def _note_complete(self, process: Process) -> None:
         with self._unnoticed():
             _, newest = self._history.newest()
+        if newest is None and self._started:
+            # somebody has begun anew, and this run has not noticed yet
+            return
         if newest is None:
             raise WrongError("S2: a checkpoint is complete, and there is none")
-        self._complete = max(self._complete, newest.number)
+        self._complete[newest.lineage] = max(self._complete.get(newest.lineage, 0), newest.number)
         self._check_checkpoints()
         self._ask(process, self._runs[process.number])
 
@@ -303,10 +330,11 @@ class Simulation:
         if not self._is_thorough:
             return
         is_newest = process is self._processes[-1].process
-        if is_newest and begun.epoch.number < self._complete:
+        complete = self._complete.get(begun.epoch.lineage, 0)
+        if is_newest and process.number not in self._started and begun.epoch.number < complete:
             raise WrongError(
                 f"S2: process {process.number} goes on from checkpoint {begun.epoch.number}, and "
-                f"{self._complete} was complete"
+                f"{complete} was complete"
             )
         self._check_checkpoints()
         with self._unnoticed():
