@@ -3,9 +3,9 @@
     python -m tests.suites.sim_long [--seeds 20000] [--first 0] [--processes n]
 
 Every seed is a job on a simulated machine that crashes, pauses, fills and forgets: no row may be lost or
-repeated. Each ablation is tried with a thousand seeds; it must be noticed by one at least. And it is counted
-which lines of production code a thousand seeds run. What was done is kept in `benchmarks/suites/sim-long.json`; a
-run that was stopped goes on.
+repeated. Each ablation is tried with a thousand seeds; it must be noticed by one at least. And the lines of
+production code are counted that a thousand seeds run. What was done is kept in
+`benchmarks/suites/sim-long.json`; a run that was stopped goes on.
 """
 
 from __future__ import annotations
