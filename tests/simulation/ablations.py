@@ -1,7 +1,8 @@
 """Switch off one safeguard each: the simulation must notice every one.
 
-Not among them are the fences of the sinks: as long as a job stays in its lineage, what an overtaken run
-commits is refused or known already (decision 20); the kit of transactional sinks checks them.
+The fences of sinks matter where a job begins a new lineage: as long as it stays in one, what an overtaken run
+commits is refused or known already (decision 20). Not among them is that of files, which is no condition of
+the rename that follows it; the kit of transactional sinks checks it.
 
 Each is a change to production code that somebody might make by mistake, made from outside for a while.
 
@@ -278,6 +279,7 @@ ABLATIONS: dict[str, Ablation] = {
     "compare-and-set of fences": _same_fence,
     "lineages of overtaken runs": _lineage_of_anybody,
     "progress record of files": _instead(staging, "_progress", _no_progress),
+    "fences of the database": _instead(Database, "newest", lambda self, epoch: 0),
     "progress record of the database": _instead(Database, "done", lambda self, epoch: -1),
     "sync of data files": _no_sync_of_file("data"),
     "sync of manifests": _no_sync_of_file("manifest"),
@@ -309,3 +311,5 @@ ABLATIONS: dict[str, Ablation] = {
     "commit at the beginning": _no_commit_at_begin,
 }
 """By the name of what is switched off."""
+OF_LINEAGES = ("fences of the database",)
+"""Those that only matter where a job begins anew."""

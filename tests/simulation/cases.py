@@ -12,11 +12,16 @@ import json
 import sys
 from collections import Counter
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
+from tests.simulation.plans import FIRST, PlanCase, SimulatedPlans, is_plan_seed, random_plans
 from tests.simulation.workloads import SimulatedWorkload, Workload, random_workload
-from thalweg.testing.simulation.conditions import Conditions, random_conditions
+from thalweg.testing.simulation.conditions import Conditions, random_conditions, with_lineages
 from thalweg.testing.simulation.simulation import Report, Simulation
+
+LINEAGES = 2
+"""Of four seeds from `FIRST` on, the one in which users begin anew."""
 
 
 def simulate(seed: int) -> Report:
@@ -25,12 +30,28 @@ def simulate(seed: int) -> Report:
     Raises:
         Exception: something does not hold.
     """
-    return simulate_case(random_workload(seed), random_conditions(seed))
+    if is_plan_seed(seed):
+        return simulate_plans(random_plans(seed), random_conditions(seed))
+    workload, conditions = random_workload(seed), random_conditions(seed)
+    if has_lineages(seed):
+        workload, conditions = replace(workload, has_lineages=True), with_lineages(conditions)
+    return simulate_case(workload, conditions)
+
+
+def has_lineages(seed: int) -> bool:
+    """Whether users begin anew now and then, in the simulation of a seed."""
+    return seed >= FIRST and seed % 4 == LINEAGES
 
 
 def simulate_case(workload: Workload, conditions: Conditions) -> Report:
     """Simulate a workload under some conditions."""
     return Simulation(SimulatedWorkload(workload), conditions).run()
+
+
+def simulate_plans(plans: PlanCase, conditions: Conditions) -> Report:
+    """Simulate random plans under some conditions."""
+    subject = SimulatedPlans(plans)
+    return Simulation(subject, conditions, adapt=subject.adapted).run()
 
 
 def outcome(seeds: Iterable[int]) -> dict[str, Any]:

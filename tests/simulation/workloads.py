@@ -35,7 +35,7 @@ from thalweg.runtime.options import RunOptions
 from thalweg.session.execute import Execution, execute
 from thalweg.testing.simulation.database import Database, DatabaseSink
 from thalweg.testing.simulation.disk import SimulatedDisk
-from thalweg.testing.simulation.process import OUTPUT
+from thalweg.testing.simulation.process import DIRECTORY, JOB, OUTPUT
 from thalweg.testing.simulation.simulation import WrongError
 from thalweg.testing.simulation.source import PacedSource
 from thalweg.testing.simulation.world import World
@@ -80,6 +80,7 @@ class Workload:
         to_files: whether the result of the query goes to files, too, and not to a database.
         takes: whether a reader takes files of results away.
         is_swapped: whether the sink of the query comes first.
+        has_lineages: whether users begin anew or at older checkpoints, so that rows may come again.
     """
 
     query: str
@@ -89,6 +90,7 @@ class Workload:
     to_files: bool = False
     takes: bool = False
     is_swapped: bool = False
+    has_lineages: bool = False
 
     def to_data(self) -> dict[str, Any]:
         """As plain JSON."""
@@ -204,7 +206,7 @@ def _frame(rows: Sequence[Row]) -> pl.DataFrame:
 @cache
 def expected(workload: Workload) -> list[Table]:
     """The results of a batch that judges which rows are late as a stream does."""
-    plain = replace(workload, form="json", to_files=False, takes=False, is_swapped=False)
+    plain = replace(workload, form="json", to_files=False, takes=False, is_swapped=False, has_lineages=False)
     if plain != workload:
         return expected(plain)
     sinks = [MemorySink(), MemorySink()]
@@ -302,6 +304,9 @@ class SimulatedWorkload:
 
     def committed(self, history: History) -> None:
         """What is there is the result of the newest checkpoint, or of the one before."""
+        self._check_fences()
+        if self._workload.has_lineages:
+            return
         known = sorted(self._cuts(history), key=lambda c: c[0])
         for sink, model in enumerate((_passed, MODELS.get(self._workload.query))):
             seen = self._seen(sink)
@@ -343,10 +348,38 @@ class SimulatedWorkload:
 
     def ended(self) -> None:
         """Everything is there, once."""
+        self._check_fences()
+        if self._workload.has_lineages:
+            self._check_last_lineage()
+            return
         for sink, wanted in enumerate(expected(self._workload)):
             seen = self._seen(sink)
             if self._is_certain[sink] and seen != wanted:
                 raise WrongError(f"sink {sink}: lost {wanted - seen}, repeated or wrong {seen - wanted}")
+
+    def _check_fences(self) -> None:
+        """No run writes to the database after a newer one has.
+
+        Of files this cannot be said: who has looked at the fence and wakes up late renames its parts.
+        """
+        if self._database.overtaken:
+            raise WrongError(f"an overtaken run has committed: {self._database.overtaken}")
+
+    def _is_fresh(self, lineage: int) -> bool:
+        """Whether a lineage began without state."""
+        path = f"{DIRECTORY}/{JOB}/lineage-{lineage:04}/opened"
+        return lineage > 0 and json.loads(self._world.medium.file(path).seen)["origin"] is None
+
+    def _check_last_lineage(self) -> None:
+        """What began anew has given the whole result, apart from what was there before."""
+        by_lineage = self._database.by_lineage
+        lineage = max(by_lineage, default=0)
+        if self._workload.to_files or not self._is_fresh(lineage):
+            return
+        plain = (tuple(map(_number, row)) for row in by_lineage[lineage].elements())
+        seen, wanted = Counter(plain), expected(self._workload)[1]
+        if self._is_certain[1] and seen != wanted:
+            raise WrongError(f"lineage {lineage}: lost {wanted - seen}, repeated or wrong {seen - wanted}")
 
     def _seen(self, sink: int) -> Table:
         """What a reader sees."""

@@ -3,8 +3,9 @@
     python -m tests.suites.sim_long [--seeds 20000] [--first 0] [--processes n]
 
 Every seed is a job on a simulated machine that crashes, pauses, fills and forgets: no row may be lost or
-repeated. Then each ablation is tried with a thousand seeds; it must be noticed by one at least. What was done
-is kept in `benchmarks/suites/sim-long.json`; a run that was stopped goes on.
+repeated. Each ablation is tried with a thousand seeds; it must be noticed by one at least. And the lines of
+production code are counted that a thousand seeds run. What was done is kept in
+`benchmarks/suites/sim-long.json`; a run that was stopped goes on.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from typing import Any
 from tests.suites.ledger import RESULTS, Ledger, Outcome, work_off
 
 SEEDS_PER_CASE = 50
-ABLATION_SEEDS = 1000
+LINES, LINE_SEEDS = "lines of production code", 1000
 
 
 def run(case: str) -> Outcome:
@@ -27,6 +28,8 @@ def run(case: str) -> Outcome:
 
     if case.startswith("without "):
         return _ablated(case.removeprefix("without "))
+    if case == LINES:
+        return _lines()
     first, last = map(int, case.split("-"))
     found = outcome(range(first, last + 1))
     failed = found.pop("failed")
@@ -35,13 +38,34 @@ def run(case: str) -> Outcome:
     return {"seeds": len(traces) + len(failed), **found, **error}
 
 
+def _lines() -> Outcome:
+    """Which part of the lines that a simulated job can run are run by a thousand seeds."""
+    from tests.simulation.coverage import (
+        PACKAGES,
+        WANTED,
+        covered,
+        figures,
+        mixed_seeds,
+        reached_share,
+        share,
+    )
+
+    found = figures(covered(mixed_seeds(LINE_SEEDS)))
+    reached = reached_share(found)
+    parts = {p: share(pair for name, pair in found.items() if name.startswith(f"{p}/")) for p in PACKAGES}
+    shares = {"all": share(found.values()), "reachable": reached, **parts}
+    error: dict[str, Any] = {} if reached >= WANTED else {"error": f"only {reached:.1%} of the lines are run"}
+    return {"seeds": LINE_SEEDS, "shares": {name: round(s, 4) for name, s in shares.items()}, **error}
+
+
 def _ablated(name: str) -> Outcome:
     """How many of a thousand seeds notice that a safeguard is switched off."""
-    from tests.simulation.noticing import notices
+    from tests.simulation.noticing import notices, seeds_for
 
-    noticed = [seed for seed in range(ABLATION_SEEDS) if notices(name, seed)]
+    seeds = seeds_for(name)
+    noticed = [seed for seed in seeds if notices(name, seed)]
     error: dict[str, Any] = {} if noticed else {"error": f"nobody notices: {name}"}
-    return {"seeds": ABLATION_SEEDS, "noticed": len(noticed), "first": noticed[:3], **error}
+    return {"seeds": len(seeds), "noticed": len(noticed), "first": noticed[:3], **error}
 
 
 def cases(first: int, seeds: int) -> list[str]:
@@ -50,7 +74,7 @@ def cases(first: int, seeds: int) -> list[str]:
 
     end = first + seeds
     portions = (f"{at:06}-{min(at + SEEDS_PER_CASE, end) - 1:06}" for at in range(first, end, SEEDS_PER_CASE))
-    return [*(f"without {name}" for name in ABLATIONS), *portions]
+    return [LINES, *(f"without {name}" for name in ABLATIONS), *portions]
 
 
 def main() -> int:

@@ -52,7 +52,13 @@ class SessionLike(Protocol):
         ...
 
     def write_callback(
-        self, plan: Plan, function: Callable[[pl.DataFrame], object], changes: bool, /
+        self,
+        plan: Plan,
+        function: Callable[[pl.DataFrame], object],
+        changes: bool,
+        /,
+        *,
+        idempotent: bool = False,
     ) -> None:
         """Queue a function that is called with results."""
         ...

@@ -256,12 +256,22 @@ class Results:
         with located(caller()):
             self.session.write_sink(self.plan, sink, changelog)
 
-    def write_callback(self, function: Callable[[pl.DataFrame], object], *, changes: bool = False) -> None:
+    def write_callback(
+        self,
+        function: Callable[[pl.DataFrame], object],
+        *,
+        changes: bool = False,
+        idempotent: bool = False,
+    ) -> None:
         """Queue a function that is called with frames of results.
+
+        A job that goes on from a checkpoint calls it again with what has come since.
 
         Args:
             function: called in the order of the cuts.
             changes: whether it takes changes, marked in a column, instead of rows that never change.
+            idempotent: whether being called again with rows that it had changes nothing; `thalweg simulate
+                --calls` looks whether that is true.
         """
         with located(caller()):
-            self.session.write_callback(self.plan, function, changes)
+            self.session.write_callback(self.plan, function, changes, idempotent=idempotent)

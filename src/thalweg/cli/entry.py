@@ -22,6 +22,7 @@ COMMANDS = {
     "sql": "run SQL and print the rows",
     "explain": "show how a program or a query would run",
     "check": "look at a program without running its job",
+    "simulate": "say whether the result of a program can change",
     "jobs": "list the jobs that run on this machine",
     "why": "say what a running job waits for",
     "metrics": "show the figures of a running job",

@@ -1,81 +1,62 @@
-"""Execute a program with its jobs looked at instead of run: nothing is read, nothing is written.
+"""Find the jobs of a file or a text, without running them: nothing is read, nothing is written.
 
 What a program collects meanwhile is an empty table with the right columns.
 
-Not here: what is said about the jobs (explain.py, check.py).
+Not here: what is said about the jobs (explain.py, check.py), how they are noted (session/programs.py).
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from thalweg.cli.programs import run_program, run_sql, sql_session
+from thalweg.cli.programs import run_sql, sql_session
 from thalweg.session.hooks import HOOKS
+from thalweg.session.programs import Look as Look
+from thalweg.session.programs import looked_at, run_program
 
 if TYPE_CHECKING:
     import polars as pl
 
     from thalweg.plan.nodes import Plan
-    from thalweg.session.execute import Execution, Result
-
-
-@dataclass(frozen=True)
-class Look:
-    """One job that a program would have run."""
-
-    roots: tuple[Plan, ...]
-    how: Execution
 
 
 def look_at_file(file: str) -> list[Look]:
     """The jobs of a Python program or a SQL file."""
-    if file.endswith(".sql"):
-        return look_at_sql(Path(file).read_text(encoding="utf-8"), Path(file).stem)
-    seen: list[Look] = []
-    HOOKS.stand_in = _note(seen)
-    HOOKS.job_name = Path(file).stem
-    try:
-        run_program(file)
-    finally:
-        HOOKS.reset()
-    return seen
+    return _looked_at(executed(file), Path(file).stem)
 
 
 def look_at_sql(text: str, name: str | None = None) -> list[Look]:
     """The jobs of a SQL text, called `name` where it does not say: its INSERTs together, and each query."""
-    seen: list[Look] = []
-    HOOKS.stand_in = _note(seen)
-    HOOKS.job_name = name
+    return _looked_at(partial(_carry_out, text), name)
+
+
+def executed(file: str, arguments: tuple[str, ...] = ()) -> Callable[[], None]:
+    """What executes a Python program or a SQL file, each time that it is called."""
+    if file.endswith(".sql"):
+        return partial(_carry_out, Path(file).read_text(encoding="utf-8"))
+    return partial(run_program, file, arguments)
+
+
+def _looked_at(program: Callable[[], None], name: str | None) -> list[Look]:
     try:
-        session = sql_session()
-
-        def show(result: Plan | pl.DataFrame | str) -> None:
-            from thalweg.connectors.memory import MemorySink
-            from thalweg.plan.nodes import Plan
-
-            if isinstance(result, Plan):
-                session.write_sink(result, MemorySink())
-                session.run()
-
-        run_sql(session, text, show, is_quiet=True)
+        return looked_at(program, name)
     finally:
         HOOKS.reset()
-    return seen
 
 
-def _note(seen: list[Look]):  # type: ignore[no-untyped-def]  # a stand-in of hooks.py
-    def stand_in(roots: Sequence[Plan], how: Execution) -> Result:
+def _carry_out(text: str) -> None:
+    """The statements, with a job for each query."""
+    session = sql_session()
+
+    def show(result: Plan | pl.DataFrame | str) -> None:
         from thalweg.connectors.memory import MemorySink
-        from thalweg.plan.nodes import Write
-        from thalweg.session.execute import Result, choose_mode
+        from thalweg.plan.nodes import Plan
 
-        seen.append(Look(tuple(roots), how))
-        for root in roots:
-            if isinstance(root, Write) and isinstance(root.sink, MemorySink):
-                root.sink.open(root.input.schema, 0)
-        return Result(how.name, choose_mode(roots, how.mode), 0, 0.0, is_complete=True)
+        if isinstance(result, Plan):
+            session.write_sink(result, MemorySink())
+            session.run()
 
-    return stand_in
+    run_sql(session, text, show, is_quiet=True)

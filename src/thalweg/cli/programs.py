@@ -1,18 +1,14 @@
-"""Execute what a user wrote: a Python program, or a text of SQL statements.
+"""Execute a text of SQL statements that a user wrote.
 
-A program runs as `python job.py` would run it. Of a SQL text, all INSERTs are one job, which runs
-after the last of them; queries show their rows where they stand.
+All INSERTs are one job, which runs after the last of them; queries show their rows where they stand.
 
-Not here: flags and signals (run.py), how rows are shown (output.py).
+Not here: Python programs (session/programs.py), flags and signals (run.py), how rows are shown (output.py).
 """
 
 from __future__ import annotations
 
-import runpy
-import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
-from pathlib import Path
+from collections.abc import Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import click
@@ -23,24 +19,9 @@ if TYPE_CHECKING:
     from thalweg.plan.nodes import Plan
     from thalweg.session.session import Session
 
+PROGRAMS = (".py", ".sql")
+"""How the files of programs end."""
 Show = Callable[["Plan | pl.DataFrame | str"], None]
-
-
-def run_program(path: str, arguments: Sequence[str] = ()) -> None:
-    """Run a Python file in a namespace of its own, as the main program."""
-    with _as_main(path, arguments):
-        runpy.run_path(path, run_name="__main__")
-
-
-@contextmanager
-def _as_main(path: str, arguments: Sequence[str]) -> Iterator[None]:
-    before = sys.argv, list(sys.path)
-    sys.argv = [path, *arguments]
-    sys.path.insert(0, str(Path(path).resolve().parent))
-    try:
-        yield
-    finally:
-        sys.argv, sys.path[:] = before
 
 
 def sql_session() -> Session:

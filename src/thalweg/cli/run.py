@@ -12,12 +12,12 @@ import click
 
 from thalweg.cli.choices import execution_options, raise_flags
 from thalweg.cli.failures import DONE, report
-from thalweg.cli.programs import run_program, run_sql, sql_session
+from thalweg.cli.programs import PROGRAMS, run_sql, sql_session
 from thalweg.cli.progress import Progress
 from thalweg.session.hooks import HOOKS
 from thalweg.session.interrupts import INTERRUPTED, Interrupts
+from thalweg.session.programs import run_program
 
-_KINDS = (".py", ".sql")
 _BEGINNING = ("from_checkpoint", "fresh", "upgrade", "drop_state")
 
 
@@ -47,7 +47,7 @@ def command(
     A program makes a session, writes somewhere, and ends in session.run(). What follows FILE (after --)
     reaches it as arguments.
     """
-    if not file.endswith(_KINDS):
+    if not file.endswith(PROGRAMS):
         raise click.UsageError(f'"{file}" is neither a Python program (.py) nor SQL (.sql)')
     begin = _beginning(**{name: how.pop(name) for name in _BEGINNING})
     if metrics_port is not None:

@@ -163,6 +163,7 @@ class CallbackSink:
         has_ops: whether the function wants changes; without it updating results are refused.
         key: columns that identify a row, so that updates can be told from inserts and deletes.
         emit: at cuts, or as soon as rows are there.
+        delivery: `idempotent`, if being called again with rows that it had changes nothing.
     """
 
     function: Callable[[pl.DataFrame], object]

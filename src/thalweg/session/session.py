@@ -29,7 +29,7 @@ from thalweg.physical.results import check_sink, checked_changelog
 from thalweg.plan.nodes import Plan, Write
 from thalweg.plan.properties import properties, reads_endless
 from thalweg.plan.sort import in_asked_order
-from thalweg.protocols.sink import Sink
+from thalweg.protocols.sink import Delivery, Sink
 from thalweg.runtime.breaker import QuarantineLimit
 from thalweg.runtime.options import RunOptions
 from thalweg.session.catalog import SessionCatalog
@@ -189,9 +189,18 @@ class Session(Inputs):
         check_sink(write, batch=not reads_endless(plan))
         self.sinks.append(write)
 
-    def write_callback(self, plan: Plan, function: Callable[[pl.DataFrame], object], changes: bool) -> None:
+    def write_callback(
+        self,
+        plan: Plan,
+        function: Callable[[pl.DataFrame], object],
+        changes: bool,
+        *,
+        idempotent: bool = False,
+    ) -> None:
         """Queue a function that is called with results at cuts."""
-        self.write_sink(plan, CallbackSink(function, has_ops=changes, key=_key_of(plan)))
+        delivery: Delivery = "idempotent" if idempotent else "at_least_once"
+        sink = CallbackSink(function, has_ops=changes, key=_key_of(plan), delivery=delivery)
+        self.write_sink(plan, sink)
 
     def write_sqlite(self, plan: Plan, path: str, table: str) -> None:
         """Queue a table of a database as a sink."""

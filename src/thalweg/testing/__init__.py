@@ -1,4 +1,4 @@
-"""Conformance kits for plug-ins: run one against the lines of its contract and name the line it breaks."""
+"""Check what users write: jobs by simulating them, plug-ins by the lines of their contracts."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from thalweg.testing.contract import LINES, ConformanceError, Line
 from thalweg.testing.formats import check_format
 from thalweg.testing.lookups import check_lookup
 from thalweg.testing.operators import check_operator
+from thalweg.testing.programs import Finding, SimulationReport, simulate
 from thalweg.testing.runtimes import check_runtime
 from thalweg.testing.scripts import Rows
 from thalweg.testing.sinks import check_sink
@@ -24,8 +25,11 @@ __all__ = [
     "check_state",
     "check_store",
     "check_runtime",
+    "simulate",
     "ConformanceError",
+    "Finding",
     "Line",
     "LINES",
     "Rows",
+    "SimulationReport",
 ]

@@ -52,9 +52,15 @@ class FakeSession:
         self.written.append((plan, sink, changelog))
 
     def write_callback(
-        self, plan: Plan, function: Callable[[pl.DataFrame], object], changes: bool, /
+        self,
+        plan: Plan,
+        function: Callable[[pl.DataFrame], object],
+        changes: bool,
+        /,
+        *,
+        idempotent: bool = False,
     ) -> None:
-        self.written.append((plan, function, changes))
+        self.written.append((plan, function, changes, *(["idempotent"] if idempotent else [])))
 
     def show(self, plan: Plan, rows: int, /) -> None:
         self.written.append(("show", plan, rows))

@@ -9,7 +9,7 @@ Not here: what the job is (the caller), how conditions are made smaller (shrinki
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from random import Random
 from typing import Any
 
@@ -49,6 +49,8 @@ _TELLING = (
     # between the fence and the lineage of a run
     *("list other",) * 4,
 )
+_COMMITS = ("checkpoint.published", "commit database", "rename part", "read progress", "list results")
+"""Where somebody who wakes up late is about to show results."""
 _ENDS = ("", "step", *_DISK_PLACES, *POINTS, "commit database", "commit answer")
 """Where a process may end or stand still."""
 
@@ -69,6 +71,9 @@ class Conditions:
         edge_rows_max: the most rows on an edge.
         cut_batches: a cut after so many batches; None: after a time.
         is_slow: whether messages arrive some time after they were sent.
+        is_orderly: whether tasks go in order, whatever else takes turns.
+        starts: where the first process begins, the second, and so on: at the `newest` checkpoint (as all
+            others do), `fresh` or at an `older` one, in a new lineage.
     """
 
     seed: int
@@ -82,6 +87,8 @@ class Conditions:
     edge_rows_max: int = 2
     cut_batches: int | None = 2
     is_slow: bool = False
+    is_orderly: bool = False
+    starts: tuple[str, ...] = ()
 
     def to_data(self) -> dict[str, Any]:
         """As plain JSON."""
@@ -91,7 +98,8 @@ class Conditions:
     def from_data(data: Mapping[str, Any]) -> Conditions:
         """From plain JSON."""
         faults = tuple(Fault(**f) for f in data["faults"])
-        return Conditions(**{**data, "faults": faults, "parallelism": tuple(data["parallelism"])})
+        listed = {name: tuple(data.get(name, ())) for name in ("parallelism", "starts")}
+        return Conditions(**{**data, "faults": faults, **listed})
 
 
 def random_conditions(seed: int) -> Conditions:
@@ -116,6 +124,26 @@ def random_conditions(seed: int) -> Conditions:
         cut_batches=sizes.choice([1, 2, 5, None]),
         is_slow=sizes.random() < 0.3,
     )
+
+
+def with_lineages(conditions: Conditions) -> Conditions:
+    """The same where users begin anew, or at an older checkpoint, while an older process may go on.
+
+    Example:
+        >>> "fresh" in with_lineages(random_conditions(4)).starts
+        True
+    """
+    random = Random(f"{conditions.seed} lineages")  # noqa: S311 - chance that can be repeated is the point
+    starts = ["newest", *random.choices(["newest", "fresh", "older"], k=random.choice([2, 3, 4]))]
+    starts[random.randrange(1, len(starts))] = random.choice(["fresh", "older"])
+    late = Fault(
+        random.choice([1, 1, 2]),
+        random.choice(_COMMITS),
+        random.choice([1, 2, 3]),
+        "pause",
+        random.choice([200, 800, 2000]),
+    )
+    return replace(conditions, faults=(*conditions.faults, late), starts=tuple(starts))
 
 
 def _random_faults(random: Random) -> tuple[Fault, ...]:

@@ -30,12 +30,16 @@ class Database:
         rows: the rows that are there, each with how often.
         numbers: by sink and lineage, the last epoch.
         fences: by sink, the run that committed last.
+        by_lineage: what each lineage has committed.
+        overtaken: the epochs of runs that had been overtaken, and committed nevertheless.
     """
 
     def __init__(self) -> None:
         self.rows: Counter[Row] = Counter()
         self.numbers: dict[tuple[str, int], int] = {}
         self.fences: dict[str, int] = {}
+        self.by_lineage: dict[int, Counter[Row]] = {}
+        self.overtaken: list[Epoch] = []
 
     def commit(self, epoch: Epoch, staged: Sequence[pl.DataFrame]) -> None:
         """One transaction.
@@ -51,9 +55,11 @@ class Database:
             )
         if self.done(epoch) >= epoch.number:
             return
+        rows = self.by_lineage.setdefault(epoch.lineage, Counter())
         for frame in staged:
             for op, *row in frame.iter_rows():
-                self.rows[tuple(row)] += 1 if op in ("+I", "+U") else -1
+                for held in (self.rows, rows):
+                    held[tuple(row)] += 1 if op in ("+I", "+U") else -1
         self.record(epoch)
 
     def newest(self, epoch: Epoch) -> int:
@@ -66,6 +72,8 @@ class Database:
 
     def record(self, epoch: Epoch) -> None:
         """Keep what was committed, together with it."""
+        if self.fences.get(epoch.job_tag, 0) > epoch.fence:
+            self.overtaken.append(epoch)
         self.numbers[epoch.job_tag, epoch.lineage] = epoch.number
         self.fences[epoch.job_tag] = epoch.fence
 

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
 
+from thalweg.checkpoint.figures import CheckpointFigures
 from thalweg.checkpoint.history import History
 from thalweg.checkpoint.store import DirectoryStore
 from thalweg.job.job import Job
@@ -39,11 +40,13 @@ class Work:
         job: makes the job of a process, over its disk.
         options: how it runs.
         kept: how it is kept.
+        start: where a process begins, as `CheckpointOptions.start` says it.
     """
 
     job: Callable[[Process, SimulatedDisk], Job]
     options: RunOptions
     kept: CheckpointOptions
+    start: Callable[[Process], str]
 
 
 class WatchedRun(Run):
@@ -109,7 +112,8 @@ class JobProcess:
         job = self._work.job(process, disk)
         history = History(DirectoryStore(DIRECTORY, disk), JOB, world.unique)
         sinks = {s.write.id: s.write.sink for s in job.stages if s.write is not None}
-        begun = begin(history, self._work.kept, JOB, program_of(job), sinks)
+        kept = replace(self._work.kept, start=self._work.start(process))
+        begun = begin(history, kept, JOB, program_of(job), sinks)
         if begun.checkpointer is None:
             self.has_ended = True
             return
@@ -122,6 +126,7 @@ class JobProcess:
             self._work.options, epoch=begun.epoch, increments=True, on_checkpoint=checkpointer.take
         )
         run = WatchedRun(job, options, begun.take_snapshot(), world.clock)
+        run.measured.append(CheckpointFigures(checkpointer, run.clock))
         self._began(self.process, begun, run)
         driver = Driver(world, run, lambda task: self._stepped(self.process, task))
         checkpointer.prepare(run.request_checkpoint, lambda: run.cuts)
@@ -138,6 +143,7 @@ class JobProcess:
             is_over = True
             checkpointer.close()
             world.wait(lambda: writer.is_done, float("inf"))
+            run.check_end()
             checkpointer.finish(run.final_snapshot() if run.is_finished else None)
             self.has_ended, self.was_stopped = run.is_finished, not run.is_finished
         finally:

@@ -7,6 +7,7 @@
     S5 only errors that a fault explains end a process, or being overtaken.
     S6 a damaged file is noticed before anything is read from it.
     S7 a job that has ended does nothing when it is started again, and leaves nothing that was broken off.
+    S8 whenever a checkpoint is complete, every task says what it waits for, and no counter goes back.
 
 Not here: what the results must be (the caller, through `Subject`).
 """
@@ -14,7 +15,7 @@ Not here: what the results must be (the caller, through `Subject`).
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Protocol
@@ -91,21 +92,45 @@ class Report:
     points: int
 
 
-class Simulation:
-    """One job under one set of conditions."""
+def _unchanged(options: RunOptions) -> RunOptions:
+    """The options as they are."""
+    return options
 
-    def __init__(self, subject: Subject, conditions: Conditions) -> None:
+
+class Simulation:
+    """One job under one set of conditions.
+
+    Args:
+        subject: the job.
+        conditions: what surrounds it.
+        adapt: changes how the job is run.
+        steps_max: after how many points a job that has not ended is stuck.
+        is_thorough: whether what checkpoints hold is looked at all the time, and the job started once more
+            when it has ended: the engine is in doubt, and not the job.
+    """
+
+    def __init__(
+        self,
+        subject: Subject,
+        conditions: Conditions,
+        *,
+        adapt: Callable[[RunOptions], RunOptions] = _unchanged,
+        steps_max: int = _STEPS_MAX,
+        is_thorough: bool = True,
+    ) -> None:
         self._subject, self._conditions = subject, conditions
+        self._is_thorough = is_thorough
         self.world = World(
             str(conditions.seed),
             [f for f in conditions.faults if f.kind != "rot"],
             haste=conditions.haste,
             tick=conditions.tick,
-            steps_max=_STEPS_MAX,
+            steps_max=steps_max,
+            is_orderly=conditions.is_orderly,
         )
         self.world.on_pause, self.world.observe = self._paused, self._reached
         channel: type[Channel] = SlowChannel if conditions.is_slow else Channel
-        self._options = RunOptions(
+        options = RunOptions(
             rows_max=conditions.rows_max,
             edge_rows_max=conditions.edge_rows_max,
             cut_batches=conditions.cut_batches,
@@ -113,23 +138,28 @@ class Simulation:
             idle_timeout=subject.idle_timeout,
             channel=channel,
         )
+        self._options = adapt(options)
         kept = CheckpointOptions(
             DIRECTORY,
             interval=conditions.interval,
             retained=conditions.retained,
             clocks=(self.world.clock, self.world.wall),
         )
-        self._work = Work(self._job, self._options, kept)
+        self._work = Work(self._job, self._options, kept, self._start_of)
         self._quiet = QuietDisk(self.world, Process(0))
         self._history = History(DirectoryStore(DIRECTORY, self._quiet), JOB)
         self._processes: list[JobProcess] = []
         self._looked_at: set[int] = set()
         self._has_ended = False
-        self._complete = 0
-        """The number of the newest checkpoint that was complete."""
+        self._complete: dict[int, int] = {}
+        """By lineage, the number of the newest checkpoint that was complete."""
+        self._started: dict[int, str] = {}
+        """By process, where it was to begin, if not at the newest checkpoint."""
         self._floors: dict[tuple[int, str], int] = {}
         """By process and task, the time that it may not go back behind."""
         self._runs: dict[int, WatchedRun] = {}
+        self._figures: dict[tuple[int, str, tuple[str, ...]], float] = {}
+        """By process, metric and labels, what a counter showed last."""
         self._rots = [f for f in conditions.faults if f.kind == "rot"]
         self._rotten: tuple[int, str, bytes] | None = None
         """A process, a file that was damaged before it began, and its bytes before."""
@@ -157,8 +187,9 @@ class Simulation:
                 self._look()
         if not self._has_ended:
             raise WrongError("S1: no process is left, and the job has not ended")
-        self._check_checkpoints()
-        self._confirm()
+        if self._is_thorough:
+            self._check_checkpoints()
+            self._confirm()
         self._subject.ended()
 
     def _start(self) -> JobProcess:
@@ -171,6 +202,24 @@ class Simulation:
     def _job(self, process: Process, disk: SimulatedDisk) -> Job:
         counts = self._conditions.parallelism
         return self._subject.job(disk, counts[(process.number - 1) % len(counts)])
+
+    def _start_of(self, process: Process) -> str:
+        """Where a process begins: where the conditions say, unless there is no such checkpoint."""
+        starts = self._conditions.starts
+        wanted = starts[process.number - 1] if process.number <= len(starts) else "newest"
+        if wanted == "newest" or self._has_ended:
+            return "newest"
+        with self._unnoticed():
+            lineage, _ = self._history.newest()
+            places = [] if lineage is None else self._history.places(lineage)
+        if wanted == "older":
+            if not places:
+                return "newest"
+            wanted = str(min(p.number for p in places))
+        self._started[process.number] = wanted
+        self.world.fired["lineage"] += 1
+        self.world.note(f"{process.number} is to begin at {wanted}")
+        return wanted
 
     # -- what happens to processes -------------------------------------------------------------
 
@@ -203,6 +252,10 @@ class Simulation:
     def _is_explained(self, made: JobProcess, error: BaseException) -> bool:
         if isinstance(error, (StoreError, ConnectorError)):
             return any(self.world.fired[kind] for kind in _FAILURES)
+        is_told = made.process.number in self._started
+        if is_told and isinstance(error, CheckpointError) and error.code == "checkpoint-missing":
+            # the checkpoint that it was to begin at is removed meanwhile
+            return True
         is_alone = len(self._processes) == 1
         codes = ("checkpoint-overtaken", "sink-staged-missing", "checkpoint-missing")
         if isinstance(error, CheckpointError) and error.code in _DAMAGES:
@@ -251,6 +304,8 @@ class Simulation:
             self.world.is_watched = False
 
     def _reached(self, place: str, process: Process) -> None:
+        if not self._is_thorough:
+            return
         if place == "checkpoint.committed":
             with self._unnoticed():
                 self._subject.committed(self._history)
@@ -260,19 +315,26 @@ class Simulation:
     def _note_complete(self, process: Process) -> None:
         with self._unnoticed():
             _, newest = self._history.newest()
+        if newest is None and self._started:
+            # somebody has begun anew, and this run has not noticed yet
+            return
         if newest is None:
             raise WrongError("S2: a checkpoint is complete, and there is none")
-        self._complete = max(self._complete, newest.number)
+        self._complete[newest.lineage] = max(self._complete.get(newest.lineage, 0), newest.number)
         self._check_checkpoints()
+        self._ask(process, self._runs[process.number])
 
     def _began(self, process: Process, begun: Begun, run: WatchedRun) -> None:
         self._runs[process.number] = run
         self.world.note(f"{process.number} goes on from {begun.epoch.number}")
+        if not self._is_thorough:
+            return
         is_newest = process is self._processes[-1].process
-        if is_newest and begun.epoch.number < self._complete:
+        complete = self._complete.get(begun.epoch.lineage, 0)
+        if is_newest and process.number not in self._started and begun.epoch.number < complete:
             raise WrongError(
                 f"S2: process {process.number} goes on from checkpoint {begun.epoch.number}, and "
-                f"{self._complete} was complete"
+                f"{complete} was complete"
             )
         self._check_checkpoints()
         with self._unnoticed():
@@ -293,6 +355,18 @@ class Simulation:
         if mark < self._floors.get(key, NEVER):
             raise WrongError(f"S4: {task.name} hands on the time {mark} after {self._floors[key]}")
         self._floors[key] = mark
+
+    def _ask(self, process: Process, run: WatchedRun) -> None:
+        waits = run.why()
+        if len(waits) != len(run.tasks) or not all(reason for _, reason in waits):
+            raise WrongError(f"S8: not every task says what it waits for: {waits}")
+        for sample in run.figures.samples:
+            if sample.metric.kind != "counter":
+                continue
+            key = process.number, sample.metric.name, sample.labels
+            if sample.value < self._figures.get(key, 0):
+                raise WrongError(f"S8: {key} goes back from {self._figures[key]} to {sample.value}")
+            self._figures[key] = sample.value
 
     def _check_checkpoints(self) -> None:
         history = self._history

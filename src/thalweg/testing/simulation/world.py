@@ -84,6 +84,7 @@ class World:
         seed: what all chance depends on.
         faults: what goes wrong.
         haste: how often the turn changes at a point, from 0 to 1; 0 also means that tasks go in order.
+        is_orderly: whether tasks go in order in any case.
         tick: the seconds between two points.
         steps_max: after how many points a job that has not ended is stuck.
 
@@ -96,12 +97,20 @@ class World:
     """
 
     def __init__(
-        self, seed: str, faults: Sequence[Fault], *, haste: float, tick: float, steps_max: int
+        self,
+        seed: str,
+        faults: Sequence[Fault],
+        *,
+        haste: float,
+        tick: float,
+        steps_max: int,
+        is_orderly: bool = False,
     ) -> None:
         self.seed = seed
         self._sched, self._disk, self._wait = (self.stream(n) for n in ("sched", "disk", "wait"))
         self._faults = {(f.process, f.place, f.nth): f for f in faults}
         self._haste, self._tick, self._steps_max = haste, tick, steps_max
+        self._is_orderly = is_orderly or not haste
         self.medium = Medium()
         self.now, self.skew = 100.0, 0.0
         self.steps = 0
@@ -126,7 +135,9 @@ class World:
 
     def choose(self, among: Sequence[_T]) -> _T:
         """Which of several things happens next."""
-        return among[0] if len(among) == 1 or not self._haste else among[self._sched.randrange(len(among))]
+        if len(among) == 1 or self._is_orderly:
+            return among[0]
+        return among[self._sched.randrange(len(among))]
 
     def clock(self) -> float:
         """Seconds, which only grow."""
