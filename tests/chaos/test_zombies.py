@@ -10,12 +10,12 @@ from tests.chaos import job
 from tests.chaos.zombies import Zombie
 
 CASES = [
-    ("checkpoint.published:stop:3", "sqlite", None),
+    ("checkpoint.data:stop:3", "sqlite", None),
     ("sink.progress:stop:3", "files", None),
     ("store.synced:stop:2", "files", 0.1),
     ("checkpoint.committed:stop:4", "sqlite", 0.1),
     ("sink.renamed:stop:3", "files", 0.1),
-    ("checkpoint.data:stop:3", "sqlite", None),
+    ("checkpoint.taken:stop:3", "sqlite", None),
 ]
 
 

@@ -28,7 +28,7 @@ from tests.property.small_plans import side, small_case
 from tests.property.test_lookups import looked_up, some_rows
 from tests.property.window_plans import window_case
 from tests.property.worlds import random_world
-from tests.simulation.written import TEXTS, Endless, written
+from tests.simulation.written import TEXTS, written
 from thalweg.checkpoint.history import History
 from thalweg.columnar.batch import Batch
 from thalweg.connectors.memory import frame_source
@@ -223,5 +223,4 @@ def _paced(roots: Sequence[Plan], pace: Random) -> list[Plan]:
 
 
 def _at_a_pace(source: Source, pace: Random) -> PacedSource:
-    source = source.inner if isinstance(source, Endless) else source
     return PacedSource(source, pace, source.is_ordered)

@@ -8,7 +8,6 @@ Not here: how they are simulated (plans.py), random plans (tests/property).
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from functools import cache
 from random import Random
 from typing import Any
@@ -18,12 +17,11 @@ import polars as pl
 import thalweg as tw
 from tests.property.recording import Table, rows_of
 from thalweg.api.columns import plan_of
-from thalweg.connectors.around import SourceAround
 from thalweg.connectors.memory import MemorySink, frame_source
 from thalweg.connectors.memory_table import MemoryTable
 from thalweg.plan.nodes import Plan, Write
 from thalweg.protocols.lookup import LookupOptions
-from thalweg.protocols.source import Fields, Position, Reader, Source, Split
+from thalweg.protocols.source import Fields, Source
 from thalweg.runtime.options import RunOptions
 from thalweg.session.execute import Execution, execute
 
@@ -137,18 +135,6 @@ class _Answers:
         """Nothing is held."""
 
 
-@dataclass(frozen=True)
-class Endless(SourceAround):
-    """A source that is planned as if it did not end."""
-
-    @property
-    def is_bounded(self) -> bool:
-        return False
-
-    def open(self, split: Split, position: Position, fields: Fields | None) -> Reader:
-        raise AssertionError("it is planned, and not read")
-
-
 def _session(sources: Sequence[Source]) -> tw.Session:
     session = tw.Session(parallelism=1)
     mine, other = (session.from_source(source) for source in sources)
@@ -185,7 +171,4 @@ def written(number: int) -> tuple[Plan, tuple[Table, ...]]:
     rows: Iterator[tuple[Any, ...]] = rows_of(sink.table())
     counts = Table()
     counts.update(rows)
-    if text.endswith(("ORDER BY ts", "ORDER BY ts, v DESC")):
-        # what ends is put in order at its end, and only then
-        plan = plan_of(_session([Endless(source) for source in sources]).sql(text))
     return plan, (counts,)

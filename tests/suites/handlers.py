@@ -30,6 +30,8 @@ SOURCE = ROOT / "src"
 LISTED = Path(__file__).with_name("handlers_not_run.txt")
 RESULT = ROOT / "benchmarks" / "suites" / "handlers.json"
 SHARE_MIN = 0.95
+_RAN = (0, 1)
+"""How pytest ends if it has run what it was to run, whether or not a test failed."""
 _CONFIG = """
 [run]
 source = {source}
@@ -114,7 +116,8 @@ def measured(tests: Iterable[str], folder: Path) -> dict[str, set[int]]:
     config.write_text(_CONFIG.format(source=SOURCE / "thalweg", data=data))
     words = ["-m", "coverage", "run", f"--rcfile={config}", "-m", "pytest", "-q", "-p", "no:cacheprovider"]
     done = subprocess.run([sys.executable, *words, *tests], cwd=ROOT, env={**os.environ})
-    print(f"pytest ended with {done.returncode}")
+    if done.returncode not in _RAN:
+        sys.exit(f"the tests did not run: pytest ended with {done.returncode}")
     cover = Coverage(data_file=str(data), config_file=str(config))
     cover.combine(data_paths=[str(folder)])
     held = cover.get_data()
