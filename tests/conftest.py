@@ -40,19 +40,29 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Of a test marked `sampled(n)` only each n-th case runs, unless the run is thorough."""
-    if config.getoption("--thorough"):
-        return
+    """Of a test marked `sampled(n)` only each n-th case runs, unless the run is thorough.
+
+    With `sampled(n, m)` of a thorough run each m-th: all of them are a suite that runs by name.
+    """
+    is_thorough = config.getoption("--thorough")
     met: Counter[str] = Counter()
     chosen: list[pytest.Item] = []
     others: list[pytest.Item] = []
     for item in items:
         mark = item.get_closest_marker("sampled")
         test = item.nodeid.partition("[")[0]
-        (others if mark and met[test] % mark.args[0] else chosen).append(item)
+        every = _every(mark.args, is_thorough=is_thorough) if mark else 1
+        (others if met[test] % every else chosen).append(item)
         met[test] += 1
-    config.hook.pytest_deselected(items=others)
-    items[:] = chosen
+    if others:
+        config.hook.pytest_deselected(items=others)
+        items[:] = chosen
+
+
+def _every(numbers: tuple[int, ...], *, is_thorough: bool) -> int:
+    if not is_thorough:
+        return numbers[0]
+    return numbers[1] if len(numbers) > 1 else 1
 
 
 def _met_here() -> Counter[str]:

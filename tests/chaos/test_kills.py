@@ -9,6 +9,7 @@ import sys
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
+from typing import Protocol
 
 import pytest
 
@@ -48,6 +49,24 @@ class Case:
         return job.found(self.sinks, self.folder / "out") == job.expected(self.sinks)
 
 
+class Killed(Protocol):
+    """One job that is killed, wherever it lies."""
+
+    def run(self, armed: str = "", tasks: int = 2) -> int: ...
+
+    def is_right(self) -> bool: ...
+
+
+def kill(case: Killed, point: str) -> None:
+    """Kill a job at a named place, and run it to its end."""
+    if point in ("restore.manifest", "restore.state"):
+        # only a run reaches them that goes on from a checkpoint
+        assert case.run("checkpoint.complete:kill:2") == -signal.SIGKILL
+    is_first = point.startswith(("final", "restore"))
+    assert case.run(f"{point}:kill:{1 if is_first else 3}") == -signal.SIGKILL, "the place was reached"
+    assert case.run() == 0
+
+
 @pytest.fixture(scope="module")
 def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("clicks") / "input"
@@ -59,15 +78,10 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.sampled(3)
 @pytest.mark.parametrize(("point", "sinks"), CASES)
 def test_a_job_killed_at_a_named_place_goes_on(source: Path, tmp_path: Path, point: str, sinks: str) -> None:
-    # all four pairs of sinks and states are in `make chaos-long`
+    # all pairs of sinks and states are in `make faults-long`
     number = CASES.index((point, sinks))
     case = Case(source, tmp_path, sinks, "memory" if number % 4 in (0, 3) else "filesystem")
-    is_first = point.startswith(("final", "restore"))
-    if point in ("restore.manifest", "restore.state"):
-        # only a run reaches them that goes on from a checkpoint
-        assert case.run("checkpoint.complete:kill:2") == -signal.SIGKILL
-    assert case.run(f"{point}:kill:{1 if is_first else 3}") == -signal.SIGKILL, "the place was reached"
-    assert case.run() == 0
+    kill(case, point)
     assert case.is_right()
 
 

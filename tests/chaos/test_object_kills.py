@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.chaos import job
+from tests.chaos.test_kills import kill
 from tests.objects.server import BUCKET, ObjectServer, running
 from thalweg.checkpoint.failpoints import OBJECT_POINTS, POINTS, VARIABLE
 
@@ -68,18 +69,13 @@ class Case:
 
 
 @pytest.mark.slow
-@pytest.mark.sampled(21)
+@pytest.mark.sampled(21, 6)
 @pytest.mark.parametrize(("point", "sinks"), CASES)
 def test_a_job_killed_at_a_named_place_goes_on(
     server: ObjectServer, tmp_path: Path, point: str, sinks: str
 ) -> None:
     case = Case(server, tmp_path, sinks)
-    is_first = point.startswith(("final", "restore"))
-    if point in ("restore.manifest", "restore.state"):
-        # only a run reaches them that goes on from a checkpoint
-        assert case.run("checkpoint.complete:kill:2") == -signal.SIGKILL
-    assert case.run(f"{point}:kill:{1 if is_first else 3}") == -signal.SIGKILL, "the place was reached"
-    assert case.run() == 0
+    kill(case, point)
     assert case.is_right()
 
 

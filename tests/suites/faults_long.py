@@ -1,6 +1,9 @@
 """Let the system under a job fail in all ways that can be made to happen here: no row is lost or repeated.
 
-    python -m tests.suites.faults_long [--processes n] [--only zombie|image|disk|strace]
+    python -m tests.suites.faults_long [--processes n] [--only kill|object|zombie|image|disk|strace]
+
+* `kill`: a job is killed at each named place, with files and SQLite, with state in memory and in files; the
+  next run ends. `object`: with its input, checkpoints and files as objects of a real server.
 
 * `zombie`: a process is stopped, at a named place or at a random moment; another one takes the job over; the
   first is woken. It must end by itself as one that was overtaken, and change nothing that counts.
@@ -25,9 +28,11 @@ from collections import Counter
 from pathlib import Path
 from random import Random
 
-from tests.chaos import images, job, traced
+from tests.chaos import images, job, test_kills, test_object_kills, traced
 from tests.chaos.full_disk import CALLS_MAX, Faults, tried
+from tests.chaos.test_kills import Killed
 from tests.chaos.zombies import Zombie
+from tests.objects.server import running
 from tests.suites.ledger import RESULTS, Ledger, Outcome, work_off
 from thalweg.checkpoint.failpoints import POINTS
 
@@ -52,6 +57,8 @@ def run(case: str) -> Outcome:
             return _zombie(case, sinks, int(rest[0]), place)
         if kind == "image":
             return _image(case, sinks, place)
+        if kind in ("kill", "object"):
+            return _kill(kind, sinks, rest, place)
         job.write_input(place / "input")
         if kind == "disk":
             return _disk(sinks, rest[0] == "stays", int(rest[1]), place)
@@ -79,6 +86,22 @@ def _zombie(case: str, sinks: str, number: int, folder: Path) -> Outcome:
             what = {"stopped": place or "at random", "woken": when, "locked": zombie.is_locked}
             return {**what, **_counted(zombie.wrong, "stale")}
     return {"error": f"no process was stopped in {_TRIES_MAX} tries"}
+
+
+def _kill(kind: str, sinks: str, rest: list[str], folder: Path) -> Outcome:
+    if kind == "object":
+        with running() as server:
+            made: Killed = test_object_kills.Case(server, folder, sinks)
+            return _killed(made, rest[0])
+    state, point = rest
+    job.write_input(folder / "input")
+    return _killed(test_kills.Case(folder / "input", folder, sinks, state), point)
+
+
+def _killed(made: Killed, point: str) -> Outcome:
+    """Kill a job at a named place, and let it end."""
+    test_kills.kill(made, point)
+    return {} if made.is_right() else {"error": "rows are lost or repeated, or something is left"}
 
 
 def _image(case: str, sinks: str, folder: Path) -> Outcome:
@@ -117,6 +140,8 @@ def _counted(wrong: Counter[str], *more: str) -> Outcome:
 def cases(only: str | None = None) -> list[str]:
     """The names of all cases that can be done here."""
     found = {
+        "kill": [f"kill-{s}-{state}-{p}" for p, s in test_kills.CASES for state in ("memory", "filesystem")],
+        "object": [f"object-{s}-{p}" for p, s in test_object_kills.CASES],
         "zombie": [f"zombie-{s}-{n:02}" for s in SINKS for n in range(ZOMBIES // 2)],
         "image": [f"image-{s}-{n:02}" for s in SINKS for n in range(IMAGES // IMAGES_PER_CASE // 2)],
         "disk": [
@@ -133,7 +158,7 @@ def cases(only: str | None = None) -> list[str]:
             found[kind] = []
         elif kind == "strace" and only in (None, "strace"):
             found[kind] = list(_strace_cases())
-    order = ("zombie", "image", "strace", "disk")
+    order = ("kill", "object", "zombie", "image", "strace", "disk")
     return [case for kind in order if only in (None, kind) for case in found[kind]]
 
 
@@ -151,7 +176,7 @@ def main() -> int:
     """Do all cases; 1 if one failed."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--processes", type=int)
-    parser.add_argument("--only", choices=["zombie", "image", "disk", "strace"])
+    parser.add_argument("--only", choices=["kill", "object", "zombie", "image", "disk", "strace"])
     asked = parser.parse_args()
     about = {"question": "rows lost, repeated or stale after faults of the system", "images": IMAGES_PER_CASE}
     ledger = Ledger.opened(RESULTS / "faults-long.json", about)

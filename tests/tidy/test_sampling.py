@@ -28,13 +28,13 @@ class _Config:
 
 
 class _Item:
-    def __init__(self, nodeid: str, every: int | None = None) -> None:
+    def __init__(self, nodeid: str, *every: int | None) -> None:
         self.nodeid = nodeid
-        self.every = every
+        self.every = [n for n in every if n is not None]
 
     def get_closest_marker(self, name: str) -> Any:
         assert name == "sampled"
-        return None if self.every is None else pytest.mark.sampled(self.every).mark
+        return pytest.mark.sampled(*self.every).mark if self.every else None
 
 
 def _chosen(items: list[_Item], *, is_thorough: bool = False) -> tuple[list[str], list[str]]:
@@ -49,6 +49,12 @@ def test_each_nth_case_of_each_marked_test_runs() -> None:
     assert chosen == ["a[0]", "a[3]", "b[0]", "b[1]", "b[2]", "b[3]", "c[0]", "c[2]"]
     assert others == ["a[1]", "a[2]", "c[1]", "c[3]"]
     assert _chosen(items, is_thorough=True) == ([i.nodeid for i in items], [])
+
+
+def test_of_a_thorough_run_each_mth_case_runs_where_it_says_so() -> None:
+    items = [_Item(f"a[{n}]", 4, 2) for n in range(5)]
+    assert _chosen(items)[0] == ["a[0]", "a[4]"]
+    assert _chosen(items, is_thorough=True)[0] == ["a[0]", "a[2]", "a[4]"]
 
 
 def test_a_case_asked_for_by_name_runs() -> None:

@@ -81,7 +81,7 @@ def test_a_bad_number_says_what_a_good_one_is(tmp_path: Path, text: str) -> None
     "name",
     [
         *("pipeline.operator-chaining", "pipeline.jars", "rest.port", "table.exec.state.ttl"),
-        *("execution.target", "execution.checkpointing.timeout", "state.backend.type"),
+        *("execution.target", "execution.checkpointing.timeout", "state.backend.incremental"),
     ],
 )
 def test_options_of_flink_are_ignored_with_a_warning(tmp_path: Path, name: str) -> None:
