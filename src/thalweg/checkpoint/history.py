@@ -32,10 +32,10 @@ from typing import Any
 
 import polars as pl
 
-from thalweg.checkpoint.encoding import Encoded, checked
+from thalweg.checkpoint.encoding import Bounds, Encoded, checked
 from thalweg.checkpoint.failpoints import failpoint
 from thalweg.checkpoint.manifest import DataFile, Manifest, Piece, damaged, decode, staged_file
-from thalweg.checkpoint.snapshot import JobSnapshot, StateRows
+from thalweg.checkpoint.snapshot import JobSnapshot, Part, StateRows
 from thalweg.checkpoint.store import DirectoryStore, Store
 from thalweg.errors import CheckpointError, StoreError
 
@@ -278,13 +278,25 @@ class History:
         failpoint("restore.manifest")
         return found
 
-    def snapshot(self, manifest: Manifest) -> JobSnapshot:
+    def snapshot(self, manifest: Manifest, *, keeps_bytes: bool = True) -> JobSnapshot:
         """The state of a checkpoint; every byte is checked before a row is used.
+
+        Args:
+            manifest: the checkpoint.
+            keeps_bytes: whether the files stay in memory until their rows are used; otherwise each is read
+                again then, and checked again.
 
         Raises:
             CheckpointError: a file is missing or damaged.
         """
-        read = self._read({f.sha256: f for e in manifest.states for p in e.pieces for f in p}.values())
+        files = {f.sha256: f for e in manifest.states for p in e.pieces for f in p}
+        read: Mapping[str, Part]
+        if keeps_bytes:
+            read = self._read(files.values())
+        else:
+            for file in files.values():
+                self._bytes(file)
+            read = {name: _InStore(self, file) for name, file in files.items()}
         keyed = {}
         for entry in manifest.states:
             pieces = [[read[file.sha256] for file in piece] for piece in entry.pieces]
@@ -461,3 +473,20 @@ def _holds(place: Place, bases: Mapping[int, tuple[Place | None, int]]) -> bool:
         if base is None or base.lineage != place.lineage or place.number > base.number:
             return False
     return True
+
+
+@dataclass(frozen=True)
+class _InStore:
+    """Rows of a data file that is read when they are asked for."""
+
+    history: History
+    file: DataFile
+
+    @property
+    def partitions(self) -> Bounds | None:
+        """The first and the last partition that they may be of; None: any."""
+        return self.file.partitions
+
+    def frame(self) -> pl.DataFrame:
+        """Its rows."""
+        return self.history.rows(self.file)

@@ -64,6 +64,7 @@ class CheckpointOptions:
             which a new lineage goes on.
         dropping: steps whose state a changed program need not take over; None: it must not have changed.
         strategy: what follows from a failure; None: it is the end.
+        keeps_bytes: whether a checkpoint is read into memory as a whole before its rows are used.
         lease: seconds without a sign of life after which another process may take the job over.
         say: told in a line where the job goes on.
         warn: told in a line that it failed, and what follows.
@@ -77,6 +78,7 @@ class CheckpointOptions:
     start: str = "newest"
     dropping: frozenset[str] | None = None
     strategy: RestartStrategy | None = None
+    keeps_bytes: bool = True
     lease: float = LEASE
     say: Callable[[str], None] = lambda line: None
     warn: Callable[[str], None] = lambda line: None
@@ -282,7 +284,7 @@ def begin(
     snapshot = None
     epoch = Epoch(identity, "", lineage, 0 if place is None else place.number, fence)
     if taken is not None:
-        snapshot = history.snapshot(taken.manifest)
+        snapshot = history.snapshot(taken.manifest, keeps_bytes=options.keeps_bytes)
         _complete(sinks, epoch, taken, snapshot.staged)
         for line in (*taken.lines, _resumed(job, taken.manifest, options.clocks[1]())):
             options.say(line)

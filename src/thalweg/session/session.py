@@ -407,6 +407,7 @@ class Session(Inputs):
             start=HOOKS.start or start,
             dropping=_dropping(upgrade),
             strategy=restart_strategy(get),
+            keeps_bytes=get("taskmanager.memory.managed.size") is None,
             lease=get("high-availability.lease-duration"),
             say=HOOKS.say or _log.info,
             warn=HOOKS.say or _log.warning,

@@ -17,11 +17,11 @@ import pytest
 from thalweg.checkpoint import encoding, states
 from thalweg.checkpoint.history import History
 from thalweg.checkpoint.increments import composed, of_task, surviving
-from thalweg.checkpoint.manifest import StateEntry
+from thalweg.checkpoint.manifest import Manifest, StateEntry
 from thalweg.checkpoint.snapshot import InMemory, StateRows
 from thalweg.checkpoint.states import WrittenStates, to_join
 from thalweg.checkpoint.store import DirectoryStore
-from thalweg.errors import StoreError
+from thalweg.errors import CheckpointError, StoreError
 from thalweg.protocols.increments import GONE, ROW, TASK, Identity
 from thalweg.protocols.state import ColumnSpec, ColumnsSpec, MultimapSpec, RowsSpec, StateSpec
 from thalweg.runtime.restore import new_state
@@ -222,3 +222,24 @@ def test_how_often_increments_are_joined() -> None:
             written += sizes[-1]
         assert len(sizes) < 4 * states.FAN
     assert written / (5000 * 10.0) < 4
+
+
+def test_files_may_be_read_again_instead_of_being_kept(history: History, tmp_path: Path) -> None:
+    """Checked as a whole before, and once more when their rows are used."""
+    r, state, written = Random(1), new_state(COLUMNS), WrittenStates(history)
+    state.track(whole=True)
+    for number in range(3):
+        change(COLUMNS, state, r)
+        written.owe({KEY: taken(COLUMNS, state, is_whole=not number)})
+        (entry,) = written.write([KEY])
+        written.complete([entry], [])
+    manifest = Manifest("job", 1, 1, 1, "program", "version", "2020-01-01", states=(entry,))
+    kept, read_again = (history.snapshot(manifest, keeps_bytes=k).keyed[KEY] for k in (True, False))
+    check_same(COLUMNS, pl.concat(list(read_again.parts()), how="diagonal"), state)
+    file = next(p for p in tmp_path.rglob("*") if p.name == entry.pieces[0][0].sha256)
+    file.write_bytes(file.read_bytes()[:-1] + b"?")
+    check_same(COLUMNS, pl.concat(list(kept.parts()), how="diagonal"), state)
+    with pytest.raises(CheckpointError, match="hash"):
+        list(read_again.parts())
+    with pytest.raises(CheckpointError, match="hash"):
+        history.snapshot(manifest, keeps_bytes=False)
