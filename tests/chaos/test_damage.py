@@ -76,7 +76,8 @@ def _read(folder: Path) -> None:
 
 
 def _listing(folder: Path) -> dict[str, str]:
-    files = (p for p in (folder / "kept").rglob("*") if p.is_file())
+    """Every file, but for that of whoever held the job last."""
+    files = (p for p in (folder / "kept").rglob("*") if p.is_file() and not p.name.startswith(".lock-"))
     return {str(p): hashlib.sha256(p.read_bytes()).hexdigest() for p in files}
 
 
