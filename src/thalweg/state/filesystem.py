@@ -90,7 +90,9 @@ class MappedMemory:
 
     def longer(self, array: Array, length: int) -> Array | None:
         known = self._mapped.get(array.__array_interface__["data"][0])
-        if known is None or known.memory() is None or known.is_rows:
+        memory = None if known is None else known.memory()
+        # of a part of an array nobody knows what is behind it
+        if known is None or memory is None or known.is_rows or len(memory) != array.nbytes:
             return None
         return self._array(known.file, (length, *array.shape[1:]), array.dtype)
 

@@ -20,9 +20,11 @@ import thalweg as tw
 from thalweg.columnar.allocation import allocating, copied, filled, grown, kept, zeros
 from thalweg.columnar.blocks import has_buffers
 from thalweg.errors import ConfigError, ExternalError
+from thalweg.protocols.state import ColumnSpec, ColumnsSpec
 from thalweg.runtime.options import MemoryOptions, RunOptions
 from thalweg.state import filesystem
 from thalweg.state.filesystem import MappedMemory
+from thalweg.state.memory import KeyedColumns
 from thalweg.state.segments import Segments
 
 
@@ -88,6 +90,30 @@ def test_an_array_that_grows_keeps_its_values_and_its_file(memory: MappedMemory)
     assert set(longer[3:].ravel().tolist()) == {7}
     assert again[-1].tolist() == [0, 0]
     assert memory.nbytes == again.nbytes, "it was not copied"
+
+
+def test_a_part_of_an_array_grows_by_itself(memory: MappedMemory) -> None:
+    with allocating(memory):
+        both = filled((2, 5), 7)
+        longer = grown(both[0], 10)
+        first = grown(zeros(5)[:3], 4)
+    assert longer.tolist() == [7] * 5 + [0] * 5
+    assert both[1].tolist() == [7] * 5
+    assert first.tolist() == [0] * 4
+
+
+def test_keys_that_come_later_begin_with_initial_values(memory: MappedMemory) -> None:
+    columns = {name: ColumnSpec("int64", initial) for name, initial in (("a", 0), ("b", 5), ("c", 0))}
+    with allocating(memory):
+        state = KeyedColumns(ColumnsSpec("s", {"k": pl.Int64()}, columns))
+        for first in range(0, 10_000, 500):
+            slots = state.slots(pl.DataFrame({"k": range(first, first + 500)}))
+            assert [state.column(n)[slots].tolist() for n in "abc"] == [[0] * 500, [5] * 500, [0] * 500]
+            for name in "abc":
+                state.column(name)[slots] = 9
+    dumped = state.dump()
+    assert dumped.height == 10_000
+    assert dumped.select("a", "b", "c").unique().rows() == [(9, 9, 9)]
 
 
 def test_rows_of_an_array_are_copied_into_one_that_stays(memory: MappedMemory) -> None:
