@@ -172,6 +172,8 @@ def _watch(memory: weakref.ref[MappedMemory], closed: threading.Event) -> None:
         if watched is None:
             return
         watched.trim()
+        # or it would be kept alive while the thread waits
+        del watched
 
 
 def _nbytes(shape: Shape, dtype: np.dtype[Any]) -> int:

@@ -6,6 +6,8 @@ import errno
 import gc
 import mmap
 import os
+import threading
+import weakref
 from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -160,6 +162,17 @@ def test_pages_leave_the_process_when_it_holds_more_than_the_budget(tmp_path: Pa
     assert held.mapped - now.mapped > array.nbytes // 2
     assert memory.dropped > 0
     assert int(array.sum()) == len(array) * (len(array) - 1) // 2, "nothing is lost"
+
+
+def test_nobody_watches_memory_that_is_not_used_any_more(tmp_path: Path) -> None:
+    memory = MappedMemory(str(tmp_path), budget=1 << 30)
+    memory.watch()
+    gone = weakref.ref(memory)
+    del memory
+    (thread,) = (t for t in threading.enumerate() if t.name == "thalweg-memory")
+    thread.join(10)
+    assert gone() is None
+    assert not thread.is_alive()
 
 
 def test_nothing_leaves_the_process_below_the_budget(tmp_path: Path) -> None:
