@@ -75,7 +75,7 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.slow
-@pytest.mark.sampled(3)
+@pytest.mark.sampled(3, 2)
 @pytest.mark.parametrize(("point", "sinks"), CASES)
 def test_a_job_killed_at_a_named_place_goes_on(source: Path, tmp_path: Path, point: str, sinks: str) -> None:
     # all pairs of sinks and states are in `make faults-long`

@@ -65,7 +65,7 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.slow
-@pytest.mark.sampled(5)
+@pytest.mark.sampled(5, 2)
 @pytest.mark.parametrize(("point", "sinks"), CASES)
 def test_no_letter_is_lost_or_repeated(source: Path, tmp_path: Path, point: str, sinks: str) -> None:
     case = Case(source, tmp_path, sinks)
