@@ -34,7 +34,7 @@ def test_a_file_that_was_tidied_away_is_written_anew(tmp_path: Path) -> None:
 
 
 def test_what_cannot_be_read_is_no_name_that_is_missing(tmp_path: Path) -> None:
-    (tmp_path / "a").mkdir()
+    (tmp_path / "a").symlink_to("a")
     with pytest.raises(StoreError, match="cannot be read"):
         DirectoryStore(str(tmp_path)).get("a")
 
