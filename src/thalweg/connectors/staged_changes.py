@@ -41,11 +41,16 @@ class StagedChanges:
 
     def stage(self) -> list[Any]:
         """What the changes since the last call come to."""
-        pending, self._pending = self._pending, []
+        pending = self.take()
         if not pending:
             return []
         changes = handed_out(between_cuts(pending, self._key), self._schema)
         return [changes] if changes.height else []
+
+    def take(self) -> list[Batch]:
+        """What was held since the last call."""
+        pending, self._pending = self._pending, []
+        return pending
 
     def close(self) -> None:
         """Forget what is held."""

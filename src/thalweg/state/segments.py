@@ -83,11 +83,10 @@ class Segments:
 
     def keep(self, numbers: Array) -> None:
         """Forget all rows but these (ascending), which are numbered anew from 0."""
-        old = Segments(dict(self._schema))
-        old._parts, old._starts, old.height = self._parts, self._starts, self.height
-        self._parts, self._starts, self.height = [], [], 0
+        anew = Segments(dict(self._schema))
         for first in range(0, len(numbers), _KEPT):
-            self.append(old.rows(numbers[first : first + _KEPT]))
+            anew.append(self.rows(numbers[first : first + _KEPT]))
+        self._parts, self._starts, self.height = anew._parts, anew._starts, anew.height
 
 
 def join_last(parts: list[pl.DataFrame]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from functools import partial
 from pathlib import Path
 from random import Random
@@ -21,10 +21,13 @@ from thalweg.checkpoint.manifest import Manifest, StateEntry
 from thalweg.checkpoint.snapshot import InMemory, StateRows
 from thalweg.checkpoint.states import WrittenStates, to_join
 from thalweg.checkpoint.store import DirectoryStore
+from thalweg.columnar import allocation
+from thalweg.columnar.allocation import allocating
 from thalweg.errors import CheckpointError, StoreError
 from thalweg.protocols.increments import GONE, ROW, TASK, Identity
 from thalweg.protocols.state import ColumnSpec, ColumnsSpec, MultimapSpec, RowsSpec, StateSpec
 from thalweg.runtime.restore import new_state
+from thalweg.state.filesystem import MappedMemory
 from thalweg.testing.tables import difference, table_of
 
 KEY = ("stage", "step", "state")
@@ -95,9 +98,24 @@ def check_same(spec: StateSpec, found: pl.DataFrame, state: Any) -> None:
 
 @SPECS
 @pytest.mark.parametrize("file_bytes", [500, 1 << 20])
+@pytest.mark.parametrize("memory", [None, MappedMemory(smallest=1)], ids=["heap", "files"])
 @pytest.mark.parametrize("seed", range(2))
-def test_files_make_the_state(history: History, spec: StateSpec, file_bytes: int, seed: int) -> None:
-    """Small files: increments are split by partition, and joined partition by partition."""
+def test_files_make_the_state(
+    history: History, spec: StateSpec, file_bytes: int, memory: MappedMemory | None, seed: int
+) -> None:
+    """Small files: increments are split by partition, and joined partition by partition.
+
+    Where state lies in files, increments are taken some rows at a time.
+    """
+    with ExitStack() as stack:
+        stack.enter_context(allocating(memory))
+        for module, name, value in ((allocation, "_STEP", 7), (encoding, "_STEP", 7)):
+            stack.enter_context(mock.patch.object(module, name, value))
+        stack.enter_context(mock.patch.object(states, "FILE_BYTES", file_bytes))
+        _make_files(history, spec, file_bytes, seed)
+
+
+def _make_files(history: History, spec: StateSpec, file_bytes: int, seed: int) -> None:
     r, state, written = Random(seed), new_state(spec), WrittenStates(history)
     state.track(whole=True)
     joined = 0

@@ -21,9 +21,11 @@ import pytest
 import thalweg as tw
 from thalweg.columnar.allocation import allocating, copied, filled, grown, kept, zeros
 from thalweg.columnar.blocks import has_buffers
+from thalweg.connectors.memory import MemorySink
 from thalweg.errors import ConfigError, ExternalError
 from thalweg.protocols.state import ColumnSpec, ColumnsSpec
 from thalweg.runtime.options import MemoryOptions, RunOptions
+from thalweg.session.memory_options import memory_options
 from thalweg.state import filesystem
 from thalweg.state.filesystem import MappedMemory
 from thalweg.state.memory import KeyedColumns
@@ -229,6 +231,33 @@ def test_a_job_keeps_its_state_in_files_and_gives_the_same_answer(tmp_path: Path
     mapped = MemoryOptions(str(tmp_path), budget=1 << 20, smallest=1)
     assert _counts(RunOptions(memory=mapped)) == _counts(RunOptions())
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(("memory", "by_operators"), [("64MiB", True), (None, False)])
+def test_a_batch_with_a_budget_is_run_by_operators_where_it_keeps_anything(
+    memory: str | None, by_operators: bool
+) -> None:
+    session = tw.Session(parallelism=2, memory=memory)
+    rows = session.from_polars(pl.DataFrame({"k": [3, 1, 3, 2], "n": [1, 2, 3, 4]}))
+    sums = rows.group_by("k").agg(n=tw.sum("n"))
+    for made, keeps in ((sums, True), (sums.sort("k"), True), (rows.filter(tw.col("n") > 2), False)):
+        sink = MemorySink(is_parallel=False)
+        session.write_sink(made.plan, sink)
+        ran = session.run("job", mode="batch")
+        assert ran.mode == "batch"
+        assert (ran.run is not None) == (by_operators and keeps)
+        if ran.run is not None:
+            assert ran.run.memory is not None
+        if made is not sums:
+            assert sink.table().rows() == ([(1, 2), (2, 4), (3, 4)] if keeps else [(3, 3), (2, 4)])
+        else:
+            assert sorted(sink.table().rows()) == [(1, 2), (2, 4), (3, 4)]
+
+
+def test_edges_have_a_share_of_the_budget() -> None:
+    given = {"taskmanager.memory.managed.size": 64 << 20}
+    assert memory_options(given.get)["edge_bytes_max"] == 2 << 20
+    assert memory_options({}.get) == {}
 
 
 def test_a_budget_needs_a_backend_that_can_keep_to_it() -> None:

@@ -16,6 +16,7 @@ from thalweg.columnar.batch import Batch, join_batches
 from thalweg.columnar.outside import handed_out
 from thalweg.connectors.changes import visible
 from thalweg.connectors.memory import folded
+from thalweg.connectors.staged_changes import StagedChanges
 from thalweg.protocols.sink import Delivery, Epoch, Writer
 
 _END = 1 << 62
@@ -93,32 +94,16 @@ class TableSink:
         """Nothing: what is staged is part of checkpoints."""
 
 
-class StagedBatches:
-    """A `StagingWriter` whose parts are frames of changes with their weights."""
+class StagedBatches(StagedChanges):
+    """A `StagingWriter` whose parts are frames of changes with their weights, as they came."""
 
     def __init__(self, schema: Schema) -> None:
-        self._schema = schema
-        self._pending: list[Batch] = []
-
-    def write(self, batch: Batch) -> None:
-        """Hold rows."""
-        if len(batch):
-            self._pending.append(visible(batch, self._schema))
-
-    def cut(self, number: int) -> None:
-        """Nothing is shown before a checkpoint."""
-
-    def end(self) -> None:
-        """Nothing is shown before a checkpoint."""
+        super().__init__(schema, ())
 
     def stage(self) -> list[Any]:
         """The changes since the last call."""
-        pending, self._pending = self._pending, []
+        pending = self.take()
         return [join_batches(pending).packed()] if pending else []
-
-    def close(self) -> None:
-        """Forget what is held."""
-        self._pending = []
 
 
 @dataclass(frozen=True)
