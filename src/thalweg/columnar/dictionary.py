@@ -173,9 +173,7 @@ class Dictionary:
             self._make_room(len(self._links) + 1)
 
     def _make_room(self, count: int) -> None:
-        capacity = 2 * len(self._links)
-        while capacity < count:
-            capacity *= 2
+        capacity = max(2 * len(self._links), count)
         self._entries = grown(self._entries, capacity)
         self._links = grown(self._links, capacity, -1)
         table = new_table(capacity)

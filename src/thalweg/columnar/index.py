@@ -3,7 +3,7 @@
 Slots of keys that were taken out go to keys that come later. Equality is that of all words; a hash only
 says where to look.
 
-Not here: how values become words (keys.py), what is kept per slot (state/).
+Not here: how values become words (keys.py), keys of one code (code_index.py), what is kept per slot (state/).
 """
 
 from __future__ import annotations
@@ -12,14 +12,11 @@ from typing import Any
 
 import numpy as np
 
-from thalweg.columnar.allocation import grown, zeros
+from thalweg.columnar.allocation import zeros
 from thalweg.columnar.compiled import helper, kernel
+from thalweg.columnar.slots import Slots
 from thalweg.columnar.table import (
     CREATE,
-    FREE,
-    HIGH,
-    LIVE,
-    META_LENGTH,
     NEW,
     SMALLEST,
     START,
@@ -33,14 +30,10 @@ from thalweg.columnar.table import (
 Array = np.ndarray[Any, Any]
 
 
-class KeyIndex:
+class KeyIndex(Slots):
     """A map from rows of `width` int64 words to slots.
 
     Wider rows than before are accepted: earlier keys count as padded with zeros (see `KeyCodec`).
-
-    Attributes:
-        last_new: how many keys the last `insert` made.
-        new_slots: their slots, in the order of first appearance.
 
     Example:
         >>> index = KeyIndex(1)
@@ -49,41 +42,13 @@ class KeyIndex:
     """
 
     def __init__(self, width: int) -> None:
-        assert width > 0, "a key has at least one word"
-        self.width = width
-        self.last_new = 0
-        self.new_slots = np.empty(0, dtype=np.int64)
-        self._rows = np.zeros((SMALLEST, width), dtype=np.int64)
-        self._links = np.full(SMALLEST, -1, dtype=np.int64)
+        super().__init__(width)
         self._table = new_table(SMALLEST)
-        self._free_count = 0
-        self._meta = np.zeros(META_LENGTH, dtype=np.int64)
-        self._meta[FREE] = -1
-
-    @property
-    def capacity(self) -> int:
-        """How many slots there is room for; arrays by slot have this length."""
-        return len(self._links)
-
-    @property
-    def high(self) -> int:
-        """The highest slot ever in use, plus one."""
-        return int(self._meta[HIGH])
-
-    @property
-    def count(self) -> int:
-        """How many keys there are."""
-        return self.high - self._free_count
 
     @property
     def nbytes(self) -> int:
         """The memory held."""
-        return self._rows.nbytes + self._links.nbytes + self._table.nbytes
-
-    def reserve(self, count: int) -> None:
-        """Room for so many keys."""
-        while self.capacity < count:
-            self._grow(count)
+        return super().nbytes + self._table.nbytes
 
     def insert(self, keys: Array) -> Array:
         """The slots of keys; a key without one gets one."""
@@ -96,9 +61,7 @@ class KeyIndex:
         while meta[START] < len(keys):
             self._grow()
             _probe(words, keys, (self._rows, self._table, self._links, meta), out)
-        self.last_new = int(meta[NEW])
-        self.new_slots = out[1, : self.last_new]
-        self._free_count -= min(self._free_count, self.last_new)
+        self._note_new(out[1], int(meta[NEW]))
         return out[0]
 
     def find(self, keys: Array) -> Array:
@@ -115,20 +78,6 @@ class KeyIndex:
         removed = remove(_words(self._rows[slots]), slots, self._table, self._links, self._meta)
         assert removed == len(slots), "only slots in use can be freed, and each only once"
         self._free_count += len(slots)
-
-    def live(self) -> Array:
-        """Every slot in use, ascending."""
-        return np.flatnonzero(self._links[: self.high] == LIVE)
-
-    def rows(self, slots: Array) -> Array:
-        """The words of the keys of slots in use."""
-        rows: Array = self._rows[slots]
-        return rows
-
-    @property
-    def words(self) -> Array:
-        """The words of all keys, by slot; replaced when there must be more room."""
-        return self._rows
 
     def _fitted(self, keys: Array) -> Array:
         keys = np.ascontiguousarray(keys, dtype=np.int64)
@@ -148,12 +97,8 @@ class KeyIndex:
         fill_table(np.column_stack([_words(rows[live]), live + 1]), self._table)
 
     def _grow(self, count: int = 0) -> None:
-        capacity = 2 * self.capacity
-        while capacity < count:
-            capacity *= 2
-        self._rows = grown(self._rows, capacity)
-        self._links = grown(self._links, capacity, -1)
-        table = new_table(capacity)
+        super()._grow(count)
+        table = new_table(self.capacity)
         fill_table(self._table, table)
         self._table = table
 

@@ -8,7 +8,7 @@ A NULL string has a code; for other types the 64 bits have no room for it. The f
 widens every later row by words of flags (one bit per column), which are zero for rows without NULL, so that
 keys without NULL stay as narrow as they can be.
 
-Not here: numbering the keys (index.py).
+Not here: numbering the keys (index.py, code_index.py).
 """
 
 from __future__ import annotations
@@ -28,7 +28,9 @@ from thalweg.columnar.buffers import (
     values_and_validity,
 )
 from thalweg.columnar.canonical import canonical_bytes, canonical_words, from_canonical_bytes
+from thalweg.columnar.code_index import CodeIndex
 from thalweg.columnar.dictionary import Dictionary
+from thalweg.columnar.index import KeyIndex
 from thalweg.columnar.key_order import BYTES, DECIMAL, FLOAT, SIGNED, UNSIGNED, KeyOrder, Order
 
 Array = np.ndarray[Any, Any]
@@ -60,6 +62,11 @@ class KeyCodec:
     def nbytes(self) -> int:
         """The memory held."""
         return sum(part.dictionary.nbytes for part in self._coded())
+
+    def new_index(self) -> KeyIndex | CodeIndex:
+        """An empty index of keys that this codec encodes."""
+        parts = list(self._parts.values())
+        return CodeIndex() if len(parts) == 1 and isinstance(parts[0], _Coded) else KeyIndex(self._width)
 
     def reserve(self, count: int, sample: pl.DataFrame) -> None:
         """Room for so many keys like those of a sample, where they are told apart by one text."""

@@ -1,7 +1,7 @@
 """An open-addressing hash table in one array, as the key index and the dictionary use it.
 
-Each row of the table is (word, number + 1); a number of 0 means that the place is empty. At most half of
-the places are in use; collisions go to the next place. A removal moves later entries back, so there are
+Each row of the table is (word, number + 1); a number of 0 means that the place is empty. At most two thirds
+of the places are in use; collisions go to the next place. A removal moves later entries back, so there are
 no markers of the dead and nothing decays.
 
 Numbers are handed out densely: those given back form a list through `links`, last one first.
@@ -32,8 +32,13 @@ _MULTIPLY, _AGAIN, _HALF = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xD6E8FEB866
 
 
 def new_table(capacity: int) -> Array:
-    """An empty table with room for `capacity` entries (a power of two)."""
-    return zeros((2 * capacity, 2))
+    """An empty table with room for `capacity` entries; its length is a power of two.
+
+    Example:
+        >>> [len(new_table(capacity)) for capacity in (4, 5, 6)]
+        [8, 8, 16]
+    """
+    return zeros((1 << (capacity + capacity // 2).bit_length(), 2))
 
 
 @helper

@@ -106,7 +106,7 @@ class _Numbered:
     def __init__(self, name: str, held: pl.DataType) -> None:
         self._name = name
         self._codec = KeyCodec({name: held})
-        self.index = KeyIndex(self._codec.width)
+        self.index = self._codec.new_index()
 
     def of(self, column: pl.Series) -> Array:
         """The numbers of values."""
@@ -141,7 +141,7 @@ class Slider:
         self._spec = spec
         columns = dict(spec.columns)
         self._codec = KeyCodec({k: columns[k] for k in spec.partition})
-        self.index = KeyIndex(self._codec.width)
+        self.index = self._codec.new_index()
         wanted: dict[_Entry, int] = {}
         for _, call, _ in spec.calls:
             for entry, flags in entries(call, columns):

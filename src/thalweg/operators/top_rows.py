@@ -19,7 +19,6 @@ from thalweg.columnar.batch import OFFSET, OTHER_OFFSET, OTHER_SPLIT, SPLIT, WEI
 from thalweg.columnar.best import PLACE, BestRows
 from thalweg.columnar.eager import beside, gather_rows, numbers, pick
 from thalweg.columnar.groups import group_rows
-from thalweg.columnar.index import KeyIndex
 from thalweg.columnar.keys import KeyCodec
 from thalweg.columnar.order_words import has_words, order_words
 from thalweg.operators.closing import ClosingTimes
@@ -132,7 +131,7 @@ class TopRowsOp:
         self._rows_max = context.rows_max
         self._names = list(spec.columns)
         self._codec = spec.codec()
-        self._index = KeyIndex(self._codec.width)
+        self._index = self._codec.new_index()
         self._best = BestRows(spec.width, spec.limit)
         self._closing = ClosingTimes(spec.closes)
         store: RowStore = context.state("rows")

@@ -26,6 +26,8 @@ from thalweg.runtime.outputs import owner_of
 Spec = ColumnsSpec | MultimapSpec | RowsSpec
 _SIDE_BY_SIDE = 100_000
 """From so many rows on tasks load side by side."""
+_ROOM = 32
+"""A task makes room for one in so many more keys than its share: no two have as many, and growing copies."""
 
 
 @dataclass(frozen=True)
@@ -87,7 +89,7 @@ class _Loading:
             parts = (part for piece in rows.pieces for part in piece)
             for number, frame in enumerate(frame for part in parts for frame in self._mine(part, declared)):
                 if not number:
-                    state.reserve(rows.count // self.stage.parallelism, frame)
+                    state.reserve(rows.count * _ROOM // (_ROOM - 1) // self.stage.parallelism, frame)
                 state.load(frame)
             return Restored(state, is_known=True)
         is_known = not rows.identity.is_of_task or rows.tasks == self.stage.parallelism

@@ -19,7 +19,6 @@ from thalweg.columnar.canonical import canonical_bytes
 from thalweg.columnar.cells import Cells, addresses_of
 from thalweg.columnar.dictionary import NULL_CODE, Dictionary
 from thalweg.columnar.hash import hash_rows
-from thalweg.columnar.index import KeyIndex
 from thalweg.columnar.key_order import KeyOrder, Order
 from thalweg.columnar.keys import KeyCodec
 from thalweg.protocols.increments import GONE
@@ -52,7 +51,7 @@ class KeyedColumns:
     def __init__(self, spec: ColumnsSpec) -> None:
         self.spec = spec
         self._codec = KeyCodec(spec.key)
-        self._index = KeyIndex(self._codec.width)
+        self._index = self._codec.new_index()
         self._dictionaries = {n: Dictionary() for n, c in spec.columns.items() if c.kind == "bytes"}
         self._layout = Cells({n: (c.kind, self._initial(n, c)) for n, c in spec.columns.items()})
         self._hold(list(self._layout.new(self.capacity)))

@@ -19,7 +19,6 @@ from thalweg.columnar.allocation import copied, grown, in_parts
 from thalweg.columnar.buffers import values_and_validity
 from thalweg.columnar.chains import NEW, add_at, first_places, follow, link, link_forward, renumber, unlink
 from thalweg.columnar.eager import numbers, pick
-from thalweg.columnar.index import KeyIndex
 from thalweg.columnar.keys import KeyCodec
 from thalweg.protocols.increments import ROW
 from thalweg.protocols.state import MultimapSpec
@@ -51,7 +50,7 @@ class Multimap:
     def __init__(self, spec: MultimapSpec) -> None:
         self.spec = spec
         self._codec = KeyCodec({str(i): spec.columns[n] for i, n in enumerate(spec.key)})
-        self._index = KeyIndex(self._codec.width)
+        self._index = self._codec.new_index()
         self._heads = np.full(self._index.capacity, -1, np.int64)
         self._totals = np.zeros(self._index.capacity, np.int64)
         self._columns = dict(spec.columns)
@@ -374,7 +373,7 @@ class _Distinct:
 
     def __init__(self, columns: dict[str, pl.DataType]) -> None:
         self._codec = KeyCodec(columns)
-        self._index = KeyIndex(self._codec.width)
+        self._index = self._codec.new_index()
 
     @property
     def capacity(self) -> int:

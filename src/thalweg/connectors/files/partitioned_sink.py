@@ -228,7 +228,7 @@ class PartitionedWriter:
             held = part.writer.rows
             part.writer.cut(number)
             self._rows -= held - part.writer.rows
-            if self._sink.marking is None and not part.writer.rows:
+            if self._sink.marking is None and not part.writer.rows and not part.writer.shows_at_end:
                 del self._open[texts]
 
     def end(self) -> None:

@@ -55,8 +55,7 @@ class FileSink:
     Attributes:
         path: the directory.
         format: parquet, arrow, csv or json (one object per line).
-        is_bounded: whether the input ends. Then parts appear when they are full or the input has
-            ended; otherwise at every cut.
+        is_bounded: whether the input ends. Then all parts appear when it has; otherwise at every cut.
         part_rows: how many rows make a part full.
         part_bytes: how many bytes, as they are held in memory; None: any number.
         part_seconds: after which time since its first row a part is full, looked at at cuts. If it is given,
@@ -172,7 +171,9 @@ class FileWriter:
             self.put_part()
 
     def cut(self, number: int) -> None:
-        """Publish; of bounded input, and where it is said when parts are full, only full parts."""
+        """Publish; nothing of bounded input, and where it is said when parts are full, only full parts."""
+        if self.shows_at_end:
+            return
         if self.rows and self._is_due():
             self.put_part()
         self._publish()
@@ -190,6 +191,11 @@ class FileWriter:
                 self._sink.disk.remove(self._hidden(name))
         self._pending, self.rows, self._staged = [], 0, []
 
+    @property
+    def shows_at_end(self) -> bool:
+        """Whether a job that fails shows nothing: its parts stay hidden until the input has ended."""
+        return self._sink.is_bounded and self._sink.part_seconds is None
+
     def _hold(self, frame: pl.DataFrame) -> None:
         self._pending.append(frame)
         self.rows += frame.height
@@ -205,7 +211,7 @@ class FileWriter:
     def _is_due(self) -> bool:
         """Whether a part is published that is not full of rows."""
         if self._sink.part_seconds is None or self._begun is None:
-            return not self._sink.is_bounded
+            return True
         return self._sink.clock() - self._begun >= self._sink.part_seconds
 
     def put_part(self) -> None:

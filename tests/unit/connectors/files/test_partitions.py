@@ -202,10 +202,29 @@ def test_what_is_held_of_all_partitions_together_is_bounded(tmp_path: Path) -> N
 
 def test_without_an_end_nothing_is_left(tmp_path: Path) -> None:
     writer = sink(tmp_path, part_rows=1).open(SCHEMA, 0)
-    writer.write(Batch(ROWS))
+    for number in range(2):
+        writer.write(Batch(ROWS))
+        writer.cut(number)
+    assert len(files_in(tmp_path)) > 1
+    assert all(p.name.startswith(".") for p in files_in(tmp_path))
     writer.close()
     writer.close()
-    assert tree(tmp_path) == {}
+    assert files_in(tmp_path) == []
+
+
+def test_of_input_that_ends_all_partitions_appear_when_it_has(tmp_path: Path) -> None:
+    writer = sink(tmp_path, part_rows=1).open(SCHEMA, 0)
+    for number in range(2):
+        writer.write(Batch(ROWS))
+        writer.cut(number)
+    hidden = len(files_in(tmp_path))
+    writer.end()
+    assert len(files_in(tmp_path)) == hidden
+    assert not [p for p in files_in(tmp_path) if p.name.startswith(".")]
+
+
+def files_in(path: Path) -> list[Path]:
+    return [p for p in path.rglob("*") if p.is_file()]
 
 
 # Reading ------------------------------------------------------------------------------------------
