@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import io
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -118,6 +118,32 @@ class Encoded:
         if frame.height != self.file.rows:
             raise damaged(self.where, f"it has {frame.height} rows instead of {self.file.rows}")
         return frame
+
+
+class Held:
+    """A data file whose bytes are in memory until they are let go of; then they are read again, if need be.
+
+    Args:
+        encoded: the file.
+        again: reads and checks it.
+    """
+
+    def __init__(self, encoded: Encoded, again: Callable[[], Encoded]) -> None:
+        self.partitions = encoded.partitions
+        self._encoded: Encoded | None = encoded
+        self._again = again
+
+    def frame(self) -> pl.DataFrame:
+        """Its rows.
+
+        Raises:
+            CheckpointError: `checkpoint-damaged`, naming the file.
+        """
+        return (self._encoded or self._again()).frame()
+
+    def release(self) -> None:
+        """Let its bytes go."""
+        self._encoded = None
 
 
 def checked(file: DataFile, data: bytes, where: str) -> Encoded:

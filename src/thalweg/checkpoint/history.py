@@ -28,11 +28,12 @@ import re
 import uuid
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import polars as pl
 
-from thalweg.checkpoint.encoding import Bounds, Encoded, checked
+from thalweg.checkpoint.encoding import Bounds, Encoded, Held, checked
 from thalweg.checkpoint.failpoints import failpoint
 from thalweg.checkpoint.manifest import DataFile, Manifest, Piece, damaged, decode, staged_file
 from thalweg.checkpoint.snapshot import JobSnapshot, Part, StateRows
@@ -283,8 +284,8 @@ class History:
 
         Args:
             manifest: the checkpoint.
-            keeps_bytes: whether the files stay in memory until their rows are used; otherwise each is read
-                again then, and checked again.
+            keeps_bytes: whether the files stay in memory until their rows are used for the last time;
+                otherwise each is read again then, and checked again.
 
         Raises:
             CheckpointError: a file is missing or damaged.
@@ -341,15 +342,18 @@ class History:
             raise damaged(where, "it is missing") from error
         return checked(entry, data, where)
 
-    def _read(self, files: Collection[DataFile]) -> dict[str, Encoded]:
+    def _read(self, files: Collection[DataFile]) -> dict[str, Held]:
         """The files of a state, all of them checked; several at a time where there is much to read."""
         if sum(f.bytes for f in files) < _SIDE_BY_SIDE:
-            return {f.sha256: self._bytes(f) for f in files}
+            return {f.sha256: self._held(f) for f in files}
         # imported here: few checkpoints are so large
         from concurrent.futures import ThreadPoolExecutor
 
         with ThreadPoolExecutor(_READERS) as pool:
-            return dict(zip([f.sha256 for f in files], pool.map(self._bytes, files), strict=True))
+            return dict(zip([f.sha256 for f in files], pool.map(self._held, files), strict=True))
+
+    def _held(self, file: DataFile) -> Held:
+        return Held(self._bytes(file), partial(self._bytes, file))
 
     def put_data(self, sha256: str, data: bytes, known: Iterable[str]) -> bool:
         """Write a data file; whether it was not there yet.
@@ -490,3 +494,6 @@ class _InStore:
     def frame(self) -> pl.DataFrame:
         """Its rows."""
         return self.history.rows(self.file)
+
+    def release(self) -> None:
+        """Nothing is held."""

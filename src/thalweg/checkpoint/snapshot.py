@@ -32,6 +32,10 @@ class Part(Protocol):
         """The rows."""
         ...
 
+    def release(self) -> None:
+        """Forget bytes that are held in memory: it is not likely that the rows are asked for again."""
+        ...
+
 
 @dataclass(frozen=True)
 class InMemory:
@@ -43,6 +47,9 @@ class InMemory:
     def frame(self) -> pl.DataFrame:
         """The rows."""
         return self.rows
+
+    def release(self) -> None:
+        """They are somebody else's, too."""
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,7 @@ from thalweg.columnar.buffers import Views, views
 from thalweg.columnar.compiled import helper, kernel, load_word, store_word
 from thalweg.columnar.hash import hash_views
 from thalweg.columnar.table import (
+    AHEAD,
     BYTES,
     CREATE,
     FREE,
@@ -31,6 +32,7 @@ from thalweg.columnar.table import (
     fill_table,
     new_table,
     place,
+    prefetch_place,
     take_number,
 )
 
@@ -262,7 +264,10 @@ def _probe_bytes(batch: tuple[Any, ...], store: tuple[Any, ...], codes: Array) -
     """Look up or make values from `meta[START]` on; stops early when there is no room left."""
     words, views_, addresses, validity = batch
     table, meta = store[2], store[4]
+    mask = len(table) - 1
     for i in range(meta[START], len(words)):
+        if i + AHEAD < len(words):
+            prefetch_place(table, place(words[i + AHEAD], mask))
         if len(validity) > 0 and not validity[i]:
             codes[i] = NULL_CODE
             continue

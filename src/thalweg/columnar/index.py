@@ -16,6 +16,7 @@ from thalweg.columnar.allocation import zeros
 from thalweg.columnar.compiled import helper, kernel
 from thalweg.columnar.slots import Slots
 from thalweg.columnar.table import (
+    AHEAD,
     CREATE,
     NEW,
     SMALLEST,
@@ -23,6 +24,7 @@ from thalweg.columnar.table import (
     fill_table,
     new_table,
     place,
+    prefetch_place,
     remove,
     take_number,
 )
@@ -142,6 +144,8 @@ def _probe(words: Array, keys: Array, store: tuple[Array, Array, Array, Array], 
     # With one word per key, equal words are equal keys.
     is_single = keys.shape[1] == 1
     for i in range(meta[START], len(words)):
+        if i + AHEAD < len(words):
+            prefetch_place(table, place(words[i + AHEAD], mask))
         word = words[i]
         at = place(word, mask)
         slot = table[at, 1] - 1

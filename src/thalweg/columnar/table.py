@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from thalweg.columnar.allocation import zeros
-from thalweg.columnar.compiled import helper, kernel
+from thalweg.columnar.compiled import helper, kernel, prefetch
 
 Array = np.ndarray[Any, Any]
 
@@ -27,6 +27,9 @@ META_LENGTH = 6
 LIVE = -2
 """In `links`: the number is in use. Otherwise the next number given back, or -1."""
 SMALLEST = 1024
+AHEAD = 8
+"""So many rows before it is looked at, a place is fetched."""
+_PLACE_BYTES = 16
 
 _MULTIPLY, _AGAIN, _HALF = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xD6E8FEB86659FD93), np.uint64(32)
 
@@ -47,6 +50,12 @@ def place(word, mask):  # type: ignore[no-untyped-def]
     mixed = np.uint64(word) * _MULTIPLY
     mixed = (mixed ^ (mixed >> _HALF)) * _AGAIN
     return np.int64(mixed >> _HALF) & mask
+
+
+@helper
+def prefetch_place(table, at):  # type: ignore[no-untyped-def]
+    """Have a place of a table fetched, which is looked at soon: most of the time goes by waiting for it."""
+    prefetch(np.uint64(table.ctypes.data) + np.uint64(at * _PLACE_BYTES))
 
 
 @helper

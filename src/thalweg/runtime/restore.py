@@ -102,13 +102,17 @@ class _Loading:
 
     def _mine(self, part: Part, declared: Spec) -> Iterator[pl.DataFrame]:
         """The rows of a part that belong to the task, if there may be any."""
-        if part.partitions is None or self.stage.parallelism == 1 or declared.scope == "broadcast":
+        tasks = self.stage.parallelism
+        if tasks > 1 and (part.partitions is None or declared.scope == "broadcast"):
             yield self._share(part.frame(), declared)
             return
-        first, last = (p * self.stage.parallelism // self.job.partitions for p in part.partitions)
+        first, last = (p * tasks // self.job.partitions for p in part.partitions or (0, 0))
         if first <= self.index <= last:
             frame = part.frame()
             yield frame if first == last else self._share(frame, declared)
+            if first == last:
+                # no other task reads it, and its memory is wanted for the state
+                part.release()
 
     def _share(self, frame: pl.DataFrame, declared: Spec) -> pl.DataFrame:
         tasks = self.stage.parallelism
