@@ -5,6 +5,7 @@ Not here: the stores that are used (tests/conformance/test_stores.py).
 
 from __future__ import annotations
 
+import hashlib
 import threading
 import time
 import uuid
@@ -84,6 +85,10 @@ class DictStore:
             raise KeyError(name)
         return found[0]
 
+    def digest(self, name: str) -> str:
+        found = self.get(name)
+        return hashlib.sha256(found[1:] if self._breaks == "T3 of hashes" else found).hexdigest()
+
     def names(self, prefix: str) -> list[str]:
         start = f"{prefix}/" if prefix else ""
         if self._breaks == "T4 of prefixes":
@@ -121,7 +126,7 @@ class DictStore:
 BREAKERS = (
     *("T1 of halves", "T1 of large ones"),
     *("T2 of looking first", "T2 of equal bytes", "T2 of writing over"),
-    *("T3", "T4 of prefixes", "T4 of late lists", "T4 of order"),
+    *("T3", "T3 of hashes", "T4 of prefixes", "T4 of late lists", "T4 of order"),
     *("T5 of prefixes", "T5 of nothing", "T5 of age", "T5 of tidying"),
     *("T6", "T6 of what is there", "T6 of the error"),
 )

@@ -10,6 +10,7 @@ Not here: in which order the calls are made (store.py).
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 import time
 import uuid
@@ -42,6 +43,10 @@ class Disk(Protocol):
 
     def read(self, path: str) -> bytes:
         """All bytes of a file."""
+        ...
+
+    def digest(self, path: str) -> str:
+        """The SHA-256 of all bytes of a file, in hexadecimal."""
         ...
 
     def rename(self, old: str, new: str) -> None:
@@ -126,6 +131,10 @@ class LocalDisk:
     def read(self, path: str) -> bytes:
         with open(path, "rb") as file:
             return file.read()
+
+    def digest(self, path: str) -> str:
+        with open(path, "rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
 
     def rename(self, old: str, new: str) -> None:
         os.rename(old, new)

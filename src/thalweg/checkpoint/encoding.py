@@ -1,8 +1,8 @@
 """Rows of state as the bytes of data files, and back.
 
-Arrow IPC, compressed; a file's name is the hash of its bytes, and both hash and rows are checked before a
-row is used. Many rows become several files, by partition where the rows have one, so that nobody ever needs
-all of their bytes at once.
+Arrow IPC, compressed where that saves much; a file's name is the hash of its bytes, and both hash and rows
+are checked before a row is used. Many rows become several files, by partition where the rows have one, so
+that nobody ever needs all of their bytes at once.
 
 Not here: which files belong together (manifest.py).
 """
@@ -11,9 +11,10 @@ from __future__ import annotations
 
 import hashlib
 import io
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Literal
 
 import numpy as np
 import polars as pl
@@ -24,9 +25,12 @@ from thalweg.protocols.increments import Identity
 Bounds = tuple[int, int]
 """The first and the last of some partitions."""
 Partitions = np.ndarray[tuple[int], np.dtype[np.int64]]
-FILE_BYTES = 64 << 20
-"""How large a file is about to be, before it is compressed."""
+FILE_BYTES = 24 << 20
+"""How large a file is about to be, before it is compressed: glibc gives buffers of more than 32 MiB back to
+the system each time, so that reading larger files one after the other has each page of memory made anew."""
 _STEP = 1 << 17
+_SAMPLE_ROWS, _SHARE_MAX = 8192, 0.8
+"""Rows are compressed if a sample of so many becomes smaller than that."""
 EVERY: Bounds = (0, 255)
 """All partitions."""
 
@@ -38,10 +42,29 @@ def encoded(frame: pl.DataFrame, partitions: Bounds | None = None) -> tuple[Data
         frame: the rows.
         partitions: the first and the last partition that they are of.
     """
-    buffer = io.BytesIO()
-    frame.write_ipc(buffer, compression="lz4")
-    data = buffer.getvalue()
+    data = _ipc(frame, "lz4" if _pays(frame) else "uncompressed")
     return DataFile(hashlib.sha256(data).hexdigest(), len(data), frame.height, partitions), data
+
+
+def _pays(frame: pl.DataFrame) -> bool:
+    """Whether compressing the rows saves enough for the time that a restore waits for it.
+
+    Example:
+        >>> numbers = pl.int_range(100_000, eager=True)
+        >>> [_pays(pl.DataFrame({"n": n})) for n in (numbers, numbers.hash())]
+        [True, False]
+    """
+    sample = frame.slice(frame.height // 2, _SAMPLE_ROWS)
+    if sample.height < _SAMPLE_ROWS:
+        # little is read quickly either way
+        return True
+    return len(_ipc(sample, "lz4")) < _SHARE_MAX * len(_ipc(sample, "uncompressed"))
+
+
+def _ipc(frame: pl.DataFrame, compression: Literal["lz4", "uncompressed"]) -> bytes:
+    buffer = io.BytesIO()
+    frame.write_ipc(buffer, compression=compression)
+    return buffer.getvalue()
 
 
 def split_up(
@@ -103,11 +126,6 @@ class Encoded:
     data: bytes
     where: str
 
-    @property
-    def partitions(self) -> Bounds | None:
-        """The first and the last partition that its rows may be of; None: any."""
-        return self.file.partitions
-
     def frame(self) -> pl.DataFrame:
         """Its rows.
 
@@ -118,32 +136,6 @@ class Encoded:
         if frame.height != self.file.rows:
             raise damaged(self.where, f"it has {frame.height} rows instead of {self.file.rows}")
         return frame
-
-
-class Held:
-    """A data file whose bytes are in memory until they are let go of; then they are read again, if need be.
-
-    Args:
-        encoded: the file.
-        again: reads and checks it.
-    """
-
-    def __init__(self, encoded: Encoded, again: Callable[[], Encoded]) -> None:
-        self.partitions = encoded.partitions
-        self._encoded: Encoded | None = encoded
-        self._again = again
-
-    def frame(self) -> pl.DataFrame:
-        """Its rows.
-
-        Raises:
-            CheckpointError: `checkpoint-damaged`, naming the file.
-        """
-        return (self._encoded or self._again()).frame()
-
-    def release(self) -> None:
-        """Let its bytes go."""
-        self._encoded = None
 
 
 def checked(file: DataFile, data: bytes, where: str) -> Encoded:

@@ -21,30 +21,26 @@ Not here: how bytes become durable (store.py), when a checkpoint is due (runtime
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import re
 import uuid
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Any
 
 import polars as pl
 
-from thalweg.checkpoint.encoding import Bounds, Encoded, Held, checked
+from thalweg.checkpoint.data_files import DataFiles
 from thalweg.checkpoint.failpoints import failpoint
 from thalweg.checkpoint.manifest import DataFile, Manifest, Piece, damaged, decode, staged_file
-from thalweg.checkpoint.snapshot import JobSnapshot, Part, StateRows
+from thalweg.checkpoint.snapshot import JobSnapshot, StateRows
 from thalweg.checkpoint.store import DirectoryStore, Store
 from thalweg.errors import CheckpointError, StoreError
 
 _CHECKPOINT = re.compile(r"checkpoint-(\d+)-(\d+)")
 _DATA = re.compile("[0-9a-f]{64}")
 _LINEAGE = re.compile(r"lineage-(\d+)")
-_SIDE_BY_SIDE, _READERS = 16 << 20, 4
-"""From so many bytes on files are read side by side, and how many at once."""
 GRACE = 3600.0
 """Seconds for which a data file is kept that nothing names: somebody may be about to name it."""
 
@@ -78,6 +74,7 @@ class History:
 
     def __init__(self, store: Store, job: str, new_id: Callable[[], str] = _new_id) -> None:
         self._store, self.job, self._new_id = store, job, new_id
+        self._files = DataFiles(store, job)
 
     def where(self, name: str = "") -> str:
         """A place in the store, for messages."""
@@ -284,20 +281,14 @@ class History:
 
         Args:
             manifest: the checkpoint.
-            keeps_bytes: whether the files stay in memory until their rows are used for the last time;
-                otherwise each is read again then, and checked again.
+            keeps_bytes: whether files may stay in memory until their rows are used for the last time;
+                those that do not are read and checked again then.
 
         Raises:
             CheckpointError: a file is missing or damaged.
         """
         files = {f.sha256: f for e in manifest.states for p in e.pieces for f in p}
-        read: Mapping[str, Part]
-        if keeps_bytes:
-            read = self._read(files.values())
-        else:
-            for file in files.values():
-                self._bytes(file)
-            read = {name: _InStore(self, file) for name, file in files.items()}
+        read = self._files.parts(files.values(), keeps_bytes=keeps_bytes)
         keyed = {}
         for entry in manifest.states:
             pieces = [[read[file.sha256] for file in piece] for piece in entry.pieces]
@@ -331,29 +322,7 @@ class History:
         Raises:
             CheckpointError: it is missing or damaged.
         """
-        return self._bytes(entry).frame()
-
-    def _bytes(self, entry: DataFile) -> Encoded:
-        """A data file whose bytes are what they were."""
-        where = self.where(f"data/{entry.sha256}")
-        try:
-            data = self._store.get(f"{self.job}/data/{entry.sha256}")
-        except KeyError as error:
-            raise damaged(where, "it is missing") from error
-        return checked(entry, data, where)
-
-    def _read(self, files: Collection[DataFile]) -> dict[str, Held]:
-        """The files of a state, all of them checked; several at a time where there is much to read."""
-        if sum(f.bytes for f in files) < _SIDE_BY_SIDE:
-            return {f.sha256: self._held(f) for f in files}
-        # imported here: few checkpoints are so large
-        from concurrent.futures import ThreadPoolExecutor
-
-        with ThreadPoolExecutor(_READERS) as pool:
-            return dict(zip([f.sha256 for f in files], pool.map(self._held, files), strict=True))
-
-    def _held(self, file: DataFile) -> Held:
-        return Held(self._bytes(file), partial(self._bytes, file))
+        return self._files.read(entry).frame()
 
     def put_data(self, sha256: str, data: bytes, known: Iterable[str]) -> bool:
         """Write a data file; whether it was not there yet.
@@ -374,14 +343,7 @@ class History:
         Raises:
             CheckpointError: it is missing or damaged.
         """
-        where = self.where(f"data/{sha256}")
-        try:
-            found = self._store.get(f"{self.job}/data/{sha256}")
-        except KeyError as error:
-            raise damaged(where, "it is missing") from error
-        if hashlib.sha256(found).hexdigest() != sha256:
-            raise damaged(where, "its bytes have another hash than its name says")
-        return found
+        return self._files.content(sha256)
 
     def copy_data(self, source: History, names: Iterable[str]) -> None:
         """Have data files of another place here, too; they are durable when this returns."""
@@ -477,23 +439,3 @@ def _holds(place: Place, bases: Mapping[int, tuple[Place | None, int]]) -> bool:
         if base is None or base.lineage != place.lineage or place.number > base.number:
             return False
     return True
-
-
-@dataclass(frozen=True)
-class _InStore:
-    """Rows of a data file that is read when they are asked for."""
-
-    history: History
-    file: DataFile
-
-    @property
-    def partitions(self) -> Bounds | None:
-        """The first and the last partition that they may be of; None: any."""
-        return self.file.partitions
-
-    def frame(self) -> pl.DataFrame:
-        """Its rows."""
-        return self.history.rows(self.file)
-
-    def release(self) -> None:
-        """Nothing is held."""

@@ -10,6 +10,7 @@ Not here: in which order the calls are made (connectors/files/staging.py).
 
 from __future__ import annotations
 
+import hashlib
 import time
 import uuid
 from collections.abc import Iterator
@@ -49,6 +50,9 @@ class ObjectDisk:
     def read(self, path: str) -> bytes:
         bucket, key = split(path)
         return bucket.get(key)
+
+    def digest(self, path: str) -> str:
+        return hashlib.sha256(self.read(path)).hexdigest()
 
     def rename(self, old: str, new: str) -> None:
         bucket, key = split(old)

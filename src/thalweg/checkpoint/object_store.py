@@ -14,6 +14,7 @@ Not here: what the names mean (history.py), single requests (bucket.py).
 from __future__ import annotations
 
 import contextlib
+import hashlib
 from collections.abc import Iterator
 
 from thalweg.checkpoint.addresses import split
@@ -57,6 +58,9 @@ class ObjectStore:
                 return self._bucket.get(self._key(name))
             except FileNotFoundError as error:
                 raise KeyError(name) from error
+
+    def digest(self, name: str) -> str:
+        return hashlib.sha256(self.get(name)).hexdigest()
 
     def names(self, prefix: str) -> list[str]:
         with self._told("listed", prefix):

@@ -14,7 +14,7 @@ import contextlib
 import os
 import re
 from collections.abc import Callable, Iterator
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from thalweg.checkpoint.disk import Disk, LocalDisk, OpenFile
 from thalweg.checkpoint.failpoints import failpoint
@@ -35,6 +35,9 @@ def name_of_incomplete(file: str) -> str | None:
     return None if found is None else found[1]
 
 
+Read = TypeVar("Read")
+
+
 class Store(Protocol):
     """Bytes by name; names have `/` between their parts.
 
@@ -42,7 +45,7 @@ class Store(Protocol):
         T1 `put` is durable and whole when it returns; a reader sees the old bytes, or the new ones.
         T2 of several `put_new` of one name, at any time and from any process, exactly one is true, and its
            bytes are there from then on.
-        T3 `get` gives what was put, or raises `KeyError`.
+        T3 `get` gives what was put, or raises `KeyError`; `digest` its SHA-256.
         T4 `names` lists what is below a name, in order, with every `put` that has returned.
         T5 `delete` forgets one name and no other; `tidy` and `settle` none.
         T6 A call that fails raises `StoreError`. After it the name has the old bytes or the new ones, and a
@@ -61,6 +64,10 @@ class Store(Protocol):
 
     def get(self, name: str) -> bytes:
         """Read; `KeyError` if there is nothing."""
+        ...
+
+    def digest(self, name: str) -> str:
+        """The SHA-256 of what `get` gives, in hexadecimal; `KeyError` if there is nothing."""
         ...
 
     def names(self, prefix: str) -> list[str]:
@@ -178,8 +185,14 @@ class DirectoryStore:
         return self._disk.create(path)
 
     def get(self, name: str) -> bytes:
+        return self._read(name, self._disk.read)
+
+    def digest(self, name: str) -> str:
+        return self._read(name, self._disk.digest)
+
+    def _read(self, name: str, read: Callable[[str], Read]) -> Read:
         try:
-            return self._disk.read(self.describe(name))
+            return read(self.describe(name))
         except (FileNotFoundError, NotADirectoryError, IsADirectoryError) as error:
             raise KeyError(name) from error
         except OSError as error:

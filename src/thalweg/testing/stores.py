@@ -8,6 +8,7 @@ Not here: the lines (checkpoint/store.py), crashes: a simulated disk and kills a
 
 from __future__ import annotations
 
+import hashlib
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -69,6 +70,7 @@ def _whole(make: MakeStore) -> None:
         written.result()
     check(found == texts[-1], "T1", "get after the last put", expected=texts[-1][:1], found=found[:1])
     check(make().get("a/whole") == texts[-1], "T1", "get by another handle")
+    check(make().digest("a/whole") == hashlib.sha256(texts[-1]).hexdigest(), "T3", "digest")
     for size in (0, 1, 12_000_000):
         make().put("a/sized", b"x" * size)
         found = make().get("a/sized")
@@ -98,12 +100,13 @@ def _new(make: MakeStore) -> None:
 
 def _missing(store: Store) -> None:
     for name in ("a", "a/none", "none/at/all"):
-        raised = False
-        try:
-            store.get(name)
-        except KeyError:
-            raised = True
-        check(raised, "T3", f"get of {name}, which was not put", expected="KeyError")
+        for what, ask in (("get", store.get), ("digest", store.digest)):
+            raised = False
+            try:
+                ask(name)
+            except KeyError:
+                raised = True
+            check(raised, "T3", f"{what} of {name}, which was not put", expected="KeyError")
 
 
 def _listed(make: MakeStore) -> None:

@@ -14,7 +14,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from thalweg.checkpoint import encoding, states
+from thalweg.checkpoint import data_files, encoding, states
 from thalweg.checkpoint.history import History
 from thalweg.checkpoint.increments import composed, of_task, surviving
 from thalweg.checkpoint.manifest import Manifest, StateEntry
@@ -242,8 +242,12 @@ def test_how_often_increments_are_joined() -> None:
     assert written / (5000 * 10.0) < 4
 
 
-def test_files_may_be_read_again_instead_of_being_kept(history: History, tmp_path: Path) -> None:
-    """Checked as a whole before, and once more when their rows are used."""
+@pytest.mark.parametrize("is_much", [False, True])
+def test_files_may_be_read_again_instead_of_being_kept(
+    history: History, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_much: bool
+) -> None:
+    """Checked as a whole before, and once more when their rows are used; of much, none is kept."""
+    monkeypatch.setattr(data_files, "_MANY_BYTES", 0 if is_much else 1 << 40)
     r, state, written = Random(1), new_state(COLUMNS), WrittenStates(history)
     state.track(whole=True)
     for number in range(3):
@@ -256,8 +260,16 @@ def test_files_may_be_read_again_instead_of_being_kept(history: History, tmp_pat
     check_same(COLUMNS, pl.concat(list(read_again.parts()), how="diagonal"), state)
     file = next(p for p in tmp_path.rglob("*") if p.name == entry.pieces[0][0].sha256)
     file.write_bytes(file.read_bytes()[:-1] + b"?")
-    check_same(COLUMNS, pl.concat(list(kept.parts()), how="diagonal"), state)
-    with pytest.raises(CheckpointError, match="hash"):
-        list(read_again.parts())
-    with pytest.raises(CheckpointError, match="hash"):
-        history.snapshot(manifest, keeps_bytes=False)
+    if not is_much:
+        check_same(COLUMNS, pl.concat(list(kept.parts()), how="diagonal"), state)
+        kept.pieces[0][0].release()
+    for parts in (kept, read_again):
+        with pytest.raises(CheckpointError, match="hash"):
+            list(parts.parts())
+    for keeps_bytes in (True, False):
+        with pytest.raises(CheckpointError, match="hash"):
+            history.snapshot(manifest, keeps_bytes=keeps_bytes)
+    file.unlink()
+    for keeps_bytes in (True, False):
+        with pytest.raises(CheckpointError, match="is missing"):
+            history.snapshot(manifest, keeps_bytes=keeps_bytes)

@@ -7,6 +7,7 @@ Not here: what a power cut leaves (medium.py).
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
 import re
 from collections.abc import Iterator
@@ -98,6 +99,9 @@ class SimulatedDisk:
     def read(self, path: str) -> bytes:
         self._call("read", path)
         return bytes(self._medium.file(path).seen)
+
+    def digest(self, path: str) -> str:
+        return hashlib.sha256(self.read(path)).hexdigest()
 
     def rename(self, old: str, new: str) -> None:
         self._call("rename", new)
