@@ -11,6 +11,7 @@ when the kills came; a run that was stopped goes on.
 from __future__ import annotations
 
 import argparse
+import os
 import signal
 import subprocess
 import sys
@@ -24,7 +25,7 @@ from tests.chaos import job
 from tests.suites.ledger import RESULTS, Ledger, Outcome, work_off
 
 KILLS_PER_CASE = 10
-SINKS = ("files", "sqlite")
+SINKS, STATES = ("files", "sqlite"), ("memory", "filesystem")
 _SPAN = 0.7
 """Seconds after the first row within which most jobs have ended: kills come until then."""
 _STARTS_MAX = 200
@@ -32,27 +33,27 @@ _STARTS_MAX = 200
 
 def run(case: str) -> Outcome:
     """Kill one job as often as a case says; how often each phase was met, and what was wrong in the end."""
-    sinks, _, seed = case.partition("-")
-    random = Random(f"chaos {sinks} {seed}")
+    sinks, state, _ = case.split("-")
+    random = Random(f"chaos {case}")
     with tempfile.TemporaryDirectory(prefix="thalweg-chaos-") as folder:
-        return _killed(sinks, random, Path(folder))
+        return _killed(sinks, state, random, Path(folder))
 
 
-def _killed(sinks: str, random: Random, folder: Path) -> Outcome:
+def _killed(sinks: str, state: str, random: Random, folder: Path) -> Outcome:
     job.write_input(folder / "input")
     phases: Counter[str] = Counter()
     wrong: Counter[str] = Counter()
     starts = missed = 0
     while phases.total() < KILLS_PER_CASE and starts < _STARTS_MAX:
         starts += 1
-        phase = _kill_once(sinks, folder, random.uniform(0, _SPAN))
+        phase = _kill_once(sinks, state, folder, random.uniform(0, _SPAN))
         if phase is None:
             missed += 1
             wrong += job.wrong_rows(sinks, folder / "out")
             _begin_anew(folder)
         else:
             phases[phase] += 1
-    done = _process(sinks, folder)
+    done = _process(sinks, state, folder)
     _, said = done.communicate()
     assert done.returncode == 0, said.decode()
     wrong += job.wrong_rows(sinks, folder / "out")
@@ -61,18 +62,21 @@ def _killed(sinks: str, random: Random, folder: Path) -> Outcome:
     return {"kills": phases.total(), "phases": dict(phases), "ended_first": missed, **counts, **error}
 
 
-def _process(sinks: str, folder: Path) -> subprocess.Popen[bytes]:
+def _process(sinks: str, state: str, folder: Path) -> subprocess.Popen[bytes]:
     places = [str(folder / n) for n in ("input", "out", "kept")]
+    # jobs of one name run side by side: each is reached in a place of its own
+    own = {job.STATE: state, "XDG_RUNTIME_DIR": str(folder)}
     return subprocess.Popen(
         [sys.executable, "-m", "tests.chaos.job", *places, sinks],
+        env={**os.environ, **own},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
     )
 
 
-def _kill_once(sinks: str, folder: Path, seconds: float) -> str | None:
+def _kill_once(sinks: str, state: str, folder: Path, seconds: float) -> str | None:
     """What was going on when the kill came; None: the job ended before."""
-    with _process(sinks, folder) as process:
+    with _process(sinks, state, folder) as process:
         assert process.stdout is not None, "it was asked for"
         # a job whose last checkpoint was complete says nothing, and commits it
         if process.stdout.readline():
@@ -101,14 +105,15 @@ def _begin_anew(folder: Path) -> None:
 
 
 def cases(kills: int) -> list[str]:
-    """The names of cases, so many kills for each kind of sink."""
-    return [f"{sinks}-{at:04}" for sinks in SINKS for at in range(0, kills, KILLS_PER_CASE)]
+    """The names of cases, so many kills for each kind of sink and of state."""
+    pairs = [f"{sinks}-{state}" for sinks in SINKS for state in STATES]
+    return [f"{pair}-{at:04}" for at in range(0, kills, KILLS_PER_CASE) for pair in pairs]
 
 
 def main() -> int:
     """Kill until all cases are done; 1 if one failed."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--kills", type=int, default=500, help="for each kind of sink")
+    parser.add_argument("--kills", type=int, default=500, help="for each kind of sink and of state")
     parser.add_argument("--processes", type=int)
     asked = parser.parse_args()
     about = {"question": "rows lost or repeated after kill -9", "kills_per_case": KILLS_PER_CASE}
