@@ -10,6 +10,7 @@ import os
 import shutil
 import sys
 import tempfile
+import zlib
 from collections import Counter
 from typing import Any
 
@@ -22,6 +23,10 @@ settings.register_profile("developer", deadline=None, print_blob=True)
 settings.register_profile("ci", deadline=None, print_blob=True, derandomize=True, database=None)
 settings.load_profile("ci" if os.environ.get("CI") else "developer")
 
+# Processes that tests start compile the package once, not each of them anew.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
+
 # Jobs of equal names run side by side in several test processes: each has a place of its own for them.
 _JOBS = tempfile.mkdtemp(prefix="tw")
 os.environ["XDG_RUNTIME_DIR"] = _JOBS
@@ -32,37 +37,46 @@ _MET: Counter[str] = Counter()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """`--thorough`: more of what takes long and finds little that the rest does not find."""
+    """`--thorough`: more of what takes long and finds little that the rest does not; `--complete`: all."""
     parser.addoption(
-        "--thorough", action="store_true", help="as .ci/run does: whole samples, all pairs of ways"
+        "--thorough", action="store_true", help="as .ci/run does: larger samples, all pairs of ways"
     )
+    parser.addoption("--complete", action="store_true", help="every case of every test")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Tests that draw cases themselves draw as many as the run is thorough (`tests.sampling`)."""
+    if config.getoption("--thorough") or config.getoption("--complete"):
+        os.environ["TESTS_THOROUGH"] = "1"
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Of a test marked `sampled(n)` only each n-th case runs, unless the run is thorough.
+    """Of a test marked `sampled(n, m)` one case in n runs, of a thorough run one in m (by default all).
 
-    With `sampled(n, m)` of a thorough run each m-th: all of them are a suite that runs by name.
+    Which ones is chance, but the same in each run: each n-th would have the same value of a parameter. Every
+    case runs with `--complete`, as `make test-all` says.
     """
-    is_thorough = config.getoption("--thorough")
-    met: Counter[str] = Counter()
-    chosen: list[pytest.Item] = []
-    others: list[pytest.Item] = []
+    cases: dict[str, list[pytest.Item]] = {}
     for item in items:
-        mark = item.get_closest_marker("sampled")
-        test = item.nodeid.partition("[")[0]
-        every = _every(mark.args, is_thorough=is_thorough) if mark else 1
-        (others if met[test] % every else chosen).append(item)
-        met[test] += 1
-    if others:
-        config.hook.pytest_deselected(items=others)
-        items[:] = chosen
+        if item.get_closest_marker("sampled"):
+            cases.setdefault(item.nodeid.partition("[")[0], []).append(item)
+    left_out = {item for found in cases.values() for item in _left_out(config, found)}
+    if left_out:
+        config.hook.pytest_deselected(items=[i for i in items if i in left_out])
+        items[:] = [i for i in items if i not in left_out]
 
 
-def _every(numbers: tuple[int, ...], *, is_thorough: bool) -> int:
-    if not is_thorough:
-        return numbers[0]
-    return numbers[1] if len(numbers) > 1 else 1
+def _left_out(config: pytest.Config, cases: list[pytest.Item]) -> list[pytest.Item]:
+    """The cases of one test that do not run."""
+    mark = cases[0].get_closest_marker("sampled")
+    assert mark is not None, "only marked tests come here"
+    quick, thorough = (*mark.args, 1)[:2]
+    every = thorough if config.getoption("--thorough") else quick
+    if config.getoption("--complete"):
+        every = 1
+    drawn = sorted(cases, key=lambda item: zlib.crc32(item.nodeid.encode()))
+    return drawn[-(-len(cases) // every) :]
 
 
 def _met_here() -> Counter[str]:

@@ -25,7 +25,7 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.slow
-@pytest.mark.sampled(12, 8)
+@pytest.mark.sampled(24, 10)
 @pytest.mark.parametrize("stays", [False, True], ids=["once", "from then on"])
 @pytest.mark.parametrize(("sinks", "nth"), CASES)
 def test_a_call_that_fails_costs_no_row(

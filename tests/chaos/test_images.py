@@ -21,6 +21,7 @@ def images() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("sinks", ["files", "sqlite"])
 def test_a_job_whose_power_was_cut_goes_on(tmp_path: Path, sinks: str) -> None:
     found, wrong = cut(tmp_path, sinks, 1, Random(f"cut {sinks}"))

@@ -52,6 +52,7 @@ class Case:
 
 
 @pytest.mark.slow
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("sinks", ["files", "sqlite"])
 def test_rows_of_a_queue_are_neither_lost_nor_repeated(tmp_path: Path, sinks: str) -> None:
     case = Case(tmp_path, sinks, "kept")

@@ -75,7 +75,7 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.slow
-@pytest.mark.sampled(3, 2)
+@pytest.mark.sampled(6, 2)
 @pytest.mark.parametrize(("point", "sinks"), CASES)
 def test_a_job_killed_at_a_named_place_goes_on(source: Path, tmp_path: Path, point: str, sinks: str) -> None:
     # all pairs of sinks and states are in `make faults-long`
@@ -86,6 +86,7 @@ def test_a_job_killed_at_a_named_place_goes_on(source: Path, tmp_path: Path, poi
 
 
 @pytest.mark.slow
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("sinks", ["files", "sqlite"])
 def test_a_job_killed_again_and_again_goes_on(source: Path, tmp_path: Path, sinks: str) -> None:
     case = Case(source, tmp_path, sinks)
@@ -96,7 +97,7 @@ def test_a_job_killed_again_and_again_goes_on(source: Path, tmp_path: Path, sink
 
 
 @pytest.mark.slow
-@pytest.mark.sampled(4)
+@pytest.mark.sampled(6, 2)
 @pytest.mark.parametrize(("before", "after"), list(product(range(1, 5), repeat=2)))
 def test_a_job_goes_on_with_another_number_of_tasks(
     source: Path, tmp_path: Path, before: int, after: int

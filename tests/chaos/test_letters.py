@@ -65,7 +65,7 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.slow
-@pytest.mark.sampled(5, 2)
+@pytest.mark.sampled(12, 4)
 @pytest.mark.parametrize(("point", "sinks"), CASES)
 def test_no_letter_is_lost_or_repeated(source: Path, tmp_path: Path, point: str, sinks: str) -> None:
     case = Case(source, tmp_path, sinks)
@@ -79,6 +79,7 @@ def test_no_letter_is_lost_or_repeated(source: Path, tmp_path: Path, point: str,
 
 
 @pytest.mark.slow
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("sinks", ["files", "sqlite"])
 def test_all_rows_are_accounted_for_at_checkpoints(source: Path, tmp_path: Path, sinks: str) -> None:
     case = Case(source, tmp_path, sinks)

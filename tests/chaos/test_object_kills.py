@@ -69,7 +69,7 @@ class Case:
 
 
 @pytest.mark.slow
-@pytest.mark.sampled(21, 10)
+@pytest.mark.sampled(40, 12)
 @pytest.mark.parametrize(("point", "sinks"), CASES)
 def test_a_job_killed_at_a_named_place_goes_on(
     server: ObjectServer, tmp_path: Path, point: str, sinks: str

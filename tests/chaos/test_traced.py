@@ -19,6 +19,7 @@ def tracing() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize(("name", "nth"), [("sqlite-write", 70), ("sqlite-sync", 12), ("files-sync", 9)])
 def test_a_call_that_fails_costs_no_row(tmp_path: Path, name: str, nth: int) -> None:
     job.write_input(tmp_path / "input")

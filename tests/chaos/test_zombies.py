@@ -20,7 +20,7 @@ CASES = [
 
 
 @pytest.mark.slow
-@pytest.mark.sampled(3)
+@pytest.mark.sampled(5, 2)
 @pytest.mark.parametrize(("armed", "sinks", "wakes"), CASES)
 def test_a_process_that_was_stopped_is_taken_over_and_ends_when_it_wakes(
     tmp_path: Path, armed: str, sinks: str, wakes: float | None

@@ -77,7 +77,7 @@ def test_rows_that_may_be_taken_back(kind: Kind, condition: str) -> None:
 
 
 def test_a_hot_key_is_looked_up_in_bounded_batches() -> None:
-    table = MemoryTable(pl.DataFrame({"k_r": [1] * 700, "s_r": ["x"] * 700, "v_r": range(700)}))
+    table = MemoryTable(pl.DataFrame({"k_r": [1] * 200, "s_r": ["x"] * 200, "v_r": range(200)}))
     for is_updating in (False, True):
         made = spec("left", EQUAL, table, is_updating=is_updating)
         check_operator(made, fed(changes(LEFT) if is_updating else batches(LEFT)))

@@ -16,7 +16,7 @@ from thalweg.plan import build
 from thalweg.plan.over import Frame, over
 from thalweg.testing import check_operator
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.sampled(5, 2)]
 
 
 @pytest.mark.parametrize(
@@ -63,7 +63,7 @@ def test_lag() -> None:
     check_operator(specs, timed(placed(ROWS)), time="t", slack_us=1)
 
 
-@pytest.mark.sampled(5)
+@pytest.mark.sampled(5, 2)
 @pytest.mark.parametrize(
     "frame",
     [
@@ -83,7 +83,6 @@ def test_running_over(frame: Frame, order: str) -> None:
     check_operator(spec, changes(ROWS.select(columns)))
 
 
-@pytest.mark.sampled(2)
 @pytest.mark.parametrize("partition", [("k",), ()])
 def test_running_over_whole_partitions(partition: tuple[str, ...]) -> None:
     made = [Named("n", Aggregate("count")), *(m for m in SLIDING if "value" not in m.name)]

@@ -19,6 +19,7 @@ from tests.property.laws import check, expected
 from tests.property.noticing import assert_noticed
 from tests.property.small_plans import LEFT_FIRST, RIGHT_FIRST, small_case
 from tests.property.test_engine_laws import UNHURRIED
+from tests.sampling import drawn
 from thalweg.columnar.eager import gather_rows
 from thalweg.operators import broadcast
 from thalweg.plan.nodes import JoinKind
@@ -56,7 +57,7 @@ LAWS = (a_small_input_is_joined, late_rows_stay_late, restarts_keep_the_table)
 
 @pytest.mark.slow
 @pytest.mark.parametrize("law", LAWS, ids=lambda law: law.__name__)
-@settings(max_examples=25, suppress_health_check=UNHURRIED, deadline=None)
+@settings(max_examples=drawn(9, 25), suppress_health_check=UNHURRIED, deadline=None)
 @given(seed=st.integers(0, 2**32 - 1))
 def test_law(law: Any, seed: int) -> None:
     law(Random(seed))
@@ -95,7 +96,7 @@ MUTANTS = {
 
 
 @pytest.mark.slow
-@pytest.mark.sampled(3)
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize("name", MUTANTS)
 def test_the_laws_notice_bugs(name: str) -> None:
     assert_noticed(MUTANTS[name], LAWS, name)

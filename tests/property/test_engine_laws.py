@@ -17,6 +17,7 @@ from tests.property.laws import Law
 from tests.property.oracle import REWRITES
 from tests.property.pane_plans import pane_case
 from tests.property.plans import random_case
+from tests.sampling import drawn
 from tests.suites.fuzz_sql import check_plan
 from thalweg.plan.nodes import JoinKind
 
@@ -50,7 +51,7 @@ MET = (
 
 @pytest.mark.slow
 @pytest.mark.parametrize("law", laws.LAWS, ids=lambda law: law.__name__)
-@settings(max_examples=20, suppress_health_check=UNHURRIED)
+@settings(max_examples=drawn(7, 20), suppress_health_check=UNHURRIED)
 @given(seed=st.integers(0, 2**32 - 1))
 def test_law(law: Law, seed: int) -> None:
     # What a law chooses may depend on how many cuts a run came to, and so on the clock: Hypothesis must not
@@ -59,6 +60,7 @@ def test_law(law: Law, seed: int) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize("first", range(0, 300, 60))
 def test_random_plans_give_what_duckdb_says_in_both_modes(first: int) -> None:
     met: Counter[str] = Counter()

@@ -20,6 +20,7 @@ from tests.property.plans import Case, random_case
 from tests.property.reference import Reference
 from tests.property.small_plans import KEYS, side
 from tests.property.test_engine_laws import UNHURRIED
+from tests.sampling import drawn
 from thalweg.columnar.eager import gather_rows
 from thalweg.connectors.memory import frame_source
 from thalweg.connectors.memory_table import MemoryTable
@@ -110,7 +111,7 @@ LAWS = (a_table_that_stands_is_joined, what_was_answered_stays)
 
 @pytest.mark.slow
 @pytest.mark.parametrize("law", LAWS, ids=lambda law: law.__name__)
-@settings(max_examples=25, suppress_health_check=UNHURRIED, deadline=None)
+@settings(max_examples=drawn(9, 25), suppress_health_check=UNHURRIED, deadline=None)
 @given(seed=st.integers(0, 2**32 - 1))
 def test_law(law: Any, seed: int) -> None:
     law(Random(seed))

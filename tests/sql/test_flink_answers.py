@@ -65,6 +65,7 @@ def check(name: str, mode: str, rows: int, parallelism: int) -> None:
     assert wrong is None, wrong
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize(("mode", "rows", "parallelism"), WAYS)
 @pytest.mark.parametrize("name", [*NAMES, *JOINS])
 def test_answers_of_flink(name: str, mode: str, rows: int, parallelism: int) -> None:
@@ -85,13 +86,14 @@ def test_q5_keeps_windows_only() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("name", ["q1", "q3", "q20"])
 def test_answers_of_flink_from_batches_of_seven(name: str) -> None:
     check(name, "stream", 7, 2)
 
 
 @pytest.mark.slow
-@pytest.mark.sampled(3)
+@pytest.mark.sampled(6, 2)
 @pytest.mark.parametrize(("rows", "events"), [(1, 1_500), (7, 6_000)])
 @pytest.mark.parametrize("name", [*NAMES, *JOINS])
 def test_small_batches_give_what_a_batch_gives(name: str, rows: int, events: int, tmp_path: Path) -> None:

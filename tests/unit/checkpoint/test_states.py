@@ -97,6 +97,7 @@ def check_same(spec: StateSpec, found: pl.DataFrame, state: Any) -> None:
 
 
 @SPECS
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("file_bytes", [500, 1 << 20])
 @pytest.mark.parametrize("memory", [None, MappedMemory(smallest=1)], ids=["heap", "files"])
 @pytest.mark.parametrize("seed", range(2))
