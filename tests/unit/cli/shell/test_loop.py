@@ -10,6 +10,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from thalweg.cli.shell import work
 from thalweg.cli.shell.completion import Found
 from thalweg.cli.shell.history import History
 from thalweg.cli.shell.lines import Lines
@@ -23,6 +24,8 @@ def test_ctrl_c_ends_what_is_no_stream_and_is_told(
 ) -> None:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
     monkeypatch.setitem(sys.modules, "readline", None)
+    # however slow the machine is
+    monkeypatch.setattr(work, "_PATIENCE", 60.0)
     loop, after = Loop(Shell(Session()), no_progress=True), []
 
     def compute() -> None:
