@@ -10,8 +10,11 @@ import pytest
 
 from tests.simulation.cases import simulate_case
 from tests.simulation.shrinking import Scenario, fails, shrunk
-from tests.simulation.workloads import Workload, random_workload
+from tests.simulation.workloads import SimulatedWorkload, Workload, random_workload
+from thalweg.checkpoint.history import History
 from thalweg.testing.simulation.conditions import Conditions
+from thalweg.testing.simulation.process import DIRECTORY, JOB
+from thalweg.testing.simulation.simulation import Simulation, WrongError
 from thalweg.testing.simulation.world import Fault
 
 FILES = sorted((Path(__file__).parent / "scenarios").glob("*.json"))
@@ -48,3 +51,23 @@ def test_what_fails_is_made_small() -> None:
     assert [f.kind for f in simple.faults] == ["kill"]
     assert len(simple.parallelism) == 1
     assert sum(map(len, small.splits)) < sum(map(len, workload.splits))
+
+
+class Rotten(SimulatedWorkload):
+    """A workload whose state changes on the disk, once a checkpoint is committed."""
+
+    def committed(self, history: History) -> None:
+        super().committed(history)
+        _, place = history.newest()
+        assert place is not None, "it was committed"
+        for name in history.manifest(place).files:
+            held = self._world.medium.file(f"{DIRECTORY}/{JOB}/data/{name}").seen
+            held[:] = bytes(len(held))
+
+
+def test_a_checkpoint_whose_state_has_changed_is_noticed() -> None:
+    workload = replace(random_workload(3), query="totals", to_files=False)
+    conditions = Conditions(3, interval=0.1)
+    simulate_case(workload, conditions)
+    with pytest.raises(WrongError, match=r"S3: lineage-0001/checkpoint-.*damaged"):
+        Simulation(Rotten(workload), conditions).run()

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pytest
 
 from thalweg.api.frames import to_frame
-from thalweg.errors import DataError
+from thalweg.errors import ConfigError, DataError
 
 ROWS = pl.DataFrame({"a": [1, 2], "b": ["x", None]})
 
@@ -77,3 +77,13 @@ def test_other_values_are_refused(odd: Any) -> None:
         to_frame(odd)
     assert caught.value.code == "data-no-frame"
     assert str(caught.value.where).startswith(f"{__file__}:")
+
+
+def test_a_frame_that_needs_a_library_which_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    def without(frame: object) -> None:
+        raise ModuleNotFoundError("No module named 'pyarrow'", name="pyarrow")
+
+    monkeypatch.setattr(pl, "from_pandas", without)
+    with pytest.raises(ConfigError) as caught:
+        to_frame(pd.DataFrame({"a": [1]}))
+    assert (caught.value.code, caught.value.hint) == ("config-missing-library", "pip install pyarrow")

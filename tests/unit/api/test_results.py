@@ -59,14 +59,15 @@ def test_a_dataset_without_end_is_peeked_at() -> None:
     assert session.written == [("peek", 1, 1.0), ("peek", 2, 0.5)]
 
 
-def test_a_missing_library_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("form", "library"), [("to_pandas", "pandas"), ("to_arrow", "pyarrow")])
+def test_a_missing_library_is_named(form: str, library: str, monkeypatch: pytest.MonkeyPatch) -> None:
     def without(self: pl.DataFrame) -> None:
-        raise ModuleNotFoundError("No module named 'pandas'", name="pandas")
+        raise ModuleNotFoundError(f"No module named '{library}'", name=library)
 
-    monkeypatch.setattr(pl.DataFrame, "to_pandas", without)
+    monkeypatch.setattr(pl.DataFrame, form, without)
     with pytest.raises(ConfigError) as caught:
-        dataset(ROWS).to_pandas()
-    assert caught.value.hint == "pip install pandas"
+        getattr(dataset(ROWS), form)()
+    assert caught.value.hint == f"pip install {library}"
     assert str(caught.value.where).startswith(f"{__file__}:")
 
 

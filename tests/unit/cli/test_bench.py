@@ -10,12 +10,13 @@ from typing import Any
 import polars as pl
 import pytest
 
-from thalweg.cli.bench import worker
+from thalweg.cli.bench import checkpoints, machine, worker
 from thalweg.cli.bench.answers import QUERIES, UNDEFINED, checksum, differences, reference
 from thalweg.cli.bench.entry import shown
 from thalweg.cli.bench.model import Benchmark, Measured, Options, usage
 from thalweg.cli.bench.registry import BENCHMARKS, BY_NAME
 from thalweg.cli.bench.workload import event_files
+from thalweg.session.session import Session
 
 Call = Callable[..., tuple[int, str, str]]
 EVENTS, RATE = 60_000, 3_000
@@ -155,3 +156,20 @@ def test_files_hold_the_same_events_in_every_form(small: list[str], monkeypatch:
     assert pl.scan_parquet(event_files(EVENTS, RATE, "parquet")).collect().equals(arrow)
     text = pl.scan_ndjson(event_files(EVENTS, RATE, "json"), schema=arrow.schema).collect()
     assert text.equals(arrow)
+
+
+def test_a_package_that_is_not_there_is_no_fact(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(machine, "_PACKAGES", ("polars", "no-such-package"))
+    assert machine.facts()["polars"] == pl.__version__
+    assert "no-such-package" not in machine.facts()
+
+
+def test_what_a_measured_job_raises_is_raised_where_it_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    def session(job: checkpoints._Job) -> Session:
+        raise ZeroDivisionError("mine")
+
+    monkeypatch.setattr(checkpoints._Job, "_session", session)
+    job = checkpoints._Job(None)
+    job._thread.join()
+    with pytest.raises(ZeroDivisionError, match="mine"):
+        job.wait(lambda: False)

@@ -80,3 +80,17 @@ def test_explain_shows_what_is_kept_if_asked(thalweg: Call) -> None:
 
 def test_explain_of_a_missing_file_is_a_usage_error(thalweg: Call) -> None:
     assert thalweg("explain", "nothing.py")[0] == 2
+
+
+def test_explain_of_a_program_that_raises_shows_where(thalweg: Call) -> None:
+    Path("job.py").write_text("def f():\n    raise KeyError('a')\n\nf()")
+    code, out, err = thalweg("explain", "job.py")
+    assert (code, out) == (1, "")
+    assert [line.split('"')[1] for line in err.splitlines() if "File" in line] == ["job.py", "job.py"]
+    assert err.rstrip().endswith("KeyError: 'a'")
+
+
+def test_explain_of_a_query_that_means_nothing_says_so(thalweg: Call) -> None:
+    code, out, err = thalweg("explain", "SELECT b FROM (SELECT 1 AS a) t")
+    assert (code, out) == (1, "")
+    assert err.startswith("PlanError [plan-unknown-column]")

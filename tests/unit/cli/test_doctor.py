@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -39,3 +40,13 @@ def test_warming_imports_every_module(thalweg: Call, monkeypatch: pytest.MonkeyP
     assert code == 0
     assert imported == doctor.kernel_modules()
     assert f"compiled {len(imported)} modules" in err
+
+
+def test_a_package_that_is_not_there_is_said_to_be_missing(
+    thalweg: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(doctor, "_PACKAGES", ("polars", "no-such-package"))
+    code, out, _ = thalweg("doctor")
+    assert code == 0
+    assert re.search("^no-such-package not installed$", out, re.MULTILINE)
+    assert not re.search("^polars +not installed$", out, re.MULTILINE)

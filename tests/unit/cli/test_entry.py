@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -67,3 +69,27 @@ def test_help_loads_no_data_library() -> None:
         "numpy",
         "sqlglot",
     }
+
+
+def test_being_interrupted_is_said_in_one_word(thalweg: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(name: str) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("thalweg.cli.doctor.import_module", interrupted)
+    code, _, err = thalweg("doctor", "--warm")
+    assert (code, err.split()) == (130, ["interrupted"])
+
+
+@pytest.mark.slow
+def test_who_reads_no_further_is_no_error(tmp_path: Path) -> None:
+    (tmp_path / "job.py").write_text("print('what nobody reads')")
+    reading, writing = os.pipe()
+    os.close(reading)
+    text = "from thalweg.cli import main; main(['run', 'job.py'])"
+    # what is printed waits until the command has ended, unless the environment says otherwise
+    env = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+    done = subprocess.run(
+        [sys.executable, "-c", text], cwd=tmp_path, env=env, stdout=writing, stderr=subprocess.PIPE, text=True
+    )
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (0, "")

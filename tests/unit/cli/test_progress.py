@@ -141,3 +141,22 @@ def test_elsewhere_there_are_plain_lines(monkeypatch: pytest.MonkeyPatch) -> Non
     assert all(line.startswith("plain: ") for line in lines)
     assert "\x1b" not in stream.getvalue()
     assert "STEP" not in stream.getvalue()
+
+
+class Changing:
+    """A job that changes whenever it is looked at, so many times."""
+
+    def __init__(self, times: int) -> None:
+        self.times = times
+
+    def why(self) -> list[tuple[str, str]]:
+        self.times -= 1
+        if self.times >= 0:
+            raise RuntimeError("dictionary changed size during iteration")
+        return [("source1", "rows")]
+
+
+@pytest.mark.parametrize(("times", "seen"), [(0, True), (2, True), (3, False)])
+def test_a_job_that_changes_while_it_is_looked_at_is_looked_at_again(times: int, seen: bool) -> None:
+    run: Any = Changing(times)
+    assert shown.waits(run) == ([("source1", "rows")] if seen else [])

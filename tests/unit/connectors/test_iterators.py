@@ -208,3 +208,11 @@ def test_columns_that_do_not_follow(rows: list[Any]) -> None:
     with pytest.raises(ConfigError) as caught:
         from_iter(rows)
     assert caught.value.code == "source-no-schema"
+
+
+@pytest.mark.parametrize("rows", [[{"a": 1}, {"a": [1]}], [{"a": [1, "x"]}], [{1: 2}]])
+def test_rows_whose_values_have_no_type_in_common(rows: list[Any]) -> None:
+    with pytest.raises(ConfigError) as caught:
+        from_iter(rows)
+    assert caught.value.code == "source-no-schema"
+    assert caught.value.found

@@ -131,6 +131,18 @@ def test_nexmark() -> None:
         registry.create_source({"connector": "nexmark"}, COLUMNS)
 
 
+def test_nexmark_options_that_mean_nothing() -> None:
+    time = refused({"connector": "nexmark", "base-time": "yesterday"})
+    assert time.code == "connector-option-value"
+    assert "'yesterday' is no value for the option 'base-time'" in str(time)
+    assert time.expected == "milliseconds since 1970, or a time such as 2026-01-01 00:00:00"
+    span = Span("x", 1, 1)
+    with pytest.raises(ConfigError) as caught:
+        registry.create_source({"connector": "nexmark", "events.num": str(2**62)}, where=span)
+    assert "is out of range" in str(caught.value)
+    assert caught.value.where == span
+
+
 def test_sinks() -> None:
     made = registry.create_sink(
         {"connector": "print", "print-identifier": "x"}, COLUMNS, is_bounded=True, key=["a"]

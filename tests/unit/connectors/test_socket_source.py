@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import struct
 import time
 from collections.abc import Iterator
 
@@ -111,6 +112,18 @@ def test_nobody_listens(listener: socket.socket) -> None:
     with pytest.raises(ConnectorError) as caught:
         source.open(source.splits()[0], {}, None)
     assert caught.value.code == "socket-connect"
+
+
+def test_a_connection_that_breaks(listener: socket.socket) -> None:
+    reader, peer = connected(listener, TEXT)
+    # closed with what has arrived unread: the other side is told that it was reset
+    peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    peer.close()
+    with pytest.raises(ConnectorError) as caught:
+        next_chunk(reader)
+    assert caught.value.code == "socket-broken"
+    assert caught.value.where == f"127.0.0.1:{listener.getsockname()[1]}"
+    reader.close()
 
 
 def test_raw_rows_have_one_column() -> None:

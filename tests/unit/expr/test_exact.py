@@ -129,6 +129,15 @@ def test_decimals(operator: str, data: st.DataObject) -> None:
     assert computed(operator, rows, types) == [on_decimals(operator, a, b, result) for a, b in rows]
 
 
+@pytest.mark.parametrize("operator", ["/", "%"])
+def test_decimals_that_need_more_than_128_bits_are_not_divided_by_zero(operator: str) -> None:
+    types = Decimal(38, 9), Decimal(38, 9)
+    large, small = Exact("12345678901234567890123456789.123456789"), Exact("0.000000007")
+    result = result_type(operator, *types)
+    expected = [None, on_decimals(operator, large, small, result)]
+    assert computed(operator, [(large, Exact(0)), (large, small)], types) == expected
+
+
 @pytest.mark.parametrize(
     ("operator", "a", "b", "expected"),
     [

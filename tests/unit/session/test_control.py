@@ -258,6 +258,13 @@ def test_a_job_that_cannot_answer_is_an_error(run: FakeRun) -> None:
         ask("hot", "nonsense")
 
 
+def test_a_place_whose_path_is_too_long_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path / ("x" * 120)))
+    with pytest.raises(ExternalError) as caught:
+        ask("hot", "status")
+    assert (caught.value.code, caught.value.found) == ("job-answer", "AF_UNIX path too long")
+
+
 def test_long_names_have_short_sockets() -> None:
     first, second = (socket_path("n" * 200 + tail) for tail in ("a", "b"))
     assert first != second

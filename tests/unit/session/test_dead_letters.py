@@ -311,7 +311,12 @@ def test_a_row_cannot_both_stop_the_job_and_be_kept_apart() -> None:
 
 @pytest.mark.parametrize(
     ("text", "found"),
-    [("[1]", "[1]"), ('{"id": 1, "text": "a"}', '{"id": 1'), ('{"id": "nobody", "text": "a"}', "nobody")],
+    [
+        ("[1]", "[1]"),
+        ("no JSON", "no JSON"),
+        ('{"id": 1, "text": "a"}', '{"id": 1'),
+        ('{"id": "nobody", "text": "a"}', "nobody"),
+    ],
 )
 def test_edits_that_fit_no_letter(text: str, found: str) -> None:
     write_lines("in/a.jsonl", LINES)

@@ -19,6 +19,7 @@ from thalweg.checkpoint.manifest import Manifest
 from thalweg.errors import StoreError
 from thalweg.protocols import metrics as m
 from thalweg.protocols.metrics import Metric, Metrics
+from thalweg.runtime import metrics as figures
 from thalweg.runtime.options import RunOptions
 from thalweg.session.execute import Result
 from thalweg.session.handle import JobHandle
@@ -261,3 +262,24 @@ def test_a_job_that_was_restarted_counts_anew_and_says_how_often(tmp_path: Path)
     assert figures.total(m.RESTARTS) == 2
     assert sorted(set(restarts)) == [0, 1, 2]
     assert figures.total(m.ROWS_IN, step="source1") < 2_000, "those of the last attempt"
+
+
+class Growing:
+    """A state that grows whenever it is looked at, so many times."""
+
+    nbytes = 24
+
+    def __init__(self, times: int) -> None:
+        self.times = times
+
+    @property
+    def count(self) -> int:
+        self.times -= 1
+        if self.times >= 0:
+            raise RuntimeError("dictionary changed size during iteration")
+        return 3
+
+
+def test_a_state_that_changes_while_it_is_looked_at_is_looked_at_again() -> None:
+    assert figures._size(Growing(1)) == (3, 24)
+    assert figures._size(Growing(1000)) is None, "but not for ever"

@@ -20,7 +20,7 @@ import pytest
 
 import thalweg as tw
 from thalweg.checkpoint.failpoints import armed
-from thalweg.errors import ConfigError, ConnectorError, DataError
+from thalweg.errors import ConfigError, ConnectorError, DataError, StoreError
 from thalweg.runtime.options import RunOptions
 from thalweg.session.control import ask, running_jobs
 from thalweg.session.execute import Result
@@ -292,6 +292,19 @@ def test_a_job_that_waits_is_saved_as_it_is(tmp_path: Path) -> None:
         assert found.number == newest.number
         assert found.positions.equals(newest.positions)
         found.verify()
+
+
+def test_a_savepoint_that_cannot_be_written_while_a_job_waits_is_told(tmp_path: Path) -> None:
+    (tmp_path / "taken").write_text("mine")
+    job = Job(tmp_path, none())
+    thread, _ = waiting(job)
+    (handle,) = job.started
+    with pytest.raises(StoreError, match="store-failed"):
+        handle.save(tmp_path / "taken", timeout=60)
+    assert handle.state == "restarting"
+    handle.stop()
+    thread.join()
+    assert (tmp_path / "taken").read_text() == "mine"
 
 
 def test_other_processes_are_refused_while_a_job_waits(tmp_path: Path) -> None:

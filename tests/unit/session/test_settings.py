@@ -34,6 +34,11 @@ def test_later_layers_win_and_know_their_place(tmp_path: Path) -> None:
     ("variable", "value", "message"),
     [
         ("THALWEG_PARALLELISM_DEFAULT", "x", '"x" is no value for the option "parallelism.default"'),
+        (
+            "THALWEG_PIPELINE_QUARANTINE_RATE_MAX",
+            "much",
+            '"much" is no value for the option "pipeline.quarantine.rate-max"',
+        ),
         ("THALWEG_PARALELISM_DEFAULT", "2", 'the environment variable "THALWEG_PARALELISM_DEFAULT"'),
         ("THALWEG_EXECUTION_BATCH_ROW", "2", 'the environment variable "THALWEG_EXECUTION_BATCH_ROW"'),
     ],

@@ -106,3 +106,13 @@ def test_sums_of_decimals_must_fit(count: int, function: str, mode: Literal["bat
 def test_different_decimals_are_summed_once() -> None:
     rows = [n * 10**36 + n for n in (-3, 1, 2, 7, 5) for _ in range(3)]
     assert sums(rows, 38, "SUM(DISTINCT v)", "batch") == Decimal(12 * 10**36 + 12).scaleb(-2, _EXACT)
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_sums_over_rows_before_must_fit(mode: Literal["batch", "stream"]) -> None:
+    text = "SELECT SUM(v) OVER (ORDER BY ts ROWS BETWEEN 1 PRECEDING AND CURRENT ROW) AS x FROM u"
+    session = in_time({1: MOST, 2: -MOST, 3: MOST})
+    assert sorted(session.sql(text).collect(mode=mode)["x"].to_list()) == [0, 0, MOST]
+    with pytest.raises(DataError) as caught:
+        in_time({1: MOST, 2: 1}).sql(text).collect(mode=mode)
+    assert caught.value.code == "data-overflow"

@@ -89,6 +89,7 @@ def test_a_window_over_a_view(catalog: FakeCatalog) -> None:
         ("TUMBLE(TABLE t, DESCRIPTOR(ts), INTERVAL '0' SECOND)", "sql-window-size"),
         ("TUMBLE(TABLE t, DESCRIPTOR(ts), INTERVAL '1' MONTH)", "sql-not-yet"),
         ("HOP(TABLE t, DESCRIPTOR(ts), INTERVAL '10' SECOND, INTERVAL '2' SECOND)", "sql-window-size"),
+        ("CUMULATE(TABLE t, DESCRIPTOR(ts), INTERVAL '2' SECOND, INTERVAL '5' SECOND)", "plan-window-step"),
         ("TUMBLE(TABLE t, DESCRIPTOR(a), INTERVAL '1' SECOND)", "plan-window-type"),
         ("TUMBLE(TABLE t, DESCRIPTOR(b), INTERVAL '1' SECOND)", "plan-unknown-column"),
         ("TUMBLE(TABLE u, DESCRIPTOR(ts), INTERVAL '1' SECOND)", "plan-unknown-table"),

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from sqlglot.errors import ParseError
 
 from thalweg.base.types import INT64, STRING, Decimal, Timestamp
 from thalweg.errors import SqlError
+from thalweg.sql.grammar.commands import StatementGrammar
 from thalweg.sql.parse import parse
 from thalweg.sql.statements import (
     ComputedColumn,
@@ -183,3 +185,15 @@ def test_words_that_flink_reserves_lightly_are_names() -> None:
 
 def test_equal_texts_give_equal_statements_wherever_they_stand() -> None:
     assert one("SELECT a FROM t") == parse("SET; \n SELECT  a FROM t")[1]
+
+
+def test_what_the_library_cannot_read_is_told_in_our_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(grammar: StatementGrammar) -> Query:
+        raise ParseError("no parser registered for it")
+
+    monkeypatch.setattr(StatementGrammar, "query", refuse)
+    with pytest.raises(SqlError) as caught:
+        parse("SET 'a' = '1';\nSELECT 2")
+    assert (caught.value.code, caught.value.message) == ("sql-syntax", "this cannot be read")
+    assert "line 2, column 1" in caught.value.render()
+    assert caught.value.__suppress_context__, "the command line shows no traceback"

@@ -8,7 +8,7 @@ import mmap
 import os
 import threading
 import weakref
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from random import Random
@@ -185,6 +185,21 @@ def test_nothing_leaves_the_process_below_the_budget(tmp_path: Path) -> None:
     assert memory.dropped == 0
 
 
+def test_where_the_system_does_not_say_what_it_holds_nothing_leaves_the_process(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    memory = MappedMemory(str(tmp_path), budget=1 << 20)
+    with allocating(memory):
+        array = zeros(8 << 20)
+        array[:] = 1
+        with monkeypatch.context() as patch:
+            patch.setattr(filesystem, "_STATM", str(tmp_path / "nothing"))
+            memory.trim()
+        assert memory.dropped == 0
+        memory.trim()
+        assert memory.dropped > 0
+
+
 def test_a_disk_that_is_full_is_an_error_that_says_so(
     memory: MappedMemory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -252,6 +267,22 @@ def test_a_batch_with_a_budget_is_run_by_operators_where_it_keeps_anything(
             assert sink.table().rows() == ([(1, 2), (2, 4), (3, 4)] if keeps else [(3, 3), (2, 4)])
         else:
             assert sorted(sink.table().rows()) == [(1, 2), (2, 4), (3, 4)]
+
+
+def test_what_operators_cannot_run_is_a_batch_without_them() -> None:
+    """Sessions need rows that stay as they are; in a batch all rows do."""
+    begin = datetime(2024, 1, 1)
+    session = tw.Session(parallelism=1, memory="64MiB")
+    rows = pl.DataFrame({"k": [3, 1, 3, 2], "ts": [begin + timedelta(seconds=s) for s in (1, 2, 3, 60)]})
+    session.create_view("t", session.from_polars(rows).assign_watermark("ts"))
+    session.execute_sql("CREATE VIEW newest AS SELECT k, MAX(ts) AS ts FROM t GROUP BY k")
+    text = """SELECT COUNT(*) AS n FROM TABLE(SESSION(TABLE newest, DESCRIPTOR(ts), INTERVAL '10' SECOND))
+        GROUP BY window_start, window_end"""
+    sink = MemorySink(is_parallel=False)
+    session.write_sink(session.sql(text).plan, sink)
+    ran = session.run("job", mode="batch")
+    assert ran.run is None
+    assert sorted(sink.table().rows()) == [(1,), (2,)]
 
 
 def test_edges_have_a_share_of_the_budget() -> None:

@@ -12,8 +12,9 @@ import pytest
 import thalweg as tw
 from tests.unit.testing.programs import CLICKS, RIGHT, WRONG, callback, row_function, state_on_self, updating
 from thalweg.api.dataset import Dataset
-from thalweg.errors import ConfigError, DataError, PlanError
+from thalweg.errors import ConfigError, DataError, InternalError, PlanError
 from thalweg.testing import simulate
+from thalweg.testing.programs import subject
 from thalweg.testing.programs.disturbances import KINDS
 from thalweg.testing.programs.report import Finding
 
@@ -229,3 +230,11 @@ def test_a_finding_says_what_differs_and_why() -> None:
         "  step:     f, job.py:2",
         "  replay:   thalweg simulate job.py --seed 3",
     ]
+
+
+def test_a_job_that_never_ends_is_a_fault_of_the_simulation(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(subject, "_STEPS_MAX", 3)
+    with pytest.raises(InternalError) as caught:
+        simulate(row_function, seeds=1)
+    assert caught.value.code == "simulate-stuck"
+    assert caught.value.found

@@ -18,7 +18,7 @@ from thalweg.base.schema import Schema
 from thalweg.connectors.files import file_source
 from thalweg.connectors.files.ipc_footer import UnknownLayout
 from thalweg.connectors.files.ipc_mapped import MappedFile, _check_views
-from thalweg.errors import ThalwegError
+from thalweg.errors import ConnectorError, ThalwegError
 
 N = 70
 ARRAYS = {
@@ -147,3 +147,18 @@ def test_flipped_bytes_never_do_worse_than_an_error(
         return
     # Whatever was read can be looked at.
     frame.write_ndjson()
+
+
+def test_packed_values_that_are_damaged_name_the_file(tmp_path: Path) -> None:
+    table, packed = pa.table({"n": range(1000)}), pa.ipc.IpcWriteOptions(compression="zstd")
+    path = tmp_path / "x.arrow"
+    with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, table.schema, options=packed) as writer:
+        writer.write_table(table)
+    source = file_source(str(path))
+    assert drain(source).frame["n"].to_list() == list(range(1000))
+    begin = b"\x28\xb5\x2f\xfd"
+    assert path.read_bytes().count(begin) == 1
+    path.write_bytes(path.read_bytes().replace(begin, b"\xff" * 4))
+    with pytest.raises(ConnectorError) as caught:
+        drain(source)
+    assert (caught.value.code, caught.value.where) == ("source-damaged-file", str(path))

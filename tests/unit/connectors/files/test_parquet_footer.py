@@ -45,3 +45,13 @@ def test_other_bytes(data: bytes, tmp_path: Path) -> None:
     (tmp_path / "x").write_bytes(data)
     with pytest.raises(ConnectorError):
         read_footer(str(tmp_path / "x"))
+
+
+@pytest.mark.parametrize("footer", [b"\xff" * 8, b"\0" * 8, b"\x19\xff" * 4])
+def test_a_footer_that_means_nothing(footer: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "x"
+    path.write_bytes(b"PAR1" + footer + len(footer).to_bytes(4, "little") + b"PAR1")
+    with pytest.raises(ConnectorError) as caught:
+        read_footer(str(path))
+    assert (caught.value.code, caught.value.where) == ("source-damaged-file", str(path))
+    assert str(caught.value.found).startswith("its footer cannot be read (")

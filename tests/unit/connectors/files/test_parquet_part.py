@@ -120,3 +120,11 @@ def test_a_damaged_file_is_named(tmp_path: Path) -> None:
     target = pruned(Schema.from_polars(dict(FRAME.schema)), [("n", None)])
     with pytest.raises(ConnectorError, match="Parquet file cannot be read"):
         rows_of(ParquetFormat(), str(file), target)
+
+
+def test_a_file_that_is_gone_may_hold_nulls(tmp_path: Path) -> None:
+    path = tmp_path / "x.parquet"
+    FRAME.write_parquet(path)
+    assert not ParquetFormat().may_hold_null(str(path), ["n"])
+    path.unlink()
+    assert ParquetFormat().may_hold_null(str(path), ["n"])

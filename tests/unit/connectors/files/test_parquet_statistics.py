@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from pathlib import Path
@@ -113,3 +114,31 @@ def test_texts_that_were_cut_off(tmp_path: Path) -> None:
         found = known(path, "s")
         assert found.low is None or found.low <= text
         assert found.high is None or found.high >= text
+
+
+def test_a_text_that_was_cut_within_a_letter(tmp_path: Path) -> None:
+    path = tmp_path / "x.parquet"
+    pl.DataFrame({"s": ["a\u00e4", "z\u00e4"]}).write_parquet(path)
+    data = path.read_bytes()
+    start = len(data) - 8 - int.from_bytes(data[-8:-4], "little")
+    footer = data[start:]
+    for letter in "az":
+        whole = f"{letter}\u00e4".encode()
+        assert footer.count(whole) == 1
+        # as many bytes as before, or the lengths in the footer would be wrong
+        footer = footer.replace(whole, letter.encode() * 2 + whole[1:2])
+    path.write_bytes(data[:start] + footer)
+    assert known(path, "s") == Facts("aa", None, has_null=False)
+
+
+def test_a_value_that_python_has_not_is_no_bound(tmp_path: Path) -> None:
+    days = pl.Series([1, 2**31 - 1], dtype=pl.Int32).cast(pl.Date)
+    pl.DataFrame({"day": days}).write_parquet(tmp_path / "x.parquet")
+    assert known(tmp_path / "x.parquet", "day") == Facts(date(1970, 1, 2), None, has_null=False)
+
+
+def test_nothing_is_known_where_the_footer_lacks_what_it_must_have(tmp_path: Path) -> None:
+    pl.DataFrame({"a": [1, 2]}).write_parquet(tmp_path / "x.parquet")
+    footer = read_footer(str(tmp_path / "x.parquet"))
+    assert facts(footer, footer.groups[0], ("a",)) == Facts(1, 2, has_null=False)
+    assert facts(footer, replace(footer.groups[0], raw=({},)), ("a",)) == Facts()

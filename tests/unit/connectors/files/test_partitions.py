@@ -391,3 +391,12 @@ def test_marks_that_were_broken_off_are_removed(tmp_path: Path) -> None:
         path.touch()
     target.discard(Epoch("0" * 32, "sink1", 1, 3, 2), ())
     assert sorted((tmp_path / "m=1").iterdir()) == sorted(others)
+
+
+def test_a_mark_that_cannot_be_written(tmp_path: Path) -> None:
+    # no file system takes a name as long as this
+    writer = sink(tmp_path, commit=Commit(marker="_" * 300)).open(SCHEMA, 0)
+    writer.write(Batch(ROWS[:1]))
+    with pytest.raises(ConnectorError) as caught:
+        writer.end()
+    assert (code(caught), caught.value.where) == ("sink-cannot-write", f"{tmp_path}/m=0%3A0/")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import polars as pl
@@ -174,3 +175,14 @@ def test_a_null_literal_is_one_field(literal: str, tmp_path: Path) -> None:
     with pytest.raises(ConfigError) as caught:
         written({"csv.null-literal": literal}, FRAME, tmp_path)
     assert caught.value.code == "connector-option-value"
+
+
+def test_a_directory_that_is_gone_when_rows_are_to_appear(tmp_path: Path) -> None:
+    path = tmp_path / "out"
+    writer = FileSink(str(path), part_rows=1, is_bounded=False).open(SCHEMA, 0)
+    writer.write(Batch(FRAME))
+    shutil.rmtree(path)
+    with pytest.raises(ConnectorError) as caught:
+        writer.cut(1)
+    assert (caught.value.code, caught.value.where) == ("sink-cannot-write", str(path))
+    assert "No such file" in str(caught.value.found)

@@ -221,3 +221,22 @@ def test_empty_files(tmp_path: Path) -> None:
         source = file_source(write(FRAME.head(0), tmp_path / f"x.{form}", form))
         assert drain(source).offsets == []
         assert source.lazy(FIELDS).collect().height == 0
+
+
+def test_a_number_that_no_type_holds(tmp_path: Path) -> None:
+    (tmp_path / "x.csv").write_text(f"a\n{'9' * 50}\n")
+    with pytest.raises(ConfigError) as caught:
+        file_source(str(tmp_path / "x.csv"))
+    assert (caught.value.code, caught.value.hint) == ("source-no-schema", "declare the columns")
+    assert "9" * 50 in str(caught.value.found)
+
+
+def test_a_text_file_that_is_gone(tmp_path: Path) -> None:
+    (tmp_path / "x.csv").write_text("a\n1\n")
+    source = file_source(str(tmp_path / "x.csv"))
+    (split,) = source.splits()
+    (tmp_path / "x.csv").unlink()
+    with pytest.raises(ConnectorError) as caught:
+        source.open(split, {}, None).read(1)
+    assert (caught.value.code, caught.value.found) == ("source-cannot-read", "No such file or directory")
+    assert caught.value.where == str(tmp_path / "x.csv")
