@@ -86,8 +86,6 @@ def run(arguments: Sequence[str]) -> int:
         code = command.main(list(arguments), prog_name="thalweg", standalone_mode=False)
         sys.stdout.flush()
         return code if isinstance(code, int) else DONE
-    except click.exceptions.Exit as stop:
-        return stop.exit_code
     except click.ClickException as error:
         error.show()
         return USAGE

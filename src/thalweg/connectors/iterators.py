@@ -175,7 +175,7 @@ def _schema_of(sample: list[Any], name: str) -> Schema:
         raise _no_columns(name, f"a row of type {type(sample[0]).__name__} does not name its columns")
     try:
         frame = pl.DataFrame(rows, infer_schema_length=None)
-    except (pl.exceptions.PolarsError, TypeError, ValueError) as error:
+    except (pl.exceptions.PolarsError, TypeError, ValueError, OverflowError) as error:
         raise _no_columns(name, str(error).splitlines()[0]) from error
     return Schema.from_polars(dict(frame.schema))
 

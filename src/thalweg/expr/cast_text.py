@@ -23,6 +23,11 @@ _FALSE = ["f", "false", "n", "no", "0"]
 _LONG = 18
 """Texts of at most so many characters are read as decimals with that scale without loss."""
 
+_CYCLE = 146_097 * 86_400 * 1_000_000
+"""Microseconds of 400 years of the calendar."""
+_PRINTED_MAX = 600 * _CYCLE
+"""So many microseconds before and after 1970 Polars can print."""
+
 Parser = Callable[[pl.Expr], pl.Expr]
 
 
@@ -194,6 +199,25 @@ def print_timestamp(arg: pl.Expr, held: Timestamp) -> pl.Expr:
 
 
 def _print_timestamps(column: pl.Series, digits: int) -> pl.Series:
+    """In the form of ISO 8601; Polars can only print years of six digits up to 262 142."""
+    far = ((column.to_physical() < -_PRINTED_MAX) | (column.to_physical() >= _PRINTED_MAX)).arg_true()
+    if not len(far):
+        return _near(column, digits)
+    texts = _far(column.gather(far), digits)
+    return _near(column.clone().scatter(far, None), digits).scatter(far, texts)
+
+
+def _far(column: pl.Series, digits: int) -> pl.Series:
+    """Times that are moved by whole cycles of 400 years, after which all days come again."""
+    cycles = column.to_physical() // _CYCLE
+    texts = _near((column.to_physical() - cycles * _CYCLE).cast(pl.Datetime("us")), digits)
+    years = texts.str.head(4).cast(pl.Int64) + 400 * cycles
+    # the sign is that of chrono, which prints nearer years
+    signs = pl.select(pl.when(years < 0).then(pl.lit("-")).otherwise(pl.lit("+"))).to_series()
+    return signs + years.abs().cast(pl.String) + texts.str.slice(4)
+
+
+def _near(column: pl.Series, digits: int) -> pl.Series:
     shape = "%Y-%m-%d %H:%M:%S"
     if digits in (0, 3) and not (column.to_physical() % (1000 if digits else 1_000_000) != 0).any():
         return column.dt.strftime(shape + ("%.3f" if digits else ""))

@@ -149,7 +149,8 @@ class ComputedColumn:
             found = self._by_columns(frame)
             if found is not None and found.len() == frame.height:
                 return found.alias(self._name)
-        return compute(frame, [self._value]).to_series()
+        with unwrapped():
+            return compute(frame, [self._value]).to_series()
 
 
 class _FewRows:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import closing
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -34,6 +35,7 @@ from thalweg.protocols.sink import Epoch, StagingWriter
 from thalweg.runtime.breaker import QuarantineLimit
 from thalweg.runtime.options import RunOptions
 from thalweg.runtime.writers import opened
+from thalweg.session.batches import batches_of, panics_told
 from thalweg.session.figures import Meters, SourceFigures
 from thalweg.session.hooks import HOOKS
 from thalweg.session.judged import final_writes, judges_rows, keeps_state, without_clock
@@ -115,19 +117,23 @@ def execute(roots: Sequence[Plan], how: Execution) -> Result:
     meters = Meters()
     plans = meters.attached(optimize(roots, how.rules)[0])
     mode = choose_mode(plans, how.mode)
-    begun = time.monotonic()
-    if mode == "batch" and _needs_operators(plans, how):
-        how = replace(how, options=without_clock(how.options))
-        result = _result_of(how.name, _run_stream(final_writes(plans), how), mode, time.monotonic() - begun)
-    elif mode == "batch":
-        bad_count = _run_batch_kept(plans, how)
-        result = Result(how.name, mode, 0, time.monotonic() - begun, is_complete=True, bad_count=bad_count)
-    else:
-        result = _result_of(how.name, _run_stream(plans, how), mode, time.monotonic() - begun)
+    with panics_told():
+        result = _executed(plans, mode, how)
     result = replace(result, sources=meters.figures())
     for tell in HOOKS.listeners:
         tell(result)
     return result
+
+
+def _executed(plans: Sequence[Plan], mode: str, how: Execution) -> Result:
+    begun = time.monotonic()
+    if mode == "batch" and _needs_operators(plans, how):
+        how = replace(how, options=without_clock(how.options))
+        return _result_of(how.name, _run_stream(final_writes(plans), how), mode, time.monotonic() - begun)
+    if mode == "batch":
+        bad_count = _run_batch_kept(plans, how)
+        return Result(how.name, mode, 0, time.monotonic() - begun, is_complete=True, bad_count=bad_count)
+    return _result_of(how.name, _run_stream(plans, how), mode, time.monotonic() - begun)
 
 
 def _needs_operators(plans: Sequence[Plan], how: Execution) -> bool:
@@ -296,7 +302,8 @@ def _write_batches(
     write: Write, query: pl.LazyFrame, epoch: Epoch | None, staged: dict[str, list[Any]] | None
 ) -> None:
     # rows that only pass keep the order of their files, as everybody expects; it costs about 6 % of q1
-    _write_frames(write, query.collect_batches(engine="streaming", maintain_order=True), epoch, staged)
+    with closing(batches_of(query)) as frames:
+        _write_frames(write, frames, epoch, staged)
 
 
 def _write_frames(

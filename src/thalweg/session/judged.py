@@ -38,7 +38,7 @@ def keeps_state(plans: Sequence[Plan]) -> bool:
     try:
         job = plan_job(final_writes(plans), name="job", parallelism=1)
     except PlanError:
-        # such as an order of all rows, which no stream has
+        # such as windows over a result that changes
         return False
     return any(o.states() for s in job.stages for o in s.operators)
 

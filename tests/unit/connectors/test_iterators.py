@@ -210,7 +210,7 @@ def test_columns_that_do_not_follow(rows: list[Any]) -> None:
     assert caught.value.code == "source-no-schema"
 
 
-@pytest.mark.parametrize("rows", [[{"a": 1}, {"a": [1]}], [{"a": [1, "x"]}], [{1: 2}]])
+@pytest.mark.parametrize("rows", [[{"a": 1}, {"a": [1]}], [{"a": [1, "x"]}], [{1: 2}], [{"a": 2**200}]])
 def test_rows_whose_values_have_no_type_in_common(rows: list[Any]) -> None:
     with pytest.raises(ConfigError) as caught:
         from_iter(rows)
