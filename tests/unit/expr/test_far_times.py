@@ -17,9 +17,7 @@ def times(*values: int | None) -> pl.Series:
 
 
 @given(st.lists(NEAR, min_size=1), st.sampled_from([0, 3, 6]))
-def test_moved_by_cycles_they_are_printed_as_polars_prints_nearer_ones(
-    values: list[int], digits: int
-) -> None:
+def test_moved_by_cycles_they_are_printed_as_nearer_ones(values: list[int], digits: int) -> None:
     column = times(*values)
     found, wanted = cast_text._far(column, digits), cast_text._near(column, digits)
     assert [_apart(t) for t in found] == [_apart(t) for t in wanted]
