@@ -22,6 +22,7 @@ Not here: how bytes become durable (store.py), when a checkpoint is due (runtime
 from __future__ import annotations
 
 import json
+import math
 import os
 import re
 import uuid
@@ -236,13 +237,13 @@ class History:
 
     def places(self, lineage: int) -> list[Place]:
         """The complete checkpoints of a lineage that hold, in order."""
-        bases = self.bases()
+        held = _held_runs(lineage, self.bases())
         found = []
         for name in self._names(f"lineage-{lineage:04}"):
             match = _CHECKPOINT.fullmatch(name)
             if match and "manifest" in self._names(f"lineage-{lineage:04}/{name}"):
                 found.append(Place(lineage, int(match[1]), int(match[2])))
-        return sorted((p for p in found if _holds(p, bases)), key=lambda p: p.number)
+        return sorted((p for p in found if p.number <= held(p.fence)), key=lambda p: p.number)
 
     def newest(self) -> tuple[int | None, Place | None]:
         """The newest lineage, and where a run goes on: its newest checkpoint, or the one it was opened at."""
@@ -431,11 +432,19 @@ class History:
         return held
 
 
-def _holds(place: Place, bases: Mapping[int, tuple[Place | None, int]]) -> bool:
-    """Whether no later run went on from before a checkpoint."""
-    for fence, (base, lineage) in bases.items():
-        if fence <= place.fence or lineage != place.lineage:
-            continue
-        if base is None or base.lineage != place.lineage or place.number > base.number:
-            return False
-    return True
+def _held_runs(lineage: int, bases: Mapping[int, tuple[Place | None, int]]) -> Callable[[int], float]:
+    """Up to which number the checkpoints of each run hold, by its fence.
+
+    Those hold that the base of the newest run is built on. What an overtaken run says of its base, perhaps
+    late, changes nothing: the newer run has decided after it had taken its fence.
+    """
+    fence = newest = max((f for f, (_, n) in bases.items() if n == lineage), default=0)
+    held: dict[int, float] = {fence: math.inf}
+    while fence in bases:
+        base, _ = bases[fence]
+        if base is None or base.lineage != lineage or base.fence == fence:
+            break
+        fence = base.fence
+        held[fence] = base.number
+    # a run that has said nothing yet was overtaken by nobody
+    return lambda run: math.inf if run > newest else held.get(run, -1)

@@ -259,24 +259,29 @@ def begin(
     identity = history.identity()
     lineage, place = history.newest()
     manifest = None if place is None else history.manifest(place)
-    if options.start == "newest" and manifest is not None and manifest.has_ended:
-        assert place is not None, "it has a manifest"
+    newest_run = history.highest_fence()
+    if (
+        options.start == "newest"
+        and place is not None
+        and manifest is not None
+        and manifest.has_ended
+        # a run that has begun since may still say that it goes on from before the end
+        and (newest_run == manifest.fence or history.bases().get(newest_run) == (place, place.lineage))
+    ):
         # the process that took it over may have brought it to its end
         confirm()
         taken_over(manifest, program, options.dropping, history.where(place.name))
         history.settle(manifest.lineage, place)
-        epoch = Epoch(identity, "", manifest.lineage, manifest.number, manifest.fence)
-        _commit(sinks, epoch, history.staged(manifest))
-        _discard(sinks, epoch)
-        history.tidy()
-        options.say(f"the job {job} has reached its end ({manifest.at}); nothing is done")
-        return Begun(None, epoch)
+        return _ended(history, options, job, sinks, manifest, newest_run)
     fence = history.take_fence(confirm)
     # read again: a run that was overtaken may have completed one until now
     lineage, place = _opened(history, options, fence, program)
     taken = None
     if place is not None:
         taken = taken_over(history.manifest(place), program, options.dropping, history.where(place.name))
+        if taken.manifest.has_ended and options.start == "newest":
+            history.record_base(fence, place, lineage)
+            return _ended(history, options, job, sinks, taken.manifest, fence)
         if taken.is_changed and options.start == "newest":
             # the old one stays for the program that wrote it
             lineage = history.open_lineage(place, fence)
@@ -311,6 +316,18 @@ def begin(
         clocks=options.clocks,
     )
     return Begun(checkpointer, epoch, snapshot, journals)
+
+
+def _ended(
+    history: History, options: CheckpointOptions, job: str, sinks: Sinks, manifest: Manifest, fence: int
+) -> Begun:
+    """What a run does whose job has reached its end: see that all of it is shown."""
+    epoch = Epoch(history.identity(), "", manifest.lineage, manifest.number, fence)
+    _commit(sinks, epoch, history.staged(manifest))
+    _discard(sinks, epoch)
+    history.tidy()
+    options.say(f"the job {job} has reached its end ({manifest.at}); nothing is done")
+    return Begun(None, epoch)
 
 
 def _opened(

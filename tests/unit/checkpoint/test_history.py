@@ -119,6 +119,30 @@ def test_what_a_run_published_before_another_looked_holds(kept: Kept) -> None:
     assert kept.history.newest() == (1, Place(1, 4, old))
 
 
+def test_what_an_overtaken_run_says_late_of_its_base_changes_nothing(kept: Kept) -> None:
+    """It has looked at the checkpoints, and stands still while others complete one and go on from it."""
+    lineage, first = kept.begin()
+    base = kept.publish(lineage, first, 3)
+    late = kept.history.take_fence()
+    last = Place(lineage, 4, first)
+    kept.put_late(last)
+    _, newer = kept.begin()
+    kept.history.record_base(late, base, lineage)
+    assert kept.history.places(lineage) == [base, last]
+    own = kept.publish(lineage, newer, 5)
+    assert kept.history.places(lineage) == [base, last, own]
+
+
+def test_checkpoints_hold_that_the_newest_run_is_built_on(kept: Kept) -> None:
+    lineage, first = kept.begin()
+    base = kept.publish(lineage, first, 3)
+    _, second = kept.begin()
+    kept.put_late(Place(lineage, 4, first))
+    own = kept.publish(lineage, second, 5)
+    kept.begin()
+    assert kept.history.places(lineage) == [base, own]
+
+
 def test_numbers_of_runs_are_given_once(kept: Kept) -> None:
     assert [kept.history.take_fence() for _ in range(5)] == [1, 2, 3, 4, 5]
     store = DirectoryStore(str(kept.path))

@@ -17,6 +17,7 @@ from thalweg.checkpoint.failpoints import armed
 from thalweg.checkpoint.history import History
 from thalweg.checkpoint.hold import held
 from thalweg.checkpoint.holders import LockedFiles
+from thalweg.checkpoint.store import DirectoryStore
 from thalweg.errors import CheckpointError, ConfigError, ConnectorError, DataError, PlanError, StoreError
 from thalweg.runtime.options import RunOptions
 from thalweg.runtime.run import Run
@@ -98,6 +99,29 @@ def contents(folder: Path) -> dict[Path, bytes]:
     """Every file, but for that of whoever holds the job."""
     files = (p for p in folder.rglob("*") if p.is_file() and not p.name.startswith(".lock"))
     return {p: p.read_bytes() for p in files}
+
+
+def test_an_end_that_a_stopped_run_might_undo_is_there_for_good(
+    job: Job, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It began before the end was there, and will say that it goes on from an earlier checkpoint."""
+    job.run()
+    folder = job.folder / "kept"
+    history = History(DirectoryStore(str(folder)), directory_name("copy"))
+    lineage, end = history.newest()
+    assert lineage is not None
+    assert end is not None
+    stopped = history.take_fence()
+    job.run()
+    assert history.bases()[history.highest_fence()] == (end, lineage)
+    history.record_base(stopped, None, lineage)
+    before = contents(job.folder)
+    with caplog.at_level(logging.INFO, "thalweg"):
+        job.run()
+    assert "has reached its end" in caplog.text
+    assert history.newest() == (lineage, end)
+    assert job.found() == list(range(ROWS))
+    assert contents(job.folder) == before, "what is settled is not settled once more"
 
 
 @pytest.mark.parametrize("mode", ["stream", "batch"])
