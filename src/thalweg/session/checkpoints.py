@@ -259,20 +259,18 @@ def begin(
     identity = history.identity()
     lineage, place = history.newest()
     manifest = None if place is None else history.manifest(place)
-    newest_run = history.highest_fence()
     if (
         options.start == "newest"
         and place is not None
         and manifest is not None
         and manifest.has_ended
-        # a run that has begun since may still say that it goes on from before the end
-        and (newest_run == manifest.fence or history.bases().get(newest_run) == (place, place.lineage))
+        and (fence := _settled(history, place)) is not None
     ):
         # the process that took it over may have brought it to its end
         confirm()
         taken_over(manifest, program, options.dropping, history.where(place.name))
         history.settle(manifest.lineage, place)
-        return _ended(history, options, job, sinks, manifest, newest_run)
+        return _ended(history, options, job, sinks, manifest, fence)
     fence = history.take_fence(confirm)
     # read again: a run that was overtaken may have completed one until now
     lineage, place = _opened(history, options, fence, program)
@@ -316,6 +314,13 @@ def begin(
         clocks=options.clocks,
     )
     return Begun(checkpointer, epoch, snapshot, journals)
+
+
+def _settled(history: History, place: Place) -> int | None:
+    """The newest run, if it has written a checkpoint or goes on from it; otherwise it may still undo it."""
+    newest = history.highest_fence()
+    is_built_on = newest == place.fence or history.bases().get(newest) == (place, place.lineage)
+    return newest if is_built_on else None
 
 
 def _ended(
