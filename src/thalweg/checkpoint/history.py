@@ -442,7 +442,8 @@ def _held_runs(lineage: int, bases: Mapping[int, tuple[Place | None, int]]) -> C
     held: dict[int, float] = {fence: math.inf}
     while fence in bases:
         base, _ = bases[fence]
-        if base is None or base.lineage != lineage or base.fence == fence:
+        # a lineage may begin with a checkpoint that bears the run's own number
+        if base is None or base.lineage != lineage or base.fence in held:
             break
         fence = base.fence
         held[fence] = base.number

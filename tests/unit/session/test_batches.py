@@ -47,11 +47,15 @@ def test_a_panic_is_not_an_end() -> None:
 
 
 def test_a_query_that_nobody_takes_rows_of_any_more_stops() -> None:
+    many = pl.concat([mapped(lambda n: n)] * 20)
     before = set(threading.enumerate())
-    with closing(batches_of(mapped(lambda n: n))) as frames:
+    with closing(batches_of(many)) as frames:
         next(frames)
+        # it has more rows than may wait
         (thread,) = set(threading.enumerate()) - before
+        assert thread.is_alive()
     thread.join()
+    assert list(frames) == []
 
 
 @pytest.mark.parametrize("mode", ["batch", "stream"])
