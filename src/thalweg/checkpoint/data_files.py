@@ -1,8 +1,7 @@
 """Read the data files of a job: whatever uses a row has had every byte of its file compared with its hash.
 
 A state may be larger than what memory there is beside it. So its files are read and checked one after the
-other by whoever loads them, where they are not far away; what nobody has loaded is checked in the end, and not
-kept.
+other by whoever loads them, where they are not far away; what nobody has loaded is checked in the end.
 
 Reads:    a store.
 Not here: what the rows are (encoding.py), which files a checkpoint has (history.py).
