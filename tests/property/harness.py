@@ -37,7 +37,7 @@ from thalweg.runtime.inline import run_inline
 from thalweg.runtime.options import MemoryOptions, RunOptions
 from thalweg.runtime.run import Run
 from thalweg.runtime.threads import run_threads
-from thalweg.session.execute import Execution, execute, run_batch
+from thalweg.session.execute import Execution, Lateness, execute, run_batch
 
 POLLS_MAX = {"inline": 400, "threads": 5000}
 """How often a run may be found where it was before, until it counts as hanging."""
@@ -130,12 +130,23 @@ def batch(case: Case, *, is_optimized: bool = False, changelog: Changelog | None
 
 def judged_batch(case: Case, way: Way) -> list[Table]:
     """The tables of the case as a batch that judges which rows are late as a stream does."""
+    return _batch_of_operators(case, way, "as_stream", None)
+
+
+def mapped_batch(case: Case, way: Way) -> list[Table]:
+    """The tables of the case as a batch that keeps to a budget of memory, and accepts every row."""
+    return _batch_of_operators(case, way, "ignore", MemoryOptions(smallest=1))
+
+
+def _batch_of_operators(
+    case: Case, way: Way, lateness: Lateness, memory: MemoryOptions | None
+) -> list[Table]:
     sinks = [_sink(Log(), way) for _ in case.roots]
-    options = RunOptions(runtime=way.runtime, rows_max=way.rows_max, edge_rows_max=way.edge_rows_max)
-    # plans as they are: the standard rules have a law of their own
-    how = Execution(
-        mode="batch", lateness="as_stream", parallelism=way.parallelism, rules=(), options=options
+    options = RunOptions(
+        runtime=way.runtime, rows_max=way.rows_max, edge_rows_max=way.edge_rows_max, memory=memory
     )
+    # plans as they are: the standard rules have a law of their own
+    how = Execution(mode="batch", lateness=lateness, parallelism=way.parallelism, rules=(), options=options)
     result = execute(_writes(case, sinks, way), how)
     assert result.mode == "batch", "it was asked for"
     for sink in sinks:

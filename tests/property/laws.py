@@ -29,6 +29,7 @@ from tests.property.harness import (
     batch,
     interrupted,
     judged_batch,
+    mapped_batch,
     paced,
     random_way,
     stream,
@@ -91,7 +92,11 @@ def batch_equals_stream(r: Random) -> None:
 def late_rows_are_judged(r: Random) -> None:
     """Law 1: a stream accepts the rows that the reference accepts; a batch accepts all."""
     case = random_case(r, is_punctual=False)
-    check(case, batch(case), expected(case, judges=False), "batch")
+    every = expected(case, judges=False)
+    check(case, batch(case), every, "batch")
+    if r.random() < 0.5:
+        way = replace(random_way(r, case.rows), changelog=r.choice(CHANGELOGS))
+        check(case, mapped_batch(case, way), every, f"batch with a budget, {way}")
     check(case, stream(case, _with_cuts(r)).tables(), expected(case), "stream")
 
 

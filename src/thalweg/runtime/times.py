@@ -86,11 +86,14 @@ class TimeReader:
             )
         known = to_frame([times]) if self._reads_time_alone else beside(frame, [times])
         marks = self._mark.values(known)
-        filled = marks.fill_null(_NEVER) if marks.null_count() else marks
-        return _int64(times), _int64(filled)
+        # a constant has one value
+        marks = marks if len(marks) == len(times) else marks.new_from_index(0, len(times))
+        return _int64(times), _int64(marks)
 
 
 def _int64(series: pl.Series) -> np.ndarray[Any, Any]:
+    """Times in microseconds; where there is none, before every possible time."""
     from thalweg.columnar.buffers import values_and_validity
 
-    return values_and_validity(series)[0]
+    values, is_there = values_and_validity(series)
+    return values if is_there is None else np.where(is_there, values, _NEVER)

@@ -38,7 +38,7 @@ from thalweg.runtime.writers import opened
 from thalweg.session.batches import batches_of, panics_told
 from thalweg.session.figures import Meters, SourceFigures
 from thalweg.session.hooks import HOOKS
-from thalweg.session.judged import final_writes, judges_rows, keeps_state, without_clock
+from thalweg.session.judged import accepting_every_row, final_writes, judges_rows, keeps_state, without_clock
 from thalweg.session.metrics.frame import frame_of
 from thalweg.session.reading import BoundedReading
 
@@ -129,6 +129,7 @@ def _executed(plans: Sequence[Plan], mode: str, how: Execution) -> Result:
     begun = time.monotonic()
     if mode == "batch" and _needs_operators(plans, how):
         how = replace(how, options=without_clock(how.options))
+        plans = accepting_every_row(plans) if how.lateness == "ignore" else plans
         return _result_of(how.name, _run_stream(final_writes(plans), how), mode, time.monotonic() - begun)
     if mode == "batch":
         bad_count = _run_batch_kept(plans, how)
@@ -138,9 +139,9 @@ def _executed(plans: Sequence[Plan], mode: str, how: Execution) -> Result:
 
 def _needs_operators(plans: Sequence[Plan], how: Execution) -> bool:
     """Whether a batch is to do what a query of Polars does not: judge rows, or keep to a budget of memory."""
-    if judges_rows(plans):
-        return how.lateness == "as_stream"
-    return how.options.memory is not None and keeps_state(plans)
+    if how.lateness == "as_stream" and judges_rows(plans):
+        return True
+    return how.options.memory is not None and keeps_state(accepting_every_row(plans))
 
 
 def _run_stream(plans: Sequence[Plan], how: Execution) -> tuple[Run | None, int]:

@@ -1,8 +1,9 @@
-"""Run bounded plans so that rows can be late, as in a stream, and hand sinks the final tables, as in a batch.
+"""Run bounded plans by the operators of a stream, and hand sinks the final tables, as in a batch.
 
 A batch accepts every row. With `lateness="as_stream"` each row is judged by its own split's watermark before
 it, in the order of the split. The operators do that; so they execute the plan, and what would reach a
-sink as changes is folded first.
+sink as changes is folded first. They also execute plans that are to keep to a budget of memory, and accept
+every row then: there is no watermark before the end.
 
 Not here: the query that accepts every row (physical/lazy.py).
 """
@@ -11,15 +12,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal as Choice
 
 from thalweg.base.schema import Schema
 from thalweg.columnar.batch import Batch
 from thalweg.errors import PlanError
+from thalweg.expr.nodes import Literal
 from thalweg.operators.changelog import with_ops
+from thalweg.optimizer.optimize import Roots, everywhere
 from thalweg.physical import needs
 from thalweg.physical.results import changelog_step, check_sink
-from thalweg.plan.nodes import Plan, Write
+from thalweg.plan.nodes import AssignWatermark, Plan, Write
 from thalweg.plan.properties import properties
 from thalweg.protocols.sink import Delivery, Sink, Writer
 from thalweg.runtime.options import RunOptions
@@ -41,6 +44,19 @@ def keeps_state(plans: Sequence[Plan]) -> bool:
         # such as windows over a result that changes
         return False
     return any(o.states() for s in job.stages for o in s.operators)
+
+
+def accepting_every_row(plans: Sequence[Plan]) -> list[Plan]:
+    """The plans without watermarks: no row is late, and what waits for time waits for the end."""
+    whole = everywhere(Roots(tuple(plans)), _without_watermark)
+    return list(whole.inputs)
+
+
+def _without_watermark(plan: Plan) -> Plan:
+    if not isinstance(plan, AssignWatermark):
+        return plan
+    never = Literal(None, plan.schema.type_of(plan.column))
+    return replace(plan, watermark=never, lateness_us=0)
 
 
 def final_writes(plans: Sequence[Plan]) -> list[Plan]:
@@ -75,7 +91,7 @@ class _OpsOfTable:
         return self.inner.delivery
 
     @property
-    def emit(self) -> Literal["cut", "now"]:
+    def emit(self) -> Choice["cut", "now"]:
         return self.inner.emit
 
     def describe(self) -> str:

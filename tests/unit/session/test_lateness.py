@@ -54,6 +54,29 @@ def test_a_batch_accepts_every_row_unless_asked() -> None:
     assert (result.mode, result.late_count, counts()) == ("batch", 0, [3, 2])
 
 
+def test_a_batch_with_a_budget_accepts_every_row_too() -> None:
+    session = Session(parallelism=2, memory="64MiB")
+    session.execute_sql(TABLES)
+    result = session.run()
+    assert result.run is not None, "operators did it"
+    assert (result.mode, result.late_count, counts()) == ("batch", 0, [3, 2])
+
+
+@pytest.mark.parametrize(
+    ("watermark", "wanted"), [("u", [2, 2]), ("TIMESTAMP '2026-01-01 00:00:05'", [3, 2])]
+)
+def test_watermarks_that_are_null_or_constant(watermark: str, wanted: list[int]) -> None:
+    """Where there is none, it stays what it was; here the fourth row is behind that of the third one."""
+    lines = LINES.splitlines()
+    lines[2] = lines[2].replace("}", ', "u": "2026-01-01 00:00:15"}')
+    Path("in.json").write_text("\n".join(lines))
+    text = TABLES.replace("WATERMARK FOR ts AS ts", f"u TIMESTAMP(3), WATERMARK FOR ts AS {watermark}")
+    session = Session(parallelism=2)
+    session.execute_sql(text)
+    session.run(mode="stream")
+    assert counts() == wanted
+
+
 def test_run_and_collect_take_it_as_an_argument() -> None:
     session = Session(parallelism=2)
     session.execute_sql(TABLES)
