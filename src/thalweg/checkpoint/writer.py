@@ -1,8 +1,8 @@
 """Write the checkpoints of one run in the background, and commit what they show.
 
 One checkpoint is under way at a time: its data files, then its manifest, then the commits of the sinks. What
-sinks have staged for a checkpoint that could not be written is committed with the next one. A commit that fails
-ends the run.
+sinks have staged for a checkpoint that could not be written is committed with the next one. A commit that
+fails ends the run.
 
 Reads:    a clock.
 Changes:  a store; starts one thread.
