@@ -171,6 +171,22 @@ def test_a_job_goes_on_from_the_checkpoint_that_is_named(job: Job) -> None:
     assert set(job.found()) == set(range(ROWS))
 
 
+@pytest.mark.parametrize("is_fresh", [True, False])
+def test_who_begins_elsewhere_is_not_stopped_by_a_damaged_checkpoint(job: Job, is_fresh: bool) -> None:
+    broken_off(job)
+    *_, older, newest = (job.folder / "kept" / "copy" / "lineage-0001" / name for name in job.kept())
+    damaged = (newest / "manifest").read_bytes()[:-1]
+    (newest / "manifest").write_bytes(damaged)
+    with pytest.raises(CheckpointError, match="checkpoint-damaged"):
+        job.run()
+    job.run(start="fresh" if is_fresh else str(int(older.name.split("-")[1])))
+    assert set(job.found()) == set(range(ROWS))
+    assert (newest / "manifest").read_bytes() == damaged, "nothing is deleted"
+    shown = job.found()
+    job.run()
+    assert job.found() == shown, "the new lineage has reached its end"
+
+
 def test_a_checkpoint_that_is_not_there_is_named_with_those_that_are(job: Job) -> None:
     broken_off(job)
     with pytest.raises(CheckpointError, match='no complete checkpoint "9999"') as error:
@@ -335,7 +351,7 @@ def test_a_commit_that_broke_off_is_completed_by_whoever_goes_on_from_it(job: Jo
 
 
 class FullOnce(DirectoryStore):
-    """The place of progress records: that of the second sink fails once, and then a reader takes all parts."""
+    """Where progress is recorded: for the second sink it fails once, while a reader takes what is shown."""
 
     has_failed = False
 
