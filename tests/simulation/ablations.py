@@ -6,7 +6,7 @@ the rename that follows it; the kit of transactional sinks checks it.
 
 Each is a change to production code that somebody might make by mistake, made from outside for a while.
 
-Not here: how many seeds it takes (test_ablations.py).
+Not here: how many seeds it takes (test_ablations.py), the scenarios of those that are rare (scenarios/).
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from unittest import mock
 
 import polars as pl
 
-from thalweg.checkpoint import encoding, history, manifest
+from thalweg.checkpoint import data_files, encoding, history, manifest
 from thalweg.checkpoint.history import History
 from thalweg.checkpoint.snapshot import JobSnapshot
 from thalweg.checkpoint.states import WrittenStates
@@ -31,10 +31,12 @@ from thalweg.checkpoint.writer import Checkpointer
 from thalweg.connectors.files import sink as file_sink
 from thalweg.connectors.files import staging
 from thalweg.connectors.files.sink import FileSink, FileWriter
+from thalweg.errors import StoreError
 from thalweg.runtime.source_task import SourceTask
 from thalweg.runtime.task import Input
 from thalweg.session import checkpoints
 from thalweg.state.marks import Marks
+from thalweg.testing.simulation import process
 from thalweg.testing.simulation.database import Database
 from thalweg.testing.simulation.disk import SimulatedDisk, SimulatedFile, kind_of
 
@@ -100,7 +102,11 @@ def _without_in_splits(*names: str) -> Ablation:
 
 def _without_state() -> AbstractContextManager[Any]:
     original = History.snapshot
-    return mock.patch.object(History, "snapshot", lambda self, held: replace(original(self, held), keyed={}))
+
+    def snapshot(self: History, held: Any, **options: Any) -> JobSnapshot:
+        return replace(original(self, held, **options), keyed={})
+
+    return mock.patch.object(History, "snapshot", snapshot)
 
 
 @contextmanager
@@ -171,6 +177,18 @@ def _commit_first() -> AbstractContextManager[Any]:
     return mock.patch.object(Checkpointer, "_published", published)
 
 
+def _owe_commits() -> AbstractContextManager[Any]:
+    """A commit that fails is taken for a checkpoint that has: all of it comes again with the next one."""
+    original = Checkpointer._write
+
+    def write(self: Checkpointer, snapshot: JobSnapshot, *, has_ended: bool = False) -> None:
+        original(self, snapshot, has_ended=has_ended)
+        if isinstance(self._error, StoreError) and self.failures <= self._tolerated and not has_ended:
+            self._error = None
+
+    return mock.patch.object(Checkpointer, "_write", write)
+
+
 def _forget_owed() -> AbstractContextManager[Any]:
     """What was staged for a checkpoint that failed is not committed with the next one."""
     original = Checkpointer._write
@@ -182,12 +200,14 @@ def _forget_owed() -> AbstractContextManager[Any]:
     return mock.patch.object(Checkpointer, "_write", write)
 
 
-@contextmanager
-def _no_commit_at_begin() -> Iterator[None]:
+def _no_commit_at_begin() -> AbstractContextManager[Any]:
     """What was staged with the checkpoint that a run goes on from is not committed."""
     original = History.snapshot
-    with mock.patch.object(History, "snapshot", lambda self, held: replace(original(self, held), staged={})):
-        yield
+
+    def snapshot(self: History, held: Any, **options: Any) -> JobSnapshot:
+        return replace(original(self, held, **options), staged={})
+
+    return mock.patch.object(History, "snapshot", snapshot)
 
 
 def _no_second_look() -> AbstractContextManager[Any]:
@@ -236,7 +256,7 @@ def _no_hash() -> AbstractContextManager[Any]:
             except pl.exceptions.PolarsError:
                 raise encoding.damaged(self.where, "it cannot be read") from None
 
-    return mock.patch.object(history, "checked", Unchecked)
+    return mock.patch.object(data_files, "checked", Unchecked)
 
 
 def _nothing_has_gone() -> AbstractContextManager[Any]:
@@ -281,6 +301,19 @@ def _every_base_decides(
     return held
 
 
+def _newest_first() -> AbstractContextManager[Any]:
+    """Also who begins somewhere else reads the newest checkpoint, which may be damaged."""
+    original = process.begin
+
+    def begin(history: History, *others: Any) -> Any:
+        _, place = history.newest()
+        if place is not None:
+            history.manifest(place)
+        return original(history, *others)
+
+    return mock.patch.object(process, "begin", begin)
+
+
 def _lineage_of_anybody() -> AbstractContextManager[Any]:
     """The lineage with the highest number wins, whoever has opened it."""
     return mock.patch.object(History, "_newest_lineage", lambda self: max(self.lineages(), default=None))
@@ -292,6 +325,7 @@ ABLATIONS: dict[str, Ablation] = {
     "base record": _instead(history, "_held_runs", lambda lineage, bases: lambda run: math.inf),
     "compare-and-set of fences": _same_fence,
     "lineages of overtaken runs": _lineage_of_anybody,
+    "beginning elsewhere than at damage": _newest_first,
     "progress record of files": _instead(staging, "_progress", _no_progress),
     "fences of the database": _instead(Database, "newest", lambda self, epoch: 0),
     "progress record of the database": _instead(Database, "done", lambda self, epoch: -1),
@@ -320,15 +354,16 @@ ABLATIONS: dict[str, Ablation] = {
     "hash of manifests": _no_manifest_hash,
     "manifest before commits": _commit_first,
     "what a failed checkpoint owes": _forget_owed,
-    "increments of a failed checkpoint": _forget_increments,
     "rows that have gone": _nothing_has_gone,
     "commit at the beginning": _no_commit_at_begin,
 }
 """By the name of what is switched off."""
-OF_SCENARIOS: dict[str, Ablation] = {
+OF_LINEAGES = ("fences of the database", "beginning elsewhere than at damage")
+"""Those that only matter where a job begins anew."""
+RARE: dict[str, Ablation] = {
+    "end with a failed commit": _owe_commits,
+    "increments of a failed checkpoint": _forget_increments,
     "base of the newest run": _instead(history, "_held_runs", _every_base_decides),
     "ends that may be undone": _instead(checkpoints, "_settled", lambda held, place: held.highest_fence()),
 }
-"""Those that so few seeds notice (three in twenty thousand) that a scenario is stored for each of them."""
-OF_LINEAGES = ("fences of the database",)
-"""Those that only matter where a job begins anew."""
+"""Those that a seed notices too seldom, since several things must come together: a scenario shows each."""

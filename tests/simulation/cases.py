@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import sys
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any
 
@@ -32,10 +32,30 @@ def simulate(seed: int) -> Report:
     """
     if is_plan_seed(seed):
         return simulate_plans(random_plans(seed), random_conditions(seed))
+    return simulate_case(*scenario_of(seed))
+
+
+def scenario_of(seed: int) -> tuple[Workload, Conditions]:
+    """The workload and the conditions of a seed that has no random plans."""
     workload, conditions = random_workload(seed), random_conditions(seed)
     if has_lineages(seed):
         workload, conditions = replace(workload, has_lineages=True), with_lineages(conditions)
-    return simulate_case(workload, conditions)
+    return workload, conditions
+
+
+def is_failing(simulated: Callable[[], object]) -> bool:
+    """Whether something does not hold.
+
+    Raises:
+        Exception: what was patched from outside does not fit the code any more; nothing was simulated.
+    """
+    try:
+        simulated()
+    except (TypeError, AttributeError, NameError):
+        raise
+    except Exception:  # noqa: BLE001 - a crash is a failure like a wrong answer
+        return True
+    return False
 
 
 def has_lineages(seed: int) -> bool:

@@ -14,7 +14,7 @@ from itertools import chain
 from pathlib import Path
 
 from tests.simulation.ablations import ABLATIONS, OF_LINEAGES
-from tests.simulation.cases import LINEAGES, simulate
+from tests.simulation.cases import LINEAGES, is_failing, simulate
 from tests.simulation.plans import FIRST
 
 SEEDS = 1000
@@ -24,12 +24,7 @@ KNOWN = Path(__file__).parent / "noticed.json"
 def notices(name: str, seed: int) -> bool:
     """Whether a seed fails without a safeguard."""
     with ABLATIONS[name]():
-        # in here: what cannot be switched off is not noticed
-        try:
-            simulate(seed)
-        except Exception:  # noqa: BLE001 - whatever is raised is noticed
-            return True
-    return False
+        return is_failing(lambda: simulate(seed))
 
 
 def seeds_for(name: str) -> range:

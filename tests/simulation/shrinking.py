@@ -17,10 +17,10 @@ from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from dataclasses import replace
 
-from tests.simulation.ablations import ABLATIONS, OF_SCENARIOS
-from tests.simulation.cases import simulate_case
-from tests.simulation.workloads import Workload, random_workload
-from thalweg.testing.simulation.conditions import Conditions, random_conditions
+from tests.simulation.ablations import ABLATIONS, RARE
+from tests.simulation.cases import is_failing, scenario_of, simulate_case
+from tests.simulation.workloads import Workload
+from thalweg.testing.simulation.conditions import Conditions
 
 RUNS_MAX = 500
 Scenario = tuple[Workload, Conditions]
@@ -28,12 +28,8 @@ Scenario = tuple[Workload, Conditions]
 
 def fails(scenario: Scenario, ablation: str = "") -> bool:
     """Whether something does not hold."""
-    with (ABLATIONS | OF_SCENARIOS)[ablation]() if ablation else nullcontext():
-        try:
-            simulate_case(*scenario)
-        except Exception:  # noqa: BLE001 - a crash is a failure like a wrong answer
-            return True
-    return False
+    with {**ABLATIONS, **RARE}[ablation]() if ablation else nullcontext():
+        return is_failing(lambda: simulate_case(*scenario))
 
 
 def shrunk(scenario: Scenario, is_failing: Callable[[Scenario], bool], runs: int = RUNS_MAX) -> Scenario:
@@ -81,7 +77,7 @@ def _smaller(workload: Workload, conditions: Conditions) -> Iterator[Scenario]:
 def main() -> None:
     """Shrink the seed of the command line."""
     seed, ablation = int(sys.argv[1]), " ".join(sys.argv[2:])
-    scenario = random_workload(seed), random_conditions(seed)
+    scenario = scenario_of(seed)
     assert fails(scenario, ablation), "only what fails can be made smaller"
     workload, conditions = shrunk(scenario, lambda s: fails(s, ablation))
     data = {

@@ -1,7 +1,8 @@
 """Write the checkpoints of one run in the background, and commit what they show.
 
 One checkpoint is under way at a time: its data files, then its manifest, then the commits of the sinks. What
-sinks have staged for a checkpoint that could not be written is committed with the next one.
+sinks have staged for a checkpoint that could not be written is committed with the next one. A commit that
+fails ends the run.
 
 Reads:    a clock.
 Changes:  a store; starts one thread.
@@ -215,8 +216,6 @@ class Checkpointer:
         self._states.owe(snapshot.keyed)
         try:
             manifest = self._published(snapshot, has_ended=has_ended)
-            self._commit(manifest.number, self._owed)
-            self.completed, self.began_at = self.completed + 1, begun
         except StoreError as error:
             self.failures += 1
             self.failed += 1
@@ -227,6 +226,15 @@ class Checkpointer:
             self.failed += 1
             self._error = error
             return
+        try:
+            # some sinks may have shown what others have not: it belongs to this number, and is not owed with
+            # the next one. Whoever goes on from this checkpoint commits the rest
+            self._commit(manifest.number, self._owed)
+        except (ThalwegError, OSError) as error:
+            self.failed += 1
+            self._error = error
+            return
+        self.completed, self.began_at = self.completed + 1, begun
         self._owed = {}
         self._states.complete(manifest.states, manifest.files)
         self.last, self.failures, self.seconds = manifest, 0, self._clock() - begun

@@ -273,11 +273,11 @@ def begin(
         StoreError: they cannot be read or written.
     """
     identity = history.identity()
-    lineage, place = history.newest()
-    manifest = None if place is None else history.manifest(place)
+    _, place = history.newest()
+    # who begins somewhere else is not to be stopped by a checkpoint that is damaged
+    manifest = history.manifest(place) if place is not None and options.start == "newest" else None
     if (
-        options.start == "newest"
-        and place is not None
+        place is not None
         and manifest is not None
         and manifest.has_ended
         and (fence := _settled(history, place)) is not None

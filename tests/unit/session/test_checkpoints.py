@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import logging
+import sqlite3
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import polars as pl
@@ -19,6 +21,7 @@ from thalweg.checkpoint.history import History
 from thalweg.checkpoint.hold import held
 from thalweg.checkpoint.holders import LockedFiles
 from thalweg.checkpoint.store import DirectoryStore
+from thalweg.connectors.files import staging
 from thalweg.errors import CheckpointError, ConfigError, ConnectorError, DataError, PlanError, StoreError
 from thalweg.runtime.options import RunOptions
 from thalweg.runtime.run import Run
@@ -167,6 +170,22 @@ def test_a_job_goes_on_from_the_checkpoint_that_is_named(job: Job) -> None:
     path = job.folder / "kept" / "copy" / "lineage-0001" / oldest
     job.run(start=str(path))
     assert set(job.found()) == set(range(ROWS))
+
+
+@pytest.mark.parametrize("is_fresh", [True, False])
+def test_who_begins_elsewhere_is_not_stopped_by_a_damaged_checkpoint(job: Job, is_fresh: bool) -> None:
+    broken_off(job)
+    *_, older, newest = (job.folder / "kept" / "copy" / "lineage-0001" / name for name in job.kept())
+    damaged = (newest / "manifest").read_bytes()[:-1]
+    (newest / "manifest").write_bytes(damaged)
+    with pytest.raises(CheckpointError, match="checkpoint-damaged"):
+        job.run()
+    job.run(start="fresh" if is_fresh else str(int(older.name.split("-")[1])))
+    assert set(job.found()) == set(range(ROWS))
+    assert (newest / "manifest").read_bytes() == damaged, "nothing is deleted"
+    shown = job.found()
+    job.run()
+    assert job.found() == shown, "the new lineage has reached its end"
 
 
 def test_a_checkpoint_that_is_not_there_is_named_with_those_that_are(job: Job) -> None:
@@ -371,6 +390,63 @@ def test_a_commit_that_broke_off_is_completed_by_whoever_goes_on_from_it(job: Jo
     assert len(once) == 3 * 200, (
         "what was staged for the checkpoint is there, once, and once of the fresh start"
     )
+
+
+class FullOnce(DirectoryStore):
+    """Where progress is recorded: for the second sink it fails once, while a reader takes what is shown."""
+
+    has_failed = False
+
+    def put(self, name: str, data: bytes) -> None:
+        folder = Path(self.describe())
+        if folder.name == "second" and not FullOnce.has_failed and json.loads(data)["numbers"]["1"] >= 4:
+            FullOnce.has_failed = True
+            for part in (folder.parent / "first").glob("*.parquet"):
+                part.rename(folder.parent / part.name)
+            raise self._failed("written", name, OSError(28, "No space left on device"))
+        super().put(name, data)
+
+
+@pytest.mark.parametrize("strategy", ["none", "fixed-delay"])
+@pytest.mark.parametrize("first", ["sqlite", "files"])
+def test_what_a_sink_has_shown_when_another_one_fails_is_not_shown_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, first: str, strategy: str
+) -> None:
+    """A commit that fails is no checkpoint that fails, whose rows come with the next one."""
+    monkeypatch.setattr(FullOnce, "has_failed", False)
+    monkeypatch.setattr(staging, "_store", lambda disk, directory: FullOnce(directory, disk))
+    pl.DataFrame({"n": range(ROWS)}).write_parquet(tmp_path / "in.parquet")
+    options = {"restart-strategy.type": strategy, "restart-strategy.fixed-delay.delay": "0"}
+
+    def run() -> int:
+        session = tw.Session(parallelism=1, checkpoint_dir=tmp_path / "kept", options=options)
+        rows = session.read_parquet(str(tmp_path / "in.parquet"))
+        if first == "sqlite":
+            rows.write_sqlite(tmp_path / "out.db", "numbers")
+        else:
+            rows.write_parquet(tmp_path / "out" / "first")
+        rows.write_parquet(tmp_path / "out" / "second")
+        return session.run("numbers", mode="stream", options=SMALL).restarts
+
+    if strategy == "none":
+        with pytest.raises(StoreError, match="No space left"):
+            run()
+        run()
+    else:
+        assert run() == 1
+    assert FullOnce.has_failed
+    if first == "sqlite":
+        with closing(sqlite3.connect(tmp_path / "out.db")) as database:
+            shown = [n for (n,) in database.execute("SELECT n FROM numbers")]
+    else:
+        assert list((tmp_path / "out").glob("*.parquet")), "a reader has taken some"
+        shown = _numbers(tmp_path / "out", "*.parquet", "first/*.parquet")
+    assert sorted(shown) == list(range(ROWS))
+    assert _numbers(tmp_path / "out", "second/*.parquet") == list(range(ROWS))
+
+
+def _numbers(folder: Path, *patterns: str) -> list[int]:
+    return sorted(n for p in patterns for part in folder.glob(p) for n in pl.read_parquet(part)["n"])
 
 
 @pytest.mark.slow

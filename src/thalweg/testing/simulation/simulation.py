@@ -2,7 +2,8 @@
 
     S1 the job comes to its end after the last fault, within a bounded number of points.
     S2 a process goes on from the newest checkpoint that was complete, and no older one.
-    S3 every checkpoint that holds can be read, whenever one is complete, a process begins, and in the end.
+    S3 every checkpoint that holds can be read, whenever one is complete, a process begins, and in the end;
+       but for one of which a file is damaged just then, which must be noticed.
     S4 no task hands on an earlier time than it did before, also across a restart.
     S5 only errors that a fault explains end a process, or being overtaken.
     S6 a damaged file is noticed before anything is read from it.
@@ -21,7 +22,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from thalweg.checkpoint.failpoints import watched
-from thalweg.checkpoint.history import History
+from thalweg.checkpoint.history import History, Place
 from thalweg.checkpoint.store import DirectoryStore
 from thalweg.errors import CheckpointError, ConnectorError, StoreError
 from thalweg.job.job import Job
@@ -33,13 +34,13 @@ from thalweg.testing.simulation.conditions import Conditions
 from thalweg.testing.simulation.disk import QuietDisk, SimulatedDisk
 from thalweg.testing.simulation.driving import SlowChannel
 from thalweg.testing.simulation.process import DIRECTORY, JOB, NEVER, JobProcess, WatchedRun, Work
+from thalweg.testing.simulation.rot import Rot
 from thalweg.testing.simulation.world import CrashedError, Process, World
 
 _PROCESSES_MAX = 25
 _STEPS_MAX = 60_000
 _FAILURES = ("full", "sync", "error", "refuse", "reply")
 """Faults that a process may end with an error after."""
-_DAMAGES = ("checkpoint-damaged", "checkpoint-version")
 
 
 class WrongError(AssertionError):
@@ -160,9 +161,7 @@ class Simulation:
         self._runs: dict[int, WatchedRun] = {}
         self._figures: dict[tuple[int, str, tuple[str, ...]], float] = {}
         """By process, metric and labels, what a counter showed last."""
-        self._rots = [f for f in conditions.faults if f.kind == "rot"]
-        self._rotten: tuple[int, str, bytes] | None = None
-        """A process, a file that was damaged before it began, and its bytes before."""
+        self._rot = Rot(self.world, self._history, [f for f in conditions.faults if f.kind == "rot"])
 
     def run(self) -> Report:
         """Run the job to its end.
@@ -195,7 +194,7 @@ class Simulation:
     def _start(self) -> JobProcess:
         if len(self._processes) >= _PROCESSES_MAX:
             raise WrongError(f"S1: the job has not ended after {_PROCESSES_MAX} processes")
-        made = JobProcess(self.world, self._work, self._began, self._stepped, self._rot)
+        made = JobProcess(self.world, self._work, self._began, self._stepped, self._damage)
         self._processes.append(made)
         return made
 
@@ -235,12 +234,23 @@ class Simulation:
                 continue
             self._looked_at.add(process.number)
             self._judge(made)
-            if self._rotten is not None and self._rotten[0] == process.number:
-                self._heal(made)
+            self._rot.ended(process.number, made.error)
             process.is_dead = True
-            self._has_ended = self._has_ended or made.has_ended
-            if made is self._processes[-1] and not made.has_ended:
+            newest = self._processes[-1]
+            is_begun_anew = self._has_ended and not made.has_ended and self._has_begun_anew(made)
+            self._has_ended = made.has_ended or (self._has_ended and not is_begun_anew)
+            if (made is newest and not made.has_ended) or (is_begun_anew and newest.process.is_dead):
                 self._start()
+
+    def _has_begun_anew(self, made: JobProcess) -> bool:
+        """Whether a job that had ended is to go on: somebody has begun it anew, and was broken off."""
+        if made.process.number not in self._started:
+            return False
+        with self._unnoticed():
+            _, place = self._history.newest()
+            if place is None or self._rot.struck_in(place) is not None:
+                return True
+            return not self._history.manifest(place).has_ended
 
     def _judge(self, made: JobProcess) -> None:
         for error in (a.error for a in made.process.activities):
@@ -248,6 +258,10 @@ class Simulation:
                 continue
             if not self._is_explained(made, error):
                 raise error
+        if made.error is None and made.process.number not in self._runs:
+            with self._unnoticed():
+                _, place = self._history.newest()
+            self._check_noticed(made.process, place)
 
     def _is_explained(self, made: JobProcess, error: BaseException) -> bool:
         if isinstance(error, (StoreError, ConnectorError)):
@@ -258,40 +272,19 @@ class Simulation:
             return True
         is_alone = len(self._processes) == 1
         codes = ("checkpoint-overtaken", "sink-staged-missing", "checkpoint-missing")
-        if isinstance(error, CheckpointError) and error.code in _DAMAGES:
-            return self._rotten is not None and self._rotten[0] == made.process.number
+        if self._rot.is_noticed(made.process.number, error, self._started.get(made.process.number)):
+            return True
         if isinstance(error, CheckpointError) and error.code in codes:
             return not is_alone and (made is not self._processes[-1] or error.code == codes[0])
         return False
 
-    def _rot(self, process: Process) -> None:
-        """Change one bit of the checkpoint that the process would go on from, if it is alone."""
-        fault = next((f for f in self._rots if f.nth <= process.number), None)
-        if fault is None or self._has_ended:
-            return
+    def _damage(self, process: Process) -> None:
+        """What a process finds damaged when it begins."""
         with self._unnoticed():
-            _, place = self._history.newest()
-            if place is None or any(not p.is_dead for p in self.world.processes if p is not process):
-                return
-            files = [place.name, *(f"data/{name}" for name in self._history.manifest(place).files)]
-        path = f"{DIRECTORY}/{JOB}/{files[fault.amount % len(files)]}"
-        self._rots.remove(fault)
-        file = self.world.medium.file(path)
-        held = bytes(file.seen)
-        file.seen[fault.amount // 7 % len(held)] ^= 1 << fault.amount % 8
-        file.durable = bytes(file.seen)
-        self._rotten = process.number, path, held
-        self.world.fired["rot"] += 1
-
-    def _heal(self, made: JobProcess) -> None:
-        """After the process that was to notice it has ended, the file is as it was."""
-        assert self._rotten is not None, "a file was damaged"
-        _, path, held = self._rotten
-        self._rotten = None
-        if made.error is None:
-            raise WrongError(f"S6: nobody noticed that {path} was damaged")
-        file = self.world.medium.file(path)
-        file.seen[:], file.durable = held, held
+            is_alone = all(p.is_dead for p in self.world.processes if p is not process)
+            if is_alone and not self._has_ended:
+                self._rot.strike(process.number)
+        self._rot.witness(process.number)
 
     # -- what must hold ------------------------------------------------------------------------
 
@@ -339,6 +332,7 @@ class Simulation:
         self._check_checkpoints()
         with self._unnoticed():
             base, _ = self._history.bases()[begun.epoch.fence]
+        self._check_noticed(process, base)
         if base is None:
             return
         for before in self._runs.values():
@@ -375,7 +369,18 @@ class Simulation:
                 try:
                     history.snapshot(history.manifest(place))
                 except CheckpointError as error:
-                    raise WrongError(f"S3: {place.name}: {error}") from error
+                    if not self._rot.has_struck(str(error.where)):
+                        raise WrongError(f"S3: {place.name}: {error}") from error
+                    continue
+                if (struck := self._rot.struck_in(place)) is not None:
+                    raise WrongError(f"S6: {place.name} can be read, and {struck} is damaged")
+
+    def _check_noticed(self, process: Process, place: Place | None) -> None:
+        """A process has gone on from a checkpoint: it has read all of it."""
+        with self._unnoticed():
+            struck = self._rot.struck_in(place)
+        if struck is not None:
+            raise WrongError(f"S6: {process.number} has not noticed that {struck} was damaged")
 
     def _confirm(self) -> None:
         """Start the job once more, which changes nothing."""
