@@ -175,10 +175,12 @@ class KeyedColumns:
 
     def _without_gone(self, frame: pl.DataFrame, names: list[str]) -> pl.DataFrame:
         """Forget the keys that an increment says have gone; returns the other rows."""
-        gone = frame.filter(GONE)
+        # of tasks of which only some have such keys: rows of the others have no mark
+        has_gone = frame.get_column(GONE).fill_null(value=False)
+        gone = frame.filter(has_gone)
         slots = self.find(gone.select(names) if names else pl.DataFrame(height=gone.height))
         self.free(np.unique(slots[slots >= 0]))
-        return frame.filter(~pl.col(GONE))
+        return frame.filter(~has_gone)
 
     def compact(self) -> None:
         live = self.live()

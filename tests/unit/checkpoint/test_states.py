@@ -18,7 +18,7 @@ from thalweg.checkpoint import data_files, encoding, states
 from thalweg.checkpoint.history import History
 from thalweg.checkpoint.increments import composed, of_task, surviving
 from thalweg.checkpoint.manifest import Manifest, StateEntry
-from thalweg.checkpoint.snapshot import InMemory, StateRows
+from thalweg.checkpoint.snapshot import InMemory, StateRows, TaskSnapshot, gather
 from thalweg.checkpoint.states import WrittenStates, to_join
 from thalweg.checkpoint.store import DirectoryStore
 from thalweg.columnar import allocation
@@ -191,6 +191,27 @@ def test_a_whole_increment_forgets_those_before(history: History) -> None:
     (entry,) = written.write([KEY])
     assert len(entry.pieces) == 1
     check_same(COLUMNS, read(history, entry), state)
+
+
+def test_a_task_without_keys_that_have_gone_loses_nothing_beside_one_with_some() -> None:
+    """The increments of tasks become one frame, in which rows of such a task have no mark."""
+    tasks, restored = [new_state(COLUMNS) for _ in range(2)], new_state(COLUMNS)
+    for state in tasks:
+        state.track(whole=True)
+    for number in range(6):
+        taken_of = []
+        for task, state in enumerate(tasks):
+            keys = pl.DataFrame({"k": [10 * number + task, 100 + task], "s": ["a", None]})
+            state.column("n")[state.slots(keys)] += 1
+            if number and number % 2 == task:
+                state.free(state.find(pl.DataFrame({"k": [10 * (number - 1) + task], "s": ["a"]})))
+            rows = taken(COLUMNS, state, is_whole=not number)
+            taken_of.append(TaskSnapshot("stage", task, {("step", "c"): rows}))
+        frame = gather(number, taken_of).keyed["stage", "step", "c"].frame
+        restored.load(frame)
+        wanted = pl.concat([state.dump() for state in tasks])
+        assert difference(table_of(restored.dump()), table_of(wanted)) is None
+        assert not number or frame.get_column(GONE).null_count() == 2
 
 
 def test_increments_of_groups_go_by_task() -> None:

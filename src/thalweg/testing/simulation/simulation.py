@@ -2,7 +2,8 @@
 
     S1 the job comes to its end after the last fault, within a bounded number of points.
     S2 a process goes on from the newest checkpoint that was complete, and no older one.
-    S3 every checkpoint that holds can be read, whenever one is complete, a process begins, and in the end.
+    S3 every checkpoint that holds can be read, whenever one is complete, a process begins, and in the end;
+       tasks would get from the newest what it holds.
     S4 no task hands on an earlier time than it did before, also across a restart.
     S5 only errors that a fault explains end a process, or being overtaken.
     S6 a damaged file is noticed before anything is read from it.
@@ -21,7 +22,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from thalweg.checkpoint.failpoints import watched
-from thalweg.checkpoint.history import History
+from thalweg.checkpoint.history import History, Place
 from thalweg.checkpoint.store import DirectoryStore
 from thalweg.errors import CheckpointError, ConnectorError, StoreError
 from thalweg.job.job import Job
@@ -33,6 +34,7 @@ from thalweg.testing.simulation.conditions import Conditions
 from thalweg.testing.simulation.disk import QuietDisk, SimulatedDisk
 from thalweg.testing.simulation.driving import SlowChannel
 from thalweg.testing.simulation.process import DIRECTORY, JOB, NEVER, JobProcess, WatchedRun, Work
+from thalweg.testing.simulation.restoring import difference_when_restored
 from thalweg.testing.simulation.world import CrashedError, Process, World
 
 _PROCESSES_MAX = 25
@@ -322,7 +324,9 @@ class Simulation:
             raise WrongError("S2: a checkpoint is complete, and there is none")
         self._complete[newest.lineage] = max(self._complete.get(newest.lineage, 0), newest.number)
         self._check_checkpoints()
-        self._ask(process, self._runs[process.number])
+        run = self._runs[process.number]
+        self._check_restored(run, newest)
+        self._ask(process, run)
 
     def _began(self, process: Process, begun: Begun, run: WatchedRun) -> None:
         self._runs[process.number] = run
@@ -376,6 +380,12 @@ class Simulation:
                     history.snapshot(history.manifest(place))
                 except CheckpointError as error:
                     raise WrongError(f"S3: {place.name}: {error}") from error
+
+    def _check_restored(self, run: WatchedRun, place: Place) -> None:
+        with self._unnoticed():
+            wrong = difference_when_restored(run.job, self._history.snapshot(self._history.manifest(place)))
+        if wrong is not None:
+            raise WrongError(f"S3: {place.name} gives tasks other rows than it holds: {wrong}")
 
     def _confirm(self) -> None:
         """Start the job once more, which changes nothing."""
