@@ -39,6 +39,8 @@ from thalweg.testing.simulation.world import CrashedError, Process, World
 
 _PROCESSES_MAX = 25
 _STEPS_MAX = 60_000
+_STEPS_PER_TASK = 10_000
+"""Whenever one task has done something, each is asked again: with many, most points are spent on asking."""
 _FAILURES = ("full", "sync", "error", "refuse", "reply")
 """Faults that a process may end with an error after."""
 _DAMAGES = ("checkpoint-damaged", "checkpoint-version")
@@ -106,7 +108,8 @@ class Simulation:
         subject: the job.
         conditions: what surrounds it.
         adapt: changes how the job is run.
-        steps_max: after how many points a job that has not ended is stuck.
+        steps_max: after how many points a job that has not ended is stuck, if that is more than it may take
+            for its tasks.
         is_thorough: whether what checkpoints hold is looked at all the time, and the job started once more
             when it has ended: the engine is in doubt, and not the job.
     """
@@ -330,6 +333,7 @@ class Simulation:
 
     def _began(self, process: Process, begun: Begun, run: WatchedRun) -> None:
         self._runs[process.number] = run
+        self.world.allow(_STEPS_PER_TASK * len(run.tasks))
         self.world.note(f"{process.number} goes on from {begun.epoch.number}")
         if not self._is_thorough:
             return
