@@ -25,7 +25,7 @@ from tests.property.recording import Log, RecordingSink, Table
 from tests.property.worlds import PacedSource
 from tests.restless import restless
 from thalweg.checkpoint.encoding import checked, encoded
-from thalweg.checkpoint.snapshot import JobSnapshot
+from thalweg.checkpoint.snapshot import InMemory, JobSnapshot, Part
 from thalweg.job.job import Job
 from thalweg.optimizer.optimize import Rule, optimize
 from thalweg.physical.planner import plan_job
@@ -146,11 +146,15 @@ def judged_batch(case: Case, way: Way) -> list[Table]:
 def through_bytes(snapshot: JobSnapshot) -> JobSnapshot:
     """The snapshot as another process reads it from its files."""
     keyed = {
-        key: rows.with_frame(checked(*encoded(rows.frame), "a test").frame())
+        key: replace(rows, pieces=[[_as_file(part) for part in piece] for piece in rows.pieces])
         for key, rows in snapshot.keyed.items()
     }
     splits = {place: json.loads(json.dumps(data)) for place, data in snapshot.splits.items()}
     return JobSnapshot(snapshot.number, keyed, splits)
+
+
+def _as_file(part: Part) -> Part:
+    return InMemory(checked(*encoded(part.frame()), "a test").frame())
 
 
 def stream(

@@ -1,6 +1,6 @@
 """Put the increments of a run together, checkpoint by checkpoint, and compare them with the whole state.
 
-Every restored run of the laws begins with what this makes of increments, never with a dump.
+Every restored run of the laws begins with the increments, one after the other, never with a dump.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ from typing import Any
 
 import polars as pl
 
-from thalweg.checkpoint.increments import composed
 from thalweg.checkpoint.snapshot import JobSnapshot, StateRows
 from thalweg.runtime.run import Run
 from thalweg.testing.tables import difference, table_of
@@ -50,10 +49,11 @@ class FollowedRun:
     def take(self, snapshot: JobSnapshot) -> None:
         """A checkpoint is complete: no task goes on before this returns."""
         for key, rows in snapshot.keyed.items():
-            frames = [rows.frame] if rows.is_whole else [self._whole[key].frame, rows.frame]
-            whole = composed(rows.identity, frames)
+            pieces = rows.pieces if rows.is_whole else (*self._whole[key].pieces, *rows.pieces)
+            found = replace(rows, pieces=pieces, is_whole=True)
+            whole = found.frame
             dump = pl.concat([d for (_, k), d in self._dumps.items() if k == key])
             wrong = difference(table_of(whole.select(dump.columns)), table_of(dump)) if dump.width else None
             assert wrong is None, f"the increments of {key} make another state: {wrong}"
-            self._whole[key] = replace(rows, is_whole=True).with_frame(whole)
+            self._whole[key] = found
         self.taken.append(replace(snapshot, keyed=dict(self._whole)))

@@ -160,6 +160,17 @@ def partners_of_rows_that_come_again() -> tuple[Plan, ...]:
     return tuple(join(totals, equal, kind, Call("and", (pair, few))) for kind in kinds)
 
 
+def windows_of_windows_with_partners() -> tuple[Plan, ...]:
+    """Groups of two windows came when the later one closed, and their partners went with the earlier one."""
+    narrow = build.window(scan(PUNCTUAL), "t", WindowSpec.tumbling(2 * SECOND))
+    first = _again(_group(narrow, (WINDOW_START, WINDOW_END), Aggregate("count")))
+    bounds = (f"{WINDOW_START}1", f"{WINDOW_END}1")
+    wide = build.window(first, bounds[1], WindowSpec.tumbling(8 * SECOND))
+    both = _group(wide, (*bounds, WINDOW_START, WINDOW_END), Aggregate("count"))
+    other = build.project(first, [Named("end", Column(bounds[1])), Named("n", Column("a0"))])
+    return (join(both, other, "inner", Call("=", (Column(bounds[1]), Column("end")))),)
+
+
 def shifted_values_of_equal_rows() -> tuple[Plan, ...]:
     """Rows that only a shifted value tells apart had no order of their own, and were taken back as others."""
     once = build.select_names(scan(PUNCTUAL), ["id", "k", "v", "t"])
@@ -174,7 +185,7 @@ FIXED = (
     *(limit_of_union_with_constants, limit_among_items, rank_of_rank, union_of_placed_and_unplaced),
     *(windows_on_two_times, late_rows_of_two_windows, shared_between_window_and_grouping),
     *(average_that_is_a_half, greatest_float_taken_back, late_rows_of_over_and_window),
-    *(partners_of_rows_that_come_again, shifted_values_of_equal_rows),
+    *(partners_of_rows_that_come_again, shifted_values_of_equal_rows, windows_of_windows_with_partners),
 )
 
 

@@ -20,6 +20,7 @@ from thalweg.plan.nodes import (
     SessionWindow,
     Window,
 )
+from thalweg.plan.properties import closing_window
 from thalweg.plan.window_columns import WindowColumns
 
 ADDED = WindowColumns.named(WINDOW_START, WINDOW_END, WINDOW_TIME)
@@ -72,4 +73,7 @@ def pane_window(plan: GroupBy) -> Panes | None:
     if any(columns_of(a.expr) & columns.bounds.keys() for a in plan.aggregates):
         return None
     columns = columns.among(plan.keys)
-    return Panes(below, between, steps, columns) if columns.is_whole else None
+    # rows may also lie in a window of before, which is complete sooner: what follows goes by that one then
+    if not columns.is_whole or closing_window(plan) not in (None, columns):
+        return None
+    return Panes(below, between, steps, columns)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 GONE = "__state_gone"
-"""True for a row that has gone. One without a mark, be it NULL or the whole column missing, has not."""
+"""True for a row that has gone. Where it is NULL, or without the column, the row is there."""
 ROW = "__state_row"
 """The number of a row that nothing else tells from others, within one task."""
 TASK = "__state_task"

@@ -175,7 +175,7 @@ class KeyedColumns:
 
     def _without_gone(self, frame: pl.DataFrame, names: list[str]) -> pl.DataFrame:
         """Forget the keys that an increment says have gone; returns the other rows."""
-        # of tasks of which only some have such keys: rows of the others have no mark
+        # where some tasks have rows that have gone, those of others are not marked at all
         has_gone = frame.get_column(GONE).fill_null(value=False)
         gone = frame.filter(has_gone)
         slots = self.find(gone.select(names) if names else pl.DataFrame(height=gone.height))

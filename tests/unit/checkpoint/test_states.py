@@ -7,7 +7,8 @@ from contextlib import ExitStack, suppress
 from functools import partial
 from pathlib import Path
 from random import Random
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 from unittest import mock
 
 import numpy as np
@@ -18,15 +19,17 @@ from thalweg.checkpoint import data_files, encoding, states
 from thalweg.checkpoint.history import History
 from thalweg.checkpoint.increments import composed, of_task, surviving
 from thalweg.checkpoint.manifest import Manifest, StateEntry
-from thalweg.checkpoint.snapshot import InMemory, StateRows, TaskSnapshot, gather
+from thalweg.checkpoint.snapshot import InMemory, JobSnapshot, StateRows, TaskSnapshot, gather
 from thalweg.checkpoint.states import WrittenStates, to_join
 from thalweg.checkpoint.store import DirectoryStore
 from thalweg.columnar import allocation
 from thalweg.columnar.allocation import allocating
 from thalweg.errors import CheckpointError, StoreError
+from thalweg.job.job import Job, Stage
 from thalweg.protocols.increments import GONE, ROW, TASK, Identity
+from thalweg.protocols.operator import OperatorSpec
 from thalweg.protocols.state import ColumnSpec, ColumnsSpec, MultimapSpec, RowsSpec, StateSpec
-from thalweg.runtime.restore import new_state
+from thalweg.runtime.restore import new_state, states_of
 from thalweg.state.filesystem import MappedMemory
 from thalweg.testing.tables import difference, table_of
 
@@ -50,25 +53,32 @@ def rows(r: Random) -> pl.DataFrame:
 
 def change(spec: StateSpec, state: Any, r: Random) -> None:
     """Some rows come, some go."""
-    frame = rows(r)
+    come(spec, state, rows(r), r)
+    go(spec, state, r)
+
+
+def come(spec: StateSpec, state: Any, frame: pl.DataFrame, r: Random) -> None:
     if isinstance(spec, ColumnsSpec):
         state.column("n")[state.slots(frame)] += 1
-        live = state.live()
-        state.free(live[np.array([r.random() < 0.1 for _ in live], np.bool_)])
     elif isinstance(spec, RowsSpec):
         state.add(frame.with_columns(at=pl.lit(r.randrange(30), pl.Int64())))
-        if r.random() < 0.7:
-            state.take(r.choice(state.groups()))
     else:
         state.add(frame, state.slots(frame.select("k")), np.empty(0, np.int64))
-        live = state.live()
-        state.free(live[np.array([r.random() < 0.1 for _ in live], np.bool_)])
 
 
-def taken(spec: StateSpec, state: Any, *, is_whole: bool) -> StateRows:
-    """What a checkpoint takes of the state of a stage with one task."""
-    frame = of_task(state.changes(), spec.identity, 0)
-    return StateRows(((InMemory(frame),),), spec.identity, 1, state.count, is_whole)
+def go(spec: StateSpec, state: Any, r: Random) -> None:
+    if isinstance(spec, RowsSpec):
+        if r.random() < 0.7:
+            state.take(r.choice(state.groups()))
+        return
+    live = state.live()
+    state.free(live[np.array([r.random() < 0.1 for _ in live], np.bool_)])
+
+
+def taken(spec: StateSpec, state: Any, *, is_whole: bool, task: int = 0, tasks: int = 1) -> StateRows:
+    """What a checkpoint takes of the state of a task."""
+    frame = of_task(state.changes(), spec.identity, task)
+    return StateRows(((InMemory(frame),),), spec.identity, tasks, state.count, is_whole)
 
 
 def read(history: History, entry: StateEntry) -> pl.DataFrame:
@@ -193,25 +203,40 @@ def test_a_whole_increment_forgets_those_before(history: History) -> None:
     check_same(COLUMNS, read(history, entry), state)
 
 
-def test_a_task_without_keys_that_have_gone_loses_nothing_beside_one_with_some() -> None:
-    """The increments of tasks become one frame, in which rows of such a task have no mark."""
-    tasks, restored = [new_state(COLUMNS) for _ in range(2)], new_state(COLUMNS)
+@SPECS
+@pytest.mark.parametrize("seed", range(3))
+def test_rows_of_a_task_stay_beside_those_that_another_task_lets_go(spec: StateSpec, seed: int) -> None:
+    """Their increments are one: what has gone is marked there, and rows of other tasks have no mark."""
+    r, tasks = Random(seed), [new_state(spec) for _ in range(3)]
+    pieces = []
     for state in tasks:
         state.track(whole=True)
     for number in range(6):
-        taken_of = []
-        for task, state in enumerate(tasks):
-            keys = pl.DataFrame({"k": [10 * number + task, 100 + task], "s": ["a", None]})
-            state.column("n")[state.slots(keys)] += 1
-            if number and number % 2 == task:
-                state.free(state.find(pl.DataFrame({"k": [10 * (number - 1) + task], "s": ["a"]})))
-            rows = taken(COLUMNS, state, is_whole=not number)
-            taken_of.append(TaskSnapshot("stage", task, {("step", "c"): rows}))
-        frame = gather(number, taken_of).keyed["stage", "step", "c"].frame
-        restored.load(frame)
-        wanted = pl.concat([state.dump() for state in tasks])
-        assert difference(table_of(restored.dump()), table_of(wanted)) is None
-        assert not number or frame.get_column(GONE).null_count() == 2
+        for index, state in enumerate(tasks):
+            come(spec, state, rows(r).filter(pl.col("k") % len(tasks) == index), r)
+        go(spec, tasks[number % 2], r)
+        snapshots = [
+            TaskSnapshot(
+                "stage",
+                index,
+                {(KEY[1], spec.name): taken(spec, state, is_whole=not number, task=index, tasks=3)},
+            )
+            for index, state in enumerate(tasks)
+        ]
+        pieces += gather(number, snapshots).keyed[(*KEY[:2], spec.name)].pieces
+        wanted = pl.concat(state.dump() for state in tasks)
+        job = JobSnapshot(
+            number, {(*KEY[:2], spec.name): StateRows(pieces, spec.identity, 3, wanted.height)}, {}
+        )
+        found = restored(spec, job).dump()
+        assert difference(table_of(found), table_of(wanted.select(found.columns))) is None
+
+
+def restored(spec: StateSpec, snapshot: JobSnapshot) -> Any:
+    """The state as a stage of one task takes it up."""
+    step = SimpleNamespace(id=KEY[1], states=lambda: [spec])
+    stage = Stage(KEY[0], 1, (cast("OperatorSpec", step),))
+    return states_of(Job("job", (stage,), ()), snapshot)["stage[0]"][(KEY[1], spec.name)].state
 
 
 def test_increments_of_groups_go_by_task() -> None:
