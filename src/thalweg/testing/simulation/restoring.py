@@ -9,12 +9,14 @@ Not here: when it is asked (simulation.py).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import polars as pl
 
 from thalweg.checkpoint.snapshot import JobSnapshot
 from thalweg.job.job import Job
 from thalweg.runtime.restore import states_of
-from thalweg.testing.tables import difference, table_of
+from thalweg.testing.tables import Table, difference, table_of
 
 
 def difference_when_restored(job: Job, snapshot: JobSnapshot) -> str | None:
@@ -27,9 +29,15 @@ def difference_when_restored(job: Job, snapshot: JobSnapshot) -> str | None:
                 # what is in one piece is not put together
                 continue
             tasks = 1 if declared.scope == "broadcast" else stage.parallelism
-            dumps = [restored[f"{stage.id}[{n}]"][operator, declared.name].state.dump() for n in range(tasks)]
-            wanted = rows.frame.select(dumps[0].columns)
-            wrong = difference(table_of(pl.concat(dumps)), table_of(wanted))
+            names = [f"{stage.id}[{n}]" for n in range(tasks)]
+            dumps = [restored[name][operator, declared.name].state.dump() for name in names]
+            found = sum(map(table_of, dumps), Table())
+            wrong = difference(found, table_of(_only(rows.frame, dumps[0].columns)))
             if wrong is not None:
                 return f"{stage.id}, {operator}, {declared.name}: {wrong}"
     return None
+
+
+def _only(frame: pl.DataFrame, names: Sequence[str]) -> pl.DataFrame:
+    """Some columns of the rows; without any there are as many rows."""
+    return frame.select(names) if names else pl.DataFrame(height=frame.height)

@@ -208,10 +208,13 @@ class Simulation:
         counts = self._conditions.parallelism
         return self._subject.job(disk, counts[(process.number - 1) % len(counts)])
 
+    def _wanted_start(self, process: Process) -> str:
+        starts = self._conditions.starts
+        return starts[process.number - 1] if process.number <= len(starts) else "newest"
+
     def _start_of(self, process: Process) -> str:
         """Where a process begins: where the conditions say, unless there is no such checkpoint."""
-        starts = self._conditions.starts
-        wanted = starts[process.number - 1] if process.number <= len(starts) else "newest"
+        wanted = self._wanted_start(process)
         if wanted == "newest" or self._has_ended:
             return "newest"
         with self._unnoticed():
@@ -270,9 +273,12 @@ class Simulation:
         return False
 
     def _rot(self, process: Process) -> None:
-        """Change one bit of the checkpoint that the process would go on from, if it is alone."""
+        """Change one bit of the checkpoint that the process would go on from, if it is alone.
+
+        One that is to begin anew, or at an older checkpoint, reads no other, and notices nothing.
+        """
         fault = next((f for f in self._rots if f.nth <= process.number), None)
-        if fault is None or self._has_ended:
+        if fault is None or self._has_ended or self._wanted_start(process) != "newest":
             return
         with self._unnoticed():
             _, place = self._history.newest()
