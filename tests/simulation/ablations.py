@@ -13,7 +13,8 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Callable, Iterator
+import math
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from typing import Any
@@ -33,6 +34,7 @@ from thalweg.connectors.files.sink import FileSink, FileWriter
 from thalweg.protocols.increments import GONE
 from thalweg.runtime.source_task import SourceTask
 from thalweg.runtime.task import Input
+from thalweg.session import checkpoints
 from thalweg.state.marks import Marks
 from thalweg.state.memory import KeyedColumns
 from thalweg.testing.simulation.database import Database
@@ -279,6 +281,18 @@ def _no_manifest_hash() -> AbstractContextManager[Any]:
     return mock.patch.object(history, "decode", decode)
 
 
+def _every_base_decides(
+    lineage: int, bases: Mapping[int, tuple[history.Place | None, int]]
+) -> Callable[[int], float]:
+    """What any run says of its base undoes what other runs have published, also where it says so late."""
+
+    def held(run: int) -> float:
+        later = [base for fence, (base, n) in bases.items() if fence > run and n == lineage]
+        return min((-1 if b is None or b.lineage != lineage else b.number for b in later), default=math.inf)
+
+    return held
+
+
 def _lineage_of_anybody() -> AbstractContextManager[Any]:
     """The lineage with the highest number wins, whoever has opened it."""
     return mock.patch.object(History, "_newest_lineage", lambda self: max(self.lineages(), default=None))
@@ -287,7 +301,9 @@ def _lineage_of_anybody() -> AbstractContextManager[Any]:
 ABLATIONS: dict[str, Ablation] = {
     "look at the fences": _instead(History, "check_fence", _nothing),
     "second look at the fences": _no_second_look,
-    "base record": _instead(history, "_holds", lambda place, bases: True),
+    "base record": _instead(history, "_held_runs", lambda lineage, bases: lambda run: math.inf),
+    "base of the newest run": _instead(history, "_held_runs", _every_base_decides),
+    "ends that may be undone": _instead(checkpoints, "_settled", lambda held, place: held.highest_fence()),
     "compare-and-set of fences": _same_fence,
     "lineages of overtaken runs": _lineage_of_anybody,
     "progress record of files": _instead(staging, "_progress", _no_progress),

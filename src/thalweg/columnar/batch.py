@@ -40,6 +40,8 @@ PANE, FIRST = "__pane", "__first"
 windows of several kinds share panes, the latter is the start of the pane after which its windows end."""
 MOMENT = "__moment"
 """System column: the event time of a row that is to join a session, in microseconds."""
+_ONE = pl.Series(WEIGHT, [1], dtype=pl.Int64)
+
 SYSTEM_COLUMNS = frozenset([WEIGHT, BEFORE, SPLIT, OFFSET, OTHER_SPLIT, OTHER_OFFSET, PANE, FIRST, MOMENT])
 """Columns that travel with rows through steps that do not name them."""
 
@@ -78,7 +80,8 @@ class Batch:
         """The weights, also where all of them are +1."""
         if self.weight is not None:
             return self.weight
-        return pl.repeat(1, self.frame.height, dtype=pl.Int64, eager=True).alias(WEIGHT)
+        # `pl.repeat` would be a query, of 200 microseconds
+        return _ONE.new_from_index(0, self.frame.height)
 
     def filter(self, mask: pl.Series) -> Batch:
         """The rows for which the mask is true."""

@@ -11,7 +11,6 @@ Not here: which scripts must agree (operators.py).
 
 from __future__ import annotations
 
-import io
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -27,15 +26,13 @@ from thalweg.protocols.state import ColumnsSpec, MultimapSpec, RowsSpec, StateSp
 from thalweg.runtime.chain import Chain
 from thalweg.runtime.lookups import lookups_of
 from thalweg.runtime.outputs import owner_of
-from thalweg.runtime.restore import new_state
 from thalweg.testing.contract import check
-from thalweg.testing.increments import Followed
+from thalweg.testing.increments import States, Taken
 from thalweg.testing.scripts import Cut, Event, Place, Rows, size_of
 from thalweg.testing.tables import Table, add_batch
 
 PARTITIONS = 256
 Tables = dict[str, Table]
-States = dict[tuple[str, str], Any]
 
 
 @dataclass(frozen=True)
@@ -120,8 +117,8 @@ class _Run:
     def __init__(self, bench: Bench, how: How, rows_max: int) -> None:
         self._bench, self._how, self._rows_max = bench, how, rows_max
         self._schemas: dict[tuple[str, str], pl.Schema] = {}
-        self._states = [self._new_states() for _ in range(how.tasks[0])]
-        self._followed = [self._follow(s) for s in self._states]
+        self._taken = Taken(bench.specs)
+        self._states = self._taken.restored(how.tasks[0])
         self._chains = [self._chain(s) for s in self._states]
         self._tables: Tables = {MAIN: Counter()}
         self._outcome = Outcome()
@@ -141,6 +138,8 @@ class _Run:
             for chain in self._chains:
                 self._keep(chain.on_end(port, last=port == self._bench.inputs - 1))
         self._check_table("end")
+        self._taken.take(self._states)
+        self._check_increments()
         self._outcome.final = self._tables
         return self._outcome
 
@@ -157,7 +156,10 @@ class _Run:
             what = f"{self._how.what}: a cut right after a cut"
             check(owes or not count, "O9", what, expected="nothing", found=f"{count} batches")
         self._check_table(f"cut after {event.place[0]} rows and {event.place[1]} watermarks")
-        self._check_increments()
+        self._taken.take(self._states)
+        # what one cut misses the next ones miss too, mostly: not each of them is looked at
+        if self._cuts % 4 == 0:
+            self._check_increments()
         self._outcome.at[event.place] = {port: Counter(t) for port, t in self._tables.items()}
         self._move()
 
@@ -165,35 +167,15 @@ class _Run:
         """New operators, new state or other tasks, as the variation has it."""
         tasks = self._how.tasks[self._cuts % len(self._how.tasks)]
         if self._how.after_cut == "restore" or tasks != len(self._states):
-            dumps = _gathered([_dumped(s) for s in self._states], self._declared)
-            self._states = [self._new_states() for _ in range(tasks)]
-            for task, states in enumerate(self._states):
-                self._load(states, dumps, task)
-            self._followed = [self._follow(s) for s in self._states]
+            self._states = self._taken.restored(tasks)
         if self._how.after_cut != "keep" or len(self._chains) != tasks:
             self._chains = [self._chain(s) for s in self._states]
             if self._watermark is not None:
                 self._advance(Watermark(self._watermark))
 
-    def _follow(self, states: States) -> dict[tuple[str, str], Followed]:
-        return {key: Followed(state, self._declared[key]) for key, state in states.items()}
-
     def _check_increments(self) -> None:
-        for states in self._followed:
-            for (step, name), followed in states.items():
-                wrong = followed.wrong()
-                check(wrong is None, "O14", f"{self._how.what}: state {name} of {step}", found=wrong)
-
-    def _load(self, states: States, dumps: Mapping[tuple[str, str], pl.DataFrame], task: int) -> None:
-        for key, state in states.items():
-            state.load(_share(dumps[key], self._declared[key], len(self._states), task))
-
-    @property
-    def _declared(self) -> dict[tuple[str, str], StateSpec]:
-        return {(s.id, d.name): d for s in self._bench.specs for d in s.states()}
-
-    def _new_states(self) -> States:
-        return {(s.id, d.name): new_state(d) for s in self._bench.specs for d in s.states()}
+        for (step, name), wrong in self._taken.wrong(self._states):
+            check(wrong is None, "O14", f"{self._how.what}: state {name} of {step}", found=wrong)
 
     def _chain(self, states: States) -> Chain:
         made = []
@@ -267,7 +249,8 @@ class _Run:
     def check_input(self, id: str, batch: Batch, kept: Batch) -> None:
         """A batch that was handed in is as it was."""
         same = batch.frame.schema == kept.frame.schema and batch.frame.equals(kept.frame)
-        same = same and batch.weights().equals(kept.weights())
+        if batch.weight is not None or kept.weight is not None:
+            same = same and batch.weights().equals(kept.weights())
         check(same, "O8", f"{self._how.what}: on_batch of {id}", expected=kept.frame, found=batch.frame)
 
 
@@ -309,30 +292,3 @@ def partition_of(declared: StateSpec) -> tuple[str, ...]:
         return tuple(declared.key)
     assert isinstance(declared, (ColumnsSpec, MultimapSpec, RowsSpec)), "the kinds of state are a closed list"
     return declared.partition or ()
-
-
-def _dumped(states: States) -> dict[tuple[str, str], pl.DataFrame]:
-    """What a checkpoint keeps: every state, as bytes and back."""
-    return {key: _through_bytes(state.dump()) for key, state in states.items()}
-
-
-def _through_bytes(frame: pl.DataFrame) -> pl.DataFrame:
-    buffer = io.BytesIO()
-    frame.write_ipc(buffer)
-    buffer.seek(0)
-    return pl.read_ipc(buffer)
-
-
-def _gathered(
-    dumps: Sequence[Mapping[tuple[str, str], pl.DataFrame]], declared: Mapping[tuple[str, str], StateSpec]
-) -> dict[tuple[str, str], pl.DataFrame]:
-    """The state of all tasks; what every task has is taken from one."""
-    shared = {key for key, spec in declared.items() if spec.scope == "broadcast"}
-    return {key: pl.concat([d[key] for d in dumps[: 1 if key in shared else None]]) for key in dumps[0]}
-
-
-def _share(frame: pl.DataFrame, declared: StateSpec, tasks: int, task: int) -> pl.DataFrame:
-    if tasks == 1 or declared.scope == "broadcast":
-        return frame
-    found = partitions(frame, list(partition_of(declared)), PARTITIONS)
-    return frame.filter(pl.Series(owner_of(found, tasks, PARTITIONS) == task))
