@@ -302,8 +302,6 @@ ABLATIONS: dict[str, Ablation] = {
     "look at the fences": _instead(History, "check_fence", _nothing),
     "second look at the fences": _no_second_look,
     "base record": _instead(history, "_held_runs", lambda lineage, bases: lambda run: math.inf),
-    "base of the newest run": _instead(history, "_held_runs", _every_base_decides),
-    "ends that may be undone": _instead(checkpoints, "_settled", lambda held, place: held.highest_fence()),
     "compare-and-set of fences": _same_fence,
     "lineages of overtaken runs": _lineage_of_anybody,
     "progress record of files": _instead(staging, "_progress", _no_progress),
@@ -340,5 +338,10 @@ ABLATIONS: dict[str, Ablation] = {
     "commit at the beginning": _no_commit_at_begin,
 }
 """By the name of what is switched off."""
+OF_SCENARIOS: dict[str, Ablation] = {
+    "base of the newest run": _instead(history, "_held_runs", _every_base_decides),
+    "ends that may be undone": _instead(checkpoints, "_settled", lambda held, place: held.highest_fence()),
+}
+"""Those that so few seeds notice (three in twenty thousand) that a scenario is stored for each of them."""
 OF_LINEAGES = ("fences of the database",)
 """Those that only matter where a job begins anew."""

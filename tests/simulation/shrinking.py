@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from dataclasses import replace
 
-from tests.simulation.ablations import ABLATIONS
+from tests.simulation.ablations import ABLATIONS, OF_SCENARIOS
 from tests.simulation.cases import simulate_case
 from tests.simulation.workloads import Workload, random_workload
 from thalweg.testing.simulation.conditions import Conditions, random_conditions
@@ -28,11 +28,11 @@ Scenario = tuple[Workload, Conditions]
 
 def fails(scenario: Scenario, ablation: str = "") -> bool:
     """Whether something does not hold."""
-    try:
-        with ABLATIONS[ablation]() if ablation else nullcontext():
+    with (ABLATIONS | OF_SCENARIOS)[ablation]() if ablation else nullcontext():
+        try:
             simulate_case(*scenario)
-    except Exception:  # noqa: BLE001 - a crash is a failure like a wrong answer
-        return True
+        except Exception:  # noqa: BLE001 - a crash is a failure like a wrong answer
+            return True
     return False
 
 

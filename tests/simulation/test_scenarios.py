@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.simulation.ablations import OF_SCENARIOS
 from tests.simulation.cases import simulate_case
 from tests.simulation.shrinking import Scenario, fails, shrunk
 from tests.simulation.workloads import SimulatedWorkload, Workload, random_workload
@@ -38,6 +39,10 @@ def test_a_scenario_still_shows_what_was_wrong(path: Path) -> None:
     scenario, ablation = _read(path)
     assert ablation, "a scenario says what its bug left out"
     assert fails(scenario, ablation)
+
+
+def test_what_seeds_seldom_notice_a_scenario_does() -> None:
+    assert {_read(path)[1] for path in FILES} >= OF_SCENARIOS.keys()
 
 
 @pytest.mark.slow

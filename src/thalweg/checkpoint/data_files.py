@@ -1,7 +1,7 @@
 """Read the data files of a job: whatever uses a row has had every byte of its file compared with its hash.
 
-A state may be larger than what memory there is beside it. So its files are checked without keeping them
-where reading them twice costs little, and read and checked again, part by part, by whoever loads them.
+A state may be larger than what memory there is beside it. So its files are read and checked one after the
+other by whoever loads them, where they are not far away; what nobody has loaded is checked in the end.
 
 Reads:    a store.
 Not here: what the rows are (encoding.py), which files a checkpoint has (history.py).
@@ -37,6 +37,8 @@ class DataFiles:
 
     def __init__(self, store: Store, job: str) -> None:
         self._store, self._job = store, job
+        self._unread: dict[str, DataFile] = {}
+        """Those that nobody has read yet of which the parts were promised."""
 
     def read(self, file: DataFile) -> Encoded:
         """A file.
@@ -44,7 +46,9 @@ class DataFiles:
         Raises:
             CheckpointError: it is missing or damaged.
         """
-        return checked(file, self._get(file.sha256), self._where(file.sha256))
+        found = checked(file, self._get(file.sha256), self._where(file.sha256))
+        self._unread.pop(file.sha256, None)
+        return found
 
     def content(self, sha256: str) -> bytes:
         """The bytes of the file of a hash.
@@ -57,11 +61,12 @@ class DataFiles:
         return found
 
     def parts(self, files: Collection[DataFile], *, keeps_bytes: bool) -> Mapping[str, Part]:
-        """The rows of files, by hash; every byte of all of them was checked when this returns.
+        """The rows of files, by hash. The bytes of each are checked when they are read.
 
         Args:
             files: the files.
-            keeps_bytes: whether files may stay in memory until their rows are used for the last time.
+            keeps_bytes: whether files may stay in memory until their rows are used for the last time: then
+                they are read now, if they are few or far away.
 
         Raises:
             CheckpointError: one is missing or damaged.
@@ -69,7 +74,18 @@ class DataFiles:
         is_much = sum(f.bytes for f in files) >= _MANY_BYTES
         if keeps_bytes and not (is_much and isinstance(self._store, DirectoryStore)):
             return self._each(files, self._held, side_by_side=is_much)
-        return self._each(files, self._verified, side_by_side=is_much)
+        self._unread = {f.sha256: f for f in files}
+        return {f.sha256: _InStore(self, f) for f in files}
+
+    def check_unread(self) -> None:
+        """Check those files of the parts asked for last that nobody has read since.
+
+        Raises:
+            CheckpointError: one is missing or damaged.
+        """
+        files = list(self._unread.values())
+        self._each(files, self._verify, side_by_side=sum(f.bytes for f in files) >= _MANY_BYTES)
+        self._unread = {}
 
     def _each(
         self, files: Collection[DataFile], read: Callable[[DataFile], Read], *, side_by_side: bool
@@ -85,14 +101,13 @@ class DataFiles:
     def _held(self, file: DataFile) -> _Held:
         return _Held(self.read(file), partial(self.read, file))
 
-    def _verified(self, file: DataFile) -> _InStore:
-        """A file that is right, and is not kept."""
+    def _verify(self, file: DataFile) -> None:
+        """Compare a file with its hash, without keeping it."""
         try:
             found = self._store.digest(self._name(file.sha256))
         except KeyError as error:
             raise damaged(self._where(file.sha256), "it is missing") from error
         self._compare(found, file.sha256)
-        return _InStore(self, file)
 
     def _get(self, sha256: str) -> bytes:
         try:

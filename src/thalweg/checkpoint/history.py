@@ -277,19 +277,25 @@ class History:
         failpoint("restore.manifest")
         return found
 
-    def snapshot(self, manifest: Manifest, *, keeps_bytes: bool = True) -> JobSnapshot:
+    def snapshot(
+        self, manifest: Manifest, *, keeps_bytes: bool = True, is_checked: bool = True
+    ) -> JobSnapshot:
         """The state of a checkpoint; every byte is checked before a row is used.
 
         Args:
             manifest: the checkpoint.
             keeps_bytes: whether files may stay in memory until their rows are used for the last time;
-                those that do not are read and checked again then.
+                those that do not are read and checked then.
+            is_checked: whether all files are checked now; otherwise that is to be completed by
+                `check_unread`, when the state was loaded.
 
         Raises:
             CheckpointError: a file is missing or damaged.
         """
         files = {f.sha256: f for e in manifest.states for p in e.pieces for f in p}
         read = self._files.parts(files.values(), keeps_bytes=keeps_bytes)
+        if is_checked:
+            self._files.check_unread()
         keyed = {}
         for entry in manifest.states:
             pieces = [[read[file.sha256] for file in piece] for piece in entry.pieces]
@@ -297,6 +303,14 @@ class History:
             failpoint("restore.state")
         splits = {(s["stage"], s["split"]): s["data"] for s in manifest.splits}
         return JobSnapshot(manifest.number, keyed, splits, self.staged(manifest))
+
+    def check_unread(self) -> None:
+        """Check the files of the last snapshot that nobody has read since it was made.
+
+        Raises:
+            CheckpointError: one is missing or damaged.
+        """
+        self._files.check_unread()
 
     def staged(self, manifest: Manifest) -> dict[str, list[Any]]:
         """What sinks have staged for a checkpoint, with the rows in place of their files.

@@ -1,9 +1,10 @@
 """Write results into a table of an SQLite database.
 
 With checkpoints, the rows of an epoch are kept with the checkpoint and written afterwards, in one transaction
-with a progress record; without them, in a transaction at each cut. A table with a key takes results that
-change: what has gone is deleted before anything is inserted, and of several changes of a row only what they
-come to is written.
+with a progress record. Without them all rows are written in one transaction at the end of the input, so that
+a job that fails has changed nothing; those of input that does not end in a transaction at each cut. A table
+with a key takes results that change: what has gone is deleted before anything is inserted, and of several
+changes of a row only what they come to is written.
 
 Changes:  the database: the table, made if it is not there, and `thalweg_progress`.
 Not here: where an epoch's rows are kept until they are written (checkpoint/writer.py).
@@ -13,7 +14,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime, time
@@ -27,6 +28,7 @@ from thalweg.columnar.batch import Batch
 from thalweg.columnar.outside import handed_out
 from thalweg.connectors.changes import between_cuts
 from thalweg.connectors.connector import Connector, Results
+from thalweg.connectors.held_changes import HeldChanges
 from thalweg.connectors.options import Option, Values
 from thalweg.connectors.sinks import HoldingWriter
 from thalweg.connectors.staged_changes import StagedChanges
@@ -55,11 +57,13 @@ class SqliteSink:
         path: the database file.
         table: the table.
         key: columns that tell rows apart; without them the table only takes rows that stay.
+        is_bounded: whether the input ends.
     """
 
     path: str
     table: str
     key: tuple[str, ...] = ()
+    is_bounded: bool = True
     delivery: Delivery = "transactional"
     emit: Literal["cut", "now"] = "cut"
     is_parallel: bool = False
@@ -79,15 +83,21 @@ class SqliteSink:
         return f"sqlite {self.table} in {self.path}"
 
     def open(self, schema: Schema, task: int) -> Writer:
-        """A writer of one transaction per cut; makes the table."""
+        """A writer of one transaction, or of one per cut where the input does not end; makes the table."""
         del task
         self._prepare(schema)
+        if self.is_bounded:
+            return HeldChanges(schema, self.key, self._write)
 
         def publish(batches: list[Batch]) -> None:
-            with self._transaction() as database:
-                self._apply(database, handed_out(between_cuts(batches, self.key), schema))
+            self._write([handed_out(between_cuts(batches, self.key), schema)])
 
         return HoldingWriter(schema, publish)
+
+    def _write(self, frames: Iterable[pl.DataFrame]) -> None:
+        with self._transaction() as database:
+            for frame in frames:
+                self._apply(database, frame)
 
     def open_staging(
         self, schema: Schema, task: int, epoch: Epoch, restored: Sequence[Any] = ()
@@ -222,7 +232,8 @@ def _value(value: Any) -> Any:
 
 
 def _sink(values: Values, rows: Results) -> SqliteSink:
-    return SqliteSink(os.path.expanduser(values["path"]), values["table-name"], rows.key)
+    path = os.path.expanduser(values["path"])
+    return SqliteSink(path, values["table-name"], rows.key, rows.is_bounded)
 
 
 SQLITE = Connector(

@@ -1,6 +1,6 @@
-"""Build the tasks of a job, wire them, and lay a snapshot over them.
+"""Build the tasks of a job, wire them, and give them the state that was loaded.
 
-Reads:    a job, run options, possibly a snapshot taken at any parallelism.
+Reads:    a job, run options, the state of every task.
 Changes:  nothing but what it builds.
 Not here: driving the tasks (inline.py, threads.py).
 """
@@ -13,7 +13,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from thalweg.checkpoint.increments import of_task
-from thalweg.checkpoint.snapshot import InMemory, JobSnapshot, StateRows, TaskSnapshot
+from thalweg.checkpoint.snapshot import InMemory, StateRows, TaskSnapshot
 from thalweg.job.job import Edge, Job, ScanSpec, Stage, WriteSpec
 from thalweg.progress.owner import WatermarkOwner
 from thalweg.protocols.messages import Barrier
@@ -27,7 +27,7 @@ from thalweg.runtime.meetings import join_meetings
 from thalweg.runtime.options import RunOptions
 from thalweg.runtime.outputs import OutputEdge
 from thalweg.runtime.owner import SharedOwner
-from thalweg.runtime.restore import states_of
+from thalweg.runtime.restore import Loaded
 from thalweg.runtime.source_task import SourceTask
 from thalweg.runtime.task import Input, Task, TaskParts
 from thalweg.runtime.writers import opened
@@ -123,14 +123,14 @@ class _Assembler:
         self,
         job: Job,
         options: RunOptions,
-        snapshot: JobSnapshot | None,
+        loaded: Loaded,
         on_barrier: OnBarrier,
         clock: Callable[[], float],
     ) -> None:
-        self.job, self.options, self.restored = job, options, snapshot
+        self.job, self.options, self.restored = job, options, loaded.snapshot
         self.on_barrier, self.clock = on_barrier, clock
         self.result = Assembled(job, [], has_increments=options.increments)
-        self.states = states_of(job, snapshot)
+        self.states = loaded.states
 
     def build(self) -> Assembled:
         owners = self.result.owners
@@ -278,9 +278,9 @@ def _waker(task: Task) -> Callable[[], None]:
 def assemble(
     job: Job,
     options: RunOptions,
-    snapshot: JobSnapshot | None,
+    loaded: Loaded,
     on_barrier: OnBarrier,
     clock: Callable[[], float],
 ) -> Assembled:
-    """All tasks of a job, wired, with the snapshot's state in place."""
-    return _Assembler(job, options, snapshot, on_barrier, clock).build()
+    """All tasks of a job, wired, with the state that was loaded in place."""
+    return _Assembler(job, options, loaded, on_barrier, clock).build()

@@ -12,16 +12,22 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextvars import copy_context
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
 from thalweg.checkpoint.snapshot import JobSnapshot, Part
+from thalweg.columnar.allocation import allocating
 from thalweg.job.job import Job, Stage
 from thalweg.protocols.increments import ROW, TASK
 from thalweg.protocols.state import ColumnsSpec, MultimapSpec, RowsSpec, StateSpec
+from thalweg.runtime.options import RunOptions
 from thalweg.runtime.outputs import owner_of
+
+if TYPE_CHECKING:
+    # loads the compiler
+    from thalweg.state.filesystem import MappedMemory
 
 Spec = ColumnsSpec | MultimapSpec | RowsSpec
 _SIDE_BY_SIDE = 100_000
@@ -41,6 +47,50 @@ class Restored:
 
     state: Any
     is_known: bool
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """What the tasks of a run begin with.
+
+    Attributes:
+        snapshot: what it was made from; None: the run begins empty.
+        memory: where the state lies; None: on the heap.
+        states: the states of all tasks, by the task's name, and then by operator and name.
+    """
+
+    snapshot: JobSnapshot | None
+    memory: MappedMemory | None
+    states: dict[str, dict[tuple[str, str], Restored]] = field(repr=False)
+
+
+def load(job: Job, options: RunOptions, snapshot: JobSnapshot | None) -> Loaded:
+    """Make the state of every task, where the options say; whoever runs the job closes its memory.
+
+    Raises:
+        CheckpointError: a file of the snapshot is missing or damaged.
+    """
+    memory = _memory_of(options)
+    try:
+        with allocating(memory):
+            return Loaded(snapshot, memory, states_of(job, snapshot))
+    except BaseException:
+        if memory is not None:
+            memory.close()
+        raise
+
+
+def _memory_of(options: RunOptions) -> MappedMemory | None:
+    if options.memory is None:
+        return None
+    # imported here: it loads the compiler
+    from thalweg.state.filesystem import SMALLEST, MappedMemory
+
+    asked = options.memory
+    smallest = SMALLEST if asked.smallest is None else asked.smallest
+    memory = MappedMemory(asked.directory, asked.budget, smallest=smallest)
+    memory.watch()
+    return memory
 
 
 def states_of(job: Job, snapshot: JobSnapshot | None) -> dict[str, dict[tuple[str, str], Restored]]:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
 
 from thalweg.checkpoint.failpoints import failpoint
 from thalweg.checkpoint.snapshot import JobSnapshot, TaskSnapshot, gather
@@ -23,14 +22,11 @@ from thalweg.runtime.breaker import Breaker
 from thalweg.runtime.coordinator import Coordinator
 from thalweg.runtime.metrics import RunFigures
 from thalweg.runtime.options import RunOptions
+from thalweg.runtime.restore import Loaded, load
 from thalweg.runtime.source_task import SourceTask
 from thalweg.runtime.tally import Tally
 from thalweg.runtime.task import Step, Task
 from thalweg.runtime.why import explain_waits
-
-if TYPE_CHECKING:
-    # loads the compiler
-    from thalweg.state.filesystem import MappedMemory
 
 
 class Run:
@@ -40,16 +36,17 @@ class Run:
         self,
         job: Job,
         options: RunOptions | None = None,
-        snapshot: JobSnapshot | None = None,
+        snapshot: JobSnapshot | Loaded | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.job, self.options = job, options or RunOptions()
         self.clock = clock
-        self.memory = _memory_of(self.options)
+        loaded = snapshot if isinstance(snapshot, Loaded) else load(job, self.options, snapshot)
+        self.memory = loaded.memory
         with allocating(self.memory):
-            self.parts = assemble(job, self.options, snapshot, self._passed, clock)
+            self.parts = assemble(job, self.options, loaded, self._passed, clock)
         self.tasks = self.parts.tasks
-        first = 1 if snapshot is None else snapshot.number + 1
+        first = 1 if loaded.snapshot is None else loaded.snapshot.number + 1
         self._coordinator = Coordinator(
             [t.name for t in self.tasks],
             first=first,
@@ -297,19 +294,6 @@ class Run:
         self.parts.states.clear()
         if self.memory is not None:
             self.memory.close()
-
-
-def _memory_of(options: RunOptions) -> MappedMemory | None:
-    if options.memory is None:
-        return None
-    # imported here: it loads the compiler
-    from thalweg.state.filesystem import SMALLEST, MappedMemory
-
-    asked = options.memory
-    smallest = SMALLEST if asked.smallest is None else asked.smallest
-    memory = MappedMemory(asked.directory, asked.budget, smallest=smallest)
-    memory.watch()
-    return memory
 
 
 def _sources_read_first(job: Job) -> set[str]:

@@ -21,11 +21,13 @@ from typing import TYPE_CHECKING
 from thalweg.checkpoint.figures import CheckpointFigures
 from thalweg.job.restart import NoRestart, Restarts, flat
 from thalweg.plan.properties import can_replay
+from thalweg.runtime.restore import Loaded, load
 from thalweg.runtime.run import Run
 from thalweg.session.handle import JobHandle
 from thalweg.session.hooks import HOOKS
 
 if TYPE_CHECKING:
+    from thalweg.checkpoint.snapshot import JobSnapshot
     from thalweg.checkpoint.writer import Checkpointer
     from thalweg.job.job import Job
     from thalweg.plan.nodes import Plan
@@ -142,10 +144,11 @@ class _Attempts:
         """Run the job until it ends, is stopped, or fails."""
         how = self._how
         with ExitStack() as stack:
-            checkpointer, options, snapshot = None, how.options, how.snapshot
+            checkpointer, options = None, how.options
+            snapshot: JobSnapshot | Loaded | None = how.snapshot
             if kept is not None:
-                begun = stack.enter_context(kept.begun())
-                checkpointer, snapshot = begun.checkpointer, begun.take_snapshot()
+                begun = stack.enter_context(kept.begun(partial(load, self._job, how.options)))
+                checkpointer, snapshot = begun.checkpointer, begun.take_loaded()
                 if checkpointer is None:
                     return
                 options = replace(

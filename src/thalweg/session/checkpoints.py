@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from thalweg import __version__
 from thalweg.checkpoint.failpoints import failpoint
@@ -46,9 +46,17 @@ from thalweg.protocols.sink import Epoch, Sink, TransactionalSink
 from thalweg.session.journals import Journals
 from thalweg.session.upgrades import TakenOver, taken_over
 
+if TYPE_CHECKING:
+    from thalweg.runtime.restore import Loaded
+
 Sinks = dict[str, Sink]
 """The sinks of a job by their ids."""
+Load = Callable[[JobSnapshot], "Loaded | None"]
 _SHOWN = 3
+
+
+def _nothing(snapshot: JobSnapshot) -> None:
+    """What has no state loads none."""
 
 
 @dataclass(frozen=True)
@@ -92,19 +100,19 @@ class Begun:
     Attributes:
         checkpointer: what keeps its checkpoints; None: the job had reached its end before.
         epoch: its first epoch.
-        snapshot: the state that it goes on from.
+        loaded: the state that it goes on from, if it goes on.
         journals: what its sources may write down.
     """
 
     checkpointer: Checkpointer | None
     epoch: Epoch
-    snapshot: JobSnapshot | None = None
+    loaded: Loaded | None = None
     journals: Journals | None = None
 
-    def take_snapshot(self) -> JobSnapshot | None:
-        """The state, once: it is not kept in memory beside the run's own."""
-        snapshot, self.snapshot = self.snapshot, None
-        return snapshot
+    def take_loaded(self) -> Loaded | None:
+        """The state, once: it goes with the run."""
+        loaded, self.loaded = self.loaded, None
+        return loaded
 
 
 class Kept:
@@ -130,8 +138,12 @@ class Kept:
         self.has_run = self.is_stopping = False
 
     @contextmanager
-    def begun(self) -> Iterator[Begun]:
-        """One attempt: the first from where the user says, others from the newest checkpoint."""
+    def begun(self, load: Load = _nothing) -> Iterator[Begun]:
+        """One attempt: the first from where the user says, others from the newest checkpoint.
+
+        Args:
+            load: makes the state of the tasks from that of a checkpoint.
+        """
         is_first = not self.has_run
         options = replace(self._options, start=self._start)
         if not is_first:
@@ -139,7 +151,8 @@ class Kept:
             options = replace(options, say=lambda line: None)
         begun = None
         try:
-            begun = begin(self._history, options, self._job, self._program, self._sinks, self._lease.confirm)
+            mine = self._job, self._program, self._sinks
+            begun = begin(self._history, options, *mine, load, self._lease.confirm)
             self._start = "newest"
             yield begun
         except Exception as error:
@@ -240,6 +253,7 @@ def begin(
     job: str,
     program: Program,
     sinks: Sinks,
+    load: Load = _nothing,
     confirm: Callable[[], None] = lambda: None,
 ) -> Begun:
     """What a run does before its first row, but for the hold on the job.
@@ -250,6 +264,8 @@ def begin(
         job: its name.
         program: what it does.
         sinks: where it writes.
+        load: makes the state of the tasks from that of a checkpoint; what the checkpoint has staged is shown
+            when all of it is there.
         confirm: raises if another process has taken the job over.
 
     Raises:
@@ -284,10 +300,12 @@ def begin(
             # the old one stays for the program that wrote it
             lineage = history.open_lineage(place, fence)
     history.record_base(fence, place, lineage)
-    snapshot = None
+    loaded = None
     epoch = Epoch(identity, "", lineage, 0 if place is None else place.number, fence)
     if taken is not None:
-        snapshot = history.snapshot(taken.manifest, keeps_bytes=options.keeps_bytes)
+        snapshot = history.snapshot(taken.manifest, keeps_bytes=options.keeps_bytes, is_checked=False)
+        loaded = load(snapshot)
+        history.check_unread()
         _complete(sinks, epoch, taken, snapshot.staged)
         for line in (*taken.lines, _resumed(job, taken.manifest, options.clocks[1]())):
             options.say(line)
@@ -313,7 +331,7 @@ def begin(
         tolerated=options.tolerated,
         clocks=options.clocks,
     )
-    return Begun(checkpointer, epoch, snapshot, journals)
+    return Begun(checkpointer, epoch, loaded, journals)
 
 
 def _settled(history: History, place: Place) -> int | None:

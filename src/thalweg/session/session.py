@@ -207,7 +207,7 @@ class Session(Inputs):
         # imported here: few programs write to a database
         from thalweg.connectors.sqlite import SqliteSink
 
-        self.write_sink(plan, SqliteSink(path, table, _key_of(plan)))
+        self.write_sink(plan, SqliteSink(path, table, _key_of(plan), properties(plan).is_bounded))
 
     # -- running -------------------------------------------------------------------------------
 

@@ -13,6 +13,7 @@ import polars as pl
 import pytest
 
 import thalweg as tw
+from thalweg.checkpoint import data_files
 from thalweg.checkpoint.failpoints import armed
 from thalweg.checkpoint.history import History
 from thalweg.checkpoint.hold import held
@@ -21,7 +22,7 @@ from thalweg.checkpoint.store import DirectoryStore
 from thalweg.errors import CheckpointError, ConfigError, ConnectorError, DataError, PlanError, StoreError
 from thalweg.runtime.options import RunOptions
 from thalweg.runtime.run import Run
-from thalweg.session.checkpoints import Begun, Kept, directory_name
+from thalweg.session.checkpoints import Begun, Kept, Load, directory_name
 
 ROWS = 2_000
 SMALL = RunOptions(runtime="inline", rows_max=50, checkpoint_batches=4)
@@ -205,8 +206,8 @@ def test_what_fails_in_a_job_that_was_taken_over_is_told_as_that(
     begun = Kept.begun
 
     @contextmanager
-    def taken_over(kept: Kept) -> Iterator[Begun]:
-        with begun(kept) as found:
+    def taken_over(kept: Kept, load: Load) -> Iterator[Begun]:
+        with begun(kept, load) as found:
             assert holders.add(2, b"another process")
             yield found
 
@@ -235,6 +236,47 @@ def test_a_job_that_was_taken_over_takes_no_number_any_more(
         job.run()
     holders.close()
     assert [p.name for p in (job.folder / "kept" / "copy" / "fences").iterdir()] == before
+
+
+def test_much_state_is_checked_while_it_is_loaded_and_before_anything_is_shown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the checkpoint has staged is not shown as long as one of its files is damaged."""
+    monkeypatch.setattr(data_files, "_MANY_BYTES", 0)
+    numbers = pl.DataFrame({"n": range(ROWS)}).with_columns(k=pl.col("n") % 7)
+
+    def run() -> None:
+        session = tw.Session(checkpoint_dir=tmp_path / "kept", options={"restart-strategy.type": "none"})
+        rows = session.from_polars(numbers)
+        rows.group_by("k").agg(n=tw.sum("n")).write_json(str(tmp_path / "out"), changelog="ops")
+        session.run("totals", mode="stream", options=SMALL)
+
+    def shown() -> list[str]:
+        return sorted(p.name for p in (tmp_path / "out").glob("*.jsonl"))
+
+    # it is there, and not committed
+    with armed("checkpoint.published:raise:3"), pytest.raises(OSError, match="failpoint"):
+        run()
+    before = shown()
+    _, place = History(DirectoryStore(str(tmp_path / "kept")), "totals").newest()
+    assert place is not None
+    assert place.number > 1
+    files = History(DirectoryStore(str(tmp_path / "kept")), "totals").manifest(place).files
+    for name in files:
+        file = tmp_path / "kept" / "totals" / "data" / name
+        good = file.read_bytes()
+        file.write_bytes(good[:-1] + bytes([good[-1] ^ 1]))
+        with pytest.raises(CheckpointError, match="hash"):
+            run()
+        assert shown() == before
+        file.write_bytes(good)
+    run()
+    found = pl.concat(pl.read_ndjson(tmp_path / "out" / name) for name in shown())
+    sums = found.group_by("k").agg(
+        pl.col("n").filter(pl.col("op").str.starts_with("+")).sum()
+        - pl.col("n").filter(pl.col("op").str.starts_with("-")).sum()
+    )
+    assert sums.sort("k").equals(numbers.group_by("k").agg(pl.col("n").sum()).sort("k"))
 
 
 def test_only_some_checkpoints_are_kept(job: Job) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 
 from thalweg.checkpoint.figures import CheckpointFigures
 from thalweg.checkpoint.history import History
@@ -19,6 +19,7 @@ from thalweg.job.job import Job
 from thalweg.job.shape import program_of
 from thalweg.protocols.messages import Barrier
 from thalweg.runtime.options import RunOptions
+from thalweg.runtime.restore import load
 from thalweg.runtime.run import Run
 from thalweg.runtime.source_task import SourceTask
 from thalweg.runtime.task import Task
@@ -113,7 +114,7 @@ class JobProcess:
         history = History(DirectoryStore(DIRECTORY, disk), JOB, world.unique)
         sinks = {s.write.id: s.write.sink for s in job.stages if s.write is not None}
         kept = replace(self._work.kept, start=self._work.start(process))
-        begun = begin(history, kept, JOB, program_of(job), sinks)
+        begun = begin(history, kept, JOB, program_of(job), sinks, partial(load, job, self._work.options))
         if begun.checkpointer is None:
             self.has_ended = True
             return
@@ -125,7 +126,7 @@ class JobProcess:
         options = replace(
             self._work.options, epoch=begun.epoch, increments=True, on_checkpoint=checkpointer.take
         )
-        run = WatchedRun(job, options, begun.take_snapshot(), world.clock)
+        run = WatchedRun(job, options, begun.take_loaded(), world.clock)
         run.measured.append(CheckpointFigures(checkpointer, run.clock))
         self._began(self.process, begun, run)
         driver = Driver(world, run, lambda task: self._stepped(self.process, task))
