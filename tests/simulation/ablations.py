@@ -22,7 +22,7 @@ from unittest import mock
 
 import polars as pl
 
-from thalweg.checkpoint import encoding, history, manifest
+from thalweg.checkpoint import data_files, encoding, history, manifest
 from thalweg.checkpoint.history import History
 from thalweg.checkpoint.snapshot import JobSnapshot
 from thalweg.checkpoint.states import WrittenStates
@@ -238,7 +238,7 @@ def _no_hash() -> AbstractContextManager[Any]:
             except pl.exceptions.PolarsError:
                 raise encoding.damaged(self.where, "it cannot be read") from None
 
-    return mock.patch.object(history, "checked", Unchecked)
+    return mock.patch.object(data_files, "checked", Unchecked)
 
 
 def _nothing_has_gone() -> AbstractContextManager[Any]:
