@@ -32,10 +32,12 @@ from thalweg.connectors.files import sink as file_sink
 from thalweg.connectors.files import staging
 from thalweg.connectors.files.sink import FileSink, FileWriter
 from thalweg.errors import StoreError
+from thalweg.protocols.increments import GONE
 from thalweg.runtime.source_task import SourceTask
 from thalweg.runtime.task import Input
 from thalweg.session import checkpoints
 from thalweg.state.marks import Marks
+from thalweg.state.memory import KeyedColumns
 from thalweg.testing.simulation import process
 from thalweg.testing.simulation.database import Database
 from thalweg.testing.simulation.disk import SimulatedDisk, SimulatedFile, kind_of
@@ -265,6 +267,16 @@ def _nothing_has_gone() -> AbstractContextManager[Any]:
     return mock.patch.object(Marks, "forget", lambda self, numbers: forget(self, numbers)[:0])
 
 
+def _only_marked_rows() -> AbstractContextManager[Any]:
+    """Of an increment that some tasks have given marks, the rows of the others are not loaded."""
+    load = KeyedColumns.load
+
+    def marked(self: KeyedColumns, frame: pl.DataFrame) -> None:
+        load(self, frame.filter(pl.col(GONE).is_not_null()) if GONE in frame.columns else frame)
+
+    return mock.patch.object(KeyedColumns, "load", marked)
+
+
 def _forget_increments() -> AbstractContextManager[Any]:
     """The increments of a checkpoint that failed are not in the next one."""
     owe = WrittenStates.owe
@@ -355,6 +367,7 @@ ABLATIONS: dict[str, Ablation] = {
     "manifest before commits": _commit_first,
     "what a failed checkpoint owes": _forget_owed,
     "rows that have gone": _nothing_has_gone,
+    "rows without a mark": _only_marked_rows,
     "commit at the beginning": _no_commit_at_begin,
 }
 """By the name of what is switched off."""

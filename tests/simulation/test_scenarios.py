@@ -76,3 +76,11 @@ def test_a_checkpoint_whose_state_has_changed_is_noticed() -> None:
     simulate_case(workload, conditions)
     with pytest.raises(WrongError, match=r"S3: lineage-0001/checkpoint-.*damaged"):
         Simulation(Rotten(workload), conditions).run()
+
+
+def test_a_process_that_reads_nothing_of_it_is_not_to_notice_damage() -> None:
+    workload = replace(random_workload(3), query="totals", to_files=False, has_lineages=True)
+    faults = Fault(1, "step", 40, "stop"), Fault(0, "begin", 2, "rot", 5)
+    anew = Conditions(3, faults, starts=("newest", "fresh"))
+    assert simulate_case(workload, anew).fired["lineage"] == 1
+    assert simulate_case(workload, replace(anew, starts=())).fired["rot"] == 1

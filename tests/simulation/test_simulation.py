@@ -11,7 +11,12 @@ from typing import Any
 import pytest
 
 from tests.simulation.plans import FIRST
-from thalweg.testing.simulation.conditions import KINDS
+from tests.simulation.workloads import SimulatedWorkload, random_workload
+from thalweg.protocols.source import Chunk
+from thalweg.testing.simulation import simulation, source
+from thalweg.testing.simulation.conditions import KINDS, Conditions
+from thalweg.testing.simulation.simulation import Report, Simulation
+from thalweg.testing.simulation.world import StuckError
 
 SEEDS, COMPARED = 500, 50
 
@@ -57,3 +62,21 @@ def test_a_seed_gives_one_trace_whatever_the_hashes_are(halves: list[dict[str, A
         again = _outcome(_begun(first, first + COMPARED - 1, 77))["traces"]
         assert len(again) == COMPARED
         assert again == {seed: half["traces"][seed] for seed in again}
+
+
+def _simulated(monkeypatch: pytest.MonkeyPatch, steps_per_task: int) -> Report:
+    monkeypatch.setattr(simulation, "_STEPS_PER_TASK", steps_per_task)
+    return Simulation(SimulatedWorkload(random_workload(3)), Conditions(3), steps_max=100).run()
+
+
+def test_a_job_may_take_more_points_the_more_tasks_it_has(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert _simulated(monkeypatch, 500).points > 200
+    with pytest.raises(StuckError, match="has not ended after 101 points"):
+        _simulated(monkeypatch, 2)
+
+
+def test_a_job_that_does_not_end_is_stuck(monkeypatch: pytest.MonkeyPatch) -> None:
+    nothing = Chunk(None, wait=0.05)
+    monkeypatch.setattr(source._PacedReader, "read", lambda reader, rows_max: nothing)
+    with pytest.raises(StuckError):
+        _simulated(monkeypatch, 500)

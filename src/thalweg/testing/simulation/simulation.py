@@ -3,7 +3,8 @@
     S1 the job comes to its end after the last fault, within a bounded number of points.
     S2 a process goes on from the newest checkpoint that was complete, and no older one.
     S3 every checkpoint that holds can be read, whenever one is complete, a process begins, and in the end;
-       but for one of which a file is damaged just then, which must be noticed.
+       but for one of which a file is damaged just then, which must be noticed; tasks would get from the
+       newest what it holds.
     S4 no task hands on an earlier time than it did before, also across a restart.
     S5 only errors that a fault explains end a process, or being overtaken.
     S6 a damaged file is noticed before anything is read from it.
@@ -34,11 +35,14 @@ from thalweg.testing.simulation.conditions import Conditions
 from thalweg.testing.simulation.disk import QuietDisk, SimulatedDisk
 from thalweg.testing.simulation.driving import SlowChannel
 from thalweg.testing.simulation.process import DIRECTORY, JOB, NEVER, JobProcess, WatchedRun, Work
+from thalweg.testing.simulation.restoring import difference_when_restored
 from thalweg.testing.simulation.rot import Rot
 from thalweg.testing.simulation.world import CrashedError, Process, World
 
 _PROCESSES_MAX = 25
 _STEPS_MAX = 60_000
+_STEPS_PER_TASK = 10_000
+"""Whenever one task has done something, each is asked again: with many, most points are spent on asking."""
 _FAILURES = ("full", "sync", "error", "refuse", "reply")
 """Faults that a process may end with an error after."""
 
@@ -105,7 +109,8 @@ class Simulation:
         subject: the job.
         conditions: what surrounds it.
         adapt: changes how the job is run.
-        steps_max: after how many points a job that has not ended is stuck.
+        steps_max: after how many points a job that has not ended is stuck, if that is more than it may take
+            for its tasks.
         is_thorough: whether what checkpoints hold is looked at all the time, and the job started once more
             when it has ended: the engine is in doubt, and not the job.
     """
@@ -202,10 +207,13 @@ class Simulation:
         counts = self._conditions.parallelism
         return self._subject.job(disk, counts[(process.number - 1) % len(counts)])
 
+    def _wanted_start(self, process: Process) -> str:
+        starts = self._conditions.starts
+        return starts[process.number - 1] if process.number <= len(starts) else "newest"
+
     def _start_of(self, process: Process) -> str:
         """Where a process begins: where the conditions say, unless there is no such checkpoint."""
-        starts = self._conditions.starts
-        wanted = starts[process.number - 1] if process.number <= len(starts) else "newest"
+        wanted = self._wanted_start(process)
         if wanted == "newest" or self._has_ended:
             return "newest"
         with self._unnoticed():
@@ -315,10 +323,13 @@ class Simulation:
             raise WrongError("S2: a checkpoint is complete, and there is none")
         self._complete[newest.lineage] = max(self._complete.get(newest.lineage, 0), newest.number)
         self._check_checkpoints()
-        self._ask(process, self._runs[process.number])
+        run = self._runs[process.number]
+        self._check_restored(run, newest)
+        self._ask(process, run)
 
     def _began(self, process: Process, begun: Begun, run: WatchedRun) -> None:
         self._runs[process.number] = run
+        self.world.allow(_STEPS_PER_TASK * len(run.tasks))
         self.world.note(f"{process.number} goes on from {begun.epoch.number}")
         if not self._is_thorough:
             return
@@ -381,6 +392,14 @@ class Simulation:
             struck = self._rot.struck_in(place)
         if struck is not None:
             raise WrongError(f"S6: {process.number} has not noticed that {struck} was damaged")
+
+    def _check_restored(self, run: WatchedRun, place: Place) -> None:
+        with self._unnoticed():
+            if self._rot.struck_in(place) is not None:
+                return
+            wrong = difference_when_restored(run.job, self._history.snapshot(self._history.manifest(place)))
+        if wrong is not None:
+            raise WrongError(f"S3: {place.name} gives tasks other rows than it holds: {wrong}")
 
     def _confirm(self) -> None:
         """Start the job once more, which changes nothing."""
