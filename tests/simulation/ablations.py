@@ -31,7 +31,7 @@ from thalweg.checkpoint.writer import Checkpointer
 from thalweg.connectors.files import sink as file_sink
 from thalweg.connectors.files import staging
 from thalweg.connectors.files.sink import FileSink, FileWriter
-from thalweg.errors import StoreError
+from thalweg.errors import ConnectorError, StoreError
 from thalweg.protocols.increments import GONE
 from thalweg.runtime.source_task import SourceTask
 from thalweg.runtime.task import Input
@@ -185,7 +185,8 @@ def _owe_commits() -> AbstractContextManager[Any]:
 
     def write(self: Checkpointer, snapshot: JobSnapshot, *, has_ended: bool = False) -> None:
         original(self, snapshot, has_ended=has_ended)
-        if isinstance(self._error, StoreError) and self.failures <= self._tolerated and not has_ended:
+        is_known = isinstance(self._error, (ConnectorError, StoreError))
+        if is_known and self.failures <= self._tolerated and not has_ended:
             self._error = None
 
     return mock.patch.object(Checkpointer, "_write", write)

@@ -40,7 +40,7 @@ from thalweg.connectors.files.staging import (
 )
 from thalweg.connectors.text.csv import CsvOptions
 from thalweg.connectors.text.written import check_null, write_csv
-from thalweg.errors import ConfigError, ConnectorError
+from thalweg.errors import ConfigError, ConnectorError, StoreError
 from thalweg.protocols.sink import Delivery, Epoch
 
 PART_ROWS = 1_000_000
@@ -224,7 +224,7 @@ class FileWriter:
                 file.write(_encoded(frame, self._form, self._sink.csv))
                 file.sync()
         except OSError as error:
-            raise cannot_write(self._sink.path, error) from error
+            raise cannot_write(self._sink.path, error.strerror or str(error)) from error
         self._staged.append(name)
         self.number += 1
         self._pending, self.rows, self._bytes, self._begun = [], 0, 0, None
@@ -234,7 +234,7 @@ class FileWriter:
             for name in self._staged:
                 self._sink.disk.rename(self._hidden(name), f"{self.directory}{name}")
         except OSError as error:
-            raise cannot_write(self._sink.path, error) from error
+            raise cannot_write(self._sink.path, error.strerror or str(error)) from error
         self._staged = []
 
     def _hidden(self, name: str) -> str:
@@ -296,19 +296,21 @@ def _check_nested(schema: Schema, form: str) -> None:
 
 @contextmanager
 def writing(path: str) -> Iterator[None]:
-    """What the system says is told as an error of the sink."""
+    """What the system says is told as an error of the sink, also where a record of progress is concerned."""
     try:
         yield
     except OSError as error:
-        raise cannot_write(path, error) from error
+        raise cannot_write(path, error.strerror or str(error)) from error
+    except StoreError as error:
+        raise cannot_write(str(error.where or path), str(error.found)) from error
 
 
-def cannot_write(path: str, error: OSError) -> ConnectorError:
+def cannot_write(path: str, why: str) -> ConnectorError:
     """The error for a file that cannot be written."""
     return ConnectorError(
         "results cannot be written",
         code="sink-cannot-write",
         where=path,
-        found=error.strerror or str(error),
+        found=why,
         hint="what was committed is as it was; a job with checkpoints goes on from the last one",
     )
