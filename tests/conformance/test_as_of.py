@@ -22,7 +22,7 @@ from thalweg.protocols.messages import Watermark
 from thalweg.testing import check_operator
 from thalweg.testing.scripts import Rows
 
-pytestmark = [pytest.mark.slow, pytest.mark.sampled(5, 2)]
+pytestmark = [pytest.mark.slow, pytest.mark.sampled(8, 4)]
 
 LEFT = rows(18, 3).select("k", "s", "v", "t")
 RIGHT = placed(rows(18, 4)).select(

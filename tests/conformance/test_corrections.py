@@ -15,7 +15,7 @@ from thalweg.progress.sessions import SessionSpec
 from thalweg.progress.windows import WindowSpec
 from thalweg.testing import check_operator
 
-pytestmark = [pytest.mark.slow, pytest.mark.sampled(4, 2)]
+pytestmark = [pytest.mark.slow, pytest.mark.sampled(6, 3)]
 
 LATENESS = 2 * SECOND
 LISTS = [("array_agg", "s"), ("listagg", "s"), ("first_value", "v"), ("count", None)]

@@ -23,7 +23,7 @@ from thalweg.protocols.messages import Watermark
 from thalweg.testing import check_operator
 from thalweg.testing.scripts import Rows
 
-pytestmark = [pytest.mark.slow, pytest.mark.sampled(6, 3)]
+pytestmark = [pytest.mark.slow, pytest.mark.sampled(8, 4)]
 
 COLUMNS = ["k", "s", "v", "f"]
 TIMED = rows(15, 3).select("k", "v", "t")

@@ -42,7 +42,7 @@ from thalweg.progress.windows import WindowSpec
 from thalweg.protocols.operator import OperatorSpec
 from thalweg.testing import check_operator
 
-pytestmark = [pytest.mark.slow, pytest.mark.sampled(4, 2)]
+pytestmark = [pytest.mark.slow, pytest.mark.sampled(7, 3)]
 
 ROWS = rows()
 BOUNDS = (WINDOW_START, WINDOW_END)

@@ -16,7 +16,7 @@ from thalweg.plan import build
 from thalweg.plan.over import Frame, over
 from thalweg.testing import check_operator
 
-pytestmark = [pytest.mark.slow, pytest.mark.sampled(5, 2)]
+pytestmark = [pytest.mark.slow, pytest.mark.sampled(9, 4)]
 
 
 @pytest.mark.parametrize(
@@ -63,7 +63,7 @@ def test_lag() -> None:
     check_operator(specs, timed(placed(ROWS)), time="t", slack_us=1)
 
 
-@pytest.mark.sampled(5, 2)
+@pytest.mark.sampled(9, 4)
 @pytest.mark.parametrize(
     "frame",
     [

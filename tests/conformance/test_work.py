@@ -14,7 +14,7 @@ import pytest
 
 from thalweg.cli.bench.incremental import CASES, Case, Feed, driven
 from thalweg.protocols.state import StateSpec
-from thalweg.testing.stand import new_state
+from thalweg.runtime.restore import new_state
 
 pytestmark = pytest.mark.slow
 

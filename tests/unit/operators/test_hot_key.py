@@ -18,7 +18,7 @@ from thalweg.plan import build
 from thalweg.plan.join import join
 from thalweg.plan.nodes import Join, Plan, Scan
 from thalweg.protocols.operator import Output
-from thalweg.testing.stand import new_state
+from thalweg.runtime.restore import new_state
 
 ROWS_MAX = 65_536
 PARTNERS = 10_000
