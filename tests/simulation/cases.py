@@ -15,11 +15,15 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any
 
+import polars as pl
+
 from tests.simulation.plans import FIRST, PlanCase, SimulatedPlans, is_plan_seed, random_plans
 from tests.simulation.workloads import SimulatedWorkload, Workload, random_workload
 from thalweg.testing.simulation.conditions import Conditions, random_conditions, with_lineages
 from thalweg.testing.simulation.simulation import Report, Simulation
 
+FAILURES = (Exception, pl.exceptions.PanicException)
+"""A crash is a failure like a wrong answer, also one of Polars, which is no `Exception`."""
 LINEAGES = 2
 """Of four seeds from `FIRST` on, the one in which users begin anew."""
 
@@ -53,7 +57,7 @@ def is_failing(simulated: Callable[[], object]) -> bool:
         simulated()
     except (TypeError, AttributeError, NameError):
         raise
-    except Exception:  # noqa: BLE001 - a crash is a failure like a wrong answer
+    except FAILURES:
         return True
     return False
 
@@ -84,7 +88,7 @@ def outcome(seeds: Iterable[int]) -> dict[str, Any]:
     for seed in seeds:
         try:
             report = simulate(seed)
-        except Exception as error:  # noqa: BLE001 - a crash is a failure like a wrong answer
+        except FAILURES as error:
             notes = "\n".join(getattr(error, "__notes__", ()))
             failed[str(seed)] = f"seed {seed}: {type(error).__name__}: {error}\n{notes}"[:6000]
             continue

@@ -19,6 +19,8 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
+from polars.exceptions import PanicException
+
 from benchmarks.stale import commits_since
 from thalweg.cli.bench.machine import facts
 
@@ -133,6 +135,6 @@ def _timed(run: Callable[[str], Outcome], case: str) -> Outcome:
     begun = time.monotonic()
     try:
         outcome = run(case)
-    except Exception as error:  # noqa: BLE001 - a crash is a failure like a wrong answer
+    except (Exception, PanicException) as error:  # noqa: BLE001 - a crash is a failure like a wrong answer
         outcome = {"error": f"{type(error).__name__}: {error}"[:4000]}
     return {**outcome, "seconds": round(time.monotonic() - begun, 2)}

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from polars.exceptions import PanicException
 
 from tests.suites import ledger as ledgers
 from tests.suites.fuzz_sql import cases as plan_cases
@@ -19,6 +20,9 @@ ABOUT = {"question": "is it even"}
 
 def is_even(case: str) -> Outcome:
     number = int(Path(case).read_text())
+    if number == 3:
+        # it is no `Exception`
+        raise PanicException("3 is a panic")
     assert number % 2 == 0, f"{number} is odd"
     return {"number": number}
 
@@ -39,20 +43,22 @@ def facts(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
 
 @pytest.mark.slow
 def test_what_failed_is_done_again(facts: dict[str, Any], tmp_path: Path) -> None:
-    files = [tmp_path / str(n) for n in range(3)]
+    files = [tmp_path / str(n) for n in range(4)]
     for n, file in enumerate(files):
         file.write_text(str(n))
     path, cases = tmp_path / "kept" / "suite.json", [str(f) for f in files]
-    assert work_off(Ledger.opened(path, ABOUT), cases, is_even, processes=1) == 1
+    assert work_off(Ledger.opened(path, ABOUT), cases, is_even, processes=1) == 2
     kept = json.loads(path.read_text())
-    assert (kept["failed"], kept["machine"], kept["about"]) == (1, facts, ABOUT)
+    assert (kept["failed"], kept["machine"], kept["about"]) == (2, facts, ABOUT)
     assert "1 is odd" in kept["outcomes"][cases[1]]["error"]
+    assert "3 is a panic" in kept["outcomes"][cases[3]]["error"]
     # had it been asked for again, the first one would fail now
     files[0].write_text("5")
     files[1].write_text("4")
+    files[3].write_text("6")
     assert work_off(Ledger.opened(path, ABOUT), cases, is_even, processes=1) == 0
     again = Ledger.opened(path, ABOUT)
-    assert [again.outcomes[c]["number"] for c in cases] == [0, 4, 2]
+    assert [again.outcomes[c]["number"] for c in cases] == [0, 4, 2, 6]
     assert json.loads(path.read_text())["left"] == 0
 
 
