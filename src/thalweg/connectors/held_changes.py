@@ -5,7 +5,6 @@ Not here: what is done with them in the end (sqlite.py).
 
 from __future__ import annotations
 
-import os
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from typing import IO
@@ -38,6 +37,7 @@ class HeldChanges:
         self._pending: list[Batch] = []
         self._frames: list[pl.DataFrame] = []
         self._pending_bytes = self._bytes = 0
+        self._takes_back = False
         self._file: IO[bytes] | None = None
         self._ends: list[int] = []
 
@@ -47,8 +47,9 @@ class HeldChanges:
             return
         self._pending.append(visible(batch, self._schema))
         self._pending_bytes += batch.nbytes
+        self._takes_back = self._takes_back or not batch.is_append
         # a row that may be taken back waits for the cut, which says what its changes come to
-        if self._pending_bytes > HELD_BYTES and all(b.is_append for b in self._pending):
+        if self._pending_bytes > HELD_BYTES and not self._takes_back:
             self._put_by()
 
     def cut(self, number: int) -> None:
@@ -72,7 +73,7 @@ class HeldChanges:
         if not self._pending:
             return
         frame = handed_out(between_cuts(self._pending, self._key), self._schema)
-        self._pending, self._pending_bytes = [], 0
+        self._pending, self._pending_bytes, self._takes_back = [], 0, False
         self._frames.append(frame)
         self._bytes += int(frame.estimated_size())
         if self._bytes > HELD_BYTES:
@@ -91,7 +92,7 @@ class HeldChanges:
                 "results cannot be held until the input has ended",
                 code="sink-cannot-hold",
                 where=tempfile.gettempdir(),
-                found=os.strerror(error.errno or 0),
+                found=error.strerror or str(error),
                 hint="TMPDIR names another place; with a directory of checkpoints nothing is held",
             ) from error
         self._frames, self._bytes = [], 0

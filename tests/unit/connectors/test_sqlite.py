@@ -122,11 +122,17 @@ def test_changes_are_handed_over_cut_by_cut(held: int, seed: int) -> None:
     assert there == now
 
 
-def test_a_full_disk_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("fails_at", ["open", "write"])
+def test_a_full_disk_is_named(monkeypatch: pytest.MonkeyPatch, fails_at: str) -> None:
     monkeypatch.setattr(held_changes, "HELD_BYTES", 0)
     frame = pl.DataFrame({"n": [1]})
     writer = HeldChanges(Schema.from_polars(dict(frame.schema)), (), lambda frames: None)
-    full = mock.patch.object(tempfile, "TemporaryFile", side_effect=OSError(28, "No space left on device"))
-    with full, pytest.raises(ExternalError, match="sink-cannot-hold") as caught:
+    # what Polars raises has no number
+    opens = {
+        "open": mock.Mock(side_effect=OSError(28, "No space left on device")),
+        "write": lambda: Path("/dev/full").open("wb"),  # noqa: SIM115 - the writer closes it
+    }
+    monkeypatch.setattr(tempfile, "TemporaryFile", opens[fails_at])
+    with closing(writer), pytest.raises(ExternalError, match="sink-cannot-hold") as caught:
         writer.write(Batch(frame))
     assert "No space left" in str(caught.value)

@@ -278,7 +278,7 @@ class PartitionedWriter:
             try:
                 self._sink.marking.mark(self._sink.files.disk, part.directory)
             except OSError as error:
-                raise cannot_write(part.directory, error.strerror or str(error)) from error
+                raise cannot_write(part.directory, error) from error
         del self._open[texts]
 
     def _stage_largest(self) -> None:

@@ -224,7 +224,7 @@ class FileWriter:
                 file.write(_encoded(frame, self._form, self._sink.csv))
                 file.sync()
         except OSError as error:
-            raise cannot_write(self._sink.path, error.strerror or str(error)) from error
+            raise cannot_write(self._sink.path, error) from error
         self._staged.append(name)
         self.number += 1
         self._pending, self.rows, self._bytes, self._begun = [], 0, 0, None
@@ -234,7 +234,7 @@ class FileWriter:
             for name in self._staged:
                 self._sink.disk.rename(self._hidden(name), f"{self.directory}{name}")
         except OSError as error:
-            raise cannot_write(self._sink.path, error.strerror or str(error)) from error
+            raise cannot_write(self._sink.path, error) from error
         self._staged = []
 
     def _hidden(self, name: str) -> str:
@@ -300,17 +300,17 @@ def writing(path: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise cannot_write(path, error.strerror or str(error)) from error
+        raise cannot_write(path, error) from error
     except StoreError as error:
-        raise cannot_write(str(error.where or path), str(error.found)) from error
+        raise cannot_write(str(error.where or path), error) from error
 
 
-def cannot_write(path: str, why: str) -> ConnectorError:
+def cannot_write(path: str, error: OSError | StoreError) -> ConnectorError:
     """The error for a file that cannot be written."""
     return ConnectorError(
         "results cannot be written",
         code="sink-cannot-write",
         where=path,
-        found=why,
+        found=error.found if isinstance(error, StoreError) else error.strerror or str(error),
         hint="what was committed is as it was; a job with checkpoints goes on from the last one",
     )
