@@ -1,9 +1,9 @@
 """Fold changes to the table that they add up to.
 
-A large table is kept in groups of rows by their hash, each folded by itself: no more than a group is ever in
-memory twice.
+A large table is kept in groups of rows by their hash, each folded by itself, and sorted by itself if there is
+an order: no more than a group is ever in memory twice.
 
-Not here: changes as operations, and orders of rows (changelog.py).
+Not here: changes as operations (changelog.py), one order of sorted groups (merging.py).
 """
 
 from __future__ import annotations
@@ -16,9 +16,11 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from thalweg.columnar.allocation import kept
 from thalweg.columnar.batch import WEIGHT, Batch, consolidate
 from thalweg.columnar.eager import beside, numbers, without
 from thalweg.operators.changelog import in_order, repeat_rows
+from thalweg.operators.merging import merged
 from thalweg.operators.missing import check_present
 from thalweg.plan.nodes import SortKey
 from thalweg.protocols.keeping import Keeping
@@ -130,17 +132,17 @@ class FoldOp:
         del port
         for group in self._rows.groups():
             self._fold(group)
-        groups = self._rows.groups()
-        if self._order and len(groups) > 1:
-            every = pl.concat([self._rows.take(g) for g in groups])
-            yield from self._given(every)
-            return
-        for group in groups:
-            yield from self._given(self._rows.take(group))
+        tables = (without(self._rows.take(g), _GROUP) for g in self._rows.groups())
+        for table in self._ordered(tables) if self._order else tables:
+            yield from self._given(table)
 
-    def _given(self, rows: pl.DataFrame) -> Iterator[Output]:
+    def _ordered(self, tables: Iterable[pl.DataFrame]) -> Iterator[pl.DataFrame]:
+        """Folded tables as tables in the order, one behind the other."""
+        runs = [kept(in_order(table, self._order)) for table in tables]
+        return merged(runs, self._order) if len(runs) > 1 else iter(runs)
+
+    def _given(self, table: pl.DataFrame) -> Iterator[Output]:
         """The rows of a folded table, each as often as its weight says."""
-        table = in_order(without(rows, _GROUP), self._order)
         weight = table.get_column(WEIGHT)
         check_present(weight.to_numpy(), lambda some: table.drop(WEIGHT)[some])
         for part in Batch(table.drop(WEIGHT), weight).slices(self._rows_max):
