@@ -119,7 +119,7 @@ def _overflow(operator: str) -> Mask:
     def mask(args: Sequence[pl.Expr], types: Sequence[DataType]) -> pl.Expr | None:
         a, b = args
         if not all(map(is_numeric, types)):
-            return None
+            return times.overflow(operator, args, types)
         if isinstance(types[0], Integer) and types[0] == types[1]:
             return _integer_overflow(operator, a, b, types[0])
         if isinstance(types[0], Float) or not decimals.may_overflow(operator, types[0], types[1]):

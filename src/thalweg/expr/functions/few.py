@@ -15,6 +15,7 @@ import polars as pl
 from polars._utils.wrap import wrap_s
 
 from thalweg.base.types import DataType, Decimal, Float, Integer, List, Map, Struct, Timestamp
+from thalweg.expr.functions.time_bounds import MICROS_MAX
 
 FewBuild = Callable[[Sequence[pl.Series], Sequence[DataType]], pl.Series | None]
 """What a registry entry has as its `few`."""
@@ -127,5 +128,8 @@ def _shifted(operator: str, args: Sequence[pl.Series], types: Sequence[DataType]
     method = _SHIFTS.get(operator)
     lengths = args[1].dtype == pl.Duration("us") and isinstance(types[0], Timestamp)
     if method is None or not lengths or types[0].polars != args[0].dtype:
+        return None
+    least, most = _ends(args[1].to_physical())
+    if least < -MICROS_MAX or most > MICROS_MAX:
         return None
     return wrap_s(getattr(args[0]._s, method)(args[1]._s))

@@ -30,7 +30,14 @@ from thalweg.base.types import (
     is_numeric,
 )
 from thalweg.expr.functions.kit import vecs
-from thalweg.expr.registry import Signature
+from thalweg.expr.functions.time_bounds import (
+    MICROS_MAX,
+    MONTHS_MAX,
+    bounded,
+    product_too_far,
+    too_far,
+)
+from thalweg.expr.registry import FAILS, Signature
 
 INTERVALS = (INTERVAL, INTERVAL_MONTH)
 _DAY_US = 86_400_000_000
@@ -72,15 +79,33 @@ def _shifted(operator: str, a: DataType, b: DataType, right: Any) -> Signature |
     return None
 
 
+def _in_turn(
+    operator: str, args: Sequence[pl.Expr], types: Sequence[DataType]
+) -> tuple[pl.Expr, pl.Expr, DataType, DataType]:
+    """The arguments and their types, the time (or the length of a product) first."""
+    (a, b), (ta, tb) = args, types
+    turned = is_numeric(ta) or (operator == "+" and ta in INTERVALS and tb not in INTERVALS)
+    return (b, a, tb, ta) if turned else (a, b, ta, tb)
+
+
+def overflow(operator: str, args: Sequence[pl.Expr], types: Sequence[DataType]) -> pl.Expr | None:
+    """The rows in which `a operator b` leads too far, for the types that `infer` names."""
+    a, b, ta, tb = _in_turn(operator, args, types)
+    if operator == "*" and ta in INTERVALS:
+        return product_too_far(a, b, MONTHS_MAX if ta == INTERVAL_MONTH else MICROS_MAX)
+    if operator in "+-" and tb in INTERVALS and (isinstance(ta, Timestamp) or ta == DATE):
+        return too_far(a, b, MONTHS_MAX if tb == INTERVAL_MONTH else MICROS_MAX)
+    return None
+
+
 def build(operator: str, args: Sequence[pl.Expr], types: Sequence[DataType]) -> pl.Expr:
     """`a operator b` for the types that `infer` names."""
-    (a, b), (ta, tb) = args, types
-    if is_numeric(ta) or (operator == "+" and ta in INTERVALS and tb not in INTERVALS):
-        (a, b), (ta, tb) = (b, a), (tb, ta)
+    a, b, ta, tb = _in_turn(operator, args, types)
     if operator in "*/":
         return _scaled(operator, a, b, ta)
     if tb == INTERVAL_MONTH and ta != INTERVAL_MONTH:
-        return a.dt.offset_by((b if operator == "+" else -b).cast(pl.String) + "mo")
+        months = bounded(b, MONTHS_MAX)
+        return a.dt.offset_by((months if operator == "+" else -months).cast(pl.String) + "mo")
     if ta == TIME and tb == TIME:
         return _length(_micros_of_day(a) - _micros_of_day(b))
     if ta == TIME:
@@ -89,14 +114,16 @@ def build(operator: str, args: Sequence[pl.Expr], types: Sequence[DataType]) -> 
     if ta == DATE and tb == DATE:
         return _length((a.to_physical() - b.to_physical()).cast(pl.Int64) * _DAY_US)
     if ta == DATE:
-        days = (b.to_physical() // _DAY_US).cast(pl.Int32)
+        days = (bounded(b, MICROS_MAX).to_physical() // _DAY_US).cast(pl.Int32)
         return (a.to_physical() + (days if operator == "+" else -days)).cast(pl.Date)
+    if tb == INTERVAL and isinstance(ta, Timestamp):
+        b = bounded(b, MICROS_MAX)
     return a + b if operator == "+" else a - b
 
 
 def _scaled(operator: str, a: pl.Expr, b: pl.Expr, held: DataType) -> pl.Expr:
     value = a.to_physical().cast(pl.Int64)
-    return (value * b if operator == "*" else value.truncdiv(b)).cast(held.polars)
+    return (value * b if operator == "*" else value.truncdiv(b)).cast(held.polars, strict=False)
 
 
 def _micros_of_day(arg: pl.Expr) -> pl.Expr:
@@ -117,6 +144,8 @@ PLUS_VECTORS = (
     *vecs((TIMESTAMP, INTERVAL_MONTH), (_NOON, 1, datetime(2024, 2, 29, 12)), (_NOON, None, None)),
     *vecs((TIMESTAMP, INTERVAL_MONTH), (_NOON, 13, datetime(2025, 2, 28, 12))),
     *vecs((DATE, INTERVAL_MONTH), (date(2024, 3, 31), -1, date(2024, 2, 29))),
+    *vecs((TIMESTAMP, INTERVAL_MONTH), (_NOON, MONTHS_MAX + 1, FAILS), (_NOON, -(2**31), FAILS)),
+    *vecs((TIMESTAMP, INTERVAL), (_NOON, timedelta(days=-(10**7)), FAILS)),
     *vecs((DATE, INTERVAL), (date(2024, 2, 28), _HOUR, datetime(2024, 2, 28, 1)), (None, _HOUR, None)),
     *vecs((TIME, INTERVAL), (time(23, 30), _HOUR, time(0, 30)), (None, _HOUR, None)),
     *vecs(INTERVAL, (_HOUR, _DAY, timedelta(days=1, hours=1)), (None, _DAY, None)),
@@ -137,5 +166,6 @@ MINUS_VECTORS = (
 )
 TIMES_VECTORS = (
     *vecs((INTERVAL, INT32), (_HOUR, 24, _DAY), (None, 2, None), (_HOUR, -1, -_HOUR)),
-    *vecs((INT32, INTERVAL_MONTH), (3, 4, 12)),
+    *vecs((INT32, INTERVAL_MONTH), (3, 4, 12), (2**30, 4, FAILS), (0, 4, 0)),
+    *vecs((INTERVAL, INT64), (_DAY, 2**62, FAILS), (-_DAY, -(2**62), FAILS)),
 )

@@ -29,7 +29,8 @@ from thalweg.base.types import (
 )
 from thalweg.expr.functions.comparison import compare
 from thalweg.expr.functions.kit import accepts, bad_constant, constant, vec, vecs
-from thalweg.expr.registry import UNKNOWN, Function, Signature, Vector, register
+from thalweg.expr.functions.time_bounds import MICROS_MAX, MONTHS_MAX, TOO_FAR, bounded, too_far
+from thalweg.expr.registry import FAILS, UNKNOWN, Failure, Function, Signature, Vector, register
 
 MICROS = {
     "microsecond": 1,
@@ -324,11 +325,19 @@ def _infer_add(types: Sequence[DataType], values: Sequence[Any]) -> Signature | 
 def _add(args: Sequence[pl.Expr], types: Sequence[DataType]) -> pl.Expr:
     unit, count, arg, held = unit_of("timestampadd", constant(args[0]), _SHIFTS), args[1], args[2], types[2]
     if unit in MONTHS:
-        return arg.dt.offset_by((count * MONTHS[unit]).cast(pl.String) + "mo")
+        months = bounded(count, MONTHS_MAX // MONTHS[unit]) * MONTHS[unit]
+        return arg.dt.offset_by(months.cast(pl.String) + "mo")
+    count = bounded(count, MICROS_MAX // MICROS[unit])
     if held == DATE:
         days = count * (MICROS[unit] // _DAY)
-        return (arg.to_physical() + days.cast(pl.Int32, strict=False)).cast(pl.Date)
+        return (arg.to_physical() + days.cast(pl.Int32)).cast(pl.Date)
     return (arg.to_physical() + count * MICROS[unit]).cast(held.polars)
+
+
+def _beyond(args: Sequence[pl.Expr], types: Sequence[DataType]) -> pl.Expr | None:
+    unit = unit_of("timestampadd", constant(args[0]), _SHIFTS)
+    most = MONTHS_MAX // MONTHS[unit] if unit in MONTHS else MICROS_MAX // MICROS[unit]
+    return too_far(args[2], args[1], most)
 
 
 register(
@@ -337,6 +346,7 @@ register(
         lambda types: None,
         _add,
         "a unit, a number and a time",
+        failures=(Failure(_beyond, "data-overflow", TOO_FAR),),
         infer_values=_infer_add,
         constants=(0,),
         vectors=(
@@ -346,6 +356,9 @@ register(
                 ("DAY", 1, None, None),
             ),
             *vecs((STRING, INT32, TIMESTAMP), ("MONTH", 1, datetime(2024, 1, 31), datetime(2024, 2, 29))),
+            *vecs((STRING, INT32, TIMESTAMP), ("YEAR", 10**9, datetime(2024, 1, 31), FAILS)),
+            *vecs((STRING, INT64, TIMESTAMP), ("DAY", -(2**62), datetime(2024, 1, 31), FAILS)),
+            *vecs((STRING, INT64, DATE), ("WEEK", 2**62, date(2024, 1, 31), FAILS)),
             *vecs(
                 (STRING, INT32, TIMESTAMP),
                 ("SECOND", -1, datetime(1970, 1, 1), datetime(1969, 12, 31, 23, 59, 59)),
