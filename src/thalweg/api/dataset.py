@@ -24,6 +24,7 @@ from thalweg.api.grouped import GroupedDataset, WindowedDataset
 from thalweg.api.joining import How, join_latest, join_plans, late_rows
 from thalweg.api.ordered import Ordered
 from thalweg.api.place import caller, located
+from thalweg.api.process import KeyedDataset
 from thalweg.api.types import SchemaLike, check_name, schema_of
 from thalweg.base.durations import microseconds
 from thalweg.base.schema import unknown_column
@@ -187,6 +188,10 @@ class Dataset(Ordered):
             return MapBatches(self.plan, row_function(function, self.plan.schema, result), result)
 
         return self._step(make)
+
+    def key_by(self, *keys: IntoColumn) -> KeyedDataset:
+        """Rows by a key, for functions that keep state for each; see `ProcessFunction`."""
+        return KeyedDataset(self, keys)
 
     # Several tables, parts of one --------------------------------------------------------------
 

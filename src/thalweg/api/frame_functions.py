@@ -7,22 +7,19 @@ Not here: functions of values (user_functions.py), how a stage calls them (opera
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any
 
 import polars as pl
 
 from thalweg.api.place import place_of
 from thalweg.base.schema import Schema
 from thalweg.columnar.outside import handed_out, taken_in
-from thalweg.errors import DataError, did_you_mean
+from thalweg.errors import DataError
 from thalweg.expr.python import carry
+from thalweg.expr.python_rows import GivenRows, Row
 from thalweg.plan.nodes import FrameFunction
-
-# Any: the values of the user's own columns
-Row: TypeAlias = Mapping[str, Any] | Sequence[Any]
-"""What a row function gives: values by name, or in the order of the declared schema."""
 
 
 def frame_function(
@@ -72,39 +69,9 @@ class EachRow:
     result: Schema
 
     def __call__(self, frame: pl.DataFrame) -> pl.DataFrame:
-        made = [self._values(row) for given in frame.iter_rows(named=True) for row in self.call(given)]
-        columns = zip(*made, strict=True) if made else [()] * len(self.result)
-        series = [self._column(f.name, list(c)) for f, c in zip(self.result, columns, strict=True)]
-        return pl.DataFrame(series)
-
-    def _values(self, row: Row) -> Sequence[Any]:
-        names = self.result.names
-        if isinstance(row, Mapping):
-            unknown = [str(n) for n in row if n not in names]
-            if unknown:
-                raise self._wrong(f'the column "{unknown[0]}"', did_you_mean(unknown[0], names))
-            return [row.get(n) for n in names]
-        if isinstance(row, (str, bytes)) or not isinstance(row, Sequence):
-            raise self._wrong(f"a row of Python type {type(row).__name__}", "a row is a dict or a tuple")
-        if len(row) != len(names):
-            raise self._wrong(f"a row of {len(row)} values")
-        return row
-
-    def _column(self, name: str, values: list[Any]) -> pl.Series:
-        wanted = self.result.outer[name]
+        made = [row for given in frame.iter_rows(named=True) for row in self.call(given)]
         try:
-            return pl.Series(name, values, dtype=wanted, strict=True)
-        except (TypeError, ValueError, OverflowError, pl.exceptions.PolarsError) as error:
-            raise self._wrong(f'column "{name}": {str(error).splitlines()[0]}') from error
-
-    def _wrong(self, found: str, hint: str | None = None) -> Exception:
-        error = DataError(
-            f'the function "{_name(self.call)}" gave other rows than declared',
-            code="data-python-result",
-            where=place_of(self.call),
-            expected=str(self.result),
-            found=found,
-            hint=hint,
-        )
-        # whoever calls the function reports its exceptions as the user's; this one is ours
-        return carry(error)
+            return GivenRows(self.result, _name(self.call), place_of(self.call)).frame(made)
+        except DataError as error:
+            # whoever calls the function reports its exceptions as the user's; this one is ours
+            raise carry(error) from error.__cause__

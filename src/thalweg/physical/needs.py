@@ -33,6 +33,7 @@ from thalweg.plan.nodes import (
 )
 from thalweg.plan.over import Over
 from thalweg.plan.pairs import pairs_below
+from thalweg.plan.process import Process
 from thalweg.plan.properties import as_of_slacks, join_bounds, properties, recomputes
 from thalweg.plan.sort import Sort
 
@@ -80,7 +81,9 @@ def _visit(plan: Plan, needs: Needs, seen: set[Plan]) -> None:
         _mark_positions(plan.input, needs)
     if isinstance(plan, Sort) and not properties(plan.input).is_bounded:
         _mark_verdicts(plan.input, needs)
-    if isinstance(plan, (Behind, Limit, Over)) or (isinstance(plan, Rank) and plan.kind == "row_number"):
+    if isinstance(plan, (Behind, Limit, Over, Process)) or (
+        isinstance(plan, Rank) and plan.kind == "row_number"
+    ):
         _mark_positions(plan.inputs[0], needs)
         pairs = pairs_below(plan.inputs[0]) if isinstance(plan, Rank) else None
         if pairs is not None:
@@ -90,7 +93,7 @@ def _visit(plan: Plan, needs: Needs, seen: set[Plan]) -> None:
     if isinstance(plan, GroupBy) and reads_positions(plan):
         _mark_positions(plan.input, needs)
     recomputed = isinstance(plan, Over) and recomputes(plan)
-    if isinstance(plan, (Behind, Window, SessionWindow, Over)) and not recomputed:
+    if isinstance(plan, (Behind, Window, SessionWindow, Over, Process)) and not recomputed:
         _mark_verdicts(plan.input, needs)
     if isinstance(plan, AsOfJoin):
         _mark_positions(plan.right, needs)
@@ -164,11 +167,14 @@ def places(plan: Plan, needs: Needs) -> tuple[str, ...]:
 PLACES_OF_PAIRS = (SPLIT, OFFSET, OTHER_SPLIT, OTHER_OFFSET)
 
 
+_FIRST_STATEFUL = (Behind, GroupBy, AsOfJoin, Rank, Limit, Window, SessionWindow, Over, Process, Sort)
+
+
 def _mark_verdicts(plan: Plan, needs: Needs) -> None:
     """The watermark is used up by the first stateful step."""
     if isinstance(plan, AssignWatermark):
         needs.verdicts.add(plan)
-    if isinstance(plan, (Behind, GroupBy, AsOfJoin, Rank, Limit, Window, SessionWindow, Over, Sort)):
+    if isinstance(plan, _FIRST_STATEFUL):
         return
     if isinstance(plan, Join) and not looks_up(plan):
         through = passing(plan)
@@ -183,7 +189,7 @@ def has_positions(plan: Plan, needs: Needs) -> bool:
     """Whether the plan's rows carry their position."""
     if isinstance(plan, (Scan, Values)):
         return plan in needs.positions
-    if isinstance(plan, (Behind, GroupBy, AsOfJoin, MapBatches, Limit, Sort)) or (
+    if isinstance(plan, (Behind, GroupBy, AsOfJoin, MapBatches, Limit, Process, Sort)) or (
         isinstance(plan, Join) and not looks_up(plan)
     ):
         return False

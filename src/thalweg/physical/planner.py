@@ -28,7 +28,18 @@ from thalweg.operators.rowwise import (
     UnplaceStep,
 )
 from thalweg.operators.split_names import SplitNamesSpec
-from thalweg.physical import grouping, joining, lookups, needs, over, ranking, sessions, sharing, sorting
+from thalweg.physical import (
+    grouping,
+    joining,
+    lookups,
+    needs,
+    over,
+    processing,
+    ranking,
+    sessions,
+    sharing,
+    sorting,
+)
 from thalweg.physical.common_panes import find_common_panes
 from thalweg.plan.as_of import AsOfJoin
 from thalweg.plan.keys import DeclaredKey
@@ -55,6 +66,7 @@ from thalweg.plan.nodes import (
     Write,
 )
 from thalweg.plan.over import Over
+from thalweg.plan.process import Process
 from thalweg.plan.properties import properties
 from thalweg.plan.sort import Sort
 from thalweg.protocols.operator import BAD, OperatorSpec
@@ -152,6 +164,8 @@ class Planner:
             return ranking.place_rank(self, plan)
         if isinstance(plan, Over):
             return over.place_over(self, plan)
+        if isinstance(plan, Process):
+            return processing.place_process(self, plan)
         if isinstance(plan, Sort):
             return sorting.place_sort(self, plan)
         if isinstance(plan, DeclaredKey):

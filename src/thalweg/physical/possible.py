@@ -14,6 +14,7 @@ from thalweg.physical import needs
 from thalweg.plan.as_of import AsOfJoin
 from thalweg.plan.nodes import GroupBy, Plan
 from thalweg.plan.over import Over
+from thalweg.plan.process import Process
 from thalweg.plan.properties import properties, recomputes
 from thalweg.plan.sort import Sort
 
@@ -39,6 +40,8 @@ def _check(plan: Plan, found: needs.Needs) -> None:
         _check_over(plan)
     if isinstance(plan, AsOfJoin):
         _check_as_of_join(plan)
+    if isinstance(plan, Process):
+        _check_process(plan)
     if isinstance(plan, Sort):
         _check_sort(plan)
 
@@ -55,6 +58,18 @@ def _check_over(plan: Over) -> None:
             where=where,
             choices=sorted(below.times) or None,
             hint=f'declare WATERMARK FOR {plan.order}, or call assign_watermark("{plan.order}", …)',
+        )
+
+
+def _check_process(plan: Process) -> None:
+    below = properties(plan.input)
+    if plan.time not in below.times and not below.is_bounded:
+        raise PlanError(
+            f'{plan.function.name} waits for ever: nothing says how late "{plan.time}" may come',
+            code="plan-window-time",
+            where=plan.span or plan.place,
+            choices=sorted(below.times) or None,
+            hint=f'declare WATERMARK FOR {plan.time}, or call assign_watermark("{plan.time}", …)',
         )
 
 

@@ -120,6 +120,20 @@ class Finishing(Protocol):
         ...
 
 
+@runtime_checkable
+class SetsTimers(Protocol):
+    """The description of an operator that calls itself when event time has reached a time.
+
+    What it does at the end of the input rests on the last watermark, which a job always tells before the end: a
+    timer from then on is the last one.
+    """
+
+    @property
+    def has_timers(self) -> bool:
+        """Whether it does."""
+        ...
+
+
 class Context(Protocol):
     """What the runtime hands to an operator when it is built."""
 

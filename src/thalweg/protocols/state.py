@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 import numpy as np
 import polars as pl
 
+from thalweg.base.codecs import Codec
 from thalweg.protocols.increments import ROW, TASK, Identity
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 Array = np.ndarray[Any, Any]
 Scope = Literal["keyed", "split", "broadcast", "list"]
 """How state moves when the number of tasks changes."""
-ColumnKind = Literal["int64", "float64", "bool", "bytes"]
+ColumnKind = Literal["int64", "float64", "bool", "bytes", "object"]
 
 
 @runtime_checkable
@@ -53,12 +54,16 @@ class ColumnSpec:
     """One column of accumulators.
 
     Attributes:
-        kind: what the array holds; `bytes` columns hold codes into a dictionary of their own, -1 is NULL.
-        initial: the value in a new slot: an int, float or bool; for `bytes` a bytes object or None.
+        kind: what the array holds; `bytes` columns hold codes into a dictionary of their own, -1 is NULL;
+            `object` columns hold values of Python, and bytes in a dump.
+        initial: the value in a new slot: an int, float or bool; for `bytes` a bytes object or None; for
+            `object` None.
+        codec: of an `object` column: how values become bytes.
     """
 
     kind: ColumnKind
     initial: int | float | bool | bytes | None = 0
+    codec: Codec | None = None
 
 
 @dataclass(frozen=True)

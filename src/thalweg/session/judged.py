@@ -23,6 +23,7 @@ from thalweg.optimizer.optimize import Roots, everywhere
 from thalweg.physical import needs
 from thalweg.physical.results import changelog_step, check_sink
 from thalweg.plan.nodes import AssignWatermark, Plan, Write
+from thalweg.plan.process import Process
 from thalweg.plan.properties import properties
 from thalweg.protocols.sink import Delivery, Sink, Writer
 from thalweg.runtime.options import RunOptions
@@ -31,6 +32,11 @@ from thalweg.runtime.options import RunOptions
 def judges_rows(plans: Sequence[Plan]) -> bool:
     """Whether anything in the plans depends on which rows are late."""
     return bool(needs.find(plans).verdicts) or any(needs.reads_late(p) for p in plans)
+
+
+def calls_keyed_functions(plans: Sequence[Plan]) -> bool:
+    """Whether a step is a user's function with state, which only the operators call."""
+    return any(isinstance(p, Process) or calls_keyed_functions(p.inputs) for p in plans)
 
 
 def keeps_state(plans: Sequence[Plan]) -> bool:

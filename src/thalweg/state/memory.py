@@ -24,6 +24,7 @@ from thalweg.columnar.keys import KeyCodec
 from thalweg.protocols.increments import GONE
 from thalweg.protocols.state import ColumnSpec, ColumnsSpec
 from thalweg.state.marks import Marks, increment
+from thalweg.state.objects import Objects
 
 Array = np.ndarray[Any, Any]
 _AHEAD = 4
@@ -53,7 +54,9 @@ class KeyedColumns:
         self._codec = KeyCodec(spec.key)
         self._index = self._codec.new_index()
         self._dictionaries = {n: Dictionary() for n, c in spec.columns.items() if c.kind == "bytes"}
-        self._layout = Cells({n: (c.kind, self._initial(n, c)) for n, c in spec.columns.items()})
+        words = {n: c for n, c in spec.columns.items() if c.kind != "object"}
+        self._layout = Cells({n: (c.kind, self._initial(n, c)) for n, c in words.items()})
+        self._objects = Objects({n: c for n, c in spec.columns.items() if n not in words})
         self._hold(list(self._layout.new(self.capacity)))
         self._marks: Marks | None = None
         self._gone: list[pl.DataFrame] = []
@@ -97,7 +100,8 @@ class KeyedColumns:
             self._marks.touch(slots)
 
     def _hold(self, cells: list[Array]) -> None:
-        self._cells, self._columns = cells, self._layout.named(cells)
+        self._objects.grow(self.capacity)
+        self._cells, self._columns = cells, {**self._layout.named(cells), **self._objects.columns}
         self._addresses = addresses_of(cells)
         self._length = min(map(len, cells), default=self.capacity)
 
@@ -122,6 +126,7 @@ class KeyedColumns:
         self._index.free(slots)
         for column, initial in zip(self._cells, self._layout.initials.values(), strict=True):
             column[slots] = initial
+        self._objects.forget(slots)
 
     def keys(self, slots: Array) -> pl.DataFrame:
         return self._codec.decode(self._index.rows(slots))
@@ -202,6 +207,8 @@ class KeyedColumns:
     def _decoded(self, name: str, slots: Array) -> pl.Series:
         kind, stored = self.spec.columns[name].kind, self.spec.stored(name)
         values = self._columns[name][slots]
+        if kind == "object":
+            return self._objects.encoded(name, values).alias(stored)
         if kind == "bytes":
             return self._dictionaries[name].decode(values, pl.Binary(), stored)
         return to_polars(stored, _POLARS[kind], values)
@@ -209,6 +216,8 @@ class KeyedColumns:
     def _encoded(self, name: str, series: pl.Series) -> Array:
         if name in self._dictionaries:
             return self._dictionaries[name].encode(series)
+        if name in self._objects.columns:
+            return self._objects.decoded(name, series)
         return values_and_validity(series)[0]
 
 

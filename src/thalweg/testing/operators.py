@@ -101,7 +101,7 @@ class _Kit:
 
     def check_delays(self) -> None:
         """Watermarks held back; until the end there may be less, so only the end is compared."""
-        for what, feed in scripts.delays(self._feed, self._r):
+        for what, feed in scripts.delays(self._feed, self._r, tells_last=self._bench.sets_timers):
             self._same_end("O2", with_cuts(feed), How(what))
 
     def check_hidden_state(self) -> None:

@@ -129,16 +129,18 @@ def slice_batch(batch: Batch, start: int, count: int) -> Batch:
     return Batch(batch.frame.slice(start, count), weight)
 
 
-def delays(feed: Sequence[Input], r: Random) -> Iterator[tuple[str, list[Input]]]:
-    """The input with watermarks held back behind rows that follow them."""
-    if not any(isinstance(i, Watermark) for i in feed):
+def delays(feed: Sequence[Input], r: Random, *, tells_last: bool) -> Iterator[tuple[str, list[Input]]]:
+    """The input with watermarks held back behind rows that follow them; `tells_last`: not behind the end."""
+    marks = [i for i in feed if isinstance(i, Watermark)]
+    if not marks:
         return
+    last: list[Input] = [marks[-1]] if tells_last else []
     rows: list[Input] = [i for i in feed if isinstance(i, Rows)]
-    yield "all watermarks held back to the end", rows
-    yield "all watermarks held back to the end, rows joined", joined(rows)
+    yield "all watermarks held back to the end", [*rows, *last]
+    yield "all watermarks held back to the end, rows joined", [*joined(rows), *last]
     for number in range(4):
-        yield f"random delay number {number}", _delayed(feed, r)
-    yield "random delay, rows joined", joined(_delayed(feed, r))
+        yield f"random delay number {number}", [*_delayed(feed, r), *last]
+    yield "random delay, rows joined", [*joined(_delayed(feed, r)), *last]
 
 
 def _delayed(feed: Sequence[Input], r: Random) -> list[Input]:

@@ -21,7 +21,7 @@ import polars as pl
 from thalweg.columnar.batch import BEFORE, Batch
 from thalweg.columnar.hash import partitions
 from thalweg.protocols.messages import Watermark
-from thalweg.protocols.operator import MAIN, Operator, OperatorSpec, Output, ReadsFirst, Side
+from thalweg.protocols.operator import MAIN, Operator, OperatorSpec, Output, ReadsFirst, SetsTimers, Side
 from thalweg.protocols.state import ColumnsSpec, MultimapSpec, RowsSpec, StateSpec
 from thalweg.runtime.chain import Chain
 from thalweg.runtime.lookups import lookups_of
@@ -88,6 +88,11 @@ class Bench:
     time: str | None = None
     slack_us: int = 0
     as_changes: Callable[[Batch], Batch] | None = None
+
+    @property
+    def sets_timers(self) -> bool:
+        """Whether what happens at the end rests on the last watermark."""
+        return any(isinstance(s, SetsTimers) and s.has_timers for s in self.specs)
 
     def run(self, events: Sequence[Event], how: How) -> Outcome:
         """Everything that comes out of a script."""

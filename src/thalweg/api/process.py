@@ -1,0 +1,263 @@
+"""Write functions that are called for every row of a key, with state and timers: Flink's process functions.
+
+A function is a class. Its annotated attributes are its state: each key has its own, from one row to the next
+and over restarts. Rows and timers come in the order of event time.
+
+Not here: how functions are called (operators/process_rows.py), functions of rows without state
+(frame_functions.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from copy import copy, deepcopy
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, ClassVar, get_origin, get_type_hints
+
+from thalweg.api.columns import column_name
+from thalweg.api.place import caller, located
+from thalweg.api.types import SchemaLike, schema_of
+from thalweg.base.codecs import KEPT_TYPES, codec_of, type_name
+from thalweg.base.types import Timestamp
+from thalweg.errors import PlanError, TypeMismatch
+from thalweg.expr.python_rows import Row
+from thalweg.plan.nodes import Plan
+from thalweg.plan.process import Process
+from thalweg.plan.properties import properties
+from thalweg.protocols.process import FunctionState, KeyedFunction, Turn
+from thalweg.protocols.state import ColumnKind, ColumnSpec
+
+if TYPE_CHECKING:
+    from thalweg.api.dataset import Dataset
+    from thalweg.api.expressions import IntoColumn
+
+_EPOCH = datetime(1970, 1, 1)
+_MICROSECOND = timedelta(microseconds=1)
+_PLAIN: dict[Any, ColumnKind] = {int: "int64", float: "float64", bool: "bool"}
+_CONTAINERS = (list, dict, set)
+
+
+class ProcessFunction:
+    """A function that is called for every row of a key; `Dataset.key_by` says what the key is.
+
+    Annotated attributes of the class are state: every key begins with the value that is written there (lists,
+    dicts and sets may be left out: they begin empty), and finds what it has left behind. Anything else on
+    `self` is configuration, and does not change. State that is what it began with costs nothing.
+
+    Example:
+        >>> import polars as pl
+        >>> import thalweg as tw
+        >>> class Third(tw.ProcessFunction):
+        ...     count: int = 0
+        ...
+        ...     def on_event(self, row):
+        ...         self.count += 1
+        ...         if self.count == 3:
+        ...             yield row.user, self.time
+        >>> clicks = tw.Session().from_polars(pl.DataFrame({"user": list("abaa"), "ts": range(4)}))
+        >>> clicks = clicks.with_columns(ts=tw.col("ts").cast("TIMESTAMP"))
+        >>> found = clicks.key_by("user").process(Third(), "user STRING, at TIMESTAMP", time="ts")
+    """
+
+    turn: ClassVar[Turn]
+    _zone: ClassVar[bool] = False
+
+    def on_event(self, row: Any) -> Iterable[Row] | None:
+        """Take a row, a named tuple; give any number of rows, as dicts or tuples."""
+        raise NotImplementedError
+
+    def on_timer(self) -> Iterable[Row] | None:
+        """A timer is due: `self.time` says which. Give any number of rows."""
+        raise NotImplementedError
+
+    @property
+    def time(self) -> datetime:
+        """The event time of the row, or of the timer."""
+        found = _EPOCH + timedelta(microseconds=self.turn.time_us)
+        return found.replace(tzinfo=UTC) if self._zone else found
+
+    @property
+    def key(self) -> Any:
+        """The values of the key columns, a named tuple."""
+        return self.turn.key
+
+    def set_timer(self, at: datetime | timedelta) -> None:
+        """Have `on_timer` called for this key once event time has reached a time.
+
+        Set twice for one time, it is called once. Rows of that time come before.
+
+        Args:
+            at: the time; or how long after the row or timer that this is.
+        """
+        self.turn.set_timer(self._micros(at))
+
+    def delete_timer(self, at: datetime | timedelta) -> None:
+        """Call off a timer; one that is not set does not matter."""
+        self.turn.delete_timer(self._micros(at))
+
+    def emit(self, port: str, row: Row) -> None:
+        """Give a row to a side output."""
+        self.turn.emit(port, row)
+
+    def _micros(self, at: datetime | timedelta) -> int:
+        if isinstance(at, timedelta):
+            return self.turn.time_us + at // _MICROSECOND
+        naive = at if at.tzinfo is None else at.astimezone(UTC).replace(tzinfo=None)
+        return (naive - _EPOCH) // _MICROSECOND
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class KeyedDataset:
+    """Rows with the key by which functions keep their state; made with `Dataset.key_by`."""
+
+    _rows: Dataset
+    _keys: tuple[IntoColumn, ...]
+
+    def __repr__(self) -> str:
+        return f"rows of ({self._rows.schema}) by {', '.join(map(str, self._keys))}; process(…) follows"
+
+    def process(
+        self,
+        function: ProcessFunction,
+        schema: SchemaLike,
+        *,
+        time: str | None = None,
+        sides: Mapping[str, SchemaLike] | None = None,
+    ) -> Dataset:
+        """What a function gives for the rows of each key, in the order of their event time.
+
+        Args:
+            function: an object of a class of yours; its attributes that are state have a value per key.
+            schema: the columns of the rows that it gives.
+            time: the column of event time, where it is not the only one.
+            sides: the columns of its side outputs, by their names.
+
+        Raises:
+            PlanError: `plan-process-changes`, `plan-process-time`, `plan-state-type`.
+        """
+        place = caller()
+
+        def make() -> Plan:
+            plan = self._rows.plan
+            keys = tuple(map(column_name, self._keys))
+            for name in keys:
+                plan.schema.type_of(name)
+            name = _time(plan, time)
+            outputs = tuple((port, schema_of(held)) for port, held in (sides or {}).items())
+            held = plan.schema.type_of(name)
+            is_zoned = isinstance(held, Timestamp) and held.zone is not None
+            described = described_function(function, tuple(p for p, _ in outputs), place, is_zoned=is_zoned)
+            return Process(plan, keys, name, described, schema_of(schema), outputs)
+
+        return self._rows._step(make)
+
+
+def described_function(
+    function: ProcessFunction, sides: tuple[str, ...], place: str | None, *, is_zoned: bool
+) -> KeyedFunction:
+    """A function as a value in a plan.
+
+    Raises:
+        PlanError: `plan-state-type`.
+    """
+    kind = type(function)
+    name = kind.__name__
+    if not isinstance(function, ProcessFunction):
+        raise PlanError(
+            "a keyed function is an object of a class that is a ProcessFunction",
+            code="plan-process-function",
+            found=repr(function)[:200],
+            hint=f"{name}() makes one" if isinstance(function, type) else None,
+        )
+    with located(place):
+        states = tuple(_state(name, attribute, hint, kind) for attribute, hint in _hints(kind))
+
+    def new() -> ProcessFunction:
+        made = copy(function)
+        made._zone = is_zoned  # type: ignore[misc]  # for this one
+        return made
+
+    has_timers = kind.on_timer is not ProcessFunction.on_timer
+    return KeyedFunction(name, states, new, has_timers, sides, place)
+
+
+def _hints(kind: type) -> Iterable[tuple[str, Any]]:
+    """The annotated attributes of a class and of those that it inherits from, down to ours."""
+    try:
+        hints = get_type_hints(kind)
+    except NameError as error:
+        raise PlanError(
+            f"a type that {kind.__name__} is annotated with cannot be found: {error}",
+            code="plan-state-type",
+            hint="types of state are defined in the module, and not inside a function",
+        ) from None
+    own = get_type_hints(ProcessFunction)
+    return [(n, h) for n, h in hints.items() if n not in own and get_origin(h) is not ClassVar]
+
+
+_MISSING = object()
+
+
+def _state(function: str, name: str, hint: Any, kind: type) -> FunctionState:
+    try:
+        codec = codec_of(hint)
+    except TypeError as error:
+        raise PlanError(
+            f'the state "{name}" of {function} cannot be kept',
+            code="plan-state-type",
+            found=f"{type_name(hint)}"
+            if str(error) == type_name(hint)
+            else f"{type_name(hint)}, with {error}",
+            expected=KEPT_TYPES,
+        ) from None
+    begin = getattr(kind, name, _MISSING)
+    if begin is _MISSING and (get_origin(hint) or hint) in _CONTAINERS:
+        begin = (get_origin(hint) or hint)()
+    if begin is _MISSING:
+        raise PlanError(
+            f'the state "{name}" of {function} does not say what a key begins with',
+            code="plan-state-type",
+            found=f"{name}: {type_name(hint)}",
+            hint=f"{name}: {type_name(hint)} = …",
+        )
+    if hint in _PLAIN:
+        return FunctionState(name, ColumnSpec(_PLAIN[hint], begin))
+    return FunctionState(name, ColumnSpec("object", None, codec), _fresh(begin))
+
+
+def _fresh(begin: Any) -> Callable[[], Any]:
+    """Makes the value that a key begins with: no two keys share one."""
+    if begin is None or isinstance(begin, (str, bytes, int, float)):
+        return lambda: begin
+    return lambda: deepcopy(begin)
+
+
+def _time(plan: Plan, asked: str | None) -> str:
+    """The column of event time."""
+    if properties(plan).is_updating:
+        raise PlanError(
+            "a keyed function is called for rows that stay, and these may be taken back",
+            code="plan-process-changes",
+            hint="group in windows: their results stay",
+        )
+    times = [*properties(plan).times]
+    if asked is None:
+        if len(times) == 1:
+            return times[0]
+        raise PlanError(
+            "rows are taken in the order of their event time, and "
+            + ("no column is one" if not times else "several columns are"),
+            code="plan-process-time",
+            choices=times or None,
+            hint="a watermark makes a column an event time" if not times else 'time="…" says which',
+        )
+    held = plan.schema.type_of(asked)
+    if not isinstance(held, Timestamp):
+        raise TypeMismatch(
+            f'"{asked}" has the type {held}, and is no time',
+            code="plan-process-time",
+            expected="TIMESTAMP or TIMESTAMP_LTZ",
+            choices=times or None,
+        )
+    return asked

@@ -1,0 +1,90 @@
+"""Make frames of the rows that a user's function gives: dicts, or tuples in the order of the columns.
+
+Used by: functions of rows (api/frame_functions.py), keyed functions (operators/process_rows.py).
+Not here: values that a function gives for one column (python.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import polars as pl
+
+from thalweg.base.schema import Schema
+from thalweg.columnar.outside import taken_in
+from thalweg.errors import DataError, did_you_mean
+
+# Any: the values of the user's own columns
+Row: TypeAlias = Mapping[str, Any] | Sequence[Any]
+"""What a row function gives: values by name, or in the order of the declared schema."""
+
+
+@dataclass(frozen=True)
+class GivenRows:
+    """What a function has declared that it gives.
+
+    Attributes:
+        result: the columns.
+        name: what messages call the function.
+        place: where it is written.
+
+    Example:
+        >>> from thalweg.base.types import INT64, STRING
+        >>> given = GivenRows(Schema.of({"word": STRING, "n": INT64}), "count")
+        >>> given.frame([("to", 1), {"word": "be"}]).rows()
+        [('to', 1), ('be', None)]
+    """
+
+    result: Schema
+    name: str
+    place: str | None = None
+
+    def frames(self, rows: Sequence[Row], rows_max: int) -> Iterator[pl.DataFrame]:
+        """The rows, so many at a time, as the engine holds them."""
+        for first in range(0, len(rows), rows_max):
+            yield taken_in(self.frame(rows[first : first + rows_max]), self.result)
+
+    def frame(self, rows: Sequence[Row]) -> pl.DataFrame:
+        """The rows, as programs see them.
+
+        Raises:
+            DataError: `data-python-result`.
+        """
+        made = [self._values(row) for row in rows]
+        columns = zip(*made, strict=True) if made else [()] * len(self.result)
+        series = [self._column(f.name, list(c)) for f, c in zip(self.result, columns, strict=True)]
+        return pl.DataFrame(series)
+
+    def _values(self, row: Row) -> Sequence[Any]:
+        names = self.result.names
+        if type(row) is tuple and len(row) == len(names):
+            return row
+        if isinstance(row, Mapping):
+            unknown = [str(n) for n in row if n not in names]
+            if unknown:
+                raise self._wrong(f'the column "{unknown[0]}"', did_you_mean(unknown[0], names))
+            return [row.get(n) for n in names]
+        if isinstance(row, (str, bytes)) or not isinstance(row, Sequence):
+            raise self._wrong(f"a row of Python type {type(row).__name__}", "a row is a dict or a tuple")
+        if len(row) != len(names):
+            raise self._wrong(f"a row of {len(row)} values")
+        return row
+
+    def _column(self, name: str, values: list[Any]) -> pl.Series:
+        wanted = self.result.outer[name]
+        try:
+            return pl.Series(name, values, dtype=wanted, strict=True)
+        except (TypeError, ValueError, OverflowError, pl.exceptions.PolarsError) as error:
+            raise self._wrong(f'column "{name}": {str(error).splitlines()[0]}') from error
+
+    def _wrong(self, found: str, hint: str | None = None) -> DataError:
+        return DataError(
+            f'the function "{self.name}" gave other rows than declared',
+            code="data-python-result",
+            where=self.place,
+            expected=str(self.result),
+            found=found,
+            hint=hint,
+        )

@@ -1,0 +1,102 @@
+"""Keep the timers of keys: which keys are to be called at which event time.
+
+A timer is a key and a time; the same one set twice is one timer. Those that are due are found without looking
+at the others.
+
+Used by: process_rows.py. Not here: what is called (process_rows.py), the timers of the key at work (turns.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+import polars as pl
+
+from thalweg.columnar.eager import beside, numbers
+from thalweg.operators.deadlines import Deadlines
+from thalweg.protocols.state import ColumnSpec, ColumnsSpec, KeyedColumns
+
+Array = np.ndarray[Any, Any]
+TIME = "__timer"
+_DUE = "due"
+_NEVER = 1 << 62
+
+
+def timers_spec(keys: Mapping[str, pl.DataType]) -> ColumnsSpec:
+    """The state of the timers of some keys."""
+    columns = {_DUE: ColumnSpec("int64", _NEVER)}
+    return ColumnsSpec("timers", {**keys, TIME: pl.Int64()}, columns, partition=tuple(keys))
+
+
+class Due(NamedTuple):
+    """Timers that are due.
+
+    Attributes:
+        keys: their keys.
+        times: their times in microseconds, int64.
+    """
+
+    keys: pl.DataFrame
+    times: Array
+
+
+class EventTimers:
+    """The timers of all keys of a task.
+
+    Example:
+        >>> from thalweg.state.memory import KeyedColumns as Columns
+        >>> timers = EventTimers(Columns(timers_spec({"k": pl.String()})))
+        >>> timers.set(pl.DataFrame({"k": ["a", "b", "a"]}), np.array([5, 7, 5]))
+        >>> due = timers.take(6)
+        >>> due.keys["k"].to_list(), due.times.tolist(), timers.least
+        (['a'], [5], 7)
+    """
+
+    def __init__(self, state: KeyedColumns) -> None:
+        self._state = state
+        self._deadlines = Deadlines()
+        self._know(state.live())
+
+    def _know(self, slots: Array) -> None:
+        self._deadlines.add(slots, self._state.column(_DUE)[slots])
+
+    @property
+    def count(self) -> int:
+        """How many timers there are."""
+        return self._state.count
+
+    @property
+    def least(self) -> int | None:
+        """The time of the next timer; None if there is none."""
+        return int(self._state.column(_DUE)[self._state.live()].min()) if self._state.count else None
+
+    def set(self, keys: pl.DataFrame, times: Array) -> None:
+        """Timers for keys, row by row."""
+        if not len(times):
+            return
+        slots = self._state.slots(beside(keys, [numbers(TIME, times)]))
+        fresh = self._state.last_new
+        self._state.column(_DUE)[slots] = times
+        self._know(fresh.copy())
+
+    def delete(self, keys: pl.DataFrame, times: Array) -> None:
+        """No such timers any more; those that there are not do not matter."""
+        if len(times):
+            slots = self._state.find(beside(keys, [numbers(TIME, times)]))
+            self._state.free(np.unique(slots[slots >= 0]))
+
+    def take(self, until: int | None) -> Due:
+        """The timers with a time before `until` (None: all); they are timers no more."""
+        live = self._state.live() if until is None else None
+        slots = self._deadlines.passed(until, self._state.column(_DUE)) if until is not None else live
+        assert slots is not None, "one of both has been asked"
+        keys = self._state.keys(slots)
+        times = self._state.column(_DUE)[slots]
+        self._state.free(slots)
+        return Due(keys.drop(TIME), times)
+
+    def compact(self) -> None:
+        """Give back memory of timers that have gone."""
+        self._state.compact()

@@ -1,0 +1,108 @@
+"""Describe a user's keyed function as a step: its state, its rows that wait, its outputs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Protocol
+
+import polars as pl
+
+from thalweg.columnar.batch import OFFSET, SPLIT
+from thalweg.operators.event_timers import timers_spec
+from thalweg.operators.limit import position_order
+from thalweg.operators.waiting_rows import GROUP
+from thalweg.protocols.keeping import Keeping, watermark_passes
+from thalweg.protocols.operator import Context
+from thalweg.protocols.process import KeyedFunction
+from thalweg.protocols.state import ColumnsSpec, RowsSpec, StateSpec
+
+if TYPE_CHECKING:
+    # the operator's module loads the compiler, which a description must not
+    from thalweg.operators.process_rows import ProcessOp
+
+
+class RowsOut(Protocol):
+    """Makes frames of the rows that a function gives."""
+
+    def frames(self, rows: list[Any], rows_max: int) -> Iterator[pl.DataFrame]:
+        """The rows, so many at a time."""
+        ...
+
+
+@dataclass(frozen=True)
+class ProcessSpec:
+    """A keyed function over rows and timers in the order of event time.
+
+    Attributes:
+        columns: the input's columns and types (positions included, where rows carry them).
+        keys: the columns by which state is kept.
+        time: the column of event time.
+        slack_us: how far it may lag behind the watermark; None: nothing is known of it.
+        function: the function.
+        output: makes frames of what it gives.
+        sides: the same for each side output.
+    """
+
+    id: str
+    columns: Mapping[str, pl.DataType]
+    keys: tuple[str, ...]
+    time: str
+    slack_us: int | None
+    function: KeyedFunction
+    output: RowsOut
+    sides: Mapping[str, RowsOut] = field(default_factory=dict)
+
+    def __hash__(self) -> int:
+        return hash(self.id)
+
+    @cached_property
+    def shown(self) -> tuple[str, ...]:
+        """The columns that the function sees."""
+        return tuple(n for n in self.columns if n not in (SPLIT, OFFSET))
+
+    @cached_property
+    def ties(self) -> tuple[str, ...]:
+        """What orders rows of equal time."""
+        have_positions = SPLIT in self.columns
+        names = position_order(self.columns) if have_positions else list(self.columns)
+        return tuple(n for n in names if n != self.time and (have_positions or not n.startswith("__")))
+
+    @property
+    def has_timers(self) -> bool:
+        """Whether the function is called when timers are due."""
+        return self.function.has_timers
+
+    def states(self) -> Iterable[StateSpec]:
+        """The rows that wait, the function's own state, and its timers."""
+        keys = {n: self.columns[n] for n in self.keys}
+        values = ColumnsSpec("values", keys, {s.name: s.column for s in self.function.states})
+        return [
+            RowsSpec("rows", {**self.columns, GROUP: pl.Int64()}, GROUP, self.keys),
+            values,
+            timers_spec(keys),
+        ]
+
+    def keeps(self) -> Iterable[Keeping]:
+        """Rows that wait, and whatever the function keeps."""
+        by = f" by {', '.join(self.keys)}" if self.keys else ""
+        yield Keeping("rows", "rows that wait", watermark_passes(self.time, self.slack_us))
+        if self.function.states:
+            cures = ("state that is set back to what it began with is forgotten",)
+            yield Keeping("values", f"the state of {self.function.name}{by}", cures=cures)
+
+    def late(self) -> Iterable[str]:
+        """Rows whose time the watermark has passed."""
+        if self.slack_us is not None:
+            yield f"rows with {self.time} < the watermark of their split"
+
+    def build(self, context: Context) -> ProcessOp:
+        """The operator."""
+        from thalweg.operators.process_rows import ProcessOp
+
+        return ProcessOp(self, context)
+
+    def describe(self) -> str:
+        """One line."""
+        return f"process by ({', '.join(self.keys)}) in the order of {self.time}: {self.function.name}"

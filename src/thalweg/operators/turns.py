@@ -1,0 +1,99 @@
+"""Answer what a user's function asks for about the row or timer that it is called for.
+
+The timers of the key at work that are due before the turn ends are at hand as a heap; all others are noted, and
+go to the state together, when all keys have had their turn.
+
+Used by: process_rows.py. Not here: timers of other keys (event_timers.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from heapq import heappop, heappush
+from typing import Any
+
+from thalweg.errors import PlanError, did_you_mean
+from thalweg.protocols.process import RowFunction
+
+
+class PastTimer(Exception):
+    """A function has set a timer for a time that has passed."""
+
+
+class Turns:
+    """See `thalweg.protocols.process.Turn`; one object for all keys, one key at a time.
+
+    Args:
+        sides: the names of the side outputs.
+
+    Attributes:
+        until: timers before this time are due in this turn, also those that the function sets; None: all are.
+        is_end: whether the input has ended: a timer that sets another one then would go on for ever.
+        due: the times of the key's timers that are due, as a heap.
+        later: by key number and time, the timers to set (True) and to delete (False) afterwards.
+        given: by side output, the rows that were emitted to it.
+        dropped: how many timers were set after the end of the input.
+    """
+
+    def __init__(self, sides: tuple[str, ...]) -> None:
+        self.time_us = 0
+        self.key: Any = None
+        self.is_timer = False
+        self.until: int | None = None
+        self.is_end = False
+        self.dropped = 0
+        self.later: dict[tuple[int, int], bool] = {}
+        self.given: dict[str, list[Any]] = {side: [] for side in sides}
+        self._number = -1
+        self.due: list[int] = []
+        self._alive: set[int] = set()
+
+    def begin(self, number: int, key: Any, timers: Mapping[int, list[int]]) -> None:
+        """The turn of a key, with the timers that are due by the numbers of keys, each ascending."""
+        self._number, self.key = number, key
+        if number in timers:
+            # in a list that is ascending the least is first, as in a heap
+            self.due, self._alive = [*timers[number]], {*timers[number]}
+
+    def fire(self, function: RowFunction, before: int | None, given: list[Any]) -> None:
+        """Call the function for the key's timers that are due before a time (None: all), in their order."""
+        due, alive = self.due, self._alive
+        self.is_timer = True
+        while due and (before is None or due[0] < before):
+            time = heappop(due)
+            if time in alive:
+                alive.discard(time)
+                self.time_us = time
+                made = function.on_timer()
+                if made is not None:
+                    given.extend(made)
+        self.is_timer = False
+
+    def set_timer(self, time_us: int) -> None:
+        if time_us < self.time_us or (self.is_timer and time_us == self.time_us):
+            raise PastTimer(time_us)
+        if self.is_end and self.is_timer:
+            self.dropped += 1
+        elif self.until is None or time_us < self.until:
+            if time_us not in self._alive:
+                self._alive.add(time_us)
+                heappush(self.due, time_us)
+        else:
+            self.later[self._number, time_us] = True
+
+    def delete_timer(self, time_us: int) -> None:
+        if time_us in self._alive:
+            self._alive.discard(time_us)
+        else:
+            self.later[self._number, time_us] = False
+
+    def emit(self, port: str, row: Any) -> None:
+        if port not in self.given:
+            raise PlanError(
+                f'the function has no side output "{port}"',
+                code="plan-side-output",
+                found=port,
+                choices=[*self.given],
+                hint=did_you_mean(port, [*self.given]),
+            )
+        self.given[port].append(row)

@@ -1,0 +1,40 @@
+"""Hold a user's keyed function as a step of a plan: it is called with the rows of each key, in time order.
+
+Not here: what a function is (protocols/process.py), how it is called (operators/process_rows.py).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+from thalweg.base.schema import Schema
+from thalweg.plan.nodes import Plan, Unary
+from thalweg.protocols.process import KeyedFunction
+
+
+@dataclass(frozen=True)
+class Process(Unary):
+    """What a keyed function gives for the rows of each key, in the order of their event time.
+
+    Attributes:
+        keys: the columns by which the function has its state and its timers.
+        time: the column of event time.
+        function: the user's function.
+        result: the columns that it gives.
+        sides: the columns of each of its side outputs.
+    """
+
+    input: Plan
+    keys: tuple[str, ...]
+    time: str
+    function: KeyedFunction
+    result: Schema
+    sides: tuple[tuple[str, Schema], ...] = ()
+
+    @cached_property
+    def schema(self) -> Schema:
+        return self.result
+
+    def describe(self) -> str:
+        return f"Process {self.function.name} by {', '.join(self.keys) or '()'} in the order of {self.time}"

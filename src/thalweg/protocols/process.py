@@ -1,0 +1,88 @@
+"""What the runtime and a user's keyed function know of each other.
+
+A function is an object of the user's class. The engine sets its state as attributes, for one key after the
+other, calls it, and reads the attributes back; what else the function wants it asks of its `Turn`.
+
+Not here: how state is kept (state/), which rows come when (operators/process.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from thalweg.protocols.state import ColumnSpec
+
+# Any: rows are named tuples of the user's own columns, and what comes back is for the function to say
+
+
+class Turn(Protocol):
+    """What a function may ask about the row or timer that it is called for."""
+
+    time_us: int
+    """The event time of the row or timer, in microseconds since the epoch."""
+    key: Any
+    """The values of the key columns, as a named tuple."""
+
+    def set_timer(self, time_us: int) -> None:
+        """Call `on_timer` for this key when event time has reached this."""
+        ...
+
+    def delete_timer(self, time_us: int) -> None:
+        """Do not."""
+        ...
+
+    def emit(self, port: str, row: Any) -> None:
+        """A row for a side output."""
+        ...
+
+
+class RowFunction(Protocol):
+    """An instance of a user's keyed function, which is called for each row."""
+
+    turn: Turn
+
+    def on_event(self, row: Any) -> Iterable[Any] | None:
+        """Take a row; give rows."""
+        ...
+
+    def on_timer(self) -> Iterable[Any] | None:
+        """A timer of the key is due; give rows."""
+        ...
+
+
+@dataclass(frozen=True)
+class FunctionState:
+    """One state of a function.
+
+    Attributes:
+        name: of the attribute.
+        column: how it is kept.
+        fresh: makes the value for a key that has none; None: `column.initial` is the value.
+    """
+
+    name: str
+    column: ColumnSpec
+    fresh: Callable[[], Any] | None = None
+
+
+@dataclass(frozen=True)
+class KeyedFunction:
+    """A user's keyed function, as a value in a plan.
+
+    Attributes:
+        name: what messages call it.
+        states: its attributes that are kept by key.
+        new: makes an instance; every task has one of its own.
+        has_timers: whether it is called when timers are due.
+        sides: the names of its side outputs.
+        place: where it was written.
+    """
+
+    name: str
+    states: tuple[FunctionState, ...]
+    new: Callable[[], RowFunction]
+    has_timers: bool
+    sides: tuple[str, ...] = ()
+    place: str | None = None

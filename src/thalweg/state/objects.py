@@ -1,0 +1,66 @@
+"""Keep values of Python by slot: columns of objects, which become bytes only where they leave the process.
+
+What they take is not counted, and they are on the heap: they are the user's.
+
+Not here: which slot belongs to which key (memory.py), how values become bytes (base/codecs.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from thalweg.base.codecs import Codec
+from thalweg.protocols.state import ColumnSpec
+
+Array = np.ndarray[Any, Any]
+
+
+class Objects:
+    """Columns of Python values by slot; a place without one holds None.
+
+    Example:
+        >>> from thalweg.base.codecs import codec_of
+        >>> held = Objects({"seen": ColumnSpec("object", None, codec_of(list[int]))})
+        >>> held.grow(4)
+        >>> held.columns["seen"][2] = [7]
+        >>> bytes_ = held.encoded("seen", held.columns["seen"])
+        >>> held.decoded("seen", bytes_).tolist()
+        [None, None, [7], None]
+    """
+
+    def __init__(self, columns: Mapping[str, ColumnSpec]) -> None:
+        self._codecs: dict[str, Codec] = {}
+        self.columns: dict[str, Array] = {}
+        for name, column in columns.items():
+            assert column.codec is not None, "a column of objects says how they become bytes"
+            self._codecs[name], self.columns[name] = column.codec, np.empty(0, np.object_)
+
+    def grow(self, capacity: int) -> None:
+        """Room for more slots; arrays are replaced."""
+        for name, column in self.columns.items():
+            if len(column) < capacity:
+                longer = np.empty(capacity, np.object_)
+                longer[: len(column)] = column
+                self.columns[name] = longer
+
+    def forget(self, slots: Array) -> None:
+        """Nothing is in these places."""
+        for column in self.columns.values():
+            column[slots] = None
+
+    def encoded(self, name: str, values: Array) -> pl.Series:
+        """Values as bytes, None as NULL."""
+        encode = self._codecs[name].encode
+        return pl.Series([None if v is None else encode(v) for v in values.tolist()], dtype=pl.Binary)
+
+    def decoded(self, name: str, data: pl.Series) -> Array:
+        """Values of bytes."""
+        decode = self._codecs[name].decode
+        found = np.empty(len(data), np.object_)
+        for place, item in enumerate(data.to_list()):
+            found[place] = None if item is None else decode(item)
+        return found

@@ -1,0 +1,177 @@
+"""Keyed functions keep the contract of operators, and do what their definition says, row by row."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from datetime import UTC, datetime, timedelta
+from heapq import heappop, heappush
+from typing import Any
+
+import polars as pl
+import pytest
+
+import thalweg as tw
+from tests.conformance.feeds import SECOND, placed, rows, timed
+from thalweg.api.process import described_function
+from thalweg.api.types import schema_of
+from thalweg.columnar.batch import OFFSET, SPLIT
+from thalweg.connectors.memory import frame_source
+from thalweg.expr.nodes import Column
+from thalweg.operators.process import ProcessSpec
+from thalweg.physical.processing import process_spec
+from thalweg.plan import build
+from thalweg.plan.nodes import Scan
+from thalweg.plan.process import Process
+from thalweg.testing import check_operator
+
+pytestmark = [pytest.mark.slow]
+
+ROWS = placed(rows(30).with_columns(pl.col("k").fill_null(9)))
+LAG = 2 * SECOND
+GAP = timedelta(seconds=2)
+
+
+class Counts(tw.ProcessFunction):
+    """Every row with its number."""
+
+    count: int = 0
+
+    def on_event(self, row: Any) -> Any:
+        self.count += 1
+        yield self.key.k, self.time, "row", self.count
+
+
+class Kinds(tw.ProcessFunction):
+    """State of every kind."""
+
+    total: float = 0.0
+    is_odd: bool = False
+    last: datetime | None = None
+    texts: list[str]
+    by_value: dict[int, int]
+
+    def on_event(self, row: Any) -> Any:
+        self.total += row.v or 0
+        self.is_odd = not self.is_odd
+        self.texts.append(row.s or "")
+        self.by_value[row.v or 0] = self.by_value.get(row.v or 0, 0) + 1
+        before = "" if self.last is None else str(self.last)
+        self.last = row.t
+        yield self.key.k, self.time, f"{self.texts} {self.by_value} {before} {self.is_odd}", int(self.total)
+
+
+class Sessions(tw.ProcessFunction):
+    """A timer that is set anew with every row; state is set back when it fires."""
+
+    count: int = 0
+    until: datetime | None = None
+
+    def on_event(self, row: Any) -> Any:
+        if self.until is not None:
+            self.delete_timer(self.until)
+        self.count += 1
+        self.until = self.time + GAP
+        self.set_timer(self.until)
+
+    def on_timer(self) -> Any:
+        yield self.key.k, self.time, "session", self.count
+        self.count, self.until = 0, None
+
+
+class Heartbeats(tw.ProcessFunction):
+    """Timers that set the next one, and two for one time."""
+
+    beats: int = 0
+
+    def on_event(self, row: Any) -> Any:
+        if not self.beats:
+            self.beats = 1
+            self.set_timer(GAP / 2)
+            self.set_timer(GAP / 2)
+
+    def on_timer(self) -> Any:
+        self.beats += 1
+        self.set_timer(GAP / 2)
+        return [(self.key.k, self.time, "beat", self.beats)]
+
+
+class Forgetful(tw.ProcessFunction):
+    """Without any state."""
+
+    def on_event(self, row: Any) -> Any:
+        if row.v:
+            self.set_timer(timedelta())
+            return [{"what": "now", "at": self.time}]
+        return None
+
+    def on_timer(self) -> Any:
+        return [{"what": "then", "at": self.time}]
+
+
+FUNCTIONS = [Counts, Kinds, Sessions, Heartbeats, Forgetful]
+RESULT = schema_of("k BIGINT, at TIMESTAMP, what STRING, n BIGINT")
+
+
+def spec(function: tw.ProcessFunction) -> ProcessSpec:
+    """The operator of a function by `k`."""
+    below = build.assign_watermark(Scan(frame_source(ROWS.drop(SPLIT, OFFSET))), "t", Column("t"))
+    described = described_function(function, (), None, is_zoned=False)
+    return process_spec(Process(below, ("k",), "t", described, RESULT), "process", is_placed=True)
+
+
+class _Turn:
+    """What a function asks, from the definition."""
+
+    def __init__(self, end: int) -> None:
+        self.end, self.is_timer = end, False
+        self.time_us, self.key, self.timers = 0, None, []  # type: ignore[var-annotated]
+
+    def set_timer(self, time_us: int) -> None:
+        # behind the last watermark no timer sets another one, or that would never end
+        if time_us not in self.timers and not (self.is_timer and self.time_us >= self.end):
+            heappush(self.timers, time_us)
+
+    def delete_timer(self, time_us: int) -> None:
+        if time_us in self.timers:
+            self.timers.remove(time_us)
+            self.timers.sort()
+
+
+def expected(kind: type[tw.ProcessFunction]) -> pl.DataFrame:
+    """Each key by itself, its rows and timers in order."""
+    marks = ROWS.get_column("t").to_physical().cum_max() - LAG
+    in_time = ROWS.filter(ROWS.get_column("t").to_physical() >= marks.shift(1).fill_null(-(1 << 62)))
+    by_key = defaultdict(list)
+    for row in in_time.sort("t", SPLIT, OFFSET).drop(SPLIT, OFFSET).iter_rows(named=True):
+        by_key[row["k"]].append(row)
+    found: list[Any] = []
+    for key, mine in by_key.items():
+        function, turn = kind(), _Turn(int(marks[-1]))
+        for name in ("texts", "by_value"):
+            if kind is Kinds:
+                setattr(function, name, [] if name == "texts" else {})
+        function.turn = turn  # type: ignore[misc]
+        turn.key = type("Key", (), {"k": key})()
+        for row in mine:
+            time = int(
+                (row["t"].replace(tzinfo=UTC) - datetime(1970, 1, 1, tzinfo=UTC)) / timedelta(microseconds=1)
+            )
+            _fire(function, turn, time, found)
+            turn.time_us = time
+            found.extend(function.on_event(type("Row", (), row)) or ())
+        _fire(function, turn, None, found)
+    made = [r if isinstance(r, tuple) else (None, r["at"], r["what"], None) for r in found]
+    return pl.DataFrame(made, schema=RESULT.polars, orient="row")
+
+
+def _fire(function: tw.ProcessFunction, turn: _Turn, before: int | None, found: list[Any]) -> None:
+    turn.is_timer = True
+    while turn.timers and (before is None or turn.timers[0] < before):
+        turn.time_us = heappop(turn.timers)
+        found.extend(function.on_timer() or ())
+    turn.is_timer = False
+
+
+@pytest.mark.parametrize("kind", FUNCTIONS)
+def test_functions_do_what_they_say(kind: type[tw.ProcessFunction]) -> None:
+    check_operator(spec(kind()), timed(ROWS), expected=expected(kind))
