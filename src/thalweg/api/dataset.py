@@ -24,7 +24,7 @@ from thalweg.api.grouped import GroupedDataset, WindowedDataset
 from thalweg.api.joining import How, join_latest, join_plans, late_rows
 from thalweg.api.ordered import Ordered
 from thalweg.api.place import caller, located
-from thalweg.api.process import KeyedDataset
+from thalweg.api.process import KeyedDataset, side_output
 from thalweg.api.types import SchemaLike, check_name, schema_of
 from thalweg.base.durations import microseconds
 from thalweg.base.schema import unknown_column
@@ -193,6 +193,10 @@ class Dataset(Ordered):
         """Rows by a key, for functions that keep state for each; see `ProcessFunction`."""
         return KeyedDataset(self, keys)
 
+    def side(self, port: str) -> Dataset:
+        """What the keyed function of the last step gives to one of its side outputs."""
+        return self._step(lambda: side_output(self.plan, port))
+
     # Several tables, parts of one --------------------------------------------------------------
 
     def union(self, *others: Dataset) -> Dataset:
@@ -291,7 +295,7 @@ class Dataset(Ordered):
     def late(self, side: Literal["left", "right"] = "left") -> Dataset:
         """The rows of one side of a join in time that came too late for it, with their split and position.
 
-        Of `over` they are the rows of its only side. Late rows of windows are those of `window(…).late()`.
+        Of `over` and `process` they are the rows of its only side. Late rows of windows are those of `window(…).late()`.
         """
         return self._step(lambda: late_rows(self.plan, side))
 

@@ -19,6 +19,7 @@ from thalweg.plan.late import Behind
 from thalweg.plan.lookup import lookup_join
 from thalweg.plan.nodes import Join, JoinKind, Plan, Project
 from thalweg.plan.over import Over
+from thalweg.plan.process import Process
 from thalweg.plan.properties import late_of_join, properties
 
 How: TypeAlias = Literal["inner", "left", "right", "full", "semi", "anti", "cross"]
@@ -171,6 +172,8 @@ def late_rows(plan: Plan, side: str) -> Plan:
         )
     if isinstance(step, Over) and step.order in properties(step.input).times:
         return Behind(step.input, step.order, properties(step.input).times[step.order])
+    if isinstance(step, Process) and step.time in properties(step.input).times:
+        return Behind(step.input, step.time, properties(step.input).times[step.time])
     raise PlanError(
         "the last step is no join in time, and turns no rows away",
         code="plan-no-late-rows",

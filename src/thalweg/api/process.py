@@ -20,10 +20,10 @@ from thalweg.api.place import caller, located
 from thalweg.api.types import SchemaLike, schema_of
 from thalweg.base.codecs import KEPT_TYPES, codec_of, type_name
 from thalweg.base.types import Timestamp
-from thalweg.errors import PlanError, TypeMismatch
+from thalweg.errors import PlanError, TypeMismatch, did_you_mean
 from thalweg.expr.python_rows import Row
 from thalweg.plan.nodes import Plan
-from thalweg.plan.process import Process
+from thalweg.plan.process import Process, SideOutput
 from thalweg.plan.properties import properties
 from thalweg.protocols.process import FunctionState, KeyedFunction, Turn
 from thalweg.protocols.state import ColumnKind, ColumnSpec
@@ -151,6 +151,31 @@ class KeyedDataset:
             return Process(plan, keys, name, described, schema_of(schema), outputs)
 
         return self._rows._step(make)
+
+
+def side_output(plan: Plan, port: str) -> Plan:
+    """A side output of the function that is the last step of a plan.
+
+    Raises:
+        PlanError: `plan-side-output`.
+    """
+    if not isinstance(plan, Process):
+        raise PlanError(
+            "the last step is no keyed function, and has no side outputs",
+            code="plan-side-output",
+            found=plan.describe(),
+            hint="side(…) comes right behind process(…)",
+        )
+    names = [name for name, _ in plan.sides]
+    if port not in names:
+        raise PlanError(
+            f'{plan.function.name} has no side output "{port}"',
+            code="plan-side-output",
+            found=port,
+            choices=names or None,
+            hint=did_you_mean(port, names) or 'process(…, sides={"name": columns}) declares them',
+        )
+    return SideOutput(plan, port)
 
 
 def described_function(

@@ -35,6 +35,8 @@ class EventTime:
     watermark: Expr
     wants_verdict: bool
     """Whether an operator judges lateness, so that rows must carry their watermark."""
+    is_held: bool = False
+    """Whether event time stands until all rows have been read: a batch accepts every row."""
 
 
 @dataclass(frozen=True)

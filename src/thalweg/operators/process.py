@@ -23,6 +23,11 @@ if TYPE_CHECKING:
     from thalweg.operators.process_rows import ProcessOp
 
 
+def side_port(name: str) -> str:
+    """The port of a side output; no port of the engine has such a name."""
+    return f"side {name}"
+
+
 class RowsOut(Protocol):
     """Makes frames of the rows that a function gives."""
 

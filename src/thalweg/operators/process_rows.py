@@ -19,7 +19,7 @@ from thalweg.columnar.eager import below, gather_rows, pick, without
 from thalweg.columnar.groups import group_rows
 from thalweg.operators.event_timers import EventTimers
 from thalweg.operators.event_times import event_times
-from thalweg.operators.process import ProcessSpec
+from thalweg.operators.process import ProcessSpec, side_port
 from thalweg.operators.process_calls import Calls, Work
 from thalweg.operators.turns import Turns
 from thalweg.operators.waiting_rows import WaitingRows
@@ -110,7 +110,7 @@ class ProcessOp:
                 yield Batch(frame)
         for side, rows in self._turns.given.items():
             for frame in self._spec.sides[side].frames(rows, self._rows_max):
-                yield Side(side, Batch(frame), 0, 0)
+                yield Side(side_port(side), Batch(frame), 0, 0)
             rows.clear()
 
     def _settle(self, work: Work) -> None:

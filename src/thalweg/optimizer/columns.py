@@ -41,7 +41,7 @@ from thalweg.plan.nodes import (
 )
 from thalweg.plan.over import Over, reads_places
 from thalweg.plan.pairs import pairs_below
-from thalweg.plan.process import Process
+from thalweg.plan.process import Process, SideOutput
 from thalweg.plan.properties import recomputes
 from thalweg.plan.sort import Sort
 
@@ -224,7 +224,9 @@ def _over(step: Over, need: Need) -> list[Need]:
 
 def _have_positions(plan: Plan) -> bool:
     """Whether rows come from a source one by one, so that their places there break ties."""
-    if isinstance(plan, (GroupBy, Join, AsOfJoin, MapBatches, Late, Behind, BadRows, Limit, Process, Sort)):
+    if isinstance(
+        plan, (GroupBy, Join, AsOfJoin, MapBatches, Late, Behind, BadRows, Limit, Process, SideOutput, Sort)
+    ):
         return False
     return isinstance(plan, (Scan, Values)) or all(_have_positions(p) for p in plan.inputs)
 

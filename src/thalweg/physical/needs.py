@@ -33,7 +33,7 @@ from thalweg.plan.nodes import (
 )
 from thalweg.plan.over import Over
 from thalweg.plan.pairs import pairs_below
-from thalweg.plan.process import Process
+from thalweg.plan.process import Process, SideOutput
 from thalweg.plan.properties import as_of_slacks, join_bounds, properties, recomputes
 from thalweg.plan.sort import Sort
 
@@ -59,6 +59,9 @@ class Needs:
         return self.reads[plan]
 
 
+_ASIDE = (Late, BadRows, SideOutput)
+
+
 def find(roots: Sequence[Plan]) -> Needs:
     """Walk all plans once."""
     needs = Needs()
@@ -74,7 +77,7 @@ def _visit(plan: Plan, needs: Needs, seen: set[Plan]) -> None:
     seen.add(plan)
     for below in rows_below(plan):
         # late and bad rows leave their step through a port of its own
-        if not isinstance(plan, (Late, BadRows)):
+        if not isinstance(plan, _ASIDE):
             needs.reads[below] += 1
         _visit(below, needs, seen)
     if isinstance(plan, Late):
@@ -167,7 +170,19 @@ def places(plan: Plan, needs: Needs) -> tuple[str, ...]:
 PLACES_OF_PAIRS = (SPLIT, OFFSET, OTHER_SPLIT, OTHER_OFFSET)
 
 
-_FIRST_STATEFUL = (Behind, GroupBy, AsOfJoin, Rank, Limit, Window, SessionWindow, Over, Process, Sort)
+_FIRST_STATEFUL = (
+    Behind,
+    GroupBy,
+    AsOfJoin,
+    Rank,
+    Limit,
+    Window,
+    SessionWindow,
+    Over,
+    Process,
+    SideOutput,
+    Sort,
+)
 
 
 def _mark_verdicts(plan: Plan, needs: Needs) -> None:
@@ -189,7 +204,7 @@ def has_positions(plan: Plan, needs: Needs) -> bool:
     """Whether the plan's rows carry their position."""
     if isinstance(plan, (Scan, Values)):
         return plan in needs.positions
-    if isinstance(plan, (Behind, GroupBy, AsOfJoin, MapBatches, Limit, Process, Sort)) or (
+    if isinstance(plan, (Behind, GroupBy, AsOfJoin, MapBatches, Limit, Process, SideOutput, Sort)) or (
         isinstance(plan, Join) and not looks_up(plan)
     ):
         return False
@@ -198,4 +213,4 @@ def has_positions(plan: Plan, needs: Needs) -> bool:
 
 def reads_late(plan: Plan) -> bool:
     """Whether a plan reads a side output of a step."""
-    return isinstance(plan, (Late, BadRows)) or any(reads_late(p) for p in plan.inputs)
+    return isinstance(plan, _ASIDE) or any(reads_late(p) for p in plan.inputs)

@@ -66,7 +66,7 @@ from thalweg.plan.nodes import (
     Write,
 )
 from thalweg.plan.over import Over
-from thalweg.plan.process import Process
+from thalweg.plan.process import Process, SideOutput
 from thalweg.plan.properties import properties
 from thalweg.plan.sort import Sort
 from thalweg.protocols.operator import BAD, OperatorSpec
@@ -164,6 +164,8 @@ class Planner:
             return ranking.place_rank(self, plan)
         if isinstance(plan, Over):
             return over.place_over(self, plan)
+        if isinstance(plan, SideOutput):
+            return processing.place_side(self, plan)
         if isinstance(plan, Process):
             return processing.place_process(self, plan)
         if isinstance(plan, Sort):
@@ -254,8 +256,8 @@ class Planner:
             )
         time = substitute(Column(plan.column), stage.origin)
         mark = substitute(plan.watermark, stage.origin)
-        wanted = plan in self.needs.verdicts
-        stage.scan = replace(stage.scan, time=EventTime(plan.column, time, mark, wants_verdict=wanted))
+        wanted = plan in self.needs.verdicts and not plan.is_held
+        stage.scan = replace(stage.scan, time=EventTime(plan.column, time, mark, wanted, plan.is_held))
         return stage
 
     # -- row-wise steps ------------------------------------------------------------------------

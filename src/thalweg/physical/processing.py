@@ -11,9 +11,10 @@ import polars as pl
 
 from thalweg.columnar.batch import OFFSET, SPLIT
 from thalweg.expr.python_rows import GivenRows
-from thalweg.operators.process import ProcessSpec
+from thalweg.job.job import Edge
+from thalweg.operators.process import ProcessSpec, side_port
 from thalweg.physical import needs
-from thalweg.plan.process import Process
+from thalweg.plan.process import Process, SideOutput
 from thalweg.plan.properties import properties
 
 if TYPE_CHECKING:
@@ -26,6 +27,14 @@ def place_process(planner: Planner, plan: Process) -> OpenStage:
     places = needs.has_positions(plan.input, planner.needs)
     target.add(process_spec(plan, f"{target.id}.process", is_placed=places))
     return target
+
+
+def place_side(planner: Planner, plan: SideOutput) -> OpenStage:
+    """What the function gives to a side output."""
+    below = planner.place(plan.input)
+    stage = planner.new_stage("side", parallelism=below.parallelism)
+    planner.edges.append(Edge(below.id, stage.id, output=side_port(plan.port)))
+    return stage
 
 
 def process_spec(plan: Process, id: str, *, is_placed: bool) -> ProcessSpec:

@@ -156,6 +156,7 @@ class AssignWatermark(Unary):
         lateness_us: for how long rows that the watermark has passed are still taken, and correct results.
         key: the columns of the primary key, if there is one: a row is the next version of the row before it
             with the same values. A statement about the data, which is not checked.
+        is_held: whether the watermark waits for the end of the input, so that no row is late.
     """
 
     input: Plan
@@ -163,6 +164,7 @@ class AssignWatermark(Unary):
     watermark: Expr
     lateness_us: int = 0
     key: tuple[str, ...] = ()
+    is_held: bool = False
 
     @cached_property
     def schema(self) -> Schema:

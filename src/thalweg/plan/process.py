@@ -38,3 +38,18 @@ class Process(Unary):
 
     def describe(self) -> str:
         return f"Process {self.function.name} by {', '.join(self.keys) or '()'} in the order of {self.time}"
+
+
+@dataclass(frozen=True)
+class SideOutput(Unary):
+    """What a keyed function gives to one of its side outputs; `input` is the step of the function."""
+
+    input: Process
+    port: str
+
+    @cached_property
+    def schema(self) -> Schema:
+        return dict(self.input.sides)[self.port]
+
+    def describe(self) -> str:
+        return f"Side output {self.port} of {self.input.function.name}"

@@ -46,7 +46,7 @@ from thalweg.plan.nodes import (
     Write,
 )
 from thalweg.plan.over import Over
-from thalweg.plan.process import Process
+from thalweg.plan.process import Process, SideOutput
 from thalweg.plan.sort import Sort
 from thalweg.plan.time_bounds import SideBound, output_times, side_bounds
 from thalweg.plan.window_columns import Bound, WindowColumns, copies
@@ -194,7 +194,7 @@ def _unary(plan: Plan, below: Properties) -> Properties:
         return Properties(is_bounded=True, is_updating=True, times=below.times)
     if isinstance(plan, MapBatches):
         return Properties(below.is_bounded, below.is_updating)
-    if isinstance(plan, (Late, Behind, BadRows, Process)):
+    if isinstance(plan, (Late, Behind, BadRows, Process, SideOutput)):
         return Properties(below.is_bounded)
     if isinstance(plan, Explode):
         times = {k: v for k, v in below.times.items() if k != plan.column}

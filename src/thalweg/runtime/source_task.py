@@ -235,11 +235,17 @@ class SourceTask(Task):
 
     def _publish_only(self) -> bool:
         """Other tasks of the source, or other sources, may have moved event time on."""
-        published = self.owner.announced
+        published = self._announced
         if published is None or published == self._watermark:
             return False
         self._emitting = self._advance(published)
         return True
+
+    @property
+    def _announced(self) -> int | None:
+        """How far event time has come on this source, as far as the tasks behind it are to know."""
+        is_held = self.scan.time is not None and self.scan.time.is_held and not self.owner.is_ended
+        return None if is_held else self.owner.announced
 
     def _advance(self, merged: Progress | None) -> Iterator[Output | Message]:
         """Hand event time on; windows that it closes are published by the next cut."""
@@ -264,7 +270,7 @@ class SourceTask(Task):
         if chunk.ended:
             self._close_split(current)
         if self._times is not None:
-            yield from self._advance(self.owner.announced)
+            yield from self._advance(self._announced)
 
     def _kept_apart(self, current: OpenSplit, bad: Sequence[BadRow]) -> Side:
         """Rows that could not be read, for whoever takes them; without leave they stop the job."""

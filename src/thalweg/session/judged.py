@@ -3,7 +3,7 @@
 A batch accepts every row. With `lateness="as_stream"` each row is judged by its own split's watermark before
 it, in the order of the split. The operators do that; so they execute the plan, and what would reach a
 sink as changes is folded first. They also execute plans that are to keep to a budget of memory, and accept
-every row then: there is no watermark before the end.
+every row then: event time stands until the end.
 
 Not here: the query that accepts every row (physical/lazy.py).
 """
@@ -17,7 +17,6 @@ from typing import Literal as Choice
 from thalweg.base.schema import Schema
 from thalweg.columnar.batch import Batch
 from thalweg.errors import PlanError
-from thalweg.expr.nodes import Literal
 from thalweg.operators.changelog import with_ops
 from thalweg.optimizer.optimize import Roots, everywhere
 from thalweg.physical import needs
@@ -53,16 +52,13 @@ def keeps_state(plans: Sequence[Plan]) -> bool:
 
 
 def accepting_every_row(plans: Sequence[Plan]) -> list[Plan]:
-    """The plans without watermarks: no row is late, and what waits for time waits for the end."""
-    whole = everywhere(Roots(tuple(plans)), _without_watermark)
+    """The plans with watermarks that wait for the end: no row is late."""
+    whole = everywhere(Roots(tuple(plans)), _held)
     return list(whole.inputs)
 
 
-def _without_watermark(plan: Plan) -> Plan:
-    if not isinstance(plan, AssignWatermark):
-        return plan
-    never = Literal(None, plan.schema.type_of(plan.column))
-    return replace(plan, watermark=never, lateness_us=0)
+def _held(plan: Plan) -> Plan:
+    return replace(plan, is_held=True, lateness_us=0) if isinstance(plan, AssignWatermark) else plan
 
 
 def final_writes(plans: Sequence[Plan]) -> list[Plan]:
