@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from thalweg.api import (
         WINDOW,
+        ColumnFunction,
         Dataset,
         Expression,
         ProcessFunction,
@@ -80,6 +81,7 @@ __all__ = [
     "Checkpoint",
     "CheckpointError",
     "Checkpoints",
+    "ColumnFunction",
     "ConfigError",
     "DataError",
     "Dataset",

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from heapq import heappop, heappush
 from typing import Any
 
+import numpy as np
 import polars as pl
 import pytest
 
@@ -108,11 +109,105 @@ class Forgetful(tw.ProcessFunction):
         return [{"what": "then", "at": self.time}]
 
 
-FUNCTIONS = [Counts, Kinds, Sessions, Heartbeats, Forgetful]
+class ColumnCounts(tw.ColumnFunction):
+    """As `Counts`."""
+
+    count: int = 0
+
+    def on_events(self, rows: pl.DataFrame) -> pl.DataFrame:
+        self.count = self.count + 1
+        return result(self, "row", self.count)
+
+
+class ColumnKinds(tw.ColumnFunction):
+    """State of every kind, by rows of its own."""
+
+    total: float = 0.0
+    is_odd: bool = False
+    last: datetime | None = None
+    texts: list[str]
+    by_value: dict[int, int]
+
+    def on_events(self, rows: pl.DataFrame) -> pl.DataFrame:
+        self.total = self.total + rows["v"].fill_null(0).to_numpy()
+        self.is_odd = ~self.is_odd  # type: ignore[assignment]  # a column of them
+        made = []
+        for n, row in enumerate(rows.iter_rows(named=True)):
+            texts, values = self.texts[n], self.by_value[n]
+            texts.append(row["s"] or "")  # type: ignore[attr-defined]
+            values[row["v"] or 0] = values.get(row["v"] or 0, 0) + 1  # type: ignore[attr-defined]
+            before = "" if self.last[n] is None else str(self.last[n])  # type: ignore[index]
+            made.append(f"{texts} {values} {before} {bool(self.is_odd[n])}")  # type: ignore[index]
+            self.last[n] = row["t"]  # type: ignore[index]
+        return result(self, pl.Series(made), self.total.astype(int))  # type: ignore[attr-defined]
+
+
+class ColumnSessions(tw.ColumnFunction):
+    """As `Sessions`."""
+
+    count: int = 0
+    until: int = 0
+
+    def on_events(self, rows: pl.DataFrame) -> None:
+        before = pl.Series(self.until).cast(pl.Datetime("us"))
+        self.delete_timers(before, pl.Series(self.count > 0))
+        self.count = self.count + 1
+        self.set_timers(GAP)
+        self.until = (self.times + GAP).to_physical().to_numpy()
+
+    def on_timers(self) -> pl.DataFrame:
+        made = result(self, "session", self.count)
+        self.count, self.until = self.count * 0, self.until * 0
+        return made
+
+
+class ColumnHeartbeats(tw.ColumnFunction):
+    """As `Heartbeats`."""
+
+    beats: int = 0
+
+    def on_events(self, rows: pl.DataFrame) -> None:
+        first = pl.Series(self.beats == 0)
+        self.beats = np.maximum(self.beats, 1)
+        self.set_timers(GAP / 2, first)
+        self.set_timers(GAP / 2, first)
+
+    def on_timers(self) -> pl.DataFrame:
+        self.beats = self.beats + 1
+        self.set_timers(GAP / 2)
+        return result(self, "beat", self.beats)
+
+
+class ColumnForgetful(tw.ColumnFunction):
+    """As `Forgetful`."""
+
+    def on_events(self, rows: pl.DataFrame) -> pl.DataFrame:
+        some = rows["v"].fill_null(0) != 0
+        self.set_timers(timedelta(), some)
+        return result(self, "now", None).filter(some).with_columns(k=pl.lit(None, pl.Int64))
+
+    def on_timers(self) -> pl.DataFrame:
+        return result(self, "then", None).with_columns(k=pl.lit(None, pl.Int64))
+
+
+def result(function: tw.ColumnFunction, what: str | pl.Series, n: Any) -> pl.DataFrame:
+    """Rows as the functions of rows give them."""
+    count = pl.Series("n", n, pl.Int64) if n is not None else pl.lit(None, pl.Int64).alias("n")
+    named = pl.lit(what) if isinstance(what, str) else what
+    return function.keys.with_columns(function.times.alias("at"), named.alias("what"), count)
+
+
+FUNCTIONS: dict[type[tw.ProcessFunction], type[tw.ColumnFunction]] = {
+    Counts: ColumnCounts,
+    Kinds: ColumnKinds,
+    Sessions: ColumnSessions,
+    Heartbeats: ColumnHeartbeats,
+    Forgetful: ColumnForgetful,
+}
 RESULT = schema_of("k BIGINT, at TIMESTAMP, what STRING, n BIGINT")
 
 
-def spec(function: tw.ProcessFunction) -> ProcessSpec:
+def spec(function: tw.ProcessFunction | tw.ColumnFunction) -> ProcessSpec:
     """The operator of a function by `k`."""
     below = build.assign_watermark(Scan(frame_source(ROWS.drop(SPLIT, OFFSET))), "t", Column("t"))
     described = described_function(function, (), None, is_zoned=False)
@@ -175,3 +270,8 @@ def _fire(function: tw.ProcessFunction, turn: _Turn, before: int | None, found: 
 @pytest.mark.parametrize("kind", FUNCTIONS)
 def test_functions_do_what_they_say(kind: type[tw.ProcessFunction]) -> None:
     check_operator(spec(kind()), timed(ROWS), expected=expected(kind))
+
+
+@pytest.mark.parametrize("kind", FUNCTIONS)
+def test_functions_of_columns_do_the_same(kind: type[tw.ProcessFunction]) -> None:
+    check_operator(spec(FUNCTIONS[kind]()), timed(ROWS), expected=expected(kind))

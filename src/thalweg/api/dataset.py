@@ -19,7 +19,7 @@ import polars as pl
 
 from thalweg.api.columns import Names, column, column_name, column_names, columns, plan_of, row_count
 from thalweg.api.expressions import Expression, IntoColumn, Value, all_of
-from thalweg.api.frame_functions import Row, frame_function, row_function
+from thalweg.api.frame_functions import frame_function, row_function
 from thalweg.api.grouped import GroupedDataset, WindowedDataset
 from thalweg.api.joining import How, join_latest, join_plans, late_rows
 from thalweg.api.ordered import Ordered
@@ -31,6 +31,7 @@ from thalweg.base.schema import unknown_column
 from thalweg.errors import PlanError
 from thalweg.expr.literals import literal_of
 from thalweg.expr.nodes import Call, Column, Named, QueryCall
+from thalweg.expr.python_rows import Row
 from thalweg.plan import build, queries
 from thalweg.plan.keys import declare_key
 from thalweg.plan.nodes import GroupBy, MapBatches, Plan, Project
@@ -295,7 +296,8 @@ class Dataset(Ordered):
     def late(self, side: Literal["left", "right"] = "left") -> Dataset:
         """The rows of one side of a join in time that came too late for it, with their split and position.
 
-        Of `over` and `process` they are the rows of its only side. Late rows of windows are those of `window(…).late()`.
+        Of `over` and `process` they are the rows of its only side. Late rows of windows are those of
+        `window(…).late()`.
         """
         return self._step(lambda: late_rows(self.plan, side))
 

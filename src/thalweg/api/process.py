@@ -1,9 +1,9 @@
-"""Write functions that are called for every row of a key, with state and timers: Flink's process functions.
+"""Write functions that are called for the rows of a key, with state and timers: Flink's process functions.
 
 A function is a class. Its annotated attributes are its state: each key has its own, from one row to the next
 and over restarts. Rows and timers come in the order of event time.
 
-Not here: how functions are called (operators/process_rows.py), functions of rows without state
+Not here: how functions are called (operators/process_op.py), functions of rows without state
 (frame_functions.py).
 """
 
@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, ClassVar, get_origin, get_type_hints
 
+import polars as pl
+
 from thalweg.api.columns import column_name
 from thalweg.api.place import caller, located
 from thalweg.api.types import SchemaLike, schema_of
@@ -25,7 +27,7 @@ from thalweg.expr.python_rows import Row
 from thalweg.plan.nodes import Plan
 from thalweg.plan.process import Process, SideOutput
 from thalweg.plan.properties import properties
-from thalweg.protocols.process import FunctionState, KeyedFunction, Turn
+from thalweg.protocols.process import ColumnTurn, FunctionState, KeyedFunction, Turn
 from thalweg.protocols.state import ColumnKind, ColumnSpec
 
 if TYPE_CHECKING:
@@ -107,6 +109,78 @@ class ProcessFunction:
         return (naive - _EPOCH) // _MICROSECOND
 
 
+class ColumnFunction:
+    """A function like a `ProcessFunction` that is called for many keys at once, with one row of each.
+
+    Its state is columns then: numpy arrays beside the rows, one value for each. The rows of a key come one
+    after the other, whatever the batches were; the fewer rows a key has, the more keys are in one call.
+
+    Example:
+        >>> import polars as pl
+        >>> import thalweg as tw
+        >>> class Third(tw.ColumnFunction):
+        ...     count: int = 0
+        ...
+        ...     def on_events(self, rows):
+        ...         self.count = self.count + 1
+        ...         return rows.filter(self.count == 3)
+        >>> clicks = tw.Session().from_polars(pl.DataFrame({"user": list("abaa"), "ts": range(4)}))
+        >>> clicks = clicks.with_columns(ts=tw.col("ts").cast("TIMESTAMP_LTZ"))
+        >>> clicks.key_by("user").process(Third(), clicks.schema, time="ts").select("user").collect().rows()
+        [('a',)]
+    """
+
+    turn: ClassVar[ColumnTurn]
+    _zone: ClassVar[bool] = False
+
+    def on_events(self, rows: pl.DataFrame) -> pl.DataFrame | None:
+        """Take a row of each of some keys; give any number of rows."""
+        raise NotImplementedError
+
+    def on_timers(self) -> pl.DataFrame | None:
+        """A timer is due of each of some keys: `self.keys` and `self.times`. Give any number of rows."""
+        raise NotImplementedError
+
+    @property
+    def times(self) -> pl.Series:
+        """The event time of each row, or timer."""
+        return pl.Series("time", self.turn.times_us).cast(pl.Datetime("us", "UTC" if self._zone else None))
+
+    @property
+    def keys(self) -> pl.DataFrame:
+        """The key of each row, or timer."""
+        return self.turn.keys
+
+    def set_timers(self, at: pl.Series | timedelta, where: pl.Series | None = None) -> None:
+        """Have `on_timers` called for these keys once event time has reached a time of each.
+
+        Args:
+            at: the times, or how long after the row or timer they are.
+            where: for which of the rows; None: for all.
+        """
+        self.turn.set_timers(self._micros(at), self._places(where))
+
+    def delete_timers(self, at: pl.Series | timedelta, where: pl.Series | None = None) -> None:
+        """Call off timers; those that are not set do not matter."""
+        self.turn.delete_timers(self._micros(at), self._places(where))
+
+    def emit(self, port: str, rows: pl.DataFrame) -> None:
+        """Give rows to a side output."""
+        self.turn.emit(port, rows)
+
+    def _micros(self, at: pl.Series | timedelta) -> Any:
+        if isinstance(at, timedelta):
+            return self.turn.times_us + at // _MICROSECOND
+        if isinstance(at.dtype, pl.Duration):
+            return self.turn.times_us + at.dt.total_microseconds().to_numpy()
+        return at.cast(pl.Datetime("us", at.dtype.time_zone)).to_physical().to_numpy()  # type: ignore[attr-defined]
+
+    def _places(self, where: pl.Series | None) -> Any:
+        if where is None:
+            return slice(None)
+        return where.fill_null(value=False).to_numpy()
+
+
 @dataclass(frozen=True, eq=False, repr=False)
 class KeyedDataset:
     """Rows with the key by which functions keep their state; made with `Dataset.key_by`."""
@@ -119,7 +193,7 @@ class KeyedDataset:
 
     def process(
         self,
-        function: ProcessFunction,
+        function: ProcessFunction | ColumnFunction,
         schema: SchemaLike,
         *,
         time: str | None = None,
@@ -179,7 +253,7 @@ def side_output(plan: Plan, port: str) -> Plan:
 
 
 def described_function(
-    function: ProcessFunction, sides: tuple[str, ...], place: str | None, *, is_zoned: bool
+    function: ProcessFunction | ColumnFunction, sides: tuple[str, ...], place: str | None, *, is_zoned: bool
 ) -> KeyedFunction:
     """A function as a value in a plan.
 
@@ -188,9 +262,9 @@ def described_function(
     """
     kind = type(function)
     name = kind.__name__
-    if not isinstance(function, ProcessFunction):
+    if not isinstance(function, (ProcessFunction, ColumnFunction)):
         raise PlanError(
-            "a keyed function is an object of a class that is a ProcessFunction",
+            "a keyed function is an object of a class that is a ProcessFunction or a ColumnFunction",
             code="plan-process-function",
             found=repr(function)[:200],
             hint=f"{name}() makes one" if isinstance(function, type) else None,
@@ -198,13 +272,16 @@ def described_function(
     with located(place):
         states = tuple(_state(name, attribute, hint, kind) for attribute, hint in _hints(kind))
 
-    def new() -> ProcessFunction:
+    def new() -> Any:
         made = copy(function)
-        made._zone = is_zoned  # type: ignore[misc]  # for this one
+        vars(made)["_zone"] = is_zoned
         return made
 
-    has_timers = kind.on_timer is not ProcessFunction.on_timer
-    return KeyedFunction(name, states, new, has_timers, sides, place)
+    if isinstance(function, ColumnFunction):
+        has_timers = type(function).on_timers is not ColumnFunction.on_timers
+        return KeyedFunction(name, states, new, has_timers, "column", sides, place)
+    has_timers = type(function).on_timer is not ProcessFunction.on_timer
+    return KeyedFunction(name, states, new, has_timers, "row", sides, place)
 
 
 def _hints(kind: type) -> Iterable[tuple[str, Any]]:
@@ -217,7 +294,7 @@ def _hints(kind: type) -> Iterable[tuple[str, Any]]:
             code="plan-state-type",
             hint="types of state are defined in the module, and not inside a function",
         ) from None
-    own = get_type_hints(ProcessFunction)
+    own = {*get_type_hints(ProcessFunction), *get_type_hints(ColumnFunction)}
     return [(n, h) for n, h in hints.items() if n not in own and get_origin(h) is not ClassVar]
 
 
@@ -236,7 +313,7 @@ def _state(function: str, name: str, hint: Any, kind: type) -> FunctionState:
             else f"{type_name(hint)}, with {error}",
             expected=KEPT_TYPES,
         ) from None
-    begin = getattr(kind, name, _MISSING)
+    begin: Any = getattr(kind, name, _MISSING)
     if begin is _MISSING and (get_origin(hint) or hint) in _CONTAINERS:
         begin = (get_origin(hint) or hint)()
     if begin is _MISSING:

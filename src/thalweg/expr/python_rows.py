@@ -1,6 +1,6 @@
 """Make frames of the rows that a user's function gives: dicts, or tuples in the order of the columns.
 
-Used by: functions of rows (api/frame_functions.py), keyed functions (operators/process_rows.py).
+Used by: functions of rows (api/frame_functions.py), keyed functions (operators/process_op.py).
 Not here: values that a function gives for one column (python.py).
 """
 
@@ -45,6 +45,19 @@ class GivenRows:
         """The rows, so many at a time, as the engine holds them."""
         for first in range(0, len(rows), rows_max):
             yield taken_in(self.frame(rows[first : first + rows_max]), self.result)
+
+    def checked(self, made: Any) -> pl.DataFrame:
+        """A frame that the function gives, as the engine holds it.
+
+        Raises:
+            DataError: `data-python-result`.
+        """
+        if not isinstance(made, pl.DataFrame):
+            raise self._wrong(f"a value of Python type {type(made).__name__}", "a polars.DataFrame is needed")
+        frame = taken_in(made, self.result)
+        if frame.schema != self.result.polars:
+            raise self._wrong(str(dict(made.schema)))
+        return frame
 
     def frame(self, rows: Sequence[Row]) -> pl.DataFrame:
         """The rows, as programs see them.

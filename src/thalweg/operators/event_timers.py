@@ -3,7 +3,7 @@
 A timer is a key and a time; the same one set twice is one timer. Those that are due are found without looking
 at the others.
 
-Used by: process_rows.py. Not here: what is called (process_rows.py), the timers of the key at work (turns.py).
+Used by: process_op.py. Not here: what is called (process_op.py), the timers of the key at work (turns.py).
 """
 
 from __future__ import annotations

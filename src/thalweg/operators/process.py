@@ -20,7 +20,7 @@ from thalweg.protocols.state import ColumnsSpec, RowsSpec, StateSpec
 
 if TYPE_CHECKING:
     # the operator's module loads the compiler, which a description must not
-    from thalweg.operators.process_rows import ProcessOp
+    from thalweg.operators.process_op import ProcessOp
 
 
 def side_port(name: str) -> str:
@@ -28,11 +28,19 @@ def side_port(name: str) -> str:
     return f"side {name}"
 
 
+Given = tuple[str | None, pl.DataFrame]
+"""Rows that a function gives, for a side output or (None) the main one."""
+
+
 class RowsOut(Protocol):
-    """Makes frames of the rows that a function gives."""
+    """Makes frames of what a function gives."""
 
     def frames(self, rows: list[Any], rows_max: int) -> Iterator[pl.DataFrame]:
-        """The rows, so many at a time."""
+        """Rows, so many at a time."""
+        ...
+
+    def checked(self, frame: Any) -> pl.DataFrame:
+        """A frame of the declared columns."""
         ...
 
 
@@ -104,7 +112,7 @@ class ProcessSpec:
 
     def build(self, context: Context) -> ProcessOp:
         """The operator."""
-        from thalweg.operators.process_rows import ProcessOp
+        from thalweg.operators.process_op import ProcessOp
 
         return ProcessOp(self, context)
 

@@ -1,26 +1,49 @@
 """Answer what a user's function asks for about the row or timer that it is called for.
 
-The timers of the key at work that are due before the turn ends are at hand as a heap; all others are noted, and
-go to the state together, when all keys have had their turn.
+The timers of the key at work that are due before the turn ends are at hand as a heap; all others are noted,
+and go to the state together, when all keys have had their turn.
 
-Used by: process_rows.py. Not here: timers of other keys (event_timers.py).
+Used by: process_calls.py. Not here: the timers in the state (event_timers.py), functions that are called for
+many keys at once (column_turns.py).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping
 from heapq import heappop, heappush
 from typing import Any
 
+import numpy as np
+
 from thalweg.errors import PlanError, did_you_mean
 from thalweg.protocols.process import RowFunction
+
+Array = np.ndarray[Any, Any]
+Change = tuple[bool, Array, Array]
+"""Whether timers are set, or deleted; the numbers of their keys, and their times."""
 
 
 class PastTimer(Exception):
     """A function has set a timer for a time that has passed."""
 
 
-class Turns:
+def check_side(port: str, known: Collection[str]) -> None:
+    """Refuse a side output that the function has not declared.
+
+    Raises:
+        PlanError: `plan-side-output`.
+    """
+    if port not in known:
+        raise PlanError(
+            f'the function has no side output "{port}"',
+            code="plan-side-output",
+            found=port,
+            choices=[*known] or None,
+            hint=did_you_mean(port, [*known]) or 'process(…, sides={"name": columns}) declares them',
+        )
+
+
+class RowTurns:
     """See `thalweg.protocols.process.Turn`; one object for all keys, one key at a time.
 
     Args:
@@ -88,12 +111,15 @@ class Turns:
             self.later[self._number, time_us] = False
 
     def emit(self, port: str, row: Any) -> None:
-        if port not in self.given:
-            raise PlanError(
-                f'the function has no side output "{port}"',
-                code="plan-side-output",
-                found=port,
-                choices=[*self.given],
-                hint=did_you_mean(port, [*self.given]),
-            )
+        check_side(port, self.given)
         self.given[port].append(row)
+
+    def taken(self) -> Iterator[Change]:
+        """The timers that go to the state."""
+        if self.later:
+            numbers, times = np.array([*self.later], np.int64).T
+            is_set = np.fromiter(self.later.values(), np.bool_, len(self.later))
+            for wanted in (False, True):
+                some = is_set == wanted
+                yield wanted, numbers[some], np.ascontiguousarray(times[some])
+            self.later.clear()

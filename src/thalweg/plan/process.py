@@ -1,6 +1,6 @@
 """Hold a user's keyed function as a step of a plan: it is called with the rows of each key, in time order.
 
-Not here: what a function is (protocols/process.py), how it is called (operators/process_rows.py).
+Not here: what a function is (protocols/process.py), how it is called (operators/process_op.py).
 """
 
 from __future__ import annotations

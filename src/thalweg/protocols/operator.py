@@ -124,8 +124,8 @@ class Finishing(Protocol):
 class SetsTimers(Protocol):
     """The description of an operator that calls itself when event time has reached a time.
 
-    What it does at the end of the input rests on the last watermark, which a job always tells before the end: a
-    timer from then on is the last one.
+    What it does at the end of the input rests on the last watermark, which a job always tells before the end:
+    a timer from then on is the last one.
     """
 
     @property

@@ -10,9 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
+
+import numpy as np
+import polars as pl
 
 from thalweg.protocols.state import ColumnSpec
+
+Array = np.ndarray[Any, Any]
 
 # Any: rows are named tuples of the user's own columns, and what comes back is for the function to say
 
@@ -38,6 +43,27 @@ class Turn(Protocol):
         ...
 
 
+class ColumnTurn(Protocol):
+    """What a function of columns may ask about the rows or timers that it is called for, one of each key."""
+
+    times_us: Array
+    """The event time of each, in microseconds since the epoch."""
+    keys: pl.DataFrame
+    """The key of each."""
+
+    def set_timers(self, times_us: Array, where: Any) -> None:
+        """Call `on_timers` for these keys when event time has reached this."""
+        ...
+
+    def delete_timers(self, times_us: Array, where: Any) -> None:
+        """Do not."""
+        ...
+
+    def emit(self, port: str, rows: pl.DataFrame) -> None:
+        """Rows for a side output."""
+        ...
+
+
 class RowFunction(Protocol):
     """An instance of a user's keyed function, which is called for each row."""
 
@@ -49,6 +75,20 @@ class RowFunction(Protocol):
 
     def on_timer(self) -> Iterable[Any] | None:
         """A timer of the key is due; give rows."""
+        ...
+
+
+class ColumnFunction(Protocol):
+    """An instance of a user's keyed function that is called for one row of each of many keys."""
+
+    turn: ColumnTurn
+
+    def on_events(self, rows: pl.DataFrame) -> pl.DataFrame | None:
+        """Take rows; give rows."""
+        ...
+
+    def on_timers(self) -> pl.DataFrame | None:
+        """Timers of the keys are due; give rows."""
         ...
 
 
@@ -74,15 +114,17 @@ class KeyedFunction:
     Attributes:
         name: what messages call it.
         states: its attributes that are kept by key.
-        new: makes an instance; every task has one of its own.
+        new: makes an instance, a `RowFunction` or a `ColumnFunction`; every task has one of its own.
         has_timers: whether it is called when timers are due.
+        by: whether it is called for each row, or for one row of each of many keys at once.
         sides: the names of its side outputs.
         place: where it was written.
     """
 
     name: str
     states: tuple[FunctionState, ...]
-    new: Callable[[], RowFunction]
+    new: Callable[[], Any]
     has_timers: bool
+    by: Literal["row", "column"] = "row"
     sides: tuple[str, ...] = ()
     place: str | None = None

@@ -1,27 +1,28 @@
-"""Call a user's keyed function for each row and each timer, in the order of event time.
+"""Call a user's keyed function for rows and timers, in the order of event time.
 
-Rows and timers wait until the watermark has passed them. Then those of one key come one after the other, with
-the key's state as attributes of the function; keys are independent of each other.
+Rows and timers wait until the watermark has passed them. Then those of one key come one after the other; keys
+are independent of each other.
 
-Not here: the description of the step (process.py), what the function asks for meanwhile (turns.py).
+Not here: the description of the step (process.py), the calls (process_calls.py, process_columns.py).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import polars as pl
 
 from thalweg.columnar.batch import OFFSET, SPLIT, Batch
-from thalweg.columnar.eager import below, gather_rows, pick, without
-from thalweg.columnar.groups import group_rows
+from thalweg.columnar.eager import below, gather_rows, without
 from thalweg.operators.event_timers import EventTimers
 from thalweg.operators.event_times import event_times
 from thalweg.operators.process import ProcessSpec, side_port
-from thalweg.operators.process_calls import Calls, Work
-from thalweg.operators.turns import Turns
+from thalweg.operators.process_calls import RowCalls
+from thalweg.operators.process_columns import ColumnCalls
+from thalweg.operators.process_state import idle_slots
+from thalweg.operators.process_work import laid_out
 from thalweg.operators.waiting_rows import WaitingRows
 from thalweg.operators.windows import LATE
 from thalweg.protocols.operator import Context, Output, Side
@@ -44,8 +45,7 @@ class ProcessOp:
         self._waiting = WaitingRows(context.state("rows"), spec.time, spec.slack_us)
         self._timers = EventTimers(context.state("timers"))
         self._kept: KeyedColumns = context.state("values")
-        self._turns = Turns(spec.function.sides)
-        self._calls = Calls(spec, self._turns)
+        self._calls = ColumnCalls(spec) if spec.function.by == "column" else RowCalls(spec)
 
     @property
     def due(self) -> int | None:
@@ -69,7 +69,7 @@ class ProcessOp:
 
     def _close(self, until: int | None) -> Iterator[Output]:
         """All rows and timers with a time before `until`, as many rows at once as fit a batch."""
-        self._turns.is_end = until is None
+        self._calls.turns.is_end = until is None
         some: list[pl.DataFrame] = []
         count = 0
         for second in self._waiting.seconds(until):
@@ -90,40 +90,16 @@ class ProcessOp:
         due = self._timers.take(until)
         if not rows.height and not len(due.times):
             return
-        rows = in_turn(rows, self._spec.time, self._spec.ties)
-        keys = below([pick(rows, list(self._spec.keys)), due.keys])
-        slots = self._kept.slots(keys)
-        groups = group_rows(slots.reshape(-1, 1))
-        places = groups.ids[: rows.height]
-        order = np.argsort(places, kind="stable")
-        work = Work(
-            gather_rows(keys, groups.firsts), slots[groups.firsts], gather_rows(rows, order), places[order]
-        )
-        work.remind(due.times, groups.ids[rows.height :])
-        self._turns.until = until
-        yield from self._emitted(self._calls.run(work, self._kept, self._rows_max))
-        self._settle(work)
-
-    def _emitted(self, parts: Iterable[list[Any]]) -> Iterator[Output]:
-        for part in parts:
-            for frame in self._spec.output.frames(part, self._rows_max):
-                yield Batch(frame)
-        for side, rows in self._turns.given.items():
-            for frame in self._spec.sides[side].frames(rows, self._rows_max):
-                yield Side(side_port(side), Batch(frame), 0, 0)
-            rows.clear()
-
-    def _settle(self, work: Work) -> None:
-        """Timers to the state; keys that hold nothing any more are forgotten."""
-        later = self._turns.later
-        if later:
-            numbers, times = np.array([*later], np.int64).T
-            alive = np.fromiter(later.values(), np.bool_, len(later))
-            for wanted, change in ((False, self._timers.delete), (True, self._timers.set)):
-                some = alive == wanted
-                change(gather_rows(work.keys, numbers[some]), np.ascontiguousarray(times[some]))
-            later.clear()
-        gone = self._calls.idle(self._kept, work.slots)
+        work = laid_out(rows, due, self._kept, time=self._spec.time, ties=self._spec.ties)
+        self._calls.turns.until = until
+        for port, frame in self._calls.run(work, self._kept, self._rows_max):
+            for batch in Batch(frame).slices(self._rows_max):
+                yield batch if port is None else Side(side_port(port), batch, 0, 0)
+        for is_set, numbers, times in self._calls.turns.taken():
+            change = self._timers.set if is_set else self._timers.delete
+            change(gather_rows(work.keys, numbers), times)
+        # keys that hold nothing any more are forgotten
+        gone = idle_slots(self._spec.function.states, self._kept, work.slots)
         if len(gone):
             self._kept.free(gone)
 
@@ -138,22 +114,3 @@ class ProcessOp:
         """All rows are there, and every timer is due."""
         del port
         return self._close(None)
-
-
-def in_turn(rows: pl.DataFrame, time: str, ties: Sequence[str]) -> pl.DataFrame:
-    """The rows in the order of time, those of one time in that of their positions.
-
-    Args:
-        ties: what else decides, such as where a row was unfolded into several; positions first, if there are any.
-    """
-    times = event_times(rows, time)
-    steps = np.diff(times)
-    if (steps > 0).all():
-        return rows
-    places = [rows.get_column(n).to_numpy() for n in (SPLIT, OFFSET) if n in rows.columns]
-    if places:
-        order = np.lexsort([*reversed(places), times])
-        keys = [times[order], *(p[order] for p in places)]
-        if np.logical_or.reduce([k[1:] != k[:-1] for k in keys]).all():
-            return gather_rows(rows, order)
-    return rows.sort([time, *ties])

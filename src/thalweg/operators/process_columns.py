@@ -1,0 +1,140 @@
+"""Call a user's keyed function of columns: each call has many keys, and one row or one timer of each.
+
+So a call sees its state as columns beside the rows, and the rows of a key come one after the other all the
+same, whatever the batches were: in each round every key takes its next row or timer.
+
+Not here: which rows and timers come (process_op.py), what the function asks for meanwhile (column_turns.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from thalweg.columnar.eager import gather_rows, pick
+from thalweg.errors import DataError, ThalwegError
+from thalweg.operators.column_turns import NEVER, ColumnTurns, DueTimers
+from thalweg.operators.process import Given, ProcessSpec
+from thalweg.operators.process_calls import user_place
+from thalweg.operators.process_state import read_values, write_values
+from thalweg.operators.process_work import Work
+from thalweg.operators.turns import PastTimer
+from thalweg.protocols.state import KeyedColumns
+
+Array = np.ndarray[Any, Any]
+_SHOWN_MAX = 200
+
+
+class ColumnCalls:
+    """The user's function, called for one row of each of many keys at a time."""
+
+    def __init__(self, spec: ProcessSpec) -> None:
+        self._spec, self.turns = spec, ColumnTurns(spec.function.sides)
+        self._function = spec.function.new()
+        self._function.turn = self.turns
+        self._states = spec.function.states
+
+    def run(self, work: Work, kept: KeyedColumns, rows_max: int) -> Iterator[Given]:
+        """What the function gives.
+
+        Raises:
+            DataError: `data-python-function`, `data-python-result`, `data-timer-past`, `data-python-state`.
+        """
+        del rows_max
+        values = {s.name: read_values(s, kept, work.slots) for s in self._states}
+        rows = pick(work.rows, list(self._spec.shown))
+        timers = DueTimers(len(work.slots), work.owners, work.due)
+        places, active = work.starts.copy(), np.arange(len(work.slots))
+        times = np.append(work.times, NEVER)
+        while len(active):
+            at = places[active]
+            has_row = at < work.ends[active]
+            row_times = np.where(has_row, times[at], NEVER)
+            timer_times = timers.next_times(active)
+            has_timer = timer_times < NEVER
+            # rows of the time of a timer come before it
+            is_row = has_row & (row_times <= timer_times)
+            is_timer = has_timer & ~is_row
+            if is_row.any():
+                keys = active[is_row]
+                frame = gather_rows(rows, places[keys])
+                places[keys] += 1
+                yield from self._call(work, values, keys, row_times[is_row], frame)
+            if is_timer.any():
+                keys = active[is_timer]
+                timers.pop(keys)
+                yield from self._call(work, values, keys, timer_times[is_timer], None)
+            if self.turns.fresh:
+                fresh, self.turns.fresh = self.turns.fresh, []
+                timers.change(fresh)
+            more = (places[active] < work.ends[active]) | (timers.next_times(active) < NEVER)
+            active = active[more]
+        for state in self._states:
+            write_values(self._spec.function, state, values[state.name], kept, work.slots)
+
+    def _call(
+        self, work: Work, values: dict[str, Array], keys: Array, times: Array, rows: pl.DataFrame | None
+    ) -> Iterator[Given]:
+        """Call the function for rows, or for timers, of some keys."""
+        function, turns = self._function, self.turns
+        turns.numbers, turns.times_us, turns.is_timer = keys, times, rows is None
+        turns.keys = gather_rows(work.keys, keys)
+        for name, column in values.items():
+            setattr(function, name, column[keys])
+        call: Callable[[], Any] = function.on_timers if rows is None else lambda: function.on_events(rows)
+        try:
+            made = call()
+        except ThalwegError:
+            raise
+        except Exception as error:
+            raise self._failed(error, rows) from error
+        for name, column in values.items():
+            self._put(column, name, keys)
+        given, turns.given = turns.given, []
+        if made is not None:
+            yield None, self._spec.output.checked(made)
+        yield from ((port, self._spec.sides[port].checked(frame)) for port, frame in given)
+
+    def _put(self, column: Array, name: str, keys: Array) -> None:
+        """The state of these keys as the function has left it."""
+        held = getattr(self._function, name)
+        held = np.asarray(held) if column.dtype != np.object_ else held
+        state = next(s for s in self._states if s.name == name)
+        fits = len(held) == len(keys)
+        if fits and column.dtype != np.object_:
+            rule = "safe" if column.dtype == np.bool_ else "same_kind"
+            fits = np.can_cast(held.dtype, column.dtype, rule)  # type: ignore[arg-type]
+        if not fits:
+            raise DataError(
+                f'the state "{name}" of {self._spec.function.name} was given a column that it cannot hold',
+                code="data-python-state",
+                where=self._spec.function.place,
+                expected=f"{len(keys)} values, one for each key, of {state.column.kind}",
+                found=f"{len(held)} values of {getattr(held, 'dtype', type(held).__name__)}",
+            )
+        column[keys] = held
+
+    def _failed(self, error: Exception, rows: pl.DataFrame | None) -> DataError:
+        """What the user's code raised, with a row that it was called for."""
+        name, turns = self._spec.function.name, self.turns
+        place = user_place(error) or self._spec.function.place
+        if isinstance(error, PastTimer):
+            return DataError(
+                f"{name} sets a timer for a time that has passed",
+                code="data-timer-past",
+                where=place,
+                found=str(error),
+                hint="a row may set one for its own time or later, a timer only for a later one",
+            )
+        called = (
+            f"{len(turns.numbers)} timers" if rows is None else f"{rows.height} rows, such as {rows.row(0)}"
+        )
+        return DataError(
+            f"{name} raised {type(error).__name__}: {str(error)[:_SHOWN_MAX]}",
+            code="data-python-function",
+            where=place,
+            found=called[:_SHOWN_MAX],
+        )

@@ -1,0 +1,94 @@
+"""Read the state of keys for a keyed function, and write it back.
+
+Not here: how the state is kept (state/).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from thalweg.errors import DataError
+from thalweg.protocols.process import FunctionState, KeyedFunction
+from thalweg.protocols.state import KeyedColumns
+
+Array = np.ndarray[Any, Any]
+_SHOWN_MAX = 200
+_ALLOWED: dict[str, tuple[tuple[type, ...], str]] = {
+    "int64": ((int, np.integer), "an int of 64 bits"),
+    "float64": ((int, float, np.number), "a float"),
+    "bool": ((bool, np.bool_), "True or False"),
+}
+
+
+def read_values(state: FunctionState, kept: KeyedColumns, slots: Array) -> Array:
+    """The values of a state by key; a key that has none gets what a key begins with."""
+    found: Array = kept.column(state.name)[slots]
+    if state.fresh is not None:
+        for place, value in enumerate(found.tolist()):
+            if value is None:
+                found[place] = state.fresh()
+    return found
+
+
+def write_values(
+    function: KeyedFunction,
+    state: FunctionState,
+    values: Sequence[Any] | Array,
+    kept: KeyedColumns,
+    slots: Array,
+) -> None:
+    """Keep the values of a state by key.
+
+    Raises:
+        DataError: `data-python-state`.
+    """
+    column = kept.column(state.name)
+    if state.fresh is not None:
+        # an array of lists would have two dimensions
+        held = np.empty(len(slots), np.object_)
+        held[:] = values
+        column[slots] = held
+        return
+    try:
+        held = np.asarray(values)
+        rule = "safe" if column.dtype == np.bool_ else "same_kind"
+        is_right = held.shape == slots.shape and np.can_cast(held.dtype, column.dtype, rule)  # type: ignore[arg-type]
+    except (ValueError, OverflowError):
+        is_right = False
+    if not is_right:
+        raise _misfit(function, state, values, len(slots))
+    column[slots] = held
+
+
+def _misfit(
+    function: KeyedFunction, state: FunctionState, values: Sequence[Any] | Array, count: int
+) -> DataError:
+    kinds, expected = _ALLOWED[state.column.kind]
+    if len(values) == count:
+        bad: Any = next((v for v in values if not isinstance(v, kinds) or abs(v) >= 1 << 63), values[0])  # type: ignore[arg-type]
+        found = f"{bad!r} of Python type {type(bad).__name__}"
+    else:
+        found, expected = f"{len(values)} values", f"{count} values, one for each key"
+    return DataError(
+        f'the state "{state.name}" of {function.name} was given a value that it cannot hold',
+        code="data-python-state",
+        where=function.place,
+        expected=expected,
+        found=found[:_SHOWN_MAX],
+    )
+
+
+def idle_slots(states: Sequence[FunctionState], kept: KeyedColumns, slots: Array) -> Array:
+    """The slots of keys whose state is what a key begins with."""
+    is_idle = np.ones(len(slots), np.bool_)
+    for state in states:
+        values = kept.column(state.name)[slots]
+        if state.fresh is None:
+            is_idle &= values == state.column.initial
+        else:
+            begin = state.fresh()
+            is_idle &= np.fromiter((v is None or v == begin for v in values), np.bool_, len(values))
+    return slots[is_idle]

@@ -1,0 +1,102 @@
+"""Lay out the rows and timers of some keys for a keyed function: key by key, each in the order of time.
+
+Used by: process_op.py, process_calls.py, process_columns.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from thalweg.columnar.batch import OFFSET, SPLIT
+from thalweg.columnar.eager import below, gather_rows, pick
+from thalweg.columnar.groups import group_rows
+from thalweg.operators.event_timers import Due
+from thalweg.operators.event_times import event_times
+from thalweg.protocols.state import KeyedColumns
+
+Array = np.ndarray[Any, Any]
+
+
+@dataclass(frozen=True)
+class Work:
+    """The rows and timers of some keys; keys are numbered.
+
+    Attributes:
+        keys: the keys, one after the other.
+        slots: of their state.
+        rows: key by key, in the order of time.
+        times: their event times in microseconds.
+        groups: the number of each row's key, ascending.
+        owners: the number of each timer's key, ascending.
+        due: the times of the timers that are due, those of a key ascending.
+    """
+
+    keys: pl.DataFrame
+    slots: Array
+    rows: pl.DataFrame
+    times: Array
+    groups: Array
+    owners: Array
+    due: Array
+
+    @cached_property
+    def starts(self) -> Array:
+        """The first row of each key."""
+        return np.searchsorted(self.groups, np.arange(len(self.slots)))
+
+    @cached_property
+    def ends(self) -> Array:
+        """Behind the last row of each key."""
+        return np.searchsorted(self.groups, np.arange(len(self.slots)), side="right")
+
+
+def laid_out(rows: pl.DataFrame, due: Due, kept: KeyedColumns, *, time: str, ties: Sequence[str]) -> Work:
+    """Rows and timers by key, with the slots of the keys.
+
+    Args:
+        rows: in any order.
+        due: the timers.
+        kept: the state of the keys.
+        time: the column of event time.
+        ties: what orders rows of equal time; their positions first, if they have any.
+    """
+    rows = in_turn(rows, time, ties)
+    names = due.keys.columns
+    keys = (
+        below([pick(rows, names), due.keys]) if names else pl.DataFrame(height=rows.height + len(due.times))
+    )
+    slots = kept.slots(keys)
+    found = group_rows(slots.reshape(-1, 1))
+    groups, owners = found.ids[: rows.height], found.ids[rows.height :]
+    order, turn = np.argsort(groups, kind="stable"), np.lexsort([due.times, owners])
+    rows = gather_rows(rows, order)
+    return Work(
+        gather_rows(keys, found.firsts),
+        slots[found.firsts],
+        rows,
+        event_times(rows, time),
+        groups[order],
+        owners[turn],
+        due.times[turn],
+    )
+
+
+def in_turn(rows: pl.DataFrame, time: str, ties: Sequence[str]) -> pl.DataFrame:
+    """The rows in the order of time, those of one time in that of their positions."""
+    times = event_times(rows, time)
+    if (np.diff(times) > 0).all():
+        return rows
+    places = [rows.get_column(n).to_numpy() for n in (SPLIT, OFFSET) if n in rows.columns]
+    if places:
+        order = np.lexsort([*reversed(places), times])
+        keys = [times[order], *(p[order] for p in places)]
+        if np.logical_or.reduce([k[1:] != k[:-1] for k in keys]).all():
+            return gather_rows(rows, order)
+    # such as several rows that one was unfolded into
+    return rows.sort([time, *ties])
