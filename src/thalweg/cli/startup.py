@@ -9,6 +9,8 @@ import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from thalweg.runtime.collector import keep
+
 
 @contextmanager
 def collector_paused() -> Iterator[None]:
@@ -17,5 +19,5 @@ def collector_paused() -> Iterator[None]:
     try:
         yield
     finally:
-        gc.freeze()
+        keep()
         gc.enable()
