@@ -63,6 +63,36 @@ def group_rows(words: Array) -> Groups:
     return Groups(ids, firsts[:count])
 
 
+def by_group(ids: Array, count: int) -> tuple[Array, Array]:
+    """The rows group by group, those of a group in their order; and where each group begins, and the last ends.
+
+    Args:
+        ids: the number of each row's group, below `count`.
+        count: how many groups there are.
+
+    Example:
+        >>> order, starts = by_group(np.array([1, 0, 1, 3]), 4)
+        >>> order.tolist(), starts.tolist()
+        ([1, 0, 2, 3], [0, 1, 3, 3, 4])
+    """
+    order, starts = np.empty(len(ids), np.int64), np.zeros(count + 1, np.int64)
+    _sort_by_counting(ids, starts, np.empty(count, np.int64), order)
+    return order, starts
+
+
+@kernel("void(int64[::1], int64[::1], int64[::1], int64[::1])")
+def _sort_by_counting(ids: Array, starts: Array, free: Array, order: Array) -> None:
+    for i in range(len(ids)):
+        starts[ids[i] + 1] += 1
+    for group in range(len(free)):
+        free[group] = starts[group]
+        starts[group + 1] += starts[group]
+    for i in range(len(ids)):
+        place = free[ids[i]]
+        free[ids[i]] = place + 1
+        order[place] = i
+
+
 @helper
 def _ends(words, j):  # type: ignore[no-untyped-def]
     """The least and the greatest word of a column; (0, 0) without rows."""

@@ -44,6 +44,11 @@ class DueTimers:
         self._heads = np.searchsorted(owners, numbers)
         self._ends = np.searchsorted(owners, numbers, side="right")
 
+    @property
+    def count(self) -> int:
+        """How many there were when they were last laid out."""
+        return len(self._owners)
+
     def next_times(self, keys: Array) -> Array:
         """The next timer of each of these keys, or `NEVER`."""
         heads = self._heads[keys]

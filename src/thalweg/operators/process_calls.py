@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from traceback import extract_tb
 from typing import Any
 
+from thalweg.columnar.eager import gather_rows, pick
 from thalweg.errors import DataError, ThalwegError
 from thalweg.operators.process import Given, ProcessSpec
 from thalweg.operators.process_state import read_values, write_values
@@ -40,7 +41,8 @@ class RowCalls:
         Raises:
             DataError: `data-python-function`, `data-timer-past`, `data-python-state`.
         """
-        columns = (work.rows.get_column(n).to_list() for n in self._spec.shown)
+        shown = gather_rows(pick(work.rows, list(self._spec.shown)), work.order)
+        columns = (c.to_list() for c in shown.get_columns())
         rows = list(map(self._row, zip(*columns, strict=True)))
         keys = list(map(self._key, work.keys.iter_rows()))
         values = [read_values(state, kept, work.slots).tolist() for state in self._states]
@@ -50,7 +52,7 @@ class RowCalls:
             self.turns,
             rows,
             work.times.tolist(),
-            work.ends.tolist(),
+            work.bounds[1:].tolist(),
             keys,
             _by_owner(work),
             values,

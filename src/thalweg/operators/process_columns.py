@@ -47,20 +47,18 @@ class ColumnCalls:
         values = {s.name: read_values(s, kept, work.slots) for s in self._states}
         rows = pick(work.rows, list(self._spec.shown))
         timers = DueTimers(len(work.slots), work.owners, work.due)
-        places, active = work.starts.copy(), np.arange(len(work.slots))
+        places, ends, active = work.bounds[:-1].copy(), work.bounds[1:], np.arange(len(work.slots))
         times = np.append(work.times, NEVER)
         while len(active):
             at = places[active]
-            has_row = at < work.ends[active]
-            row_times = np.where(has_row, times[at], NEVER)
-            timer_times = timers.next_times(active)
-            has_timer = timer_times < NEVER
+            row_times = np.where(at < ends[active], times[at], NEVER)
+            timer_times = timers.next_times(active) if timers.count else np.full(len(active), NEVER)
             # rows of the time of a timer come before it
-            is_row = has_row & (row_times <= timer_times)
-            is_timer = has_timer & ~is_row
+            is_row = (row_times <= timer_times) & (row_times < NEVER)
+            is_timer = timer_times < row_times
             if is_row.any():
                 keys = active[is_row]
-                frame = gather_rows(rows, places[keys])
+                frame = gather_rows(rows, work.order[at[is_row]])
                 places[keys] += 1
                 yield from self._call(work, values, keys, row_times[is_row], frame)
             if is_timer.any():
@@ -70,7 +68,9 @@ class ColumnCalls:
             if self.turns.fresh:
                 fresh, self.turns.fresh = self.turns.fresh, []
                 timers.change(fresh)
-            more = (places[active] < work.ends[active]) | (timers.next_times(active) < NEVER)
+            more = places[active] < ends[active]
+            if timers.count:
+                more |= timers.next_times(active) < NEVER
             active = active[more]
         for state in self._states:
             write_values(self._spec.function, state, values[state.name], kept, work.slots)

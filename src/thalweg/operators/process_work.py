@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -15,7 +14,7 @@ import polars as pl
 
 from thalweg.columnar.batch import OFFSET, SPLIT
 from thalweg.columnar.eager import below, gather_rows, pick
-from thalweg.columnar.groups import group_rows
+from thalweg.columnar.groups import by_group, group_rows
 from thalweg.operators.event_timers import Due
 from thalweg.operators.event_times import event_times
 from thalweg.protocols.state import KeyedColumns
@@ -30,9 +29,10 @@ class Work:
     Attributes:
         keys: the keys, one after the other.
         slots: of their state.
-        rows: key by key, in the order of time.
-        times: their event times in microseconds.
-        groups: the number of each row's key, ascending.
+        rows: in the order of time.
+        order: the rows key by key, those of a key in the order of time.
+        bounds: where in `order` each key begins; and where the last one ends.
+        times: their event times in microseconds, key by key.
         owners: the number of each timer's key, ascending.
         due: the times of the timers that are due, those of a key ascending.
     """
@@ -40,20 +40,11 @@ class Work:
     keys: pl.DataFrame
     slots: Array
     rows: pl.DataFrame
+    order: Array
+    bounds: Array
     times: Array
-    groups: Array
     owners: Array
     due: Array
-
-    @cached_property
-    def starts(self) -> Array:
-        """The first row of each key."""
-        return np.searchsorted(self.groups, np.arange(len(self.slots)))
-
-    @cached_property
-    def ends(self) -> Array:
-        """Behind the last row of each key."""
-        return np.searchsorted(self.groups, np.arange(len(self.slots)), side="right")
 
 
 def laid_out(rows: pl.DataFrame, due: Due, kept: KeyedColumns, *, time: str, ties: Sequence[str]) -> Work:
@@ -74,14 +65,15 @@ def laid_out(rows: pl.DataFrame, due: Due, kept: KeyedColumns, *, time: str, tie
     slots = kept.slots(keys)
     found = group_rows(slots.reshape(-1, 1))
     groups, owners = found.ids[: rows.height], found.ids[rows.height :]
-    order, turn = np.argsort(groups, kind="stable"), np.lexsort([due.times, owners])
-    rows = gather_rows(rows, order)
+    order, bounds = by_group(groups, found.height)
+    turn = np.lexsort([due.times, owners])
     return Work(
         gather_rows(keys, found.firsts),
         slots[found.firsts],
         rows,
-        event_times(rows, time),
-        groups[order],
+        order,
+        bounds,
+        event_times(rows, time)[order],
         owners[turn],
         due.times[turn],
     )
