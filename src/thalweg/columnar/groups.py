@@ -64,7 +64,7 @@ def group_rows(words: Array) -> Groups:
 
 
 def by_group(ids: Array, count: int) -> tuple[Array, Array]:
-    """The rows group by group, those of a group in their order; and where each group begins, and the last ends.
+    """The rows group by group, each in its order; and where each group begins, and the last one ends.
 
     Args:
         ids: the number of each row's group, below `count`.

@@ -9,7 +9,7 @@ many keys at once (column_turns.py).
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from heapq import heappop, heappush
 from typing import Any
 
@@ -52,6 +52,8 @@ class RowTurns:
     Attributes:
         until: timers before this time are due in this turn, also those that the function sets; None: all are.
         is_end: whether the input has ended: a timer that sets another one then would go on for ever.
+        number, keys: the number of the key at work, and the values of all keys.
+        to_key: makes what the function sees of them.
         due: the times of the key's timers that are due, as a heap.
         later: by key number and time, the timers to set (True) and to delete (False) afterwards.
         given: by side output, the rows that were emitted to it.
@@ -59,24 +61,28 @@ class RowTurns:
     """
 
     def __init__(self, sides: tuple[str, ...]) -> None:
-        self.time_us = 0
-        self.key: Any = None
+        self.time_us = self.number = 0
+        self.keys: list[tuple[Any, ...]] = []
+        self.to_key: Callable[[tuple[Any, ...]], Any] = tuple
         self.is_timer = False
         self.until: int | None = None
         self.is_end = False
         self.dropped = 0
         self.later: dict[tuple[int, int], bool] = {}
         self.given: dict[str, list[Any]] = {side: [] for side in sides}
-        self._number = -1
         self.due: list[int] = []
         self._alive: set[int] = set()
 
-    def begin(self, number: int, key: Any, timers: Mapping[int, list[int]]) -> None:
-        """The turn of a key, with the timers that are due by the numbers of keys, each ascending."""
-        self._number, self.key = number, key
-        if number in timers:
+    @property
+    def key(self) -> Any:
+        """The key at work."""
+        return self.to_key(self.keys[self.number])
+
+    def remind(self, timers: Mapping[int, list[int]]) -> None:
+        """Take those of the key at work, of timers that are due by the numbers of keys, each ascending."""
+        if self.number in timers:
             # in a list that is ascending the least is first, as in a heap
-            self.due, self._alive = [*timers[number]], {*timers[number]}
+            self.due, self._alive = [*timers[self.number]], {*timers[self.number]}
 
     def fire(self, function: RowFunction, before: int | None, given: list[Any]) -> None:
         """Call the function for the key's timers that are due before a time (None: all), in their order."""
@@ -102,13 +108,13 @@ class RowTurns:
                 self._alive.add(time_us)
                 heappush(self.due, time_us)
         else:
-            self.later[self._number, time_us] = True
+            self.later[self.number, time_us] = True
 
     def delete_timer(self, time_us: int) -> None:
         if time_us in self._alive:
             self._alive.discard(time_us)
         else:
-            self.later[self._number, time_us] = False
+            self.later[self.number, time_us] = False
 
     def emit(self, port: str, row: Any) -> None:
         check_side(port, self.given)

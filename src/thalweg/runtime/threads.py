@@ -18,9 +18,9 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
+from thalweg.base.collector import frozen
 from thalweg.columnar.allocation import allocating
 from thalweg.errors import ThalwegError
-from thalweg.runtime.collector import frozen
 from thalweg.runtime.pace import Pace
 from thalweg.runtime.rounds import Round
 from thalweg.runtime.run import Run
