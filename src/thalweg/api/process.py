@@ -267,7 +267,7 @@ def described_function(
             "a keyed function is an object of a class that is a ProcessFunction or a ColumnFunction",
             code="plan-process-function",
             found=repr(function)[:200],
-            hint=f"{name}() makes one" if isinstance(function, type) else None,
+            hint=f"{function.__name__}() makes one" if isinstance(function, type) else None,
         )
     with located(place):
         states = tuple(_state(name, attribute, hint, kind) for attribute, hint in _hints(kind))

@@ -111,7 +111,8 @@ class ColumnTurns:
         now = self.times_us[where]
         is_past = times <= now if self.is_timer else times < now
         if is_past.any():
-            raise PastTimer(int(times[is_past.argmax()]))
+            place = is_past.argmax()
+            raise PastTimer(int(times[place]), int(now[place]))
         if self.is_end and self.is_timer:
             self.dropped += len(keys)
             return

@@ -20,7 +20,7 @@ from thalweg.errors import DataError, ThalwegError
 from thalweg.operators.process import Given, ProcessSpec
 from thalweg.operators.process_state import read_values, write_values
 from thalweg.operators.process_work import Work
-from thalweg.operators.turns import PastTimer, RowTurns
+from thalweg.operators.turns import PastTimer, RowTurns, shown_time
 from thalweg.protocols.state import KeyedColumns
 
 _SHOWN_MAX = 200
@@ -81,14 +81,14 @@ class RowCalls:
     def _failed(self, error: Exception, rows: list[Any], at: int) -> DataError:
         """What the user's code raised, with the key and the row or timer that it was called for."""
         name, turns = self._spec.function.name, self.turns
-        called = f"timer {turns.time_us}" if turns.is_timer else repr(rows[at])
+        called = f"the timer of {shown_time(turns.time_us)}" if turns.is_timer else repr(rows[at])
         place = user_place(error) or self._spec.function.place
         if isinstance(error, PastTimer):
             return DataError(
                 f"{name} sets a timer for a time that has passed",
                 code="data-timer-past",
                 where=place,
-                found=f"{error} at {called}"[:_SHOWN_MAX],
+                found=f"{error}, at {called}"[:_SHOWN_MAX],
                 hint="a row may set one for its own time or later, a timer only for a later one",
             )
         return DataError(

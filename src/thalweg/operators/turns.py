@@ -14,6 +14,7 @@ from heapq import heappop, heappush
 from typing import Any
 
 import numpy as np
+import polars as pl
 
 from thalweg.errors import PlanError, did_you_mean
 from thalweg.protocols.process import RowFunction
@@ -25,6 +26,14 @@ Change = tuple[bool, Array, Array]
 
 class PastTimer(Exception):
     """A function has set a timer for a time that has passed."""
+
+    def __init__(self, timer_us: int, now_us: int) -> None:
+        super().__init__(f"a timer for {shown_time(timer_us)}, when it is {shown_time(now_us)}")
+
+
+def shown_time(time_us: int) -> str:
+    """An event time as messages show it."""
+    return str(pl.Series([time_us]).cast(pl.Datetime("us")).cast(pl.String)[0])
 
 
 def check_side(port: str, known: Collection[str]) -> None:
@@ -100,7 +109,7 @@ class RowTurns:
 
     def set_timer(self, time_us: int) -> None:
         if time_us < self.time_us or (self.is_timer and time_us == self.time_us):
-            raise PastTimer(time_us)
+            raise PastTimer(time_us, self.time_us)
         if self.is_end and self.is_timer:
             self.dropped += 1
         elif self.until is None or time_us < self.until:
