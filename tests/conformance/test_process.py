@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from heapq import heappop, heappush
 from typing import Any
@@ -270,6 +271,14 @@ def _fire(function: tw.ProcessFunction, turn: _Turn, before: int | None, found: 
 @pytest.mark.parametrize("kind", FUNCTIONS)
 def test_functions_do_what_they_say(kind: type[tw.ProcessFunction]) -> None:
     check_operator(spec(kind()), timed(ROWS), expected=expected(kind))
+
+
+@pytest.mark.parametrize("kind", [Counts, ColumnCounts])
+def test_rows_as_they_arrive(kind: type[tw.ProcessFunction | tw.ColumnFunction]) -> None:
+    made = replace(spec(kind()), order="arrival")
+    numbered = ROWS.with_columns(pl.int_range(1, pl.len() + 1).over("k").alias("n"))
+    expected = numbered.select("k", pl.col("t").alias("at"), pl.lit("row").alias("what"), "n")
+    check_operator(made, timed(ROWS), expected=expected)
 
 
 @pytest.mark.parametrize("kind", FUNCTIONS)

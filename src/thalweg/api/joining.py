@@ -172,7 +172,8 @@ def late_rows(plan: Plan, side: str) -> Plan:
         )
     if isinstance(step, Over) and step.order in properties(step.input).times:
         return Behind(step.input, step.order, properties(step.input).times[step.order])
-    if isinstance(step, Process) and step.time in properties(step.input).times:
+    is_judged = isinstance(step, Process) and step.order == "time"
+    if isinstance(step, Process) and is_judged and step.time in properties(step.input).times:
         return Behind(step.input, step.time, properties(step.input).times[step.time])
     raise PlanError(
         "the last step is no join in time, and turns no rows away",

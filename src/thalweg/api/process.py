@@ -27,7 +27,7 @@ from thalweg.expr.python_rows import Row
 from thalweg.plan.nodes import Plan
 from thalweg.plan.process import Process, SideOutput
 from thalweg.plan.properties import properties
-from thalweg.protocols.process import ColumnTurn, FunctionState, KeyedFunction, Turn
+from thalweg.protocols.process import ColumnTurn, FunctionState, KeyedFunction, Order, Turn
 from thalweg.protocols.state import ColumnKind, ColumnSpec
 
 if TYPE_CHECKING:
@@ -198,14 +198,19 @@ class KeyedDataset:
         *,
         time: str | None = None,
         sides: Mapping[str, SchemaLike] | None = None,
+        order: Order = "time",
     ) -> Dataset:
         """What a function gives for the rows of each key, in the order of their event time.
+
+        So the result depends on the rows alone. With `order="arrival"` rows are taken at once and as they
+        come, late ones too; then it may depend on when they do, on the number of tasks, and on restarts.
 
         Args:
             function: an object of a class of yours; its attributes that are state have a value per key.
             schema: the columns of the rows that it gives.
             time: the column of event time, where it is not the only one.
             sides: the columns of its side outputs, by their names.
+            order: `time`, or `arrival`.
 
         Raises:
             PlanError: `plan-process-changes`, `plan-process-time`, `plan-state-type`.
@@ -215,14 +220,14 @@ class KeyedDataset:
         def make() -> Plan:
             plan = self._rows.plan
             keys = tuple(map(column_name, self._keys))
-            for name in keys:
-                plan.schema.type_of(name)
-            name = _time(plan, time)
+            for key in keys:
+                plan.schema.type_of(key)
+            found = _time(plan, time, is_optional=order == "arrival")
             outputs = tuple((port, schema_of(held)) for port, held in (sides or {}).items())
-            held = plan.schema.type_of(name)
+            held = None if found is None else plan.schema.type_of(found)
             is_zoned = isinstance(held, Timestamp) and held.zone is not None
             described = described_function(function, tuple(p for p, _ in outputs), place, is_zoned=is_zoned)
-            return Process(plan, keys, name, described, schema_of(schema), outputs)
+            return Process(plan, keys, found, described, schema_of(schema), outputs, order)
 
         return self._rows._step(make)
 
@@ -335,7 +340,7 @@ def _fresh(begin: Any) -> Callable[[], Any]:
     return lambda: deepcopy(begin)
 
 
-def _time(plan: Plan, asked: str | None) -> str:
+def _time(plan: Plan, asked: str | None, *, is_optional: bool) -> str | None:
     """The column of event time."""
     if properties(plan).is_updating:
         raise PlanError(
@@ -345,8 +350,8 @@ def _time(plan: Plan, asked: str | None) -> str:
         )
     times = [*properties(plan).times]
     if asked is None:
-        if len(times) == 1:
-            return times[0]
+        if len(times) == 1 or is_optional:
+            return times[0] if len(times) == 1 else None
         raise PlanError(
             "rows are taken in the order of their event time, and "
             + ("no column is one" if not times else "several columns are"),

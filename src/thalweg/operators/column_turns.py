@@ -88,6 +88,8 @@ class ColumnTurns:
 
     Attributes:
         until: timers before this time are due in this turn, also those that the function sets; None: all are.
+        is_waiting: whether no timer is due in this turn, whenever it is set for.
+        is_strict: whether a row may not set a timer for a time before its own.
         is_end: whether the input has ended: a timer that sets another one then would go on for ever.
         numbers: of the keys of this call.
         fresh: timers that were set or deleted in this call, and are due in this turn.
@@ -98,7 +100,8 @@ class ColumnTurns:
     def __init__(self, sides: tuple[str, ...]) -> None:
         self.times_us = self.numbers = np.empty(0, np.int64)
         self.keys = pl.DataFrame()
-        self.is_timer = self.is_end = False
+        self.is_timer = self.is_end = self.is_waiting = False
+        self.is_strict = True
         self.until: int | None = None
         self.fresh: list[Change] = []
         self.given: list[tuple[str, pl.DataFrame]] = []
@@ -109,7 +112,7 @@ class ColumnTurns:
     def set_timers(self, times_us: Array, where: Array) -> None:
         keys, times = self.numbers[where], times_us[where]
         now = self.times_us[where]
-        is_past = times <= now if self.is_timer else times < now
+        is_past = times <= now if self.is_timer else (times < now) & self.is_strict
         if is_past.any():
             place = is_past.argmax()
             raise PastTimer(int(times[place]), int(now[place]))
@@ -122,7 +125,10 @@ class ColumnTurns:
         self._change(False, self.numbers[where], times_us[where])
 
     def _change(self, is_set: bool, keys: Array, times: Array) -> None:
-        now = np.ones(len(times), np.bool_) if self.until is None else times < self.until
+        if self.is_waiting:
+            now = np.zeros(len(times), np.bool_)
+        else:
+            now = np.ones(len(times), np.bool_) if self.until is None else times < self.until
         for changes, some in ((self.fresh, now), (self._later, ~now)):
             if some.any():
                 changes.append((is_set, keys[some], times[some]))

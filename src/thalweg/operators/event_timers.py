@@ -97,6 +97,12 @@ class EventTimers:
         self._state.free(slots)
         return Due(keys.drop(TIME), times)
 
+    @property
+    def none(self) -> Due:
+        """No timers at all."""
+        empty = np.empty(0, np.int64)
+        return Due(self._state.keys(empty).drop(TIME), empty)
+
     def compact(self) -> None:
         """Give back memory of timers that have gone."""
         self._state.compact()

@@ -15,12 +15,12 @@ from thalweg.operators.limit import position_order
 from thalweg.operators.waiting_rows import GROUP
 from thalweg.protocols.keeping import Keeping, watermark_passes
 from thalweg.protocols.operator import Context
-from thalweg.protocols.process import KeyedFunction
+from thalweg.protocols.process import KeyedFunction, Order
 from thalweg.protocols.state import ColumnsSpec, RowsSpec, StateSpec
 
 if TYPE_CHECKING:
     # the operator's module loads the compiler, which a description must not
-    from thalweg.operators.process_op import ProcessOp
+    from thalweg.operators.process_op import ArrivalOp, ProcessOp
 
 
 def side_port(name: str) -> str:
@@ -46,26 +46,28 @@ class RowsOut(Protocol):
 
 @dataclass(frozen=True)
 class ProcessSpec:
-    """A keyed function over rows and timers in the order of event time.
+    """A keyed function over rows and timers, in the order of event time or as they come.
 
     Attributes:
         columns: the input's columns and types (positions included, where rows carry them).
         keys: the columns by which state is kept.
-        time: the column of event time.
+        time: the column of event time; None: there is none, and no timers.
         slack_us: how far it may lag behind the watermark; None: nothing is known of it.
         function: the function.
         output: makes frames of what it gives.
         sides: the same for each side output.
+        order: whether rows wait until time has passed them, or are taken as they arrive.
     """
 
     id: str
     columns: Mapping[str, pl.DataType]
     keys: tuple[str, ...]
-    time: str
+    time: str | None
     slack_us: int | None
     function: KeyedFunction
     output: RowsOut
     sides: Mapping[str, RowsOut] = field(default_factory=dict)
+    order: Order = "time"
 
     def __hash__(self) -> int:
         return hash(self.id)
@@ -91,31 +93,30 @@ class ProcessSpec:
         """The rows that wait, the function's own state, and its timers."""
         keys = {n: self.columns[n] for n in self.keys}
         values = ColumnsSpec("values", keys, {s.name: s.column for s in self.function.states})
-        return [
-            RowsSpec("rows", {**self.columns, GROUP: pl.Int64()}, GROUP, self.keys),
-            values,
-            timers_spec(keys),
-        ]
+        waiting = RowsSpec("rows", {**self.columns, GROUP: pl.Int64()}, GROUP, self.keys)
+        return [*([waiting] if self.order == "time" else []), values, timers_spec(keys)]
 
     def keeps(self) -> Iterable[Keeping]:
         """Rows that wait, and whatever the function keeps."""
         by = f" by {', '.join(self.keys)}" if self.keys else ""
-        yield Keeping("rows", "rows that wait", watermark_passes(self.time, self.slack_us))
+        if self.order == "time" and self.time is not None:
+            yield Keeping("rows", "rows that wait", watermark_passes(self.time, self.slack_us))
         if self.function.states:
             cures = ("state that is set back to what it began with is forgotten",)
             yield Keeping("values", f"the state of {self.function.name}{by}", cures=cures)
 
     def late(self) -> Iterable[str]:
         """Rows whose time the watermark has passed."""
-        if self.slack_us is not None:
+        if self.slack_us is not None and self.order == "time":
             yield f"rows with {self.time} < the watermark of their split"
 
-    def build(self, context: Context) -> ProcessOp:
+    def build(self, context: Context) -> ProcessOp | ArrivalOp:
         """The operator."""
-        from thalweg.operators.process_op import ProcessOp
+        from thalweg.operators.process_op import ArrivalOp, ProcessOp
 
-        return ProcessOp(self, context)
+        return ProcessOp(self, context) if self.order == "time" else ArrivalOp(self, context)
 
     def describe(self) -> str:
         """One line."""
-        return f"process by ({', '.join(self.keys)}) in the order of {self.time}: {self.function.name}"
+        order = self.time if self.order == "time" else "arrival"
+        return f"process by ({', '.join(self.keys)}) in the order of {order}: {self.function.name}"

@@ -1,7 +1,7 @@
-"""Call a user's keyed function for rows and timers, in the order of event time.
+"""Call a user's keyed function for rows and timers: in the order of event time, or as they arrive.
 
-Rows and timers wait until the watermark has passed them. Then those of one key come one after the other; keys
-are independent of each other.
+In the order of time rows and timers wait until the watermark has passed them. Either way those of one key
+come one after the other, and keys are independent of each other.
 
 Not here: the description of the step (process.py), the calls (process_calls.py, process_columns.py).
 """
@@ -15,14 +15,14 @@ import numpy as np
 import polars as pl
 
 from thalweg.columnar.batch import OFFSET, SPLIT, Batch
-from thalweg.columnar.eager import below, gather_rows, without
+from thalweg.columnar.eager import below, gather_rows, pick, without
 from thalweg.operators.event_timers import EventTimers
 from thalweg.operators.event_times import event_times
 from thalweg.operators.process import ProcessSpec, side_port
 from thalweg.operators.process_calls import RowCalls
 from thalweg.operators.process_columns import ColumnCalls
 from thalweg.operators.process_state import idle_slots
-from thalweg.operators.process_work import laid_out
+from thalweg.operators.process_work import Work, laid_out
 from thalweg.operators.waiting_rows import WaitingRows
 from thalweg.operators.windows import LATE
 from thalweg.protocols.operator import Context, Output, Side
@@ -31,8 +31,38 @@ from thalweg.protocols.state import KeyedColumns
 Array = np.ndarray[Any, Any]
 
 
-class ProcessOp:
-    """Call a keyed function.
+class _Keyed:
+    """What is common to both orders: the state of keys, their timers, and the calls."""
+
+    def __init__(self, spec: ProcessSpec, context: Context) -> None:
+        self._spec, self._rows_max = spec, context.rows_max
+        self._timers = EventTimers(context.state("timers"))
+        self._kept: KeyedColumns = context.state("values")
+        self._calls = ColumnCalls(spec) if spec.function.by == "column" else RowCalls(spec)
+
+    def _called(self, work: Work) -> Iterator[Output]:
+        """What the function gives for some rows and timers."""
+        for port, frame in self._calls.run(work, self._kept, self._rows_max):
+            for batch in Batch(frame).slices(self._rows_max):
+                yield batch if port is None else Side(side_port(port), batch, 0, 0)
+        for is_set, numbers, times in self._calls.turns.taken():
+            change = self._timers.set if is_set else self._timers.delete
+            change(gather_rows(work.keys, numbers), times)
+        # keys that hold nothing any more are forgotten
+        gone = idle_slots(self._spec.function.states, self._kept, work.slots)
+        if len(gone):
+            self._kept.free(gone)
+
+    def on_cut(self, number: int) -> Iterator[Output]:
+        """Nothing is owed: what waits is state."""
+        del number
+        self._timers.compact()
+        self._kept.compact()
+        return iter(())
+
+
+class ProcessOp(_Keyed):
+    """Call a keyed function for rows and timers in the order of event time.
 
     Emits:      what the function gives for a row or timer, once the watermark has passed it.
     State:      rows that the watermark has not passed; per key the state of the function, and its timers.
@@ -41,11 +71,10 @@ class ProcessOp:
     """
 
     def __init__(self, spec: ProcessSpec, context: Context) -> None:
-        self._spec, self._rows_max = spec, context.rows_max
+        super().__init__(spec, context)
+        assert spec.time is not None, "the planner finds the time"
+        self._time = spec.time
         self._waiting = WaitingRows(context.state("rows"), spec.time, spec.slack_us)
-        self._timers = EventTimers(context.state("timers"))
-        self._kept: KeyedColumns = context.state("values")
-        self._calls = ColumnCalls(spec) if spec.function.by == "column" else RowCalls(spec)
 
     @property
     def due(self) -> int | None:
@@ -77,7 +106,7 @@ class ProcessOp:
             if frame is None:
                 continue
             if count and count + frame.height > self._rows_max:
-                first = int(event_times(frame, self._spec.time).min())
+                first = int(event_times(frame, self._time).min())
                 yield from self._taken(below(some), first)
                 some, count = [], 0
             some.append(frame)
@@ -90,27 +119,64 @@ class ProcessOp:
         due = self._timers.take(until)
         if not rows.height and not len(due.times):
             return
-        work = laid_out(rows, due, self._kept, time=self._spec.time, ties=self._spec.ties)
+        work = laid_out(rows, due, self._kept, time=self._time, ties=self._spec.ties)
         self._calls.turns.until = until
-        for port, frame in self._calls.run(work, self._kept, self._rows_max):
-            for batch in Batch(frame).slices(self._rows_max):
-                yield batch if port is None else Side(side_port(port), batch, 0, 0)
-        for is_set, numbers, times in self._calls.turns.taken():
-            change = self._timers.set if is_set else self._timers.delete
-            change(gather_rows(work.keys, numbers), times)
-        # keys that hold nothing any more are forgotten
-        gone = idle_slots(self._spec.function.states, self._kept, work.slots)
-        if len(gone):
-            self._kept.free(gone)
-
-    def on_cut(self, number: int) -> Iterator[Output]:
-        """Nothing is owed: what waits is state."""
-        del number
-        self._timers.compact()
-        self._kept.compact()
-        return iter(())
+        yield from self._called(work)
 
     def on_end(self, port: int) -> Iterator[Output]:
         """All rows are there, and every timer is due."""
         del port
         return self._close(None)
+
+
+class ArrivalOp(_Keyed):
+    """Call a keyed function for rows as they arrive, and for timers when the watermark has passed them.
+
+    Emits:      what the function gives for a row, at once.
+    State:      per key the state of the function, and its timers.
+    Late rows:  are rows like any other.
+    Batch mode: the same; timers are due at the end.
+
+    Which row of a key comes first is chance where several splits have some, and how rows and timers follow
+    each other depends on when watermarks come: what the function gives may depend on it.
+    """
+
+    def __init__(self, spec: ProcessSpec, context: Context) -> None:
+        super().__init__(spec, context)
+        self._calls.turns.is_strict = False
+
+    @property
+    def due(self) -> int | None:
+        """The watermark that passes the next timer."""
+        least = self._timers.least
+        return None if least is None else least + 1 + (self._spec.slack_us or 0)
+
+    def on_batch(self, port: int, batch: Batch) -> Iterator[Output]:
+        """Call the function for each row."""
+        del port
+        assert batch.weight is None, "the planner puts such steps on rows that stay"
+        rows = pick(batch.frame, list(self._spec.columns))
+        due = self._timers.none
+        work = laid_out(rows, due, self._kept, time=self._spec.time, ties=None)
+        self._calls.turns.is_waiting = True
+        yield from self._called(work)
+
+    def on_watermark(self, time: int) -> Iterator[Output]:
+        """Call the function for the timers that it has passed."""
+        return self._fired(time - (self._spec.slack_us or 0))
+
+    def on_end(self, port: int) -> Iterator[Output]:
+        """Every timer is due."""
+        del port
+        self._calls.turns.is_end = True
+        return self._fired(None)
+
+    def _fired(self, until: int | None) -> Iterator[Output]:
+        due = self._timers.take(until)
+        if not len(due.times):
+            return
+        rows = pl.Schema(self._spec.columns).to_frame()
+        work = laid_out(rows, due, self._kept, time=self._spec.time, ties=None)
+        turns = self._calls.turns
+        turns.is_waiting, turns.until = False, until
+        yield from self._called(work)

@@ -47,17 +47,21 @@ class Work:
     due: Array
 
 
-def laid_out(rows: pl.DataFrame, due: Due, kept: KeyedColumns, *, time: str, ties: Sequence[str]) -> Work:
+def laid_out(
+    rows: pl.DataFrame, due: Due, kept: KeyedColumns, *, time: str | None, ties: Sequence[str] | None
+) -> Work:
     """Rows and timers by key, with the slots of the keys.
 
     Args:
-        rows: in any order.
+        rows: in any order, or in theirs.
         due: the timers.
         kept: the state of the keys.
-        time: the column of event time.
-        ties: what orders rows of equal time; their positions first, if they have any.
+        time: the column of event time, if there is one.
+        ties: what orders rows of equal time, their positions first, if they have any; None: rows stay in the
+            order that they are in.
     """
-    rows = in_turn(rows, time, ties)
+    if time is not None and ties is not None:
+        rows = in_turn(rows, time, ties)
     names = due.keys.columns
     keys = (
         below([pick(rows, names), due.keys]) if names else pl.DataFrame(height=rows.height + len(due.times))
@@ -73,7 +77,7 @@ def laid_out(rows: pl.DataFrame, due: Due, kept: KeyedColumns, *, time: str, tie
         rows,
         order,
         bounds,
-        event_times(rows, time)[order],
+        np.zeros(len(order), np.int64) if time is None else event_times(rows, time)[order],
         owners[turn],
         due.times[turn],
     )

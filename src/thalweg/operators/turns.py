@@ -60,6 +60,8 @@ class RowTurns:
 
     Attributes:
         until: timers before this time are due in this turn, also those that the function sets; None: all are.
+        is_waiting: whether no timer is due in this turn, whenever it is set for.
+        is_strict: whether a row may not set a timer for a time before its own.
         is_end: whether the input has ended: a timer that sets another one then would go on for ever.
         number, keys: the number of the key at work, and the values of all keys.
         to_key: makes what the function sees of them.
@@ -75,7 +77,8 @@ class RowTurns:
         self.to_key: Callable[[tuple[Any, ...]], Any] = tuple
         self.is_timer = False
         self.until: int | None = None
-        self.is_end = False
+        self.is_end = self.is_waiting = False
+        self.is_strict = True
         self.dropped = 0
         self.later: dict[tuple[int, int], bool] = {}
         self.given: dict[str, list[Any]] = {side: [] for side in sides}
@@ -108,11 +111,12 @@ class RowTurns:
         self.is_timer = False
 
     def set_timer(self, time_us: int) -> None:
-        if time_us < self.time_us or (self.is_timer and time_us == self.time_us):
+        is_past = time_us < self.time_us and self.is_strict
+        if is_past or (self.is_timer and time_us <= self.time_us):
             raise PastTimer(time_us, self.time_us)
         if self.is_end and self.is_timer:
             self.dropped += 1
-        elif self.until is None or time_us < self.until:
+        elif not self.is_waiting and (self.until is None or time_us < self.until):
             if time_us not in self._alive:
                 self._alive.add(time_us)
                 heappush(self.due, time_us)

@@ -63,7 +63,7 @@ def _check_over(plan: Over) -> None:
 
 def _check_process(plan: Process) -> None:
     below = properties(plan.input)
-    if plan.time not in below.times and not below.is_bounded:
+    if plan.order == "time" and plan.time not in below.times and not below.is_bounded:
         raise PlanError(
             f'{plan.function.name} waits for ever: nothing says how late "{plan.time}" may come',
             code="plan-window-time",

@@ -46,8 +46,9 @@ def process_spec(plan: Process, id: str, *, is_placed: bool) -> ProcessSpec:
         {**plan.input.schema.polars, **places},
         plan.keys,
         plan.time,
-        properties(plan.input).times.get(plan.time),
+        None if plan.time is None else properties(plan.input).times.get(plan.time),
         function,
         GivenRows(plan.result, function.name, function.place),
         {name: GivenRows(schema, function.name, function.place) for name, schema in plan.sides},
+        plan.order,
     )

@@ -10,7 +10,7 @@ from functools import cached_property
 
 from thalweg.base.schema import Schema
 from thalweg.plan.nodes import Plan, Unary
-from thalweg.protocols.process import KeyedFunction
+from thalweg.protocols.process import KeyedFunction, Order
 
 
 @dataclass(frozen=True)
@@ -19,25 +19,28 @@ class Process(Unary):
 
     Attributes:
         keys: the columns by which the function has its state and its timers.
-        time: the column of event time.
+        time: the column of event time; None: there is none, and rows are taken as they arrive.
         function: the user's function.
         result: the columns that it gives.
         sides: the columns of each of its side outputs.
+        order: in which rows are taken.
     """
 
     input: Plan
     keys: tuple[str, ...]
-    time: str
+    time: str | None
     function: KeyedFunction
     result: Schema
     sides: tuple[tuple[str, Schema], ...] = ()
+    order: Order = "time"
 
     @cached_property
     def schema(self) -> Schema:
         return self.result
 
     def describe(self) -> str:
-        return f"Process {self.function.name} by {', '.join(self.keys) or '()'} in the order of {self.time}"
+        order = self.time if self.order == "time" else "arrival"
+        return f"Process {self.function.name} by {', '.join(self.keys) or '()'} in the order of {order}"
 
 
 @dataclass(frozen=True)

@@ -92,6 +92,10 @@ class ColumnFunction(Protocol):
         ...
 
 
+Order = Literal["time", "arrival"]
+"""Whether a function takes rows in the order of event time, or as they arrive."""
+
+
 @dataclass(frozen=True)
 class FunctionState:
     """One state of a function.

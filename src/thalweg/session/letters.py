@@ -90,7 +90,7 @@ def _late_steps(plan: Plan) -> Iterator[_LateStep]:
     elif isinstance(plan, Over) and plan.order in properties(plan.input).times:
         late = Behind(plan.input, plan.order, properties(plan.input).times[plan.order])
         yield _LateStep(late, plan.order, plan.describe())
-    elif isinstance(plan, Process) and plan.time in properties(plan.input).times:
+    elif isinstance(plan, Process) and plan.order == "time" and plan.time in properties(plan.input).times:
         late = Behind(plan.input, plan.time, properties(plan.input).times[plan.time])
         yield _LateStep(late, plan.time, plan.describe())
     for below in plan.inputs:
