@@ -31,6 +31,7 @@ pytestmark = [pytest.mark.slow]
 ROWS = placed(rows(30).with_columns(pl.col("k").fill_null(9)))
 LAG = 2 * SECOND
 GAP = timedelta(seconds=2)
+TTL = timedelta(seconds=1)
 
 
 class Counts(tw.ProcessFunction):
@@ -95,6 +96,25 @@ class Heartbeats(tw.ProcessFunction):
         self.beats += 1
         self.set_timer(GAP / 2)
         return [(self.key.k, self.time, "beat", self.beats)]
+
+
+class Lively(tw.ProcessFunction):
+    """State with times to live, beside state without."""
+
+    count: int = tw.keep(0, ttl=TTL)
+    texts: list[str] = tw.keep(ttl=TTL * 2)
+    every: int = 0
+
+    def on_event(self, row: Any) -> Any:
+        self.count += 1
+        self.every += 1
+        self.texts.append(row.s or "")
+        if row.v:
+            self.set_timer(timedelta(seconds=row.v))
+        yield self.key.k, self.time, f"{self.texts} {self.every}", self.count
+
+    def on_timer(self) -> Any:
+        yield self.key.k, self.time, f"{len(self.texts)} {self.every}", self.count
 
 
 class Forgetful(tw.ProcessFunction):
@@ -179,6 +199,27 @@ class ColumnHeartbeats(tw.ColumnFunction):
         return result(self, "beat", self.beats)
 
 
+class ColumnLively(tw.ColumnFunction):
+    """As `Lively`."""
+
+    count: int = tw.keep(0, ttl=TTL)
+    texts: list[str] = tw.keep(ttl=TTL * 2)
+    every: int = 0
+
+    def on_events(self, rows: pl.DataFrame) -> pl.DataFrame:
+        self.count, self.every = self.count + 1, self.every + 1
+        for texts, text in zip(self.texts, rows["s"].fill_null(""), strict=True):
+            texts.append(text)  # type: ignore[attr-defined]  # one list for each row
+        seconds = rows["v"].fill_null(0)
+        self.set_timers(pl.Series(seconds * 1_000_000).cast(pl.Duration("us")), seconds > 0)
+        what = [f"{t} {n}" for t, n in zip(self.texts, self.every, strict=True)]  # type: ignore[call-overload]
+        return result(self, pl.Series(what), self.count)
+
+    def on_timers(self) -> pl.DataFrame:
+        what = [f"{len(t)} {n}" for t, n in zip(self.texts, self.every, strict=True)]  # type: ignore[call-overload]
+        return result(self, pl.Series(what), self.count)
+
+
 class ColumnForgetful(tw.ColumnFunction):
     """As `Forgetful`."""
 
@@ -204,6 +245,7 @@ FUNCTIONS: dict[type[tw.ProcessFunction], type[tw.ColumnFunction]] = {
     Sessions: ColumnSessions,
     Heartbeats: ColumnHeartbeats,
     Forgetful: ColumnForgetful,
+    Lively: ColumnLively,
 }
 RESULT = schema_of("k BIGINT, at TIMESTAMP, what STRING, n BIGINT")
 
@@ -221,6 +263,12 @@ class _Turn:
     def __init__(self, end: int) -> None:
         self.end, self.is_timer = end, False
         self.time_us, self.key, self.timers = 0, None, []  # type: ignore[var-annotated]
+
+    def happens(self, function: tw.ProcessFunction, time_us: int) -> None:
+        for state in described_function(function, (), None, is_zoned=False).states:
+            if state.ttl_us is not None and self.time_us and time_us - self.time_us > state.ttl_us:
+                setattr(function, state.name, state.begin())
+        self.time_us = time_us
 
     def set_timer(self, time_us: int) -> None:
         # behind the last watermark no timer sets another one, or that would never end
@@ -243,9 +291,9 @@ def expected(kind: type[tw.ProcessFunction]) -> pl.DataFrame:
     found: list[Any] = []
     for key, mine in by_key.items():
         function, turn = kind(), _Turn(int(marks[-1]))
-        for name in ("texts", "by_value"):
-            if kind is Kinds:
-                setattr(function, name, [] if name == "texts" else {})
+        states = described_function(function, (), None, is_zoned=False).states
+        for state in states:
+            setattr(function, state.name, state.begin())
         function.turn = turn  # type: ignore[misc]
         turn.key = type("Key", (), {"k": key})()
         for row in mine:
@@ -253,7 +301,7 @@ def expected(kind: type[tw.ProcessFunction]) -> pl.DataFrame:
                 (row["t"].replace(tzinfo=UTC) - datetime(1970, 1, 1, tzinfo=UTC)) / timedelta(microseconds=1)
             )
             _fire(function, turn, time, found)
-            turn.time_us = time
+            turn.happens(function, time)
             found.extend(function.on_event(type("Row", (), row)) or ())
         _fire(function, turn, None, found)
     made = [r if isinstance(r, tuple) else (None, r["at"], r["what"], None) for r in found]
@@ -263,7 +311,7 @@ def expected(kind: type[tw.ProcessFunction]) -> pl.DataFrame:
 def _fire(function: tw.ProcessFunction, turn: _Turn, before: int | None, found: list[Any]) -> None:
     turn.is_timer = True
     while turn.timers and (before is None or turn.timers[0] < before):
-        turn.time_us = heappop(turn.timers)
+        turn.happens(function, heappop(turn.timers))
         found.extend(function.on_timer() or ())
     turn.is_timer = False
 

@@ -32,7 +32,7 @@ from thalweg.api.expressions import AggregateExpression, Expression
 from thalweg.api.frames import to_frame
 from thalweg.api.grouped import GroupedDataset, WindowedDataset
 from thalweg.api.ordering import asc, desc
-from thalweg.api.process import ColumnFunction, KeyedDataset, ProcessFunction
+from thalweg.api.process import ColumnFunction, KeyedDataset, ProcessFunction, keep
 from thalweg.api.protocol import SessionLike
 from thalweg.api.types import data_type, schema_of
 from thalweg.api.user_functions import UserFunction, udf
@@ -44,6 +44,7 @@ __all__ = [
     "ColumnFunction",
     "KeyedDataset",
     "ProcessFunction",
+    "keep",
     "WindowedDataset",
     "SessionLike",
     "Expression",

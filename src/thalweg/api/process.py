@@ -18,9 +18,11 @@ from typing import TYPE_CHECKING, Any, ClassVar, get_origin, get_type_hints
 import polars as pl
 
 from thalweg.api.columns import column_name
+from thalweg.api.ordering import Span
 from thalweg.api.place import caller, located
 from thalweg.api.types import SchemaLike, schema_of
 from thalweg.base.codecs import KEPT_TYPES, codec_of, type_name
+from thalweg.base.durations import microseconds
 from thalweg.base.types import Timestamp
 from thalweg.errors import PlanError, TypeMismatch, did_you_mean
 from thalweg.expr.python_rows import Row
@@ -38,6 +40,31 @@ _EPOCH = datetime(1970, 1, 1)
 _MICROSECOND = timedelta(microseconds=1)
 _PLAIN: dict[Any, ColumnKind] = {int: "int64", float: "float64", bool: "bool"}
 _CONTAINERS = (list, dict, set)
+_MISSING = object()
+
+
+@dataclass(frozen=True)
+class _Declared:
+    """What a class says of one of its states besides its type."""
+
+    begin: Any
+    ttl_us: int | None
+
+
+# Any: it stands for a value of the state's own type
+def keep(begin: Any = _MISSING, *, ttl: Span | None = None) -> Any:
+    """Say more of a state of a function than what a key begins with.
+
+    Args:
+        begin: what a key begins with; lists, dicts and sets need not say it.
+        ttl: how long, in event time, it is kept for a key to which nothing happens; then the key begins anew.
+
+    Example:
+        >>> import thalweg as tw
+        >>> class Visits(tw.ProcessFunction):
+        ...     count: int = tw.keep(0, ttl="1 day")
+    """
+    return _Declared(begin, None if ttl is None else microseconds(ttl))
 
 
 class ProcessFunction:
@@ -227,6 +254,8 @@ class KeyedDataset:
             held = None if found is None else plan.schema.type_of(found)
             is_zoned = isinstance(held, Timestamp) and held.zone is not None
             described = described_function(function, tuple(p for p, _ in outputs), place, is_zoned=is_zoned)
+            if found is None and (described.forgets or described.has_timers):
+                raise _needs_time(described)
             return Process(plan, keys, found, described, schema_of(schema), outputs, order)
 
         return self._rows._step(make)
@@ -303,9 +332,6 @@ def _hints(kind: type) -> Iterable[tuple[str, Any]]:
     return [(n, h) for n, h in hints.items() if n not in own and get_origin(h) is not ClassVar]
 
 
-_MISSING = object()
-
-
 def _state(function: str, name: str, hint: Any, kind: type) -> FunctionState:
     try:
         codec = codec_of(hint)
@@ -319,6 +345,8 @@ def _state(function: str, name: str, hint: Any, kind: type) -> FunctionState:
             expected=KEPT_TYPES,
         ) from None
     begin: Any = getattr(kind, name, _MISSING)
+    ttl_us = begin.ttl_us if isinstance(begin, _Declared) else None
+    begin = begin.begin if isinstance(begin, _Declared) else begin
     if begin is _MISSING and (get_origin(hint) or hint) in _CONTAINERS:
         begin = (get_origin(hint) or hint)()
     if begin is _MISSING:
@@ -329,8 +357,8 @@ def _state(function: str, name: str, hint: Any, kind: type) -> FunctionState:
             hint=f"{name}: {type_name(hint)} = …",
         )
     if hint in _PLAIN:
-        return FunctionState(name, ColumnSpec(_PLAIN[hint], begin))
-    return FunctionState(name, ColumnSpec("object", None, codec), _fresh(begin))
+        return FunctionState(name, ColumnSpec(_PLAIN[hint], begin), None, ttl_us)
+    return FunctionState(name, ColumnSpec("object", None, codec), _fresh(begin), ttl_us)
 
 
 def _fresh(begin: Any) -> Callable[[], Any]:
@@ -338,6 +366,15 @@ def _fresh(begin: Any) -> Callable[[], Any]:
     if begin is None or isinstance(begin, (str, bytes, int, float)):
         return lambda: begin
     return lambda: deepcopy(begin)
+
+
+def _needs_time(function: KeyedFunction) -> PlanError:
+    what = "timers" if function.has_timers else "state with a time to live"
+    return PlanError(
+        f"{function.name} has {what}, and no column is an event time",
+        code="plan-process-time",
+        hint="a watermark makes a column an event time",
+    )
 
 
 def _time(plan: Plan, asked: str | None, *, is_optional: bool) -> str | None:

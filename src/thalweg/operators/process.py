@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import polars as pl
 
+from thalweg.base.durations import shown
 from thalweg.columnar.batch import OFFSET, SPLIT
 from thalweg.operators.event_timers import timers_spec
 from thalweg.operators.limit import position_order
@@ -16,11 +17,16 @@ from thalweg.operators.waiting_rows import GROUP
 from thalweg.protocols.keeping import Keeping, watermark_passes
 from thalweg.protocols.operator import Context
 from thalweg.protocols.process import KeyedFunction, Order
-from thalweg.protocols.state import ColumnsSpec, RowsSpec, StateSpec
+from thalweg.protocols.state import ColumnSpec, ColumnsSpec, RowsSpec, StateSpec
 
 if TYPE_CHECKING:
     # the operator's module loads the compiler, which a description must not
     from thalweg.operators.process_op import ArrivalOp, ProcessOp
+
+
+LAST = "__last"
+"""When something last happened to a key, where state has a time to live."""
+NEVER = -(1 << 62)
 
 
 def side_port(name: str) -> str:
@@ -92,7 +98,10 @@ class ProcessSpec:
     def states(self) -> Iterable[StateSpec]:
         """The rows that wait, the function's own state, and its timers."""
         keys = {n: self.columns[n] for n in self.keys}
-        values = ColumnsSpec("values", keys, {s.name: s.column for s in self.function.states})
+        columns = {s.name: s.column for s in self.function.states}
+        if self.function.forgets:
+            columns[LAST] = ColumnSpec("int64", NEVER)
+        values = ColumnsSpec("values", keys, columns)
         waiting = RowsSpec("rows", {**self.columns, GROUP: pl.Int64()}, GROUP, self.keys)
         return [*([waiting] if self.order == "time" else []), values, timers_spec(keys)]
 
@@ -102,8 +111,12 @@ class ProcessSpec:
         if self.order == "time" and self.time is not None:
             yield Keeping("rows", "rows that wait", watermark_passes(self.time, self.slack_us))
         if self.function.states:
-            cures = ("state that is set back to what it began with is forgotten",)
-            yield Keeping("values", f"the state of {self.function.name}{by}", cures=cures)
+            ttl = self.function.ttl_us
+            cures = ("state that is set back to what it began with is forgotten", "keep(…, ttl=…)")
+            until = None if ttl is None else f"nothing has happened to the key for {shown(ttl)}"
+            yield Keeping(
+                "values", f"the state of {self.function.name}{by}", until, cures=cures if ttl is None else ()
+            )
 
     def late(self) -> Iterable[str]:
         """Rows whose time the watermark has passed."""

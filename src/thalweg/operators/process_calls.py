@@ -17,7 +17,7 @@ from typing import Any
 from thalweg.base.collector import paused
 from thalweg.columnar.eager import gather_rows, pick
 from thalweg.errors import DataError, ThalwegError
-from thalweg.operators.process import Given, ProcessSpec
+from thalweg.operators.process import LAST, Given, ProcessSpec
 from thalweg.operators.process_state import read_values, write_values
 from thalweg.operators.process_work import Work
 from thalweg.operators.turns import PastTimer, RowTurns, shown_time
@@ -36,7 +36,12 @@ class RowCalls:
         self._states = spec.function.states
         self._row = maker("Row", spec.shown)
         self.turns.to_key = maker("Key", spec.keys)
-        self._loop = loop_over([s.name for s in self._states], has_timers=spec.function.has_timers)
+        self._names = [s.name for s in self._states]
+        if spec.function.forgets:
+            self.turns.ttls = [s for s in self._states if s.ttl_us is not None]
+        self._loop = loop_over(
+            self._names, has_timers=spec.function.has_timers, forgets=spec.function.forgets
+        )
 
     def run(self, work: Work, kept: KeyedColumns, rows_max: int) -> Iterator[Given]:
         """What the function gives.
@@ -55,6 +60,8 @@ class RowCalls:
         columns = (c.to_list() for c in shown.get_columns())
         rows = list(map(self._row, zip(*columns, strict=True)))
         values = [read_values(state, kept, work.slots).tolist() for state in self._states]
+        if self._spec.function.forgets:
+            values.append(kept.column(LAST)[work.slots].tolist())
         at = [0]
         self.turns.keys = work.keys.rows()
         given = self._loop(
@@ -75,6 +82,8 @@ class RowCalls:
             raise
         except Exception as error:
             raise self._failed(error, rows, at[0]) from error
+        if self._spec.function.forgets:
+            kept.column(LAST)[work.slots] = values.pop()
         for state, column in zip(self._states, values, strict=True):
             write_values(self._spec.function, state, column, kept, work.slots)
 
@@ -136,6 +145,7 @@ def loop(function, turns, rows, times, ends, timers, values, rows_max, at):
         {load}
         for place in range(first, end):
             {before_row}
+            {expire}
             turns.time_us = times[place]
             at[0] = place
             made = on_event(rows[place])
@@ -151,20 +161,24 @@ def loop(function, turns, rows, times, ends, timers, values, rows_max, at):
 """
 
 
-def loop_over(states: list[str], *, has_timers: bool) -> Loop:
+def loop_over(states: list[str], *, has_timers: bool, forgets: bool) -> Loop:
     """The loop for a function with these states.
 
     Its arguments are the function, its `RowTurns`, the rows with their times, the end of each key's rows, the
-    timers that are due, the values of each state by key, how many rows one list may have, and where the loop
-    notes the row that it is at.
+    timers that are due, the values of each state by key (and, if it forgets, when something last happened to
+    it), how many rows one list may have, and where the loop notes the row that it is at.
     """
     names = [f"state{n}" for n in range(len(states))]
     remind = "turns.remind(timers)" if has_timers else "pass"
-    pairs = list(zip(names, states, strict=True))
+    pairs = [(n, f"function.{s}") for n, s in zip(names, states, strict=True)]
+    if forgets:
+        names.append("last")
+        pairs.append(("last", "turns.last_us"))
     source = _LOOP.format(
         columns=", ".join(names) + "," if names else "_",
-        load="; ".join([*(f"function.{s} = {n}[number]" for n, s in pairs), remind]),
-        keep="; ".join(f"{n}[number] = function.{s}" for n, s in pairs) or "pass",
+        load="; ".join([*(f"{s} = {n}[number]" for n, s in pairs), remind]),
+        keep="; ".join(f"{n}[number] = {s}" for n, s in pairs) or "pass",
+        expire="turns.expire(function, times[place])" if forgets else "pass",
         before_row="if turns.due: turns.fire(function, times[place], given)" if has_timers else "pass",
         behind_rows="if turns.due: turns.fire(function, turns.until, given)" if has_timers else "pass",
     )

@@ -17,7 +17,7 @@ import polars as pl
 from thalweg.columnar.eager import gather_rows, pick
 from thalweg.errors import DataError, ThalwegError
 from thalweg.operators.column_turns import NEVER, ColumnTurns, DueTimers
-from thalweg.operators.process import Given, ProcessSpec
+from thalweg.operators.process import LAST, Given, ProcessSpec
 from thalweg.operators.process_calls import user_place
 from thalweg.operators.process_state import read_values, write_values
 from thalweg.operators.process_work import Work
@@ -36,6 +36,7 @@ class ColumnCalls:
         self._function = spec.function.new()
         self._function.turn = self.turns
         self._states = spec.function.states
+        self._last: Array | None = None
 
     def run(self, work: Work, kept: KeyedColumns, rows_max: int) -> Iterator[Given]:
         """What the function gives.
@@ -45,6 +46,7 @@ class ColumnCalls:
         """
         del rows_max
         values = {s.name: read_values(s, kept, work.slots) for s in self._states}
+        self._last = kept.column(LAST)[work.slots] if self._spec.function.forgets else None
         rows = pick(work.rows, list(self._spec.shown))
         timers = DueTimers(len(work.slots), work.owners, work.due)
         places, ends, active = work.bounds[:-1].copy(), work.bounds[1:], np.arange(len(work.slots))
@@ -72,6 +74,8 @@ class ColumnCalls:
             if timers.count:
                 more |= timers.next_times(active) < NEVER
             active = active[more]
+        if self._last is not None:
+            kept.column(LAST)[work.slots] = self._last
         for state in self._states:
             write_values(self._spec.function, state, values[state.name], kept, work.slots)
 
@@ -82,6 +86,9 @@ class ColumnCalls:
         function, turns = self._function, self.turns
         turns.numbers, turns.times_us, turns.is_timer = keys, times, rows is None
         turns.keys = gather_rows(work.keys, keys)
+        if self._last is not None:
+            self._expire(values, keys, times - self._last[keys])
+            self._last[keys] = times
         for name, column in values.items():
             setattr(function, name, column[keys])
         call: Callable[[], Any] = function.on_timers if rows is None else lambda: function.on_events(rows)
@@ -97,6 +104,13 @@ class ColumnCalls:
         if made is not None:
             yield None, self._spec.output.checked(made)
         yield from ((port, self._spec.sides[port].checked(frame)) for port, frame in given)
+
+    def _expire(self, values: dict[str, Array], keys: Array, gaps: Array) -> None:
+        """State whose time to live has passed begins anew."""
+        for state in self._states:
+            if state.ttl_us is not None:
+                for key in keys[gaps > state.ttl_us].tolist():
+                    values[state.name][key] = state.begin()
 
     def _put(self, column: Array, name: str, keys: Array) -> None:
         """The state of these keys as the function has left it."""

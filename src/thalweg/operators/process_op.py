@@ -18,7 +18,7 @@ from thalweg.columnar.batch import OFFSET, SPLIT, Batch
 from thalweg.columnar.eager import below, gather_rows, pick, without
 from thalweg.operators.event_timers import EventTimers
 from thalweg.operators.event_times import event_times
-from thalweg.operators.process import ProcessSpec, side_port
+from thalweg.operators.process import LAST, ProcessSpec, side_port
 from thalweg.operators.process_calls import RowCalls
 from thalweg.operators.process_columns import ColumnCalls
 from thalweg.operators.process_state import idle_slots
@@ -39,6 +39,8 @@ class _Keyed:
         self._timers = EventTimers(context.state("timers"))
         self._kept: KeyedColumns = context.state("values")
         self._calls = ColumnCalls(spec) if spec.function.by == "column" else RowCalls(spec)
+        self._reached: int | None = None
+        self._remembered = 0
 
     def _called(self, work: Work) -> Iterator[Output]:
         """What the function gives for some rows and timers."""
@@ -53,9 +55,20 @@ class _Keyed:
         if len(gone):
             self._kept.free(gone)
 
+    def _forget(self) -> None:
+        """Forget keys whose state has outlived its time; look when many have come since the last time."""
+        ttl = self._spec.function.ttl_us
+        if ttl is None or self._reached is None or self._kept.count <= 2 * self._remembered:
+            return
+        live = self._kept.live()
+        is_old = self._kept.column(LAST)[live] < self._reached - ttl
+        self._kept.free(live[is_old])
+        self._remembered = self._kept.count
+
     def on_cut(self, number: int) -> Iterator[Output]:
         """Nothing is owed: what waits is state."""
         del number
+        self._forget()
         self._timers.compact()
         self._kept.compact()
         return iter(())
@@ -94,7 +107,8 @@ class ProcessOp(_Keyed):
         """Call the function for what it has passed."""
         if self._spec.slack_us is None:
             return iter(())
-        return self._close(time - self._spec.slack_us)
+        self._reached = time - self._spec.slack_us
+        return self._close(self._reached)
 
     def _close(self, until: int | None) -> Iterator[Output]:
         """All rows and timers with a time before `until`, as many rows at once as fit a batch."""
@@ -163,7 +177,10 @@ class ArrivalOp(_Keyed):
 
     def on_watermark(self, time: int) -> Iterator[Output]:
         """Call the function for the timers that it has passed."""
-        return self._fired(time - (self._spec.slack_us or 0))
+        if self._spec.slack_us is None:
+            return iter(())
+        self._reached = time - self._spec.slack_us
+        return self._fired(self._reached)
 
     def on_end(self, port: int) -> Iterator[Output]:
         """Every timer is due."""

@@ -17,7 +17,7 @@ import numpy as np
 import polars as pl
 
 from thalweg.errors import PlanError, did_you_mean
-from thalweg.protocols.process import RowFunction
+from thalweg.protocols.process import FunctionState, RowFunction
 
 Array = np.ndarray[Any, Any]
 Change = tuple[bool, Array, Array]
@@ -65,6 +65,8 @@ class RowTurns:
         is_end: whether the input has ended: a timer that sets another one then would go on for ever.
         number, keys: the number of the key at work, and the values of all keys.
         to_key: makes what the function sees of them.
+        last_us: when something last happened to the key at work, where that is known.
+        ttls: the states with a time to live.
         due: the times of the key's timers that are due, as a heap.
         later: by key number and time, the timers to set (True) and to delete (False) afterwards.
         given: by side output, the rows that were emitted to it.
@@ -77,6 +79,8 @@ class RowTurns:
         self.to_key: Callable[[tuple[Any, ...]], Any] = tuple
         self.is_timer = False
         self.until: int | None = None
+        self.last_us = 0
+        self.ttls: list[FunctionState] = []
         self.is_end = self.is_waiting = False
         self.is_strict = True
         self.dropped = 0
@@ -96,6 +100,13 @@ class RowTurns:
             # in a list that is ascending the least is first, as in a heap
             self.due, self._alive = [*timers[self.number]], {*timers[self.number]}
 
+    def expire(self, function: RowFunction, time_us: int) -> None:
+        """Something happens to the key at work: state whose time to live has passed begins anew."""
+        gap, self.last_us = time_us - self.last_us, time_us
+        for state in self.ttls:
+            if state.ttl_us is not None and gap > state.ttl_us:
+                setattr(function, state.name, state.begin())
+
     def fire(self, function: RowFunction, before: int | None, given: list[Any]) -> None:
         """Call the function for the key's timers that are due before a time (None: all), in their order."""
         due, alive = self.due, self._alive
@@ -105,6 +116,8 @@ class RowTurns:
             if time in alive:
                 alive.discard(time)
                 self.time_us = time
+                if self.ttls:
+                    self.expire(function, time)
                 made = function.on_timer()
                 if made is not None:
                     given.extend(made)

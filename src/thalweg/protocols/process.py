@@ -104,11 +104,18 @@ class FunctionState:
         name: of the attribute.
         column: how it is kept.
         fresh: makes the value for a key that has none; None: `column.initial` is the value.
+        ttl_us: after so many microseconds of event time in which nothing happens to a key, its value is again
+            what a key begins with; None: it stays.
     """
 
     name: str
     column: ColumnSpec
     fresh: Callable[[], Any] | None = None
+    ttl_us: int | None = None
+
+    def begin(self) -> Any:
+        """The value that a key begins with."""
+        return self.column.initial if self.fresh is None else self.fresh()
 
 
 @dataclass(frozen=True)
@@ -132,3 +139,14 @@ class KeyedFunction:
     by: Literal["row", "column"] = "row"
     sides: tuple[str, ...] = ()
     place: str | None = None
+
+    @property
+    def ttl_us(self) -> int | None:
+        """How long a key is kept to which nothing happens; None: for ever."""
+        lengths = [s.ttl_us for s in self.states]
+        return max((n for n in lengths if n is not None), default=None) if None not in lengths else None
+
+    @property
+    def forgets(self) -> bool:
+        """Whether some state has a time to live: then it is known when something last happened to a key."""
+        return any(s.ttl_us is not None for s in self.states)
