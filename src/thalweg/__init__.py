@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from thalweg.api import (
         WINDOW,
+        CoColumnFunction,
         ColumnFunction,
+        CoProcessFunction,
         Dataset,
         Expression,
         ProcessFunction,
@@ -82,6 +84,8 @@ __all__ = [
     "Checkpoint",
     "CheckpointError",
     "Checkpoints",
+    "CoColumnFunction",
+    "CoProcessFunction",
     "ColumnFunction",
     "ConfigError",
     "DataError",

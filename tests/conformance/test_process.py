@@ -16,15 +16,17 @@ import thalweg as tw
 from tests.conformance.feeds import SECOND, placed, rows, timed
 from thalweg.api.process import described_function
 from thalweg.api.types import schema_of
-from thalweg.columnar.batch import OFFSET, SPLIT
+from thalweg.columnar.batch import BEFORE, OFFSET, SPLIT, Batch
 from thalweg.connectors.memory import frame_source
 from thalweg.expr.nodes import Column
 from thalweg.operators.process import ProcessSpec
 from thalweg.physical.processing import process_spec
 from thalweg.plan import build
 from thalweg.plan.nodes import Scan
-from thalweg.plan.process import Process
+from thalweg.plan.process import Process, ProcessedBy
+from thalweg.protocols.messages import Watermark
 from thalweg.testing import check_operator
+from thalweg.testing.scripts import Rows
 
 pytestmark = [pytest.mark.slow]
 
@@ -254,7 +256,7 @@ def spec(function: tw.ProcessFunction | tw.ColumnFunction) -> ProcessSpec:
     """The operator of a function by `k`."""
     below = build.assign_watermark(Scan(frame_source(ROWS.drop(SPLIT, OFFSET))), "t", Column("t"))
     described = described_function(function, (), None, is_zoned=False)
-    return process_spec(Process(below, ("k",), "t", described, RESULT), "process", is_placed=True)
+    return process_spec(Process((below,), (ProcessedBy(("k",), "t"),), described, RESULT), "process", [True])
 
 
 class _Turn:
@@ -265,7 +267,8 @@ class _Turn:
         self.time_us, self.key, self.timers = 0, None, []  # type: ignore[var-annotated]
 
     def happens(self, function: tw.ProcessFunction, time_us: int) -> None:
-        for state in described_function(function, (), None, is_zoned=False).states:
+        is_two = isinstance(function, tw.CoProcessFunction)
+        for state in described_function(function, (), None, is_zoned=False, takes_two=is_two).states:
             if state.ttl_us is not None and self.time_us and time_us - self.time_us > state.ttl_us:
                 setattr(function, state.name, state.begin())
         self.time_us = time_us
@@ -332,3 +335,109 @@ def test_rows_as_they_arrive(kind: type[tw.ProcessFunction | tw.ColumnFunction])
 @pytest.mark.parametrize("kind", FUNCTIONS)
 def test_functions_of_columns_do_the_same(kind: type[tw.ProcessFunction]) -> None:
     check_operator(spec(FUNCTIONS[kind]()), timed(ROWS), expected=expected(kind))
+
+
+# Two inputs ---------------------------------------------------------------------------------------
+
+OTHERS = placed(rows(24, seed=3).rename({n: f"{n}_r" for n in ROWS.columns if not n.startswith("__")}))
+OTHERS = OTHERS.with_columns(pl.col("k_r").fill_null(9), pl.lit(2 << 32, pl.Int64).alias(SPLIT))
+
+
+class Pairs(tw.CoProcessFunction):
+    """Both inputs, and timers, change one state."""
+
+    lefts: int = 0
+    last: str = ""
+
+    def on_left(self, row: Any) -> Any:
+        self.lefts += 1
+        self.set_timer(GAP)
+        yield self.key.k, self.time, f"left {self.last}", self.lefts
+
+    def on_right(self, row: Any) -> Any:
+        self.last = f"{row.s_r}"
+        self.delete_timer(GAP / 2)
+        yield self.key.k, self.time, "right", self.lefts
+
+    def on_timer(self) -> Any:
+        self.lefts -= 1
+        yield self.key.k, self.time, f"timer {self.last}", self.lefts
+
+
+class ColumnPairs(tw.CoColumnFunction):
+    """As `Pairs`."""
+
+    lefts: int = 0
+    last: str = ""
+
+    def on_left(self, rows: pl.DataFrame) -> pl.DataFrame:
+        self.lefts = self.lefts + 1
+        self.set_timers(GAP)
+        return result(self, pl.Series([f"left {v}" for v in self.last]), self.lefts)
+
+    def on_right(self, rows: pl.DataFrame) -> pl.DataFrame:
+        self.last = np.array([f"{s}" for s in rows["s_r"]], dtype=object)  # type: ignore[assignment]
+        self.delete_timers(GAP / 2)
+        return result(self, "right", self.lefts)
+
+    def on_timers(self) -> pl.DataFrame:
+        self.lefts = self.lefts - 1
+        return result(self, pl.Series([f"timer {v}" for v in self.last]), self.lefts)
+
+
+def spec_of_two(function: tw.CoProcessFunction | tw.CoColumnFunction) -> ProcessSpec:
+    """The operator of a function of both inputs by `k` and `k_r`."""
+    sides = [
+        build.assign_watermark(Scan(frame_source(f.drop(SPLIT, OFFSET))), t, Column(t))
+        for f, t in ((ROWS, "t"), (OTHERS, "t_r"))
+    ]
+    described = described_function(function, (), None, is_zoned=False, takes_two=True)
+    by = ProcessedBy(("k",), "t"), ProcessedBy(("k_r",), "t_r")
+    return process_spec(Process(tuple(sides), by, described, RESULT), "process", [True, True])
+
+
+def feed_of_two() -> list[Any]:
+    """Batches of both sides by turns, and the watermarks of both."""
+    sides = []
+    for frame, time in ((ROWS, "t"), (OTHERS, "t_r")):
+        marks = frame.get_column(time).to_physical().cum_max() - LAG
+        sides.append((frame.with_columns(marks.shift(1).alias(BEFORE)), marks))
+    made: list[Any] = []
+    for at in range(0, ROWS.height, 3):
+        for port, (frame, _) in enumerate(sides):
+            made += [Rows(Batch(frame[at : at + 3]), port)] if at < frame.height else []
+        made.append(Watermark(min(m[min(at + 3, m.len()) - 1] for _, m in sides)))
+    # what has ended holds nothing back
+    made.append(Watermark(max(m[-1] for _, m in sides)))
+    return made
+
+
+def expected_of_two() -> pl.DataFrame:
+    """Each key by itself, the rows of both and the timers in order."""
+    end, rows_of = 0, []
+    for port, (frame, time) in enumerate(((ROWS, "t"), (OTHERS, "t_r"))):
+        marks = frame.get_column(time).to_physical().cum_max() - LAG
+        in_time = frame.get_column(time).to_physical() >= marks.shift(1).fill_null(-(1 << 62))
+        end = max(end, int(marks[-1]))
+        rows_of += [(r[time], port, r[OFFSET], r) for r in frame.filter(in_time).iter_rows(named=True)]
+    by_key = defaultdict(list)
+    for time, port, offset, row in rows_of:
+        by_key[row["k" if port == 0 else "k_r"]].append((time, port, offset, row))
+    found: list[Any] = []
+    for key, mine in by_key.items():
+        function, turn = Pairs(), _Turn(end)
+        function.turn = turn  # type: ignore[misc]
+        turn.key = type("Key", (), {"k": key})()
+        for time, port, _, row in sorted(mine, key=lambda each: each[:3]):
+            micros = (time - datetime(1970, 1, 1)) // timedelta(microseconds=1)
+            _fire(function, turn, micros, found)
+            turn.happens(function, micros)
+            call = function.on_left if port == 0 else function.on_right
+            found.extend(call(type("Row", (), row)) or ())
+        _fire(function, turn, None, found)
+    return pl.DataFrame(found, schema=RESULT.polars, orient="row")
+
+
+@pytest.mark.parametrize("kind", [Pairs, ColumnPairs])
+def test_two_inputs_meet_by_key_and_time(kind: type[tw.CoProcessFunction | tw.CoColumnFunction]) -> None:
+    check_operator(spec_of_two(kind()), feed_of_two(), expected=expected_of_two())

@@ -32,7 +32,15 @@ from thalweg.api.expressions import AggregateExpression, Expression
 from thalweg.api.frames import to_frame
 from thalweg.api.grouped import GroupedDataset, WindowedDataset
 from thalweg.api.ordering import asc, desc
-from thalweg.api.process import ColumnFunction, KeyedDataset, ProcessFunction, keep
+from thalweg.api.process import (
+    CoColumnFunction,
+    ColumnFunction,
+    ConnectedDataset,
+    CoProcessFunction,
+    KeyedDataset,
+    ProcessFunction,
+    keep,
+)
 from thalweg.api.protocol import SessionLike
 from thalweg.api.types import data_type, schema_of
 from thalweg.api.user_functions import UserFunction, udf
@@ -41,7 +49,10 @@ from thalweg.api.windows import WINDOW, cumulating, hopping, sessions, sliding, 
 __all__ = [
     "Dataset",
     "GroupedDataset",
+    "CoColumnFunction",
+    "CoProcessFunction",
     "ColumnFunction",
+    "ConnectedDataset",
     "KeyedDataset",
     "ProcessFunction",
     "keep",

@@ -19,7 +19,7 @@ from thalweg.plan.late import Behind
 from thalweg.plan.lookup import lookup_join
 from thalweg.plan.nodes import Join, JoinKind, Plan, Project
 from thalweg.plan.over import Over
-from thalweg.plan.process import Process
+from thalweg.plan.process import Process, late_of_process
 from thalweg.plan.properties import late_of_join, properties
 
 How: TypeAlias = Literal["inner", "left", "right", "full", "semi", "anti", "cross"]
@@ -172,9 +172,10 @@ def late_rows(plan: Plan, side: str) -> Plan:
         )
     if isinstance(step, Over) and step.order in properties(step.input).times:
         return Behind(step.input, step.order, properties(step.input).times[step.order])
-    is_judged = isinstance(step, Process) and step.order == "time"
-    if isinstance(step, Process) and is_judged and step.time in properties(step.input).times:
-        return Behind(step.input, step.time, properties(step.input).times[step.time])
+    if isinstance(step, Process) and (side == "left" or len(step.parts) > 1):
+        late = late_of_process(step, 0 if side == "left" else 1)
+        if late is not None:
+            return late
     raise PlanError(
         "the last step is no join in time, and turns no rows away",
         code="plan-no-late-rows",

@@ -9,7 +9,7 @@ Not here: how functions are called (operators/process_op.py), functions of rows 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from copy import copy, deepcopy
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -27,7 +27,7 @@ from thalweg.base.types import Timestamp
 from thalweg.errors import PlanError, TypeMismatch, did_you_mean
 from thalweg.expr.python_rows import Row
 from thalweg.plan.nodes import Plan
-from thalweg.plan.process import Process, SideOutput
+from thalweg.plan.process import Process, ProcessedBy, SideOutput
 from thalweg.plan.properties import properties
 from thalweg.protocols.process import ColumnTurn, FunctionState, KeyedFunction, Order, Turn
 from thalweg.protocols.state import ColumnKind, ColumnSpec
@@ -84,9 +84,12 @@ class ProcessFunction:
         ...         self.count += 1
         ...         if self.count == 3:
         ...             yield row.user, self.time
-        >>> clicks = tw.Session().from_polars(pl.DataFrame({"user": list("abaa"), "ts": range(4)}))
-        >>> clicks = clicks.with_columns(ts=tw.col("ts").cast("TIMESTAMP"))
+        >>> schema = {"user": pl.String, "ts": pl.Datetime("us")}
+        >>> rows = pl.DataFrame({"user": list("abaa"), "ts": range(4)}, schema)
+        >>> clicks = tw.Session().from_polars(rows)
         >>> found = clicks.key_by("user").process(Third(), "user STRING, at TIMESTAMP", time="ts")
+        >>> found.collect().rows()
+        [('a', datetime.datetime(1970, 1, 1, 0, 0, 0, 3))]
     """
 
     turn: ClassVar[Turn]
@@ -151,10 +154,9 @@ class ColumnFunction:
         ...     def on_events(self, rows):
         ...         self.count = self.count + 1
         ...         return rows.filter(self.count == 3)
-        >>> clicks = tw.Session().from_polars(pl.DataFrame({"user": list("abaa"), "ts": range(4)}))
-        >>> clicks = clicks.with_columns(ts=tw.col("ts").cast("TIMESTAMP_LTZ"))
-        >>> clicks.key_by("user").process(Third(), clicks.schema, time="ts").select("user").collect().rows()
-        [('a',)]
+        >>> clicks = tw.Session().from_polars(pl.DataFrame({"user": list("abaa"), "n": range(4)}))
+        >>> clicks.key_by("user").process(Third(), clicks.schema, order="arrival").collect().rows()
+        [('a', 3)]
     """
 
     turn: ClassVar[ColumnTurn]
@@ -208,6 +210,33 @@ class ColumnFunction:
         return where.fill_null(value=False).to_numpy()
 
 
+class CoProcessFunction(ProcessFunction):
+    """A `ProcessFunction` over two inputs whose rows of equal keys meet; see `KeyedDataset.connect`.
+
+    Rows of both come in the order of event time, of one time those of the left input first.
+    """
+
+    def on_left(self, row: Any) -> Iterable[Row] | None:
+        """Take a row of the left input; give any number of rows."""
+        raise NotImplementedError
+
+    def on_right(self, row: Any) -> Iterable[Row] | None:
+        """Take a row of the right input; give any number of rows."""
+        raise NotImplementedError
+
+
+class CoColumnFunction(ColumnFunction):
+    """A `ColumnFunction` over two inputs whose rows of equal keys meet; see `KeyedDataset.connect`."""
+
+    def on_left(self, rows: pl.DataFrame) -> pl.DataFrame | None:
+        """Take a row of the left input for each of some keys; give any number of rows."""
+        raise NotImplementedError
+
+    def on_right(self, rows: pl.DataFrame) -> pl.DataFrame | None:
+        """Take a row of the right input for each of some keys; give any number of rows."""
+        raise NotImplementedError
+
+
 @dataclass(frozen=True, eq=False, repr=False)
 class KeyedDataset:
     """Rows with the key by which functions keep their state; made with `Dataset.key_by`."""
@@ -217,6 +246,32 @@ class KeyedDataset:
 
     def __repr__(self) -> str:
         return f"rows of ({self._rows.schema}) by {', '.join(map(str, self._keys))}; process(…) follows"
+
+    def connect(self, other: KeyedDataset) -> ConnectedDataset:
+        """These rows and others, for a function that takes both: those of equal keys meet.
+
+        Example:
+            >>> import polars as pl
+            >>> import thalweg as tw
+            >>> class Paid(tw.CoProcessFunction):
+            ...     amount: int = 0
+            ...
+            ...     def on_left(self, order):
+            ...         self.amount = order.amount
+            ...
+            ...     def on_right(self, payment):
+            ...         yield self.key.id, self.amount == payment.paid
+            >>> session = tw.Session()
+            >>> orders = session.from_polars(pl.DataFrame({"id": [1, 2], "amount": [5, 7], "at": [0, 1]}))
+            >>> paid = session.from_polars(pl.DataFrame({"order": [2, 1], "paid": [7, 4], "at": [2, 3]}))
+            >>> at = tw.call("TO_TIMESTAMP_LTZ", tw.col("at"), 3)
+            >>> both = orders.with_columns(at=at), paid.with_columns(at=at)
+            >>> connected = both[0].key_by("id").connect(both[1].key_by("order"))
+            >>> made = connected.process(Paid(), "id BIGINT, is_right BOOLEAN", times=("at", "at"))
+            >>> made.collect().sort("id").rows()
+            [(1, False), (2, True)]
+        """
+        return ConnectedDataset(self, other)
 
     def process(
         self,
@@ -242,23 +297,100 @@ class KeyedDataset:
         Raises:
             PlanError: `plan-process-changes`, `plan-process-time`, `plan-state-type`.
         """
-        place = caller()
+        what = _Wanted(function, schema, sides or {}, order, caller())
+        return self._rows._step(lambda: what.plan([(self._rows.plan, self._keys, time)]))
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class ConnectedDataset:
+    """Two inputs for one function; made with `KeyedDataset.connect`."""
+
+    _left: KeyedDataset
+    _right: KeyedDataset
+
+    def __repr__(self) -> str:
+        return f"{self._left._rows.schema} and {self._right._rows.schema}; process(…) follows"
+
+    def process(
+        self,
+        function: CoProcessFunction | CoColumnFunction,
+        schema: SchemaLike,
+        *,
+        times: tuple[str | None, str | None] = (None, None),
+        sides: Mapping[str, SchemaLike] | None = None,
+        order: Order = "time",
+    ) -> Dataset:
+        """What a function gives for the rows of both inputs; see `KeyedDataset.process`.
+
+        Args:
+            function: an object of a class of yours.
+            schema: the columns of the rows that it gives.
+            times: the columns of event time, where they are not the only ones.
+            sides: the columns of its side outputs, by their names.
+            order: `time`, or `arrival`.
+
+        Raises:
+            PlanError: `plan-process-changes`, `plan-process-time`, `plan-process-keys`, `plan-state-type`.
+        """
+        what = _Wanted(function, schema, sides or {}, order, caller())
+        both = (self._left, self._right)
 
         def make() -> Plan:
-            plan = self._rows.plan
-            keys = tuple(map(column_name, self._keys))
-            for key in keys:
-                plan.schema.type_of(key)
-            found = _time(plan, time, is_optional=order == "arrival")
-            outputs = tuple((port, schema_of(held)) for port, held in (sides or {}).items())
-            held = None if found is None else plan.schema.type_of(found)
-            is_zoned = isinstance(held, Timestamp) and held.zone is not None
-            described = described_function(function, tuple(p for p, _ in outputs), place, is_zoned=is_zoned)
-            if found is None and (described.forgets or described.has_timers):
-                raise _needs_time(described)
-            return Process(plan, keys, found, described, schema_of(schema), outputs, order)
+            return what.plan([(d._rows.plan, d._keys, t) for d, t in zip(both, times, strict=True)])
 
-        return self._rows._step(make)
+        return self._left._rows._step(make, self._right._rows)
+
+
+@dataclass(frozen=True)
+class _Wanted:
+    """What was asked for of a function."""
+
+    function: ProcessFunction | ColumnFunction
+    schema: SchemaLike
+    sides: Mapping[str, SchemaLike]
+    order: Order
+    place: str | None
+
+    def plan(self, inputs: Sequence[tuple[Plan, tuple[IntoColumn, ...], str | None]]) -> Plan:
+        """The step over these inputs, with their keys and times."""
+        parts = tuple(plan for plan, _, _ in inputs)
+        by = tuple(self._taken(*each) for each in inputs)
+        check_keys(parts, by)
+        outputs = tuple((port, schema_of(held)) for port, held in self.sides.items())
+        first = by[0].time
+        held = None if first is None else parts[0].schema.type_of(first)
+        is_zoned = isinstance(held, Timestamp) and held.zone is not None
+        names = tuple(port for port, _ in outputs)
+        described = described_function(
+            self.function, names, self.place, is_zoned=is_zoned, takes_two=len(parts) > 1
+        )
+        if first is None and (described.forgets or described.has_timers):
+            raise _needs_time(described)
+        return Process(parts, by, described, schema_of(self.schema), outputs, self.order)
+
+    def _taken(self, plan: Plan, given: tuple[IntoColumn, ...], time: str | None) -> ProcessedBy:
+        keys = tuple(map(column_name, given))
+        for key in keys:
+            plan.schema.type_of(key)
+        return ProcessedBy(keys, _time(plan, time, is_optional=self.order == "arrival"))
+
+
+def check_keys(parts: Sequence[Plan], by: Sequence[ProcessedBy]) -> None:
+    """Refuse keys of two inputs that cannot be equal.
+
+    Raises:
+        PlanError: `plan-process-keys`.
+    """
+    held = [[p.schema.type_of(k) for k in b.keys] for p, b in zip(parts, by, strict=True)]
+    for types in held[1:]:
+        if types != held[0]:
+            raise PlanError(
+                "the keys of both inputs are of other types",
+                code="plan-process-keys",
+                expected=", ".join(f"{k} {t}" for k, t in zip(by[0].keys, held[0], strict=True)) or "no key",
+                found=", ".join(f"{k} {t}" for k, t in zip(by[1].keys, types, strict=True)) or "no key",
+                hint="a CAST makes them one",
+            )
 
 
 def side_output(plan: Plan, port: str) -> Plan:
@@ -287,22 +419,21 @@ def side_output(plan: Plan, port: str) -> Plan:
 
 
 def described_function(
-    function: ProcessFunction | ColumnFunction, sides: tuple[str, ...], place: str | None, *, is_zoned: bool
+    function: ProcessFunction | ColumnFunction,
+    sides: tuple[str, ...],
+    place: str | None,
+    *,
+    is_zoned: bool,
+    takes_two: bool = False,
 ) -> KeyedFunction:
     """A function as a value in a plan.
 
     Raises:
-        PlanError: `plan-state-type`.
+        PlanError: `plan-state-type`, `plan-process-function`.
     """
     kind = type(function)
     name = kind.__name__
-    if not isinstance(function, (ProcessFunction, ColumnFunction)):
-        raise PlanError(
-            "a keyed function is an object of a class that is a ProcessFunction or a ColumnFunction",
-            code="plan-process-function",
-            found=repr(function)[:200],
-            hint=f"{function.__name__}() makes one" if isinstance(function, type) else None,
-        )
+    _check_function(function, takes_two=takes_two)
     with located(place):
         states = tuple(_state(name, attribute, hint, kind) for attribute, hint in _hints(kind))
 
@@ -313,9 +444,28 @@ def described_function(
 
     if isinstance(function, ColumnFunction):
         has_timers = type(function).on_timers is not ColumnFunction.on_timers
-        return KeyedFunction(name, states, new, has_timers, "column", sides, place)
+        handlers = ("on_left", "on_right") if takes_two else ("on_events",)
+        return KeyedFunction(name, states, new, has_timers, handlers, "column", sides, place)
     has_timers = type(function).on_timer is not ProcessFunction.on_timer
-    return KeyedFunction(name, states, new, has_timers, "row", sides, place)
+    handlers = ("on_left", "on_right") if takes_two else ("on_event",)
+    return KeyedFunction(name, states, new, has_timers, handlers, "row", sides, place)
+
+
+def _check_function(function: object, *, takes_two: bool) -> None:
+    """Refuse what is no function, or one for another number of inputs."""
+    wanted = (CoProcessFunction, CoColumnFunction) if takes_two else (ProcessFunction, ColumnFunction)
+    is_right = isinstance(function, wanted) and (
+        takes_two or not isinstance(function, (CoProcessFunction, CoColumnFunction))
+    )
+    if is_right:
+        return
+    raise PlanError(
+        f"a function of {'two inputs' if takes_two else 'one input'} is an object of a class that is a "
+        f"{wanted[0].__name__} or a {wanted[1].__name__}",
+        code="plan-process-function",
+        found=repr(function)[:200],
+        hint=f"{function.__name__}() makes one" if isinstance(function, type) else None,
+    )
 
 
 def _hints(kind: type) -> Iterable[tuple[str, Any]]:

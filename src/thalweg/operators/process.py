@@ -51,32 +51,20 @@ class RowsOut(Protocol):
 
 
 @dataclass(frozen=True)
-class ProcessSpec:
-    """A keyed function over rows and timers, in the order of event time or as they come.
+class ProcessInput:
+    """One input of a keyed function.
 
     Attributes:
-        columns: the input's columns and types (positions included, where rows carry them).
+        columns: its columns and types (positions included, where rows carry them).
         keys: the columns by which state is kept.
         time: the column of event time; None: there is none, and no timers.
         slack_us: how far it may lag behind the watermark; None: nothing is known of it.
-        function: the function.
-        output: makes frames of what it gives.
-        sides: the same for each side output.
-        order: whether rows wait until time has passed them, or are taken as they arrive.
     """
 
-    id: str
     columns: Mapping[str, pl.DataType]
     keys: tuple[str, ...]
     time: str | None
     slack_us: int | None
-    function: KeyedFunction
-    output: RowsOut
-    sides: Mapping[str, RowsOut] = field(default_factory=dict)
-    order: Order = "time"
-
-    def __hash__(self) -> int:
-        return hash(self.id)
 
     @cached_property
     def shown(self) -> tuple[str, ...]:
@@ -90,6 +78,50 @@ class ProcessSpec:
         names = position_order(self.columns) if have_positions else list(self.columns)
         return tuple(n for n in names if n != self.time and (have_positions or not n.startswith("__")))
 
+    def waiting(self, name: str) -> RowsSpec:
+        """The rows that the watermark has not passed."""
+        return RowsSpec(name, {**self.columns, GROUP: pl.Int64()}, GROUP, self.keys)
+
+
+@dataclass(frozen=True)
+class ProcessSpec:
+    """A keyed function over rows and timers, in the order of event time or as they come.
+
+    Attributes:
+        inputs: whose rows it takes; those of equal keys meet, and rows of one time come input by input.
+        function: the function.
+        output: makes frames of what it gives.
+        sides: the same for each side output.
+        order: whether rows wait until time has passed them, or are taken as they arrive.
+    """
+
+    id: str
+    inputs: tuple[ProcessInput, ...]
+    function: KeyedFunction
+    output: RowsOut
+    sides: Mapping[str, RowsOut] = field(default_factory=dict)
+    order: Order = "time"
+
+    def __hash__(self) -> int:
+        return hash(self.id)
+
+    @property
+    def keys(self) -> dict[str, pl.DataType]:
+        """The key columns, as the first input calls them."""
+        first = self.inputs[0]
+        return {n: first.columns[n] for n in first.keys}
+
+    @property
+    def slack_us(self) -> int | None:
+        """How far behind the watermark rows of any input may still come."""
+        slacks = [i.slack_us for i in self.inputs]
+        return None if None in slacks else max(s for s in slacks if s is not None)
+
+    @property
+    def waiting(self) -> tuple[str, ...]:
+        """The names of the states of rows that wait, by input."""
+        return tuple(f"rows {n + 1}" if n else "rows" for n in range(len(self.inputs)))
+
     @property
     def has_timers(self) -> bool:
         """Whether the function is called when timers are due."""
@@ -97,31 +129,35 @@ class ProcessSpec:
 
     def states(self) -> Iterable[StateSpec]:
         """The rows that wait, the function's own state, and its timers."""
-        keys = {n: self.columns[n] for n in self.keys}
+        keys = self.keys
         columns = {s.name: s.column for s in self.function.states}
         if self.function.forgets:
             columns[LAST] = ColumnSpec("int64", NEVER)
-        values = ColumnsSpec("values", keys, columns)
-        waiting = RowsSpec("rows", {**self.columns, GROUP: pl.Int64()}, GROUP, self.keys)
-        return [*([waiting] if self.order == "time" else []), values, timers_spec(keys)]
+        rows = [i.waiting(n) for i, n in zip(self.inputs, self.waiting, strict=True)]
+        return [
+            *(rows if self.order == "time" else []),
+            ColumnsSpec("values", keys, columns),
+            timers_spec(keys),
+        ]
 
     def keeps(self) -> Iterable[Keeping]:
         """Rows that wait, and whatever the function keeps."""
-        by = f" by {', '.join(self.keys)}" if self.keys else ""
-        if self.order == "time" and self.time is not None:
-            yield Keeping("rows", "rows that wait", watermark_passes(self.time, self.slack_us))
+        for side, name in zip(self.inputs, self.waiting, strict=True):
+            if self.order == "time" and side.time is not None:
+                yield Keeping(name, "rows that wait", watermark_passes(side.time, self.slack_us))
         if self.function.states:
+            by = f" by {', '.join(self.keys)}" if self.keys else ""
             ttl = self.function.ttl_us
             cures = ("state that is set back to what it began with is forgotten", "keep(…, ttl=…)")
             until = None if ttl is None else f"nothing has happened to the key for {shown(ttl)}"
-            yield Keeping(
-                "values", f"the state of {self.function.name}{by}", until, cures=cures if ttl is None else ()
-            )
+            what = f"the state of {self.function.name}{by}"
+            yield Keeping("values", what, until, cures=cures if ttl is None else ())
 
     def late(self) -> Iterable[str]:
         """Rows whose time the watermark has passed."""
-        if self.slack_us is not None and self.order == "time":
-            yield f"rows with {self.time} < the watermark of their split"
+        for side in self.inputs:
+            if side.slack_us is not None and self.order == "time":
+                yield f"rows with {side.time} < the watermark of their split"
 
     def build(self, context: Context) -> ProcessOp | ArrivalOp:
         """The operator."""
@@ -131,5 +167,5 @@ class ProcessSpec:
 
     def describe(self) -> str:
         """One line."""
-        order = self.time if self.order == "time" else "arrival"
+        order = " and ".join(str(i.time) for i in self.inputs) if self.order == "time" else "arrival"
         return f"process by ({', '.join(self.keys)}) in the order of {order}: {self.function.name}"

@@ -14,6 +14,8 @@ from functools import partial
 from traceback import extract_tb
 from typing import Any
 
+import polars as pl
+
 from thalweg.base.collector import paused
 from thalweg.columnar.eager import gather_rows, pick
 from thalweg.errors import DataError, ThalwegError
@@ -34,14 +36,14 @@ class RowCalls:
         self._function = spec.function.new()
         self._function.turn = self.turns
         self._states = spec.function.states
-        self._row = maker("Row", spec.shown)
-        self.turns.to_key = maker("Key", spec.keys)
-        self._names = [s.name for s in self._states]
-        if spec.function.forgets:
+        self._rows = [maker("Row", side.shown) for side in spec.inputs]
+        self.turns.to_key = maker("Key", [*spec.keys])
+        function = spec.function
+        if function.forgets:
             self.turns.ttls = [s for s in self._states if s.ttl_us is not None]
-        self._loop = loop_over(
-            self._names, has_timers=spec.function.has_timers, forgets=spec.function.forgets
-        )
+        names = [s.name for s in self._states]
+        inputs = len(spec.inputs)
+        self._loop = loop_over(names, inputs, has_timers=function.has_timers, forgets=function.forgets)
 
     def run(self, work: Work, kept: KeyedColumns, rows_max: int) -> Iterator[Given]:
         """What the function gives.
@@ -56,9 +58,7 @@ class RowCalls:
             made.clear()
 
     def _run(self, work: Work, kept: KeyedColumns, rows_max: int) -> Iterator[Given]:
-        shown = gather_rows(pick(work.rows, list(self._spec.shown)), work.order)
-        columns = (c.to_list() for c in shown.get_columns())
-        rows = list(map(self._row, zip(*columns, strict=True)))
+        rows = self._in_order(work)
         values = [read_values(state, kept, work.slots).tolist() for state in self._states]
         if self._spec.function.forgets:
             values.append(kept.column(LAST)[work.slots].tolist())
@@ -66,8 +66,10 @@ class RowCalls:
         self.turns.keys = work.keys.rows()
         given = self._loop(
             self._function,
+            [getattr(self._function, name) for name in self._spec.function.handlers],
             self.turns,
             rows,
+            work.ports.tolist(),
             work.times.tolist(),
             work.bounds[1:].tolist(),
             _by_owner(work),
@@ -86,6 +88,14 @@ class RowCalls:
             kept.column(LAST)[work.slots] = values.pop()
         for state, column in zip(self._states, values, strict=True):
             write_values(self._spec.function, state, column, kept, work.slots)
+
+    def _in_order(self, work: Work) -> list[Any]:
+        """The rows as named tuples, in the order of the work."""
+        frames = [pick(f, list(i.shown)) for f, i in zip(work.rows, self._spec.inputs, strict=True)]
+        if len(frames) == 1:
+            return _tuples(gather_rows(frames[0], work.order), self._rows[0])
+        rows = [row for frame, make in zip(frames, self._rows, strict=True) for row in _tuples(frame, make)]
+        return [rows[place] for place in work.order.tolist()]
 
     def _failed(self, error: Exception, rows: list[Any], at: int) -> DataError:
         """What the user's code raised, with the key and the row or timer that it was called for."""
@@ -107,6 +117,11 @@ class RowCalls:
             found=f"{called}, key {tuple(turns.key)}"[:_SHOWN_MAX],
             hint=f"the step is written at {self._spec.function.place}" if self._spec.function.place else None,
         )
+
+
+def _tuples(frame: pl.DataFrame, make: Callable[[Iterable[Any]], Any]) -> list[Any]:
+    columns = (c.to_list() for c in frame.get_columns())
+    return list(map(make, zip(*columns, strict=True)))
 
 
 def _by_owner(work: Work) -> dict[int, list[int]]:
@@ -137,8 +152,8 @@ def user_place(error: Exception) -> str | None:
 Loop = Callable[..., Iterator[list[Any]]]
 
 _LOOP = """
-def loop(function, turns, rows, times, ends, timers, values, rows_max, at):
-    on_event, given, first = function.on_event, [], 0
+def loop(function, handlers, turns, rows, ports, times, ends, timers, values, rows_max, at):
+    on_event, given, first = handlers[0], [], 0
     {columns} = values
     for number, end in enumerate(ends):
         turns.number = number
@@ -148,7 +163,7 @@ def loop(function, turns, rows, times, ends, timers, values, rows_max, at):
             {expire}
             turns.time_us = times[place]
             at[0] = place
-            made = on_event(rows[place])
+            made = {on_event}(rows[place])
             if made is not None:
                 given.extend(made)
         first = end
@@ -161,12 +176,13 @@ def loop(function, turns, rows, times, ends, timers, values, rows_max, at):
 """
 
 
-def loop_over(states: list[str], *, has_timers: bool, forgets: bool) -> Loop:
+def loop_over(states: list[str], inputs: int, *, has_timers: bool, forgets: bool) -> Loop:
     """The loop for a function with these states.
 
-    Its arguments are the function, its `RowTurns`, the rows with their times, the end of each key's rows, the
-    timers that are due, the values of each state by key (and, if it forgets, when something last happened to
-    it), how many rows one list may have, and where the loop notes the row that it is at.
+    Its arguments are the function, what it takes the rows of each input with, its `RowTurns`, the rows with
+    their inputs and times, the end of each key's rows, the timers that are due, the values of each state by
+    key (and, if it forgets, when something last happened to it), how many rows one list may have, and where
+    the loop notes the row that it is at.
     """
     names = [f"state{n}" for n in range(len(states))]
     remind = "turns.remind(timers)" if has_timers else "pass"
@@ -178,6 +194,7 @@ def loop_over(states: list[str], *, has_timers: bool, forgets: bool) -> Loop:
         columns=", ".join(names) + "," if names else "_",
         load="; ".join([*(f"{s} = {n}[number]" for n, s in pairs), remind]),
         keep="; ".join(f"{n}[number] = {s}" for n, s in pairs) or "pass",
+        on_event="on_event" if inputs == 1 else "handlers[ports[place]]",
         expire="turns.expire(function, times[place])" if forgets else "pass",
         before_row="if turns.due: turns.fire(function, times[place], given)" if has_timers else "pass",
         behind_rows="if turns.due: turns.fire(function, turns.until, given)" if has_timers else "pass",

@@ -9,6 +9,7 @@ Not here: which rows and timers come (process_op.py), what the function asks for
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -36,6 +37,7 @@ class ColumnCalls:
         self._function = spec.function.new()
         self._function.turn = self.turns
         self._states = spec.function.states
+        self._handlers = [getattr(self._function, name) for name in spec.function.handlers]
         self._last: Array | None = None
 
     def run(self, work: Work, kept: KeyedColumns, rows_max: int) -> Iterator[Given]:
@@ -47,7 +49,8 @@ class ColumnCalls:
         del rows_max
         values = {s.name: read_values(s, kept, work.slots) for s in self._states}
         self._last = kept.column(LAST)[work.slots] if self._spec.function.forgets else None
-        rows = pick(work.rows, list(self._spec.shown))
+        rows = [pick(f, list(i.shown)) for f, i in zip(work.rows, self._spec.inputs, strict=True)]
+        firsts = np.cumsum([0, *(f.height for f in rows)])
         timers = DueTimers(len(work.slots), work.owners, work.due)
         places, ends, active = work.bounds[:-1].copy(), work.bounds[1:], np.arange(len(work.slots))
         times = np.append(work.times, NEVER)
@@ -59,14 +62,20 @@ class ColumnCalls:
             is_row = (row_times <= timer_times) & (row_times < NEVER)
             is_timer = timer_times < row_times
             if is_row.any():
-                keys = active[is_row]
-                frame = gather_rows(rows, work.order[at[is_row]])
-                places[keys] += 1
-                yield from self._call(work, values, keys, row_times[is_row], frame)
+                numbers, ports = work.order[at[is_row]], work.ports[at[is_row]]
+                places[active[is_row]] += 1
+                for port, frame in enumerate(rows):
+                    mine = ports == port
+                    if mine.any():
+                        found = gather_rows(frame, numbers[mine] - firsts[port])
+                        call = partial(self._handlers[port], found)
+                        keys = active[is_row][mine]
+                        yield from self._call(work, values, keys, row_times[is_row][mine], call, found)
             if is_timer.any():
                 keys = active[is_timer]
                 timers.pop(keys)
-                yield from self._call(work, values, keys, timer_times[is_timer], None)
+                call = self._function.on_timers
+                yield from self._call(work, values, keys, timer_times[is_timer], call, None)
             if self.turns.fresh:
                 fresh, self.turns.fresh = self.turns.fresh, []
                 timers.change(fresh)
@@ -80,7 +89,13 @@ class ColumnCalls:
             write_values(self._spec.function, state, values[state.name], kept, work.slots)
 
     def _call(
-        self, work: Work, values: dict[str, Array], keys: Array, times: Array, rows: pl.DataFrame | None
+        self,
+        work: Work,
+        values: dict[str, Array],
+        keys: Array,
+        times: Array,
+        call: Callable[[], Any],
+        rows: pl.DataFrame | None,
     ) -> Iterator[Given]:
         """Call the function for rows, or for timers, of some keys."""
         function, turns = self._function, self.turns
@@ -91,7 +106,6 @@ class ColumnCalls:
             self._last[keys] = times
         for name, column in values.items():
             setattr(function, name, column[keys])
-        call: Callable[[], Any] = function.on_timers if rows is None else lambda: function.on_events(rows)
         try:
             made = call()
         except ThalwegError:

@@ -16,9 +16,9 @@ import polars as pl
 
 from thalweg.columnar.batch import OFFSET, SPLIT, Batch
 from thalweg.columnar.eager import below, gather_rows, pick, without
-from thalweg.operators.event_timers import EventTimers
+from thalweg.operators.event_timers import Due, EventTimers
 from thalweg.operators.event_times import event_times
-from thalweg.operators.process import LAST, ProcessSpec, side_port
+from thalweg.operators.process import LAST, ProcessInput, ProcessSpec, side_port
 from thalweg.operators.process_calls import RowCalls
 from thalweg.operators.process_columns import ColumnCalls
 from thalweg.operators.process_state import idle_slots
@@ -85,23 +85,25 @@ class ProcessOp(_Keyed):
 
     def __init__(self, spec: ProcessSpec, context: Context) -> None:
         super().__init__(spec, context)
-        assert spec.time is not None, "the planner finds the time"
-        self._time = spec.time
-        self._waiting = WaitingRows(context.state("rows"), spec.time, spec.slack_us)
+        self._waiting = [
+            WaitingRows(context.state(name), _time_of(side), side.slack_us)
+            for side, name in zip(spec.inputs, spec.waiting, strict=True)
+        ]
+        self._ended: set[int] = set()
 
     @property
     def due(self) -> int | None:
         """The watermark that passes the next row or timer."""
-        times = [t for t in (self._waiting.least, self._timers.least) if t is not None]
+        times = [t for t in (*(w.least for w in self._waiting), self._timers.least) if t is not None]
         return min(times) + 1 + (self._spec.slack_us or 0) if times else None
 
     def on_batch(self, port: int, batch: Batch) -> Iterator[Output]:
         """Keep rows until the watermark has passed them; turn late ones away."""
-        del port
-        frame, late = self._waiting.judged(batch, list(self._spec.columns))
-        self._waiting.hold(frame)
+        frame, late = self._waiting[port].judged(batch, list(self._spec.inputs[port].columns))
+        self._waiting[port].hold(frame)
         if late is not None:
-            yield Side(f"{LATE} process", Batch(without(late, SPLIT, OFFSET)), late.height)
+            name = f"{LATE} process" if len(self._waiting) == 1 else f"{LATE} process {port + 1}"
+            yield Side(name, Batch(without(late, SPLIT, OFFSET)), late.height)
 
     def on_watermark(self, time: int) -> Iterator[Output]:
         """Call the function for what it has passed."""
@@ -113,34 +115,47 @@ class ProcessOp(_Keyed):
     def _close(self, until: int | None) -> Iterator[Output]:
         """All rows and timers with a time before `until`, as many rows at once as fit a batch."""
         self._calls.turns.is_end = until is None
-        some: list[pl.DataFrame] = []
+        some: list[list[pl.DataFrame]] = [[] for _ in self._waiting]
         count = 0
-        for second in self._waiting.seconds(until):
-            frame = self._waiting.taken(second, until)
-            if frame is None:
-                continue
-            if count and count + frame.height > self._rows_max:
-                first = int(event_times(frame, self._time).min())
-                yield from self._taken(below(some), first)
-                some, count = [], 0
-            some.append(frame)
-            count += frame.height
-        rows = below(some) if some else pl.Schema(self._spec.columns).to_frame()
-        yield from self._taken(rows, until)
+        seconds = [set(w.seconds(until)) for w in self._waiting]
+        for second in sorted(set().union(*seconds)):
+            taken = [
+                w.taken(second, until) if second in those else None
+                for w, those in zip(self._waiting, seconds, strict=True)
+            ]
+            found = [(port, frame) for port, frame in enumerate(taken) if frame is not None]
+            height = sum(frame.height for _, frame in found)
+            if count and count + height > self._rows_max:
+                least = (event_times(f, _time_of(self._spec.inputs[p])).min() for p, f in found)
+                yield from self._taken(some, int(min(least)))
+                some, count = [[] for _ in self._waiting], 0
+            for port, frame in found:
+                some[port].append(frame)
+            count += height
+        yield from self._taken(some, until)
 
-    def _taken(self, rows: pl.DataFrame, until: int | None) -> Iterator[Output]:
+    def _taken(self, some: list[list[pl.DataFrame]], until: int | None) -> Iterator[Output]:
         """These rows, and the timers before `until`."""
         due = self._timers.take(until)
-        if not rows.height and not len(due.times):
+        if not any(some) and not len(due.times):
             return
-        work = laid_out(rows, due, self._kept, time=self._time, ties=self._spec.ties)
+        frames = [
+            below(parts) if parts else pl.Schema(side.columns).to_frame()
+            for parts, side in zip(some, self._spec.inputs, strict=True)
+        ]
+        work = laid_out(frames, self._spec.inputs, due, self._kept)
         self._calls.turns.until = until
         yield from self._called(work)
 
     def on_end(self, port: int) -> Iterator[Output]:
-        """All rows are there, and every timer is due."""
-        del port
-        return self._close(None)
+        """When all inputs have ended, all rows are there, and every timer is due."""
+        self._ended.add(port)
+        return self._close(None) if len(self._ended) == len(self._waiting) else iter(())
+
+
+def _time_of(side: ProcessInput) -> str:
+    assert side.time is not None, "the planner finds the time"
+    return side.time
 
 
 class ArrivalOp(_Keyed):
@@ -158,6 +173,7 @@ class ArrivalOp(_Keyed):
     def __init__(self, spec: ProcessSpec, context: Context) -> None:
         super().__init__(spec, context)
         self._calls.turns.is_strict = False
+        self._ended: set[int] = set()
 
     @property
     def due(self) -> int | None:
@@ -167,13 +183,14 @@ class ArrivalOp(_Keyed):
 
     def on_batch(self, port: int, batch: Batch) -> Iterator[Output]:
         """Call the function for each row."""
-        del port
         assert batch.weight is None, "the planner puts such steps on rows that stay"
-        rows = pick(batch.frame, list(self._spec.columns))
-        due = self._timers.none
-        work = laid_out(rows, due, self._kept, time=self._spec.time, ties=None)
+        frames = [pl.Schema(side.columns).to_frame() for side in self._spec.inputs]
+        frames[port] = pick(batch.frame, list(self._spec.inputs[port].columns))
         self._calls.turns.is_waiting = True
-        yield from self._called(work)
+        yield from self._called(self._laid(frames, self._timers.none))
+
+    def _laid(self, frames: list[pl.DataFrame], due: Due) -> Work:
+        return laid_out(frames, self._spec.inputs, due, self._kept, is_ordered=False)
 
     def on_watermark(self, time: int) -> Iterator[Output]:
         """Call the function for the timers that it has passed."""
@@ -183,8 +200,10 @@ class ArrivalOp(_Keyed):
         return self._fired(self._reached)
 
     def on_end(self, port: int) -> Iterator[Output]:
-        """Every timer is due."""
-        del port
+        """When all inputs have ended, every timer is due."""
+        self._ended.add(port)
+        if len(self._ended) < len(self._spec.inputs):
+            return iter(())
         self._calls.turns.is_end = True
         return self._fired(None)
 
@@ -192,8 +211,7 @@ class ArrivalOp(_Keyed):
         due = self._timers.take(until)
         if not len(due.times):
             return
-        rows = pl.Schema(self._spec.columns).to_frame()
-        work = laid_out(rows, due, self._kept, time=self._spec.time, ties=None)
         turns = self._calls.turns
         turns.is_waiting, turns.until = False, until
-        yield from self._called(work)
+        frames = [pl.Schema(side.columns).to_frame() for side in self._spec.inputs]
+        yield from self._called(self._laid(frames, due))

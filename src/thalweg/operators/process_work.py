@@ -12,11 +12,13 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from thalweg.columnar.arrow import to_frame
 from thalweg.columnar.batch import OFFSET, SPLIT
-from thalweg.columnar.eager import below, gather_rows, pick
+from thalweg.columnar.eager import below, gather_rows, pick, renamed
 from thalweg.columnar.groups import by_group, group_rows
 from thalweg.operators.event_timers import Due
 from thalweg.operators.event_times import event_times
+from thalweg.operators.process import ProcessInput
 from thalweg.protocols.state import KeyedColumns
 
 Array = np.ndarray[Any, Any]
@@ -29,18 +31,20 @@ class Work:
     Attributes:
         keys: the keys, one after the other.
         slots: of their state.
-        rows: in the order of time.
+        rows: those of each input, numbered through.
         order: the rows key by key, those of a key in the order of time.
+        ports: the input of each row, in that order.
         bounds: where in `order` each key begins; and where the last one ends.
-        times: their event times in microseconds, key by key.
+        times: their event times in microseconds, in that order.
         owners: the number of each timer's key, ascending.
         due: the times of the timers that are due, those of a key ascending.
     """
 
     keys: pl.DataFrame
     slots: Array
-    rows: pl.DataFrame
+    rows: tuple[pl.DataFrame, ...]
     order: Array
+    ports: Array
     bounds: Array
     times: Array
     owners: Array
@@ -48,39 +52,63 @@ class Work:
 
 
 def laid_out(
-    rows: pl.DataFrame, due: Due, kept: KeyedColumns, *, time: str | None, ties: Sequence[str] | None
+    frames: Sequence[pl.DataFrame],
+    inputs: Sequence[ProcessInput],
+    due: Due,
+    kept: KeyedColumns,
+    *,
+    is_ordered: bool = True,
 ) -> Work:
     """Rows and timers by key, with the slots of the keys.
 
     Args:
-        rows: in any order, or in theirs.
+        frames: the rows of each input.
+        inputs: what is known of them.
         due: the timers.
         kept: the state of the keys.
-        time: the column of event time, if there is one.
-        ties: what orders rows of equal time, their positions first, if they have any; None: rows stay in the
-            order that they are in.
+        is_ordered: whether rows are to come in the order of time, or stay in theirs.
     """
-    if time is not None and ties is not None:
-        rows = in_turn(rows, time, ties)
-    names = due.keys.columns
-    keys = (
-        below([pick(rows, names), due.keys]) if names else pl.DataFrame(height=rows.height + len(due.times))
-    )
+    rows = [
+        in_turn(f, i.time, i.ties) if is_ordered and i.time is not None else f
+        for f, i in zip(frames, inputs, strict=True)
+    ]
+    times = [_times(f, i) for f, i in zip(rows, inputs, strict=True)]
+    ports = np.repeat(np.arange(len(rows)), [f.height for f in rows])
+    keys = _keys(rows, inputs, due)
     slots = kept.slots(keys)
     found = group_rows(slots.reshape(-1, 1))
-    groups, owners = found.ids[: rows.height], found.ids[rows.height :]
+    groups, owners = found.ids[: len(ports)], found.ids[len(ports) :]
     order, bounds = by_group(groups, found.height)
+    together = times[0] if len(times) == 1 else np.concatenate(times)
+    if len(rows) > 1 and is_ordered:
+        # both are in order by themselves; of one time those of the first input come first
+        order = np.lexsort([ports, together, groups])
     turn = np.lexsort([due.times, owners])
     return Work(
         gather_rows(keys, found.firsts),
         slots[found.firsts],
-        rows,
+        tuple(rows),
         order,
+        ports[order],
         bounds,
-        np.zeros(len(order), np.int64) if time is None else event_times(rows, time)[order],
+        together[order],
         owners[turn],
         due.times[turn],
     )
+
+
+def _times(rows: pl.DataFrame, side: ProcessInput) -> Array:
+    return np.zeros(rows.height, np.int64) if side.time is None else event_times(rows, side.time)
+
+
+def _keys(rows: Sequence[pl.DataFrame], inputs: Sequence[ProcessInput], due: Due) -> pl.DataFrame:
+    """The keys of all rows, and then of all timers, under the names of the first input."""
+    names = due.keys.columns
+    if not names:
+        return pl.DataFrame(height=sum(f.height for f in rows) + len(due.times))
+    mine = [pick(f, list(i.keys)) for f, i in zip(rows, inputs, strict=True)]
+    named = [to_frame([renamed(c, n) for c, n in zip(f.get_columns(), names, strict=True)]) for f in mine]
+    return below([*named, due.keys])
 
 
 def in_turn(rows: pl.DataFrame, time: str, ties: Sequence[str]) -> pl.DataFrame:

@@ -84,11 +84,7 @@ def _visit(plan: Plan, needs: Needs, seen: set[Plan]) -> None:
         _mark_positions(plan.input, needs)
     if isinstance(plan, Sort) and not properties(plan.input).is_bounded:
         _mark_verdicts(plan.input, needs)
-    if (
-        isinstance(plan, (Behind, Limit, Over))
-        or _takes_turns(plan)
-        or (isinstance(plan, Rank) and plan.kind == "row_number")
-    ):
+    if isinstance(plan, (Behind, Limit, Over)) or (isinstance(plan, Rank) and plan.kind == "row_number"):
         _mark_positions(plan.inputs[0], needs)
         pairs = pairs_below(plan.inputs[0]) if isinstance(plan, Rank) else None
         if pairs is not None:
@@ -98,8 +94,12 @@ def _visit(plan: Plan, needs: Needs, seen: set[Plan]) -> None:
     if isinstance(plan, GroupBy) and reads_positions(plan):
         _mark_positions(plan.input, needs)
     recomputed = isinstance(plan, Over) and recomputes(plan)
-    if _takes_turns(plan) or (isinstance(plan, (Behind, Window, SessionWindow, Over)) and not recomputed):
-        _mark_verdicts(plan.inputs[0], needs)
+    if isinstance(plan, (Behind, Window, SessionWindow, Over)) and not recomputed:
+        _mark_verdicts(plan.input, needs)
+    if isinstance(plan, Process) and plan.order == "time":
+        for below in plan.parts:
+            _mark_positions(below, needs)
+            _mark_verdicts(below, needs)
     if isinstance(plan, AsOfJoin):
         _mark_positions(plan.right, needs)
         if as_of_slacks(plan) is not None:
@@ -109,11 +109,6 @@ def _visit(plan: Plan, needs: Needs, seen: set[Plan]) -> None:
         for below, bound in zip(plan.inputs, join_bounds(plan), strict=True):
             if bound.late is not None:
                 _mark_verdicts(below, needs)
-
-
-def _takes_turns(plan: Plan) -> bool:
-    """Whether a user's function takes rows in the order of their time."""
-    return isinstance(plan, Process) and plan.order == "time"
 
 
 def looks_up(plan: Plan) -> bool:

@@ -62,15 +62,18 @@ def _check_over(plan: Over) -> None:
 
 
 def _check_process(plan: Process) -> None:
-    below = properties(plan.input)
-    if plan.order == "time" and plan.time not in below.times and not below.is_bounded:
-        raise PlanError(
-            f'{plan.function.name} waits for ever: nothing says how late "{plan.time}" may come',
-            code="plan-window-time",
-            where=plan.span or plan.place,
-            choices=sorted(below.times) or None,
-            hint=f'declare WATERMARK FOR {plan.time}, or call assign_watermark("{plan.time}", …)',
-        )
+    below = [properties(part) for part in plan.parts]
+    if plan.order == "arrival" or all(b.is_bounded for b in below):
+        return
+    for found, by in zip(below, plan.by, strict=True):
+        if by.time not in found.times:
+            raise PlanError(
+                f'{plan.function.name} waits for ever: nothing says how late "{by.time}" may come',
+                code="plan-window-time",
+                where=plan.span or plan.place,
+                choices=sorted(found.times) or None,
+                hint=f'declare WATERMARK FOR {by.time}, or call assign_watermark("{by.time}", …)',
+            )
 
 
 def _check_sort(plan: Sort) -> None:

@@ -5,16 +5,18 @@ Called by: planner.py.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import polars as pl
 
 from thalweg.columnar.batch import OFFSET, SPLIT
 from thalweg.expr.python_rows import GivenRows
-from thalweg.job.job import Edge
-from thalweg.operators.process import ProcessSpec, side_port
+from thalweg.job.job import Edge, ExchangeKind
+from thalweg.operators.process import ProcessInput, ProcessSpec, side_port
 from thalweg.physical import needs
-from thalweg.plan.process import Process, SideOutput
+from thalweg.plan.nodes import Plan
+from thalweg.plan.process import Process, ProcessedBy, SideOutput
 from thalweg.plan.properties import properties
 
 if TYPE_CHECKING:
@@ -23,9 +25,23 @@ if TYPE_CHECKING:
 
 def place_process(planner: Planner, plan: Process) -> OpenStage:
     """A keyed function."""
-    target = planner.exchanged(planner.chained(plan.input), plan.keys, "process")
-    places = needs.has_positions(plan.input, planner.needs)
-    target.add(process_spec(plan, f"{target.id}.process", is_placed=places))
+    if len(plan.parts) == 1:
+        target = planner.exchanged(planner.chained(plan.parts[0]), plan.by[0].keys, "process")
+    else:
+        target = _meeting(planner, plan)
+    placed = [needs.has_positions(part, planner.needs) for part in plan.parts]
+    target.add(process_spec(plan, f"{target.id}.process", placed))
+    return target
+
+
+def _meeting(planner: Planner, plan: Process) -> OpenStage:
+    """A stage that gets the rows of all inputs by key."""
+    stages = [planner.place(part) for part in plan.parts]
+    is_keyed = bool(plan.by[0].keys)
+    target = planner.new_stage("process", parallelism=planner.parallelism if is_keyed else 1)
+    for port, (stage, by) in enumerate(zip(stages, plan.by, strict=True)):
+        how: ExchangeKind = "hash" if is_keyed else "gather"
+        planner.edges.append(Edge(stage.id, target.id, how, by.keys, port=port))
     return target
 
 
@@ -37,18 +53,20 @@ def place_side(planner: Planner, plan: SideOutput) -> OpenStage:
     return stage
 
 
-def process_spec(plan: Process, id: str, *, is_placed: bool) -> ProcessSpec:
-    """The description of the operator; `is_placed`: whether rows carry their position."""
-    places = {SPLIT: pl.Int64(), OFFSET: pl.Int64()} if is_placed else {}
+def process_spec(plan: Process, id: str, placed: Sequence[bool]) -> ProcessSpec:
+    """The description of the operator; `placed`: of which inputs the rows carry their position."""
     function = plan.function
     return ProcessSpec(
         id,
-        {**plan.input.schema.polars, **places},
-        plan.keys,
-        plan.time,
-        None if plan.time is None else properties(plan.input).times.get(plan.time),
+        tuple(_input(part, by, is_placed=p) for part, by, p in zip(plan.parts, plan.by, placed, strict=True)),
         function,
         GivenRows(plan.result, function.name, function.place),
         {name: GivenRows(schema, function.name, function.place) for name, schema in plan.sides},
         plan.order,
     )
+
+
+def _input(plan: Plan, by: ProcessedBy, *, is_placed: bool) -> ProcessInput:
+    places = {SPLIT: pl.Int64(), OFFSET: pl.Int64()} if is_placed else {}
+    slack = None if by.time is None else properties(plan).times.get(by.time)
+    return ProcessInput({**plan.schema.polars, **places}, by.keys, by.time, slack)

@@ -5,42 +5,79 @@ Not here: what a function is (protocols/process.py), how it is called (operators
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from thalweg.base.schema import Schema
+from thalweg.plan.late import Behind
 from thalweg.plan.nodes import Plan, Unary
 from thalweg.protocols.process import KeyedFunction, Order
 
 
 @dataclass(frozen=True)
-class Process(Unary):
-    """What a keyed function gives for the rows of each key, in the order of their event time.
+class ProcessedBy:
+    """How the rows of one input of a keyed function are taken.
 
     Attributes:
         keys: the columns by which the function has its state and its timers.
         time: the column of event time; None: there is none, and rows are taken as they arrive.
+    """
+
+    keys: tuple[str, ...]
+    time: str | None
+
+
+@dataclass(frozen=True)
+class Process(Plan):
+    """What a keyed function gives for the rows of each key, in the order of their event time.
+
+    Attributes:
+        parts: whose rows it takes; those of equal keys meet.
+        by: how those of each are taken.
         function: the user's function.
         result: the columns that it gives.
         sides: the columns of each of its side outputs.
         order: in which rows are taken.
     """
 
-    input: Plan
-    keys: tuple[str, ...]
-    time: str | None
+    parts: tuple[Plan, ...]
+    by: tuple[ProcessedBy, ...]
     function: KeyedFunction
     result: Schema
     sides: tuple[tuple[str, Schema], ...] = ()
     order: Order = "time"
+
+    @property
+    def inputs(self) -> tuple[Plan, ...]:
+        return self.parts
+
+    def with_inputs(self, inputs: tuple[Plan, ...]) -> Plan:
+        return replace(self, parts=inputs)
 
     @cached_property
     def schema(self) -> Schema:
         return self.result
 
     def describe(self) -> str:
-        order = self.time if self.order == "time" else "arrival"
-        return f"Process {self.function.name} by {', '.join(self.keys) or '()'} in the order of {order}"
+        order = " and ".join(str(b.time) for b in self.by) if self.order == "time" else "arrival"
+        keys = (
+            " = ".join(f"({', '.join(b.keys)})" for b in self.by)
+            if len(self.by) > 1
+            else ", ".join(self.by[0].keys)
+        )
+        return f"Process {self.function.name} by {keys or '()'} in the order of {order}"
+
+
+def late_of_process(plan: Process, port: int) -> Plan | None:
+    """The rows of an input of a function that come too late for it; None: none is ever late."""
+    # imported here: it knows this step, too
+    from thalweg.plan.properties import properties
+
+    below, by = plan.parts[port], plan.by[port]
+    slack = None if by.time is None else properties(below).times.get(by.time)
+    if plan.order != "time" or by.time is None or slack is None:
+        return None
+    return Behind(below, by.time, slack)
 
 
 @dataclass(frozen=True)

@@ -142,6 +142,8 @@ def _properties(plan: Plan) -> Properties:
         return _join(plan, below[0], below[1])
     if isinstance(plan, AsOfJoin):
         return _as_of_join(plan, below[0], below[1])
+    if isinstance(plan, Process):
+        return Properties(is_bounded=all(b.is_bounded for b in below))
     assert len(below) == 1, "every other node has one input"
     return _unary(plan, below[0])
 
@@ -194,7 +196,7 @@ def _unary(plan: Plan, below: Properties) -> Properties:
         return Properties(is_bounded=True, is_updating=True, times=below.times)
     if isinstance(plan, MapBatches):
         return Properties(below.is_bounded, below.is_updating)
-    if isinstance(plan, (Late, Behind, BadRows, Process, SideOutput)):
+    if isinstance(plan, (Late, Behind, BadRows, SideOutput)):
         return Properties(below.is_bounded)
     if isinstance(plan, Explode):
         times = {k: v for k, v in below.times.items() if k != plan.column}

@@ -127,6 +127,7 @@ class KeyedFunction:
         states: its attributes that are kept by key.
         new: makes an instance, a `RowFunction` or a `ColumnFunction`; every task has one of its own.
         has_timers: whether it is called when timers are due.
+        handlers: the methods that take rows, one for each input.
         by: whether it is called for each row, or for one row of each of many keys at once.
         sides: the names of its side outputs.
         place: where it was written.
@@ -136,6 +137,7 @@ class KeyedFunction:
     states: tuple[FunctionState, ...]
     new: Callable[[], Any]
     has_timers: bool
+    handlers: tuple[str, ...]
     by: Literal["row", "column"] = "row"
     sides: tuple[str, ...] = ()
     place: str | None = None

@@ -37,7 +37,7 @@ from thalweg.plan.nodes import (
     Write,
 )
 from thalweg.plan.over import Over
-from thalweg.plan.process import Process
+from thalweg.plan.process import Process, late_of_process
 from thalweg.plan.properties import late_of_join, properties
 from thalweg.protocols.letters import LATE, LETTERS, letter_id
 from thalweg.protocols.sink import Sink
@@ -90,9 +90,9 @@ def _late_steps(plan: Plan) -> Iterator[_LateStep]:
     elif isinstance(plan, Over) and plan.order in properties(plan.input).times:
         late = Behind(plan.input, plan.order, properties(plan.input).times[plan.order])
         yield _LateStep(late, plan.order, plan.describe())
-    elif isinstance(plan, Process) and plan.order == "time" and plan.time in properties(plan.input).times:
-        late = Behind(plan.input, plan.time, properties(plan.input).times[plan.time])
-        yield _LateStep(late, plan.time, plan.describe())
+    elif isinstance(plan, Process):
+        late_rows = (late_of_process(plan, port) for port in range(len(plan.parts)))
+        yield from (_LateStep(s, s.column, plan.describe()) for s in late_rows if isinstance(s, Behind))
     for below in plan.inputs:
         yield from _late_steps(below)
 
