@@ -11,6 +11,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from thalweg.api import (
         WINDOW,
+        Broadcast,
+        BroadcastColumnFunction,
+        BroadcastProcessFunction,
         CoColumnFunction,
         ColumnFunction,
         CoProcessFunction,
@@ -84,6 +87,9 @@ __all__ = [
     "Checkpoint",
     "CheckpointError",
     "Checkpoints",
+    "Broadcast",
+    "BroadcastColumnFunction",
+    "BroadcastProcessFunction",
     "CoColumnFunction",
     "CoProcessFunction",
     "ColumnFunction",

@@ -14,7 +14,7 @@ import pytest
 
 import thalweg as tw
 from tests.conformance.feeds import SECOND, placed, rows, timed
-from thalweg.api.process import described_function
+from thalweg.api.function_states import Takes, described_function
 from thalweg.api.types import schema_of
 from thalweg.columnar.batch import BEFORE, OFFSET, SPLIT, Batch
 from thalweg.connectors.memory import frame_source
@@ -25,6 +25,7 @@ from thalweg.plan import build
 from thalweg.plan.nodes import Scan
 from thalweg.plan.process import Process, ProcessedBy
 from thalweg.protocols.messages import Watermark
+from thalweg.protocols.process import FunctionState
 from thalweg.testing import check_operator
 from thalweg.testing.scripts import Rows
 
@@ -259,6 +260,13 @@ def spec(function: tw.ProcessFunction | tw.ColumnFunction) -> ProcessSpec:
     return process_spec(Process((below,), (ProcessedBy(("k",), "t"),), described, RESULT), "process", [True])
 
 
+def states_of(function: tw.ProcessFunction) -> tuple[FunctionState, ...]:
+    """What the function keeps by key."""
+    kinds: dict[type, Takes] = {tw.CoProcessFunction: "two", tw.BroadcastProcessFunction: "broadcast"}
+    takes = next((t for kind, t in kinds.items() if isinstance(function, kind)), "one")
+    return described_function(function, (), None, is_zoned=False, takes=takes).states
+
+
 class _Turn:
     """What a function asks, from the definition."""
 
@@ -267,8 +275,7 @@ class _Turn:
         self.time_us, self.key, self.timers = 0, None, []  # type: ignore[var-annotated]
 
     def happens(self, function: tw.ProcessFunction, time_us: int) -> None:
-        is_two = isinstance(function, tw.CoProcessFunction)
-        for state in described_function(function, (), None, is_zoned=False, takes_two=is_two).states:
+        for state in states_of(function):
             if state.ttl_us is not None and self.time_us and time_us - self.time_us > state.ttl_us:
                 setattr(function, state.name, state.begin())
         self.time_us = time_us
@@ -294,8 +301,7 @@ def expected(kind: type[tw.ProcessFunction]) -> pl.DataFrame:
     found: list[Any] = []
     for key, mine in by_key.items():
         function, turn = kind(), _Turn(int(marks[-1]))
-        states = described_function(function, (), None, is_zoned=False).states
-        for state in states:
+        for state in states_of(function):
             setattr(function, state.name, state.begin())
         function.turn = turn  # type: ignore[misc]
         turn.key = type("Key", (), {"k": key})()
@@ -391,13 +397,13 @@ def spec_of_two(function: tw.CoProcessFunction | tw.CoColumnFunction) -> Process
         build.assign_watermark(Scan(frame_source(f.drop(SPLIT, OFFSET))), t, Column(t))
         for f, t in ((ROWS, "t"), (OTHERS, "t_r"))
     ]
-    described = described_function(function, (), None, is_zoned=False, takes_two=True)
+    described = described_function(function, (), None, is_zoned=False, takes="two")
     by = ProcessedBy(("k",), "t"), ProcessedBy(("k_r",), "t_r")
     return process_spec(Process(tuple(sides), by, described, RESULT), "process", [True, True])
 
 
-def feed_of_two() -> list[Any]:
-    """Batches of both sides by turns, and the watermarks of both."""
+def feed_of_two(*, is_judged: bool = False) -> list[Any]:
+    """Batches of both sides by turns, and the watermarks of both; `is_judged`: none of the right is late."""
     sides = []
     for frame, time in ((ROWS, "t"), (OTHERS, "t_r")):
         marks = frame.get_column(time).to_physical().cum_max() - LAG
@@ -405,7 +411,10 @@ def feed_of_two() -> list[Any]:
     made: list[Any] = []
     for at in range(0, ROWS.height, 3):
         for port, (frame, _) in enumerate(sides):
-            made += [Rows(Batch(frame[at : at + 3]), port)] if at < frame.height else []
+            some = frame[at : at + 3]
+            if port == 1 and is_judged:
+                some = some.filter(some["t_r"].to_physical() >= some[BEFORE].fill_null(-(1 << 62)))
+            made += [Rows(Batch(some), port)] if some.height else []
         made.append(Watermark(min(m[min(at + 3, m.len()) - 1] for _, m in sides)))
     # what has ended holds nothing back
     made.append(Watermark(max(m[-1] for _, m in sides)))
@@ -441,3 +450,99 @@ def expected_of_two() -> pl.DataFrame:
 @pytest.mark.parametrize("kind", [Pairs, ColumnPairs])
 def test_two_inputs_meet_by_key_and_time(kind: type[tw.CoProcessFunction | tw.CoColumnFunction]) -> None:
     check_operator(spec_of_two(kind()), feed_of_two(), expected=expected_of_two())
+
+
+# Rows for all keys --------------------------------------------------------------------------------
+
+
+class Limits(tw.BroadcastProcessFunction):
+    """Rows for all keys change what rows and timers of keys find."""
+
+    limits: tw.Broadcast[str, int]
+    count: int = 0
+
+    def on_broadcast(self, row: Any) -> None:
+        limits: Any = self.limits
+        limits[row.s_r or ""] = (row.v_r or 0) + limits.get(row.s_r or "", 0)
+        if row.v_r is None:
+            limits.clear()
+
+    def on_event(self, row: Any) -> Any:
+        self.count += 1
+        self.set_timer(GAP / 2)
+        yield self.key.k, self.time, f"{sorted(self.limits.items())}", self.count
+
+    def on_timer(self) -> Any:
+        yield self.key.k, self.time, f"timer {sorted(self.limits.items())}", self.count
+
+
+class ColumnLimits(tw.BroadcastColumnFunction):
+    """As `Limits`."""
+
+    limits: tw.Broadcast[str, int]
+    count: int = 0
+
+    def on_broadcast(self, row: Any) -> None:
+        Limits.on_broadcast(self, row)  # type: ignore[arg-type]  # it does the same
+
+    def on_events(self, rows: pl.DataFrame) -> pl.DataFrame:
+        self.count = self.count + 1
+        self.set_timers(GAP / 2)
+        return result(self, f"{sorted(self.limits.items())}", self.count)
+
+    def on_timers(self) -> pl.DataFrame:
+        return result(self, f"timer {sorted(self.limits.items())}", self.count)
+
+
+def spec_with_rules(function: tw.BroadcastProcessFunction | tw.BroadcastColumnFunction) -> ProcessSpec:
+    """The operator of a function by `k`, with the others for all keys."""
+    sides = [
+        build.assign_watermark(Scan(frame_source(f.drop(SPLIT, OFFSET))), t, Column(t))
+        for f, t in ((ROWS, "t"), (OTHERS, "t_r"))
+    ]
+    described = described_function(function, (), None, is_zoned=False, takes="broadcast")
+    by = ProcessedBy(("k",), "t"), ProcessedBy((), "t_r", is_broadcast=True)
+    return process_spec(Process(tuple(sides), by, described, RESULT), "process", [True, True])
+
+
+def expected_with_rules() -> pl.DataFrame:
+    """All rows and timers in order: of one time first rows for all keys, then those of keys, then timers."""
+    latest = [f.get_column(t).to_physical().max() for f, t in ((ROWS, "t"), (OTHERS, "t_r"))]
+    end = max(int(t) for t in latest) - LAG  # type: ignore[arg-type]  # there are some
+    marks = ROWS.get_column("t").to_physical().cum_max() - LAG
+    in_time = ROWS.filter(ROWS.get_column("t").to_physical() >= marks.shift(1).fill_null(-(1 << 62)))
+    known = OTHERS.get_column("t_r").to_physical()
+    others = OTHERS.filter(known >= (known.cum_max() - LAG).shift(1).fill_null(-(1 << 62)))
+    events: list[Any] = [(r["t_r"], 0, r[OFFSET], r) for r in others.iter_rows(named=True)]
+    events += [(r["t"], 1, r[OFFSET], r) for r in in_time.iter_rows(named=True)]
+    functions: dict[Any, tuple[Limits, _Turn]] = {}
+    limits: dict[str, int] = {}
+    found: list[Any] = []
+
+    def fire(before: int | None) -> None:
+        # timers of different keys that are due at once have nothing to do with each other
+        for function, turn in functions.values():
+            _fire(function, turn, before, found)
+
+    for time, kind, _, row in sorted(events, key=lambda each: each[:3]):
+        micros = (time - datetime(1970, 1, 1)) // timedelta(microseconds=1)
+        fire(micros)
+        if kind == 0:
+            shared = Limits()
+            shared.limits = limits
+            shared.on_broadcast(type("Row", (), row))
+            continue
+        if row["k"] not in functions:
+            made, turn = Limits(), _Turn(end)
+            made.turn, made.limits, turn.key = turn, limits, type("Key", (), {"k": row["k"]})()  # type: ignore[misc]
+            functions[row["k"]] = made, turn
+        function, turn = functions[row["k"]]
+        turn.time_us = micros
+        found.extend(function.on_event(type("Row", (), row)))
+    fire(None)
+    return pl.DataFrame(found, schema=RESULT.polars, orient="row")
+
+
+@pytest.mark.parametrize("kind", [Limits, ColumnLimits])
+def test_rows_for_all_keys(kind: type[tw.BroadcastProcessFunction | tw.BroadcastColumnFunction]) -> None:
+    check_operator(spec_with_rules(kind()), feed_of_two(is_judged=True), expected=expected_with_rules())

@@ -32,12 +32,14 @@ from thalweg.api.expressions import AggregateExpression, Expression
 from thalweg.api.frames import to_frame
 from thalweg.api.grouped import GroupedDataset, WindowedDataset
 from thalweg.api.ordering import asc, desc
-from thalweg.api.process import (
+from thalweg.api.process import BroadcastDataset, ConnectedDataset, KeyedDataset
+from thalweg.api.process_functions import (
+    Broadcast,
+    BroadcastColumnFunction,
+    BroadcastProcessFunction,
     CoColumnFunction,
     ColumnFunction,
-    ConnectedDataset,
     CoProcessFunction,
-    KeyedDataset,
     ProcessFunction,
     keep,
 )
@@ -49,6 +51,10 @@ from thalweg.api.windows import WINDOW, cumulating, hopping, sessions, sliding, 
 __all__ = [
     "Dataset",
     "GroupedDataset",
+    "Broadcast",
+    "BroadcastColumnFunction",
+    "BroadcastDataset",
+    "BroadcastProcessFunction",
     "CoColumnFunction",
     "CoProcessFunction",
     "ColumnFunction",

@@ -24,7 +24,7 @@ from thalweg.api.grouped import GroupedDataset, WindowedDataset
 from thalweg.api.joining import How, join_latest, join_plans, late_rows
 from thalweg.api.ordered import Ordered
 from thalweg.api.place import caller, located
-from thalweg.api.process import KeyedDataset, side_output
+from thalweg.api.process import BroadcastDataset, KeyedDataset, side_output
 from thalweg.api.types import SchemaLike, check_name, schema_of
 from thalweg.base.durations import microseconds
 from thalweg.base.schema import unknown_column
@@ -193,6 +193,10 @@ class Dataset(Ordered):
     def key_by(self, *keys: IntoColumn) -> KeyedDataset:
         """Rows by a key, for functions that keep state for each; see `ProcessFunction`."""
         return KeyedDataset(self, keys)
+
+    def broadcast(self) -> BroadcastDataset:
+        """These rows for all keys of others, such as rules; see `KeyedDataset.connect`."""
+        return BroadcastDataset(self)
 
     def side(self, port: str) -> Dataset:
         """What the keyed function of the last step gives to one of its side outputs."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from thalweg.operators.process_op import ArrivalOp, ProcessOp
 
 
+BROADCAST, RULES = "broadcast", "rules"
+"""The states of what every task has: what rows have made of it, and rows that wait."""
 LAST = "__last"
 """When something last happened to a key, where state has a time to live."""
 NEVER = -(1 << 62)
@@ -93,6 +95,7 @@ class ProcessSpec:
         output: makes frames of what it gives.
         sides: the same for each side output.
         order: whether rows wait until time has passed them, or are taken as they arrive.
+        rules: a last input, of which every task gets all rows; None: there is none.
     """
 
     id: str
@@ -101,6 +104,7 @@ class ProcessSpec:
     output: RowsOut
     sides: Mapping[str, RowsOut] = field(default_factory=dict)
     order: Order = "time"
+    rules: ProcessInput | None = None
 
     def __hash__(self) -> int:
         return hash(self.id)
@@ -114,7 +118,7 @@ class ProcessSpec:
     @property
     def slack_us(self) -> int | None:
         """How far behind the watermark rows of any input may still come."""
-        slacks = [i.slack_us for i in self.inputs]
+        slacks = [i.slack_us for i in (*self.inputs, *([self.rules] if self.rules else []))]
         return None if None in slacks else max(s for s in slacks if s is not None)
 
     @property
@@ -134,17 +138,25 @@ class ProcessSpec:
         if self.function.forgets:
             columns[LAST] = ColumnSpec("int64", NEVER)
         rows = [i.waiting(n) for i, n in zip(self.inputs, self.waiting, strict=True)]
-        return [
-            *(rows if self.order == "time" else []),
-            ColumnsSpec("values", keys, columns),
-            timers_spec(keys),
-        ]
+        found: list[StateSpec] = [*(rows if self.order == "time" else [])]
+        found += [ColumnsSpec("values", keys, columns), timers_spec(keys)]
+        if self.rules is not None:
+            held = {s.name: s.column for s in self.function.broadcast}
+            found.append(ColumnsSpec(BROADCAST, {}, held, scope="broadcast"))
+            if self.order == "time":
+                found.append(replace(self.rules.waiting(RULES), scope="broadcast"))
+        return found
 
     def keeps(self) -> Iterable[Keeping]:
         """Rows that wait, and whatever the function keeps."""
         for side, name in zip(self.inputs, self.waiting, strict=True):
             if self.order == "time" and side.time is not None:
                 yield Keeping(name, "rows that wait", watermark_passes(side.time, self.slack_us))
+        if self.rules is not None:
+            if self.order == "time" and self.rules.time is not None:
+                passes = watermark_passes(self.rules.time, self.slack_us)
+                yield Keeping(RULES, "rows for all keys that wait", passes)
+            yield Keeping(BROADCAST, f"what {self.function.name} keeps for all keys")
         if self.function.states:
             by = f" by {', '.join(self.keys)}" if self.keys else ""
             ttl = self.function.ttl_us

@@ -33,8 +33,8 @@ class RowCalls:
 
     def __init__(self, spec: ProcessSpec) -> None:
         self._spec, self.turns = spec, RowTurns(spec.function.sides)
-        self._function = spec.function.new()
-        self._function.turn = self.turns
+        self.function = spec.function.new()
+        self.function.turn = self.turns
         self._states = spec.function.states
         self._rows = [maker("Row", side.shown) for side in spec.inputs]
         self.turns.to_key = maker("Key", [*spec.keys])
@@ -65,8 +65,8 @@ class RowCalls:
         at = [0]
         self.turns.keys = work.keys.rows()
         given = self._loop(
-            self._function,
-            [getattr(self._function, name) for name in self._spec.function.handlers],
+            self.function,
+            [getattr(self.function, name) for name in self._spec.function.handlers],
             self.turns,
             rows,
             work.ports.tolist(),

@@ -34,10 +34,10 @@ class ColumnCalls:
 
     def __init__(self, spec: ProcessSpec) -> None:
         self._spec, self.turns = spec, ColumnTurns(spec.function.sides)
-        self._function = spec.function.new()
-        self._function.turn = self.turns
+        self.function = spec.function.new()
+        self.function.turn = self.turns
         self._states = spec.function.states
-        self._handlers = [getattr(self._function, name) for name in spec.function.handlers]
+        self._handlers = [getattr(self.function, name) for name in spec.function.handlers]
         self._last: Array | None = None
 
     def run(self, work: Work, kept: KeyedColumns, rows_max: int) -> Iterator[Given]:
@@ -74,7 +74,7 @@ class ColumnCalls:
             if is_timer.any():
                 keys = active[is_timer]
                 timers.pop(keys)
-                call = self._function.on_timers
+                call = self.function.on_timers
                 yield from self._call(work, values, keys, timer_times[is_timer], call, None)
             if self.turns.fresh:
                 fresh, self.turns.fresh = self.turns.fresh, []
@@ -98,7 +98,7 @@ class ColumnCalls:
         rows: pl.DataFrame | None,
     ) -> Iterator[Given]:
         """Call the function for rows, or for timers, of some keys."""
-        function, turns = self._function, self.turns
+        function, turns = self.function, self.turns
         turns.numbers, turns.times_us, turns.is_timer = keys, times, rows is None
         turns.keys = gather_rows(work.keys, keys)
         if self._last is not None:
@@ -128,7 +128,7 @@ class ColumnCalls:
 
     def _put(self, column: Array, name: str, keys: Array) -> None:
         """The state of these keys as the function has left it."""
-        held = getattr(self._function, name)
+        held = getattr(self.function, name)
         held = np.asarray(held) if column.dtype != np.object_ else held
         state = next(s for s in self._states if s.name == name)
         fits = len(held) == len(keys)

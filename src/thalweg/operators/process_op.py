@@ -19,6 +19,7 @@ from thalweg.columnar.eager import below, gather_rows, pick, without
 from thalweg.operators.event_timers import Due, EventTimers
 from thalweg.operators.event_times import event_times
 from thalweg.operators.process import LAST, ProcessInput, ProcessSpec, side_port
+from thalweg.operators.process_broadcast import BroadcastRows
 from thalweg.operators.process_calls import RowCalls
 from thalweg.operators.process_columns import ColumnCalls
 from thalweg.operators.process_state import idle_slots
@@ -39,6 +40,8 @@ class _Keyed:
         self._timers = EventTimers(context.state("timers"))
         self._kept: KeyedColumns = context.state("values")
         self._calls = ColumnCalls(spec) if spec.function.by == "column" else RowCalls(spec)
+        self._rules = None if spec.rules is None else BroadcastRows(spec, context, self._calls.function)
+        self._inputs = len(spec.inputs) + (spec.rules is not None)
         self._reached: int | None = None
         self._remembered = 0
 
@@ -94,11 +97,16 @@ class ProcessOp(_Keyed):
     @property
     def due(self) -> int | None:
         """The watermark that passes the next row or timer."""
-        times = [t for t in (*(w.least for w in self._waiting), self._timers.least) if t is not None]
+        rules = None if self._rules is None else self._rules.least
+        times = [t for t in (*(w.least for w in self._waiting), self._timers.least, rules) if t is not None]
         return min(times) + 1 + (self._spec.slack_us or 0) if times else None
 
     def on_batch(self, port: int, batch: Batch) -> Iterator[Output]:
         """Keep rows until the watermark has passed them; turn late ones away."""
+        if port == len(self._waiting):
+            assert self._rules is not None, "only rows for all keys come there"
+            self._rules.hold(batch.frame)
+            return
         frame, late = self._waiting[port].judged(batch, list(self._spec.inputs[port].columns))
         self._waiting[port].hold(frame)
         if late is not None:
@@ -113,8 +121,16 @@ class ProcessOp(_Keyed):
         return self._close(self._reached)
 
     def _close(self, until: int | None) -> Iterator[Output]:
-        """All rows and timers with a time before `until`, as many rows at once as fit a batch."""
+        """All rows and timers with a time before `until`, with the rows for all keys between them."""
         self._calls.turns.is_end = until is None
+        for time in [] if self._rules is None else self._rules.times(until):
+            yield from self._until(time)
+            assert self._rules is not None, "there are some"
+            self._rules.passed(time)
+        yield from self._until(until)
+
+    def _until(self, until: int | None) -> Iterator[Output]:
+        """The same, without rows for all keys; as many rows at once as fit a batch."""
         some: list[list[pl.DataFrame]] = [[] for _ in self._waiting]
         count = 0
         seconds = [set(w.seconds(until)) for w in self._waiting]
@@ -150,7 +166,7 @@ class ProcessOp(_Keyed):
     def on_end(self, port: int) -> Iterator[Output]:
         """When all inputs have ended, all rows are there, and every timer is due."""
         self._ended.add(port)
-        return self._close(None) if len(self._ended) == len(self._waiting) else iter(())
+        return self._close(None) if len(self._ended) == self._inputs else iter(())
 
 
 def _time_of(side: ProcessInput) -> str:
@@ -184,6 +200,10 @@ class ArrivalOp(_Keyed):
     def on_batch(self, port: int, batch: Batch) -> Iterator[Output]:
         """Call the function for each row."""
         assert batch.weight is None, "the planner puts such steps on rows that stay"
+        if port == len(self._spec.inputs):
+            assert self._rules is not None, "only rows for all keys come there"
+            self._rules.take(batch.frame)
+            return
         frames = [pl.Schema(side.columns).to_frame() for side in self._spec.inputs]
         frames[port] = pick(batch.frame, list(self._spec.inputs[port].columns))
         self._calls.turns.is_waiting = True
@@ -202,7 +222,7 @@ class ArrivalOp(_Keyed):
     def on_end(self, port: int) -> Iterator[Output]:
         """When all inputs have ended, every timer is due."""
         self._ended.add(port)
-        if len(self._ended) < len(self._spec.inputs):
+        if len(self._ended) < self._inputs:
             return iter(())
         self._calls.turns.is_end = True
         return self._fired(None)

@@ -63,6 +63,13 @@ class WaitingRows:
         """The seconds in which there may be rows with a time before `until` (None: all), ascending."""
         return [g for g in self._store.groups() if until is None or g * SECOND < until]
 
+    def times(self, until: int | None) -> list[int]:
+        """The times of rows before `until` (None: all), each once, ascending."""
+        found = [event_times(self._store.rows(s), self._time) for s in self.seconds(until)]
+        every = np.unique(np.concatenate(found)) if found else np.empty(0, np.int64)
+        times: list[int] = every[every < until].tolist() if until is not None else every.tolist()
+        return times
+
     def taken(self, second: int, until: int | None) -> pl.DataFrame | None:
         """The rows of one of `seconds(until)` with a time before `until`, if any; they wait no more."""
         frame = self._store.take(second)

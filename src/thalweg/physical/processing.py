@@ -13,6 +13,7 @@ import polars as pl
 from thalweg.columnar.batch import OFFSET, SPLIT
 from thalweg.expr.python_rows import GivenRows
 from thalweg.job.job import Edge, ExchangeKind
+from thalweg.operators.on_time import OnTimeSpec
 from thalweg.operators.process import ProcessInput, ProcessSpec, side_port
 from thalweg.physical import needs
 from thalweg.plan.nodes import Plan
@@ -35,14 +36,26 @@ def place_process(planner: Planner, plan: Process) -> OpenStage:
 
 
 def _meeting(planner: Planner, plan: Process) -> OpenStage:
-    """A stage that gets the rows of all inputs by key."""
-    stages = [planner.place(part) for part in plan.parts]
+    """A stage that gets the rows of keyed inputs by key, and all of those that are for all keys."""
+    stages = [
+        _in_time(planner, part, by) if by.is_broadcast else planner.place(part)
+        for part, by in zip(plan.parts, plan.by, strict=True)
+    ]
     is_keyed = bool(plan.by[0].keys)
     target = planner.new_stage("process", parallelism=planner.parallelism if is_keyed else 1)
     for port, (stage, by) in enumerate(zip(stages, plan.by, strict=True)):
-        how: ExchangeKind = "hash" if is_keyed else "gather"
+        how: ExchangeKind = "broadcast" if by.is_broadcast else "hash" if is_keyed else "gather"
         planner.edges.append(Edge(stage.id, target.id, how, by.keys, port=port))
     return target
+
+
+def _in_time(planner: Planner, plan: Plan, by: ProcessedBy) -> OpenStage:
+    """The rows that are in time: judged before every task gets them."""
+    stage = planner.chained(plan)
+    slack = None if by.time is None else properties(plan).times.get(by.time)
+    if by.time is not None and slack is not None:
+        stage.add(OnTimeSpec(f"{stage.id}.in_time{len(stage.operators)}", by.time, slack))
+    return stage
 
 
 def place_side(planner: Planner, plan: SideOutput) -> OpenStage:
@@ -56,13 +69,16 @@ def place_side(planner: Planner, plan: SideOutput) -> OpenStage:
 def process_spec(plan: Process, id: str, placed: Sequence[bool]) -> ProcessSpec:
     """The description of the operator; `placed`: of which inputs the rows carry their position."""
     function = plan.function
+    inputs = [_input(part, by, is_placed=p) for part, by, p in zip(plan.parts, plan.by, placed, strict=True)]
+    rules = inputs.pop() if plan.by[-1].is_broadcast else None
     return ProcessSpec(
         id,
-        tuple(_input(part, by, is_placed=p) for part, by, p in zip(plan.parts, plan.by, placed, strict=True)),
+        tuple(inputs),
         function,
         GivenRows(plan.result, function.name, function.place),
         {name: GivenRows(schema, function.name, function.place) for name, schema in plan.sides},
         plan.order,
+        rules,
     )
 
 

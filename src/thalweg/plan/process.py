@@ -21,10 +21,12 @@ class ProcessedBy:
     Attributes:
         keys: the columns by which the function has its state and its timers.
         time: the column of event time; None: there is none, and rows are taken as they arrive.
+        is_broadcast: whether the rows are for all keys: of the last input.
     """
 
     keys: tuple[str, ...]
     time: str | None
+    is_broadcast: bool = False
 
 
 @dataclass(frozen=True)
@@ -60,12 +62,10 @@ class Process(Plan):
 
     def describe(self) -> str:
         order = " and ".join(str(b.time) for b in self.by) if self.order == "time" else "arrival"
-        keys = (
-            " = ".join(f"({', '.join(b.keys)})" for b in self.by)
-            if len(self.by) > 1
-            else ", ".join(self.by[0].keys)
-        )
-        return f"Process {self.function.name} by {keys or '()'} in the order of {order}"
+        keyed = [f"({', '.join(b.keys)})" for b in self.by if not b.is_broadcast]
+        keys = " = ".join(keyed) if len(keyed) > 1 else ", ".join(self.by[0].keys) or "()"
+        told = ", with rows for all keys" if self.by[-1].is_broadcast else ""
+        return f"Process {self.function.name} by {keys} in the order of {order}{told}"
 
 
 def late_of_process(plan: Process, port: int) -> Plan | None:

@@ -131,6 +131,7 @@ class KeyedFunction:
         by: whether it is called for each row, or for one row of each of many keys at once.
         sides: the names of its side outputs.
         place: where it was written.
+        broadcast: its attributes that hold for all keys.
     """
 
     name: str
@@ -141,6 +142,7 @@ class KeyedFunction:
     by: Literal["row", "column"] = "row"
     sides: tuple[str, ...] = ()
     place: str | None = None
+    broadcast: tuple[FunctionState, ...] = ()
 
     @property
     def ttl_us(self) -> int | None:

@@ -165,6 +165,87 @@ def test_a_plan_says_what_it_keeps() -> None:
     assert "the state of Count by user" in text
 
 
+# Two inputs ---------------------------------------------------------------------------------------
+
+PAGES = pl.DataFrame({"who": ["a", "b"], "name": ["Ada", "Bob"], "since": [at(1), at(59)]})
+
+
+class Named(tw.CoProcessFunction):
+    name: str = "?"
+
+    def on_left(self, row: Any) -> Any:
+        yield row.user, self.time, self.name
+
+    def on_right(self, row: Any) -> Any:
+        self.name = row.name
+
+
+@MODES
+def test_two_inputs(mode: Any) -> None:
+    session = tw.Session()
+    left = session.from_polars(ROWS).assign_watermark("ts", "1 second")
+    right = session.from_polars(PAGES).assign_watermark("since", "1 second")
+    made = (
+        left.key_by("user")
+        .connect(right.key_by("who"))
+        .process(Named(), "user STRING, at TIMESTAMP, n STRING")
+    )
+    assert made.collect(mode=mode).sort("at")["n"].to_list() == ["?", "?", "Ada", "Ada", "Bob"]
+
+
+class Watched(tw.BroadcastProcessFunction):
+    pages: tw.Broadcast[str, bool]
+    seen: int = 0
+
+    def on_broadcast(self, row: Any) -> None:
+        self.pages[row.page] = row.is_on  # type: ignore[index]  # it is a dict here
+
+    def on_event(self, row: Any) -> Any:
+        if self.pages.get(row.page):
+            self.seen += 1
+            yield row.user, self.time, self.seen
+
+
+RULES = pl.DataFrame({"page": ["x", "z", "x"], "is_on": [True, True, False], "at": [at(0), at(1), at(45)]})
+
+
+@MODES
+def test_rows_for_all_keys(mode: Any) -> None:
+    session = tw.Session()
+    left = session.from_polars(ROWS).assign_watermark("ts", "1 second")
+    rules = session.from_polars(RULES).assign_watermark("at", "1 second")
+    made = left.key_by("user").connect(rules.broadcast()).process(Watched(), RESULT)
+    assert made.collect(mode=mode).sort("at").rows() == [("a", at(0), 1), ("a", at(2), 2), ("a", at(30), 3)]
+
+
+class Meddles(Watched):
+    def on_event(self, row: Any) -> Any:
+        self.pages["q"] = True  # type: ignore[index]  # that is the mistake
+
+
+def test_what_holds_for_all_keys_is_not_changed_by_one() -> None:
+    session = tw.Session(parallelism=1)
+    left = session.from_polars(ROWS).assign_watermark("ts", "1 second")
+    rules = session.from_polars(RULES).assign_watermark("at", "1 second")
+    with pytest.raises(DataError, match="does not support item assignment"):
+        left.key_by("user").connect(rules.broadcast()).process(Meddles(), RESULT).collect()
+
+
+def test_inputs_and_functions_that_do_not_fit() -> None:
+    left = clicks()
+    right = left.session.from_polars(PAGES.with_columns(number=1)).assign_watermark("since", "1 second")
+    with pytest.raises(tw.PlanError) as caught:
+        left.key_by("user").connect(right.key_by("number")).process(Named(), RESULT)
+    assert caught.value.code == "plan-process-keys"
+    for keyed, function in ((left.key_by("user"), Named()), (left.key_by("user"), Watched())):
+        with pytest.raises(tw.PlanError, match="a function of one input"):
+            keyed.process(function, RESULT)
+    with pytest.raises(tw.PlanError, match="a function of two inputs"):
+        left.key_by("user").connect(right.key_by("who")).process(Count(), RESULT)  # type: ignore[arg-type]
+    with pytest.raises(tw.PlanError, match="a function of rows for all keys"):
+        left.key_by("user").connect(right.broadcast()).process(Named(), RESULT)
+
+
 # Mistakes -----------------------------------------------------------------------------------------
 
 

@@ -1,0 +1,151 @@
+"""Turn an object of a user's class into a function that a plan holds: its state, and how it is called.
+
+Not here: the classes (process_functions.py), the steps (process.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from copy import copy, deepcopy
+from typing import Any, ClassVar, Literal, TypeAlias, get_args, get_origin, get_type_hints
+
+from thalweg.api.place import located
+from thalweg.api.process_functions import (
+    MISSING,
+    Broadcast,
+    BroadcastColumnFunction,
+    BroadcastProcessFunction,
+    CoColumnFunction,
+    ColumnFunction,
+    CoProcessFunction,
+    Declared,
+    ProcessFunction,
+)
+from thalweg.base.codecs import KEPT_TYPES, Codec, codec_of, type_name
+from thalweg.errors import PlanError
+from thalweg.protocols.process import FunctionState, KeyedFunction
+from thalweg.protocols.state import ColumnKind, ColumnSpec
+
+_PLAIN: dict[Any, ColumnKind] = {int: "int64", float: "float64", bool: "bool"}
+_CONTAINERS = (list, dict, set)
+
+
+def described_function(
+    function: ProcessFunction | ColumnFunction,
+    sides: tuple[str, ...],
+    place: str | None,
+    *,
+    is_zoned: bool,
+    takes: Takes = "one",
+) -> KeyedFunction:
+    """A function as a value in a plan.
+
+    Raises:
+        PlanError: `plan-state-type`, `plan-process-function`.
+    """
+    kind = type(function)
+    name = kind.__name__
+    _check_function(function, takes)
+    with located(place):
+        found = [(attribute, hint) for attribute, hint in _hints(kind)]
+        states = tuple(_state(name, a, h, kind) for a, h in found if get_origin(h) is not Broadcast)
+        shared = tuple(_broadcast(name, a, h) for a, h in found if get_origin(h) is Broadcast)
+
+    def new() -> Any:
+        made = copy(function)
+        vars(made)["_zone"] = is_zoned
+        return made
+
+    is_columns = isinstance(function, ColumnFunction)
+    has_timers = (
+        kind.on_timers is not ColumnFunction.on_timers
+        if issubclass(kind, ColumnFunction)
+        else kind.on_timer is not ProcessFunction.on_timer
+    )
+    handlers = ("on_left", "on_right") if takes == "two" else ("on_events",) if is_columns else ("on_event",)
+    by: Literal["row", "column"] = "column" if is_columns else "row"
+    return KeyedFunction(name, states, new, has_timers, handlers, by, sides, place, shared)
+
+
+Takes = Literal["one", "two", "broadcast"]
+TakesTwo: TypeAlias = (
+    CoProcessFunction | CoColumnFunction | BroadcastProcessFunction | BroadcastColumnFunction
+)
+_WANTED: dict[Takes, tuple[str, tuple[type, ...]]] = {
+    "one": ("one input", (ProcessFunction, ColumnFunction)),
+    "two": ("two inputs", (CoProcessFunction, CoColumnFunction)),
+    "broadcast": ("rows for all keys", (BroadcastProcessFunction, BroadcastColumnFunction)),
+}
+
+
+def _check_function(function: object, takes: Takes) -> None:
+    """Refuse what is no function, or one for other inputs."""
+    what, wanted = _WANTED[takes]
+    others = tuple(kind for other in ("two", "broadcast") if other != takes for kind in _WANTED[other][1])
+    if isinstance(function, wanted) and not isinstance(function, others):
+        return
+    raise PlanError(
+        f"a function of {what} is an object of a class that is a "
+        f"{wanted[0].__name__} or a {wanted[1].__name__}",
+        code="plan-process-function",
+        found=repr(function)[:200],
+        hint=f"{function.__name__}() makes one" if isinstance(function, type) else None,
+    )
+
+
+def _broadcast(function: str, name: str, hint: Any) -> FunctionState:
+    """State that holds for all keys."""
+    return FunctionState(name, ColumnSpec("object", None, _codec(function, name, dict[get_args(hint)])), dict)  # type: ignore[misc]  # a type that is made
+
+
+def _hints(kind: type) -> Iterable[tuple[str, Any]]:
+    """The annotated attributes of a class and of those that it inherits from, down to ours."""
+    try:
+        hints = get_type_hints(kind)
+    except NameError as error:
+        raise PlanError(
+            f"a type that {kind.__name__} is annotated with cannot be found: {error}",
+            code="plan-state-type",
+            hint="types of state are defined in the module, and not inside a function",
+        ) from None
+    own = {*get_type_hints(ProcessFunction), *get_type_hints(ColumnFunction)}
+    return [(n, h) for n, h in hints.items() if n not in own and get_origin(h) is not ClassVar]
+
+
+def _codec(function: str, name: str, hint: Any) -> Codec:
+    try:
+        return codec_of(hint)
+    except TypeError as error:
+        part = "" if str(error) == type_name(hint) else f", with {error}"
+        raise PlanError(
+            f'the state "{name}" of {function} cannot be kept',
+            code="plan-state-type",
+            found=f"{type_name(hint)}{part}",
+            expected=KEPT_TYPES,
+        ) from None
+
+
+def _state(function: str, name: str, hint: Any, kind: type) -> FunctionState:
+    codec = _codec(function, name, hint)
+    begin: Any = getattr(kind, name, MISSING)
+    ttl_us = begin.ttl_us if isinstance(begin, Declared) else None
+    begin = begin.begin if isinstance(begin, Declared) else begin
+    if begin is MISSING and (get_origin(hint) or hint) in _CONTAINERS:
+        begin = (get_origin(hint) or hint)()
+    if begin is MISSING:
+        raise PlanError(
+            f'the state "{name}" of {function} does not say what a key begins with',
+            code="plan-state-type",
+            found=f"{name}: {type_name(hint)}",
+            hint=f"{name}: {type_name(hint)} = …",
+        )
+    if hint in _PLAIN:
+        return FunctionState(name, ColumnSpec(_PLAIN[hint], begin), None, ttl_us)
+    return FunctionState(name, ColumnSpec("object", None, codec), _fresh(begin), ttl_us)
+
+
+def _fresh(begin: Any) -> Callable[[], Any]:
+    """Makes the value that a key begins with: no two keys share one."""
+    if begin is None or isinstance(begin, (str, bytes, int, float)):
+        return lambda: begin
+    return lambda: deepcopy(begin)

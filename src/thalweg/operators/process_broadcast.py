@@ -1,0 +1,110 @@
+"""Give rows that concern all keys, such as rules, to a user's keyed function, in every task.
+
+They wait until the watermark has passed them, as other rows do; then they change state that every task has,
+and that holds for the rows of all keys from their time on. They give no rows of their own: each task would.
+
+Not here: rows of keys (process_op.py), rows that come too late (on_time.py).
+"""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+from typing import Any
+
+import polars as pl
+
+from thalweg.columnar.eager import below, pick
+from thalweg.errors import DataError, ThalwegError
+from thalweg.operators.process import BROADCAST, RULES, ProcessSpec
+from thalweg.operators.process_calls import maker, user_place
+from thalweg.operators.process_work import in_turn
+from thalweg.operators.waiting_rows import WaitingRows
+from thalweg.protocols.operator import Context
+from thalweg.protocols.state import KeyedColumns
+
+_SHOWN_MAX = 200
+
+
+class BroadcastRows:
+    """The input that every task gets, and the state that it makes.
+
+    Args:
+        spec: the step; it has such an input.
+        context: where the state is.
+        function: the user's.
+    """
+
+    def __init__(self, spec: ProcessSpec, context: Context, function: Any) -> None:
+        assert spec.rules is not None, "it has such an input"
+        self._spec, self._input, self._function = spec, spec.rules, function
+        self._kept: KeyedColumns = context.state(BROADCAST)
+        self._names = [s.name for s in spec.function.broadcast]
+        self._row = maker("Row", self._input.shown)
+        self._waiting: WaitingRows | None = None
+        if spec.order == "time":
+            assert self._input.time is not None, "the planner finds the time"
+            self._waiting = WaitingRows(context.state(RULES), self._input.time, None)
+        self._show(self._held())
+
+    @property
+    def least(self) -> int | None:
+        """The time of the next row that waits."""
+        return None if self._waiting is None else self._waiting.least
+
+    def _held(self) -> dict[str, Any]:
+        """The state by name: dicts, which are changed where they are."""
+        slot = self._kept.find(pl.DataFrame(height=1))[0]
+        held = {} if slot < 0 else {name: self._kept.column(name)[slot] for name in self._names}
+        return {name: {} if held.get(name) is None else held[name] for name in self._names}
+
+    def _show(self, held: dict[str, Any]) -> None:
+        """The function may read the state while it is called for rows of keys."""
+        for name, value in held.items():
+            setattr(self._function, name, MappingProxyType(value))
+
+    def hold(self, rows: pl.DataFrame) -> None:
+        """Rows wait until the watermark has passed them."""
+        assert self._waiting is not None, "rows that are taken at once do not wait"
+        self._waiting.hold(pick(rows, list(self._input.columns)))
+
+    def times(self, until: int | None) -> list[int]:
+        """The times before `until` (None: all) at which something changes, ascending."""
+        return [] if self._waiting is None else self._waiting.times(until)
+
+    def passed(self, time: int) -> None:
+        """Take the rows up to a time."""
+        assert self._waiting is not None, "rows that are taken at once do not wait"
+        assert self._input.time is not None, "rows that wait have a time"
+        frames = list(self._waiting.passed(time + 1))
+        self.take(in_turn(below(frames), self._input.time, self._input.ties))
+
+    def take(self, rows: pl.DataFrame) -> None:
+        """Call the function for each row.
+
+        Raises:
+            DataError: `data-python-function`.
+        """
+        slot = self._kept.slots(pl.DataFrame(height=1))
+        held = self._held()
+        for name, value in held.items():
+            self._kept.column(name)[slot[0]] = value
+            setattr(self._function, name, value)
+        columns = (c.to_list() for c in pick(rows, list(self._input.shown)).get_columns())
+        row: Any = None
+        try:
+            for row in map(self._row, zip(*columns, strict=True)):
+                self._function.on_broadcast(row)
+        except ThalwegError:
+            raise
+        except Exception as error:
+            raise self._failed(error, row) from error
+        self._show(held)
+
+    def _failed(self, error: Exception, row: Any) -> DataError:
+        name = self._spec.function.name
+        return DataError(
+            f"{name} raised {type(error).__name__}: {str(error)[:_SHOWN_MAX]}",
+            code="data-python-function",
+            where=user_place(error) or self._spec.function.place,
+            found=f"{row!r}"[:_SHOWN_MAX],
+        )
