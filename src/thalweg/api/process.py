@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from thalweg.api.columns import column_name
 from thalweg.api.function_states import Takes, TakesTwo, described_function
 from thalweg.api.place import caller
+from thalweg.api.plain_functions import RowCall, as_object, is_plain
 from thalweg.api.process_functions import ColumnFunction, ProcessFunction
 from thalweg.api.types import SchemaLike, schema_of
 from thalweg.base.types import Timestamp
@@ -76,9 +77,10 @@ class KeyedDataset:
 
     def process(
         self,
-        function: ProcessFunction | ColumnFunction,
+        function: ProcessFunction | ColumnFunction | RowCall,
         schema: SchemaLike,
         *,
+        on_timer: RowCall | None = None,
         time: str | None = None,
         sides: Mapping[str, SchemaLike] | None = None,
         order: Order = "time",
@@ -89,8 +91,10 @@ class KeyedDataset:
         come, late ones too; then it may depend on when they do, on the number of tasks, and on restarts.
 
         Args:
-            function: an object of a class of yours; its attributes that are state have a value per key.
+            function: an object of a class of yours; its attributes that are state have a value per key. Or a
+                plain function of a row and its state, a dataclass, and of the turn (a `ProcessFunction`).
             schema: the columns of the rows that it gives.
+            on_timer: of a plain function: what is called when a timer is due, with state and turn.
             time: the column of event time, where it is not the only one.
             sides: the columns of its side outputs, by their names.
             order: `time`, or `arrival`.
@@ -98,8 +102,14 @@ class KeyedDataset:
         Raises:
             PlanError: `plan-process-changes`, `plan-process-time`, `plan-state-type`.
         """
-        what = _Wanted(function, schema, sides or {}, order, caller())
-        return self._rows._step(lambda: what.plan([(self._rows.plan, self._keys, time)]))
+        place = caller()
+
+        def make() -> Plan:
+            made = as_object(function, on_timer) if is_plain(function) else function
+            what = _Wanted(made, schema, sides or {}, order, place)  # type: ignore[arg-type]  # or it is refused
+            return what.plan([(self._rows.plan, self._keys, time)])
+
+        return self._rows._step(make)
 
 
 @dataclass(frozen=True, eq=False, repr=False)

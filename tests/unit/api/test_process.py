@@ -165,6 +165,40 @@ def test_a_plan_says_what_it_keeps() -> None:
     assert "the state of Count by user" in text
 
 
+@dataclass
+class Seen:
+    pages: list[str]
+    count: int = 0
+
+
+def third(row: Any, state: Seen, turn: tw.ProcessFunction) -> Any:
+    state.count += 1
+    state.pages.append(row.page)
+    turn.set_timer(timedelta(seconds=100))
+    return [(row.user, turn.time, state.count)] if state.count == 3 else None
+
+
+def tell(state: Seen, turn: tw.ProcessFunction) -> Any:
+    yield "".join(state.pages), turn.time, state.count
+
+
+@MODES
+def test_plain_functions(mode: Any) -> None:
+    keyed = clicks().key_by("user")
+    found = keyed.process(third, RESULT, on_timer=tell).collect(mode=mode).sort("at", "user")
+    ends = [("xzx", at(s), 3) for s in (100, 102, 130)]
+    assert found.rows() == [("a", at(30), 3), ends[0], ("yx", at(101), 2), *ends[1:], ("yx", at(160), 2)]
+    assert keyed.process(lambda row: [(row.user,)], "user STRING").collect(mode=mode).height == ROWS.height
+
+
+def test_plain_functions_of_something_else() -> None:
+    keyed = clicks().key_by("user")
+    for wrong in (lambda row, state: None, lambda: None, lambda a, b, c, d: None):
+        with pytest.raises(tw.PlanError) as caught:
+            keyed.process(wrong, RESULT)
+        assert caught.value.code == "plan-process-function"
+
+
 # Two inputs ---------------------------------------------------------------------------------------
 
 PAGES = pl.DataFrame({"who": ["a", "b"], "name": ["Ada", "Bob"], "since": [at(1), at(59)]})
