@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from thalweg.testing.contract import LINES, ConformanceError, Line
 from thalweg.testing.formats import check_format
+from thalweg.testing.harness import Input, JobHarness, check_cuts
 from thalweg.testing.lookups import check_lookup
 from thalweg.testing.operators import check_operator
 from thalweg.testing.programs import Finding, SimulationReport, simulate
@@ -26,6 +27,9 @@ __all__ = [
     "check_store",
     "check_runtime",
     "simulate",
+    "check_cuts",
+    "JobHarness",
+    "Input",
     "ConformanceError",
     "Finding",
     "Line",

@@ -1,0 +1,317 @@
+"""Run a job on input that a test writes: push rows, let time pass, crash, and look at what comes out.
+
+Everything happens on the calling thread, and nothing by itself: a job does what it can do with what was
+pushed, then waits. Its clock stands until the test moves it.
+
+Not here: the source (source.py), what was published (published.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from types import TracebackType
+from typing import Any, Self
+
+import polars as pl
+
+from thalweg.api.columns import plan_of
+from thalweg.api.dataset import Dataset
+from thalweg.api.types import SchemaLike, schema_of
+from thalweg.base.durations import microseconds
+from thalweg.base.schema import Schema
+from thalweg.base.types import BOOLEAN, Field
+from thalweg.checkpoint.snapshot import JobSnapshot
+from thalweg.columnar.outside import taken_in
+from thalweg.errors import PlanError
+from thalweg.expr.nodes import Call, Column
+from thalweg.expr.python_rows import GivenRows
+from thalweg.plan import build
+from thalweg.plan.nodes import Write
+from thalweg.runtime.options import RunOptions
+from thalweg.runtime.rounds import Round
+from thalweg.runtime.run import Run
+from thalweg.session.execute import job_of
+from thalweg.session.session import Session
+from thalweg.testing.harness.published import Published, PublishedSink
+from thalweg.testing.harness.source import ScriptedSource
+
+_MARK = "harness_mark"
+_IDLE_TIMEOUT = 1.0
+_ONLY = "0"
+
+
+class Input:
+    """The rows of one source of a harness.
+
+    Attributes:
+        rows: them, as a dataset.
+    """
+
+    def __init__(
+        self, harness: JobHarness, source: ScriptedSource, rows: Dataset, time: str | None, bound_us: int
+    ):
+        self._harness, self._source, self._time, self._bound_us = harness, source, time, bound_us
+        self.rows = rows
+
+    def push(
+        self, rows: pl.DataFrame | Iterable[Mapping[str, Any] | Sequence[Any]], *, split: str = _ONLY
+    ) -> None:
+        """Rows come, as a frame, dicts or tuples; the job does what follows from them."""
+        shown = Schema(tuple(f for f in self._source.schema if f.name != _MARK))
+        given = GivenRows(shown, self._source.name)
+        frame = rows if isinstance(rows, pl.DataFrame) else given.frame(list(rows))
+        held = taken_in(frame.select(shown.names), shown).with_columns(pl.lit(None, pl.Boolean).alias(_MARK))
+        self._add(held, split)
+
+    def advance_to(self, time: datetime, *, split: str = _ONLY) -> None:
+        """The watermark of a split reaches a time: no row before it is still to come."""
+        if self._time is None:
+            raise PlanError("the source has no event time", code="plan-harness", hint="source(…, time=…)")
+        nulls = {f.name: pl.Series([None], dtype=f.type.polars) for f in self._source.schema}
+        naive = time if time.tzinfo is None else time.astimezone(UTC).replace(tzinfo=None)
+        at = pl.Series([naive + timedelta(microseconds=self._bound_us)], dtype=pl.Datetime("us"))
+        held = nulls[self._time].dtype
+        nulls[self._time] = at.dt.replace_time_zone(getattr(held, "time_zone", None))
+        nulls[_MARK] = pl.Series([True])
+        self._add(pl.DataFrame(nulls), split)
+
+    def _add(self, rows: pl.DataFrame, split: str) -> None:
+        self._source.add_split(split)
+        self._source.rows[split] = pl.concat([self._source.rows[split], rows])
+        self._harness.settle()
+
+    def idle(self, *, split: str = _ONLY) -> None:
+        """A split has had nothing for long, and no longer holds event time back."""
+        self._harness._set_idle(self._source, split)
+
+    def end(self, *, split: str | None = None) -> None:
+        """A split, or all of them, will get no more rows."""
+        self._source.ended.update(self._source.rows if split is None else [split])
+        self._harness.settle()
+
+
+@dataclass
+class JobHarness:
+    """A job under test; see `Input` for what can be done with its sources.
+
+    Args:
+        parallelism: how many tasks each step has.
+        rows_max: the most rows of one batch.
+        start: the processing time at the beginning.
+
+    Example:
+        >>> import thalweg as tw
+        >>> from datetime import datetime
+        >>> class Count(tw.ProcessFunction):
+        ...     n: int = 0
+        ...
+        ...     def on_event(self, row):
+        ...         self.n += 1
+        ...         yield row.user, self.n
+        >>> noon = datetime(2026, 1, 1, 12)
+        >>> with JobHarness() as job:
+        ...     clicks = job.source("user STRING, ts TIMESTAMP", time="ts")
+        ...     job.watch(clicks.rows.key_by("user").process(Count(), "user STRING, n BIGINT"))
+        ...     clicks.push([("ann", noon), ("ann", noon)])
+        ...     before = job.take()
+        ...     clicks.advance_to(noon.replace(hour=13))
+        ...     _ = job.checkpoint()
+        ...     job.crash()
+        ...     clicks.push([("ann", noon.replace(hour=14))])
+        ...     clicks.end()
+        ...     before, job.take()
+        ([], [('ann', 1), ('ann', 2), ('ann', 3)])
+    """
+
+    parallelism: int = 1
+    rows_max: int = 1024
+    start: datetime = datetime(2026, 1, 1)
+    _session: Session = field(init=False, repr=False)
+    _sources: list[ScriptedSource] = field(init=False, default_factory=list, repr=False)
+    _results: dict[str, tuple[Dataset, Published]] = field(init=False, default_factory=dict, repr=False)
+    _run: Run | None = field(init=False, default=None, repr=False)
+    _last: JobSnapshot | None = field(init=False, default=None, repr=False)
+    _seconds: float = field(init=False, default=0.0, repr=False)
+
+    def __post_init__(self) -> None:
+        self._session = Session(parallelism=self.parallelism)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    @property
+    def session(self) -> Session:
+        """The session of the job's datasets, for tables and settings."""
+        return self._session
+
+    # What the job is ---------------------------------------------------------------------------
+
+    def source(
+        self,
+        schema: SchemaLike,
+        *,
+        time: str | None = None,
+        bound: str | timedelta = "0s",
+        name: str = "input",
+        splits: Sequence[str] = (_ONLY,),
+    ) -> Input:
+        """A source whose rows the test pushes.
+
+        Args:
+            schema: its columns.
+            time: the column of event time.
+            bound: how far rows may be out of order.
+            name: what messages call it.
+            splits: the names of its splits.
+        """
+        held = Schema((*schema_of(schema).fields, Field(_MARK, BOOLEAN)))
+        made = ScriptedSource(held, name)
+        for split in splits:
+            made.add_split(split)
+        self._sources.append(made)
+        rows = self._session.from_source(made, name)
+        if time is not None:
+            rows = rows.assign_watermark(time, bound)
+        # marks only move event time, and are no rows
+        plan = build.filter_rows(rows.plan, Call("is_null", (Column(_MARK),)))
+        shown = Dataset(plan, self._session).drop(_MARK)
+        return Input(self, made, shown, time, microseconds(bound))
+
+    def watch(self, dataset: Dataset, name: str = "out") -> None:
+        """Publish a result under a name; all are one job."""
+        self._results[name] = (dataset, Published())
+
+    # What has come out -------------------------------------------------------------------------
+
+    def take(self, name: str = "out") -> list[tuple[Any, ...]]:
+        """The rows that were published since the last call; rows that are taken back are an error here."""
+        found = self.changes(name)
+        gone = [row for weight, row in found if weight < 0]
+        assert not gone, f"{gone[0]} was taken back: changes() gives the changes, table() what is there"
+        return [row for weight, row in found for _ in range(weight)]
+
+    def changes(self, name: str = "out") -> list[tuple[int, tuple[Any, ...]]]:
+        """What was published since the last call: a weight (+n, -n) and a row each."""
+        self.settle()
+        return self._results[name][1].take()
+
+    def table(self, name: str = "out") -> pl.DataFrame:
+        """Everything that was published so far, added up."""
+        self.settle()
+        return self._results[name][1].table()
+
+    @property
+    def watermark(self) -> datetime | None:
+        """The event time that the last steps of the job have reached."""
+        self.settle()
+        times = [t.watermark for t in self._running.tasks if not t.outputs]
+        known = [t for t in times if t is not None]
+        if not known or len(known) < len(times):
+            return None
+        return datetime(1970, 1, 1) + timedelta(microseconds=min(known))
+
+    def state(self) -> dict[str, pl.DataFrame]:
+        """Every state of the job, as of now, by the names of the step and of the state.
+
+        State that is an object of Python is in the bytes in which a checkpoint holds it.
+        """
+        snapshot = self.checkpoint()
+        return {f"{operator} {name}": rows.frame for (_, operator, name), rows in snapshot.keyed.items()}
+
+    def timers(self) -> pl.DataFrame:
+        """The timers that are set: keys and times."""
+        frames = [f for name, f in self.state().items() if name.endswith(" timers")]
+        named = [f.drop("due").rename({"__timer": "time"}) for f in frames]
+        return (
+            pl.concat(named).with_columns(pl.col("time").cast(pl.Datetime("us"))) if named else pl.DataFrame()
+        )
+
+    # What happens to it ------------------------------------------------------------------------
+
+    def settle(self) -> None:
+        """Let the job do all that it can do now."""
+        every = Round(self._running, self._running.tasks)
+        while every.step():
+            pass
+
+    def sleep(self, span: str | timedelta) -> None:
+        """Let processing time pass."""
+        self._seconds += microseconds(span) / 1e6
+        self.settle()
+
+    def checkpoint(self) -> JobSnapshot:
+        """Take a checkpoint: a crash goes back to the last one."""
+        self.settle()
+        run = self._running
+        before = run.last_snapshot
+        run.request_checkpoint()
+        self.settle()
+        assert run.last_snapshot is not None, "a checkpoint was taken"
+        assert run.last_snapshot is not before, "a job that has ended takes no more checkpoints"
+        self._last = run.last_snapshot
+        return self._last
+
+    def crash(self, *, parallelism: int | None = None) -> None:
+        """Lose all that is not in the last checkpoint, and go on from there.
+
+        Without a checkpoint the job begins anew. Rows that were pushed are read again.
+
+        Args:
+            parallelism: how many tasks each step has from now on; None: as many as before.
+        """
+        if self._run is not None:
+            self._run.close()
+        self._run = None
+        self.parallelism = parallelism or self.parallelism
+        for _, published in self._results.values():
+            published.forget_after(0 if self._last is None else self._last.number)
+
+    def close(self) -> None:
+        """Give the job up; may be called twice."""
+        if self._run is not None:
+            self._run.close()
+            self._run = None
+
+    # How it is done ----------------------------------------------------------------------------
+
+    @property
+    def _running(self) -> Run:
+        if self._run is None:
+            self._run = self._started()
+        return self._run
+
+    def _started(self) -> Run:
+        if not self._results:
+            raise PlanError(
+                "nothing is watched", code="plan-harness", hint="watch(dataset) says what the job is"
+            )
+        writes = [Write(plan_of(d), PublishedSink(p)) for d, p in self._results.values()]
+        how = self._session._execution("harness", "stream", self._options())
+        job = job_of(writes, replace(how, parallelism=self.parallelism))
+        return Run(job, how.options, self._last, clock=lambda: self._seconds)
+
+    def _options(self) -> RunOptions:
+        begun = (self.start.replace(tzinfo=UTC) - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(
+            microseconds=1
+        )
+        return RunOptions(
+            runtime="inline",
+            rows_max=self.rows_max,
+            idle_timeout=_IDLE_TIMEOUT,
+            wall=lambda: begun + int(self._seconds * 1e6),
+        )
+
+    def _set_idle(self, source: ScriptedSource, split: str) -> None:
+        self.settle()
+        for task in self._running.parts.sources:
+            if task.scan.source is source or getattr(task.scan.source, "inner", None) is source:
+                task.owner.had_nothing(split, self._seconds)
+                task.owner.had_nothing(split, self._seconds + _IDLE_TIMEOUT)
+        self.settle()
