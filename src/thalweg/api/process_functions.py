@@ -86,6 +86,30 @@ class ProcessFunction:
         """A timer is due: `self.time` says which. Give any number of rows."""
         raise NotImplementedError
 
+    def on_clock(self) -> Iterable[Row] | None:
+        """A timer of processing time is due. Give any number of rows."""
+        raise NotImplementedError
+
+    @property
+    def clock(self) -> datetime:
+        """The processing time, in UTC: what depends on it is another result another time."""
+        return (_EPOCH + timedelta(microseconds=self.turn.clock_us)).replace(tzinfo=UTC)
+
+    def set_clock_timer(self, at: datetime | timedelta) -> None:
+        """Have `on_clock` called for this key once processing time has reached a time.
+
+        Args:
+            at: the time; or how long from now.
+        """
+        self.turn.set_clock_timer(self._clock_micros(at))
+
+    def delete_clock_timer(self, at: datetime) -> None:
+        """Call off a timer of processing time."""
+        self.turn.delete_clock_timer(self._clock_micros(at))
+
+    def _clock_micros(self, at: datetime | timedelta) -> int:
+        return self.turn.clock_us + at // _MICROSECOND if isinstance(at, timedelta) else self._micros(at)
+
     @property
     def time(self) -> datetime:
         """The event time of the row, or of the timer."""

@@ -100,7 +100,7 @@ class ColumnTurns:
     def __init__(self, sides: tuple[str, ...]) -> None:
         self.times_us = self.numbers = np.empty(0, np.int64)
         self.keys = pl.DataFrame()
-        self.is_timer = self.is_end = self.is_waiting = False
+        self.is_timer = self.is_end = self.is_waiting = self.is_clock = False
         self.is_strict = True
         self.until: int | None = None
         self.fresh: list[Change] = []
@@ -141,3 +141,7 @@ class ColumnTurns:
         """The timers that go to the state."""
         later, self._later = self._later, []
         return iter(later)
+
+    def taken_clocked(self) -> Iterator[Change]:
+        """Those of processing time: functions of columns have none."""
+        return iter(())

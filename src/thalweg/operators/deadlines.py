@@ -71,6 +71,21 @@ class Deadlines:
                     self._buckets[number] = [waiting]
         return np.unique(np.concatenate(found))
 
+    def least(self, times: Array) -> int | None:
+        """The time of the next row that is due; None if there is none.
+
+        Args:
+            times: by row when it is due now.
+        """
+        for number in sorted(self._buckets):
+            rows = np.concatenate(self._buckets[number])
+            alive = rows[times[rows] >> self._shift == number]
+            if len(alive):
+                self._buckets[number] = [alive]
+                return int(times[alive].min())
+            del self._buckets[number]
+        return None
+
     def renumber(self, numbers: Array) -> None:
         """Rows have other numbers now; those with a number below 0 are gone."""
         for number, parts in list(self._buckets.items()):

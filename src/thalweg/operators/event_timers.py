@@ -1,4 +1,4 @@
-"""Keep the timers of keys: which keys are to be called at which event time.
+"""Keep the timers of keys: which keys are to be called at which time.
 
 A timer is a key and a time; the same one set twice is one timer. Those that are due are found without looking
 at the others.
@@ -24,10 +24,10 @@ _DUE = "due"
 _NEVER = 1 << 62
 
 
-def timers_spec(keys: Mapping[str, pl.DataType]) -> ColumnsSpec:
+def timers_spec(keys: Mapping[str, pl.DataType], name: str = "timers") -> ColumnsSpec:
     """The state of the timers of some keys."""
     columns = {_DUE: ColumnSpec("int64", _NEVER)}
-    return ColumnsSpec("timers", {**keys, TIME: pl.Int64()}, columns, partition=tuple(keys))
+    return ColumnsSpec(name, {**keys, TIME: pl.Int64()}, columns, partition=tuple(keys))
 
 
 class Due(NamedTuple):
@@ -70,7 +70,7 @@ class EventTimers:
     @property
     def least(self) -> int | None:
         """The time of the next timer; None if there is none."""
-        return int(self._state.column(_DUE)[self._state.live()].min()) if self._state.count else None
+        return self._deadlines.least(self._state.column(_DUE)) if self._state.count else None
 
     def set(self, keys: pl.DataFrame, times: Array) -> None:
         """Timers for keys, row by row."""

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 BROADCAST, RULES = "broadcast", "rules"
 """The states of what every task has: what rows have made of it, and rows that wait."""
+CLOCK = "clock timers"
 LAST = "__last"
 """When something last happened to a key, where state has a time to live."""
 NEVER = -(1 << 62)
@@ -140,6 +141,8 @@ class ProcessSpec:
         rows = [i.waiting(n) for i, n in zip(self.inputs, self.waiting, strict=True)]
         found: list[StateSpec] = [*(rows if self.order == "time" else [])]
         found += [ColumnsSpec("values", keys, columns), timers_spec(keys)]
+        if self.function.has_clock:
+            found.append(timers_spec(keys, CLOCK))
         if self.rules is not None:
             held = {s.name: s.column for s in self.function.broadcast}
             found.append(ColumnsSpec(BROADCAST, {}, held, scope="broadcast"))
@@ -180,4 +183,5 @@ class ProcessSpec:
     def describe(self) -> str:
         """One line."""
         order = " and ".join(str(i.time) for i in self.inputs) if self.order == "time" else "arrival"
-        return f"process by ({', '.join(self.keys)}) in the order of {order}: {self.function.name}"
+        clock = ", called at processing times" if self.function.has_clock else ""
+        return f"process by ({', '.join(self.keys)}) in the order of {order}: {self.function.name}{clock}"

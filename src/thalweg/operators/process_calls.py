@@ -42,8 +42,8 @@ class RowCalls:
         if function.forgets:
             self.turns.ttls = [s for s in self._states if s.ttl_us is not None]
         names = [s.name for s in self._states]
-        inputs = len(spec.inputs)
-        self._loop = loop_over(names, inputs, has_timers=function.has_timers, forgets=function.forgets)
+        inputs, has_timers = len(spec.inputs), function.has_timers or function.has_clock
+        self._loop = loop_over(names, inputs, has_timers=has_timers, forgets=function.forgets)
 
     def run(self, work: Work, kept: KeyedColumns, rows_max: int) -> Iterator[Given]:
         """What the function gives.

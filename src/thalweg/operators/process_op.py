@@ -18,12 +18,13 @@ from thalweg.columnar.batch import OFFSET, SPLIT, Batch
 from thalweg.columnar.eager import below, gather_rows, pick, without
 from thalweg.operators.event_timers import Due, EventTimers
 from thalweg.operators.event_times import event_times
-from thalweg.operators.process import LAST, ProcessInput, ProcessSpec, side_port
+from thalweg.operators.process import CLOCK, LAST, ProcessInput, ProcessSpec, side_port
 from thalweg.operators.process_broadcast import BroadcastRows
 from thalweg.operators.process_calls import RowCalls
 from thalweg.operators.process_columns import ColumnCalls
 from thalweg.operators.process_state import idle_slots
 from thalweg.operators.process_work import Work, laid_out
+from thalweg.operators.turns import RowTurns
 from thalweg.operators.waiting_rows import WaitingRows
 from thalweg.operators.windows import LATE
 from thalweg.protocols.operator import Context, Output, Side
@@ -42,6 +43,9 @@ class _Keyed:
         self._calls = ColumnCalls(spec) if spec.function.by == "column" else RowCalls(spec)
         self._rules = None if spec.rules is None else BroadcastRows(spec, context, self._calls.function)
         self._inputs = len(spec.inputs) + (spec.rules is not None)
+        self._clock = EventTimers(context.state(CLOCK)) if spec.function.has_clock else None
+        if isinstance(self._calls, RowCalls):
+            self._calls.turns.wall = context.wall
         self._reached: int | None = None
         self._remembered = 0
 
@@ -53,10 +57,42 @@ class _Keyed:
         for is_set, numbers, times in self._calls.turns.taken():
             change = self._timers.set if is_set else self._timers.delete
             change(gather_rows(work.keys, numbers), times)
+        if self._clock is not None:
+            for is_set, numbers, times in self._calls.turns.taken_clocked():
+                change = self._clock.set if is_set else self._clock.delete
+                change(gather_rows(work.keys, numbers), times)
         # keys that hold nothing any more are forgotten
         gone = idle_slots(self._spec.function.states, self._kept, work.slots)
         if len(gone):
             self._kept.free(gone)
+
+    @property
+    def clock_due(self) -> int | None:
+        """The processing time at which the next key is to be called."""
+        return None if self._clock is None else self._clock.least
+
+    def on_clock(self, now: int) -> Iterator[Output]:
+        """Call the function for the keys whose processing time has come."""
+        return self._clocked(now + 1)
+
+    def _clocked(self, until: int | None) -> Iterator[Output]:
+        """The timers of processing time before `until` (None: all)."""
+        if self._clock is None:
+            return
+        due = self._clock.take(until)
+        if not len(due.times):
+            return
+        frames = [pl.Schema(side.columns).to_frame() for side in self._spec.inputs]
+        work = laid_out(frames, self._spec.inputs, due, self._kept, is_ordered=False)
+        turns = self._calls.turns
+        was_waiting = turns.is_waiting
+        # event time stands meanwhile: no timer of it is due in this turn
+        turns.is_clock = turns.is_waiting = True
+        turns.until = None
+        if isinstance(turns, RowTurns):
+            turns.time_us = 0 if self._reached is None else self._reached
+        yield from self._called(work)
+        turns.is_clock, turns.is_waiting = False, was_waiting
 
     def _forget(self) -> None:
         """Forget keys whose state has outlived its time; look when many have come since the last time."""
@@ -166,7 +202,11 @@ class ProcessOp(_Keyed):
     def on_end(self, port: int) -> Iterator[Output]:
         """When all inputs have ended, all rows are there, and every timer is due."""
         self._ended.add(port)
-        return self._close(None) if len(self._ended) == self._inputs else iter(())
+        return self._finished() if len(self._ended) == self._inputs else iter(())
+
+    def _finished(self) -> Iterator[Output]:
+        yield from self._close(None)
+        yield from self._clocked(None)
 
 
 def _time_of(side: ProcessInput) -> str:
@@ -224,8 +264,12 @@ class ArrivalOp(_Keyed):
         self._ended.add(port)
         if len(self._ended) < self._inputs:
             return iter(())
+        return self._finished()
+
+    def _finished(self) -> Iterator[Output]:
         self._calls.turns.is_end = True
-        return self._fired(None)
+        yield from self._fired(None)
+        yield from self._clocked(None)
 
     def _fired(self, until: int | None) -> Iterator[Output]:
         due = self._timers.take(until)

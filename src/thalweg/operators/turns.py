@@ -9,7 +9,7 @@ many keys at once (column_turns.py).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from heapq import heappop, heappush
 from typing import Any
 
@@ -69,6 +69,9 @@ class RowTurns:
         ttls: the states with a time to live.
         due: the times of the key's timers that are due, as a heap.
         later: by key number and time, the timers to set (True) and to delete (False) afterwards.
+        is_clock: whether the timers that are due are those of processing time.
+        clocked: as `later`, timers of processing time.
+        wall: the processing time.
         given: by side output, the rows that were emitted to it.
         dropped: how many timers were set after the end of the input.
     """
@@ -81,7 +84,9 @@ class RowTurns:
         self.until: int | None = None
         self.last_us = 0
         self.ttls: list[FunctionState] = []
-        self.is_end = self.is_waiting = False
+        self.is_end = self.is_waiting = self.is_clock = False
+        self.wall: Callable[[], int] = int
+        self.clocked: dict[tuple[int, int], bool] = {}
         self.is_strict = True
         self.dropped = 0
         self.later: dict[tuple[int, int], bool] = {}
@@ -115,13 +120,30 @@ class RowTurns:
             time = heappop(due)
             if time in alive:
                 alive.discard(time)
-                self.time_us = time
-                if self.ttls:
-                    self.expire(function, time)
-                made = function.on_timer()
+                made = function.on_clock() if self.is_clock else self._timed(function, time)
                 if made is not None:
                     given.extend(made)
         self.is_timer = False
+
+    def _timed(self, function: RowFunction, time: int) -> Iterable[Any] | None:
+        self.time_us = time
+        if self.ttls:
+            self.expire(function, time)
+        return function.on_timer()
+
+    @property
+    def clock_us(self) -> int:
+        """The processing time."""
+        return self.wall()
+
+    def set_clock_timer(self, time_us: int) -> None:
+        if self.is_end and self.is_timer:
+            self.dropped += 1
+        else:
+            self.clocked[self.number, time_us] = True
+
+    def delete_clock_timer(self, time_us: int) -> None:
+        self.clocked[self.number, time_us] = False
 
     def set_timer(self, time_us: int) -> None:
         is_past = time_us < self.time_us and self.is_strict
@@ -148,10 +170,19 @@ class RowTurns:
 
     def taken(self) -> Iterator[Change]:
         """The timers that go to the state."""
-        if self.later:
-            numbers, times = np.array([*self.later], np.int64).T
-            is_set = np.fromiter(self.later.values(), np.bool_, len(self.later))
-            for wanted in (False, True):
-                some = is_set == wanted
-                yield wanted, numbers[some], np.ascontiguousarray(times[some])
-            self.later.clear()
+        return _changes(self.later)
+
+    def taken_clocked(self) -> Iterator[Change]:
+        """Those of processing time."""
+        return _changes(self.clocked)
+
+
+def _changes(noted: dict[tuple[int, int], bool]) -> Iterator[Change]:
+    """What was noted by key number and time; it is forgotten."""
+    if noted:
+        numbers, times = np.array([*noted], np.int64).T
+        is_set = np.fromiter(noted.values(), np.bool_, len(noted))
+        noted.clear()
+        for wanted in (False, True):
+            some = is_set == wanted
+            yield wanted, numbers[some], np.ascontiguousarray(times[some])

@@ -134,6 +134,24 @@ class SetsTimers(Protocol):
         ...
 
 
+@runtime_checkable
+class WatchesClock(Protocol):
+    """An operator that is to be called again when a processing time has come.
+
+    What it does then depends on the clock, and comes at another place between the rows if it comes again: the
+    description of the step says that it does.
+    """
+
+    @property
+    def clock_due(self) -> int | None:
+        """The processing time, in microseconds since the epoch, at which it is to be called; None: never."""
+        ...
+
+    def on_clock(self, now: int) -> Iterator[Output]:
+        """That time has come."""
+        ...
+
+
 class Context(Protocol):
     """What the runtime hands to an operator when it is built."""
 
@@ -157,6 +175,10 @@ class Context(Protocol):
 
     def split_name(self, number: int) -> str:
         """What the split is called that has this number in the engine's column of splits."""
+        ...
+
+    def wall(self) -> int:
+        """The processing time in microseconds since the epoch, for those that watch the clock."""
         ...
 
 

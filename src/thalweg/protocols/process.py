@@ -38,6 +38,17 @@ class Turn(Protocol):
         """Do not."""
         ...
 
+    def set_clock_timer(self, time_us: int) -> None:
+        """Call `on_clock` for this key when processing time has reached this."""
+        ...
+
+    def delete_clock_timer(self, time_us: int) -> None:
+        """Do not."""
+        ...
+
+    clock_us: int
+    """The processing time, in microseconds since the epoch."""
+
     def emit(self, port: str, row: Any) -> None:
         """A row for a side output."""
         ...
@@ -75,6 +86,10 @@ class RowFunction(Protocol):
 
     def on_timer(self) -> Iterable[Any] | None:
         """A timer of the key is due; give rows."""
+        ...
+
+    def on_clock(self) -> Iterable[Any] | None:
+        """A timer of processing time is due; give rows."""
         ...
 
 
@@ -127,6 +142,7 @@ class KeyedFunction:
         states: its attributes that are kept by key.
         new: makes an instance, a `RowFunction` or a `ColumnFunction`; every task has one of its own.
         has_timers: whether it is called when timers are due.
+        has_clock: whether it is called at processing times.
         handlers: the methods that take rows, one for each input.
         by: whether it is called for each row, or for one row of each of many keys at once.
         sides: the names of its side outputs.
@@ -138,6 +154,7 @@ class KeyedFunction:
     states: tuple[FunctionState, ...]
     new: Callable[[], Any]
     has_timers: bool
+    has_clock: bool
     handlers: tuple[str, ...]
     by: Literal["row", "column"] = "row"
     sides: tuple[str, ...] = ()

@@ -108,6 +108,7 @@ class _Context:
     inputs: int
     split_name: Callable[[int], str]
     lookups: Mapping[str, Any]
+    wall: Callable[[], int]
 
     def state(self, name: str) -> Any:
         """The state declared under the name."""
@@ -158,13 +159,20 @@ class _Assembler:
         for spec in stage.operators:
             own = {n: s for (step, n), s in states.items() if step == spec.id}
             lookups = self._lookups(spec)
-            context = _Context(own, self.options.rows_max, max(1, inputs), self._split_name, lookups)
+            wall = self.options.wall
+            context = _Context(own, self.options.rows_max, max(1, inputs), self._split_name, lookups, wall)
             operators.append((spec.id, spec.build(context)))
         self.result.states[name] = states
         writer = None if stage.write is None else self._writer(stage.write, index)
         sink = "" if stage.write is None else stage.write.sink.describe()
         parts = TaskParts(
-            stage.id, index, Chain(operators), writer=writer, sink=sink, rows_max=self.options.rows_max
+            stage.id,
+            index,
+            Chain(operators),
+            writer=writer,
+            sink=sink,
+            rows_max=self.options.rows_max,
+            wall=self.options.wall,
         )
         if stage.scan is None or owner is None:
             return Task(parts, self.on_barrier)

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from thalweg.columnar.batch import Batch
 from thalweg.columnar.eager import count_negative
 from thalweg.errors import ThalwegError
-from thalweg.protocols.operator import Finishing, Operator, Output, Side, WaitsForTime
+from thalweg.protocols.operator import Finishing, Operator, Output, Side, WaitsForTime, WatchesClock
 
 
 @dataclass
@@ -44,6 +44,20 @@ class Chain:
         self._operators = operators
         self.counts = {name: Counts() for name, _ in operators}
         self._finishing = [o for _, o in operators if isinstance(o, Finishing)]
+        self._clocked = [(i, o) for i, (_, o) in enumerate(operators) if isinstance(o, WatchesClock)]
+
+    @property
+    def clock_due(self) -> int | None:
+        """The processing time at which an operator is to be called."""
+        found = [o.clock_due for _, o in self._clocked]
+        return min((time for time in found if time is not None), default=None)
+
+    def on_clock(self, now: int) -> Iterator[Output]:
+        """Call the operators whose time has come."""
+        for i, operator in self._clocked:
+            due = operator.clock_due
+            if due is not None and due <= now:
+                yield from self._pass_on(i, operator.on_clock(now))
 
     def on_batch(self, port: int, batch: Batch) -> Iterator[Output]:
         """Rows for the first operator."""
@@ -72,7 +86,7 @@ class Chain:
 
     def close(self) -> None:
         """Forget the operators, and with them their state; what was counted stays."""
-        self._operators, self._finishing = (), []
+        self._operators, self._finishing, self._clocked = (), [], []
 
     def due(self) -> int | None:
         """The event time at which the next rows that wait for it are emitted."""

@@ -36,7 +36,8 @@ class Round:
 
     def wait(self, longest: float) -> float:
         """After a round without progress: the seconds until it is worth trying again, if nobody wakes."""
-        return min([longest, *(t.wait for t in self._sources if t.wait is not None)])
+        waits = [*(t.wait for t in self._sources), *(t.clock_wait for t in self._others)]
+        return min([longest, *(w for w in waits if w is not None)])
 
     def step(self) -> bool:
         """Step every task; returns whether there was anything to do."""

@@ -77,6 +77,12 @@ class Run:
         """Look at what a step did: cuts become due when sources read or run dry."""
         if self._declining and not task.is_declining:
             self._note_accepted(task)
+        if task.has_fired and not task.is_working:
+            task.has_fired = False
+            with self._lock:
+                # nothing need have been read: what the clock has called is published all the same
+                self._coordinator.note_drained()
+                self._send_due()
         if isinstance(task, SourceTask):
             self.after_sources([(task, result)])
         elif task.state == "finished" and result is not Step.FINISHED:

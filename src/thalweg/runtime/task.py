@@ -28,6 +28,7 @@ from thalweg.protocols.sink import StagingWriter, TimedWriter, Writer
 from thalweg.runtime.chain import Chain
 from thalweg.runtime.edge import Channel
 from thalweg.runtime.load import Load
+from thalweg.runtime.options import wall_clock
 from thalweg.runtime.outputs import OutputEdge
 from thalweg.runtime.waiting import Waiting
 
@@ -73,6 +74,7 @@ class TaskParts:
     writer: Writer | None = None
     sink: str = ""
     rows_max: int = 65_536
+    wall: Callable[[], int] = wall_clock
 
 
 class Task:
@@ -89,7 +91,9 @@ class Task:
         """The sink that the task is busy with just now: one that does not take rows stops the task there.
         It stays after an error, which came from there."""
         self.state = "running"
-        self._rows_max = parts.rows_max
+        self._rows_max, self._wall_now = parts.rows_max, parts.wall
+        self.has_fired = False
+        """Whether the clock has called since somebody last looked, so that a cut is due."""
         self._on_barrier = on_barrier
         self._emitting: Iterator[Output | Message] | None = None
         self._merge = WatermarkMerge(len(self.inputs)) if self.inputs else None
@@ -153,10 +157,27 @@ class Task:
         if self._is_unwanted:
             self._emitting = self.finish()
             return self._emit()
-        started = self._start_next()
+        started = self._start_due() or self._start_next()
         if not started:
             return Step.IDLE
         return self._emit()
+
+    def _start_due(self) -> bool:
+        """Begin with what the clock says is due."""
+        due = self.chain.clock_due
+        if due is None:
+            return False
+        now = self._wall_now()
+        if due > now:
+            return False
+        self._emitting, self.has_fired = self.chain.on_clock(now), True
+        return True
+
+    @property
+    def clock_wait(self) -> float | None:
+        """The seconds until the clock calls; None: it will not."""
+        due = None if self.state == "finished" else self.chain.clock_due
+        return None if due is None else max(0.0, (due - self._wall_now()) / 1e6)
 
     def _emit(self) -> Step:
         """Pass on outputs until they are used up or an edge is full."""

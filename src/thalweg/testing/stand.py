@@ -117,6 +117,9 @@ class _Context:
     def split_name(self, number: int) -> str:
         return f"split {number}"
 
+    def wall(self) -> int:
+        return 0
+
 
 class _Run:
     def __init__(self, bench: Bench, how: How, rows_max: int) -> None:

@@ -122,6 +122,57 @@ def test_processing_time_stands_until_it_is_moved() -> None:
         assert [row[1].replace(tzinfo=None) for row in job.take()] == [NOON, at(60)]
 
 
+class Quiet(tw.ProcessFunction):
+    """Says when a key has had nothing for a minute of processing time."""
+
+    last: datetime | None = None
+
+    def on_event(self, row: Any) -> None:
+        if self.last is not None:
+            self.delete_clock_timer(self.last + timedelta(minutes=1))
+        self.last = self.clock
+        self.set_clock_timer(timedelta(minutes=1))
+
+    def on_clock(self) -> Any:
+        yield self.key.user, self.clock.replace(tzinfo=None)
+        self.last = None
+
+
+@pytest.mark.parametrize("order", ["time", "arrival"])
+def test_timers_of_processing_time(order: Any) -> None:
+    with JobHarness(start=NOON) as job:
+        clicks = job.source(CLICKS, time="ts")
+        job.watch(clicks.rows.key_by("user").process(Quiet(), "user STRING, at TIMESTAMP", order=order))
+        clicks.push([("ann", at(0)), ("bob", at(0))])
+        clicks.advance_to(at(1))
+        job.sleep("40s")
+        clicks.push([("ann", at(2))])
+        clicks.advance_to(at(3))
+        assert job.take() == []
+        job.sleep("20s")
+        assert job.take() == [("bob", at(60))]
+        job.checkpoint()
+        job.crash(parallelism=2)
+        job.sleep("50s")
+        assert job.take() == [("ann", at(110))]
+        clicks.push([("cid", at(9))])
+        clicks.end()
+        assert [row[0] for row in job.take()] == ["cid"]
+
+
+def test_a_job_is_called_by_the_clock_without_any_rows() -> None:
+    rows = pl.DataFrame({"user": ["ann"], "ts": [at(0)]})
+
+    class Soon(Quiet):
+        def on_event(self, row: Any) -> None:
+            self.set_clock_timer(timedelta(milliseconds=30))
+
+    session = tw.Session()
+    made = session.from_polars(rows).key_by("user").process(Soon(), "user STRING, at TIMESTAMP", time="ts")
+    assert "called at processing times" in made.explain()
+    assert made.collect(mode="stream")["user"].to_list() == ["ann"]
+
+
 def test_nothing_is_watched_and_no_time(job_harness: JobHarness) -> None:
     clicks = job_harness.source(CLICKS)
     with pytest.raises(tw.PlanError, match="nothing is watched"):
