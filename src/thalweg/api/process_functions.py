@@ -23,7 +23,7 @@ from thalweg.protocols.process import ColumnTurn, Turn
 
 _EPOCH = datetime(1970, 1, 1)
 _MICROSECOND = timedelta(microseconds=1)
-MISSING = object()
+MISSING = ...
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,5 @@
 """Call a user's keyed function key by key: its state becomes attributes, and its attributes state.
 
-The loop over keys and rows is written out for the function's own states, as dataclasses write their
-`__init__`: it is all that is done for each row.
-
 Not here: which rows and timers come (process_op.py), what the function asks for meanwhile (turns.py).
 """
 
@@ -38,12 +35,9 @@ class RowCalls:
         self._states = spec.function.states
         self._rows = [maker("Row", side.shown) for side in spec.inputs]
         self.turns.to_key = maker("Key", [*spec.keys])
-        function = spec.function
-        if function.forgets:
+        self._handlers = [getattr(self.function, name) for name in spec.function.handlers]
+        if spec.function.forgets:
             self.turns.ttls = [s for s in self._states if s.ttl_us is not None]
-        names = [s.name for s in self._states]
-        inputs, has_timers = len(spec.inputs), function.has_timers or function.has_clock
-        self._loop = loop_over(names, inputs, has_timers=has_timers, forgets=function.forgets)
 
     def run(self, work: Work, kept: KeyedColumns, rows_max: int) -> Iterator[Given]:
         """What the function gives.
@@ -59,35 +53,76 @@ class RowCalls:
 
     def _run(self, work: Work, kept: KeyedColumns, rows_max: int) -> Iterator[Given]:
         rows = self._in_order(work)
-        values = [read_values(state, kept, work.slots).tolist() for state in self._states]
-        if self._spec.function.forgets:
-            values.append(kept.column(LAST)[work.slots].tolist())
-        at = [0]
+        values = {s.name: read_values(s, kept, work.slots).tolist() for s in self._states}
+        lasts = kept.column(LAST)[work.slots].tolist() if self._spec.function.forgets else []
         self.turns.keys = work.keys.rows()
-        given = self._loop(
-            self.function,
-            [getattr(self.function, name) for name in self._spec.function.handlers],
-            self.turns,
-            rows,
-            work.ports.tolist(),
-            work.times.tolist(),
-            work.bounds[1:].tolist(),
-            _by_owner(work),
-            values,
-            rows_max,
-            at,
-        )
+        at = [0]
         try:
-            for part in given:
+            for part in self._loop(work, rows, values, lasts, rows_max, at):
                 yield from ((None, frame) for frame in self._spec.output.frames(part, rows_max))
         except ThalwegError:
             raise
         except Exception as error:
             raise self._failed(error, rows, at[0]) from error
-        if self._spec.function.forgets:
-            kept.column(LAST)[work.slots] = values.pop()
-        for state, column in zip(self._states, values, strict=True):
-            write_values(self._spec.function, state, column, kept, work.slots)
+        if lasts:
+            kept.column(LAST)[work.slots] = lasts
+        for state in self._states:
+            write_values(self._spec.function, state, values[state.name], kept, work.slots)
+
+    def _loop(
+        self,
+        work: Work,
+        rows: list[Any],
+        values: dict[str, list[Any]],
+        lasts: list[int],
+        rows_max: int,
+        at: list[int],
+    ) -> Iterator[list[Any]]:
+        """Call the function key by key, in lists of about so many rows; `at` tells the row that it is at.
+
+        All that is done for each row is in here, and nothing else is.
+        """
+        function, turns, attributes, columns = (
+            self.function,
+            self.turns,
+            vars(self.function),
+            [*values.items()],
+        )
+        handlers, on_event = self._handlers, self._handlers[0]
+        is_one = len(handlers) == 1
+        times, timers = work.times.tolist(), _by_owner(work)
+        ports = [] if is_one else work.ports.tolist()
+        given: list[Any] = []
+        first = 0
+        for number, end in enumerate(work.bounds[1:].tolist()):
+            turns.number = number
+            for name, column in columns:
+                attributes[name] = column[number]
+            if lasts:
+                turns.last_us = lasts[number]
+            if timers:
+                turns.remind(timers)
+            for place in range(first, end):
+                if turns.due:
+                    turns.fire(function, times[place], given)
+                if lasts:
+                    turns.expire(function, times[place])
+                turns.time_us = times[place]
+                at[0] = place
+                made = on_event(rows[place]) if is_one else handlers[ports[place]](rows[place])
+                if made is not None:
+                    given.extend(made)
+            first = end
+            if turns.due:
+                turns.fire(function, turns.until, given)
+            if lasts:
+                lasts[number] = turns.last_us
+            for name, column in columns:
+                column[number] = attributes[name]
+            if len(given) >= rows_max:
+                yield given
+                given = []
+        yield given
 
     def _in_order(self, work: Work) -> list[Any]:
         """The rows as named tuples, in the order of the work."""
@@ -147,59 +182,3 @@ def user_place(error: Exception) -> str | None:
     own = thalweg.__path__[0]
     frames = [f for f in extract_tb(error.__traceback__) if not f.filename.startswith((own, "<"))]
     return f"{frames[-1].filename}:{frames[-1].lineno}" if frames else None
-
-
-Loop = Callable[..., Iterator[list[Any]]]
-
-_LOOP = """
-def loop(function, handlers, turns, rows, ports, times, ends, timers, values, rows_max, at):
-    on_event, given, first = handlers[0], [], 0
-    {columns} = values
-    for number, end in enumerate(ends):
-        turns.number = number
-        {load}
-        for place in range(first, end):
-            {before_row}
-            {expire}
-            turns.time_us = times[place]
-            at[0] = place
-            made = {on_event}(rows[place])
-            if made is not None:
-                given.extend(made)
-        first = end
-        {behind_rows}
-        {keep}
-        if len(given) >= rows_max:
-            yield given
-            given = []
-    yield given
-"""
-
-
-def loop_over(states: list[str], inputs: int, *, has_timers: bool, forgets: bool) -> Loop:
-    """The loop for a function with these states.
-
-    Its arguments are the function, what it takes the rows of each input with, its `RowTurns`, the rows with
-    their inputs and times, the end of each key's rows, the timers that are due, the values of each state by
-    key (and, if it forgets, when something last happened to it), how many rows one list may have, and where
-    the loop notes the row that it is at.
-    """
-    names = [f"state{n}" for n in range(len(states))]
-    remind = "turns.remind(timers)" if has_timers else "pass"
-    pairs = [(n, f"function.{s}") for n, s in zip(names, states, strict=True)]
-    if forgets:
-        names.append("last")
-        pairs.append(("last", "turns.last_us"))
-    source = _LOOP.format(
-        columns=", ".join(names) + "," if names else "_",
-        load="; ".join([*(f"{s} = {n}[number]" for n, s in pairs), remind]),
-        keep="; ".join(f"{n}[number] = {s}" for n, s in pairs) or "pass",
-        on_event="on_event" if inputs == 1 else "handlers[ports[place]]",
-        expire="turns.expire(function, times[place])" if forgets else "pass",
-        before_row="if turns.due: turns.fire(function, times[place], given)" if has_timers else "pass",
-        behind_rows="if turns.due: turns.fire(function, turns.until, given)" if has_timers else "pass",
-    )
-    made: dict[str, Any] = {}
-    exec(compile(source, "<loop of a keyed function>", "exec"), made)  # noqa: S102 - names of attributes only
-    found: Loop = made["loop"]
-    return found

@@ -154,8 +154,7 @@ class AssignWatermark(Unary):
 
     Attributes:
         lateness_us: for how long rows that the watermark has passed are still taken, and correct results.
-        key: the columns of the primary key, if there is one: a row is the next version of the row before it
-            with the same values. A statement about the data, which is not checked.
+        key: of the primary key, as declared: a row is the next version of the one before it with its values.
         is_held: whether the watermark waits for the end of the input, so that no row is late.
     """
 
