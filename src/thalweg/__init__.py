@@ -58,6 +58,7 @@ if TYPE_CHECKING:
         var_pop,
         var_samp,
         when,
+        windowing,
     )
     from thalweg.base.schema import Schema
     from thalweg.connectors.memory_table import MemoryTable
@@ -150,6 +151,7 @@ __all__ = [
     "tumbling",
     "udf",
     "when",
+    "windowing",
 ]
 
 

@@ -1,6 +1,7 @@
 """The fluent API: datasets, expressions, windows and user's functions."""
 
 from thalweg.api import functions
+from thalweg.api import window_kinds as windowing
 from thalweg.api.aggregates import (
     approx_count_distinct,
     array_agg,
@@ -73,6 +74,7 @@ __all__ = [
     "call",
     "proctime",
     "functions",
+    "windowing",
     "count",
     "sum",
     "avg",

@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING
 
 from thalweg.api.columns import column_name
 from thalweg.api.function_states import Takes, TakesTwo, described_function
+from thalweg.api.keyed_windows import KeyedWindows, keyed_windows
 from thalweg.api.place import caller
 from thalweg.api.plain_functions import RowCall, as_object, is_plain
 from thalweg.api.process_functions import ColumnFunction, ProcessFunction
 from thalweg.api.types import SchemaLike, schema_of
+from thalweg.api.window_kinds import Assigner, Evictor, Trigger
 from thalweg.base.types import Timestamp
 from thalweg.errors import PlanError, TypeMismatch, did_you_mean
 from thalweg.plan.nodes import Plan
@@ -74,6 +76,30 @@ class KeyedDataset:
             [(1, False), (2, True)]
         """
         return ConnectedDataset(self, other)
+
+    def window(
+        self, assigner: Assigner, *, trigger: Trigger | None = None, evictor: Evictor | None = None
+    ) -> KeyedWindows:
+        """Rows in windows that are said in Python; `Dataset.window` is faster where it can say them.
+
+        Args:
+            assigner: which windows a row falls into: `Fixed`, `Sessions`, `Calendar` or `Global` of
+                `tw.windowing`, or one of your own.
+            trigger: when a window gives its result; by default at its end.
+            evictor: which of its rows count then; by default all.
+
+        Example:
+            >>> import polars as pl
+            >>> import thalweg as tw
+            >>> rows = tw.Session().from_polars(pl.DataFrame({"k": list("aabab"), "v": [1, 2, 3, 4, 5]}))
+            >>> pairs = rows.key_by("k").window(tw.windowing.Global(), trigger=tw.windowing.Count(2))
+            >>> def total(key, window, rows):
+            ...     yield key.k, sum(row.v for row in rows)
+            >>> sums = pairs.process(total, "k STRING, v BIGINT", order="arrival")
+            >>> sorted(sums.collect().rows())
+            [('a', 3), ('b', 8)]
+        """
+        return keyed_windows(self, assigner, trigger, evictor)
 
     def process(
         self,

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
-from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints, is_typeddict
 
 import msgspec
 
@@ -107,6 +107,8 @@ def _parts(hint: Any, seen: set[Any]) -> Iterator[Any]:
 
 
 def _has_fields(hint: Any) -> bool:
+    if is_typeddict(hint):
+        return True
     is_struct = isinstance(hint, type) and issubclass(hint, msgspec.Struct)
     return is_struct or (isinstance(hint, type) and dataclasses.is_dataclass(hint))
 
