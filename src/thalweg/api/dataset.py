@@ -10,7 +10,7 @@ Not here: ways to get rows (results.py), expressions (expressions.py), execution
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any, Literal
@@ -187,6 +187,51 @@ class Dataset(Ordered):
         def make() -> Plan:
             result = schema_of(schema)
             return MapBatches(self.plan, row_function(function, self.plan.schema, result), result)
+
+        return self._step(make)
+
+    def map_async(
+        self,
+        function: Callable[[Any], Awaitable[Row | Iterable[Row] | None]],
+        schema: SchemaLike,
+        *,
+        at_once: int = 100,
+        timeout: str | timedelta = "1m",
+        retries: int = 0,
+        retry_wait: str | timedelta = "100ms",
+    ) -> Dataset:
+        """Apply an asynchronous function to each row, such as a question to a service, to many at once.
+
+        A batch goes on when all of its rows are answered; rows that come meanwhile are the next one. What was
+        answered is not asked for again, unless the job goes on from a checkpoint before it.
+
+        Args:
+            function: takes a row, a named tuple; gives a row (a dict or tuple), several, or None for none.
+            schema: the columns of the rows that it gives.
+            at_once: the most calls under way in each task.
+            timeout: how long a call may take.
+            retries: how often a call that failed, or took too long, is made again; then it is an error.
+            retry_wait: how long to wait before the first time; each time twice as long.
+
+        Example:
+            >>> import thalweg as tw
+            >>> async def price(row):
+            ...     return row.item, len(row.item) * 1.5
+            >>> items = tw.Session().from_polars(pl.DataFrame({"item": ["pen", "paper"]}))
+            >>> items.map_async(price, "item STRING, price DOUBLE").collect().rows()
+            [('pen', 4.5), ('paper', 7.5)]
+        """
+        options = {
+            "at_once": at_once,
+            "timeout": microseconds(timeout) / 1e6,
+            "retries": retries,
+            "wait": microseconds(retry_wait) / 1e6,
+        }
+
+        def make() -> Plan:
+            result, below = schema_of(schema), self.plan.schema
+            call = self.session.asynchronous(function, below, result, **options)
+            return MapBatches(self.plan, frame_function(call, below, result, of=function), result)
 
         return self._step(make)
 

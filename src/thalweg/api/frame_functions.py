@@ -23,10 +23,14 @@ from thalweg.plan.nodes import FrameFunction
 
 
 def frame_function(
-    call: Callable[[pl.DataFrame], pl.DataFrame], given: Schema, result: Schema
+    call: Callable[[pl.DataFrame], pl.DataFrame],
+    given: Schema,
+    result: Schema,
+    *,
+    of: Callable[..., object] | None = None,
 ) -> FrameFunction:
-    """The user's function of frames."""
-    return FrameFunction(_name(call), Outside(call, given, result), place_of(call))
+    """The user's function of frames; `of`: the user's function, where `call` is one that calls it."""
+    return FrameFunction(_name(of or call), Outside(call, given, result), place_of(of or call))
 
 
 def row_function(

@@ -34,6 +34,7 @@ from thalweg.runtime.breaker import QuarantineLimit
 from thalweg.runtime.options import RunOptions
 from thalweg.session.catalog import SessionCatalog
 from thalweg.session.execute import Execution, Lateness, Mode, Result, choose_mode, execute, explain
+from thalweg.session.functions import Functions
 from thalweg.session.hooks import HOOKS
 from thalweg.session.ignored import Notices
 from thalweg.session.inputs import Inputs
@@ -67,7 +68,7 @@ _UNNAMED = "job"
 _log = logging.getLogger("thalweg")
 
 
-class Session(Inputs):
+class Session(Inputs, Functions):
     """Tables, options, and the jobs made from them.
 
     Args:
@@ -135,11 +136,6 @@ class Session(Inputs):
 
         with located(caller()):
             self.catalog.add_view(name, plan_of(dataset), replace=replace)
-
-    def create_function(self, function: Any, name: str | None = None) -> None:
-        """Name a user's function (made with `udf`), so that SQL can call it."""
-        made = function.function
-        self.catalog.functions[(name or made.name).lower()] = made
 
     def sql(self, text: str) -> Dataset:
         """Carry out statements; the last one must be a query, whose rows are returned."""
