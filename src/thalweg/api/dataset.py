@@ -190,6 +190,26 @@ class Dataset(Ordered):
 
         return self._step(make)
 
+    def cache(self, where: Literal["memory", "disk"] = "memory") -> Dataset:
+        """These rows, which must end, kept once they have been computed, so that nobody computes them again.
+
+        What is lost is computed again. The rows are those of the time when they were computed.
+
+        Args:
+            where: `memory`, or `disk`: a temporary file, read as far as it is needed.
+
+        Example:
+            >>> import thalweg as tw
+            >>> doubled = tw.Session().from_polars(pl.DataFrame({"n": [1, 2]})).select(n=tw.col("n") * 2).cache()
+            >>> doubled.group_by().agg(n=tw.sum("n")).collect().item(), doubled.collect().height
+            (6, 2)
+        """
+        return self._step(lambda: self.session.cached(self.plan, where))
+
+    def uncache(self) -> Dataset:
+        """Give back what `cache` keeps; returns the rows that it was computed from."""
+        return Dataset(self.session.uncached(self.plan), self.session)
+
     def map_async(
         self,
         function: Callable[[Any], Awaitable[Row | Iterable[Row] | None]],

@@ -9,7 +9,7 @@ Not here: the session itself (session/).
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Protocol, Unpack
+from typing import TYPE_CHECKING, Any, Literal, Protocol, Unpack
 
 import polars as pl
 
@@ -68,6 +68,14 @@ class SessionLike(Protocol):
         self, call: Callable[..., Any], given: Schema, result: Schema, /, **options: Any
     ) -> Callable[[pl.DataFrame], pl.DataFrame]:
         """A function of frames that makes asynchronous calls, one for each row."""
+        ...
+
+    def cached(self, plan: Plan, where: Literal["memory", "disk"], /) -> Plan:
+        """The rows of a plan, kept once they have been computed."""
+        ...
+
+    def uncached(self, plan: Plan, /) -> Plan:
+        """Give back what is kept of a plan; returns what it was computed from."""
         ...
 
     def show(self, plan: Plan, rows: int, /) -> None:

@@ -1,22 +1,25 @@
-"""Know the functions of a user: those that SQL calls by name, and those that are asynchronous.
+"""Know the functions of a user: those that SQL calls by name, those that are asynchronous; and kept results.
 
-Not here: how they are called (expr/python.py, connectors/asynchronous.py).
+Not here: how they are called (expr/python.py, connectors/asynchronous.py), how results are kept (caching.py).
 """
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import polars as pl
+
+from thalweg.plan.nodes import Plan, Scan
 
 if TYPE_CHECKING:
     from thalweg.base.schema import Schema
     from thalweg.session.catalog import SessionCatalog
 
 
-class Functions:
-    """What a session does with functions."""
+class Functions(ABC):
+    """What a session does with functions, and with results that are kept."""
 
     catalog: SessionCatalog
 
@@ -33,3 +36,20 @@ class Functions:
         from thalweg.connectors.asynchronous import async_calls
 
         return async_calls(call, given, result, options)
+
+    def cached(self, plan: Plan, where: Literal["memory", "disk"], /) -> Plan:
+        """The rows of a plan, kept once they have been computed."""
+        # imported here: few programs keep results
+        from thalweg.session.caching import cached
+
+        return Scan(cached(plan, lambda: self.collect(plan), where))
+
+    def uncached(self, plan: Plan, /) -> Plan:
+        """Give back what is kept of a plan; returns what it was computed from."""
+        from thalweg.session.caching import forget
+
+        return forget(plan)
+
+    @abstractmethod
+    def collect(self, plan: Plan, /, *, mode: str | None = None, lateness: str | None = None) -> pl.DataFrame:
+        """The rows of a bounded plan as a frame."""
