@@ -200,7 +200,8 @@ class Dataset(Ordered):
 
         Example:
             >>> import thalweg as tw
-            >>> doubled = tw.Session().from_polars(pl.DataFrame({"n": [1, 2]})).select(n=tw.col("n") * 2).cache()
+            >>> rows = tw.Session().from_polars(pl.DataFrame({"n": [1, 2]}))
+            >>> doubled = rows.select(n=tw.col("n") * 2).cache()
             >>> doubled.group_by().agg(n=tw.sum("n")).collect().item(), doubled.collect().height
             (6, 2)
         """
