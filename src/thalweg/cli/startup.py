@@ -5,17 +5,15 @@ Measured with `thalweg sql "SELECT 1"`: a tenth of the whole.
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
+
+from thalweg.base.collector import keep, paused
 
 
 @contextmanager
 def collector_paused() -> Iterator[None]:
     """Load modules in here; what was loaded is not looked at again."""
-    gc.disable()
-    try:
+    with paused():
         yield
-    finally:
-        gc.freeze()
-        gc.enable()
+        keep()

@@ -9,17 +9,16 @@ Not here: whether one thread suffices (pace.py), what a step does (task.py).
 
 from __future__ import annotations
 
-import gc
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
 
+from thalweg.base.collector import frozen
 from thalweg.columnar.allocation import allocating
 from thalweg.errors import ThalwegError
 from thalweg.runtime.pace import Pace
@@ -198,28 +197,12 @@ def run_threads(
     crew = _Crew(run, count)
     before = sys.getswitchinterval()
     sys.setswitchinterval(min(before, _SWITCH_INTERVAL))
-    with _frozen():
+    with frozen():
         _run(crew, until, at_end, poll, before)
     errors = [w.error for w in crew.workers if w.error is not None]
     # the threads hold their crew, and with it the run
     crew.workers.clear()
     _raise(errors)
-
-
-@contextmanager
-def _frozen() -> Iterator[None]:
-    """Keep Python's collector from going through everything that was there before the job.
-
-    A full collection over the objects of the libraries alone takes from 50 to 80 ms, in which no row moves.
-    """
-    is_ours = gc.get_freeze_count() == 0
-    if is_ours:
-        gc.freeze()
-    try:
-        yield
-    finally:
-        if is_ours:
-            gc.unfreeze()
 
 
 def _run(
