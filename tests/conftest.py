@@ -6,7 +6,6 @@ Not here: fixtures. They live beside the tests that use them.
 from __future__ import annotations
 
 import atexit
-import gc
 import os
 import shutil
 import sys
@@ -49,14 +48,6 @@ def pytest_configure(config: pytest.Config) -> None:
     """Tests that draw cases themselves draw as many as the run is thorough (`tests.sampling`)."""
     if config.getoption("--thorough") or config.getoption("--complete"):
         os.environ["TESTS_THOROUGH"] = "1"
-
-
-def pytest_runtest_teardown() -> None:
-    """Let Python's collector see everything again, which the command line had taken from it to start faster.
-
-    A process of tests goes on for long, and each of its jobs would count those objects: 30 ms each time.
-    """
-    gc.unfreeze()
 
 
 @pytest.hookimpl(trylast=True)

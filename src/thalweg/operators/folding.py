@@ -31,7 +31,7 @@ Array = np.ndarray[Any, Any]
 _GROUP = "__group"
 _GROUPS = 32
 _SPLIT_FROM = 1 << 17
-"""A table of so many rows is kept in groups."""
+"""A table of so many rows is kept in groups, and put in order in parts of about so many."""
 
 
 @dataclass(frozen=True)
@@ -139,7 +139,7 @@ class FoldOp:
     def _ordered(self, tables: Iterable[pl.DataFrame]) -> Iterator[pl.DataFrame]:
         """Folded tables as tables in the order, one behind the other."""
         runs = [kept(in_order(table, self._order)) for table in tables]
-        return merged(runs, self._order) if len(runs) > 1 else iter(runs)
+        return merged(runs, self._order, range_rows=self._split_from) if len(runs) > 1 else iter(runs)
 
     def _given(self, table: pl.DataFrame) -> Iterator[Output]:
         """The rows of a folded table, each as often as its weight says."""

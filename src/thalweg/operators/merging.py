@@ -22,12 +22,10 @@ from thalweg.plan.nodes import SortKey
 Array = np.ndarray[Any, Any]
 _MARK = "__mark"
 _BEFORE, _ROW, _BEHIND = range(3)
-RANGE_ROWS = 1 << 17
-"""A range is about so many rows."""
 
 
 def merged(
-    runs: Sequence[pl.DataFrame], order: Sequence[SortKey], *, range_rows: int = RANGE_ROWS
+    runs: Sequence[pl.DataFrame], order: Sequence[SortKey], *, range_rows: int
 ) -> Iterator[pl.DataFrame]:
     """The rows of all runs in one order, in frames one after the other; rows that tie come in any.
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from thalweg.cli.demo import checks, play
+from thalweg.cli.counters import Sample
+from thalweg.cli.demo import checks, play, screen
 from thalweg.cli.demo.flood import free_directory
 
 Call = Callable[..., tuple[int, str, str]]
@@ -61,3 +63,27 @@ def test_the_answers_of_the_files_are_compared(monkeypatch: pytest.MonkeyPatch, 
 
 def test_the_demo_uses_these_checks() -> None:
     assert play.flood_problems is checks.flood_problems
+
+
+def test_every_line_of_a_run_tells_its_pace(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(screen, "_LINE_EVERY", 0.01)
+    readings = iter([0, 0, 100, 300])
+    done = threading.Event()
+
+    class Run:
+        rows_read = 0
+
+    def step(run: Run, at: float) -> Sample:
+        run.rows_read = next(readings)
+        if run.rows_read == 300:
+            done.set()
+        return Sample(at, run.rows_read, 0)
+
+    monkeypatch.setattr(screen, "sample", step)
+    screen.Screen(300)._lines(Run(), done)  # type: ignore[arg-type]  # all that it looks at
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.strip() for line in lines].count("starting") == 1
+    assert len(lines) == 3
+    assert not [line for line in lines if " 0 rows/s" in line]

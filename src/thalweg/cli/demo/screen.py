@@ -56,10 +56,12 @@ class Screen:
 
     def _lines(self, run: JobHandle, done: threading.Event) -> None:
         pace = Pace()
+        click.echo("  starting")
         while not done.wait(_LINE_EVERY):
-            now = sample(run, time.monotonic())
+            text = self._text(run, pace)
             hot = f"; hot: auction {self.rows[0][0]}, {self.rows[0][1]} bids in 10 s" if self.rows else ""
-            click.echo(f"  {self._text(run, pace)}{hot}" if now.rows else "  starting")
+            if run.rows_read:
+                click.echo(f"  {text}{hot}")
 
     def _live(self, run: JobHandle, done: threading.Event) -> None:
         from rich.live import Live

@@ -9,6 +9,7 @@ Not here: expressions of several calls (expr/few.py), the meaning (the other mod
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from datetime import timedelta
 from typing import Any
 
 import polars as pl
@@ -87,6 +88,7 @@ def _tall(series: pl.Series, height: int) -> pl.Series:
 
 
 _SHIFTS = {"+": "add", "-": "sub"}
+_LENGTH_MAX = timedelta(microseconds=MICROS_MAX)
 
 
 def arithmetic_few(operator: str) -> FewBuild:
@@ -126,10 +128,11 @@ def _ends(series: pl.Series) -> tuple[int, int]:
 def _shifted(operator: str, args: Sequence[pl.Series], types: Sequence[DataType]) -> pl.Series | None:
     """A timestamp plus or minus a length of time."""
     method = _SHIFTS.get(operator)
-    lengths = args[1].dtype == pl.Duration("us") and isinstance(types[0], Timestamp)
-    if method is None or not lengths or types[0].polars != args[0].dtype:
+    is_shift = args[1].dtype == pl.Duration("us") and isinstance(types[0], Timestamp)
+    if method is None or not is_shift or types[0].polars != args[0].dtype:
         return None
-    least, most = _ends(args[1].to_physical())
-    if least < -MICROS_MAX or most > MICROS_MAX:
+    lengths: pl.Series = args[1]
+    least: timedelta | None = lengths._s.min()
+    if least is not None and (least < -_LENGTH_MAX or lengths._s.max() > _LENGTH_MAX):
         return None
     return wrap_s(getattr(args[0]._s, method)(args[1]._s))

@@ -32,14 +32,14 @@ def too_far(arg: pl.Expr, count: pl.Expr, most: int) -> pl.Expr | None:
     Example:
         >>> rows = pl.DataFrame({"t": [0, 0, None], "n": [4, -6, 9]})
         >>> rows.select(too_far(pl.col("t"), pl.col("n"), 5)).to_series().to_list()
-        [False, True, True]
+        [False, True, False]
         >>> too_far(pl.col("t"), pl.lit(5), 5) is None
         True
     """
     known = _number(constant(count))
     if known is None:
         held = count.to_physical()
-        return (held < -most) | (held > most)
+        return arg.is_not_null() & ((held < -most) | (held > most))
     return arg.is_not_null() if abs(known) > most else None
 
 

@@ -356,7 +356,11 @@ register(
                 ("DAY", 1, None, None),
             ),
             *vecs((STRING, INT32, TIMESTAMP), ("MONTH", 1, datetime(2024, 1, 31), datetime(2024, 2, 29))),
-            *vecs((STRING, INT32, TIMESTAMP), ("YEAR", 10**9, datetime(2024, 1, 31), FAILS)),
+            *vecs(
+                (STRING, INT32, TIMESTAMP),
+                ("YEAR", 10**9, datetime(2024, 1, 31), FAILS),
+                ("YEAR", 10**9, None, None),
+            ),
             *vecs((STRING, INT64, TIMESTAMP), ("DAY", -(2**62), datetime(2024, 1, 31), FAILS)),
             *vecs((STRING, INT64, DATE), ("WEEK", 2**62, date(2024, 1, 31), FAILS)),
             *vecs(
