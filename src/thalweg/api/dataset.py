@@ -24,7 +24,7 @@ from thalweg.api.grouped import GroupedDataset, WindowedDataset
 from thalweg.api.joining import How, join_latest, join_plans, late_rows
 from thalweg.api.ordered import Ordered
 from thalweg.api.place import caller, located
-from thalweg.api.process import BroadcastDataset, KeyedDataset, side_output
+from thalweg.api.process import BroadcastDataset, KeyedDataset, failed_rows, side_output
 from thalweg.api.types import SchemaLike, check_name, schema_of
 from thalweg.base.durations import microseconds
 from thalweg.base.schema import unknown_column
@@ -267,6 +267,15 @@ class Dataset(Ordered):
     def side(self, port: str) -> Dataset:
         """What the keyed function of the last step gives to one of its side outputs."""
         return self._step(lambda: side_output(self.plan, port))
+
+    def failed(self) -> Dataset:
+        """The rows that the keyed function of the last step fails on, which end the job otherwise.
+
+        Such a row is as one that never came: what the function had done for it, to its state, its timers and
+        its outputs, is undone. The columns: `split` and `position` where the row has a place in a source,
+        `event_time`, `code` and `error`, `place` (the line of the function), and `row`, a JSON object.
+        """
+        return self._step(lambda: failed_rows(self.plan))
 
     # Several tables, parts of one --------------------------------------------------------------
 

@@ -20,7 +20,7 @@ from thalweg.api.window_kinds import Assigner, Evictor, Trigger
 from thalweg.base.types import Timestamp
 from thalweg.errors import PlanError, TypeMismatch, did_you_mean
 from thalweg.plan.nodes import Plan
-from thalweg.plan.process import Process, ProcessedBy, SideOutput
+from thalweg.plan.process import Failed, Process, ProcessedBy, SideOutput
 from thalweg.plan.properties import properties
 from thalweg.protocols.process import KeyedFunction, Order
 
@@ -254,6 +254,22 @@ def side_output(plan: Plan, port: str) -> Plan:
             hint=did_you_mean(port, names) or 'process(…, sides={"name": columns}) declares them',
         )
     return SideOutput(plan, port)
+
+
+def failed_rows(plan: Plan) -> Plan:
+    """The rows that the function of the last step of a plan fails on.
+
+    Raises:
+        PlanError: `plan-no-function`.
+    """
+    if not isinstance(plan, Process):
+        raise PlanError(
+            "the last step is no keyed function, and no row is kept apart",
+            code="plan-no-function",
+            found=plan.describe(),
+            hint="failed() comes right behind process(…)",
+        )
+    return Failed(plan)
 
 
 def _needs_time(function: KeyedFunction) -> PlanError:

@@ -137,6 +137,16 @@ class ColumnTurns:
         check_side(port, self._sides)
         self.given.append((port, rows))
 
+    def mark(self) -> tuple[int, int, int]:
+        """How it is before a call that may fail."""
+        return len(self.fresh), len(self._later), self.dropped
+
+    def back(self, mark: tuple[int, int, int]) -> None:
+        """What was asked for since the mark is undone."""
+        fresh, later, self.dropped = mark
+        del self.fresh[fresh:], self._later[later:]
+        self.given = []
+
     def taken(self) -> Iterator[Change]:
         """The timers that go to the state."""
         later, self._later = self._later, []

@@ -32,13 +32,17 @@ LAST = "__last"
 NEVER = -(1 << 62)
 
 
+FAILED_PORT = "failed"
+"""The port of rows that a function has failed on."""
+
+
 def side_port(name: str) -> str:
     """The port of a side output; no port of the engine has such a name."""
     return f"side {name}"
 
 
 Given = tuple[str | None, pl.DataFrame]
-"""Rows that a function gives, for a side output or (None) the main one."""
+"""Rows for a port of the step, or (None) for its output."""
 
 
 class RowsOut(Protocol):
@@ -97,6 +101,7 @@ class ProcessSpec:
         sides: the same for each side output.
         order: whether rows wait until time has passed them, or are taken as they arrive.
         rules: a last input, of which every task gets all rows; None: there is none.
+        is_tolerant: whether a row that the function fails on is kept apart; else the job fails with it.
     """
 
     id: str
@@ -106,6 +111,7 @@ class ProcessSpec:
     sides: Mapping[str, RowsOut] = field(default_factory=dict)
     order: Order = "time"
     rules: ProcessInput | None = None
+    is_tolerant: bool = False
 
     def __hash__(self) -> int:
         return hash(self.id)

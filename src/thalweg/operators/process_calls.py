@@ -16,8 +16,10 @@ import polars as pl
 from thalweg.base.collector import paused
 from thalweg.columnar.eager import gather_rows, pick
 from thalweg.errors import DataError, ThalwegError
-from thalweg.operators.process import LAST, Given, ProcessSpec
+from thalweg.operators.process import FAILED_PORT, LAST, Given, ProcessSpec, side_port
+from thalweg.operators.process_failed import ROW_CODES, failed_rows
 from thalweg.operators.process_state import read_values, write_values
+from thalweg.operators.process_trial import RowTrial
 from thalweg.operators.process_work import Work
 from thalweg.operators.turns import PastTimer, RowTurns, shown_time
 from thalweg.protocols.state import KeyedColumns
@@ -36,6 +38,7 @@ class RowCalls:
         self._rows = [maker("Row", side.shown) for side in spec.inputs]
         self.turns.to_key = maker("Key", [*spec.keys])
         self._handlers = [getattr(self.function, name) for name in spec.function.handlers]
+        self._trial: RowTrial | None = None
         if spec.function.forgets:
             self.turns.ttls = [s for s in self._states if s.ttl_us is not None]
 
@@ -46,13 +49,29 @@ class RowCalls:
             DataError: `data-python-function`, `data-timer-past`, `data-python-state`.
         """
         with paused():
-            yield from self._run(work, kept, rows_max)
-        for side, made in self.turns.given.items():
-            yield from ((side, frame) for frame in self._spec.sides[side].frames(made, rows_max))
-            made.clear()
+            if self._spec.is_tolerant:
+                yield from self._tried(work, kept, rows_max)
+            else:
+                yield from self._run(work, kept, self._in_order(work), rows_max)
 
-    def _run(self, work: Work, kept: KeyedColumns, rows_max: int) -> Iterator[Given]:
+    def _tried(self, work: Work, kept: KeyedColumns, rows_max: int) -> Iterator[Given]:
+        """What the function gives, and the rows that it fails on."""
         rows = self._in_order(work)
+        trial = self._trial = RowTrial(self._spec, self.function, work, rows, kept, self._failed)
+        try:
+            # nothing has been given before all rows have had their turn
+            given = list(self._run(work, kept, rows, rows_max))
+        except DataError as error:
+            if error.code not in ROW_CODES or trial.is_careful:
+                raise
+            # rows and state that do not fit what is declared are seen in the end, or by a later timer
+            trial.begin_anew()
+            given = list(self._run(work, kept, rows, rows_max))
+        yield from given
+        if trial.failures:
+            yield FAILED_PORT, failed_rows(trial.failures, work, self._spec.inputs)
+
+    def _run(self, work: Work, kept: KeyedColumns, rows: list[Any], rows_max: int) -> Iterator[Given]:
         values = {s.name: read_values(s, kept, work.slots).tolist() for s in self._states}
         lasts = kept.column(LAST)[work.slots].tolist() if self._spec.function.forgets else []
         self.turns.keys = work.keys.rows()
@@ -68,6 +87,10 @@ class RowCalls:
             kept.column(LAST)[work.slots] = lasts
         for state in self._states:
             write_values(self._spec.function, state, values[state.name], kept, work.slots)
+        for side, made in self.turns.given.items():
+            frames = self._spec.sides[side].frames(made, rows_max)
+            yield from ((side_port(side), frame) for frame in frames)
+            made.clear()
 
     def _loop(
         self,
@@ -93,7 +116,7 @@ class RowCalls:
         times, timers = work.times.tolist(), _by_owner(work)
         ports = [] if is_one else work.ports.tolist()
         given: list[Any] = []
-        first = 0
+        first, trial = 0, self._trial
         for number, end in enumerate(work.bounds[1:].tolist()):
             turns.number = number
             for name, column in columns:
@@ -102,16 +125,24 @@ class RowCalls:
                 turns.last_us = lasts[number]
             if timers:
                 turns.remind(timers)
-            for place in range(first, end):
-                if turns.due:
-                    turns.fire(function, times[place], given)
-                if lasts:
-                    turns.expire(function, times[place])
-                turns.time_us = times[place]
-                at[0] = place
-                made = on_event(rows[place]) if is_one else handlers[ports[place]](rows[place])
-                if made is not None:
-                    given.extend(made)
+            try:
+                if trial is not None:
+                    trial.begin(given)
+                for place in range(first, end):
+                    if turns.due:
+                        turns.fire(function, times[place], given)
+                    if lasts:
+                        turns.expire(function, times[place])
+                    turns.time_us = times[place]
+                    at[0] = place
+                    made = on_event(rows[place]) if is_one else handlers[ports[place]](rows[place])
+                    if made is not None:
+                        given.extend(made)
+            except Exception:
+                if trial is None:
+                    raise
+                trial.back(given, timers, lasts)
+                trial.row_by_row(range(first, end), times, ports, given, at)
             first = end
             if turns.due:
                 turns.fire(function, turns.until, given)

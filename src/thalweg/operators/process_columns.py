@@ -18,11 +18,13 @@ import polars as pl
 from thalweg.columnar.eager import gather_rows, pick
 from thalweg.errors import DataError, ThalwegError
 from thalweg.operators.column_turns import NEVER, ColumnTurns, DueTimers
-from thalweg.operators.process import LAST, Given, ProcessSpec
+from thalweg.operators.process import FAILED_PORT, LAST, Given, ProcessSpec, side_port
 from thalweg.operators.process_calls import user_place
+from thalweg.operators.process_failed import ROW_CODES, Failure, failed_rows
 from thalweg.operators.process_state import read_values, write_values
 from thalweg.operators.process_work import Work
 from thalweg.operators.turns import PastTimer
+from thalweg.protocols.process import FunctionState
 from thalweg.protocols.state import KeyedColumns
 
 Array = np.ndarray[Any, Any]
@@ -39,6 +41,7 @@ class ColumnCalls:
         self._states = spec.function.states
         self._handlers = [getattr(self.function, name) for name in spec.function.handlers]
         self._last: Array | None = None
+        self._failures: list[Failure] = []
 
     def run(self, work: Work, kept: KeyedColumns, rows_max: int) -> Iterator[Given]:
         """What the function gives.
@@ -68,14 +71,14 @@ class ColumnCalls:
                     mine = ports == port
                     if mine.any():
                         found = gather_rows(frame, numbers[mine] - firsts[port])
-                        call = partial(self._handlers[port], found)
-                        keys = active[is_row][mine]
-                        yield from self._call(work, values, keys, row_times[is_row][mine], call, found)
+                        keys, row_places = active[is_row][mine], at[is_row][mine]
+                        call = partial(self._taken, work, values, self._handlers[port])
+                        yield from call(keys, row_times[is_row][mine], found, row_places)
             if is_timer.any():
                 keys = active[is_timer]
                 timers.pop(keys)
-                call = self.function.on_timers
-                yield from self._call(work, values, keys, timer_times[is_timer], call, None)
+                on_timers = self.function.on_timers
+                yield from self._call(work, values, keys, timer_times[is_timer], on_timers, None)
             if self.turns.fresh:
                 fresh, self.turns.fresh = self.turns.fresh, []
                 timers.change(fresh)
@@ -87,6 +90,59 @@ class ColumnCalls:
             kept.column(LAST)[work.slots] = self._last
         for state in self._states:
             write_values(self._spec.function, state, values[state.name], kept, work.slots)
+        if self._failures:
+            yield FAILED_PORT, failed_rows(self._failures, work, self._spec.inputs)
+            self._failures = []
+
+    def _taken(
+        self,
+        work: Work,
+        values: dict[str, Array],
+        handler: Callable[[pl.DataFrame], Any],
+        keys: Array,
+        times: Array,
+        rows: pl.DataFrame,
+        places: Array,
+    ) -> Iterator[Given]:
+        """Call the function for rows; if it fails, for halves of them, until it is known for which rows."""
+        call = partial(handler, rows)
+        if not self._spec.is_tolerant:
+            yield from self._call(work, values, keys, times, call, rows)
+            return
+        before = [(s, self._copy(s, values[s.name][keys])) for s in self._states]
+        lasts = None if self._last is None else self._last[keys]
+        mark = self.turns.mark()
+        try:
+            given = list(self._call(work, values, keys, times, call, rows))
+        except DataError as error:
+            if error.code not in ROW_CODES:
+                raise
+            self.turns.back(mark)
+            for state, column in before:
+                values[state.name][keys] = column
+            if lasts is not None and self._last is not None:
+                self._last[keys] = lasts
+            if len(keys) == 1:
+                self._failures.append(Failure(int(places[0]), error))
+                return
+            middle = len(keys) // 2
+            for half in (slice(None, middle), slice(middle, None)):
+                yield from self._taken(
+                    work, values, handler, keys[half], times[half], rows[half], places[half]
+                )
+        else:
+            yield from given
+
+    @staticmethod
+    def _copy(state: FunctionState, column: Array) -> Array:
+        """Values that the function cannot change: those of objects are other objects."""
+        codec = state.column.codec
+        if codec is None:
+            return column
+        found = np.empty(len(column), np.object_)
+        for place, value in enumerate(column.tolist()):
+            found[place] = codec.decode(codec.encode(value))
+        return found
 
     def _call(
         self,
@@ -117,7 +173,7 @@ class ColumnCalls:
         given, turns.given = turns.given, []
         if made is not None:
             yield None, self._spec.output.checked(made)
-        yield from ((port, self._spec.sides[port].checked(frame)) for port, frame in given)
+        yield from ((side_port(p), self._spec.sides[p].checked(frame)) for p, frame in given)
 
     def _expire(self, values: dict[str, Array], keys: Array, gaps: Array) -> None:
         """State whose time to live has passed begins anew."""

@@ -18,7 +18,7 @@ from thalweg.columnar.batch import OFFSET, SPLIT, Batch
 from thalweg.columnar.eager import below, gather_rows, pick, without
 from thalweg.operators.event_timers import Due, EventTimers
 from thalweg.operators.event_times import event_times
-from thalweg.operators.process import CLOCK, LAST, ProcessInput, ProcessSpec, side_port
+from thalweg.operators.process import CLOCK, LAST, ProcessInput, ProcessSpec
 from thalweg.operators.process_broadcast import BroadcastRows
 from thalweg.operators.process_calls import RowCalls
 from thalweg.operators.process_columns import ColumnCalls
@@ -53,7 +53,7 @@ class _Keyed:
         """What the function gives for some rows and timers."""
         for port, frame in self._calls.run(work, self._kept, self._rows_max):
             for batch in Batch(frame).slices(self._rows_max):
-                yield batch if port is None else Side(side_port(port), batch, 0, 0)
+                yield batch if port is None else Side(port, batch, 0, 0)
         for is_set, numbers, times in self._calls.turns.taken():
             change = self._timers.set if is_set else self._timers.delete
             change(gather_rows(work.keys, numbers), times)

@@ -52,15 +52,31 @@ def write_values(
         held[:] = values
         column[slots] = held
         return
+    column[slots] = _fitting(function, state, values, column.dtype, len(slots))
+
+
+def check_value(function: KeyedFunction, state: FunctionState, value: Any, kept: KeyedColumns) -> None:
+    """Refuse a value that the state of one key cannot hold.
+
+    Raises:
+        DataError: `data-python-state`.
+    """
+    if state.fresh is None:
+        _fitting(function, state, [value], kept.column(state.name).dtype, 1)
+
+
+def _fitting(
+    function: KeyedFunction, state: FunctionState, values: Sequence[Any] | Array, dtype: Any, count: int
+) -> Array:
     try:
         held = np.asarray(values)
-        rule = "safe" if column.dtype == np.bool_ else "same_kind"
-        is_right = held.shape == slots.shape and np.can_cast(held.dtype, column.dtype, rule)  # type: ignore[arg-type]
+        rule = "safe" if dtype == np.bool_ else "same_kind"
+        is_right = held.shape == (count,) and np.can_cast(held.dtype, dtype, rule)  # type: ignore[arg-type]
     except (ValueError, OverflowError):
         is_right = False
     if not is_right:
-        raise _misfit(function, state, values, len(slots))
-    column[slots] = held
+        raise _misfit(function, state, values, count)
+    return held
 
 
 def _misfit(

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from heapq import heappop, heappush
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import polars as pl
@@ -50,6 +50,15 @@ def check_side(port: str, known: Collection[str]) -> None:
             choices=[*known] or None,
             hint=did_you_mean(port, [*known]) or 'process(…, sides={"name": columns}) declares them',
         )
+
+
+class Mark(NamedTuple):
+    """How it was before a row."""
+
+    due: list[int]
+    alive: set[int]
+    last_us: int
+    dropped: int
 
 
 class RowTurns:
@@ -93,6 +102,11 @@ class RowTurns:
         self.given: dict[str, list[Any]] = {side: [] for side in sides}
         self.due: list[int] = []
         self._alive: set[int] = set()
+        # of keys whose rows are taken one by one, what stands
+        self._later: dict[tuple[int, int], bool] = {}
+        self._clocked: dict[tuple[int, int], bool] = {}
+        self._begun: list[int] = []
+        self._marked: list[int] = []
 
     @property
     def key(self) -> Any:
@@ -164,21 +178,80 @@ class RowTurns:
         else:
             self.later[self.number, time_us] = False
 
+    # -- rows that may fail (process_trial.py) ----------------------------------------------------
+
+    def begin_key(self) -> None:
+        """The turn of a key begins."""
+        self._begun = self._lengths()
+
+    def back_to_begin(self, timers: Mapping[int, list[int]]) -> None:
+        """What was asked for in the turn of the key at work is undone; these timers are due again."""
+        for noted in (self.later, self.clocked):
+            # those of a key are the last ones
+            while noted and next(reversed(noted))[0] == self.number:
+                noted.popitem()
+        self._cut_sides(self._begun)
+        self.due, self._alive, self.is_timer = [], set(), False
+        self.remind(timers)
+
+    def mark(self) -> Mark:
+        """How it is before a row of the key at work."""
+        self.keep()
+        self._marked = self._lengths()
+        return Mark([*self.due], {*self._alive}, self.last_us, self.dropped)
+
+    def keep(self) -> None:
+        """What was asked for since the last mark stands."""
+        for noted, fresh in ((self._later, self.later), (self._clocked, self.clocked)):
+            noted.update(fresh)
+        self.later, self.clocked = {}, {}
+
+    def back(self, mark: Mark) -> None:
+        """What was asked for since the mark is undone."""
+        self.later, self.clocked = {}, {}
+        self._cut_sides(self._marked)
+        self.due, self._alive, self.last_us, self.dropped = mark
+
+    def fresh_of_sides(self) -> Iterator[tuple[str, list[Any]]]:
+        """The rows that side outputs got since the last mark."""
+        for (side, rows), length in zip(self.given.items(), self._marked, strict=True):
+            if len(rows) > length:
+                yield side, rows[length:]
+
+    def forget(self) -> None:
+        """Everything that was asked for since the state was last written."""
+        self.later, self.clocked = {}, {}
+        self._later, self._clocked = {}, {}
+        self._cut_sides([0] * len(self.given))
+        self.due, self._alive, self.is_timer = [], set(), False
+
+    def _lengths(self) -> list[int]:
+        return [len(rows) for rows in self.given.values()]
+
+    def _cut_sides(self, lengths: Iterable[int]) -> None:
+        for rows, length in zip(self.given.values(), lengths, strict=True):
+            del rows[length:]
+
+    # -- what goes on from here -------------------------------------------------------------------
+
     def emit(self, port: str, row: Any) -> None:
         check_side(port, self.given)
         self.given[port].append(row)
 
     def taken(self) -> Iterator[Change]:
         """The timers that go to the state."""
-        return _changes(self.later)
+        return _changes(self.later, self._later)
 
     def taken_clocked(self) -> Iterator[Change]:
         """Those of processing time."""
-        return _changes(self.clocked)
+        return _changes(self.clocked, self._clocked)
 
 
-def _changes(noted: dict[tuple[int, int], bool]) -> Iterator[Change]:
-    """What was noted by key number and time; it is forgotten."""
+def _changes(noted: dict[tuple[int, int], bool], others: dict[tuple[int, int], bool]) -> Iterator[Change]:
+    """What was noted by key number and time, the others before; it is forgotten."""
+    if others:
+        noted.update({**others, **noted})
+        others.clear()
     if noted:
         numbers, times = np.array([*noted], np.int64).T
         is_set = np.fromiter(noted.values(), np.bool_, len(noted))

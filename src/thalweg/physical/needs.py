@@ -33,7 +33,7 @@ from thalweg.plan.nodes import (
 )
 from thalweg.plan.over import Over
 from thalweg.plan.pairs import pairs_below
-from thalweg.plan.process import Process, SideOutput
+from thalweg.plan.process import Failed, Process, SideOutput
 from thalweg.plan.properties import as_of_slacks, join_bounds, properties, recomputes
 from thalweg.plan.sort import Sort
 
@@ -47,12 +47,14 @@ class Needs:
         pairs: joins whose pairs must carry the positions of both rows.
         verdicts: watermarks that some step judges lateness by.
         used_times: watermarks whose event time anything depends on.
+        tolerant: keyed functions whose failures somebody reads: the row is kept apart, and the job goes on.
     """
 
     positions: set[Plan] = field(default_factory=set)
     pairs: set[Plan] = field(default_factory=set)
     verdicts: set[Plan] = field(default_factory=set)
     reads: Counter[Plan] = field(default_factory=Counter)
+    tolerant: set[Plan] = field(default_factory=set)
 
     def readers(self, plan: Plan) -> int:
         """How many steps read the plan's rows."""
@@ -100,6 +102,10 @@ def _visit(plan: Plan, needs: Needs, seen: set[Plan]) -> None:
         for below in plan.parts:
             _mark_positions(below, needs)
             _mark_verdicts(below, needs)
+    if isinstance(plan, Failed):
+        needs.tolerant.add(plan.input)
+        for below in plan.input.parts:
+            _mark_positions(below, needs)
     if isinstance(plan, AsOfJoin):
         _mark_positions(plan.right, needs)
         if as_of_slacks(plan) is not None:

@@ -14,10 +14,11 @@ from thalweg.columnar.batch import OFFSET, SPLIT
 from thalweg.expr.python_rows import GivenRows
 from thalweg.job.job import Edge, ExchangeKind
 from thalweg.operators.on_time import OnTimeSpec
-from thalweg.operators.process import ProcessInput, ProcessSpec, side_port
+from thalweg.operators.process import FAILED_PORT, ProcessInput, ProcessSpec, side_port
+from thalweg.operators.split_names import SplitNamesSpec
 from thalweg.physical import needs
 from thalweg.plan.nodes import Plan
-from thalweg.plan.process import Process, ProcessedBy, SideOutput
+from thalweg.plan.process import Failed, Process, ProcessedBy, SideOutput
 from thalweg.plan.properties import properties
 
 if TYPE_CHECKING:
@@ -31,7 +32,8 @@ def place_process(planner: Planner, plan: Process) -> OpenStage:
     else:
         target = _meeting(planner, plan)
     placed = [needs.has_positions(part, planner.needs) for part in plan.parts]
-    target.add(process_spec(plan, f"{target.id}.process", placed))
+    is_tolerant = plan in planner.needs.tolerant
+    target.add(process_spec(plan, f"{target.id}.process", placed, is_tolerant=is_tolerant))
     return target
 
 
@@ -59,15 +61,25 @@ def _in_time(planner: Planner, plan: Plan, by: ProcessedBy) -> OpenStage:
 
 
 def place_side(planner: Planner, plan: SideOutput) -> OpenStage:
-    """What the function gives to a side output."""
+    """What the function gives to a side output, or fails on."""
     below = planner.place(plan.input)
     stage = planner.new_stage("side", parallelism=below.parallelism)
-    planner.edges.append(Edge(below.id, stage.id, output=side_port(plan.port)))
+    port = FAILED_PORT if isinstance(plan, Failed) else side_port(plan.port)
+    planner.edges.append(Edge(below.id, stage.id, output=port))
+    if isinstance(plan, Failed):
+        stage.add(SplitNamesSpec(f"{stage.id}.splits", "split"))
     return stage
 
 
-def process_spec(plan: Process, id: str, placed: Sequence[bool]) -> ProcessSpec:
-    """The description of the operator; `placed`: of which inputs the rows carry their position."""
+def process_spec(plan: Process, id: str, placed: Sequence[bool], *, is_tolerant: bool = False) -> ProcessSpec:
+    """The description of the operator.
+
+    Args:
+        plan: the step.
+        id: its name.
+        placed: of which inputs the rows carry their position.
+        is_tolerant: whether somebody reads the rows that the function fails on.
+    """
     function = plan.function
     inputs = [_input(part, by, is_placed=p) for part, by, p in zip(plan.parts, plan.by, placed, strict=True)]
     rules = inputs.pop() if plan.by[-1].is_broadcast else None
@@ -79,6 +91,7 @@ def process_spec(plan: Process, id: str, placed: Sequence[bool]) -> ProcessSpec:
         {name: GivenRows(schema, function.name, function.place) for name, schema in plan.sides},
         plan.order,
         rules,
+        is_tolerant,
     )
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 from thalweg.base.schema import Schema
+from thalweg.base.types import INT64, STRING, TIMESTAMP
 from thalweg.plan.late import Behind
 from thalweg.plan.nodes import Plan, Unary
 from thalweg.protocols.process import KeyedFunction, Order
@@ -93,3 +94,31 @@ class SideOutput(Unary):
 
     def describe(self) -> str:
         return f"Side output {self.port} of {self.input.function.name}"
+
+
+FAILED_ROWS = Schema.of(
+    {
+        "split": STRING,
+        "position": INT64,
+        "event_time": TIMESTAMP,
+        "code": STRING,
+        "error": STRING,
+        "place": STRING,
+        "row": STRING,
+    }
+)
+"""What is told of a row that a function has failed on: `row` is its values as a JSON object."""
+
+
+@dataclass(frozen=True)
+class Failed(SideOutput):
+    """The rows that a keyed function has failed on; without this step, the job fails with the first one."""
+
+    port: str = "failed"
+
+    @cached_property
+    def schema(self) -> Schema:
+        return FAILED_ROWS
+
+    def describe(self) -> str:
+        return f"Rows that {self.input.function.name} failed on"

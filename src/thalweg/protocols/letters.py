@@ -48,7 +48,7 @@ LETTERS = Schema.of(
     }
 )
 """The columns of dead letters, with those of `errors.sink` among them."""
-UNREADABLE, LATE = "unreadable", "late"
+UNREADABLE, LATE, FAILED = "unreadable", "late", "failed"
 """The reasons for which rows are kept apart."""
 
 
@@ -170,6 +170,6 @@ _NUMBERS = {n: pl.Int64() if n in _TIMES else t for n, t in LETTERS.polars.items
 
 
 __all__ = [
-    *("BAD_ROWS", "LATE", "LETTERS", "UNREADABLE"),
+    *("BAD_ROWS", "FAILED", "LATE", "LETTERS", "UNREADABLE"),
     *("BadRow", "Form", "Origin", "Records", "Unit", "letter_id", "letters"),
 ]

@@ -1,4 +1,4 @@
-"""Add the sinks of dead letters to a job: for rows that cannot be read, and for those that come too late.
+"""Add the sinks of dead letters to a job: for rows that cannot be read, are late, or that functions fail on.
 
 They are sinks like any other, so that a letter is published with the checkpoint that covers its row, and
 neither lost nor repeated by a crash.
@@ -37,9 +37,9 @@ from thalweg.plan.nodes import (
     Write,
 )
 from thalweg.plan.over import Over
-from thalweg.plan.process import Process, late_of_process
+from thalweg.plan.process import Failed, Process, late_of_process
 from thalweg.plan.properties import late_of_join, properties
-from thalweg.protocols.letters import LATE, LETTERS, letter_id
+from thalweg.protocols.letters import FAILED, LATE, LETTERS, letter_id
 from thalweg.protocols.sink import Sink
 from thalweg.protocols.source import Source
 
@@ -56,18 +56,22 @@ def letter_sink(target: LetterBox, source: Source) -> Sink:
     return target
 
 
-def with_letters(writes: Sequence[Write], *, late: bool) -> list[Write]:
+def with_letters(writes: Sequence[Write], *, late: bool, failed: bool = False) -> list[Write]:
     """The sinks of a job, with those of its dead letters.
 
     Args:
         writes: the sinks.
         late: whether rows that come too late for a step go there too.
+        failed: whether rows that a keyed function fails on do.
     """
     scans = dict.fromkeys(s for w in writes for s in _scans(w))
     made = [Write(BadRows(s, is_whole=True), s.letters) for s in scans if s.letters is not None]
     if late:
         steps = dict.fromkeys(step for w in writes for step in _late_steps(w))
         made += [Write(_letters_of(s), box) for s in steps if (box := _box(s.rows)) is not None]
+    if failed:
+        functions = dict.fromkeys(p for w in writes for p in _functions(w))
+        made += [Write(_letters_of_failed(p), box) for p in functions if (box := _box(p)) is not None]
     there = {(w.input, w.sink) for w in writes}
     return [*writes, *(w for w in made if (w.input, w.sink) not in there)]
 
@@ -97,6 +101,13 @@ def _late_steps(plan: Plan) -> Iterator[_LateStep]:
         yield from _late_steps(below)
 
 
+def _functions(plan: Plan) -> Iterator[Process]:
+    if isinstance(plan, Process):
+        yield plan
+    for below in plan.inputs:
+        yield from _functions(below)
+
+
 def _box(plan: Plan) -> Sink | None:
     """Where the dead letters of the rows of a plan go: where its first source says."""
     return next((s.letters for s in _scans(plan) if s.letters is not None), None)
@@ -108,6 +119,39 @@ def _letters_of(step: _LateStep) -> Plan:
     source = sources.pop() if len(sources) == 1 else None
     made = _LateLetters(step.time, step.name, source)
     return MapBatches(step.rows, FrameFunction(f"late letters of {step.name}", made), LETTERS)
+
+
+def _letters_of_failed(step: Process) -> Plan:
+    sources = {s.source.describe() for s in _scans(step)}
+    made = _FailedLetters(step.describe(), sources.pop() if len(sources) == 1 else None)
+    return MapBatches(Failed(step), FrameFunction(f"failed letters of {step.describe()}", made), LETTERS)
+
+
+@dataclass(frozen=True)
+class _FailedLetters:
+    """Makes dead letters of rows that a function has failed on."""
+
+    step: str
+    source: str | None
+
+    def __call__(self, frame: pl.DataFrame) -> pl.DataFrame:
+        raws = [text.encode() for text in frame["row"].to_list()]
+        places = zip(frame["split"], frame["position"], frame["code"], raws, strict=True)
+        ids = [letter_id(self.source, FAILED, self.step, *p) for p in places]
+        at = pl.when(pl.col("place").is_not_null()).then(pl.format(" (at {})", "place")).otherwise(pl.lit(""))
+        told = {"reason": FAILED, "source": self.source, "unit": "row", "step": self.step, "form": "row"}
+        made = frame.with_columns(
+            pl.Series("id", ids, pl.String),
+            *(pl.lit(value, dtype=pl.String).alias(name) for name, value in told.items()),
+            pl.lit(None, dtype=pl.Int64).alias("byte"),
+            pl.concat_str("error", at).alias("error"),
+            pl.lit(time.time_ns() // 1000).cast(pl.Datetime("us", "UTC")).alias("quarantined_at"),
+            pl.lit(True).alias("is_whole"),
+            pl.Series("raw", raws, pl.Binary),
+            pl.lit(None, dtype=pl.Binary).alias("header"),
+            pl.col("row").str.slice(0, 200).alias("sample"),
+        )
+        return made.select(LETTERS.names).cast(LETTERS.polars)
 
 
 @dataclass(frozen=True)

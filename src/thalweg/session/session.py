@@ -312,7 +312,10 @@ class Session(Inputs, Functions):
 
     def _with_letters(self, sinks: Sequence[Write]) -> list[Write]:
         """The sinks, with those that take the rows that are kept apart."""
-        return with_letters(sinks, late=self.settings.get("pipeline.dead-letter.late-rows") == "true")
+        late, failed = (
+            self.settings.get(f"pipeline.dead-letter.{which}-rows") == "true" for which in ("late", "failed")
+        )
+        return with_letters(sinks, late=late, failed=failed)
 
     def why(self, job: str | None = None) -> list[tuple[str, str]]:
         """For every task of the jobs that this session runs now, what it waits for, sinks first.

@@ -158,6 +158,12 @@ _OPTIONS = (
         "whether rows that come too late for a step go there too",
     ),
     Option(
+        "pipeline.dead-letter.failed-rows",
+        _choice("true", "false"),
+        "false",
+        "whether rows that a keyed function fails on go there too, instead of ending the job",
+    ),
+    Option(
         "pipeline.quarantine.rate-max",
         _share,
         "0.01",
