@@ -32,10 +32,6 @@ LAST = "__last"
 NEVER = -(1 << 62)
 
 
-FAILED_PORT = "failed"
-"""The port of rows that a function has failed on."""
-
-
 def side_port(name: str) -> str:
     """The port of a side output; no port of the engine has such a name."""
     return f"side {name}"

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import namedtuple
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
+from pathlib import Path
 from traceback import extract_tb
 from typing import Any
 
@@ -16,15 +17,17 @@ import polars as pl
 from thalweg.base.collector import paused
 from thalweg.columnar.eager import gather_rows, pick
 from thalweg.errors import DataError, ThalwegError
-from thalweg.operators.process import FAILED_PORT, LAST, Given, ProcessSpec, side_port
+from thalweg.operators.process import LAST, Given, ProcessSpec, side_port
 from thalweg.operators.process_failed import ROW_CODES, failed_rows
 from thalweg.operators.process_state import read_values, write_values
 from thalweg.operators.process_trial import RowTrial
 from thalweg.operators.process_work import Work
 from thalweg.operators.turns import PastTimer, RowTurns, shown_time
+from thalweg.protocols.process import FAILED_PORT
 from thalweg.protocols.state import KeyedColumns
 
 _SHOWN_MAX = 200
+_OWN = str(Path(__file__).resolve().parent.parent)
 
 
 class RowCalls:
@@ -208,8 +211,5 @@ def maker(name: str, fields: Sequence[str]) -> Callable[[Iterable[Any]], Any]:
 
 def user_place(error: Exception) -> str | None:
     """Where the user's code raised: the innermost frame that is not ours."""
-    import thalweg
-
-    own = thalweg.__path__[0]
-    frames = [f for f in extract_tb(error.__traceback__) if not f.filename.startswith((own, "<"))]
+    frames = [f for f in extract_tb(error.__traceback__) if not f.filename.startswith((_OWN, "<"))]
     return f"{frames[-1].filename}:{frames[-1].lineno}" if frames else None

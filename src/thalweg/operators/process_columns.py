@@ -18,13 +18,13 @@ import polars as pl
 from thalweg.columnar.eager import gather_rows, pick
 from thalweg.errors import DataError, ThalwegError
 from thalweg.operators.column_turns import NEVER, ColumnTurns, DueTimers
-from thalweg.operators.process import FAILED_PORT, LAST, Given, ProcessSpec, side_port
+from thalweg.operators.process import LAST, Given, ProcessSpec, side_port
 from thalweg.operators.process_calls import user_place
 from thalweg.operators.process_failed import ROW_CODES, Failure, failed_rows
 from thalweg.operators.process_state import read_values, write_values
 from thalweg.operators.process_work import Work
 from thalweg.operators.turns import PastTimer
-from thalweg.protocols.process import FunctionState
+from thalweg.protocols.process import FAILED_PORT, FunctionState
 from thalweg.protocols.state import KeyedColumns
 
 Array = np.ndarray[Any, Any]

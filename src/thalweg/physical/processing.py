@@ -14,12 +14,13 @@ from thalweg.columnar.batch import OFFSET, SPLIT
 from thalweg.expr.python_rows import GivenRows
 from thalweg.job.job import Edge, ExchangeKind
 from thalweg.operators.on_time import OnTimeSpec
-from thalweg.operators.process import FAILED_PORT, ProcessInput, ProcessSpec, side_port
+from thalweg.operators.process import ProcessInput, ProcessSpec, side_port
 from thalweg.operators.split_names import SplitNamesSpec
 from thalweg.physical import needs
 from thalweg.plan.nodes import Plan
 from thalweg.plan.process import Failed, Process, ProcessedBy, SideOutput
 from thalweg.plan.properties import properties
+from thalweg.protocols.process import FAILED_PORT
 
 if TYPE_CHECKING:
     from thalweg.physical.planner import OpenStage, Planner

@@ -19,6 +19,9 @@ from thalweg.protocols.state import ColumnSpec
 
 Array = np.ndarray[Any, Any]
 
+FAILED_PORT = "failed"
+"""The port of a step for the rows that its function has failed on."""
+
 # Any: rows are named tuples of the user's own columns, and what comes back is for the function to say
 
 

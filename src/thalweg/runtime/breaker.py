@@ -3,7 +3,7 @@
 Rows are counted at barriers, task by task, so that the rows of one epoch are compared with one another. The
 look comes before the epoch is committed: what stopped the job is read again by the next run.
 
-Not here: keeping rows apart (source_task.py).
+Not here: keeping rows apart (source_task.py; operators/process_trial.py for those that functions fail on).
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class Kept:
 
 @dataclass
 class Breaker:
-    """Counts the rows of one source, epoch by epoch.
+    """Counts the rows of one source, or of one step with a user's function, epoch by epoch.
 
     Example:
         >>> breaker = Breaker("clicks", QuarantineLimit())

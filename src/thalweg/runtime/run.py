@@ -17,6 +17,7 @@ from thalweg.columnar.allocation import allocating
 from thalweg.job.job import Job
 from thalweg.protocols.messages import Barrier
 from thalweg.protocols.metrics import Measured, Metrics, Sample
+from thalweg.protocols.process import FAILED_PORT
 from thalweg.runtime.assemble import assemble
 from thalweg.runtime.breaker import Breaker
 from thalweg.runtime.coordinator import Coordinator
@@ -64,6 +65,8 @@ class Run:
             for s in job.stages
             if s.scan is not None and s.scan.is_tolerant
         }
+        failing = {e.source for e in job.edges if e.output == FAILED_PORT}
+        self._breakers |= {s: Breaker(s, self.options.quarantine) for s in failing}
         self.last_snapshot: JobSnapshot | None = None
         self.stopping: str | None = None
         self.on_cut: Callable[[int], None] | None = None
@@ -167,10 +170,14 @@ class Run:
         self._send_due()
 
     def _note_bad(self, task: Task) -> None:
-        """Count what a source has read up to a barrier, where rows of it may be kept apart."""
+        """Count what a task has read up to a barrier, where rows may be kept apart."""
         breaker = self._breakers.get(task.stage)
         if breaker is not None and isinstance(task, SourceTask):
             breaker.note(task.name, task.rows_read, task.rows_bad, task.last_bad)
+        elif breaker is not None:
+            calling = [c for c in task.chain.counts.values() if FAILED_PORT in c.aside]
+            bad = sum(c.aside[FAILED_PORT] for c in calling)
+            breaker.note(task.name, sum(c.rows_in for c in calling) - bad, bad, None)
 
     def _look_at_bad(self) -> None:
         for breaker in self._breakers.values():
@@ -182,7 +189,7 @@ class Run:
         Raises:
             DataError: `data-quarantine-rate`.
         """
-        for task in self.parts.sources:
+        for task in self.tasks:
             self._note_bad(task)
         self._look_at_bad()
 
