@@ -129,7 +129,7 @@ def _codec(function: str, name: str, hint: Any) -> Codec:
 def _state(function: str, name: str, hint: Any, kind: type) -> FunctionState:
     codec = _codec(function, name, hint)
     begin: Any = getattr(kind, name, MISSING)
-    ttl_us = begin.ttl_us if isinstance(begin, Declared) else None
+    ttl_us, migrate = (begin.ttl_us, begin.migrate) if isinstance(begin, Declared) else (None, None)
     begin = begin.begin if isinstance(begin, Declared) else begin
     if begin is MISSING and (get_origin(hint) or hint) in _CONTAINERS:
         begin = (get_origin(hint) or hint)()
@@ -141,8 +141,8 @@ def _state(function: str, name: str, hint: Any, kind: type) -> FunctionState:
             hint=f"{name}: {type_name(hint)} = …",
         )
     if hint in _PLAIN:
-        return FunctionState(name, ColumnSpec(_PLAIN[hint], begin), None, ttl_us)
-    return FunctionState(name, ColumnSpec("object", None, codec), _fresh(begin), ttl_us)
+        return FunctionState(name, ColumnSpec(_PLAIN[hint], begin, migrate=migrate), None, ttl_us)
+    return FunctionState(name, ColumnSpec("object", None, codec, migrate), _fresh(begin), ttl_us)
 
 
 def _fresh(begin: Any) -> Callable[[], Any]:

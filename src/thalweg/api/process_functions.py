@@ -9,7 +9,7 @@ rows without state (frame_functions.py).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar, TypeVar
@@ -32,22 +32,27 @@ class Declared:
 
     begin: Any
     ttl_us: int | None
+    migrate: Callable[[Any], Any] | None = None
 
 
 # Any: it stands for a value of the state's own type
-def keep(begin: Any = MISSING, *, ttl: Span | None = None) -> Any:
+def keep(
+    begin: Any = MISSING, *, ttl: Span | None = None, migrate: Callable[[Any], Any] | None = None
+) -> Any:
     """Say more of a state of a function than what a key begins with.
 
     Args:
         begin: what a key begins with; lists, dicts and sets need not say it.
         ttl: how long, in event time, it is kept for a key to which nothing happens; then the key begins anew.
+        migrate: makes a value of one that an earlier program has kept as another type. It gets numbers,
+            texts, lists and dicts as they are; of a class a dict of its fields; of times and decimals texts.
 
     Example:
         >>> import thalweg as tw
         >>> class Visits(tw.ProcessFunction):
         ...     count: int = tw.keep(0, ttl="1 day")
     """
-    return Declared(begin, None if ttl is None else microseconds(ttl))
+    return Declared(begin, None if ttl is None else microseconds(ttl), migrate)
 
 
 class ProcessFunction:

@@ -14,9 +14,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
-from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints, is_typeddict
+from typing import Annotated, Any, ClassVar, Union, get_args, get_origin, get_type_hints, is_typeddict
 
 import msgspec
+
+from thalweg.base.changed_types import Shape
 
 _PLAIN = (int, float, bool, str, bytes, Decimal, datetime, date, time, timedelta, type(None))
 _CONTAINERS = (list, dict, tuple, set, frozenset)
@@ -31,7 +33,8 @@ class Codec:
     """How values of one type are kept.
 
     Attributes:
-        name: what the type is called in declarations and in checkpoints.
+        name: what the type is called in messages.
+        shape: the type with all that is in it, as plain data (see `changed_types`).
 
     Example:
         >>> codec = codec_of(dict[str, list[int]])
@@ -40,6 +43,7 @@ class Codec:
     """
 
     name: str
+    shape: Shape = field(hash=False)
     type: Any = field(compare=False, repr=False)
     _encoder: Any = field(compare=False, repr=False)
     _decoder: Any = field(compare=False, repr=False)
@@ -80,7 +84,7 @@ def codec_of(hint: Any) -> Codec:
     for part in _parts(hint, set()):
         raise TypeError(type_name(part))
     decoder = msgspec.msgpack.Decoder(hint)
-    return Codec(type_name(hint), hint, msgspec.msgpack.Encoder(), decoder)
+    return Codec(type_name(hint), type_shape(hint), hint, msgspec.msgpack.Encoder(), decoder)
 
 
 def _parts(hint: Any, seen: set[Any]) -> Iterator[Any]:
@@ -111,6 +115,41 @@ def _has_fields(hint: Any) -> bool:
         return True
     is_struct = isinstance(hint, type) and issubclass(hint, msgspec.Struct)
     return is_struct or (isinstance(hint, type) and dataclasses.is_dataclass(hint))
+
+
+def type_shape(hint: Any, within: tuple[Any, ...] = ()) -> Shape:
+    """A type as plain data; a class within itself is only named.
+
+    Example:
+        >>> type_shape(dict[str, int | None])
+        ['dict', 'str', ['|', 'int', 'None']]
+    """
+    origin, args = get_origin(hint), get_args(hint)
+    if origin is Annotated:
+        return type_shape(args[0], within)
+    if origin in (Union, types.UnionType):
+        return ["|", *(type_shape(arg, within) for arg in args)]
+    if origin is not None and args:
+        parts = ("..." if a is Ellipsis else type_shape(a, within) for a in args)
+        return [type_name(origin), *parts]
+    if _has_fields(hint) and hint not in within:
+        hints = {n: h for n, h in get_type_hints(hint).items() if get_origin(h) is not ClassVar}
+        fields = {
+            f"{name}?" if _has_default(hint, name) else name: type_shape(held, (*within, hint))
+            for name, held in hints.items()
+        }
+        return {type_name(hint): fields}
+    return type_name(hint)
+
+
+def _has_default(hint: Any, name: str) -> bool:
+    if is_typeddict(hint):
+        return name in hint.__optional_keys__
+    if dataclasses.is_dataclass(hint):
+        found = next(f for f in dataclasses.fields(hint) if f.name == name)
+        return found.default is not dataclasses.MISSING or found.default_factory is not dataclasses.MISSING
+    known = next(f for f in msgspec.structs.fields(hint) if f.name == name)
+    return not known.required
 
 
 def type_name(hint: Any) -> str:

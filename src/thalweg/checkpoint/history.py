@@ -299,7 +299,8 @@ class History:
         keyed = {}
         for entry in manifest.states:
             pieces = [[read[file.sha256] for file in piece] for piece in entry.pieces]
-            keyed[entry.key] = StateRows(pieces, entry.identity, entry.tasks, entry.rows)
+            rows = StateRows(pieces, entry.identity, entry.tasks, entry.rows)
+            keyed[entry.key] = replace(rows, migrating=entry.migrating)
             failpoint("restore.state")
         splits = {(s["stage"], s["split"]): s["data"] for s in manifest.splits}
         return JobSnapshot(manifest.number, keyed, splits, self.staged(manifest))

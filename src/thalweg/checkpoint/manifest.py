@@ -49,6 +49,7 @@ class StateEntry:
         tasks: how many tasks the stage has.
         rows: how many rows the whole state has.
         pieces: its increments, the oldest first; the first one is whole.
+        migrating: columns that a changed program is to change; it is never written.
     """
 
     stage: str
@@ -58,6 +59,7 @@ class StateEntry:
     tasks: int
     rows: int
     pieces: tuple[Piece, ...] = ()
+    migrating: frozenset[str] = frozenset()
 
     @property
     def key(self) -> tuple[str, str, str]:
@@ -117,7 +119,10 @@ class Manifest:
 
     def encode(self) -> bytes:
         """The file's bytes."""
-        body = json.dumps(asdict(self), sort_keys=True, ensure_ascii=True, indent=1).encode()
+        held = asdict(self)
+        for state in held["states"]:
+            del state["migrating"]
+        body = json.dumps(held, sort_keys=True, ensure_ascii=True, indent=1).encode()
         return f"{_MAGIC} {VERSION} {hashlib.sha256(body).hexdigest()}\n".encode() + body
 
 

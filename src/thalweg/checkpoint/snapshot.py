@@ -62,6 +62,7 @@ class StateRows:
         tasks: how many tasks the stage has.
         count: how many rows the whole state has.
         is_whole: whether this is all, so that nothing before counts.
+        migrating: columns whose values an earlier program has kept as another type.
     """
 
     pieces: Sequence[Sequence[Part]]
@@ -69,6 +70,7 @@ class StateRows:
     tasks: int
     count: int
     is_whole: bool = True
+    migrating: frozenset[str] = frozenset()
 
     @cached_property
     def frame(self) -> pl.DataFrame:

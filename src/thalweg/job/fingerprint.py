@@ -30,10 +30,11 @@ def _states(job: Job) -> Iterable[str]:
                 yield f"{stage.id} {operator.id} {declared(state)}"
 
 
-def declared(state: StateSpec) -> str:
-    """A state in words: kind, name, columns and their types."""
+def declared(state: StateSpec, *, to_match: bool = False) -> str:
+    """A state in words: kind, name, columns and their types; to match it, without what may change."""
     if isinstance(state, ColumnsSpec):
-        return f"columns {state.name} {dict(state.key)} {dict(state.columns)}"
+        told = "" if state.may_change and to_match else f" {dict(state.columns)}"
+        return f"columns {state.name} {dict(state.key)}{told}"
     if isinstance(state, MultimapSpec):
         return f"multimap {state.name} {dict(state.columns)} {state.key} {state.counters} {state.is_updating}"
     assert isinstance(state, RowsSpec), "the kinds of state are a closed list"

@@ -14,16 +14,34 @@ from typing import Any
 
 from thalweg.job.fingerprint import declared, fingerprint
 from thalweg.job.job import Job, Stage, described, stage_contents
+from thalweg.protocols.state import ColumnsSpec, StateSpec
+
+
+@dataclass(frozen=True)
+class KeptColumn:
+    """A column of state whose type another program may change.
+
+    Attributes:
+        state, name: which one.
+        type: see `thalweg.base.changed_types`.
+        is_migrated: whether the program has a function for values of other types.
+    """
+
+    state: str
+    name: str
+    type: Any
+    is_migrated: bool
 
 
 @dataclass(frozen=True)
 class StepShape:
-    """An operator: its id, its kind, what it does in words, and the state that it declares."""
+    """An operator: its id and kind, what it does in words, its state, and what may change of that."""
 
     id: str
     kind: str
     text: str
     states: tuple[str, ...] = ()
+    columns: tuple[KeptColumn, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -99,8 +117,18 @@ def _stage(job: Job, stage: Stage) -> StageShape:
 def _steps(stage: Stage) -> Iterator[StepShape]:
     for operator in stage.operators:
         kind = type(operator).__name__.removesuffix("Spec")
-        states = tuple(declared(state) for state in operator.states())
-        yield StepShape(operator.id, kind, described(operator), states)
+        declarations = tuple(operator.states())
+        states = tuple(declared(state, to_match=True) for state in declarations)
+        columns = tuple(column for state in declarations for column in _changeable(state))
+        yield StepShape(operator.id, kind, described(operator), states, columns)
+
+
+def _changeable(state: StateSpec) -> Iterator[KeptColumn]:
+    if isinstance(state, ColumnsSpec) and state.may_change:
+        for name, column in state.columns.items():
+            # what the engine itself keeps is no concern of the user's
+            if not name.startswith("__"):
+                yield KeptColumn(state.name, name, column.shape, column.migrate is not None)
 
 
 def shape_of(plain: Mapping[str, Any]) -> JobShape:
@@ -109,7 +137,7 @@ def shape_of(plain: Mapping[str, Any]) -> JobShape:
 
 
 def _stage_of(plain: Mapping[str, Any]) -> StageShape:
-    steps = tuple(StepShape(s["id"], s["kind"], s["text"], tuple(s["states"])) for s in plain["steps"])
+    steps = tuple(_step_of(step) for step in plain["steps"])
     sink = plain["sink"]
     return StageShape(
         plain["id"],
@@ -120,3 +148,9 @@ def _stage_of(plain: Mapping[str, Any]) -> StageShape:
         None if sink is None else (sink[0], sink[1]),
         tuple(plain["contents"]),
     )
+
+
+def _step_of(plain: Mapping[str, Any]) -> StepShape:
+    # checkpoints of earlier versions do not say which columns may change: they have none
+    columns = tuple(KeptColumn(**c) for c in plain.get("columns", ()))
+    return StepShape(plain["id"], plain["kind"], plain["text"], tuple(plain["states"]), columns)

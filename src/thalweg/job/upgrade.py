@@ -15,7 +15,8 @@ from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, 
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from thalweg.job.shape import JobShape, StageShape, StepShape
+from thalweg.job.changed_columns import Changes, changes, lines_of
+from thalweg.job.shape import JobShape, KeptColumn, StageShape, StepShape
 from thalweg.protocols.operator import MAIN
 
 
@@ -29,6 +30,7 @@ class Part:
         stage: the id of its stage.
         text: what it is, in words.
         way: everything that happens to its rows before, in words.
+        columns: what may change of its state.
     """
 
     kind: str
@@ -36,6 +38,7 @@ class Part:
     stage: str
     text: str
     way: Hashable = field(default=None, repr=False)
+    columns: tuple[KeptColumn, ...] = field(default=(), repr=False, compare=False)
 
     def __str__(self) -> str:
         return f"{self.kind} {self.id}: {self.text}"
@@ -68,11 +71,18 @@ class Upgrade:
         dropped, begun = tuple(a for a, _ in lost), tuple(b for _, b in lost)
         return Upgrade(kept, (*self.dropped, *dropped), (*self.begun, *begun), self.ambiguous)
 
+    @cached_property
+    def columns(self) -> Mapping[str, Changes]:
+        """What becomes of columns of state, by the step of the program."""
+        found = {after.id: changes(before.columns, after.columns) for before, after in self.carried}
+        return {step: changed for step, changed in found.items() if changed}
+
     def lines(self) -> Iterator[str]:
         """All of it, a line for each part."""
         for before, after in self.carried:
             name = before.id if before.id == after.id else f"{before.id} as {after.id}"
             yield f"carried    {before.kind} {name}: {after.text}{_changed(before, after)}"
+            yield from (f"  {line}" for line in lines_of(self.columns.get(after.id, ())))
         yield from (f"begins     {part}" for part in self.begun)
         yield from (f"dropped    {part}" for part in self.dropped)
         for parts in self.ambiguous:
@@ -167,7 +177,7 @@ class _Parts:
                 if step.states:
                     lineage = _after(lineage, step)
                     found["state", lineage].append(
-                        Part("state", step.id, stage.id, step.text, (way, step.text))
+                        Part("state", step.id, stage.id, step.text, (way, step.text), step.columns)
                     )
             if stage.sink is not None:
                 name, text = stage.sink

@@ -30,6 +30,8 @@ CLOCK = "clock timers"
 LAST = "__last"
 """When something last happened to a key, where state has a time to live."""
 NEVER = -(1 << 62)
+UNKNOWN = 1 << 62
+"""Later than any time: when something last happened to a key of an earlier program, nobody knows."""
 
 
 def side_port(name: str) -> str:
@@ -139,15 +141,15 @@ class ProcessSpec:
         keys = self.keys
         columns = {s.name: s.column for s in self.function.states}
         if self.function.forgets:
-            columns[LAST] = ColumnSpec("int64", NEVER)
+            columns[LAST] = ColumnSpec("int64", NEVER, taken_over=UNKNOWN)
         rows = [i.waiting(n) for i, n in zip(self.inputs, self.waiting, strict=True)]
         found: list[StateSpec] = [*(rows if self.order == "time" else [])]
-        found += [ColumnsSpec("values", keys, columns), timers_spec(keys)]
+        found += [ColumnsSpec("values", keys, columns, may_change=True), timers_spec(keys)]
         if self.function.has_clock:
             found.append(timers_spec(keys, CLOCK))
         if self.rules is not None:
             held = {s.name: s.column for s in self.function.broadcast}
-            found.append(ColumnsSpec(BROADCAST, {}, held, scope="broadcast"))
+            found.append(ColumnsSpec(BROADCAST, {}, held, scope="broadcast", may_change=True))
             if self.order == "time":
                 found.append(replace(self.rules.waiting(RULES), scope="broadcast"))
         return found

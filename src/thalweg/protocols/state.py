@@ -8,13 +8,14 @@ Not here: how a kind is kept (state/), how it reaches a checkpoint (checkpoint/)
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
 import numpy as np
 import polars as pl
 
+from thalweg.base.changed_types import Shape
 from thalweg.base.codecs import Codec
 from thalweg.protocols.increments import ROW, TASK, Identity
 
@@ -59,11 +60,20 @@ class ColumnSpec:
         initial: the value in a new slot: an int, float or bool; for `bytes` a bytes object or None; for
             `object` None.
         codec: of an `object` column: how values become bytes.
+        migrate: makes a value of one that was kept as another type.
+        taken_over: the value for keys of an earlier program that had no such column; None: the initial one.
     """
 
     kind: ColumnKind
     initial: int | float | bool | bytes | None = 0
     codec: Codec | None = None
+    migrate: Callable[[Any], Any] | None = field(default=None, compare=False, repr=False)
+    taken_over: int | None = None
+
+    @property
+    def shape(self) -> Shape:
+        """Its type, as plain data."""
+        return self.kind.removesuffix("64") if self.codec is None else self.codec.shape
 
 
 @dataclass(frozen=True)
@@ -76,6 +86,7 @@ class ColumnsSpec:
         columns: the accumulators by name.
         scope: moves by the partition of the key.
         partition: the key columns that decide the partition, in the order of the exchange; None: all of them.
+        may_change: whether a changed program may take over columns of other types (see `ColumnSpec.migrate`).
 
     Example:
         >>> spec = ColumnsSpec("counts", {"user": pl.String()}, {"n": ColumnSpec("int64")})
@@ -88,6 +99,7 @@ class ColumnsSpec:
     columns: Mapping[str, ColumnSpec] = field(default_factory=dict)
     scope: Scope = "keyed"
     partition: tuple[str, ...] | None = None
+    may_change: bool = False
 
     def stored(self, column: str) -> str:
         """The name of a column in `dump`: its own, unless a key column has that name."""

@@ -24,6 +24,7 @@ from thalweg.protocols.increments import ROW, TASK
 from thalweg.protocols.state import ColumnsSpec, MultimapSpec, RowsSpec, StateSpec
 from thalweg.runtime.options import RunOptions
 from thalweg.runtime.outputs import owner_of
+from thalweg.state.migration import fits, migrated
 
 if TYPE_CHECKING:
     # loads the compiler
@@ -137,11 +138,15 @@ class _Loading:
         if isinstance(declared, ColumnsSpec):
             # one increment after the other: its keys are looked up in the state itself
             parts = (part for piece in rows.pieces for part in piece)
+            is_same = True
             for number, frame in enumerate(frame for part in parts for frame in self._mine(part, declared)):
                 if not number:
                     state.reserve(rows.count * _ROOM // (_ROOM - 1) // self.stage.parallelism, frame)
+                if declared.may_change and (rows.migrating or not fits(frame, declared)):
+                    # the increments that follow cannot be put together with those before
+                    frame, is_same = migrated(frame, declared, rows.migrating), False
                 state.load(frame)
-            return Restored(state, is_known=True)
+            return Restored(state, is_same)
         is_known = not rows.identity.is_of_task or rows.tasks == self.stage.parallelism
         for number, frame in enumerate(rows.parts()):
             if not number:

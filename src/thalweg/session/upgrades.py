@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 
-from thalweg.checkpoint.manifest import Manifest
+from thalweg.checkpoint.manifest import Manifest, StateEntry
 from thalweg.errors import CheckpointError, did_you_mean
+from thalweg.job.changed_columns import ChangedColumn
 from thalweg.job.shape import Program, shape_of
 from thalweg.job.upgrade import Part, Upgrade, upgrade
 
@@ -70,6 +71,7 @@ def planned(manifest: Manifest, program: Program, dropping: Collection[str], whe
     """
     before = shape_of(manifest.physical)
     known = {name for stage in before.stages for name in (stage.id, *(step.id for step in stage.steps))}
+    known |= {f"{s.id}.{c.name}" for stage in before.stages for s in stage.steps for c in s.columns}
     known |= {stage.sink[0] for stage in before.stages if stage.sink is not None}
     for name in dropping:
         if name not in known:
@@ -93,7 +95,19 @@ def lost(found: Upgrade, manifest: Manifest, dropping: Collection[str]) -> list[
     every = (
         parts.get((kind, name)) or Part(kind, name, stage, "") for kind, name, stage in dict.fromkeys(held)
     )
-    return [p for p in every if (p.kind, p.id) not in carried and not p.is_named(dropping)]
+    gone = [_column(after, column) for _, after in found.carried for column in _gone(found, after)]
+    return [
+        p for p in (*(p for p in every if (p.kind, p.id) not in carried), *gone) if not p.is_named(dropping)
+    ]
+
+
+def _gone(found: Upgrade, part: Part) -> list[ChangedColumn]:
+    """The columns of the state of a step that the program does not have any more."""
+    return [c for c in found.columns.get(part.id, ()) if part.kind == "state" and c.fate == "gone"]
+
+
+def _column(part: Part, column: ChangedColumn) -> Part:
+    return Part("state", f"{part.id}.{column.name}", part.stage, column.why)
 
 
 def _check(found: Upgrade, manifest: Manifest, dropping: Collection[str], where: str) -> None:
@@ -104,6 +118,15 @@ def _check(found: Upgrade, manifest: Manifest, dropping: Collection[str], where:
             where=where,
             found="; ".join(" | ".join(map(str, parts)) for parts in found.ambiguous),
             hint="change one of these steps at a time, or give up their state with --drop-state STEP",
+        )
+    refused = [f"{s}.{c.name}: {c.why}" for s, cs in found.columns.items() for c in cs if c.fate == "refused"]
+    if refused:
+        raise CheckpointError(
+            "the checkpoint keeps state as another type than the changed program",
+            code="upgrade-state-type",
+            where=where,
+            found="; ".join(refused),
+            hint="name: type = keep(…, migrate=function) says how to change a value; nothing was changed",
         )
     parts = lost(found, manifest, dropping)
     if parts:
@@ -116,6 +139,12 @@ def _check(found: Upgrade, manifest: Manifest, dropping: Collection[str], where:
         )
 
 
+def _entry(entry: StateEntry, found: Upgrade, after: Part) -> StateEntry:
+    changed = (c for c in found.columns.get(after.id, ()) if c.state == entry.state)
+    migrating = frozenset(c.name for c in changed if c.fate == "function")
+    return replace(entry, stage=after.stage, operator=after.id, migrating=migrating)
+
+
 def _renamed(manifest: Manifest, found: Upgrade) -> Manifest:
     steps = {before.id: after for before, after in found.carried if before.kind == "state"}
     sources = {before.id: after.id for before, after in found.carried if before.kind == "source"}
@@ -123,7 +152,7 @@ def _renamed(manifest: Manifest, found: Upgrade) -> Manifest:
     return replace(
         manifest,
         states=tuple(
-            replace(entry, stage=steps[entry.operator].stage, operator=steps[entry.operator].id)
+            _entry(entry, found, steps[entry.operator])
             for entry in manifest.states
             if entry.operator in steps
         ),
