@@ -242,15 +242,11 @@ class Dataset(Ordered):
             >>> items.map_async(price, "item STRING, price DOUBLE").collect().rows()
             [('pen', 4.5), ('paper', 7.5)]
         """
-        options = {
-            "at_once": at_once,
-            "timeout": microseconds(timeout) / 1e6,
-            "retries": retries,
-            "wait": microseconds(retry_wait) / 1e6,
-        }
+        waits = {"timeout": microseconds(timeout) / 1e6, "wait": microseconds(retry_wait) / 1e6}
 
         def make() -> Plan:
             result, below = schema_of(schema), self.plan.schema
+            options = {"at_once": at_once, "retries": retries, **waits}
             call = self.session.asynchronous(function, below, result, **options)
             return MapBatches(self.plan, frame_function(call, below, result, of=function), result)
 
@@ -271,9 +267,9 @@ class Dataset(Ordered):
     def failed(self) -> Dataset:
         """The rows that the keyed function of the last step fails on, which end the job otherwise.
 
-        Such a row is as one that never came: what the function had done for it, to its state, its timers and
-        its outputs, is undone. The columns: `split` and `position` where the row has a place in a source,
-        `event_time`, `code` and `error`, `place` (the line of the function), and `row`, a JSON object.
+        Such a row is as one that never came: what the function had done for it is undone. The columns: `split`
+        and `position` where it has a place in a source, `event_time`, `code` and `error`, `place` (the line of
+        the function), and `row`, a JSON object.
         """
         return self._step(lambda: failed_rows(self.plan))
 
@@ -375,8 +371,7 @@ class Dataset(Ordered):
     def late(self, side: Literal["left", "right"] = "left") -> Dataset:
         """The rows of one side of a join in time that came too late for it, with their split and position.
 
-        Of `over` and `process` they are the rows of its only side. Late rows of windows are those of
-        `window(…).late()`.
+        Of `over` and `process` they are those of its only side, of windows those of `window(…).late()`.
         """
         return self._step(lambda: late_rows(self.plan, side))
 
