@@ -1,8 +1,8 @@
 """A job of three sinks: rows that pass, counts of windows, and marked partitions or counts that change.
 
-Started as a process, and killed:
+Or of what a keyed function gives (functions.py). Started as a process, and killed:
 
-    python -m tests.chaos.job INPUT OUTPUT CHECKPOINTS files|sqlite [PARALLELISM]
+    python -m tests.chaos.job INPUT OUTPUT CHECKPOINTS files|sqlite|functions [PARALLELISM]
 
 Places may be addresses of objects.
 """
@@ -19,6 +19,7 @@ from pathlib import Path
 import polars as pl
 
 import thalweg as tw
+from tests.chaos import functions
 from thalweg.checkpoint.addresses import is_remote
 from thalweg.runtime.options import MemoryOptions, RunOptions
 
@@ -70,6 +71,8 @@ Rows = dict[str, list[tuple[object, ...]]]
 def expected(sinks: str) -> Rows:
     """What is there in the end."""
     rows = events()
+    if sinks == "functions":
+        return functions.expected(rows)
     passed = rows.filter(pl.col("user_id") != 3)
     minute = pl.col("ts").dt.truncate("1m").alias("window_start")
     counts = rows.group_by("user_id", minute).agg(_COUNT, _LAST)
@@ -80,13 +83,15 @@ def expected(sinks: str) -> Rows:
     else:
         hours = rows.select("page", pl.col("ts").dt.strftime("%Y-%m-%d %H").alias("hr"))
         tables = {"passed": passed, "counts": counts, "hours": hours}
-    return {name: sorted(table.rows()) for name, table in tables.items()}
+    return {name: sorted(table.rows(), key=repr) for name, table in tables.items()}
 
 
 def found(sinks: str, output: Path) -> Rows:
     """What is there; every partition is marked."""
     if sinks == "sqlite":
         return _in_databases(output)
+    if sinks == "functions":
+        return {name: _in_files(output / name, hive=False) for name in ("visits", "fifths")}
     partitions = sorted((output / "hours").glob("hr=*"))
     assert all((p / MARK).exists() for p in partitions), "all partitions are complete"
     names = "passed", "counts", "hours"
@@ -96,7 +101,7 @@ def found(sinks: str, output: Path) -> Rows:
 def _in_files(directory: Path, *, hive: bool) -> list[tuple[object, ...]]:
     files = sorted(directory.glob("**/*.parquet"))
     parts = [pl.read_parquet(f, hive_partitioning=hive, try_parse_hive_dates=False) for f in files]
-    return sorted(pl.concat(parts).rows())
+    return sorted(pl.concat(parts).rows(), key=repr)
 
 
 def _in_databases(output: Path) -> Rows:
@@ -108,7 +113,7 @@ def _in_databases(output: Path) -> Rows:
     found = {}
     for name, (file, query) in queries.items():
         with closing(sqlite3.connect(output / file)) as database:
-            found[name] = sorted(database.execute(query))
+            found[name] = sorted(database.execute(query), key=repr)
     return found
 
 
@@ -136,7 +141,10 @@ def run(source: str, output: str, checkpoints: str, sinks: str, *, tasks: int, *
     passed = session.table("clicks").filter(tw.col("user_id") != 3)
     if not is_remote(output):
         Path(output).mkdir(exist_ok=True)
-    if sinks == "sqlite":
+    if sinks == "functions":
+        for made, name in zip(functions.visits(session.table("clicks")), ("visits", "fifths"), strict=True):
+            made.write_parquet(f"{output}/{name}")
+    elif sinks == "sqlite":
         passed.select("user_id", "page").write_sqlite(f"{output}/out.db", "passed")
         session.sql(_COUNTS).write_sqlite(f"{output}/out.db", "counts")
         session.sql(_USERS).write_sqlite(f"{output}/users.db", "users")

@@ -267,9 +267,8 @@ class Dataset(Ordered):
     def failed(self) -> Dataset:
         """The rows that the keyed function of the last step fails on, which end the job otherwise.
 
-        Such a row is as one that never came: what the function had done for it is undone. The columns: `split`
-        and `position` where it has a place in a source, `event_time`, `code` and `error`, `place` (the line of
-        the function), and `row`, a JSON object.
+        What the function had done for the row is undone. The columns: `split` and `position` where it has a
+        place in a source, `event_time`, `code`, `error`, `place` (the line that failed), `row` (as JSON).
         """
         return self._step(lambda: failed_rows(self.plan))
 
