@@ -23,6 +23,7 @@ from thalweg.columnar.keys import KeyCodec
 from thalweg.protocols.increments import ROW
 from thalweg.protocols.state import MultimapSpec
 from thalweg.state.marks import increment
+from thalweg.state.reading import bounded, matching
 from thalweg.state.segments import Segments
 from thalweg.state.tracking import RowTracking
 
@@ -199,6 +200,18 @@ class Multimap:
     def _written(self, rows: Array) -> pl.DataFrame:
         counters = [numbers(_COUNTER + n, a[rows]) for n, a in self._counters.items()]
         return self.frame(rows).hstack([numbers(_WEIGHT, self.weights(rows)), *counters])
+
+    def read(self, keys: pl.DataFrame | None, rows_max: int) -> Iterator[pl.DataFrame]:
+        """The rows, their weights and counters, in parts; of some keys, those that are linked to them."""
+        if keys is not None and keys.width == len(self.spec.key):
+            slots = np.unique(self.find(keys.select(self.spec.key)))
+            found = [rows for _, rows in self.pairs(slots[slots >= 0], rows_max)]
+            yield from map(self._written, found or bounded(np.empty(0, np.int64), rows_max))
+            return
+        for rows in bounded(self.live(), rows_max):
+            if keys is not None:
+                rows = rows[matching(self.frame(rows, keys.columns), keys)]
+            yield self._written(rows)
 
     def load(self, frame: pl.DataFrame) -> None:
         """Add rows that `dump` gave."""
