@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 TIMEOUT = 10.0
 """Seconds in which a job takes a cut, if it is not stuck."""
-_STATES = {
+STATES = {
     "stage": pl.String(),
     "operator": pl.String(),
     "state": pl.String(),
@@ -154,7 +154,7 @@ class OwnStates:
             (s.stage, s.operator, s.name, *self._size(s), list(s.keys), list(s.values))
             for s in states_of(run.job)
         ]
-        return pl.DataFrame(rows, schema=_STATES, orient="row")
+        return pl.DataFrame(rows, schema=STATES, orient="row")
 
     def _size(self, state: KeptState) -> tuple[int, int]:
         run = self._handle.readable()

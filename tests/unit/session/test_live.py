@@ -108,3 +108,19 @@ def test_rows_as_of_the_next_cut() -> None:
             pass
         print(job.live.state("group1.group"))
         print(job.live.state("group1.group", key={"user": 1}))
+
+
+def test_over_the_socket() -> None:
+    from thalweg.cli.entry import run as cli
+    session, feed = counted()
+    with running(session, [feed]) as job:
+        feed.push(*({"user": n % 3, "page": "a"} for n in range(10)))
+        while job.rows_read < 10:
+            pass
+        live = tw.session.live.LiveState.at("visits") if False else __import__("thalweg.session.live").session.live.LiveState.at("visits")
+        print(live.states)
+        print(live.state("group1.group"))
+        print(live.state("group1.group", key={"user": 1}))
+        for a in (["state","visits"],["state","visits","group1.group","--key","user=2"],["state","visits","group1.group","--format","csv"],["state","visits","group1.group","--format","json"],["state","visits","group1.grup"],["state","visits","group1.group","--key","use=1"],["state","visits","group1.group","--key","user=x"],["state","visits","group1.group","-o","/tmp/h-live-own/x.arrows","--format","arrow"]):
+            print(cli(a))
+        print(pl.read_ipc_stream("/tmp/h-live-own/x.arrows"))
