@@ -103,9 +103,9 @@ class Looks:
         self._waiting: list[Look] = []
         self._at: dict[int, list[Look]] = {}
 
-    def add(self, look: Look) -> None:
-        """A question for the next barrier."""
-        self._waiting.append(look)
+    def add(self, looks: Iterable[Look]) -> None:
+        """Questions for the next barrier."""
+        self._waiting += looks
 
     def begin(self, cut: int, tasks: Callable[[KeptState], Iterable[str]]) -> None:
         """A barrier goes out: it answers all questions that wait; `tasks` have the rows of a state."""

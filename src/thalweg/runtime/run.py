@@ -130,8 +130,8 @@ class Run:
             self._coordinator.wish("checkpoint")
             self._send_due()
 
-    def ask(self, look: Look) -> None:
-        """Ask for rows of a state; a cut follows as soon as possible, and answers.
+    def ask(self, *looks: Look) -> None:
+        """Ask for rows of states; a cut follows as soon as possible, and answers all of them.
 
         Raises:
             CheckpointError: `state-job-ended`.
@@ -139,7 +139,7 @@ class Run:
         with self._lock:
             if self.is_closed or self.is_finished:
                 raise job_ended(self.job.name)
-            self._looks.add(look)
+            self._looks.add(looks)
             self._coordinator.wish("cut")
             self._send_due()
 
