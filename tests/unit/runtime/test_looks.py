@@ -13,6 +13,7 @@ import polars as pl
 import pytest
 
 import thalweg as tw
+from tests.restless import restless
 from thalweg.checkpoint import frames
 from thalweg.checkpoint.snapshot import JobSnapshot
 from thalweg.connectors.memory import MemorySink
@@ -162,13 +163,14 @@ def started(plan: Plan, parallelism: int, runtime: str) -> tuple[Run, dict[int, 
 @pytest.mark.parametrize("parallelism", [1, 2, 3])
 @pytest.mark.parametrize("name", PLANS)
 def test_live_state_is_that_of_a_checkpoint_of_the_same_cut(name: str, parallelism: int) -> None:
-    runtime = ["inline", "threads"][parallelism % 2 == 0 or parallelism == 3]
-    run, taken, thread = started(PLANS[name](session(parallelism)), parallelism, runtime)
-    reader = Reader(run, taken, parallelism)
-    with pytest.raises(CheckpointError) as ended:
-        while True:
-            reader.look()
-    thread.join(60)
+    runtime = "inline" if parallelism == 1 else "threads"
+    with restless(parallelism):
+        run, taken, thread = started(PLANS[name](session(parallelism)), parallelism, runtime)
+        reader = Reader(run, taken, parallelism)
+        with pytest.raises(CheckpointError) as ended:
+            while True:
+                reader.look()
+        thread.join(60)
     assert ended.value.code == "state-job-ended"
     assert len(set(reader.cuts)) == len(reader.cuts) >= 4, "or the job was too fast to be looked at"
     assert reader.rows and reader.rows_of_keys
