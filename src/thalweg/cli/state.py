@@ -28,7 +28,13 @@ _FORMATS = ("table", "csv", "json", "arrow")
 @click.option("-o", "--output", metavar="FILE", help="where the rows go; by default the standard output")
 @click.option("--wait", type=float, default=10.0, show_default=True, help="seconds to wait for a cut")
 def command(
-    job: str, step: str | None, name: str | None, keys: tuple[str, ...], form: str, output: str | None, wait: float
+    job: str,
+    step: str | None,
+    name: str | None,
+    keys: tuple[str, ...],
+    form: str,
+    output: str | None,
+    wait: float,
 ) -> int:
     """List what a running job keeps, or show the rows of the STATE of a STEP as of a cut.
 

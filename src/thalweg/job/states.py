@@ -14,7 +14,7 @@ import polars as pl
 
 from thalweg.errors import ConfigError, did_you_mean
 from thalweg.job.job import Job
-from thalweg.protocols.state import ColumnsSpec, MultimapSpec, RowsSpec, StateSpec
+from thalweg.protocols.state import COUNTER, WEIGHT, ColumnsSpec, MultimapSpec, RowsSpec, StateSpec
 
 _TRUTH = {"true": True, "false": False}
 _SHOWN_MAX = 100
@@ -50,12 +50,15 @@ class KeptState:
 
     @property
     def values(self) -> tuple[str, ...]:
-        """The other columns that are declared."""
+        """The other columns of its rows."""
         spec = self.spec
         if isinstance(spec, ColumnsSpec):
             return tuple(spec.stored(n) for n in spec.columns)
         assert isinstance(spec, (MultimapSpec, RowsSpec)), "the list of kinds is closed"
-        return tuple(n for n in spec.columns if n not in self.keys)
+        own = tuple(n for n in spec.columns if n not in self.keys)
+        return (
+            (*own, WEIGHT, *(COUNTER + n for n in spec.counters)) if isinstance(spec, MultimapSpec) else own
+        )
 
     def __str__(self) -> str:
         return f"{self.operator} {self.name}"
@@ -131,11 +134,15 @@ def _series(name: str, value: Any, dtype: pl.DataType) -> pl.Series:
     if not isinstance(value, str) or dtype == pl.String():
         if isinstance(value, bool) and dtype != pl.Boolean():
             raise TypeError("Polars would take it for a number")
-        if isinstance(dtype, pl.Decimal) and value is not None and round(Decimal(value), dtype.scale) != value:
+        if (
+            isinstance(dtype, pl.Decimal)
+            and value is not None
+            and round(Decimal(value), dtype.scale) != value
+        ):
             raise ValueError("Polars would round it")
         return pl.Series(name, [value], dtype, strict=True)
     if dtype == pl.Boolean():
-        return pl.Series(name, [_TRUTH[value.lower()] if value.lower() in _TRUTH else value], dtype)
+        return pl.Series(name, [_TRUTH.get(value.lower(), value)], dtype)
     text = pl.Series(name, [value], pl.String())
     if isinstance(dtype, pl.Datetime):
         return text.str.to_datetime(time_unit="us", time_zone=dtype.time_zone)

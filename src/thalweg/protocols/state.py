@@ -29,6 +29,10 @@ Scope = Literal["keyed", "split", "broadcast", "list"]
 ColumnKind = Literal["int64", "float64", "bool", "bytes", "object"]
 
 
+WEIGHT, COUNTER = "__state_weight", "__state_counter "
+"""In rows of a multimap: the column of weights, and what names of counters begin with."""
+
+
 @runtime_checkable
 class StateSpec(Protocol):
     """The declaration of one state: a plain value."""

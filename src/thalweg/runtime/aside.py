@@ -1,7 +1,7 @@
 """Put rows aside for a reader who takes them at his own pace: the first in memory, the others in a file.
 
-So it does not matter to the job how slow the reader is, and what is held in memory is bounded. The file has no
-name any more once it is open: nothing is left of it, however the process ends.
+So it does not matter to the job how slow the reader is, and what is held in memory is bounded. The file has
+no name any more once it is open: nothing is left of it, however the process ends.
 
 Not here: which rows they are (looks.py).
 """
@@ -34,8 +34,8 @@ class Aside:
         ([[(1,), (2,)]], True)
     """
 
-    def __init__(self, directory: str | None = None, *, held_bytes: int = HELD_BYTES) -> None:
-        self._directory, self._left = directory, held_bytes
+    def __init__(self, directory: str | None = None, *, held_bytes: int | None = None) -> None:
+        self._directory, self._left = directory, HELD_BYTES if held_bytes is None else held_bytes
         self._held: list[pl.DataFrame] = []
         self._file: IO[bytes] | None = None
         self._places: list[tuple[int, int]] = []

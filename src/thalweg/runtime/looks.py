@@ -138,7 +138,7 @@ class Looks:
 def job_ended(name: str) -> CheckpointError:
     """The error of a question that came too late."""
     return CheckpointError(
-        f'the job "{name}" has no state that could be read: it has ended, or begins again',
+        f'the job "{name}" has no state that could be read: it ends, has ended, or begins again',
         code="state-job-ended",
         hint="its checkpoints can be read, if it keeps any; one that restarts can be asked again",
     )

@@ -137,7 +137,8 @@ class Run:
             CheckpointError: `state-job-ended`.
         """
         with self._lock:
-            if self.is_closed or self.is_finished:
+            # a job that is being stopped would not come to rest as long as somebody asks
+            if self.is_closed or self.is_finished or self.stopping is not None:
                 raise job_ended(self.job.name)
             self._looks.add(looks)
             self._coordinator.wish("cut")

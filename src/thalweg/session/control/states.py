@@ -1,7 +1,7 @@
 """Answer with the rows of a state: a line of JSON, then a stream of Arrow IPC until its end.
 
-A reader takes the rows from where the job has put them aside, a part at a time. One that takes nothing for too
-long is left, and there are only so many at once, so that no reader holds up the job or fills its machine.
+A reader takes the rows from where the job has put them aside, a part at a time. One that takes nothing for
+too long is left, and there are only so many at once, so that no reader holds up the job or fills its machine.
 
 Reads:    the state of the job, as anybody in its process does.
 Not here: other questions (server.py), the other side (reading.py).

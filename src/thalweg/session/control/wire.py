@@ -1,9 +1,9 @@
 """One question and one answer per connection, each a line of JSON. No code, no pickles.
 
-A question is {"op": "status" | "why" | "metrics" | "stop" | "drain" | "save" | "states" | "state"}; an answer has
-"ok", or else "error". "save", and "stop" with "savepoint", may name a directory ("to"), and are answered with the
-"path" of what was saved when it is complete. "state" names an "operator", and may name a "state", a "key" and
-for how many seconds to wait ("timeout"); behind its answer comes a stream of Arrow IPC.
+A question is {"op": "status" | "why" | "metrics" | "stop" | "drain" | "save" | "states" | "state"}; an answer
+has "ok", or else "error". "save", and "stop" with "savepoint", may name a directory ("to"), and are answered
+with the "path" of what was saved when it is complete. "state" names an "operator", and may name a "state", a
+"key" and for how many seconds to wait ("timeout"); behind its answer comes a stream of Arrow IPC.
 """
 
 from __future__ import annotations
