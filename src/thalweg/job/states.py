@@ -12,6 +12,7 @@ from typing import Any
 
 import polars as pl
 
+from thalweg.base.types import from_polars
 from thalweg.errors import ConfigError, did_you_mean
 from thalweg.job.job import Job
 from thalweg.protocols.state import COUNTER, WEIGHT, ColumnsSpec, MultimapSpec, RowsSpec, StateSpec
@@ -124,7 +125,7 @@ def _column(state: KeptState, name: str, value: Any) -> pl.Series:
         raise ConfigError(
             f'the key column "{name}" of the state "{state}" cannot have this value',
             code="state-key-value",
-            expected=f"a value of type {dtype}",
+            expected=f"a value of type {from_polars(dtype) or dtype}",
             found=repr(value)[:_SHOWN_MAX],
         )
     return made

@@ -188,7 +188,12 @@ MISTAKES: list[tuple[str, dict[str, Any], str, str]] = [
     ("group1.grup", {}, "state-unknown", "group1.group groups"),
     (STEP, {"state": "group"}, "state-unknown", "group1.group groups"),
     (STEP, {"key": {"usr": 1}}, "state-key-column", 'did you mean "user"?'),
-    (STEP, {"key": {"user": "ann"}}, "state-key-value", "expected: a value of type Int64\n  found:    'ann'"),
+    (
+        STEP,
+        {"key": {"user": "ann"}},
+        "state-key-value",
+        "expected: a value of type BIGINT\n  found:    'ann'",
+    ),
     (STEP, {"key": {"user": 1.5}}, "state-key-value", "1.5"),
 ]
 
