@@ -29,7 +29,7 @@ from thalweg.runtime.run import Run
 from thalweg.runtime.threads import run_threads
 from thalweg.testing.tables import difference, rows_of, table_of
 
-ROWS, KEYS = 6_000, 40
+ROWS, KEYS = 3_000, 40
 START = datetime(2026, 1, 1)
 
 
@@ -62,6 +62,21 @@ class Arrivals(tw.ProcessFunction):
         self.total = 0 if row.v % 5 == 0 else self.total + row.v
 
 
+class Limits(tw.BroadcastProcessFunction):
+    """State that every task has, beside that of keys."""
+
+    most: tw.Broadcast[int, int]
+    spent: int = 0
+
+    def on_broadcast(self, rule: Any) -> None:
+        self.most[rule.k] = rule.v
+
+    def on_event(self, row: Any) -> Iterator[tuple[int, int]]:
+        self.spent += row.v
+        if self.spent > self.most.get(row.k, 100):
+            yield row.k, self.spent
+
+
 def session(seed: int) -> tw.Session:
     made, random = tw.Session(), np.random.default_rng(seed)
     for name in ("e", "d"):
@@ -85,6 +100,11 @@ def process(function: tw.ProcessFunction, **options: Any) -> Callable[[tw.Sessio
     return lambda s: s.table("e").key_by("k").process(function, "k BIGINT, total BIGINT", **options).plan
 
 
+def rules(made: tw.Session) -> Plan:
+    keyed, limits = made.table("e").key_by("k"), made.table("d").broadcast()
+    return keyed.connect(limits).process(Limits(), "k BIGINT, spent BIGINT").plan
+
+
 PLANS = {
     "groups": sql("SELECT k, COUNT(*) AS n, MAX(name) AS last, SUM(v) AS s FROM e GROUP BY k"),
     "join": sql("SELECT e.k, e.v, d.v AS w FROM e JOIN d ON e.k = d.k AND e.v = d.v"),
@@ -92,6 +112,12 @@ PLANS = {
         "SELECT a.k, n, s FROM (SELECT k, COUNT(*) AS n FROM e GROUP BY k) a "
         "JOIN (SELECT k, SUM(v) AS s FROM d GROUP BY k) b ON a.k = b.k"
     ),
+    "windows": sql(
+        "SELECT k, window_end, COUNT(*) AS n, MIN(name) AS first "
+        "FROM TABLE(HOP(TABLE e, DESCRIPTOR(at), INTERVAL '2' SECOND, INTERVAL '6' SECOND)) "
+        "GROUP BY k, window_start, window_end"
+    ),
+    "rules": rules,
     "process": process(Visits()),
     "arrivals": process(Arrivals(), order="arrival"),
 }
@@ -134,7 +160,8 @@ class Reader:
 
     def _key(self, state: KeptState) -> pl.DataFrame:
         """A value of the first key column; of a key of several columns a part."""
-        name, dtype = next(iter(state.keys.items()))
+        name = "k" if "k" in state.keys else next(iter(state.keys))
+        dtype = state.keys[name]
         return pl.DataFrame({name: pl.Series([self._random.randrange(KEYS)]).cast(dtype)})
 
     def _compare(self, look: Look, snapshot: JobSnapshot) -> None:
@@ -160,7 +187,7 @@ def started(
 ) -> tuple[Run, dict[int, JobSnapshot], threading.Thread]:
     taken: dict[int, JobSnapshot] = {}
     job = plan_job([Write(plan, MemorySink())], name="looked at", parallelism=parallelism)
-    options = RunOptions(runtime=runtime, rows_max=40, on_checkpoint=lambda s: taken.update({s.number: s}))
+    options = RunOptions(runtime=runtime, rows_max=25, on_checkpoint=lambda s: taken.update({s.number: s}))
     run = Run(job, options)
     drive = run_inline if runtime == "inline" else run_threads
     thread = threading.Thread(target=drive, args=(run,))

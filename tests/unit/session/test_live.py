@@ -97,12 +97,13 @@ def visits(rows: tw.Dataset) -> tw.Dataset:
 
 
 @contextmanager
-def running(make: Make = counts, *, parallelism: int = 2, **options: Any) -> Iterator[tuple[JobHandle, Feed]]:
+def running(
+    make: Make = counts, *, parallelism: int = 2, journal: bool = False, **options: Any
+) -> Iterator[tuple[JobHandle, Feed]]:
     """The job "clicks" in another thread; it has ended behind this."""
     feed, session = Feed(), tw.Session(parallelism=parallelism, **options)
-    make(session.from_iter(feed, "user BIGINT, page STRING", name="clicks")).write_callback(
-        lambda frame: None, changes=True
-    )
+    rows = session.from_iter(feed, "user BIGINT, page STRING", name="clicks", journal=journal)
+    make(rows).write_callback(lambda frame: None, changes=True)
     handles: list[JobHandle] = []
     begun, failed = threading.Event(), list[BaseException]()
 
@@ -234,6 +235,45 @@ def test_a_job_that_has_ended() -> None:
         assert live.states.height
     with pytest.raises(ConfigError, match='no job "clicks" is running'):
         tw.LiveState.at("clicks").state(STEP)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("parallelism", [1, 3])
+def test_beside_checkpoints_and_after_a_restart(parallelism: int, tmp_path: Path) -> None:
+    """Increments go on as without reads; what was restored is read as what came."""
+    fails = threading.Event()
+
+    def held(frame: pl.DataFrame) -> pl.DataFrame:
+        if fails.is_set() and 99 in frame["user"]:
+            fails.clear()
+            raise ArithmeticError("once")
+        return frame
+
+    def make(rows: tw.Dataset) -> tw.Dataset:
+        return counts(rows.map_batches(held, rows.schema))
+
+    options = {"restart-strategy.type": "fixed-delay", "restart-strategy.fixed-delay.delay": "10 ms"}
+    given = {"checkpoint_dir": tmp_path / "kept", "options": options, "parallelism": parallelism}
+    with running(make, journal=True, **given) as (job, feed):
+        live, rows = job.live, list[int]()
+        for users in ([1, 2, 3], [1, 1, 4], [2], [99, 1]):
+            fails.set()
+            feed.push([{"user": user, "page": "a"} for user in users])
+            rows += users
+            expected = sorted((user, rows.count(user)) for user in set(rows))
+            until = time.monotonic() + 20
+            while (found := now(live)) != expected:
+                assert time.monotonic() < until, found
+            kept = tw.Checkpoint.at(job.save(timeout=20)).state(STEP)
+            assert sorted(kept.rows()) == expected
+
+
+def now(live: tw.LiveState) -> list[tuple[Any, ...]] | str:
+    """The rows, if the job does not begin again just now."""
+    try:
+        return sorted(live.state(STEP).rows())
+    except CheckpointError as error:
+        return error.code
 
 
 @WAYS
