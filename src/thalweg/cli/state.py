@@ -14,7 +14,7 @@ from thalweg.cli.failures import DONE
 if TYPE_CHECKING:
     import polars as pl
 
-    from thalweg.session.live import StateRows
+    from thalweg.session.live import LiveRows
 
 _FORMATS = ("table", "csv", "json", "arrow")
 
@@ -69,7 +69,7 @@ def _key(given: tuple[str, ...]) -> dict[str, str] | None:
     return {column: value for column, _, value in pairs} or None
 
 
-def _written(rows: StateRows, form: str) -> Iterator[bytes]:
+def _written(rows: LiveRows, form: str) -> Iterator[bytes]:
     """The rows as bytes, a part at a time."""
     if form == "arrow":
         from thalweg.columnar.arrow_stream import stream_of

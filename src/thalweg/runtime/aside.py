@@ -39,6 +39,7 @@ class Aside:
         self._held: list[pl.DataFrame] = []
         self._file: IO[bytes] | None = None
         self._places: list[tuple[int, int]] = []
+        self._is_closed = False
         self._lock = threading.Lock()
         self.rows = self.file_bytes = 0
 
@@ -52,27 +53,29 @@ class Aside:
         with self._lock:
             self.rows += mine.height
             self._left -= int(mine.estimated_size())
+            if self._is_closed:
+                return
             if self._left >= 0 or not mine.height:
                 self._held.append(mine)
                 return
-        # outside of the lock: tasks write side by side
+        # outside of the lock: tasks encode side by side
         buffer = io.BytesIO()
         mine.write_ipc(buffer)
-        self._write(buffer.getbuffer())
+        with self._lock:
+            # inside of it: the number of a file that is closed meanwhile may be another file's
+            self._write(buffer.getbuffer())
 
     def _write(self, data: memoryview) -> None:
-        with self._lock:
-            if self._file is None:
-                self._file = tempfile.TemporaryFile(prefix="thalweg-state-", dir=self._directory)  # noqa: SIM115 - held until `close`
-                # a reader who goes away without a word
-                weakref.finalize(self, self._file.close)
-            start = self.file_bytes
-            self.file_bytes += len(data)
-            self._places.append((start, len(data)))
-            number = self._file.fileno()
+        if self._is_closed:
+            return
+        if self._file is None:
+            self._file = tempfile.TemporaryFile(dir=self._directory)  # noqa: SIM115 - held until `close`
+            # a reader who goes away without a word
+            weakref.finalize(self, self._file.close)
+        self._places.append((self.file_bytes, len(data)))
         while data:
-            done = os.pwrite(number, data, start)
-            data, start = data[done:], start + done
+            done = os.pwrite(self._file.fileno(), data, self.file_bytes)
+            data, self.file_bytes = data[done:], self.file_bytes + done
 
     def parts(self) -> Iterator[pl.DataFrame]:
         """The rows, in parts; can be gone through once."""
@@ -83,16 +86,22 @@ class Aside:
             if part.height:
                 is_given = True
                 yield part
-        for start, length in self._places:
-            assert self._file is not None, "what has a place was written"
+        for place in tuple(self._places):
             is_given = True
-            yield pl.read_ipc(io.BytesIO(os.pread(self._file.fileno(), length, start)))
+            yield pl.read_ipc(io.BytesIO(self._read(*place)))
         if not is_given and schema is not None:
             yield schema
 
+    def _read(self, start: int, length: int) -> bytes:
+        with self._lock:
+            if self._file is None or self._is_closed:
+                raise ValueError("the rows were given back")
+            return os.pread(self._file.fileno(), length, start)
+
     def close(self) -> None:
         """Give everything back; may be called twice."""
-        self._held.clear()
-        self._places.clear()
-        if self._file is not None:
-            self._file.close()
+        with self._lock:
+            self._is_closed = True
+            self._held.clear()
+            if self._file is not None:
+                self._file.close()

@@ -40,7 +40,7 @@ STATES = {
 Key = Mapping[str, Any]  # Any: values of the key columns, whatever they are
 
 
-class StateRows:
+class LiveRows:
     """The rows of a state at a cut, part by part: not all of them are in memory.
 
     Attributes:
@@ -54,7 +54,7 @@ class StateRows:
         """The parts; the first says what the columns are, also where there is no row."""
         return self._parts
 
-    def __enter__(self) -> StateRows:
+    def __enter__(self) -> LiveRows:
         return self
 
     def __exit__(
@@ -74,7 +74,7 @@ class Reading(Protocol):
         """A row per state."""
         ...
 
-    def read(self, operator: str, state: str | None, key: Key | None, timeout: float) -> StateRows:
+    def read(self, operator: str, state: str | None, key: Key | None, timeout: float) -> LiveRows:
         """The rows of one state."""
         ...
 
@@ -131,7 +131,7 @@ class LiveState:
 
     def rows(
         self, operator: str, state: str | None = None, *, key: Key | None = None, timeout: float = TIMEOUT
-    ) -> StateRows:
+    ) -> LiveRows:
         """As `state`, in parts: for more than should be in memory at once.
 
         Raises:
@@ -162,7 +162,7 @@ class OwnStates:
         found = [size_of(h[state.operator, state.name]) for h in held if h]
         return sum(s[0] for s in found if s), sum(s[1] for s in found if s)
 
-    def read(self, operator: str, state: str | None, key: Key | None, timeout: float) -> StateRows:
+    def read(self, operator: str, state: str | None, key: Key | None, timeout: float) -> LiveRows:
         """The rows as of the next cut."""
         run = self._handle.readable()
         kept = chosen(states_of(run.job), operator, state)
@@ -171,7 +171,7 @@ class OwnStates:
         look = Look(kept, None if key is None else key_of(kept, key), aside)
         run.ask(look)
         cut = look.wait(timeout)
-        return StateRows(cut, _shown(kept, aside), aside.close)
+        return LiveRows(cut, _shown(kept, aside), aside.close)
 
 
 def _shown(state: KeptState, aside: Aside) -> Iterator[pl.DataFrame]:

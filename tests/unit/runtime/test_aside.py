@@ -49,6 +49,19 @@ def test_no_rows_have_columns() -> None:
     assert [part.schema for part in aside.parts()] == [pl.Schema({"n": pl.Int64()})]
 
 
+def test_what_was_given_back_takes_no_more_and_gives_no_more() -> None:
+    """A file that is opened meanwhile has the number of the one that was closed."""
+    aside = Aside(held_bytes=0)
+    aside.put(pl.DataFrame({"n": [1]}))
+    reading = aside.parts()
+    aside.close()
+    with open("/dev/null", "rb") as other:
+        assert other.fileno() >= 0
+        aside.put(pl.DataFrame({"n": [2]}))
+        with pytest.raises(ValueError, match="given back"):
+            next(reading)
+
+
 def test_a_reader_that_goes_away_leaves_no_file() -> None:
     before = open_files()
     aside = Aside(held_bytes=0)

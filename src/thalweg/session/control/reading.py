@@ -19,7 +19,7 @@ from thalweg.errors import ConfigError, ExternalError
 from thalweg.session.control import wire
 from thalweg.session.control.client import Answer, ask, checked
 from thalweg.session.control.place import socket_path
-from thalweg.session.live import STATES, Key, StateRows
+from thalweg.session.live import STATES, Key, LiveRows
 
 _BETWEEN = 60.0
 """Seconds to wait for the next part of an answer that has begun."""
@@ -35,7 +35,7 @@ class RemoteStates:
         """As the job counts them just now."""
         return pl.DataFrame(ask(self._job, "states")["states"], schema=STATES)
 
-    def read(self, operator: str, state: str | None, key: Key | None, timeout: float) -> StateRows:
+    def read(self, operator: str, state: str | None, key: Key | None, timeout: float) -> LiveRows:
         """The rows as they come."""
         written = None if key is None else {name: _written(name, value) for name, value in key.items()}
         question = {"op": "state", "operator": operator, "state": state, "key": written, "timeout": timeout}
@@ -45,7 +45,7 @@ class RemoteStates:
             answer = checked(self._job, self._asked(connection, file, question, timeout))
             connection.settimeout(_BETWEEN)
             # it stays open until the rows are read
-            return StateRows(answer["cut"], self._parts(file), stack.pop_all().close)
+            return LiveRows(answer["cut"], self._parts(file), stack.pop_all().close)
 
     def _asked(
         self, connection: socket.socket, file: BinaryIO, question: dict[str, Any], timeout: float
