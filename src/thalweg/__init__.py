@@ -79,6 +79,7 @@ if TYPE_CHECKING:
     from thalweg.session.archive import Checkpoint, Checkpoints
     from thalweg.session.dead_letters import DeadLetters
     from thalweg.session.handle import JobHandle
+    from thalweg.session.live import LiveState
     from thalweg.session.session import Session
 
 __version__ = "0.1.0.dev0"
@@ -103,6 +104,7 @@ __all__ = [
     "IgnoredOptionWarning",
     "InternalError",
     "JobHandle",
+    "LiveState",
     "LookupOptions",
     "MemoryTable",
     "PlanError",
@@ -160,6 +162,7 @@ _HOMES = {
     "Checkpoints": "thalweg.session.archive",
     "DeadLetters": "thalweg.session.dead_letters",
     "JobHandle": "thalweg.session.handle",
+    "LiveState": "thalweg.session.live",
     "LookupOptions": "thalweg.protocols.lookup",
     "MemoryTable": "thalweg.connectors.memory_table",
     "Schema": "thalweg.base.schema",

@@ -268,6 +268,25 @@ class LooksLikeAChange(KeyedColumns):
         return found
 
 
+@breaks("S21")
+class ReadsInOnePart(KeyedColumns):
+    def read(self, keys: pl.DataFrame | None, rows_max: int) -> Any:
+        return super().read(keys, 1 << 20)
+
+
+@breaks("S21")
+class ReadsKeysThatAreNotWanted(KeyedColumns):
+    def read(self, keys: pl.DataFrame | None, rows_max: int) -> Any:
+        return super().read(None if keys is not None and keys.height > 1 else keys, rows_max)
+
+
+@breaks("S20")
+class ReadingIsAChange(KeyedColumns):
+    def read(self, keys: pl.DataFrame | None, rows_max: int) -> Any:
+        self.touch(self.live())
+        return super().read(keys, rows_max)
+
+
 # Row stores --------------------------------------------------------------------------------------
 
 
@@ -353,6 +372,13 @@ class GivesRowsAgain(Rows):
         found = super().changes()
         self._fresh = {g: list(parts) for g, parts in self._groups.items()}
         return found
+
+
+@breaks("S21")
+class ReadForgetsAGroup(Rows):
+    def read(self, keys: pl.DataFrame | None, rows_max: int) -> Any:
+        last = self.groups()[-1:]
+        return (part.filter(~pl.col("at").is_in(last)) for part in super().read(keys, rows_max))
 
 
 @breaks("S7")

@@ -26,6 +26,7 @@ COMMANDS = {
     "jobs": "list the jobs that run on this machine",
     "why": "say what a running job waits for",
     "metrics": "show the figures of a running job",
+    "state": "show what a running job keeps",
     "stop": "stop a running job",
     "checkpoint": "look at checkpoints of jobs",
     "dlq": "look at rows that were kept apart, and put them back",

@@ -32,11 +32,12 @@ def write_rows(frame: pl.DataFrame, form: str) -> None:
         _write_binary(frame, form)
 
 
-def as_table(frame: pl.DataFrame) -> str:
-    """The first rows drawn as a table, and how many there are."""
+def as_table(frame: pl.DataFrame, count: int | None = None) -> str:
+    """The first rows drawn as a table, and how many there are: `count`, or those of the frame."""
     text = drawn(frame.head(TABLE_ROWS), width=shutil.get_terminal_size((160, 50)).columns)
-    rest = f", the first {TABLE_ROWS} shown" if frame.height > TABLE_ROWS else ""
-    return f"{text}\n({frame.height} row{'' if frame.height == 1 else 's'}{rest})"
+    count = frame.height if count is None else count
+    rest = f", the first {TABLE_ROWS} shown" if count > TABLE_ROWS else ""
+    return f"{text}\n({count} row{'' if count == 1 else 's'}{rest})"
 
 
 def drawn(frame: pl.DataFrame, *, width: int = _WIDTH_MAX, text_length: int = 80) -> str:

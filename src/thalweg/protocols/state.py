@@ -30,6 +30,10 @@ Scope = Literal["keyed", "split", "broadcast", "list"]
 ColumnKind = Literal["int64", "float64", "bool", "bytes", "object"]
 
 
+WEIGHT, COUNTER = "__state_weight", "__state_counter "
+"""In rows of a multimap: the column of weights, and what names of counters begin with."""
+
+
 @runtime_checkable
 class StateSpec(Protocol):
     """The declaration of one state: a plain value."""
@@ -388,6 +392,8 @@ class StoredState(Protocol):
         S7 `compact` changes nothing that can be seen.
         S19 since `track`, the increments that `changes` gave, put together, are what `dump` gives.
         S20 an increment has no row that was neither added nor removed, nor got from `slots`, nor touched.
+        S21 `read` gives the rows of `dump`, in any order, in parts of at most so many; of some keys those
+           that equal them; and changes nothing.
     """
 
     def dump(self) -> pl.DataFrame:
@@ -401,6 +407,15 @@ class StoredState(Protocol):
     @property
     def count(self) -> int:
         """How many rows `dump` would give."""
+        ...
+
+    def read(self, keys: pl.DataFrame | None, rows_max: int) -> Iterator[pl.DataFrame]:
+        """The rows that `dump` would give, in parts; there is at least one part.
+
+        Args:
+            keys: values of some or all key columns, of which only the rows are wanted.
+            rows_max: the most rows of a part.
+        """
         ...
 
     def track(self, *, whole: bool) -> None:

@@ -75,7 +75,7 @@ def _task(
     for name, counts in task.chain.counts.items():
         yield from _operator((*labels, name), counts)
     for (operator, name), state in list(states.items()):
-        size = _size(state)
+        size = size_of(state)
         if size is not None:
             yield Sample(m.STATE_ROWS, (*labels, operator, name), size[0])
             yield Sample(m.STATE_BYTES, (*labels, operator, name), size[1])
@@ -110,7 +110,7 @@ def _event_time(
         yield Sample(lag, labels, (wall - reached) / 1e6)
 
 
-def _size(state: Any) -> tuple[int, int] | None:
+def size_of(state: Any) -> tuple[int, int] | None:
     """Rows and bytes of a state; its task may change it meanwhile, then we look again, or give up."""
     for _ in range(_ATTEMPTS):
         try:

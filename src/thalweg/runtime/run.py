@@ -15,12 +15,14 @@ from thalweg.checkpoint.failpoints import failpoint
 from thalweg.checkpoint.snapshot import JobSnapshot, TaskSnapshot, gather
 from thalweg.columnar.allocation import allocating
 from thalweg.job.job import Job
+from thalweg.job.states import KeptState
 from thalweg.protocols.messages import Barrier
 from thalweg.protocols.metrics import Measured, Metrics, Sample
 from thalweg.protocols.process import FAILED_PORT
 from thalweg.runtime.assemble import assemble
 from thalweg.runtime.breaker import Breaker
 from thalweg.runtime.coordinator import Coordinator
+from thalweg.runtime.looks import Look, Looks, job_ended
 from thalweg.runtime.metrics import RunFigures
 from thalweg.runtime.options import RunOptions
 from thalweg.runtime.restore import Loaded, load
@@ -67,6 +69,9 @@ class Run:
         }
         failing = {e.source for e in job.edges if e.output == FAILED_PORT}
         self._breakers |= {s: Breaker(s, self.options.quarantine) for s in failing}
+        self._looks = Looks()
+        self.is_closed = False
+        """Whether everything that was held is given back."""
         self.last_snapshot: JobSnapshot | None = None
         self.stopping: str | None = None
         self.on_cut: Callable[[int], None] | None = None
@@ -128,6 +133,25 @@ class Run:
             self._coordinator.wish("checkpoint")
             self._send_due()
 
+    def ask(self, *looks: Look) -> None:
+        """Ask for rows of states; a cut follows as soon as possible, and answers all of them.
+
+        Raises:
+            CheckpointError: `state-job-ended`.
+        """
+        with self._lock:
+            # a job that is being stopped would not come to rest as long as somebody asks
+            if self.is_closed or self.is_finished or self.stopping is not None:
+                raise job_ended(self.job.name)
+            self._looks.add(looks)
+            self._coordinator.wish("cut")
+            self._send_due()
+
+    def tasks_with(self, state: KeptState) -> list[str]:
+        """The tasks that have rows of a state; of one that all have, the first."""
+        tasks = 1 if state.spec.scope == "broadcast" else self.job.by_id[state.stage].parallelism
+        return [f"{state.stage}[{index}]" for index in range(tasks)]
+
     @property
     def next_cut(self) -> int:
         """The least number of a cut that is yet to begin: all that was read until now will be before it."""
@@ -141,6 +165,7 @@ class Run:
         barrier = self._coordinator.next_barrier(self.clock())
         if barrier is None:
             return
+        self._looks.begin(barrier.number, self.tasks_with)
         if barrier.kind == "checkpoint":
             failpoint("checkpoint.trigger")
         for task in self.parts.sources:
@@ -152,6 +177,7 @@ class Run:
         # rows are gathered outside of the lock, so that tasks do it side by side
         taken = self.parts.snapshot(task) if barrier.kind == "checkpoint" else None
         failpoint("checkpoint.task")
+        self._looks.read(task, barrier.number, self.parts)
         with self._lock:
             self._note_bad(task)
             if taken is not None:
@@ -161,6 +187,7 @@ class Run:
     def _complete(self, barrier: Barrier | None) -> None:
         if barrier is None:
             return
+        self._looks.complete(barrier.number, self.parts)
         if barrier.kind == "checkpoint" or self.options.epoch is None:
             self._look_at_bad()
         if barrier.kind == "checkpoint":
@@ -296,6 +323,9 @@ class Run:
         if self._last_figures is None:
             self._last_figures = self._measure()
             self.measured.clear()
+        with self._lock:
+            self.is_closed = True
+            self._looks.fail(job_ended(self.job.name))
         for task in self.tasks:
             task.close()
         for owner in self.parts.owners.values():

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 from thalweg.checkpoint.places import absolute
 from thalweg.checkpoint.savepoint import Saving, not_taken
 from thalweg.errors import ConfigError
+from thalweg.runtime.looks import job_ended
 from thalweg.session.metrics.frame import frame_of
 from thalweg.session.metrics.restarts import RestartFigures
 
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from thalweg.runtime.tally import Tally
     from thalweg.runtime.task import Task
     from thalweg.session.checkpoints import Kept
+    from thalweg.session.live import LiveState
 
 Target = str | os.PathLike[str]
 
@@ -144,6 +146,14 @@ class JobHandle:
             return self._run.why()
         return [("job", f"{pause.text}; restarts in {max(0.0, pause.until - self._clock()):.1f} s")]
 
+    @property
+    def live(self) -> LiveState:
+        """What the job keeps, to be read while it runs."""
+        # imported here: few jobs are asked
+        from thalweg.session.live import LiveState, OwnStates
+
+        return LiveState(OwnStates(self))
+
     # -- control -------------------------------------------------------------------------------
 
     def stop(self, *, drain: bool = False, savepoint: bool | Target = False) -> Saving | None:
@@ -219,6 +229,19 @@ class JobHandle:
                 hint="a job that is run with --checkpoint-dir does",
             )
         return Saving(self._kept.savepoints if directory is None else absolute(os.fspath(directory)))
+
+    # -- for whoever reads it ------------------------------------------------------------------
+
+    def readable(self) -> Run:
+        """The run whose state can be read.
+
+        Raises:
+            CheckpointError: `state-job-ended`.
+        """
+        with self._lock:
+            if self._pause is not None or self._run.is_closed:
+                raise job_ended(self.name)
+            return self._run
 
     # -- for whoever runs it -------------------------------------------------------------------
 

@@ -7,7 +7,7 @@ Not here: what the accumulators mean (operators/), when state is saved (checkpoi
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -25,6 +25,7 @@ from thalweg.protocols.increments import GONE
 from thalweg.protocols.state import ColumnSpec, ColumnsSpec
 from thalweg.state.marks import Marks, increment
 from thalweg.state.objects import Objects
+from thalweg.state.reading import bounded, matching
 
 Array = np.ndarray[Any, Any]
 _AHEAD = 4
@@ -152,6 +153,18 @@ class KeyedColumns:
         if not self.spec.key:
             return pl.DataFrame(columns) if columns else keys
         return keys.hstack(columns)
+
+    def read(self, keys: pl.DataFrame | None, rows_max: int) -> Iterator[pl.DataFrame]:
+        is_whole_key = keys is not None and keys.width == len(self.spec.key)
+        if keys is None or not is_whole_key:
+            slots = self.live()
+        else:
+            slots = np.unique(self.find(keys))
+            slots = slots[slots >= 0]
+        for some in bounded(slots, rows_max):
+            if keys is not None and not is_whole_key:
+                some = some[matching(self.keys(some), keys)]
+            yield self._beside(self.keys(some), some)
 
     def track(self, *, whole: bool) -> None:
         self._marks, self._gone = Marks(self.capacity), []

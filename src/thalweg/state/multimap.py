@@ -21,14 +21,14 @@ from thalweg.columnar.chains import NEW, add_at, first_places, follow, link, lin
 from thalweg.columnar.eager import numbers, pick
 from thalweg.columnar.keys import KeyCodec
 from thalweg.protocols.increments import ROW
-from thalweg.protocols.state import MultimapSpec
+from thalweg.protocols.state import COUNTER, WEIGHT, MultimapSpec
 from thalweg.state.marks import increment
+from thalweg.state.reading import bounded, matching
 from thalweg.state.segments import Segments
 from thalweg.state.tracking import RowTracking
 
 Array = np.ndarray[Any, Any]
 
-_WEIGHT, _COUNTER = "__state_weight", "__state_counter "
 _COMPACT_FROM = 4096
 """Rows that have gone are left where they are until there are so many, and half as many as others."""
 
@@ -197,17 +197,29 @@ class Multimap:
         return self._written(self.live())
 
     def _written(self, rows: Array) -> pl.DataFrame:
-        counters = [numbers(_COUNTER + n, a[rows]) for n, a in self._counters.items()]
-        return self.frame(rows).hstack([numbers(_WEIGHT, self.weights(rows)), *counters])
+        counters = [numbers(COUNTER + n, a[rows]) for n, a in self._counters.items()]
+        return self.frame(rows).hstack([numbers(WEIGHT, self.weights(rows)), *counters])
+
+    def read(self, keys: pl.DataFrame | None, rows_max: int) -> Iterator[pl.DataFrame]:
+        """The rows, their weights and counters, in parts; of some keys, those that are linked to them."""
+        if keys is not None and keys.width == len(self.spec.key):
+            slots = np.unique(self.find(keys.select(self.spec.key)))
+            found = [rows for _, rows in self.pairs(slots[slots >= 0], rows_max)]
+            yield from map(self._written, found or bounded(np.empty(0, np.int64), rows_max))
+            return
+        for rows in bounded(self.live(), rows_max):
+            if keys is not None:
+                rows = rows[matching(self.frame(rows, keys.columns), keys)]
+            yield self._written(rows)
 
     def load(self, frame: pl.DataFrame) -> None:
         """Add rows that `dump` gave."""
         if not frame.height:
             return
-        weights = _words(frame.get_column(_WEIGHT))
+        weights = _words(frame.get_column(WEIGHT))
         rows = self.add(frame, self.slots(_key_columns(frame, self.spec.key)), weights)
         for name, array in self._counters.items():
-            array[rows] = _words(frame.get_column(_COUNTER + name))
+            array[rows] = _words(frame.get_column(COUNTER + name))
         if ROW in frame.columns:
             self._loaded.append((rows, _words(frame.get_column(ROW))))
 

@@ -6,6 +6,8 @@ kept owns its memory: a few rows cut from a large batch are copied.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 import polars as pl
 
@@ -14,6 +16,7 @@ from thalweg.columnar.eager import gather_rows, pick
 from thalweg.columnar.pinned import owned
 from thalweg.protocols.state import RowsSpec
 from thalweg.state.marks import increment
+from thalweg.state.reading import matching
 from thalweg.state.segments import join_last
 
 _COPY_BELOW = 4096
@@ -86,6 +89,14 @@ class Rows:
         """Every row, group by group."""
         frames = [self.rows(g) for g in self.groups()]
         return pl.concat(frames) if frames else self._schema.to_frame()
+
+    def read(self, keys: pl.DataFrame | None, rows_max: int) -> Iterator[pl.DataFrame]:
+        """The rows in parts, as they were added; nothing is joined for it."""
+        yield self._schema.to_frame()
+        for group in self.groups():
+            for frame in self._groups[group]:
+                for part in frame.iter_slices(rows_max):
+                    yield part if keys is None else gather_rows(part, matching(part, keys))
 
     def load(self, frame: pl.DataFrame) -> None:
         """Add rows that `dump` gave."""

@@ -15,6 +15,7 @@ import polars as pl
 from thalweg.protocols.state import RowsSpec, StateSpec
 from thalweg.testing.contract import check
 from thalweg.testing.increments import Followed
+from thalweg.testing.read_states import check_read
 from thalweg.testing.tables import Table, difference, table_of
 
 _SPEC = RowsSpec(
@@ -68,6 +69,7 @@ class _Script:
         check(wrong is None, "S19", "changes", found=wrong)
         for group in self._state.groups():
             self._state.rows(group)
+        check_read(self._state, ["id", "text"], "rows")
         again = self._state.changes()
         check(not again.height, "S20", "changes after reads", expected="no row", found=again)
 

@@ -3,7 +3,7 @@
 Random keys come, change, go and come back; what the state says must be what the dictionary says.
 
 Reads:    the state, through the methods of its kind.
-Not here: the row store's own script (row_states.py), the lines (protocols/state.py).
+Not here: the row store's own script (row_states.py), reads (read_states.py), the lines (protocols/state.py).
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from thalweg.columnar.trees import Trees
 from thalweg.protocols.state import ColumnSpec, ColumnsSpec, StateSpec
 from thalweg.testing.contract import check
 from thalweg.testing.increments import Followed
+from thalweg.testing.read_states import check_read
 from thalweg.testing.row_states import check_rows
 from thalweg.testing.tables import first_difference, rows_of
 
@@ -57,7 +58,7 @@ _ROUNDS = 12
 
 
 def check_state(make_state: MakeState, kinds: Sequence[Kind] = ("columns", "rows"), *, seed: int = 0) -> None:
-    """Run the kinds of state of a backend against S1 to S20.
+    """Run the kinds of state of a backend against S1 to S21.
 
     Args:
         make_state: makes empty state as declared.
@@ -200,6 +201,7 @@ class _Script:
         check(wrong is None, "S19", f"{self._what}: changes", found=wrong)
         live = self._state.live()
         self._state.find(self._state.keys(live))
+        check_read(self._state, list(self._spec.key), self._what)
         again = self._state.changes()
         check(not again.height, "S20", f"{self._what}: changes after reads", expected="no row", found=again)
 

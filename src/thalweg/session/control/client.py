@@ -1,7 +1,7 @@
 """Ask running jobs of this user how they are, why they wait, to save their state, and to stop.
 
 Changes:  removes sockets that nobody answers on any more.
-Not here: answering (server.py).
+Not here: answering (server.py), the rows of a state (reading.py).
 """
 
 from __future__ import annotations
@@ -87,14 +87,22 @@ def ask(name: str, op: str, *, timeout: float = wire.TIMEOUT, **more: object) ->
         StoreError: it could not be written.
         ExternalError: it did not answer properly.
     """
-    answer = ask_socket(socket_path(name), op, timeout=timeout, **more)
+    return checked(name, ask_socket(socket_path(name), op, timeout=timeout, **more))
+
+
+def checked(name: str, answer: Answer | None) -> Answer:
+    """The answer of a job (None: nobody answers by its name).
+
+    Raises:
+        What it says that has gone wrong; see `ask`.
+    """
     if answer is None:
         names = [job.name for job in running_jobs()]
         raise ConfigError(
             f'no job "{name}" is running', code="job-unknown", choices=names, hint=did_you_mean(name, names)
         )
     if "code" in answer:
-        known = {key: answer.get(key) for key in ("where", "found", "hint")}
+        known = {label: answer.get(label) for label in wire.LABELS}
         kind = _KINDS.get(str(answer.get("kind")), CheckpointError)
         raise kind(str(answer.get("error")), code=str(answer["code"]), **known)
     if not answer.get("ok"):

@@ -2,7 +2,7 @@
 
 Reads:    the run's counters; `why` of its tasks.
 Changes:  a socket in the user's directory; stops the run, or saves its state, when asked to.
-Not here: asking (client.py), what travels (wire.py).
+Not here: asking (client.py), what travels (wire.py), the rows of a state (states.py).
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from thalweg.protocols.metrics import Metrics
 from thalweg.session.control import wire
 from thalweg.session.control.client import ask_socket
 from thalweg.session.control.place import locked, own_directory, socket_path
+from thalweg.session.control.states import Readers
 from thalweg.session.handle import JobHandle
 from thalweg.session.running import waits_of
 
@@ -67,6 +68,7 @@ class _Server:
         self._file = self.path.stat().st_ino
         self._closing = False
         self._saving: list[threading.Thread] = []
+        self._readers = Readers()
         self._thread = threading.Thread(target=self._serve, name="thalweg-control", daemon=True)
         self._thread.start()
 
@@ -84,6 +86,7 @@ class _Server:
         for thread in self._saving:
             # its savepoint is complete, or has failed
             thread.join(wire.TIMEOUT)
+        self._readers.close(wire.TIMEOUT)
 
     def _serve(self) -> None:
         while not self._closing:
@@ -104,6 +107,10 @@ class _Server:
                 wire.send(connection, {"ok": False, "error": str(error)})
                 return
             op = question.get("op")
+            if op == "state":
+                stack.pop_all()
+                self._readers.serve(connection, question, self._run.live)
+                return
             if op != "save" and not (op == "stop" and question.get("savepoint")):
                 wire.send(connection, self._answer(op))
                 return
@@ -134,7 +141,7 @@ class _Server:
             assert saving is not None, "a savepoint was asked for"
             return {"ok": True, "path": saving.wait()}
         except (ThalwegError, OSError) as error:
-            return _refused(error)
+            return wire.refused(error)
 
     def _answer(self, op: object) -> dict[str, Any]:
         if op not in wire.OPS:
@@ -144,9 +151,17 @@ class _Server:
         if op == "why":
             figures = self._run.figures.to_data()
             return {"ok": True, "name": self._name, "why": waits_of(self._run), **figures}
+        if op == "states":
+            return self._states()
         if op == "metrics":
             return {"ok": True, "name": self._name, **self._run.figures.to_data()}
         return {"ok": True, **self._status()}
+
+    def _states(self) -> dict[str, Any]:
+        try:
+            return {"ok": True, "states": self._run.live.states.to_dicts()}
+        except ThalwegError as error:
+            return wire.refused(error)
 
     def _status(self) -> dict[str, Any]:
         run = self._run
@@ -167,15 +182,6 @@ def _ages(figures: Metrics) -> dict[str, float | None]:
     """How far the run is behind: its event time, and its newest checkpoint."""
     wanted = {"lag": m.JOB_LAG, "checkpoint": m.CHECKPOINT, "checkpoint_age": m.CHECKPOINT_AGE}
     return {name: next((s.value for s in figures.of(metric)), None) for name, metric in wanted.items()}
-
-
-def _refused(error: Exception) -> dict[str, Any]:
-    """An error as an answer."""
-    if not isinstance(error, ThalwegError):
-        return {"ok": False, "error": str(error)}
-    where = None if error.where is None else str(error.where)
-    told = {"error": error.message, "where": where, "found": error.found, "hint": error.hint}
-    return {"ok": False, "kind": type(error).__name__, "code": error.code, **told}
 
 
 def _bound(path: Path, name: str, *, replaces_silent: bool) -> socket.socket:
