@@ -140,7 +140,7 @@ class ProcessSpec:
             columns[LAST] = ColumnSpec("int64", NEVER)
         rows = [i.waiting(n) for i, n in zip(self.inputs, self.waiting, strict=True)]
         found: list[StateSpec] = [*(rows if self.order == "time" else [])]
-        found += [ColumnsSpec("values", keys, columns), timers_spec(keys)]
+        found += [ColumnsSpec("values", keys, columns, is_brief=True), timers_spec(keys)]
         if self.function.has_clock:
             found.append(timers_spec(keys, CLOCK))
         if self.rules is not None:

@@ -20,7 +20,7 @@ from thalweg.operators.process import LAST, Given, ProcessSpec
 from thalweg.operators.process_state import read_values, write_values
 from thalweg.operators.process_work import Work
 from thalweg.operators.turns import PastTimer, RowTurns, shown_time
-from thalweg.protocols.state import KeyedColumns
+from thalweg.protocols.state import BriefColumns
 
 _SHOWN_MAX = 200
 
@@ -39,7 +39,7 @@ class RowCalls:
         if spec.function.forgets:
             self.turns.ttls = [s for s in self._states if s.ttl_us is not None]
 
-    def run(self, work: Work, kept: KeyedColumns, rows_max: int) -> Iterator[Given]:
+    def run(self, work: Work, kept: BriefColumns, rows_max: int) -> Iterator[Given]:
         """What the function gives.
 
         Raises:
@@ -51,7 +51,7 @@ class RowCalls:
             yield from ((side, frame) for frame in self._spec.sides[side].frames(made, rows_max))
             made.clear()
 
-    def _run(self, work: Work, kept: KeyedColumns, rows_max: int) -> Iterator[Given]:
+    def _run(self, work: Work, kept: BriefColumns, rows_max: int) -> Iterator[Given]:
         rows = self._in_order(work)
         values = {s.name: read_values(s, kept, work.slots).tolist() for s in self._states}
         lasts = kept.column(LAST)[work.slots].tolist() if self._spec.function.forgets else []

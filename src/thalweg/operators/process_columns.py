@@ -23,7 +23,7 @@ from thalweg.operators.process_calls import user_place
 from thalweg.operators.process_state import read_values, write_values
 from thalweg.operators.process_work import Work
 from thalweg.operators.turns import PastTimer
-from thalweg.protocols.state import KeyedColumns
+from thalweg.protocols.state import BriefColumns
 
 Array = np.ndarray[Any, Any]
 _SHOWN_MAX = 200
@@ -40,7 +40,7 @@ class ColumnCalls:
         self._handlers = [getattr(self.function, name) for name in spec.function.handlers]
         self._last: Array | None = None
 
-    def run(self, work: Work, kept: KeyedColumns, rows_max: int) -> Iterator[Given]:
+    def run(self, work: Work, kept: BriefColumns, rows_max: int) -> Iterator[Given]:
         """What the function gives.
 
         Raises:
