@@ -39,14 +39,15 @@ def test_filesystem(seed: int, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", range(8, 11))
-@pytest.mark.parametrize("budget", [1, 1 << 20])
-def test_rocksdb(seed: int, budget: int, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("seed", "budget", "listed_max"), [(8, 1, 64), (9, 1, 0), (10, 600, 64), (11, 1 << 20, 64)]
+)
+def test_rocksdb(seed: int, budget: int, listed_max: int, tmp_path: Path) -> None:
     directory, made = RocksDirectory(str(tmp_path)), list[RocksColumns]()
 
     def brief(spec: StateSpec) -> Any:
         assert isinstance(spec, ColumnsSpec)
-        store = RocksStore(f"{directory.path}/{len(made)}", 1 << 20)
+        store = RocksStore(f"{directory.path}/{len(made)}", 1 << 20, listed_max=listed_max)
         made.append(RocksColumns(spec, store, budget))
         return made[-1]
 

@@ -32,6 +32,9 @@ UNSAVED, CHANGED, STORED = np.uint8(1), np.uint8(2), np.uint8(4)
 """The store has another row, or none; the next increment has it; the store has some row."""
 _STEP = 65_536
 """So many rows at a time are bytes."""
+_SAMPLE = 16
+_HELD = 4
+"""A value takes about so many times its bytes, as an object of Python or in a dictionary."""
 _SLOT_BYTES = 64
 """What a slot takes beside its columns: words of the key, index, and what is noted of it."""
 
@@ -76,7 +79,7 @@ class RocksColumns:
         self._highest: int | None = None
         self._is_tracked = self._is_whole = False
         self._gone: list[pl.DataFrame] = []
-        self._text_bytes = 0.0
+        self._text_bytes, self._sample = 0.0, np.empty(0, np.int64)
         self._grow()
 
     # What operators ask -------------------------------------------------------------------------
@@ -231,7 +234,8 @@ class RocksColumns:
         """The rows that have changed: those in use, and those that were noted when they went."""
         live = self._used.live()
         live = live[self._bits[live] & CHANGED != 0]
-        parts = [kept(self._used.beside(live[n : n + _STEP])) for n in range(0, len(live), _STEP)]
+        some = (live[first : first + _STEP] for first in range(0, len(live), _STEP))
+        parts = [kept(self._used.beside(self._used.keys(slots), slots)) for slots in some]
         for keys in self._store.noted(_STEP):
             frame = self._keys.decode(keys)
             slots = self._used.find(frame)
@@ -258,6 +262,7 @@ class RocksColumns:
 
     def _note_use(self, slots: Array) -> None:
         self._stamps[slots] = self._clock
+        self._sample = slots[:_SAMPLE]
         self._clock += 1
         if self._clock == np.iinfo(np.uint32).max:
             self._stamps[:], self._clock = 0, 1
@@ -323,9 +328,7 @@ class RocksColumns:
     def _make_room(self, count: int) -> None:
         """Some rows go if so many more do not fit; those that were not asked for the longest."""
         there = self._used.count
-        taken = self._used.nbytes if self._is_texts() else 0
-        taken += int(self._text_bytes * there)
-        if there + count <= self.rows_max and taken <= self._budget:
+        if there + count <= self.rows_max and self._weigh() * there <= self._budget:
             return
         live = self._used.live()
         wanted = min(len(live), max(len(live) // 2, there + count - self.rows_max))
@@ -337,6 +340,18 @@ class RocksColumns:
         self._used.free(leaving)
         if self._is_texts():
             self._used.compact()
+
+    def _weigh(self) -> float:
+        """About how many bytes a row has beside its words, by some of those that were last asked for."""
+        some, self._sample = self._sample, np.empty(0, np.int64)
+        some = some[self._bits[some] != 0]
+        if len(some) and self._is_texts():
+            size = self._used.keys(some).estimated_size()
+            for name in self._rows.texts:
+                size += int(self._used.decoded(name, some).bin.size().sum() or 0)
+            mean = _HELD * size / len(some)
+            self._text_bytes += (mean - self._text_bytes) / (4 if self._text_bytes else 1)
+        return self._text_bytes
 
     def _unsaved(self) -> Array:
         live = self._used.live()
@@ -373,9 +388,6 @@ class RocksColumns:
             values = self._used.column(name)[slots]
             words[:, at] = values.view(np.int64) if values.dtype == np.float64 else values
         texts = [self._used.decoded(name, slots) for name in self._rows.texts]
-        if texts:
-            mean = sum(int(t.bin.size().sum() or 0) for t in texts) / max(1, len(slots))
-            self._text_bytes = max(mean, self._text_bytes / 2)
         return self._rows.encode(self._born[slots], words, texts)
 
 

@@ -34,6 +34,7 @@ _NOTED = "noted"
 CACHE_MIN = 1 << 20
 _BLOCK = 4096
 _FILTER_BITS = 10
+LISTED_MAX = 64
 _STEP = 65_536
 """So many keys at a time become objects of Python."""
 
@@ -110,6 +111,7 @@ class RocksStore:
         path: of a directory that there is not yet.
         cache: the bytes that blocks, indexes, filters and memtables may take.
         wal: whether writes go to a log first.
+        listed_max: so many keys need not go to files; each look-up sorts them.
 
     Example:
         >>> directory = RocksDirectory()
@@ -121,7 +123,7 @@ class RocksStore:
         >>> store.close(); _ = directory.close()
     """
 
-    def __init__(self, path: str, cache: int, *, wal: bool = False) -> None:
+    def __init__(self, path: str, cache: int, *, wal: bool = False, listed_max: int = LISTED_MAX) -> None:
         check_installed()
         from rocksdict import Cache, Rdict, WriteBufferManager
 
@@ -133,6 +135,9 @@ class RocksStore:
         )
         self._options = self._made_options()
         self._reads, self._writes = _read_options(), _write_options(wal)
+        self._unflushed: list[Rdict] = []
+        self._written, self._listed_max = 0, listed_max
+        self._has_noted = False
         with named_failure(path):
             self._rows: Rdict = Rdict(path, self._options)
             self._noted: Rdict = self._rows.create_column_family(_NOTED, self._made_options())
@@ -182,22 +187,34 @@ class RocksStore:
         self._write(self._rows, keys, values, gone)
 
     def flush(self) -> None:
-        """What was written goes to files: nothing is looked for in a list."""
+        """What was written goes to files, unless it is so little that it is found in a list as well."""
+        if self._written <= self._listed_max:
+            return
+        self._written = 0
         with named_failure(self._path):
-            self._rows.flush()
-            self._noted.flush()
+            for column in self._unflushed:
+                column.flush()
+        self._unflushed.clear()
 
     def note(self, keys: Sequence[bytes]) -> None:
         """Note that keys have changed."""
+        if not keys:
+            return
+        self._has_noted = True
         self._write(self._noted, keys, [b""] * len(keys), ())
 
     def noted(self, count: int) -> Iterator[list[bytes]]:
         """The keys that were noted, sorted, each once, in parts."""
-        for keys, _ in self._parts(self._noted, count):
+        for keys, _ in self._parts(self._noted, count) if self._has_noted else ():
             yield keys
 
     def forget_noted(self) -> None:
         """Nothing is noted any more."""
+        if not self._has_noted:
+            return
+        self._has_noted = False
+        # what was noted need not be flushed
+        self._unflushed = [c for c in self._unflushed if c is not self._noted]
         with named_failure(self._path):
             self._noted.close()
             self._rows.drop_column_family(_NOTED)
@@ -234,6 +251,9 @@ class RocksStore:
             put(key, value)
         for key in gone:
             delete(key)
+        self._written += len(keys) + len(gone)
+        if column not in self._unflushed:
+            self._unflushed.append(column)
         with named_failure(self._path):
             column.write(batch, self._writes)
 

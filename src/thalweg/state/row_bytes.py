@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from thalweg.columnar.arrow import Column, to_series
+from thalweg.columnar.arrow import Column, packed, to_series
 from thalweg.columnar.buffers import is_plain, to_polars
 from thalweg.columnar.canonical import canonical_bytes, from_canonical_bytes
 from thalweg.columnar.eager import gather_rows
@@ -79,13 +79,13 @@ class KeyBytes:
         """The keys of bytes, in this order."""
         size = _HASH + 8 * self._width
         if not self._is_words:
-            return self._read(pl.Series(keys, dtype=_BINARY))
+            return self._read(keys)
         is_odd = np.fromiter((len(k) != size for k in keys), np.bool_, len(keys))
         if not is_odd.any():
             return self._codec_frame(keys, size)
         plain = [k for k, odd in zip(keys, is_odd.tolist(), strict=True) if not odd]
         spelled = [k for k, odd in zip(keys, is_odd.tolist(), strict=True) if odd]
-        both = pl.concat([self._codec_frame(plain, size), self._read(pl.Series(spelled, dtype=_BINARY))])
+        both = pl.concat([self._codec_frame(plain, size), self._read(spelled)])
         back = np.empty(len(keys), np.int64)
         back[np.argsort(is_odd, kind="stable")] = np.arange(len(keys))
         return gather_rows(both, back)
@@ -94,8 +94,9 @@ class KeyBytes:
         matrix = np.frombuffer(b"".join(keys), np.uint8).reshape(-1, size)[:, _HASH:]
         return self._codec.decode(np.ascontiguousarray(matrix).view(np.int64).reshape(-1, self._width))
 
-    def _read(self, keys: pl.Series) -> pl.DataFrame:
-        columns = split(keys, _HASH, len(self._schema))
+    def _read(self, keys: Sequence[bytes]) -> pl.DataFrame:
+        data, starts = laid(keys)
+        columns = split(data, starts + _HASH, len(self._schema))
         named = zip(self._schema.items(), columns, strict=True)
         return pl.DataFrame([_from_bytes(name, held, dtype) for (name, dtype), held in named])
 
@@ -123,12 +124,12 @@ class RowBytes:
 
     def decode(self, rows: Sequence[bytes]) -> tuple[Array, Array, list[pl.Series]]:
         """When their keys came, the words, and the other columns."""
-        whole, texts = rows, list[pl.Series]()
         if self.texts:
-            held = pl.Series(rows, dtype=_BINARY)
-            texts = split(held, self._size, len(self.texts))
-            whole = held.bin.slice(0, self._size).to_list()
-        matrix = np.frombuffer(b"".join(whole), np.uint8).reshape(-1, self._size)
+            data, starts = laid(rows)
+            matrix = _matrix(data, starts, self._size)
+            texts = split(data, starts + self._size, len(self.texts))
+        else:
+            matrix, texts = np.frombuffer(b"".join(rows), np.uint8).reshape(-1, self._size), []
         born = np.ascontiguousarray(matrix[:, :_BORN]).view(np.uint32).ravel()
         words = np.ascontiguousarray(matrix[:, _BORN:]).view(np.int64).reshape(len(rows), len(self.words))
         return born, words, texts
@@ -170,24 +171,31 @@ def joined(parts: Sequence[pl.Series]) -> pl.Series:
     return whole
 
 
-def split(rows: pl.Series, start: int, count: int) -> list[pl.Series]:
-    """So many values, each behind its length, from a place in each row on."""
-    found, at = [], np.full(len(rows), start, np.int64)
+def laid(rows: Sequence[bytes]) -> tuple[Array, Array]:
+    """All bytes one behind the other, and where each row begins."""
+    sizes = np.fromiter(map(len, rows), np.int64, len(rows))
+    return np.frombuffer(b"".join(rows), np.uint8), np.cumsum(sizes) - sizes
+
+
+def split(data: Array, places: Array, count: int) -> list[pl.Series]:
+    """So many values of each row, each behind its length, from these places on."""
+    found = []
     for _ in range(count):
-        lengths = _slice(rows, at, np.full(len(rows), _LENGTH)).bin.reinterpret(
-            dtype=pl.UInt32, endianness="little"
-        )
-        known = lengths.to_numpy().astype(np.int64)
-        sizes = np.maximum(known - 1, 0)
-        values = _slice(rows, at + _LENGTH, sizes)
-        found.append(pl.select(pl.when(pl.Series(known > 0)).then(values)).to_series() if len(rows) else values)
-        at = at + _LENGTH + sizes
+        lengths = _matrix(data, places, _LENGTH).view("<u4").ravel().astype(np.int64)
+        sizes = np.maximum(lengths - 1, 0)
+        ends = np.concatenate([[0], np.cumsum(sizes)])
+        values = data[np.repeat(places + _LENGTH - ends[:-1], sizes) + np.arange(ends[-1])]
+        is_there = lengths > 0
+        validity = None if is_there.all() else packed(is_there)
+        found.append(to_series("", Column("Z", len(places), [validity, ends, values])))
+        places = places + _LENGTH + sizes
     return found
 
 
-def _slice(rows: pl.Series, at: Array, sizes: Array) -> pl.Series:
-    frame = pl.DataFrame({"rows": rows, "at": at, "sizes": sizes})
-    return frame.select(pl.col("rows").bin.slice(pl.col("at"), pl.col("sizes"))).to_series()
+def _matrix(data: Array, places: Array, width: int) -> Array:
+    """So many bytes from each place on."""
+    found: Array = data[places[:, None] + np.arange(width)]
+    return found
 
 
 def _bytes_of(values: Array) -> Array:
