@@ -217,8 +217,8 @@ _OPTIONS = (
         "state.backend.type",
         _backend,
         None,
-        "memory, filesystem: state in mapped files, as it is with a budget of memory, or rocksdb: the state of "
-        "functions by key in RocksDB",
+        "memory, filesystem: state in mapped files, as it is with a budget of memory, or rocksdb: the state "
+        "of functions by key in RocksDB",
     ),
     Option(
         "state.backend.rocksdb.wal",

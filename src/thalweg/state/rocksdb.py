@@ -1,8 +1,8 @@
 """Keep more rows than memory holds: the `rocksdb` backend of columns whose slots are used batch by batch.
 
-The rows in use are arrays, as in memory: the *working set*. A call of `slots` reads those that are missing, all
-at once. When the working set is full, the half of it that has not been asked for the longest goes: what has
-changed is written, sorted, in one go. Keys that come again and again stay, and cost what they do in memory.
+The rows in use are arrays, as in memory: the *working set*. A call of `slots` reads those that are missing,
+all at once. When the working set is full, the half of it that has not been asked for the longest goes: what
+has changed is written, sorted, in one go. Keys that come again and again stay, and cost what they do in memory.
 
 What is forgotten is hidden until the next write, so that a key that comes and goes is no write at all.
 
@@ -187,7 +187,7 @@ class RocksColumns:
         del count, sample
 
     def dump(self) -> pl.DataFrame:
-        """Every live row: keys, then columns, `bytes` decoded; ordered by partition, hash and bytes of the key."""
+        """Every live row: keys, then columns; ordered by partition, hash and bytes of the key."""
         self._save(self._unsaved())
         none = self._rows.frame(self._keys.decode([]), [])
         parts = [kept(self._rows.frame(self._keys.decode(k), v)) for k, v in self._store.parts(_STEP)]

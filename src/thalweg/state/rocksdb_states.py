@@ -1,7 +1,7 @@
 """Make the states of one run that lie in RocksDB, and share its memory out among them.
 
-Of its share a state gives most to the rows in use, since a row that is there costs no read; the rest is for what
-RocksDB holds: indexes and filters, and rows that are being written.
+Of its share a state gives most to the rows in use, since a row that is there costs no read; the rest is for
+what RocksDB holds: indexes and filters, and rows that are being written.
 
 Changes:  one directory of temporary files.
 Not here: which states these are (runtime/restore.py).
@@ -16,7 +16,7 @@ from thalweg.state.rocksdb import RocksColumns
 from thalweg.state.rocksdb_store import RocksDirectory, RocksStore, check_installed
 
 _IN_USE, _CACHE, _OF = 4, 3, 10
-"""Of ten parts of a share so many are for the rows in use, and for what RocksDB holds; the others are for batches."""
+"""Of ten parts so many are for the rows in use, and for what RocksDB holds; the others are for batches."""
 
 
 class RocksStates:

@@ -1,11 +1,12 @@
 """Keep bytes by key in RocksDB, for the time of one run.
 
-What it holds is a cache of the run: a job always goes on from its own checkpoints. So each run has a directory
-of its own, which is deleted at the end; what a run left that was killed is deleted by the next one. Keys are
-written sorted and many at a time: they go through a plain list, which is flushed at once, instead of a tree
-that each of them would have to be put into.
+What it holds is a cache of the run: a job always goes on from its own checkpoints. So each run has a
+directory of its own, which is deleted at the end; what a run left that was killed is deleted by the next one.
+Keys are written sorted and many at a time: they go through a plain list, which is flushed at once, instead of
+a tree that each of them would have to be put into.
 
-All that RocksDB holds in memory is counted against one cache: blocks, indexes, filters, and what is not written yet.
+All that RocksDB holds in memory is counted against one cache: blocks, indexes, filters, and what is not
+written yet.
 
 Changes:  one directory of temporary files.
 Not here: what the bytes are (row_bytes.py), the rows in use (rocksdb.py).
