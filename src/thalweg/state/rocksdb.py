@@ -2,7 +2,8 @@
 
 The rows in use are arrays, as in memory: the *working set*. A call of `slots` reads those that are missing,
 all at once. When the working set is full, the half of it that has not been asked for the longest goes: what
-has changed is written, sorted, in one go. Keys that come again and again stay, and cost what they do in memory.
+has changed is written, sorted, in one go. Keys that come again and again stay, and cost what they do in
+memory.
 
 What is forgotten is hidden until the next write, so that a key that comes and goes is no write at all.
 

@@ -82,7 +82,6 @@ def _make(folder: Path, kind: str, keys: str, updates: str) -> dict[str, Any]:
 
 
 def _run(folder: Path, budget: str) -> dict[str, Any]:
-    import numpy as np
     import polars as pl
 
     import thalweg as tw
