@@ -12,6 +12,8 @@ from thalweg.columnar.allocation import allocating
 from thalweg.protocols.state import ColumnsSpec, RowsSpec, StateSpec
 from thalweg.state.filesystem import MappedMemory
 from thalweg.state.memory import KeyedColumns
+from thalweg.state.rocksdb import RocksColumns
+from thalweg.state.rocksdb_store import RocksDirectory, RocksStore
 from thalweg.state.rows import Rows
 from thalweg.testing import check_state
 
@@ -34,3 +36,22 @@ def test_filesystem(seed: int, tmp_path: Path) -> None:
         check_state(memory, seed=seed)
         kept = KeyedColumns(ColumnsSpec("n", {"k": pl.Int64()}))
     assert mapped.nbytes >= kept.capacity * 8, "or nothing of this was in a file"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("seed", "budget", "listed_max"), [(8, 1, 64), (9, 1, 0), (10, 600, 64), (11, 1 << 20, 64)]
+)
+def test_rocksdb(seed: int, budget: int, listed_max: int, tmp_path: Path) -> None:
+    directory, made = RocksDirectory(str(tmp_path)), list[RocksColumns]()
+
+    def brief(spec: StateSpec) -> Any:
+        assert isinstance(spec, ColumnsSpec)
+        store = RocksStore(f"{directory.path}/{len(made)}", 1 << 20, listed_max=listed_max)
+        made.append(RocksColumns(spec, store, budget))
+        return made[-1]
+
+    check_state(brief, ["brief"], seed=seed)
+    for state in made:
+        state.close()
+    directory.close()

@@ -63,6 +63,11 @@ class KeyCodec:
         """The memory held."""
         return sum(part.dictionary.nbytes for part in self._coded())
 
+    @property
+    def has_texts(self) -> bool:
+        """Whether words may be codes, which hold until `compact`."""
+        return any(True for _ in self._coded())
+
     def new_index(self) -> KeyIndex | CodeIndex:
         """An empty index of keys that this codec encodes."""
         parts = list(self._parts.values())

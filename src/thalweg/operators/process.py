@@ -144,7 +144,7 @@ class ProcessSpec:
             columns[LAST] = ColumnSpec("int64", NEVER, taken_over=UNKNOWN)
         rows = [i.waiting(n) for i, n in zip(self.inputs, self.waiting, strict=True)]
         found: list[StateSpec] = [*(rows if self.order == "time" else [])]
-        found += [ColumnsSpec("values", keys, columns, may_change=True), timers_spec(keys)]
+        found += [ColumnsSpec("values", keys, columns, may_change=True, is_brief=True), timers_spec(keys)]
         if self.function.has_clock:
             found.append(timers_spec(keys, CLOCK))
         if self.rules is not None:

@@ -24,7 +24,7 @@ from thalweg.operators.process_trial import RowTrial
 from thalweg.operators.process_work import Work
 from thalweg.operators.turns import PastTimer, RowTurns, shown_time
 from thalweg.protocols.process import FAILED_PORT
-from thalweg.protocols.state import KeyedColumns
+from thalweg.protocols.state import BriefColumns
 
 _SHOWN_MAX = 200
 _OWN = str(Path(__file__).resolve().parent.parent)
@@ -45,7 +45,7 @@ class RowCalls:
         if spec.function.forgets:
             self.turns.ttls = [s for s in self._states if s.ttl_us is not None]
 
-    def run(self, work: Work, kept: KeyedColumns, rows_max: int) -> Iterator[Given]:
+    def run(self, work: Work, kept: BriefColumns, rows_max: int) -> Iterator[Given]:
         """What the function gives.
 
         Raises:
@@ -57,7 +57,7 @@ class RowCalls:
             else:
                 yield from self._run(work, kept, self._in_order(work), rows_max)
 
-    def _tried(self, work: Work, kept: KeyedColumns, rows_max: int) -> Iterator[Given]:
+    def _tried(self, work: Work, kept: BriefColumns, rows_max: int) -> Iterator[Given]:
         """What the function gives, and the rows that it fails on."""
         rows = self._in_order(work)
         trial = self._trial = RowTrial(self._spec, self.function, work, rows, kept, self._failed)
@@ -74,7 +74,7 @@ class RowCalls:
         if trial.failures:
             yield FAILED_PORT, failed_rows(trial.failures, work, self._spec.inputs)
 
-    def _run(self, work: Work, kept: KeyedColumns, rows: list[Any], rows_max: int) -> Iterator[Given]:
+    def _run(self, work: Work, kept: BriefColumns, rows: list[Any], rows_max: int) -> Iterator[Given]:
         values = {s.name: read_values(s, kept, work.slots).tolist() for s in self._states}
         lasts = kept.column(LAST)[work.slots].tolist() if self._spec.function.forgets else []
         self.turns.keys = work.keys.rows()

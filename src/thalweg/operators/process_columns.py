@@ -25,7 +25,7 @@ from thalweg.operators.process_state import read_values, write_values
 from thalweg.operators.process_work import Work
 from thalweg.operators.turns import PastTimer
 from thalweg.protocols.process import FAILED_PORT, FunctionState
-from thalweg.protocols.state import KeyedColumns
+from thalweg.protocols.state import BriefColumns
 
 Array = np.ndarray[Any, Any]
 _SHOWN_MAX = 200
@@ -43,7 +43,7 @@ class ColumnCalls:
         self._last: Array | None = None
         self._failures: list[Failure] = []
 
-    def run(self, work: Work, kept: KeyedColumns, rows_max: int) -> Iterator[Given]:
+    def run(self, work: Work, kept: BriefColumns, rows_max: int) -> Iterator[Given]:
         """What the function gives.
 
         Raises:

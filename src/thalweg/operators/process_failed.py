@@ -21,7 +21,7 @@ from thalweg.operators.process import LAST, ProcessInput
 from thalweg.operators.process_work import Work
 from thalweg.plan.process import FAILED_ROWS
 from thalweg.protocols.process import FunctionState
-from thalweg.protocols.state import KeyedColumns
+from thalweg.protocols.state import BriefColumns
 
 Array = np.ndarray[Any, Any]
 ROW_CODES = frozenset({"data-python-function", "data-timer-past", "data-python-state", "data-python-result"})
@@ -87,7 +87,7 @@ class Saved:
         slots: of the keys.
     """
 
-    def __init__(self, states: Sequence[FunctionState], kept: KeyedColumns, slots: Array) -> None:
+    def __init__(self, states: Sequence[FunctionState], kept: BriefColumns, slots: Array) -> None:
         self._states, self._kept, self._slots = states, kept, slots
         self._plain = {s.name: kept.column(s.name)[slots] for s in states if s.fresh is None}
         # a list is changed where it is: its bytes are another one

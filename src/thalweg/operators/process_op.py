@@ -28,7 +28,7 @@ from thalweg.operators.turns import RowTurns
 from thalweg.operators.waiting_rows import WaitingRows
 from thalweg.operators.windows import LATE
 from thalweg.protocols.operator import Context, Output, Side
-from thalweg.protocols.state import KeyedColumns
+from thalweg.protocols.state import BriefColumns
 
 Array = np.ndarray[Any, Any]
 
@@ -39,7 +39,7 @@ class _Keyed:
     def __init__(self, spec: ProcessSpec, context: Context) -> None:
         self._spec, self._rows_max = spec, context.rows_max
         self._timers = EventTimers(context.state("timers"))
-        self._kept: KeyedColumns = context.state("values")
+        self._kept: BriefColumns = context.state("values")
         self._calls = ColumnCalls(spec) if spec.function.by == "column" else RowCalls(spec)
         self._rules = None if spec.rules is None else BroadcastRows(spec, context, self._calls.function)
         self._inputs = len(spec.inputs) + (spec.rules is not None)
@@ -99,9 +99,8 @@ class _Keyed:
         ttl = self._spec.function.ttl_us
         if ttl is None or self._reached is None or self._kept.count <= 2 * self._remembered:
             return
-        live = self._kept.live()
-        is_old = self._kept.column(LAST)[live] < self._reached - ttl
-        self._kept.free(live[is_old])
+        for slots in self._kept.parts(self._rows_max):
+            self._kept.free(slots[self._kept.column(LAST)[slots] < self._reached - ttl])
         self._remembered = self._kept.count
 
     def on_cut(self, number: int) -> Iterator[Output]:

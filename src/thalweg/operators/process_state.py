@@ -12,7 +12,7 @@ import numpy as np
 
 from thalweg.errors import DataError
 from thalweg.protocols.process import FunctionState, KeyedFunction
-from thalweg.protocols.state import KeyedColumns
+from thalweg.protocols.state import BriefColumns
 
 Array = np.ndarray[Any, Any]
 _SHOWN_MAX = 200
@@ -23,7 +23,7 @@ _ALLOWED: dict[str, tuple[tuple[type, ...], str]] = {
 }
 
 
-def read_values(state: FunctionState, kept: KeyedColumns, slots: Array) -> Array:
+def read_values(state: FunctionState, kept: BriefColumns, slots: Array) -> Array:
     """The values of a state by key; a key that has none gets what a key begins with."""
     found: Array = kept.column(state.name)[slots]
     if state.fresh is not None:
@@ -37,7 +37,7 @@ def write_values(
     function: KeyedFunction,
     state: FunctionState,
     values: Sequence[Any] | Array,
-    kept: KeyedColumns,
+    kept: BriefColumns,
     slots: Array,
 ) -> None:
     """Keep the values of a state by key.
@@ -97,7 +97,7 @@ def _misfit(
     )
 
 
-def idle_slots(states: Sequence[FunctionState], kept: KeyedColumns, slots: Array) -> Array:
+def idle_slots(states: Sequence[FunctionState], kept: BriefColumns, slots: Array) -> Array:
     """The slots of keys whose state is what a key begins with."""
     is_idle = np.ones(len(slots), np.bool_)
     for state in states:

@@ -21,7 +21,7 @@ from thalweg.operators.process_failed import ROW_CODES, Failure, Saved
 from thalweg.operators.process_state import check_value
 from thalweg.operators.process_work import Work
 from thalweg.protocols.process import RowFunction
-from thalweg.protocols.state import KeyedColumns
+from thalweg.protocols.state import BriefColumns
 
 Array = np.ndarray[Any, Any]
 
@@ -52,7 +52,7 @@ class RowTrial:
         function: RowFunction,
         work: Work,
         rows: list[Any],
-        kept: KeyedColumns,
+        kept: BriefColumns,
         failed: Callable[[Exception, list[Any], int], DataError],
     ) -> None:
         self._spec, self._function, self._rows, self._failed = spec, function, rows, failed

@@ -19,7 +19,7 @@ from thalweg.columnar.groups import by_group, group_rows
 from thalweg.operators.event_timers import Due
 from thalweg.operators.event_times import event_times
 from thalweg.operators.process import ProcessInput
-from thalweg.protocols.state import KeyedColumns
+from thalweg.protocols.state import BriefColumns
 
 Array = np.ndarray[Any, Any]
 
@@ -55,7 +55,7 @@ def laid_out(
     frames: Sequence[pl.DataFrame],
     inputs: Sequence[ProcessInput],
     due: Due,
-    kept: KeyedColumns,
+    kept: BriefColumns,
     *,
     is_ordered: bool = True,
 ) -> Work:

@@ -91,6 +91,7 @@ class ColumnsSpec:
         scope: moves by the partition of the key.
         partition: the key columns that decide the partition, in the order of the exchange; None: all of them.
         may_change: whether a changed program may take over columns of other types (see `ColumnSpec.migrate`).
+        is_brief: whether the operator uses it as `BriefColumns` only, so that not all rows need be in memory.
 
     Example:
         >>> spec = ColumnsSpec("counts", {"user": pl.String()}, {"n": ColumnSpec("int64")})
@@ -104,6 +105,7 @@ class ColumnsSpec:
     scope: Scope = "keyed"
     partition: tuple[str, ...] | None = None
     may_change: bool = False
+    is_brief: bool = False
 
     def stored(self, column: str) -> str:
         """The name of a column in `dump`: its own, unless a key column has that name."""
@@ -299,7 +301,69 @@ class Columns(Protocol):
         ...
 
 
-class KeyedColumns(Columns, Protocol):
+class BriefColumns(Columns, Protocol):
+    """Accumulators as arrays, by slots that hold until the next call of `slots`, or the next of the `parts`.
+
+    Whatever `find` gives does not outlive them either. So not all rows need be in memory at once.
+
+    Contract:
+        S1 to S5, S9, S16 as of `KeyedColumns`; S8 but for `live`.
+        S21 `parts` gives the slots of every key once, in parts of at most so many. Those of a part may be
+            freed and touched before the next one is asked for; no slots are made meanwhile.
+
+    Checked by: `thalweg.testing.check_state`, with S6, S7, S19 and S20.
+    """
+
+    def slots(self, frame: pl.DataFrame) -> Array:
+        """The slot (int64) of the key of each row; a key without one gets a slot with initial values."""
+        ...
+
+    def find(self, frame: pl.DataFrame) -> Array:
+        """The slot of the key of each row, or -1."""
+        ...
+
+    def touch(self, slots: Array) -> None:
+        """The columns of slots change, or may, that `slots` has not just given."""
+        ...
+
+    def free(self, slots: Array) -> None:
+        """Forget keys, each at most once."""
+        ...
+
+    def keys(self, slots: Array) -> pl.DataFrame:
+        """The key columns of slots."""
+        ...
+
+    def parts(self, count: int) -> Iterator[Array]:
+        """The slots of all keys, so many at a time."""
+        ...
+
+    @property
+    def last_new(self) -> Array:
+        """The slots that the last call of `slots` made, in the order of first appearance."""
+        ...
+
+    def compact(self) -> None:
+        """Give back memory of what is no longer in use."""
+        ...
+
+    @property
+    def capacity(self) -> int:
+        """How long the arrays are."""
+        ...
+
+    @property
+    def count(self) -> int:
+        """How many keys there are."""
+        ...
+
+    @property
+    def nbytes(self) -> int:
+        """The memory held."""
+        ...
+
+
+class KeyedColumns(BriefColumns, Protocol):
     """Accumulators as arrays, indexed by the slot of a key.
 
     Arrays may be replaced whenever slots are made: fetch them after `slots`, never keep them.
@@ -323,28 +387,12 @@ class KeyedColumns(Columns, Protocol):
     Checked by: `thalweg.testing.check_state`, with S6 and S7.
     """
 
-    def slots(self, frame: pl.DataFrame) -> Array:
-        """The slot (int64) of the key of each row; a key without one gets a slot with initial values."""
-        ...
-
     def slots_of(self, words: Array) -> Array:
         """As `slots`, for keys as `KeyCodec.encode` gives them; without texts, `KeyCells.can_hold` them."""
         ...
 
-    def find(self, frame: pl.DataFrame) -> Array:
-        """The slot of the key of each row, or -1."""
-        ...
-
     def touch(self, slots: Array) -> None:
         """The columns of slots change, or may, that `slots` or `slots_of` have not just given."""
-        ...
-
-    def free(self, slots: Array) -> None:
-        """Forget keys. Their slots (each at most once) go to keys that come later."""
-        ...
-
-    def keys(self, slots: Array) -> pl.DataFrame:
-        """The key columns of live slots."""
         ...
 
     def words(self, slots: Array, names: Sequence[str]) -> Array:
@@ -357,30 +405,6 @@ class KeyedColumns(Columns, Protocol):
 
     def live(self) -> Array:
         """Every slot in use, ascending."""
-        ...
-
-    @property
-    def last_new(self) -> Array:
-        """The slots that the last call of `slots` made, in the order of first appearance."""
-        ...
-
-    def compact(self) -> None:
-        """Give back memory of what is no longer in use."""
-        ...
-
-    @property
-    def capacity(self) -> int:
-        """How long the arrays are."""
-        ...
-
-    @property
-    def count(self) -> int:
-        """How many slots are in use."""
-        ...
-
-    @property
-    def nbytes(self) -> int:
-        """The memory held."""
         ...
 
 

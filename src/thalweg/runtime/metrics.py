@@ -47,6 +47,7 @@ class RunFigures:
         edges = sum(i.channel.memory_bytes for t in run.tasks for i in t.inputs)
         spilled = sum(c.file_bytes for c in run.parts.spilling)
         files = 0 if run.memory is None else run.memory.nbytes
+        files += 0 if run.rocksdb is None else run.rocksdb.file_bytes
         holders = {"edges": edges, "state": state, "state_files": files, "process": resident_bytes()}
         for holder, held in holders.items():
             yield Sample(m.MEMORY, (holder,), held)

@@ -18,6 +18,19 @@ def wall_clock() -> int:
 
 
 @dataclass(frozen=True)
+class RocksOptions:
+    """How RocksDB is used.
+
+    Attributes:
+        budget: the bytes that its caches, its buffers and the rows in use may take, over all tasks.
+        wal: whether writes go to a log first; recovery does not need it.
+    """
+
+    budget: int
+    wal: bool = False
+
+
+@dataclass(frozen=True)
 class MemoryOptions:
     """Where state lies that is not on the heap.
 
@@ -25,11 +38,13 @@ class MemoryOptions:
         directory: of temporary files; None: the system's.
         budget: the bytes of memory that state, edges and batches may take; None: as many as there are.
         smallest: arrays of fewer bytes are on the heap all the same; None: those that are not worth a file.
+        rocksdb: how state that is used batch by batch lies in RocksDB; None: it lies as all other does.
     """
 
     directory: str | None = None
     budget: int | None = None
     smallest: int | None = None
+    rocksdb: RocksOptions | None = None
 
 
 @dataclass(frozen=True)

@@ -29,6 +29,7 @@ from thalweg.state.migration import fits, migrated
 if TYPE_CHECKING:
     # loads the compiler
     from thalweg.state.filesystem import MappedMemory
+    from thalweg.state.rocksdb_states import RocksStates
 
 Spec = ColumnsSpec | MultimapSpec | RowsSpec
 _SIDE_BY_SIDE = 100_000
@@ -57,12 +58,14 @@ class Loaded:
     Attributes:
         snapshot: what it was made from; None: the run begins empty.
         memory: where the state lies; None: on the heap.
+        rocksdb: the state that lies in RocksDB; None: there is none.
         states: the states of all tasks, by the task's name, and then by operator and name.
     """
 
     snapshot: JobSnapshot | None
     memory: MappedMemory | None
     states: dict[str, dict[tuple[str, str], Restored]] = field(repr=False)
+    rocksdb: RocksStates | None = None
 
 
 def load(job: Job, options: RunOptions, snapshot: JobSnapshot | None) -> Loaded:
@@ -72,12 +75,15 @@ def load(job: Job, options: RunOptions, snapshot: JobSnapshot | None) -> Loaded:
         CheckpointError: a file of the snapshot is missing or damaged.
     """
     memory = _memory_of(options)
+    rocksdb: RocksStates | None = None
     try:
+        rocksdb = _rocksdb_of(job, options)
         with allocating(memory):
-            return Loaded(snapshot, memory, states_of(job, snapshot))
+            return Loaded(snapshot, memory, states_of(job, snapshot, rocksdb), rocksdb)
     except BaseException:
-        if memory is not None:
-            memory.close()
+        for held in (memory, rocksdb):
+            if held is not None:
+                held.close()
         raise
 
 
@@ -94,10 +100,26 @@ def _memory_of(options: RunOptions) -> MappedMemory | None:
     return memory
 
 
-def states_of(job: Job, snapshot: JobSnapshot | None) -> dict[str, dict[tuple[str, str], Restored]]:
+def _rocksdb_of(job: Job, options: RunOptions) -> RocksStates | None:
+    if options.memory is None or options.memory.rocksdb is None:
+        return None
+    declared = ((s.parallelism, d) for s in job.stages for o in s.operators for d in o.states())
+    count = sum(tasks for tasks, d in declared if isinstance(d, ColumnsSpec) and d.is_brief)
+    if not count:
+        return None
+    # imported here: it loads the compiler, and a library that may not be there
+    from thalweg.state.rocksdb_states import RocksStates
+
+    asked = options.memory.rocksdb
+    return RocksStates(options.memory.directory, asked.budget, count, wal=asked.wal)
+
+
+def states_of(
+    job: Job, snapshot: JobSnapshot | None, rocksdb: RocksStates | None = None
+) -> dict[str, dict[tuple[str, str], Restored]]:
     """The states of all tasks, by the task's name, and then by operator and name."""
     places = [(stage, index) for stage in job.stages for index in range(stage.parallelism)]
-    made = [_Loading(job, snapshot, stage, index) for stage, index in places]
+    made = [_Loading(job, snapshot, stage, index, rocksdb) for stage, index in places]
     if snapshot is None or snapshot.rows < _SIDE_BY_SIDE or len(made) == 1:
         found = [loading.run() for loading in made]
     else:
@@ -119,6 +141,7 @@ class _Loading:
     snapshot: JobSnapshot | None
     stage: Stage
     index: int
+    rocksdb: RocksStates | None
 
     def run(self) -> dict[tuple[str, str], Restored]:
         return {(o.id, d.name): self._restored(o.id, d) for o in self.stage.operators for d in o.states()}
@@ -127,7 +150,7 @@ class _Loading:
         assert isinstance(declared, (ColumnsSpec, MultimapSpec, RowsSpec)), (
             "the kinds of state are a closed list"
         )
-        state = new_state(declared)
+        state = new_state(declared, self.rocksdb)
         rows = (
             None
             if self.snapshot is None
@@ -183,8 +206,8 @@ class _Loading:
         return frame.filter(pl.Series(owner_of(found, tasks, self.job.partitions) == self.index))
 
 
-def new_state(declared: StateSpec) -> Any:
-    """Empty state of the declared kind, in memory."""
+def new_state(declared: StateSpec, rocksdb: RocksStates | None = None) -> Any:
+    """Empty state of the declared kind: in memory, or in RocksDB if it may be there."""
     if isinstance(declared, RowsSpec):
         from thalweg.state.rows import Rows
 
@@ -194,6 +217,8 @@ def new_state(declared: StateSpec) -> Any:
 
         return Multimap(declared)
     assert isinstance(declared, ColumnsSpec), "the kinds of state are a closed list"
+    if rocksdb is not None and declared.is_brief:
+        return rocksdb.new(declared)
     # imported here: only jobs with state load the compiler
     from thalweg.state.memory import KeyedColumns
 

@@ -45,7 +45,7 @@ class Run:
         self.job, self.options = job, options or RunOptions()
         self.clock = clock
         loaded = snapshot if isinstance(snapshot, Loaded) else load(job, self.options, snapshot)
-        self.memory = loaded.memory
+        self.memory, self.rocksdb = loaded.memory, loaded.rocksdb
         with allocating(self.memory):
             self.parts = assemble(job, self.options, loaded, self._passed, clock)
         self.tasks = self.parts.tasks
@@ -335,8 +335,9 @@ class Run:
         for channel in self.parts.spilling:
             channel.discard()
         self.parts.states.clear()
-        if self.memory is not None:
-            self.memory.close()
+        for held in (self.memory, self.rocksdb):
+            if held is not None:
+                held.close()
 
 
 def _sources_read_first(job: Job) -> set[str]:

@@ -9,12 +9,15 @@ from collections.abc import Callable
 from typing import Any
 
 from thalweg.errors import ConfigError
-from thalweg.runtime.options import MemoryOptions, RunOptions
+from thalweg.runtime.options import MemoryOptions, RocksOptions, RunOptions
 
 _BACKEND, _BUDGET = "state.backend.type", "taskmanager.memory.managed.size"
+_WAL = "state.backend.rocksdb.wal"
 _EDGE_SHARE, _EDGE_MIN = 32, 1 << 20
 """An edge holds at most one part in so many of the budget, and this much always."""
 BUDGET_MIN = 16 << 20
+ROCKSDB_BUDGET = 256 << 20
+"""What state in RocksDB takes where nothing is said of memory."""
 
 
 def memory_options(get: Callable[[str], Any]) -> dict[str, Any]:
@@ -29,7 +32,7 @@ def memory_options(get: Callable[[str], Any]) -> dict[str, Any]:
             "state in memory cannot keep to a budget",
             code="config-memory",
             found=f"'{_BACKEND}' = 'memory' beside '{_BUDGET}'",
-            hint="'filesystem' can, and is what a budget alone means",
+            hint="'filesystem' and 'rocksdb' can, and a budget alone means the first",
         )
     if budget is not None and budget < BUDGET_MIN:
         raise ConfigError(
@@ -38,9 +41,10 @@ def memory_options(get: Callable[[str], Any]) -> dict[str, Any]:
             found=f"'{_BUDGET}' of {budget} bytes",
             expected=f"at least {BUDGET_MIN >> 20}MiB",
         )
-    if budget is None and backend != "filesystem":
+    if budget is None and backend not in ("filesystem", "rocksdb"):
         return {}
-    found: dict[str, Any] = {"memory": MemoryOptions(get("io.tmp.dirs"), budget)}
+    rocksdb = RocksOptions(budget or ROCKSDB_BUDGET, get(_WAL) == "true") if backend == "rocksdb" else None
+    found: dict[str, Any] = {"memory": MemoryOptions(get("io.tmp.dirs"), budget, rocksdb=rocksdb)}
     if budget is not None:
         most = min(RunOptions.edge_bytes_max, max(_EDGE_MIN, budget // _EDGE_SHARE))
         found["edge_bytes_max"] = most

@@ -103,8 +103,8 @@ def _bytes(text: str) -> int:
 
 def _backend(text: str) -> str:
     kind = text.strip().lower()
-    if kind not in ("memory", "hashmap", "filesystem"):
-        raise ValueError("memory (Flink's name is hashmap) or filesystem")
+    if kind not in ("memory", "hashmap", "filesystem", "rocksdb"):
+        raise ValueError("memory (Flink's name is hashmap), filesystem or rocksdb")
     return "memory" if kind == "hashmap" else kind
 
 
@@ -223,7 +223,14 @@ _OPTIONS = (
         "state.backend.type",
         _backend,
         None,
-        "memory, or filesystem: state in mapped files, as it is with a budget of memory",
+        "memory, filesystem: state in mapped files, as it is with a budget of memory, or rocksdb: the state "
+        "of functions by key in RocksDB",
+    ),
+    Option(
+        "state.backend.rocksdb.wal",
+        _choice("true", "false"),
+        "false",
+        "whether RocksDB writes a log first; recovery is from checkpoints, and does not need it",
     ),
     Option(
         "taskmanager.memory.managed.size",

@@ -141,15 +141,24 @@ class KeyedColumns:
     def live(self) -> Array:
         return self._index.live()
 
+    def parts(self, count: int) -> Iterator[Array]:
+        live = self.live()
+        return (live[first : first + count] for first in range(0, len(live), count))
+
+    @property
+    def has_texts(self) -> bool:
+        """Whether keys or columns are told apart by the codes of a dictionary."""
+        return self._codec.has_texts or bool(self._dictionaries)
+
     def dump(self) -> pl.DataFrame:
         """Every live row: keys, then columns, `bytes` decoded; ordered by the hash of the key."""
         live = self.live()
         keys = self.keys(live)
         order = _canonical_order(keys)
-        return self._beside(keys[pl.Series(order)] if keys.width else keys, live[order])
+        return self.beside(keys[pl.Series(order)] if keys.width else keys, live[order])
 
-    def _beside(self, keys: pl.DataFrame, slots: Array) -> pl.DataFrame:
-        columns = [self._decoded(name, slots) for name in self.spec.columns]
+    def beside(self, keys: pl.DataFrame, slots: Array) -> pl.DataFrame:
+        columns = [self.decoded(name, slots) for name in self.spec.columns]
         if not self.spec.key:
             return pl.DataFrame(columns) if columns else keys
         return keys.hstack(columns)
@@ -174,7 +183,7 @@ class KeyedColumns:
         assert self._marks is not None, "changes are noted since `track`"
         slots = self._marks.take()
         gone, self._gone = self._gone, []
-        return increment(in_parts(slots, lambda some: self._beside(self.keys(some), some)), gone)
+        return increment(in_parts(slots, lambda some: self.beside(self.keys(some), some)), gone)
 
     def reserve(self, count: int, sample: pl.DataFrame) -> None:
         """Room for so many keys like those of a sample: arrays do not grow one step after the other."""
@@ -189,7 +198,7 @@ class KeyedColumns:
             frame = self._without_gone(frame, names)
         slots = self.slots(frame.select(names) if names else pl.DataFrame(height=frame.height))
         for name in self.spec.columns:
-            self._columns[name][slots] = self._encoded(name, frame.get_column(self.spec.stored(name)))
+            self._columns[name][slots] = self.encoded(name, frame.get_column(self.spec.stored(name)))
 
     def _without_gone(self, frame: pl.DataFrame, names: list[str]) -> pl.DataFrame:
         """Forget the keys that an increment says have gone; returns the other rows."""
@@ -217,7 +226,7 @@ class KeyedColumns:
             return NULL_CODE
         return int(self._dictionaries[name].encode(pl.Series([initial], dtype=pl.Binary))[0])
 
-    def _decoded(self, name: str, slots: Array) -> pl.Series:
+    def decoded(self, name: str, slots: Array) -> pl.Series:
         kind, stored = self.spec.columns[name].kind, self.spec.stored(name)
         values = self._columns[name][slots]
         if kind == "object":
@@ -226,7 +235,7 @@ class KeyedColumns:
             return self._dictionaries[name].decode(values, pl.Binary(), stored)
         return to_polars(stored, _POLARS[kind], values)
 
-    def _encoded(self, name: str, series: pl.Series) -> Array:
+    def encoded(self, name: str, series: pl.Series) -> Array:
         if name in self._dictionaries:
             return self._dictionaries[name].encode(series)
         if name in self._objects.columns:

@@ -92,10 +92,10 @@ def _order(session: Session, name: str, files: list[str]) -> dict[str, Any]:
 def _timed(session: Session, name: str, mode: Literal["batch", "stream"]) -> tuple[float, float]:
     begun = time.perf_counter()
     session.run(name, mode=mode)
-    return time.perf_counter() - begun, _peak_mib()
+    return time.perf_counter() - begun, peak_mib()
 
 
-def _peak_mib() -> float:
+def peak_mib() -> float:
     """The most memory that the process ever had, pages of files included."""
     for text in Path("/proc/self/status").read_text(encoding="ascii").splitlines():
         if text.startswith("VmHWM:"):

@@ -10,6 +10,7 @@ from thalweg.cli.bench.growth import GROWTH
 from thalweg.cli.bench.incremental import INCREMENTAL
 from thalweg.cli.bench.model import Benchmark
 from thalweg.cli.bench.now import NOW
+from thalweg.cli.bench.rocksdb import ROCKSDB
 from thalweg.cli.bench.stalls import STALLS
 from thalweg.cli.bench.starts import STARTS
 from thalweg.cli.bench.stateful import STATEFUL
@@ -28,6 +29,7 @@ BENCHMARKS: tuple[Benchmark, ...] = (
     *GROWTH,
     *CHECKPOINTS,
     *BUDGETS,
+    *ROCKSDB,
     *DEMOS,
 )
 BY_NAME = {b.name: b for b in BENCHMARKS}
