@@ -173,7 +173,7 @@ class KeyedColumns:
         for some in bounded(slots, rows_max):
             if keys is not None and not is_whole_key:
                 some = some[matching(self.keys(some), keys)]
-            yield self._beside(self.keys(some), some)
+            yield self.beside(self.keys(some), some)
 
     def track(self, *, whole: bool) -> None:
         self._marks, self._gone = Marks(self.capacity), []
