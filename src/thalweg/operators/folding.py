@@ -16,7 +16,6 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from thalweg.columnar.allocation import kept
 from thalweg.columnar.batch import WEIGHT, Batch, consolidate
 from thalweg.columnar.eager import beside, numbers, without
 from thalweg.operators.changelog import in_order, repeat_rows
@@ -132,14 +131,15 @@ class FoldOp:
         del port
         for group in self._rows.groups():
             self._fold(group)
-        tables = (without(self._rows.take(g), _GROUP) for g in self._rows.groups())
-        for table in self._ordered(tables) if self._order else tables:
+        groups = self._rows.groups()
+        tables = (without(self._rows.take(group), _GROUP) for group in groups)
+        for table in self._ordered(tables, len(groups)) if self._order else tables:
             yield from self._given(table)
 
-    def _ordered(self, tables: Iterable[pl.DataFrame]) -> Iterator[pl.DataFrame]:
-        """Folded tables as tables in the order, one behind the other."""
-        runs = [kept(in_order(table, self._order)) for table in tables]
-        return merged(runs, self._order, range_rows=self._split_from) if len(runs) > 1 else iter(runs)
+    def _ordered(self, tables: Iterable[pl.DataFrame], count: int) -> Iterator[pl.DataFrame]:
+        """So many folded tables as tables in the order, one behind the other."""
+        runs = (in_order(table, self._order) for table in tables)
+        return runs if count == 1 else merged(runs, self._order, count=count, range_rows=self._split_from)
 
     def _given(self, table: pl.DataFrame) -> Iterator[Output]:
         """The rows of a folded table, each as often as its weight says."""

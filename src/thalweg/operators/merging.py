@@ -9,13 +9,15 @@ Not here: how runs come to be (folding.py), where they lie (state/).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 import polars as pl
 
+from thalweg.columnar.allocation import kept
 from thalweg.columnar.eager import below, beside, numbers, pick
+from thalweg.columnar.pinned import owned
 from thalweg.operators.changelog import in_order
 from thalweg.plan.nodes import SortKey
 
@@ -25,26 +27,33 @@ _BEFORE, _ROW, _BEHIND = range(3)
 
 
 def merged(
-    runs: Sequence[pl.DataFrame], order: Sequence[SortKey], *, range_rows: int
+    runs: Iterable[pl.DataFrame], order: Sequence[SortKey], *, count: int, range_rows: int
 ) -> Iterator[pl.DataFrame]:
     """The rows of all runs in one order, in frames one after the other; rows that tie come in any.
 
     Args:
-        runs: rows, each in the order, with the same columns.
+        runs: rows, each in the order, with the same columns; each is kept when it has come.
         order: the order.
+        count: at least as many runs as there are.
         range_rows: about how many rows are sorted at once; never more than twice as many.
 
     Example:
         >>> runs = [pl.DataFrame({"v": v}) for v in ([1, 4, 9], [2, 4, 8])]
-        >>> pl.concat(merged(runs, [SortKey("v")], range_rows=2))["v"].to_list()
+        >>> pl.concat(merged(runs, [SortKey("v")], count=2, range_rows=2))["v"].to_list()
         [1, 2, 4, 4, 8, 9]
     """
     names = list(dict.fromkeys(key.column for key in order))
     marked = [*order, SortKey(_MARK)]
-    bounds = _bounds(runs, names, order, range_rows)
-    cuts = [_cuts(pick(run, names), bounds, marked) for run in runs]
+    samples: list[pl.DataFrame] = []
+    held: list[pl.DataFrame] = []
+    for run in runs:
+        # before it is kept: of a mapped file each row would bring a large part into memory
+        samples.append(owned(pick(run, names)[:: max(1, range_rows // count)]))
+        held.append(kept(run))
+    bounds = _bounds(samples, order, count)
+    cuts = [_cuts(pick(run, names), bounds, marked) for run in held]
     for at in range(2 * bounds.height + 1):
-        parts = [run[c[at] : c[at + 1]] for run, c in zip(runs, cuts, strict=True) if c[at] < c[at + 1]]
+        parts = [run[c[at] : c[at + 1]] for run, c in zip(held, cuts, strict=True) if c[at] < c[at + 1]]
         is_bound = at % 2 == 1
         if is_bound:
             yield from parts
@@ -52,16 +61,9 @@ def merged(
             yield in_order(below(parts), order)
 
 
-def _bounds(
-    runs: Sequence[pl.DataFrame], names: Sequence[str], order: Sequence[SortKey], range_rows: int
-) -> pl.DataFrame:
+def _bounds(samples: Sequence[pl.DataFrame], order: Sequence[SortKey], count: int) -> pl.DataFrame:
     """Values of the order that part the rows into ranges, in their order."""
-    ranges = sum(run.height for run in runs) // range_rows + 1
-    if ranges == 1:
-        return pick(runs[0], names).clear()
-    samples = [pick(r[:: max(1, r.height // ranges)], names) for r in runs]
-    found = in_order(below(samples), order)
-    return found[len(runs) :: len(runs)].unique(maintain_order=True)
+    return in_order(below(samples), order)[count::count].unique(maintain_order=True)
 
 
 def _cuts(keys: pl.DataFrame, bounds: pl.DataFrame, order: Sequence[SortKey]) -> list[int]:
