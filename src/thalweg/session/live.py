@@ -83,11 +83,10 @@ class LiveState:
     """The state of a job that runs.
 
     Example:
-        >>> LiveState.at("no such job").states
+        >>> LiveState.at("no such job").states  # doctest: +ELLIPSIS
         Traceback (most recent call last):
             ...
-        thalweg.errors.ConfigError: [job-unknown] no job "no such job" is running
-          choices:  (none)
+        thalweg.errors.ConfigError: [job-unknown] no job "no such job" is running...
     """
 
     def __init__(self, reading: Reading) -> None:
