@@ -268,13 +268,13 @@ class LooksLikeAChange(KeyedColumns):
         return found
 
 
-@breaks("S21")
+@breaks("S22")
 class ReadsInOnePart(KeyedColumns):
     def read(self, keys: pl.DataFrame | None, rows_max: int) -> Any:
         return super().read(keys, 1 << 20)
 
 
-@breaks("S21")
+@breaks("S22")
 class ReadsKeysThatAreNotWanted(KeyedColumns):
     def read(self, keys: pl.DataFrame | None, rows_max: int) -> Any:
         return super().read(None if keys is not None and keys.height > 1 else keys, rows_max)
@@ -374,7 +374,7 @@ class GivesRowsAgain(Rows):
         return found
 
 
-@breaks("S21")
+@breaks("S22")
 class ReadForgetsAGroup(Rows):
     def read(self, keys: pl.DataFrame | None, rows_max: int) -> Any:
         last = self.groups()[-1:]

@@ -416,7 +416,7 @@ class StoredState(Protocol):
         S7 `compact` changes nothing that can be seen.
         S19 since `track`, the increments that `changes` gave, put together, are what `dump` gives.
         S20 an increment has no row that was neither added nor removed, nor got from `slots`, nor touched.
-        S21 `read` gives the rows of `dump`, in any order, in parts of at most so many; of some keys those
+        S22 `read` gives the rows of `dump`, in any order, in parts of at most so many; of some keys those
            that equal them; and changes nothing.
     """
 

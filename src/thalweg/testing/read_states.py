@@ -31,8 +31,8 @@ def check_read(state: Any, names: Sequence[str], what: str) -> None:
 
 def _check(state: Any, keys: pl.DataFrame | None, rows_max: int, expected: Table, what: str) -> None:
     parts = list(state.read(keys, rows_max))
-    check(bool(parts), "S21", what, expected="at least one part", found=parts)
+    check(bool(parts), "S22", what, expected="at least one part", found=parts)
     sizes = [part.height for part in parts]
-    check(max(sizes) <= rows_max, "S21", what, expected=f"at most {rows_max} rows in a part", found=sizes)
+    check(max(sizes) <= rows_max, "S22", what, expected=f"at most {rows_max} rows in a part", found=sizes)
     wrong = difference(table_of(pl.concat(parts)), expected)
-    check(wrong is None, "S21", what, found=wrong)
+    check(wrong is None, "S22", what, found=wrong)

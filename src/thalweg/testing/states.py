@@ -58,7 +58,7 @@ _ROUNDS = 12
 
 
 def check_state(make_state: MakeState, kinds: Sequence[Kind] = ("columns", "rows"), *, seed: int = 0) -> None:
-    """Run the kinds of state of a backend against S1 to S21.
+    """Run the kinds of state of a backend against S1 to S22.
 
     Args:
         make_state: makes empty state as declared.
