@@ -55,7 +55,7 @@ def write_values(
     column[slots] = _fitting(function, state, values, column.dtype, len(slots))
 
 
-def check_value(function: KeyedFunction, state: FunctionState, value: Any, kept: KeyedColumns) -> None:
+def check_value(function: KeyedFunction, state: FunctionState, value: Any, kept: BriefColumns) -> None:
     """Refuse a value that the state of one key cannot hold.
 
     Raises:

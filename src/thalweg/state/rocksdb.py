@@ -369,7 +369,7 @@ class RocksColumns:
         return self._text_bytes
 
     def _unsaved(self) -> Array:
-        live = self._used.live()
+        live: Array = self._used.live()
         return live[self._bits[live] & UNSAVED != 0]
 
     def _save(self, slots: Array, *, leaving: bool = False) -> None:

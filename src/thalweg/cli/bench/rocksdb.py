@@ -95,7 +95,7 @@ def _run(folder: Path, budget: str) -> dict[str, Any]:
         total: int = 0
 
         def on_events(self, rows: pl.DataFrame) -> pl.DataFrame:
-            values = rows["v"].to_numpy()
+            values: Any = rows["v"].to_numpy()
             if not begun and values[0]:
                 begun.append(time.perf_counter())
             self.n, self.total = self.n + 1, self.total + values
