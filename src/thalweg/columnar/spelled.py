@@ -26,6 +26,17 @@ def json_lines(frame: pl.DataFrame) -> str:
     return spelled(frame).write_ndjson()
 
 
+def json_rows(frame: pl.DataFrame) -> list[str]:
+    r"""One JSON object per row, each a text of its own, whatever is in its texts.
+
+    Example:
+        >>> len(json_rows(pl.DataFrame({"a": ["one\u2028two", "three"]})))
+        2
+    """
+    # `splitlines` also ends lines at characters that JSON leaves as they are
+    return json_lines(frame).split("\n")[:-1]
+
+
 def spelled(frame: pl.DataFrame) -> pl.DataFrame:
     """The frame with texts in place of values that have no form of their own, for Polars to write."""
     held = {n: t for n, t in frame.schema.items() if _spelled_type(t) != t}

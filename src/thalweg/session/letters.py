@@ -18,7 +18,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from thalweg.base.types import TIMESTAMP
-from thalweg.columnar.spelled import json_lines
+from thalweg.columnar.spelled import json_rows
 from thalweg.connectors.files.sink import FileSink
 from thalweg.plan.late import Behind
 from thalweg.plan.lookup import LookupJoin
@@ -164,7 +164,7 @@ class _LateLetters:
 
     def __call__(self, frame: pl.DataFrame) -> pl.DataFrame:
         rows = frame.drop(*_PLACE, *(n for n in _BOUNDS if n in frame.columns))
-        raws = [line.encode() for line in json_lines(rows).splitlines()]
+        raws = [line.encode() for line in json_rows(rows)]
         bounds = (
             [str(row) for row in frame.select(pl.col(*_BOUNDS)).rows()] if self._has_bounds(frame) else []
         )

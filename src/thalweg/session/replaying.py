@@ -95,7 +95,7 @@ class Edits:
         texts: dict[str, bytes] = {}
         try:
             with open(path, encoding="utf-8") as file:
-                lines = file.read().splitlines()
+                lines = file.read().split("\n")
         except (OSError, UnicodeDecodeError) as error:
             raise ConfigError(
                 "the file of repaired rows cannot be read", code="letters-edit", where=path, found=str(error)

@@ -203,6 +203,26 @@ def test_repaired_rows_count_where_their_window_is_open_and_are_late_where_it_is
     assert "windows that have closed" in with_late.in_words()
 
 
+def test_late_rows_may_hold_what_other_programs_take_for_the_end_of_a_line() -> None:
+    text = "one\u2028two\x85three"
+    rows = [{"id": 1, "at": "2026-01-01 00:05:00", "text": "x"}]
+    rows += [{"id": n, "at": "2026-01-01 00:00:10", "text": text} for n in (2, 3)]
+    write_lines("in/a.jsonl", [json.dumps(row, ensure_ascii=False) for row in rows])
+    session = tw.Session(parallelism=1, options={"pipeline.dead-letter.late-rows": "true"})
+    schema = "id BIGINT, at TIMESTAMP(3), text STRING"
+    read = session.read_json("in", schema=schema, dead_letter="dead").assign_watermark("at", "0s")
+    read.window(tw.tumbling("1min")).agg(n=tw.count()).write_json("out")
+    assert session.run(mode="stream").late_count == 2
+    letters = tw.DeadLetters("dead")
+    found = letters.rows()
+    assert [json.loads(raw)["text"] for raw in found["raw"]] == [text, text]
+    repaired = {f"x{found['id'][0]}": json.dumps({**rows[1], "text": text}, ensure_ascii=False)}
+    path = edits()
+    lines = [json.dumps({"id": n[1:], "text": t}, ensure_ascii=False) for n, t in repaired.items()]
+    path.write_text("\n".join(lines), encoding="utf-8")
+    assert letters.replay("in", edits=path, late=True).rows == 1
+
+
 def test_a_row_that_misses_several_windows_is_put_back_once() -> None:
     write_lines("in/a.jsonl", TIMED[:3])
     session = timed_session("dead")
