@@ -2,10 +2,10 @@
 
     python -m tests.suites.handlers [TEST…] [OPTION OF PYTEST…]
 
-Runs the tests (all, or those that are named) with coverage.py, also in the processes that they start, and
-lists every handler whose first statement was never reached. Those that no test can reach stand in
-`handlers_not_run.txt` with the reason. The result is in `benchmarks/suites/handlers.json`. It ends with 1
-if more than one in twenty is not executed, or one that is not listed.
+Runs the tests (all, or those that are named) so that all processes tell which handlers they execute
+(handler_marks.py), and lists every handler whose first statement was never reached. Those that no test can
+reach stand in `handlers_not_run.txt` with the reason. The result is in `benchmarks/suites/handlers.json`. It
+ends with 1 if more than one in twenty is not executed, or one that is not listed.
 
 Not here: whether a handler does the right thing; the tests that reach it say so.
 """
@@ -23,6 +23,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.suites.handler_marks import executed, prepare
 from thalweg.cli.bench.machine import facts
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -32,17 +33,6 @@ RESULT = ROOT / "benchmarks" / "suites" / "handlers.json"
 SHARE_MIN = 0.95
 _RAN = (0, 1)
 """How pytest ends if it has run what it was to run, whether or not a test failed."""
-_CONFIG = """
-[run]
-source = {source}
-data_file = {data}
-parallel = true
-concurrency = thread
-patch =
-    subprocess
-    _exit
-disable_warnings = no-data-collected, module-not-measured, module-not-imported, already-imported
-"""
 
 
 @dataclass(frozen=True)
@@ -109,20 +99,15 @@ def listed(text: str) -> dict[str, str]:
 
 
 def measured(tests: Iterable[str], folder: Path) -> dict[str, set[int]]:
-    """Run tests; the lines of each file of the package that were executed in any process."""
-    from coverage import Coverage
-
-    data, config = folder / "data", folder / "coveragerc"
-    config.write_text(_CONFIG.format(source=SOURCE / "thalweg", data=data))
-    words = ["-m", "coverage", "run", f"--rcfile={config}", "-m", "pytest", "-q", "-p", "no:cacheprovider"]
-    done = subprocess.run([sys.executable, *words, *tests], cwd=ROOT, env={**os.environ})
+    """Run tests; the lines of each file of the package at which a handler was executed, in any process."""
+    prepare(SOURCE, folder)
+    before = os.environ.get("PYTHONPATH")
+    paths = os.pathsep.join([str(folder), *([before] if before else [])])
+    words = ["-m", "pytest", "-q", "-p", "no:cacheprovider"]
+    done = subprocess.run([sys.executable, *words, *tests], cwd=ROOT, env={**os.environ, "PYTHONPATH": paths})
     if done.returncode not in _RAN:
         sys.exit(f"the tests did not run: pytest ended with {done.returncode}")
-    cover = Coverage(data_file=str(data), config_file=str(config))
-    cover.combine(data_paths=[str(folder)])
-    held = cover.get_data()
-    names = {str(Path(f).relative_to(SOURCE)): f for f in held.measured_files()}
-    return {name: set(held.lines(file) or ()) for name, file in names.items()}
+    return executed(folder)
 
 
 def main() -> int:
