@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from copy import copy, deepcopy
+from pickle import PicklingError
 from typing import Any, ClassVar, Literal, TypeAlias, get_args, get_origin, get_type_hints
 
 from thalweg.api.place import located
@@ -51,9 +52,11 @@ def described_function(
         states = tuple(_state(name, a, h, kind) for a, h in found if get_origin(h) is not Broadcast)
         shared = tuple(_broadcast(name, a, h) for a, h in found if get_origin(h) is Broadcast)
 
+    _check_settings(function, [s.name for s in (*states, *shared)])
+
     def new() -> Any:
         made = copy(function)
-        vars(made)["_zone"] = is_zoned
+        vars(made).update(_settings(function), _zone=is_zoned)
         return made
 
     is_columns = isinstance(function, ColumnFunction)
@@ -110,6 +113,17 @@ def _hints(kind: type) -> Iterable[tuple[str, Any]]:
             hint="types of state are defined in the module, and not inside a function",
         ) from None
     own = {*get_type_hints(ProcessFunction), *get_type_hints(ColumnFunction)}
+    taken = {n for base in (ProcessFunction, ColumnFunction) for n in vars(base) if not n.startswith("__")}
+    ours = (ProcessFunction, ColumnFunction, CoProcessFunction, CoColumnFunction)
+    for base in kind.__mro__:
+        for name in vars(base).get("__annotations__", {}) if base not in ours else ():
+            if name in own | taken and get_origin(hints[name]) is not ClassVar:
+                raise PlanError(
+                    f'a state of {kind.__name__} cannot be called "{name}"',
+                    code="plan-state-type",
+                    found=name,
+                    hint="the name means something else in every function",
+                )
     return [(n, h) for n, h in hints.items() if n not in own and get_origin(h) is not ClassVar]
 
 
@@ -140,9 +154,55 @@ def _state(function: str, name: str, hint: Any, kind: type) -> FunctionState:
             found=f"{name}: {type_name(hint)}",
             hint=f"{name}: {type_name(hint)} = …",
         )
+    _check_begin(function, name, hint, begin, codec)
     if hint in _PLAIN:
         return FunctionState(name, ColumnSpec(_PLAIN[hint], begin, migrate=migrate), None, ttl_us)
     return FunctionState(name, ColumnSpec("object", None, codec, migrate), _fresh(begin), ttl_us)
+
+
+def _check_begin(function: str, name: str, hint: Any, begin: Any, codec: Codec) -> None:
+    """Refuse a value to begin with that is of another type."""
+    try:
+        codec.checked(begin)
+        fits = hint not in _PLAIN or type(begin) is hint or (hint is float and type(begin) is int)
+    except (TypeError, ValueError, OverflowError):
+        fits = False
+    if not fits:
+        raise PlanError(
+            f'the state "{name}" of {function} begins with a value of another type',
+            code="plan-state-type",
+            expected=type_name(hint),
+            found=f"{begin!r} of Python type {type(begin).__name__}"[:200],
+        )
+
+
+def _check_settings(function: object, states: Iterable[str]) -> None:
+    """Refuse settings that have the name of a state: each key would begin with something else.
+
+    Raises:
+        PlanError: `plan-state-type`.
+    """
+    for name in states:
+        if name in vars(function):
+            raise PlanError(
+                f'"{name}" of {type(function).__name__} is a state, since it has an annotation, '
+                "and was set on the object",
+                code="plan-state-type",
+                found=repr(vars(function)[name])[:200],
+                hint="settings are set in __init__, and the class says nothing of their types",
+            )
+
+
+def _settings(function: object) -> dict[str, Any]:
+    """The settings of a function for one task, of which no other task knows."""
+    found = {}
+    for name, value in vars(function).items():
+        try:
+            found[name] = deepcopy(value)
+        except (TypeError, ValueError, AttributeError, PicklingError):
+            # such as a lock or a connection
+            found[name] = value
+    return found
 
 
 def _fresh(begin: Any) -> Callable[[], Any]:

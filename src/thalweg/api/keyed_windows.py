@@ -31,7 +31,7 @@ from thalweg.api.window_kinds import (
 )
 from thalweg.base.schema import Schema
 from thalweg.errors import PlanError
-from thalweg.expr.python_rows import Row
+from thalweg.expr.python_rows import GivenRows, Row
 from thalweg.operators.process_calls import maker
 from thalweg.protocols.process import Order
 
@@ -103,13 +103,13 @@ class KeyedWindows:
         """
         schema = self._keyed._rows.schema
         to_row = maker("Row", schema.names)
+        given = GivenRows(schema, getattr(function, "__name__", type(function).__name__))
 
         def whole(key: Any, window: Bounds, rows: Sequence[Any]) -> Iterable[Row]:
             del key, window
             found = rows[0]
             for row in rows[1:]:
-                made = function(found, row)
-                found = to_row(made.values() if isinstance(made, dict) else made)
+                found = to_row(given.values(function(found, row)))
             return [tuple(found)]
 
         return self.process(whole, schema, time=time, order=order)

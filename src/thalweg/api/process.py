@@ -5,7 +5,7 @@ Not here: the functions (process_functions.py), how they are called (operators/p
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -17,7 +17,7 @@ from thalweg.api.plain_functions import RowCall, as_object, is_plain
 from thalweg.api.process_functions import ColumnFunction, ProcessFunction
 from thalweg.api.types import SchemaLike, schema_of
 from thalweg.api.window_kinds import Assigner, Evictor, Trigger
-from thalweg.base.types import Timestamp
+from thalweg.base.types import DataType, Timestamp
 from thalweg.errors import PlanError, TypeMismatch, did_you_mean
 from thalweg.plan.nodes import Plan
 from thalweg.plan.process import Failed, Process, ProcessedBy, SideOutput
@@ -194,6 +194,7 @@ class _Wanted:
         parts = tuple(plan for plan, _, _ in inputs)
         by = tuple(self._taken(*each) for each in inputs)
         check_keys(parts, by)
+        check_times(parts, by)
         outputs = tuple((port, schema_of(held)) for port, held in self.sides.items())
         first = by[0].time
         held = None if first is None else parts[0].schema.type_of(first)
@@ -207,8 +208,12 @@ class _Wanted:
 
     def _taken(self, plan: Plan, given: tuple[IntoColumn, ...] | None, time: str | None) -> ProcessedBy:
         keys = tuple(map(column_name, given or ()))
-        for key in keys:
+        for place, key in enumerate(keys):
             plan.schema.type_of(key)
+            if key in keys[:place]:
+                raise PlanError(
+                    f'the key "{key}" is named twice', code="plan-process-keys", found=", ".join(keys)
+                )
         found = _time(plan, time, is_optional=self.order == "arrival")
         return ProcessedBy(keys, found, is_broadcast=given is None)
 
@@ -229,6 +234,27 @@ def check_keys(parts: Sequence[Plan], by: Sequence[ProcessedBy]) -> None:
                 found=", ".join(f"{k} {t}" for k, t in zip(by[1].keys, types, strict=True)) or "no key",
                 hint="a CAST makes them one",
             )
+
+
+def check_times(parts: Sequence[Plan], by: Sequence[ProcessedBy]) -> None:
+    """Refuse event times of which some have a time zone and others none: a function sees all of them alike.
+
+    Raises:
+        PlanError: `plan-process-time`.
+    """
+    held = [str(p.schema.type_of(b.time)) for p, b in zip(parts, by, strict=True) if b.time is not None]
+    zoned = {isinstance(t, Timestamp) and t.zone is not None for t in _types(parts, by)}
+    if len(zoned) > 1:
+        raise PlanError(
+            "the event times of the inputs are of other types",
+            code="plan-process-time",
+            found=", ".join(held),
+            hint="a CAST makes them one",
+        )
+
+
+def _types(parts: Sequence[Plan], by: Sequence[ProcessedBy]) -> Iterator[DataType]:
+    return (p.schema.type_of(b.time) for p, b in zip(parts, by, strict=True) if b.time is not None)
 
 
 def side_output(plan: Plan, port: str) -> Plan:

@@ -199,27 +199,27 @@ class ColumnFunction:
             at: the times, or how long after the row or timer they are.
             where: for which of the rows; None: for all.
         """
-        self.turn.set_timers(self._micros(at), self._places(where))
+        self.turn.set_timers(*self._asked(at, where))
 
     def delete_timers(self, at: pl.Series | timedelta, where: pl.Series | None = None) -> None:
         """Call off timers; those that are not set do not matter."""
-        self.turn.delete_timers(self._micros(at), self._places(where))
+        self.turn.delete_timers(*self._asked(at, where))
 
     def emit(self, port: str, rows: pl.DataFrame) -> None:
         """Give rows to a side output."""
         self.turn.emit(port, rows)
 
-    def _micros(self, at: pl.Series | timedelta) -> Any:
+    def _asked(self, at: pl.Series | timedelta, where: pl.Series | None) -> tuple[Any, Any]:
+        """Times in microseconds, and for which rows."""
+        places: Any = slice(None) if where is None else where.fill_null(value=False).to_numpy()
         if isinstance(at, timedelta):
-            return self.turn.times_us + at // _MICROSECOND
+            return self.turn.times_us + at // _MICROSECOND, places
+        if at.is_null().to_numpy()[places].any():
+            raise ValueError("a timer without a time; where=… says for which rows there is one")
         if isinstance(at.dtype, pl.Duration):
-            return self.turn.times_us + at.dt.total_microseconds().to_numpy()
-        return at.cast(pl.Datetime("us", at.dtype.time_zone)).to_physical().to_numpy()  # type: ignore[attr-defined]
-
-    def _places(self, where: pl.Series | None) -> Any:
-        if where is None:
-            return slice(None)
-        return where.fill_null(value=False).to_numpy()
+            return self.turn.times_us + at.dt.total_microseconds().fill_null(0).to_numpy(), places
+        times = at.cast(pl.Datetime("us", at.dtype.time_zone)).to_physical()  # type: ignore[attr-defined]
+        return times.fill_null(0).to_numpy(), places
 
 
 class CoProcessFunction(ProcessFunction):

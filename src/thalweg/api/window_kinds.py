@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple, Protocol
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from thalweg.api.ordering import Span
 from thalweg.base.durations import microseconds
@@ -58,6 +58,16 @@ class Fixed:
     offset: Span = "0s"
     merges: bool = False
 
+    def __post_init__(self) -> None:
+        size, every = microseconds(self.size), microseconds(self.every or self.size)
+        if not 0 < every <= size:
+            raise PlanError(
+                "windows that leave gaps are none: each row is in at least one",
+                code="plan-window",
+                expected="0 < every <= size",
+                found=f"size {self.size}, every {self.every or self.size}",
+            )
+
     def assign(self, time: datetime, row: Any) -> Iterable[Bounds]:
         """The windows that hold a time, the latest first."""
         del row
@@ -101,6 +111,11 @@ class Calendar:
         if self.unit not in _NEXT:
             message = f'a calendar has no "{self.unit}"'
             raise PlanError(message, code="plan-window", found=self.unit, choices=[*_NEXT])
+        try:
+            ZoneInfo(self.zone)
+        except (ZoneInfoNotFoundError, ValueError) as error:
+            message = f'there is no time zone "{self.zone}"'
+            raise PlanError(message, code="plan-window", found=self.zone) from error
 
     def assign(self, time: datetime, row: Any) -> Iterable[Bounds]:
         """The day, week, month or year of the zone's calendar that holds a time."""
@@ -234,16 +249,19 @@ class Early:
     def on_row(self, row: Any, window: Facts) -> Fired:
         """Begin to wait; or enough rows have come."""
         del row
-        if self.every is not None and "next" not in window.memory:
+        if self.every is not None and not window.memory.get("next"):
             self._again(window)
-        return FIRE if self.rows is not None and window.count % self.rows == 0 else GO_ON
+        seen = window.memory["seen"] = window.memory.get("seen", 0) + 1
+        return FIRE if self.rows is not None and seen % self.rows == 0 else GO_ON
 
     def _again(self, window: Facts) -> None:
         span = microseconds(self.every or "0s")
         now = (_naive(window.time) - _EPOCH) // _MICROSECOND
         at = _time(now - now % span + span)
-        if window.bounds.end is None or at < window.bounds.end:
-            window.memory["next"] = 1
+        # the end of a session may yet move, and a row that moves it begins to wait again
+        is_before = window.bounds.end is None or at < window.bounds.end
+        window.memory["next"] = float(is_before)
+        if is_before:
             window.wake(at)
 
     def on_time(self, window: Facts) -> Fired:
@@ -264,9 +282,9 @@ class Delta:
 
     def on_row(self, row: Any, window: Facts) -> Fired:
         """Compare."""
-        value = self.value(row)
+        value = float(self.value(row))
         last = window.memory.setdefault("last", value)
-        if abs(value - last) <= self.threshold:
+        if abs(value - last) <= float(self.threshold):
             return GO_ON
         window.memory["last"] = value
         return FIRE if self.keeps else FIRE_AND_PURGE
@@ -295,7 +313,7 @@ class LastRows:
 
     def keep(self, rows: Sequence[tuple[datetime, Any]]) -> Sequence[tuple[datetime, Any]]:
         """The last ones."""
-        return rows[-self.count :]
+        return rows[max(0, len(rows) - self.count) :]
 
 
 @dataclass(frozen=True)

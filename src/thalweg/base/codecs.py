@@ -28,6 +28,16 @@ KEPT_TYPES = (
 )
 
 
+class _KeptNone:
+    """Stands for a kept None, where None says that nothing is kept."""
+
+    def __repr__(self) -> str:
+        return "None"
+
+
+KEPT_NONE = _KeptNone()
+
+
 @dataclass(frozen=True)
 class Codec:
     """How values of one type are kept.
@@ -56,6 +66,16 @@ class Codec:
         """
         found: bytes = self._encoder.encode(value)
         return found
+
+    def checked(self, value: Any) -> bytes:
+        """The bytes of a value, from which it can be made again.
+
+        Raises:
+            TypeError, ValueError: it is no value of the type.
+        """
+        data = self.encode(value)
+        self.decode(data)
+        return data
 
     def decode(self, data: bytes) -> Any:
         """The value of some bytes.

@@ -65,15 +65,18 @@ class AsyncCalls:
             raise carry(error) from error.__cause__
 
     async def _all(self, rows: Sequence[Any]) -> list[Sequence[Row]]:
-        free = asyncio.Semaphore(self.at_once)
+        answers: list[Sequence[Row]] = [()] * len(rows)
+        waiting = iter(enumerate(rows))
 
-        async def one(row: Any) -> Sequence[Row]:
-            async with free:
-                return await self._asked(row)
+        async def work() -> None:
+            # all of them take from one queue
+            for number, row in waiting:
+                answers[number] = await self._asked(row)
 
-        tasks = [asyncio.ensure_future(one(row)) for row in rows]
+        tasks = [asyncio.ensure_future(work()) for _ in range(min(self.at_once, len(rows)))]
         try:
-            return list(await asyncio.gather(*tasks))
+            await asyncio.gather(*tasks)
+            return answers
         finally:
             for task in tasks:
                 task.cancel()
@@ -81,16 +84,17 @@ class AsyncCalls:
     async def _asked(self, row: Any) -> Sequence[Row]:
         """The answer of one row, after so many attempts as it takes."""
         for attempt in range(self.retries + 1):
+            limit = asyncio.timeout(self.timeout)
             try:
-                return _rows(await asyncio.wait_for(self.call(row), self.timeout))
+                async with limit:
+                    return _rows(await self.call(row))
             except Exception as error:
                 if attempt == self.retries:
-                    raise self._failed(error, row) from error
+                    raise self._failed(error, row, is_late=limit.expired()) from error
                 await asyncio.sleep(self.wait * _WAIT_GROWS**attempt)
         raise AssertionError("the last attempt returns or raises")
 
-    def _failed(self, error: Exception, row: Any) -> DataError:
-        is_late = isinstance(error, TimeoutError)
+    def _failed(self, error: Exception, row: Any, *, is_late: bool) -> DataError:
         what = (
             f"was not done after {self.timeout:g} s" if is_late else f"raised {type(error).__name__}: {error}"
         )
@@ -127,7 +131,14 @@ def async_calls(
         PlanError: `plan-async-function`.
     """
     name, code = getattr(call, "__name__", type(call).__name__), getattr(call, "__code__", None)
-    if not inspect.iscoroutinefunction(call):
+    for option, least in (("at_once", 1), ("retries", 0), ("timeout", 0.0), ("wait", 0.0)):
+        if options.get(option, least) < least:
+            raise PlanError(
+                f"{option} of map_async is at least {least:g}",
+                code="plan-async-function",
+                found=str(options[option]),
+            )
+    if not inspect.iscoroutinefunction(call) and not inspect.iscoroutinefunction(type(call).__call__):
         raise PlanError(
             f"{name} is no asynchronous function",
             code="plan-async-function",

@@ -6,8 +6,10 @@ Not here: values that a function gives for one column (python.py).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from copy import deepcopy
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, TypeAlias
 
 import polars as pl
@@ -19,6 +21,23 @@ from thalweg.errors import DataError, did_you_mean
 # Any: the values of the user's own columns
 Row: TypeAlias = Mapping[str, Any] | Sequence[Any]
 """What a row function gives: values by name, or in the order of the declared schema."""
+
+
+def _copied(row: Any) -> Any:
+    """A row of values that do not change."""
+    if isinstance(row, dict):
+        return {**row}
+    return tuple(row) if type(row) is list else row
+
+
+def _frozen(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {k: _frozen(v) for k, v in value.items()}
+    if type(value) in (list, set, frozenset):
+        return [_frozen(v) for v in value]
+    if isinstance(value, tuple):
+        return tuple(map(_frozen, value))
+    return value if isinstance(value, (str, bytes, int, float, type(None))) else deepcopy(value)
 
 
 @dataclass(frozen=True)
@@ -40,6 +59,16 @@ class GivenRows:
     result: Schema
     name: str
     place: str | None = None
+
+    def frozen(self, rows: Iterable[Row]) -> Iterable[Row]:
+        """The rows as they are when they come, whatever the function does with their values afterwards."""
+        if self._is_nested:
+            return (_frozen(row) for row in rows)
+        return (row if type(row) is tuple else _copied(row) for row in rows)
+
+    @cached_property
+    def _is_nested(self) -> bool:
+        return any(f.type.polars.is_nested() for f in self.result)
 
     def frames(self, rows: Sequence[Row], rows_max: int) -> Iterator[pl.DataFrame]:
         """The rows, so many at a time, as the engine holds them."""
@@ -65,12 +94,17 @@ class GivenRows:
         Raises:
             DataError: `data-python-result`.
         """
-        made = [self._values(row) for row in rows]
+        made = [self.values(row) for row in rows]
         columns = zip(*made, strict=True) if made else [()] * len(self.result)
         series = [self._column(f.name, list(c)) for f, c in zip(self.result, columns, strict=True)]
         return pl.DataFrame(series)
 
-    def _values(self, row: Row) -> Sequence[Any]:
+    def values(self, row: Row) -> Sequence[Any]:
+        """The values of a row in the order of the columns.
+
+        Raises:
+            DataError: `data-python-result`.
+        """
         names = self.result.names
         if type(row) is tuple and len(row) == len(names):
             return row

@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from thalweg.operators.turns import Change, PastTimer, check_side
+from thalweg.operators.turns import Change, PastTimer, check_side, check_timer
+from thalweg.protocols.process import KeyedFunction
 
 Array = np.ndarray[Any, Any]
 NEVER = np.iinfo(np.int64).max
@@ -97,7 +98,8 @@ class ColumnTurns:
         dropped: how many timers were set after the end of the input.
     """
 
-    def __init__(self, sides: tuple[str, ...]) -> None:
+    def __init__(self, function: KeyedFunction) -> None:
+        self._function = function
         self.times_us = self.numbers = np.empty(0, np.int64)
         self.keys = pl.DataFrame()
         self.is_timer = self.is_end = self.is_waiting = self.is_clock = False
@@ -106,10 +108,11 @@ class ColumnTurns:
         self.fresh: list[Change] = []
         self.given: list[tuple[str, pl.DataFrame]] = []
         self.dropped = 0
-        self._sides = sides
+        self._sides = function.sides
         self._later: list[Change] = []
 
     def set_timers(self, times_us: Array, where: Array) -> None:
+        check_timer(self._function, 0, self._function.has_timers, "on_timers")
         keys, times = self.numbers[where], times_us[where]
         now = self.times_us[where]
         is_past = times <= now if self.is_timer else (times < now) & self.is_strict

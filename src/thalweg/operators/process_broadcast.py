@@ -14,7 +14,8 @@ from typing import Any
 import polars as pl
 
 from thalweg.columnar.eager import below, pick
-from thalweg.errors import DataError, ThalwegError
+from thalweg.errors import DataError, PlanError, ThalwegError
+from thalweg.operators.event_times import event_times
 from thalweg.operators.process import BROADCAST, RULES, ProcessSpec
 from thalweg.operators.process_calls import maker, user_place
 from thalweg.operators.process_work import in_turn
@@ -23,6 +24,22 @@ from thalweg.protocols.operator import Context
 from thalweg.protocols.state import KeyedColumns
 
 _SHOWN_MAX = 200
+
+
+class _RuleTurn:
+    """What a function may ask about a row for all keys: its time, and nothing of a key."""
+
+    def __init__(self, function: str) -> None:
+        self._function = function
+        self.time_us = 0
+
+    def __getattr__(self, name: str) -> Any:
+        raise PlanError(
+            f"{self._function} asks in on_broadcast for what only the row of a key has",
+            code="plan-process-function",
+            found=name,
+            hint="a row for all keys has no key, sets no timers, and gives no rows: it changes Broadcast state",
+        )
 
 
 class BroadcastRows:
@@ -39,6 +56,7 @@ class BroadcastRows:
         self._spec, self._input, self._function = spec, spec.rules, function
         self._kept: KeyedColumns = context.state(BROADCAST)
         self._names = [s.name for s in spec.function.broadcast]
+        self._turn = _RuleTurn(spec.function.name)
         self._row = maker("Row", self._input.shown)
         self._waiting: WaitingRows | None = None
         if spec.order == "time":
@@ -85,20 +103,36 @@ class BroadcastRows:
             DataError: `data-python-function`.
         """
         slot = self._kept.slots(pl.DataFrame(height=1))
-        held = self._held()
-        for name, value in held.items():
-            self._kept.column(name)[slot[0]] = value
+        for name, value in self._held().items():
             setattr(self._function, name, value)
+        # what was there for the last key is none of its business
+        for state in self._spec.function.states:
+            setattr(self._function, state.name, state.begin())
+        turn, self._function.turn = self._function.turn, self._turn
         columns = (c.to_list() for c in pick(rows, list(self._input.shown)).get_columns())
         row: Any = None
         try:
-            for row in map(self._row, zip(*columns, strict=True)):
-                self._function.on_broadcast(row)
+            for time, row in zip(self._times(rows), map(self._row, zip(*columns, strict=True)), strict=True):
+                self._turn.time_us = time
+                if self._function.on_broadcast(row) is not None:
+                    raise TypeError("on_broadcast gives no rows, and is no generator")
         except ThalwegError:
             raise
         except Exception as error:
             raise self._failed(error, row) from error
+        finally:
+            self._function.turn = turn
+        held = {name: getattr(self._function, name) for name in self._names}
+        for name, value in held.items():
+            if not isinstance(value, dict):
+                raise self._failed(TypeError(f'the state "{name}" is a dict'), row)
+            self._kept.column(name)[slot[0]] = value
         self._show(held)
+
+    def _times(self, rows: pl.DataFrame) -> list[int]:
+        if self._input.time is None:
+            return [0] * rows.height
+        return [int(time) for time in event_times(rows, self._input.time)]
 
     def _failed(self, error: Exception, row: Any) -> DataError:
         name = self._spec.function.name

@@ -34,7 +34,8 @@ class RowCalls:
     """The user's function, and the loop that calls it."""
 
     def __init__(self, spec: ProcessSpec) -> None:
-        self._spec, self.turns = spec, RowTurns(spec.function.sides)
+        self._spec, self.turns = spec, RowTurns(spec.function, spec.output.frozen)
+        self.turns.freezing = {side: rows.frozen for side, rows in spec.sides.items()}
         self.function = spec.function.new()
         self.function.turn = self.turns
         self._states = spec.function.states
@@ -119,7 +120,7 @@ class RowCalls:
         times, timers = work.times.tolist(), _by_owner(work)
         ports = [] if is_one else work.ports.tolist()
         given: list[Any] = []
-        first, trial = 0, self._trial
+        first, trial, frozen = 0, self._trial, self._spec.output.frozen
         for number, end in enumerate(work.bounds[1:].tolist()):
             turns.number = number
             for name, column in columns:
@@ -140,7 +141,7 @@ class RowCalls:
                     at[0] = place
                     made = on_event(rows[place]) if is_one else handlers[ports[place]](rows[place])
                     if made is not None:
-                        given.extend(made)
+                        given.extend(frozen(made))
             except Exception:
                 if trial is None:
                     raise

@@ -35,7 +35,7 @@ class ColumnCalls:
     """The user's function, called for one row of each of many keys at a time."""
 
     def __init__(self, spec: ProcessSpec) -> None:
-        self._spec, self.turns = spec, ColumnTurns(spec.function.sides)
+        self._spec, self.turns = spec, ColumnTurns(spec.function)
         self.function = spec.function.new()
         self.function.turn = self.turns
         self._states = spec.function.states
@@ -185,9 +185,12 @@ class ColumnCalls:
     def _put(self, column: Array, name: str, keys: Array) -> None:
         """The state of these keys as the function has left it."""
         held = getattr(self.function, name)
-        held = np.asarray(held) if column.dtype != np.object_ else held
+        if column.dtype != np.object_:
+            held = np.asarray(held)
+            # one value for all keys
+            held = np.full(len(keys), held) if not held.ndim else held
         state = next(s for s in self._states if s.name == name)
-        fits = len(held) == len(keys)
+        fits = hasattr(held, "__len__") and len(held) == len(keys)
         if fits and column.dtype != np.object_:
             rule = "safe" if column.dtype == np.bool_ else "same_kind"
             fits = np.can_cast(held.dtype, column.dtype, rule)  # type: ignore[arg-type]
@@ -197,7 +200,7 @@ class ColumnCalls:
                 code="data-python-state",
                 where=self._spec.function.place,
                 expected=f"{len(keys)} values, one for each key, of {state.column.kind}",
-                found=f"{len(held)} values of {getattr(held, 'dtype', type(held).__name__)}",
+                found=f"{held!r} of {getattr(held, 'dtype', type(held).__name__)}"[:_SHOWN_MAX],
             )
         column[keys] = held
 

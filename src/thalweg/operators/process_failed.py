@@ -12,10 +12,11 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from thalweg.base.codecs import KEPT_NONE
 from thalweg.columnar.arrow import to_frame
 from thalweg.columnar.batch import OFFSET, SPLIT
 from thalweg.columnar.eager import gather_rows, pick
-from thalweg.columnar.spelled import json_lines
+from thalweg.columnar.spelled import json_rows
 from thalweg.errors import DataError
 from thalweg.operators.process import LAST, ProcessInput
 from thalweg.operators.process_work import Work
@@ -50,7 +51,7 @@ def failed_rows(failures: Sequence[Failure], work: Work, inputs: Sequence[Proces
     for port, (frame, side) in enumerate(zip(work.rows, inputs, strict=True)):
         mine = np.flatnonzero(ports == port)
         rows = gather_rows(frame, numbers[mine] - firsts[port])
-        lines = json_lines(pick(rows, list(side.shown))).splitlines()
+        lines = json_rows(pick(rows, list(side.shown)))
         for held, column in ((splits, SPLIT), (offsets, OFFSET)):
             if column in rows.columns:
                 _fill(held, mine, rows.get_column(column).to_list())
@@ -98,7 +99,8 @@ class Saved:
         codec = state.column.codec
         assert codec is not None, "objects have one"
         values = self._kept.column(state.name)[self._slots].tolist()
-        return [None if value is None else codec.encode(value) for value in values]
+        held = (None if value is KEPT_NONE else value for value in values)
+        return [None if v is None else codec.encode(h) for v, h in zip(values, held, strict=True)]
 
     def value(self, state: FunctionState, number: int) -> Any:
         """The value of one key, by its number; another one each time."""
@@ -112,7 +114,9 @@ class Saved:
         """All as it was."""
         for state in self._states:
             values = [self.value(state, number) for number in range(len(self._slots))]
-            held = np.empty(len(values), self._kept.column(state.name).dtype)
+            held: Array = np.empty(len(values), self._kept.column(state.name).dtype)
+            if state.fresh is not None:
+                values = [KEPT_NONE if value is None else value for value in values]
             held[:] = values
             self._kept.column(state.name)[self._slots] = held
         if self._lasts is not None:

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from thalweg.base.codecs import KEPT_NONE
 from thalweg.errors import DataError
 from thalweg.protocols.process import FunctionState, KeyedFunction
 from thalweg.protocols.state import BriefColumns
@@ -30,6 +31,8 @@ def read_values(state: FunctionState, kept: BriefColumns, slots: Array) -> Array
         for place, value in enumerate(found.tolist()):
             if value is None:
                 found[place] = state.fresh()
+            elif value is KEPT_NONE:
+                found[place] = None
     return found
 
 
@@ -49,7 +52,7 @@ def write_values(
     if state.fresh is not None:
         # an array of lists would have two dimensions
         held = np.empty(len(slots), np.object_)
-        held[:] = values
+        held[:] = [KEPT_NONE if value is None else value for value in values]
         column[slots] = held
         return
     column[slots] = _fitting(function, state, values, column.dtype, len(slots))
@@ -63,6 +66,19 @@ def check_value(function: KeyedFunction, state: FunctionState, value: Any, kept:
     """
     if state.fresh is None:
         _fitting(function, state, [value], kept.column(state.name).dtype, 1)
+        return
+    codec = state.column.codec
+    assert codec is not None, "objects have one"
+    try:
+        codec.checked(value)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise DataError(
+            f'the state "{state.name}" of {function.name} was given a value that it cannot hold: {error}',
+            code="data-python-state",
+            where=function.place,
+            expected=codec.name,
+            found=f"{value!r} of Python type {type(value).__name__}"[:_SHOWN_MAX],
+        ) from error
 
 
 def _fitting(
@@ -105,6 +121,14 @@ def idle_slots(states: Sequence[FunctionState], kept: BriefColumns, slots: Array
         if state.fresh is None:
             is_idle &= values == state.column.initial
         else:
-            begin = state.fresh()
-            is_idle &= np.fromiter((v is None or v == begin for v in values), np.bool_, len(values))
+            is_idle &= np.fromiter((_is_begin(state, v) for v in values), np.bool_, len(values))
     return slots[is_idle]
+
+
+def _is_begin(state: FunctionState, value: Any) -> bool:
+    """Whether a value is what a key begins with: False is not 0, and 1.0 is not 1.00."""
+    if value is None:
+        return True
+    held, begin, codec = None if value is KEPT_NONE else value, state.begin(), state.column.codec
+    assert codec is not None, "objects have one"
+    return bool(held == begin) and type(held) is type(begin) and codec.encode(held) == codec.encode(begin)

@@ -106,7 +106,7 @@ class RowTrial:
                     turns.expire(function, times[place])
                 turns.time_us = times[place]
                 made = self._handlers[ports[place] if ports else 0](self._rows[place])
-                found = [] if made is None else list(made)
+                found = [] if made is None else list(self._spec.output.frozen(made))
                 self._check(found)
             except Exception as error:
                 if isinstance(error, ThalwegError) and error.code not in ROW_CODES:

@@ -17,7 +17,7 @@ import numpy as np
 import polars as pl
 
 from thalweg.errors import PlanError, did_you_mean
-from thalweg.protocols.process import FunctionState, RowFunction
+from thalweg.protocols.process import FunctionState, KeyedFunction, RowFunction
 
 Array = np.ndarray[Any, Any]
 Change = tuple[bool, Array, Array]
@@ -52,6 +52,25 @@ def check_side(port: str, known: Collection[str]) -> None:
         )
 
 
+_TIME_MAX = 1 << 62
+
+
+def check_timer(function: KeyedFunction, time_us: int, has_method: bool, method: str) -> None:
+    """Refuse a timer that nobody is called for, or that no time can be.
+
+    Raises:
+        PlanError: `plan-process-function`.
+    """
+    if not has_method:
+        raise PlanError(
+            f"{function.name} sets a timer, and has no {method}",
+            code="plan-process-function",
+            where=function.place,
+        )
+    if abs(time_us) > _TIME_MAX:
+        raise OverflowError("a timer for a time that is too far away; without one it is never due")
+
+
 class Mark(NamedTuple):
     """How it was before a row."""
 
@@ -65,9 +84,11 @@ class RowTurns:
     """See `thalweg.protocols.process.Turn`; one object for all keys, one key at a time.
 
     Args:
-        sides: the names of the side outputs.
+        function: which it is.
+        frozen: gives rows as they are when they come.
 
     Attributes:
+        freezing: the same for rows of side outputs.
         until: timers before this time are due in this turn, also those that the function sets; None: all are.
         is_waiting: whether no timer is due in this turn, whenever it is set for.
         is_strict: whether a row may not set a timer for a time before its own.
@@ -85,7 +106,9 @@ class RowTurns:
         dropped: how many timers were set after the end of the input.
     """
 
-    def __init__(self, sides: tuple[str, ...]) -> None:
+    def __init__(self, function: KeyedFunction, frozen: Callable[[Iterable[Any]], Iterable[Any]]) -> None:
+        self._function, self._frozen = function, frozen
+        self.freezing: dict[str, Callable[[Iterable[Any]], Iterable[Any]]] = {}
         self.time_us = self.number = 0
         self.keys: list[tuple[Any, ...]] = []
         self.to_key: Callable[[tuple[Any, ...]], Any] = tuple
@@ -99,7 +122,7 @@ class RowTurns:
         self.is_strict = True
         self.dropped = 0
         self.later: dict[tuple[int, int], bool] = {}
-        self.given: dict[str, list[Any]] = {side: [] for side in sides}
+        self.given: dict[str, list[Any]] = {side: [] for side in function.sides}
         self.due: list[int] = []
         self._alive: set[int] = set()
         # of keys whose rows are taken one by one, what stands
@@ -136,7 +159,7 @@ class RowTurns:
                 alive.discard(time)
                 made = function.on_clock() if self.is_clock else self._timed(function, time)
                 if made is not None:
-                    given.extend(made)
+                    given.extend(self._frozen(made))
         self.is_timer = False
 
     def _timed(self, function: RowFunction, time: int) -> Iterable[Any] | None:
@@ -151,15 +174,18 @@ class RowTurns:
         return self.wall()
 
     def set_clock_timer(self, time_us: int) -> None:
+        check_timer(self._function, time_us, self._function.has_clock, "on_clock")
         if self.is_end and self.is_timer:
             self.dropped += 1
         else:
             self.clocked[self.number, time_us] = True
 
     def delete_clock_timer(self, time_us: int) -> None:
+        check_timer(self._function, time_us, self._function.has_clock, "on_clock")
         self.clocked[self.number, time_us] = False
 
     def set_timer(self, time_us: int) -> None:
+        check_timer(self._function, time_us, self._function.has_timers, "on_timer")
         is_past = time_us < self.time_us and self.is_strict
         if is_past or (self.is_timer and time_us <= self.time_us):
             raise PastTimer(time_us, self.time_us)
@@ -236,7 +262,7 @@ class RowTurns:
 
     def emit(self, port: str, row: Any) -> None:
         check_side(port, self.given)
-        self.given[port].append(row)
+        self.given[port].extend(self.freezing[port]([row]))
 
     def taken(self) -> Iterator[Change]:
         """The timers that go to the state."""

@@ -13,10 +13,12 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from thalweg.base.codecs import Codec
+from thalweg.base.codecs import KEPT_NONE, Codec
+from thalweg.errors import DataError
 from thalweg.protocols.state import ColumnSpec
 
 Array = np.ndarray[Any, Any]
+_SHOWN_MAX = 200
 
 
 class Objects:
@@ -53,14 +55,31 @@ class Objects:
             column[slots] = None
 
     def encoded(self, name: str, values: Array) -> pl.Series:
-        """Values as bytes, None as NULL."""
-        encode = self._codecs[name].encode
-        return pl.Series([None if v is None else encode(v) for v in values.tolist()], dtype=pl.Binary)
+        """Values as bytes, None as NULL.
+
+        Raises:
+            DataError: `data-python-state`; what could not be read again is not written.
+        """
+        codec, found = self._codecs[name], []
+        for value in values.tolist():
+            held = None if value is KEPT_NONE else value
+            try:
+                found.append(None if value is None else codec.checked(held))
+            except (TypeError, ValueError, OverflowError) as error:
+                raise DataError(
+                    f'the state "{name}" holds a value that it cannot hold: {error}',
+                    code="data-python-state",
+                    expected=codec.name,
+                    found=f"{held!r} of Python type {type(held).__name__}"[:_SHOWN_MAX],
+                ) from error
+        return pl.Series(found, dtype=pl.Binary)
 
     def decoded(self, name: str, data: pl.Series) -> Array:
         """Values of bytes."""
         decode = self._codecs[name].decode
         found = np.empty(len(data), np.object_)
         for place, item in enumerate(data.to_list()):
-            found[place] = None if item is None else decode(item)
+            if item is not None:
+                value = decode(item)
+                found[place] = KEPT_NONE if value is None else value
         return found
