@@ -60,7 +60,10 @@ class FindMakesSlots(KeyedColumns):
 @breaks("S3")
 class KeepsValuesOfFreedSlots(KeyedColumns):
     def free(self, slots: Any) -> None:
-        self._index.free(slots)
+        held = [column[slots] for column in self._cells]
+        super().free(slots)
+        for column, values in zip(self._cells, held, strict=True):
+            column[slots] = values
 
 
 @breaks("S4")

@@ -38,7 +38,7 @@ class _RuleTurn:
             f"{self._function} asks in on_broadcast for what only the row of a key has",
             code="plan-process-function",
             found=name,
-            hint="a row for all keys has no key, sets no timers, and gives no rows: it changes Broadcast state",
+            hint="it has no key, sets no timers, and gives no rows: it changes Broadcast state",
         )
 
 

@@ -369,8 +369,9 @@ class RocksColumns:
         return self._text_bytes
 
     def _unsaved(self) -> Array:
-        live: Array = self._used.live()
-        return live[self._bits[live] & UNSAVED != 0]
+        live = self._used.live()
+        found: Array = live[self._bits[live] & UNSAVED != 0]
+        return found
 
     def _save(self, slots: Array, *, leaving: bool = False) -> None:
         """Write rows in use, and that others have gone; what leaves is noted for the next increment."""

@@ -248,14 +248,16 @@ class _Script:
 
     def _look(self, line: str) -> None:
         """Everything that the state says, against the dictionary."""
+        if not self._spec.is_brief:
+            self._look_at_live(line)
         rows: list[Key] = []
         for slots in self._parts():
             keys = rows_of(self._state.keys(slots))
             rows += [(*k, *v) for k, v in zip(keys, self._values_at(slots.tolist()), strict=True)]
         self._check_contents(line if self._spec.is_brief else "S21", f"{self._what}: parts", rows)
         check(self._state.count == len(rows), "S8", f"{self._what}: count", found=self._state.count)
-        if self._spec.is_brief:
-            return
+
+    def _look_at_live(self, line: str) -> None:
         live = self._state.live()
         numbers = live.tolist()
         check(numbers == sorted(set(numbers)), "S8", f"{self._what}: live", found=numbers)

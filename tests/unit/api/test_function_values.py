@@ -96,7 +96,7 @@ class Begins(tw.ProcessFunction):
 
 
 class BeginsText(tw.ProcessFunction):
-    n: list[int] = {}  # type: ignore[assignment]  # noqa: RUF012 - that is the mistake
+    n: list[int] = {}  # type: ignore[assignment]
 
 
 @dataclass
