@@ -32,11 +32,14 @@ class Deadlines:
     def __init__(self) -> None:
         self._buckets: dict[int, list[Array]] = {}
         self._shift = _FIRST_SHIFT
+        self.count = 0
+        """How many numbers there are, with those of rows that are due at another time by now."""
 
     def add(self, rows: Array, times: Array) -> None:
         """Rows with the time at which each is due; one that is known may come again."""
         if not len(rows):
             return
+        self.count += len(rows)
         numbers = times >> self._shift
         order = np.argsort(numbers, kind="stable")
         rows, numbers = rows[order], numbers[order]
@@ -63,12 +66,14 @@ class Deadlines:
         found = [_NO_ROWS]
         for number in [n for n in self._buckets if n <= last]:
             rows = np.concatenate(self._buckets.pop(number))
+            self.count -= len(rows)
             is_due = times[rows] < time
             found.append(rows[is_due])
             if number == last:
                 waiting = rows[~is_due & (times[rows] >> self._shift == number)]
                 if len(waiting):
                     self._buckets[number] = [waiting]
+                    self.count += len(waiting)
         return np.unique(np.concatenate(found))
 
     def least(self, times: Array) -> int | None:
@@ -80,14 +85,22 @@ class Deadlines:
         for number in sorted(self._buckets):
             rows = np.concatenate(self._buckets[number])
             alive = rows[times[rows] >> self._shift == number]
+            self.count += len(alive) - len(rows)
             if len(alive):
                 self._buckets[number] = [alive]
                 return int(times[alive].min())
             del self._buckets[number]
         return None
 
+    def forget(self, live: Array, times: Array) -> None:
+        """Only these rows are left, each due at its time."""
+        self._buckets, self.count = {}, 0
+        self.add(live, times[live])
+
     def renumber(self, numbers: Array) -> None:
         """Rows have other numbers now; those with a number below 0 are gone."""
         for number, parts in list(self._buckets.items()):
             rows = numbers[np.concatenate(parts)]
+            self.count -= len(rows)
             self._buckets[number] = [rows[rows >= 0]]
+            self.count += len(self._buckets[number][0])

@@ -22,6 +22,7 @@ Array = np.ndarray[Any, Any]
 TIME = "__timer"
 _DUE = "due"
 _NEVER = 1 << 62
+_STALE, _FEW = 3, 1000
 
 
 def timers_spec(keys: Mapping[str, pl.DataType], name: str = "timers") -> ColumnsSpec:
@@ -80,6 +81,9 @@ class EventTimers:
         fresh = self._state.last_new
         self._state.column(_DUE)[slots] = times
         self._know(fresh.copy())
+        # timers that were moved leave their old place behind, which may be days away
+        if self._deadlines.count > _STALE * (self._state.count + _FEW):
+            self._deadlines.forget(self._state.live(), self._state.column(_DUE))
 
     def delete(self, keys: pl.DataFrame, times: Array) -> None:
         """No such timers any more; those that there are not do not matter."""

@@ -11,7 +11,8 @@ from collections.abc import Callable, Iterator, Sequence
 
 from thalweg.optimizer.optimize import Applied
 from thalweg.plan.changes import changes_of
-from thalweg.plan.nodes import Plan, Write
+from thalweg.plan.nodes import Plan, Scan, Write
+from thalweg.protocols.source import HasStatus
 
 _SAME = "same as above"
 
@@ -85,6 +86,10 @@ class _Printer:
             self._numbers[plan] = len(self._numbers) + 1
             label = f"[{self._numbers[plan]}] "
         name = "" if plan.name is None else f'  "{plan.name}"'
-        yield f"{indent}{label}{plan.describe()}{name}{self._note(plan)}"
+        yield f"{indent}{label}{plan.describe()}{_status(plan)}{name}{self._note(plan)}"
         for below in plan.inputs:
             yield from self._lines(below, depth + 1)
+
+
+def _status(plan: Plan) -> str:
+    return f" ({plan.source.status})" if isinstance(plan, Scan) and isinstance(plan.source, HasStatus) else ""

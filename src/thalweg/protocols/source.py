@@ -145,6 +145,16 @@ class DurableReader(Reader, Protocol):
 
 
 @runtime_checkable
+class HasStatus(Protocol):
+    """A source of which `explain()` tells something that changes."""
+
+    @property
+    def status(self) -> str:
+        """It, in words."""
+        ...
+
+
+@runtime_checkable
 class Source(Protocol):
     """The description of a source: an immutable value that knows its schema.
 

@@ -77,9 +77,10 @@ class Kept:
         if self.where == "memory":
             self._frame = frame
             return
-        descriptor, path = tempfile.mkstemp(prefix="thalweg-cache-", suffix=".arrow")
-        os.close(descriptor)
+        path = tempfile.gettempdir()
         try:
+            descriptor, path = tempfile.mkstemp(prefix="thalweg-cache-", suffix=".arrow")
+            os.close(descriptor)
             handed_out(frame, self._schema).write_ipc(path, compression="lz4")
         except OSError as error:
             with suppress(OSError):
@@ -118,15 +119,20 @@ class CachedSource:
     kept: Kept = field(repr=False)
     plan: Plan = field(repr=False)
     is_bounded: bool = True
-    replay: Replay = "exact"
+    replay: Replay = "none"
+    """Computed again, rows may come in another order."""
     is_ordered: bool = False
     is_live: bool = False
 
     def describe(self) -> str:
-        """Where the rows are, and of what."""
-        rows = "not computed yet" if self.kept.height is None else f"{self.kept.height} rows"
+        """Where the rows are, and of what; the same whether they have been computed or not."""
         place = "memory" if self.kept.where == "memory" else "a file"
-        return f"cache in {place} of {self.plan.describe()} ({rows})"
+        return f"cache in {place} of {self.plan.describe()}"
+
+    @property
+    def status(self) -> str:
+        """Whether the rows are there."""
+        return "not computed yet" if self.kept.height is None else f"{self.kept.height} rows"
 
     def size(self) -> Size:
         """What is known once the rows are there."""

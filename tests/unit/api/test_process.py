@@ -420,6 +420,9 @@ class BrokenColumns(tw.ColumnFunction):
             self.n = self.n + 0.5  # type: ignore[assignment]  # the same
         return {"columns": rows, "rows": [1]}.get(self.way)
 
+    def on_timers(self) -> None:
+        pass
+
 
 @pytest.mark.parametrize(
     ("way", "code"),

@@ -80,7 +80,7 @@ def test_state_and_timers_can_be_looked_at(job_harness: JobHarness) -> None:
     found = {name.rsplit(" ")[-1]: frame for name, frame in job_harness.state().items()}
     assert found["values"].rows() == [("ann", 2)]
     assert found["rows"]["user"].to_list() == ["bob"]
-    assert job_harness.timers().sort("time").rows() == [("ann", at(10)), ("ann", at(13))]
+    assert job_harness.timers().sort("timer").rows() == [("ann", at(10)), ("ann", at(13))]
 
 
 def test_a_split_that_is_idle_holds_nothing_back(job_harness: JobHarness) -> None:

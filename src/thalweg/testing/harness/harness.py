@@ -27,6 +27,7 @@ from thalweg.columnar.outside import taken_in
 from thalweg.errors import PlanError
 from thalweg.expr.nodes import Call, Column
 from thalweg.expr.python_rows import GivenRows
+from thalweg.job.states import states_of
 from thalweg.plan import build
 from thalweg.plan.nodes import Write
 from thalweg.runtime.options import RunOptions
@@ -185,7 +186,17 @@ class JobHarness:
         return Input(self, made, shown, time, microseconds(bound))
 
     def watch(self, dataset: Dataset, name: str = "out") -> None:
-        """Publish a result under a name; all are one job."""
+        """Publish a result under a name; all are one job, which begins with the first row or look.
+
+        Raises:
+            PlanError: `plan-harness`: it has begun.
+        """
+        if self._run is not None:
+            raise PlanError(
+                f'the job has begun, and knows nothing of "{name}"',
+                code="plan-harness",
+                hint="watch(…) all results first, then push rows",
+            )
         self._results[name] = (dataset, Published())
 
     # What has come out -------------------------------------------------------------------------
@@ -222,16 +233,19 @@ class JobHarness:
 
         State that is an object of Python is in the bytes in which a checkpoint holds it.
         """
-        snapshot = self.checkpoint()
-        return {f"{operator} {name}": rows.frame for (_, operator, name), rows in snapshot.keyed.items()}
+        self.settle()
+        run, found = self._running, {}
+        for step in states_of(run.job):
+            held = [run.parts.states[task][step.operator, step.name] for task in run.tasks_with(step)]
+            found[str(step)] = pl.concat([state.dump() for state in held])
+        return found
 
     def timers(self) -> pl.DataFrame:
-        """The timers that are set: keys and times."""
-        frames = [f for name, f in self.state().items() if name.endswith(" timers")]
-        named = [f.drop("due").rename({"__timer": "time"}) for f in frames]
-        return (
-            pl.concat(named).with_columns(pl.col("time").cast(pl.Datetime("us"))) if named else pl.DataFrame()
-        )
+        """The timers of event time that are set: keys, and `timer`, the time."""
+        is_timer = pl.col("__timer").cast(pl.Datetime("us"))
+        found = [f for name, f in self.state().items() if name.endswith("process timers")]
+        named = [f.drop("due").with_columns(is_timer).rename({"__timer": "timer"}) for f in found]
+        return pl.concat(named, how="diagonal_relaxed") if named else pl.DataFrame()
 
     # What happens to it ------------------------------------------------------------------------
 
