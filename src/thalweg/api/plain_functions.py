@@ -43,7 +43,9 @@ def as_object(function: RowCall, on_timer: RowCall | None = None) -> ProcessFunc
     if on_timer is not None:
         timed, called = _arity(on_timer, 1, 2), on_timer
         members["on_timer"] = lambda me: called(*(me, me)[:timed])
-    kind = type(function.__name__, (ProcessFunction,), members)
+    # so that the methods of the dataclass are there; its fields are set for each key
+    members["__init__"] = lambda me: None
+    kind = type(function.__name__, (ProcessFunction, *(() if state is None else (state,))), members)
     found: ProcessFunction = kind()
     return found
 
@@ -68,9 +70,13 @@ def _state_of(function: RowCall, place: int) -> Any:
     names = list(inspect.signature(function).parameters)
     if len(names) <= place:
         return None
-    hint = get_type_hints(function).get(names[place])
+    hint: Any = get_type_hints(function).get(names[place])
     if hint is None or not is_dataclass(hint):
         raise _wrong(function, f"{names[place]}: {hint}", f"{names[place]}, annotated with a dataclass")
+    if hint.__dataclass_params__.frozen or "__slots__" in vars(hint):
+        raise _wrong(
+            function, f"{hint.__name__}, which is frozen or has slots", "a dataclass that can be changed"
+        )
     return hint
 
 

@@ -131,6 +131,12 @@ class KeyedDataset:
         place = caller()
 
         def make() -> Plan:
+            if on_timer is not None and not is_plain(function):
+                raise PlanError(
+                    "on_timer goes with a plain function; an object has a method of that name",
+                    code="plan-process-function",
+                    found=type(function).__name__,
+                )
             made = as_object(function, on_timer) if is_plain(function) else function
             what = _Wanted(made, schema, sides or {}, order, place)  # type: ignore[arg-type]  # or it is refused
             return what.plan([(self._rows.plan, self._keys, time)])

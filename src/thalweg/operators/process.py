@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 BROADCAST, RULES = "broadcast", "rules"
 """The states of what every task has: what rows have made of it, and rows that wait."""
-CLOCK = "clock timers"
+CLOCK, REACHED = "clock timers", "event time"
 LAST = "__last"
 """When something last happened to a key, where state has a time to live."""
 NEVER = -(1 << 62)
@@ -150,7 +150,9 @@ class ProcessSpec:
         found: list[StateSpec] = [*(rows if self.order == "time" else [])]
         found += [ColumnsSpec("values", keys, columns, may_change=True, is_brief=True), timers_spec(keys)]
         if self.function.has_clock:
-            found.append(timers_spec(keys, CLOCK))
+            # at processing times it is asked how far event time is, also before the first watermark
+            reached = ColumnsSpec(REACHED, {}, {"time": ColumnSpec("int64", NEVER)}, scope="broadcast")
+            found += [timers_spec(keys, CLOCK), reached]
         if self.rules is not None:
             held = {s.name: s.column for s in self.function.broadcast}
             found.append(ColumnsSpec(BROADCAST, {}, held, scope="broadcast", may_change=True))

@@ -18,7 +18,7 @@ from thalweg.columnar.batch import OFFSET, SPLIT, Batch
 from thalweg.columnar.eager import below, gather_rows, pick, without
 from thalweg.operators.event_timers import Due, EventTimers
 from thalweg.operators.event_times import event_times
-from thalweg.operators.process import CLOCK, LAST, ProcessInput, ProcessSpec
+from thalweg.operators.process import CLOCK, LAST, NEVER, REACHED, ProcessInput, ProcessSpec
 from thalweg.operators.process_broadcast import BroadcastRows
 from thalweg.operators.process_calls import RowCalls
 from thalweg.operators.process_columns import ColumnCalls
@@ -46,8 +46,17 @@ class _Keyed:
         self._clock = EventTimers(context.state(CLOCK)) if spec.function.has_clock else None
         if isinstance(self._calls, RowCalls):
             self._calls.turns.wall = context.wall
-        self._reached: int | None = None
+        self._reach = context.state(REACHED) if spec.function.has_clock else None
+        self._reached = self._known()
         self._remembered = 0
+
+    def _known(self) -> int | None:
+        """How far event time was at the last cut of the run before."""
+        if self._reach is None:
+            return None
+        slot = self._reach.find(pl.DataFrame(height=1))[0]
+        time = NEVER if slot < 0 else int(self._reach.column("time")[slot])
+        return None if time == NEVER else time
 
     def _called(self, work: Work) -> Iterator[Output]:
         """What the function gives for some rows and timers."""
@@ -106,6 +115,9 @@ class _Keyed:
     def on_cut(self, number: int) -> Iterator[Output]:
         """Nothing is owed: what waits is state."""
         del number
+        if self._reach is not None and self._reached is not None:
+            slots = self._reach.slots(pl.DataFrame(height=1))
+            self._reach.column("time")[slots] = self._reached
         self._forget()
         self._timers.compact()
         self._kept.compact()

@@ -341,3 +341,53 @@ def test_rows_that_fail_may_hold_what_other_programs_take_for_the_end_of_a_line(
     rows = tw.Session().from_polars(pl.DataFrame({"k": ["a\u2028b", "c\x85d"]})).key_by("k")
     failed = rows.process(Fails(), "k STRING", order="arrival").failed()
     assert failed.collect().height == 2
+
+
+class Clocked(tw.ProcessFunction):
+    def on_event(self, row: Any) -> Any:
+        self.set_clock_timer(timedelta(seconds=30))
+
+    def on_clock(self) -> Any:
+        self.set_timer(timedelta(seconds=100))
+        yield "clock", self.time
+
+    def on_timer(self) -> Any:
+        yield "timer", self.time
+
+
+@pytest.mark.parametrize("crashes", [False, True])
+def test_event_time_is_known_at_processing_times_after_a_restart(crashes: bool) -> None:
+    with JobHarness() as job:
+        given = job.source("k BIGINT, at TIMESTAMP", time="at")
+        made = given.rows.key_by("k").process(Clocked(), "what STRING, at TIMESTAMP")
+        job.watch(made)
+        given.push([(1, START), (1, START + timedelta(seconds=6))])
+        job.checkpoint()
+        if crashes:
+            job.crash()
+        job.sleep("40s")
+        now = START + timedelta(seconds=6)
+        assert set(job.take()) == {("clock", now)}
+        given.end()
+        assert ("timer", now + timedelta(seconds=100)) in job.take()
+
+
+@dataclass
+class Sum:
+    total: int = 0
+
+    def add(self, n: int) -> int:
+        self.total += n
+        return self.total
+
+
+def summed(row: Any, state: Sum) -> Any:
+    yield row.n, state.add(row.n)
+
+
+def test_the_state_of_a_plain_function_is_its_dataclass() -> None:
+    found = checked(summed, "n BIGINT, total BIGINT")
+    assert found == [(0, 0), (1, 1), (2, 2), (3, 5), (4, 5)]
+    rows = tw.Session().from_polars(NUMBERS).key_by("k")
+    with pytest.raises(PlanError, match="on_timer goes with a plain function"):
+        rows.process(Nothing(), "n BIGINT, told STRING", on_timer=summed, order="arrival")
