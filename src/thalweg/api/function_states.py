@@ -6,8 +6,7 @@ Not here: the classes (process_functions.py), the steps (process.py).
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from copy import copy, deepcopy
-from pickle import PicklingError
+from copy import Error, copy, deepcopy
 from typing import Any, ClassVar, Literal, TypeAlias, get_args, get_origin, get_type_hints
 
 from thalweg.api.place import located
@@ -199,7 +198,7 @@ def _settings(function: object) -> dict[str, Any]:
     for name, value in vars(function).items():
         try:
             found[name] = deepcopy(value)
-        except (TypeError, ValueError, AttributeError, PicklingError):
+        except (TypeError, ValueError, AttributeError, Error):
             # such as a lock or a connection
             found[name] = value
     return found

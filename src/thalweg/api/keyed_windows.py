@@ -31,8 +31,7 @@ from thalweg.api.window_kinds import (
 )
 from thalweg.base.schema import Schema
 from thalweg.errors import PlanError
-from thalweg.expr.python_rows import GivenRows, Row
-from thalweg.operators.process_calls import maker
+from thalweg.expr.python_rows import GivenRows, Row, maker
 from thalweg.protocols.process import Order
 
 if TYPE_CHECKING:

@@ -70,8 +70,10 @@ def _state_of(function: RowCall, place: int) -> Any:
     names = list(inspect.signature(function).parameters)
     if len(names) <= place:
         return None
-    hint: Any = get_type_hints(function).get(names[place])
-    if hint is None or not is_dataclass(hint):
+    found = get_type_hints(function).get(names[place])
+    # after `is_dataclass` it would be no class any more to a checker of types
+    hint: Any = found
+    if found is None or not is_dataclass(found):
         raise _wrong(function, f"{names[place]}: {hint}", f"{names[place]}, annotated with a dataclass")
     if hint.__dataclass_params__.frozen or "__slots__" in vars(hint):
         raise _wrong(

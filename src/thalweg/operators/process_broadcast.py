@@ -15,9 +15,10 @@ import polars as pl
 
 from thalweg.columnar.eager import below, pick
 from thalweg.errors import DataError, PlanError, ThalwegError
+from thalweg.expr.python_rows import maker
 from thalweg.operators.event_times import event_times
 from thalweg.operators.process import BROADCAST, RULES, ProcessSpec
-from thalweg.operators.process_calls import maker, user_place
+from thalweg.operators.process_calls import user_place
 from thalweg.operators.process_work import in_turn
 from thalweg.operators.waiting_rows import WaitingRows
 from thalweg.protocols.operator import Context

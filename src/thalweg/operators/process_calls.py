@@ -5,9 +5,7 @@ Not here: which rows and timers come (process_op.py), what the function asks for
 
 from __future__ import annotations
 
-from collections import namedtuple
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from functools import partial
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from traceback import extract_tb
 from typing import Any
@@ -17,6 +15,7 @@ import polars as pl
 from thalweg.base.collector import paused
 from thalweg.columnar.eager import gather_rows, pick
 from thalweg.errors import DataError, ThalwegError
+from thalweg.expr.python_rows import maker
 from thalweg.operators.process import LAST, Given, ProcessSpec, side_port
 from thalweg.operators.process_failed import ROW_CODES, failed_rows
 from thalweg.operators.process_state import read_values, write_values
@@ -200,14 +199,6 @@ def _by_owner(work: Work) -> dict[int, list[int]]:
     for number, time in zip(work.owners.tolist(), work.due.tolist(), strict=True):
         found.setdefault(number, []).append(time)
     return found
-
-
-def maker(name: str, fields: Sequence[str]) -> Callable[[Iterable[Any]], Any]:
-    """Makes named tuples; a column whose name is no name of Python is found by its place."""
-    # their fields are data, which no checker of types can know
-    kind: Any = namedtuple(name, list(fields), rename=True)  # type: ignore[misc]
-    # a third of the time of its own `_make`, which is written in Python
-    return partial(tuple.__new__, kind)
 
 
 def user_place(error: Exception) -> str | None:

@@ -18,10 +18,11 @@ from thalweg.protocols.sink import Sink
 from thalweg.protocols.source import Fields, Position, Reader, Replay, Split
 from thalweg.runtime.options import RunOptions
 from thalweg.session.execute import Execution, execute
+from thalweg.session.functions import Functions
 
 
 @dataclass
-class FakeSession:
+class FakeSession(Functions):
     """Computes with the real engine, and only notes sinks down."""
 
     mode: str = "batch"
