@@ -112,7 +112,8 @@ def _hints(kind: type) -> Iterable[tuple[str, Any]]:
             hint="types of state are defined in the module, and not inside a function",
         ) from None
     own = {*get_type_hints(ProcessFunction), *get_type_hints(ColumnFunction)}
-    taken = {n for base in (ProcessFunction, ColumnFunction) for n in vars(base) if not n.startswith("__")}
+    first = ColumnFunction if issubclass(kind, ColumnFunction) else ProcessFunction
+    taken = {n for n in vars(first) if not n.startswith("__")}
     ours = (ProcessFunction, ColumnFunction, CoProcessFunction, CoColumnFunction)
     for base in kind.__mro__:
         for name in vars(base).get("__annotations__", {}) if base not in ours else ():
