@@ -11,7 +11,6 @@ import pytest
 import thalweg as tw
 from thalweg.testing import JobHarness, check_cuts
 
-pytest_plugins = ["thalweg.testing.plugin"]
 NOON = datetime(2026, 1, 1, 12)
 CLICKS = "user STRING, ts TIMESTAMP"
 

@@ -31,13 +31,14 @@ class Terminal:
         self._master, slave = pty.openpty()
         fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 100, 0, 0))
         program = "\n".join((_START, before, _MAIN))
+        paths = os.pathsep.join([str(SOURCE), *filter(None, [os.environ.get("PYTHONPATH")])])
         self.process = subprocess.Popen(
             [sys.executable, "-c", program, *arguments],
             stdin=slave,
             stdout=slave,
             stderr=slave,
             start_new_session=True,
-            env=os.environ | {"PYTHONPATH": str(SOURCE), "TERM": "dumb", "INPUTRC": "/dev/null"},
+            env=os.environ | {"PYTHONPATH": paths, "TERM": "dumb", "INPUTRC": "/dev/null"},
         )
         os.close(slave)
         self._unread = ""
