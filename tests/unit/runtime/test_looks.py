@@ -196,6 +196,7 @@ def started(
 
 
 @pytest.mark.slow
+@pytest.mark.sampled(3, 1)
 @pytest.mark.parametrize("parallelism", [1, 2, 3])
 @pytest.mark.parametrize("name", PLANS)
 def test_live_state_is_that_of_a_checkpoint_of_the_same_cut(name: str, parallelism: int) -> None:
