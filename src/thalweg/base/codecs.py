@@ -58,6 +58,10 @@ class Codec:
     _encoder: Any = field(compare=False, repr=False)
     _decoder: Any = field(compare=False, repr=False)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Made anew from the type: encoders cannot be copied."""
+        return codec_of, (self.type,)
+
     def encode(self, value: Any) -> bytes:
         """The bytes of a value.
 

@@ -24,7 +24,11 @@ def execution_options(function: _F) -> _F:
                 type=click.Choice(["ignore", "as_stream"]),
                 help="as_stream: a batch judges which rows are late as a stream does",
             ),
-            click.option("--runtime", type=click.Choice(["threads", "inline"]), help="inline: one thread"),
+            click.option(
+                "--runtime",
+                type=click.Choice(["threads", "inline", "processes"]),
+                help="inline: one thread; processes: functions of yours on all cores",
+            ),
             click.option("--name", help="the name of the job"),
             click.option("--checkpoint-dir", help="where checkpoints are kept, to go on from"),
             click.option(

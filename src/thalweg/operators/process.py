@@ -136,6 +136,11 @@ class ProcessSpec:
         return tuple(f"rows {n + 1}" if n else "rows" for n in range(len(self.inputs)))
 
     @property
+    def calls_functions(self) -> bool:
+        """It does nothing else."""
+        return True
+
+    @property
     def has_timers(self) -> bool:
         """Whether the function is called when timers are due."""
         return self.function.has_timers

@@ -102,6 +102,11 @@ class RowwiseSpec:
     id: str
     steps: tuple[RowStep, ...]
 
+    @property
+    def calls_functions(self) -> bool:
+        """Whether one of the steps is a function of the user, or has one in an expression."""
+        return any(isinstance(s, MapStep) or _has_call(_exprs(s)) for s in self.steps)
+
     def states(self) -> Iterable[StateSpec]:
         """None: every row is dealt with by itself."""
         return ()
@@ -165,9 +170,20 @@ def _wanted_behind(steps: Sequence[RowStep]) -> list[frozenset[str] | None]:
 def _read(exprs: Sequence[Expr], schema: Schema) -> frozenset[str]:
     """The columns that expressions read; a user's function also how many rows there are."""
     read = {n for e in exprs for n in columns_of(e)}
-    if any(isinstance(part, PythonCall) for e in exprs for part in walk(e)):
+    if _has_call(exprs):
         read.update(schema.names[:1])
     return frozenset(read)
+
+
+def _exprs(step: RowStep) -> Sequence[Expr]:
+    if isinstance(step, ProjectStep):
+        return [i.expr for i in step.items]
+    return [step.condition] if isinstance(step, FilterStep) else []
+
+
+def _has_call(exprs: Sequence[Expr]) -> bool:
+    """Whether expressions call a function of the user."""
+    return any(isinstance(part, PythonCall) for e in exprs for part in walk(e))
 
 
 def _compile(step: RowStep, wanted: frozenset[str] | None) -> Callable[[Batch], Batch]:

@@ -135,6 +135,16 @@ class SetsTimers(Protocol):
 
 
 @runtime_checkable
+class CallsFunctions(Protocol):
+    """The description of an operator that may call functions of the user, which hold Python's lock."""
+
+    @property
+    def calls_functions(self) -> bool:
+        """Whether it does."""
+        ...
+
+
+@runtime_checkable
 class WatchesClock(Protocol):
     """An operator that is to be called again when a processing time has come.
 

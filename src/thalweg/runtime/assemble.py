@@ -131,7 +131,7 @@ class _Assembler:
         self.job, self.options, self.restored = job, options, loaded.snapshot
         self.on_barrier, self.clock = on_barrier, clock
         self.result = Assembled(job, [], has_increments=options.increments)
-        self.states = loaded.states
+        self.states, self.workers = loaded.states, loaded.workers
 
     def build(self) -> Assembled:
         owners = self.result.owners
@@ -149,26 +149,18 @@ class _Assembler:
         return self.result
 
     def _task(self, stage: Stage, index: int, owner: SharedOwner | None) -> Task:
-        inputs = sum(1 for _ in self.job.inputs_of(stage.id))
         name = f"{stage.id}[{index}]"
         restored = self.states[name]
         states = {key: made.state for key, made in restored.items()}
         for key, made in restored.items():
             self.result.track(name, key, made.state, whole=not made.is_known)
-        operators = []
-        for spec in stage.operators:
-            own = {n: s for (step, n), s in states.items() if step == spec.id}
-            lookups = self._lookups(spec)
-            wall = self.options.wall
-            context = _Context(own, self.options.rows_max, max(1, inputs), self._split_name, lookups, wall)
-            operators.append((spec.id, spec.build(context)))
         self.result.states[name] = states
         writer = None if stage.write is None else self._writer(stage.write, index)
         sink = "" if stage.write is None else stage.write.sink.describe()
         parts = TaskParts(
             stage.id,
             index,
-            Chain(operators),
+            self._chain(stage, index, states),
             writer=writer,
             sink=sink,
             rows_max=self.options.rows_max,
@@ -179,6 +171,19 @@ class _Assembler:
         return SourceTask(
             parts, self.on_barrier, scan=stage.scan, owner=owner, clocks=(self.clock, self.options.wall)
         )
+
+    def _chain(self, stage: Stage, index: int, states: Mapping[tuple[str, str], Any]) -> Chain:
+        workers = self.workers
+        if workers is not None and workers.hosts(stage.id):
+            return workers.chain(stage.id, index, [*states.values()], self._split_name)
+        inputs = max(1, len(self.job.inputs_of(stage.id)))
+        operators = []
+        for spec in stage.operators:
+            own = {n: s for (step, n), s in states.items() if step == spec.id}
+            lookups, wall = self._lookups(spec), self.options.wall
+            context = _Context(own, self.options.rows_max, inputs, self._split_name, lookups, wall)
+            operators.append((spec.id, spec.build(context)))
+        return Chain(operators)
 
     def _writer(self, write: WriteSpec, index: int) -> Writer:
         epoch = self.options.epoch

@@ -73,6 +73,11 @@ class Chain:
         for i, (_, operator) in enumerate(self._operators):
             yield from self._pass_on(i, operator.on_cut(number))
 
+    @property
+    def may_finish(self) -> bool:
+        """Whether an operator may have had enough before its input ends."""
+        return bool(self._finishing)
+
     def is_final(self, first_open: int) -> bool:
         """Whether no row that may follow changes what the chain gives."""
         return any(o.is_final(first_open) for o in self._finishing)

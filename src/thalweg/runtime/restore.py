@@ -10,7 +10,7 @@ Not here: what the tasks do with it (assemble.py).
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextvars import copy_context
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -22,12 +22,13 @@ from thalweg.columnar.allocation import allocating
 from thalweg.job.job import Job, Stage
 from thalweg.protocols.increments import ROW, TASK
 from thalweg.protocols.state import ColumnsSpec, MultimapSpec, RowsSpec, StateSpec
-from thalweg.runtime.options import RunOptions
+from thalweg.runtime.options import MemoryOptions, RunOptions
 from thalweg.runtime.outputs import owner_of
 from thalweg.state.migration import fits, migrated
 
 if TYPE_CHECKING:
     # loads the compiler
+    from thalweg.runtime.processes.workers import Workers
     from thalweg.state.filesystem import MappedMemory
     from thalweg.state.rocksdb_states import RocksStates
 
@@ -59,6 +60,7 @@ class Loaded:
         snapshot: what it was made from; None: the run begins empty.
         memory: where the state lies; None: on the heap.
         rocksdb: the state that lies in RocksDB; None: there is none.
+        workers: the processes that hold the state of some tasks; None: there are none.
         states: the states of all tasks, by the task's name, and then by operator and name.
     """
 
@@ -66,6 +68,7 @@ class Loaded:
     memory: MappedMemory | None
     states: dict[str, dict[tuple[str, str], Restored]] = field(repr=False)
     rocksdb: RocksStates | None = None
+    workers: Workers | None = None
 
 
 def load(job: Job, options: RunOptions, snapshot: JobSnapshot | None) -> Loaded:
@@ -74,52 +77,73 @@ def load(job: Job, options: RunOptions, snapshot: JobSnapshot | None) -> Loaded:
     Raises:
         CheckpointError: a file of the snapshot is missing or damaged.
     """
-    memory = _memory_of(options)
+    workers = _workers_of(job, options)
+    memory: MappedMemory | None = None
     rocksdb: RocksStates | None = None
     try:
-        rocksdb = _rocksdb_of(job, options)
+        asked = options.memory if workers is None else workers.memory
+        memory = memory_of(asked)
+        here = [s for s in job.stages if workers is None or not workers.hosts(s.id)]
+        rocksdb = rocksdb_of(asked, [d for s in here for d in _declared(s) for _ in range(s.parallelism)])
         with allocating(memory):
-            return Loaded(snapshot, memory, states_of(job, snapshot, rocksdb), rocksdb)
+            states = states_of(job, snapshot, rocksdb, workers)
+        return Loaded(snapshot, memory, states, rocksdb, workers)
     except BaseException:
-        for held in (memory, rocksdb):
+        for held in (memory, rocksdb, workers):
             if held is not None:
                 held.close()
         raise
 
 
-def _memory_of(options: RunOptions) -> MappedMemory | None:
-    if options.memory is None:
+def _workers_of(job: Job, options: RunOptions) -> Workers | None:
+    if options.runtime != "processes":
+        return None
+    # imported here: few jobs have processes
+    from thalweg.runtime.processes.workers import Workers, is_hosted
+
+    return Workers(job, options) if any(map(is_hosted, job.stages)) else None
+
+
+def _declared(stage: Stage) -> list[StateSpec]:
+    return [d for o in stage.operators for d in o.states()]
+
+
+def memory_of(asked: MemoryOptions | None) -> MappedMemory | None:
+    """Where state lies, if not on the heap; whoever asks closes it."""
+    if asked is None:
         return None
     # imported here: it loads the compiler
     from thalweg.state.filesystem import SMALLEST, MappedMemory
 
-    asked = options.memory
     smallest = SMALLEST if asked.smallest is None else asked.smallest
     memory = MappedMemory(asked.directory, asked.budget, smallest=smallest)
     memory.watch()
     return memory
 
 
-def _rocksdb_of(job: Job, options: RunOptions) -> RocksStates | None:
-    if options.memory is None or options.memory.rocksdb is None:
+def rocksdb_of(memory: MemoryOptions | None, declared: Sequence[StateSpec]) -> RocksStates | None:
+    """Where these states lie, so far as they may lie in RocksDB; whoever asks closes it."""
+    if memory is None or memory.rocksdb is None:
         return None
-    declared = ((s.parallelism, d) for s in job.stages for o in s.operators for d in o.states())
-    count = sum(tasks for tasks, d in declared if isinstance(d, ColumnsSpec) and d.is_brief)
+    count = sum(isinstance(d, ColumnsSpec) and d.is_brief for d in declared)
     if not count:
         return None
     # imported here: it loads the compiler, and a library that may not be there
     from thalweg.state.rocksdb_states import RocksStates
 
-    asked = options.memory.rocksdb
-    return RocksStates(options.memory.directory, asked.budget, count, wal=asked.wal)
+    asked = memory.rocksdb
+    return RocksStates(memory.directory, asked.budget, count, wal=asked.wal)
 
 
 def states_of(
-    job: Job, snapshot: JobSnapshot | None, rocksdb: RocksStates | None = None
+    job: Job,
+    snapshot: JobSnapshot | None,
+    rocksdb: RocksStates | None = None,
+    workers: Workers | None = None,
 ) -> dict[str, dict[tuple[str, str], Restored]]:
     """The states of all tasks, by the task's name, and then by operator and name."""
     places = [(stage, index) for stage in job.stages for index in range(stage.parallelism)]
-    made = [_Loading(job, snapshot, stage, index, rocksdb) for stage, index in places]
+    made = [_Loading(job, snapshot, stage, index, rocksdb, workers) for stage, index in places]
     if snapshot is None or snapshot.rows < _SIDE_BY_SIDE or len(made) == 1:
         found = [loading.run() for loading in made]
     else:
@@ -142,6 +166,7 @@ class _Loading:
     stage: Stage
     index: int
     rocksdb: RocksStates | None
+    workers: Workers | None
 
     def run(self) -> dict[tuple[str, str], Restored]:
         return {(o.id, d.name): self._restored(o.id, d) for o in self.stage.operators for d in o.states()}
@@ -150,7 +175,10 @@ class _Loading:
         assert isinstance(declared, (ColumnsSpec, MultimapSpec, RowsSpec)), (
             "the kinds of state are a closed list"
         )
-        state = new_state(declared, self.rocksdb)
+        if self.workers is not None and self.workers.hosts(self.stage.id):
+            state: Any = self.workers.state(self.stage.id, self.index, operator, declared.name)
+        else:
+            state = new_state(declared, self.rocksdb)
         rows = (
             None
             if self.snapshot is None

@@ -45,7 +45,7 @@ class Run:
         self.job, self.options = job, options or RunOptions()
         self.clock = clock
         loaded = snapshot if isinstance(snapshot, Loaded) else load(job, self.options, snapshot)
-        self.memory, self.rocksdb = loaded.memory, loaded.rocksdb
+        self.memory, self.rocksdb, self.workers = loaded.memory, loaded.rocksdb, loaded.workers
         with allocating(self.memory):
             self.parts = assemble(job, self.options, loaded, self._passed, clock)
         self.tasks = self.parts.tasks
@@ -335,7 +335,7 @@ class Run:
         for channel in self.parts.spilling:
             channel.discard()
         self.parts.states.clear()
-        for held in (self.memory, self.rocksdb):
+        for held in (self.memory, self.rocksdb, self.workers):
             if held is not None:
                 held.close()
 

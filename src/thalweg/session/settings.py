@@ -130,9 +130,9 @@ _OPTIONS = (
     ),
     Option(
         "execution.runtime",
-        _choice("threads", "inline"),
+        _choice("threads", "inline", "processes"),
         "threads",
-        "one thread per task slot, or one for all",
+        "one thread per task slot, or one for all; or beside each a process, for functions of yours",
     ),
     Option(
         "execution.lateness",

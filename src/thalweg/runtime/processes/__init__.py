@@ -1,0 +1,1 @@
+"""Run the chains of tasks that call users' functions in other processes, so that these use all cores."""
