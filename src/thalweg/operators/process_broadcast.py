@@ -14,6 +14,7 @@ from typing import Any
 import polars as pl
 
 from thalweg.columnar.eager import below, pick
+from thalweg.columnar.outside import python_values
 from thalweg.errors import DataError, PlanError, ThalwegError
 from thalweg.expr.python_rows import maker
 from thalweg.operators.event_times import event_times
@@ -110,7 +111,7 @@ class BroadcastRows:
         for state in self._spec.function.states:
             setattr(self._function, state.name, state.begin())
         turn, self._function.turn = self._function.turn, self._turn
-        columns = (c.to_list() for c in pick(rows, list(self._input.shown)).get_columns())
+        columns = map(python_values, pick(rows, list(self._input.shown)).get_columns())
         row: Any = None
         try:
             for time, row in zip(self._times(rows), map(self._row, zip(*columns, strict=True)), strict=True):

@@ -14,6 +14,7 @@ import polars as pl
 
 from thalweg.base.collector import paused
 from thalweg.columnar.eager import gather_rows, pick
+from thalweg.columnar.outside import python_values
 from thalweg.errors import DataError, ThalwegError
 from thalweg.expr.python_rows import maker
 from thalweg.operators.process import LAST, Given, ProcessSpec, side_port
@@ -33,8 +34,8 @@ class RowCalls:
     """The user's function, and the loop that calls it."""
 
     def __init__(self, spec: ProcessSpec) -> None:
-        self._spec, self.turns = spec, RowTurns(spec.function, spec.output.frozen)
-        self.turns.freezing = {side: rows.frozen for side, rows in spec.sides.items()}
+        self._spec, self.turns = spec, RowTurns(spec.function, spec.output.take)
+        self.turns.taking = {side: rows.take for side, rows in spec.sides.items()}
         self.function = spec.function.new()
         self.function.turn = self.turns
         self._states = spec.function.states
@@ -77,7 +78,7 @@ class RowCalls:
     def _run(self, work: Work, kept: BriefColumns, rows: list[Any], rows_max: int) -> Iterator[Given]:
         values = {s.name: read_values(s, kept, work.slots).tolist() for s in self._states}
         lasts = kept.column(LAST)[work.slots].tolist() if self._spec.function.forgets else []
-        self.turns.keys = work.keys.rows()
+        self.turns.begin(work.keys)
         at = [0]
         try:
             for part in self._loop(work, rows, values, lasts, rows_max, at):
@@ -119,9 +120,9 @@ class RowCalls:
         times, timers = work.times.tolist(), _by_owner(work)
         ports = [] if is_one else work.ports.tolist()
         given: list[Any] = []
-        first, trial, frozen = 0, self._trial, self._spec.output.frozen
+        first, trial, take = 0, self._trial, self._spec.output.take
         for number, end in enumerate(work.bounds[1:].tolist()):
-            turns.number = number
+            turns.number, place = number, first
             for name, column in columns:
                 attributes[name] = column[number]
             if lasts:
@@ -137,11 +138,11 @@ class RowCalls:
                     if lasts:
                         turns.expire(function, times[place])
                     turns.time_us = times[place]
-                    at[0] = place
                     made = on_event(rows[place]) if is_one else handlers[ports[place]](rows[place])
                     if made is not None:
-                        given.extend(frozen(made))
+                        take(made, given)
             except Exception:
+                at[0] = place
                 if trial is None:
                     raise
                 trial.back(given, timers, lasts)
@@ -189,7 +190,7 @@ class RowCalls:
 
 
 def _tuples(frame: pl.DataFrame, make: Callable[[Iterable[Any]], Any]) -> list[Any]:
-    columns = (c.to_list() for c in frame.get_columns())
+    columns = map(python_values, frame.get_columns())
     return list(map(make, zip(*columns, strict=True)))
 
 

@@ -106,7 +106,9 @@ class RowTrial:
                     turns.expire(function, times[place])
                 turns.time_us = times[place]
                 made = self._handlers[ports[place] if ports else 0](self._rows[place])
-                found = [] if made is None else list(self._spec.output.frozen(made))
+                found: list[Any] = []
+                if made is not None:
+                    self._spec.output.take(made, found)
                 self._check(found)
             except Exception as error:
                 if isinstance(error, ThalwegError) and error.code not in ROW_CODES:

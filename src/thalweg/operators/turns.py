@@ -22,6 +22,7 @@ from thalweg.protocols.process import FunctionState, KeyedFunction, RowFunction
 Array = np.ndarray[Any, Any]
 Change = tuple[bool, Array, Array]
 """Whether timers are set, or deleted; the numbers of their keys, and their times."""
+Take = Callable[[Iterable[Any], list[Any]], None]
 
 
 class PastTimer(Exception):
@@ -85,15 +86,15 @@ class RowTurns:
 
     Args:
         function: which it is.
-        frozen: gives rows as they are when they come.
+        take: adds rows to others, as they are when they come.
 
     Attributes:
-        freezing: the same for rows of side outputs.
+        taking: the same for rows of side outputs.
         until: timers before this time are due in this turn, also those that the function sets; None: all are.
         is_waiting: whether no timer is due in this turn, whenever it is set for.
         is_strict: whether a row may not set a timer for a time before its own.
         is_end: whether the input has ended: a timer that sets another one then would go on for ever.
-        number, keys: the number of the key at work, and the values of all keys.
+        number: of the key at work.
         to_key: makes what the function sees of them.
         last_us: when something last happened to the key at work, where that is known.
         ttls: the states with a time to live.
@@ -106,11 +107,12 @@ class RowTurns:
         dropped: how many timers were set after the end of the input.
     """
 
-    def __init__(self, function: KeyedFunction, frozen: Callable[[Iterable[Any]], Iterable[Any]]) -> None:
-        self._function, self._frozen = function, frozen
-        self.freezing: dict[str, Callable[[Iterable[Any]], Iterable[Any]]] = {}
+    def __init__(self, function: KeyedFunction, take: Take) -> None:
+        self._function, self._take = function, take
+        self.taking: dict[str, Take] = {}
         self.time_us = self.number = 0
-        self.keys: list[tuple[Any, ...]] = []
+        self._keys = pl.DataFrame()
+        self._rows_of_keys: list[tuple[Any, ...]] | None = None
         self.to_key: Callable[[tuple[Any, ...]], Any] = tuple
         self.is_timer = False
         self.until: int | None = None
@@ -134,7 +136,13 @@ class RowTurns:
     @property
     def key(self) -> Any:
         """The key at work."""
-        return self.to_key(self.keys[self.number])
+        if self._rows_of_keys is None:
+            self._rows_of_keys = self._keys.rows()
+        return self.to_key(self._rows_of_keys[self.number])
+
+    def begin(self, keys: pl.DataFrame) -> None:
+        """The keys that have their turns next; as Python's values only if they are asked for."""
+        self._keys, self._rows_of_keys = keys, None
 
     def remind(self, timers: Mapping[int, list[int]]) -> None:
         """Take those of the key at work, of timers that are due by the numbers of keys, each ascending."""
@@ -159,7 +167,7 @@ class RowTurns:
                 alive.discard(time)
                 made = function.on_clock() if self.is_clock else self._timed(function, time)
                 if made is not None:
-                    given.extend(self._frozen(made))
+                    self._take(made, given)
         self.is_timer = False
 
     def _timed(self, function: RowFunction, time: int) -> Iterable[Any] | None:
@@ -262,7 +270,7 @@ class RowTurns:
 
     def emit(self, port: str, row: Any) -> None:
         check_side(port, self.given)
-        self.given[port].extend(self.freezing[port]([row]))
+        self.taking[port]([row], self.given[port])
 
     def taken(self) -> Iterator[Change]:
         """The timers that go to the state."""

@@ -52,8 +52,8 @@ class RunOptions:
     """How a job is executed; none of these changes a result, but the clock those by processing time.
 
     Attributes:
-        runtime: `threads` (one per task slot), `inline` (one thread), or `processes` (threads, and beside each
-            a process for the tasks that call functions of the user).
+        runtime: `threads` (one per task slot), `inline` (one thread), or `processes` (threads, and beside
+            each a process for the tasks that call functions of the user).
         rows_max: the most rows in one batch.
         edge_rows_max, edge_bytes_max: what an edge holds before its producer stops.
         cut_interval: seconds between cuts under backlog; when the input is drained, a cut follows at once.

@@ -70,8 +70,8 @@ class _Task:
     spec: HostedTask
     states: dict[tuple[str, str], Any]
     chain: Chain = field(default_factory=lambda: Chain([]))
-    outputs: Iterator[Output] = iter(())
-    reading: Iterator[pl.DataFrame] = iter(())
+    outputs: Iterator[Output] = field(default_factory=lambda: iter(()))
+    reading: Iterator[pl.DataFrame] = field(default_factory=lambda: iter(()))
 
 
 @dataclass

@@ -43,7 +43,9 @@ def to_batch(head: Sequence[Any], frame: pl.DataFrame) -> Batch:
         return Batch(without(frame, WEIGHT), frame.get_column(WEIGHT))
     names = frame.columns[frame.width - added :]
     cells = [frame.get_column(n).to_numpy() for n in names]
-    return Batch(without(frame, *names), parts=np.array(cells, np.int64).reshape(added, frame.height))
+    # rows that were added up may have no other columns: then the cells alone say how many they are
+    rows = without(frame, *names) if frame.width > added else pl.DataFrame()
+    return Batch(rows, parts=np.array(cells, np.int64).reshape(added, frame.height))
 
 
 def from_output(out: Output) -> tuple[list[Any], pl.DataFrame]:

@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import io
 import marshal  # code as this very interpreter holds it: with the file and the lines that it is from
-import pickle  # noqa: S403 - between processes of one job only, see above
+import pickle
+from itertools import pairwise
 from traceback import format_exception
 from types import CodeType, TracebackType
 from typing import Any
@@ -83,8 +84,8 @@ def packed_error(error: BaseException) -> bytes:
 
 def unpacked_error(data: bytes) -> BaseException:
     """What `packed_error` was given."""
-    errors = [_error(each) for each in pickle.loads(data)]  # noqa: S301 - from a process that this one has started
-    for error, cause in zip(errors, errors[1:], strict=False):
+    errors = [_error(each) for each in pickle.loads(data)]  # noqa: S301 - from a process of its own
+    for error, cause in pairwise(errors):
         error.__cause__ = cause
     return errors[0]
 

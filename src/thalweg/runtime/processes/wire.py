@@ -35,9 +35,8 @@ class Region:
 
     Example:
         >>> region = Region.new()
-        >>> region.write([pl.DataFrame({"n": [1, 2]}), pl.DataFrame(height=3)])
-        [[2, 432], [3, 0]]
-        >>> [frame.height for frame in Region(region.file).read([[2, 432], [3, 0]])]
+        >>> sizes = region.write([pl.DataFrame({"n": [1, 2]}), pl.DataFrame(height=3)])
+        >>> [frame.height for frame in Region(region.file).read(sizes)]
         [2, 3]
     """
 

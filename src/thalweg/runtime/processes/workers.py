@@ -15,6 +15,7 @@ Not here: what a worker does (host.py), how messages travel (wire.py).
 from __future__ import annotations
 
 import json
+import os
 import signal
 import socket
 import subprocess
@@ -23,6 +24,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import polars as pl
@@ -61,7 +63,8 @@ class Worker:
         self._error: ExternalError | None = None
         mine, theirs = socket.socketpair()
         out, into = Region.new(), Region.new()
-        handed = [theirs.fileno(), into.file, out.file]
+        followed, self._life = os.pipe()
+        handed = [theirs.fileno(), into.file, out.file, followed]
         with theirs:
             self._process = subprocess.Popen(  # noqa: S603 - this very interpreter
                 [sys.executable, "-c", _START, json.dumps(sys.path), *map(str, handed)],
@@ -70,13 +73,14 @@ class Worker:
                 # what is pressed in the terminal is for the process that has started it
                 start_new_session=True,
             )
+        os.close(followed)
         self._wire = Wire(mine, out, into)
 
     def begin(self, hosted: bytes, answers: dict[str, Callable[..., Any]]) -> None:
         """Tell what it is to hold, without waiting until it does; `answers` are for what it asks back."""
         self._answers = answers
         with self._lock:
-            self._told(lambda: self._wire.send([hosted]))
+            self._told(partial(self._wire.send, [hosted]))
 
     def wait(self) -> None:
         """Wait until it holds that.
@@ -94,7 +98,7 @@ class Worker:
             The error that it has met, or `runtime-worker-died`.
         """
         with self._lock:
-            self._told(lambda: self._wire.send(head, frames))
+            self._told(partial(self._wire.send, head, frames))
             return self._answer()
 
     def _answer(self) -> tuple[list[Any], list[pl.DataFrame]]:
@@ -102,7 +106,7 @@ class Worker:
             (kind, *rest), frames = self._told(self._wire.receive)
             if kind == "ask":
                 found = self._answers[rest[0]](*rest[1:])
-                self._told(lambda found=found: self._wire.send([found]))
+                self._told(partial(self._wire.send, [found]))
             elif kind == "error":
                 raise unpacked_error(rest[0])
             else:
@@ -131,7 +135,7 @@ class Worker:
             f"worker process {self.number} has died, and the state of its tasks with it",
             code="runtime-worker-died",
             found=f"process {self._process.pid}: {how}",
-            hint="a job with checkpoints goes on from its last one; SIGKILL is often the kernel's, for memory",
+            hint="a job with checkpoints goes on from its last one; too little memory is a common cause",
         )
 
     @property
@@ -153,6 +157,7 @@ class Worker:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
+        os.close(self._life)
 
 
 class Workers:
@@ -174,7 +179,7 @@ class Workers:
         has_clock = options.wall is wall_clock
         owner = " and ".join(o.describe() for s in stages for o in s.operators if _calls(o))
         ships = [packed(Hosted(tuple(t), options.rows_max, self.memory, has_clock), owner) for t in held]
-        self._ask_back = {"wall": options.wall}
+        self._ask_back: dict[str, Callable[..., Any]] = {"wall": options.wall}
         self._workers = [Worker(number) for number in range(len(held))]
         try:
             # all of them start side by side
