@@ -9,7 +9,7 @@ rows without state (frame_functions.py).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, MutableMapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar, TypeVar
@@ -253,7 +253,7 @@ Key = TypeVar("Key")
 Held = TypeVar("Held")
 
 
-class Broadcast(Mapping[Key, Held]):
+class Broadcast(MutableMapping[Key, Held]):
     """The type of state that holds for all keys: `rules: tw.Broadcast[str, Rule]`.
 
     It is a dict in `on_broadcast`, and can be read, but not changed, wherever rows of keys are taken.
