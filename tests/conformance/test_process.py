@@ -259,7 +259,8 @@ def spec(function: tw.ProcessFunction | tw.ColumnFunction) -> ProcessSpec:
 
 
 def states_of(function: tw.ProcessFunction) -> tuple[FunctionState, ...]:
-    """What the function keeps by key."""
+    """What the function keeps by key; asked of a new one, as this one has values of a key."""
+    function = type(function)()
     kinds: dict[type, Takes] = {tw.CoProcessFunction: "two", tw.BroadcastProcessFunction: "broadcast"}
     takes = next((t for kind, t in kinds.items() if isinstance(function, kind)), "one")
     return described_function(function, (), None, is_zoned=False, takes=takes).states

@@ -88,7 +88,9 @@ CASES: list[tuple[Any, Any, pl.DataType, Any]] = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("hint", "value", "dtype", "shown"), CASES, ids=lambda v: str(v)[:30])
+@pytest.mark.parametrize(
+    ("hint", "value", "dtype", "shown"), CASES, ids=[f"{n} {case[0]}"[:40] for n, case in enumerate(CASES)]
+)
 def test_a_value_is_shown(hint: Any, value: Any, dtype: pl.DataType, shown: Any) -> None:
     codec = codec_of(hint)
     found = shown_values(codec, pl.Series("n", [codec.encode(value), None], pl.Binary()))
