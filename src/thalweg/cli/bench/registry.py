@@ -6,6 +6,7 @@ from thalweg.cli.bench.budget import BUDGETS
 from thalweg.cli.bench.checkpoints import CHECKPOINTS
 from thalweg.cli.bench.delays import DELAYS
 from thalweg.cli.bench.demos import DEMOS
+from thalweg.cli.bench.functions import FUNCTIONS
 from thalweg.cli.bench.growth import GROWTH
 from thalweg.cli.bench.incremental import INCREMENTAL
 from thalweg.cli.bench.model import Benchmark
@@ -21,6 +22,7 @@ BENCHMARKS: tuple[Benchmark, ...] = (
     JSON,
     *NOW,
     *STATEFUL,
+    *FUNCTIONS,
     *BATCHES,
     *DELAYS,
     *STARTS,
