@@ -15,8 +15,8 @@ import polars as pl
 
 import thalweg as tw
 from thalweg.cli.bench.generated import SPARSER, EventsSource
-from thalweg.cli.bench.keyed import Keyed
 from thalweg.cli.bench.kernels import count_alerts
+from thalweg.cli.bench.keyed import Keyed
 from thalweg.cli.bench.model import Benchmark, Options
 
 _ROWS_PER_KEY = 100

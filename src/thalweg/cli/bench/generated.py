@@ -1,4 +1,4 @@
-"""Make the events of benchmarks with keys on the fly: a key, a number and a time each, from the event's number.
+"""Make events with keys on the fly: a key, a number and a time, all from the number of the event.
 
 They cost less to make than to read from files, and a hundred million of them are held nowhere.
 

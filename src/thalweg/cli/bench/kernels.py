@@ -1,4 +1,4 @@
-"""The inner loops of the limits (what one thread could do at best for a query, compiled) and of generated events."""
+"""The inner loops of limits, compiled: what one thread could do at best; and of generated events."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ _VALUES = 1000
 def make_events(
     first: int, stride: int, events: int, keys: int, step: int, sparser: int, made: _Array
 ) -> None:
-    """Key, number and time of every so many-th event; those behind `events` are sparser, and have no number."""
+    """Key, number and time of every so many-th event; those behind `events` are sparser, with a -1."""
     for i in range(made.shape[1]):
         n = first + i * stride
         # the finalizer of SplitMix64
@@ -91,3 +91,31 @@ def count_alerts(keys: _Array, counts: _Array) -> int:
         counts[keys[i]] = count
         alerts += count % 100 == 0
     return alerts
+
+
+_PANES = types.Array(types.int64, 3, "C")
+
+
+@numba.njit(types.void(_COLUMN, _COLUMN, _COLUMN, _I, _PANES), cache=True, nogil=True)
+def add_panes(keys: _Array, values: _Array, times: _Array, width: int, made: _Array) -> None:
+    """Count, sum and greatest value per pane and key."""
+    for i in range(len(keys)):
+        pane, key = times[i] // width, keys[i]
+        made[0, pane, key] += 1
+        made[1, pane, key] += values[i]
+        made[2, pane, key] = max(made[2, pane, key], values[i])
+
+
+@numba.njit(_I(_COLUMN, _COLUMN, _COLUMN, _I, _TABLE), cache=True, nogil=True)
+def count_sessions(keys: _Array, values: _Array, times: _Array, gap: int, held: _Array) -> int:
+    """Keep the last time, the count and the sum of each key's session; how many sessions began."""
+    begun = 0
+    for i in range(len(keys)):
+        row = held[keys[i]]
+        if row[1] == 0 or times[i] - row[0] > gap:
+            begun += 1
+            row[1] = row[2] = 0
+        row[0] = times[i]
+        row[1] += 1
+        row[2] += values[i]
+    return begun

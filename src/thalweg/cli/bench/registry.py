@@ -16,6 +16,7 @@ from thalweg.cli.bench.stalls import STALLS
 from thalweg.cli.bench.starts import STARTS
 from thalweg.cli.bench.stateful import STATEFUL
 from thalweg.cli.bench.throughput import BATCHES, JSON, STREAMS
+from thalweg.cli.bench.windows import WINDOWS
 
 BENCHMARKS: tuple[Benchmark, ...] = (
     *STREAMS,
@@ -23,6 +24,7 @@ BENCHMARKS: tuple[Benchmark, ...] = (
     *NOW,
     *STATEFUL,
     *FUNCTIONS,
+    *WINDOWS,
     *BATCHES,
     *DELAYS,
     *STARTS,
