@@ -51,8 +51,9 @@ class ColumnAlerts(tw.ColumnFunction):
         is_told = counts % _EVERY == 0
         if not is_told.any():
             return None
-        told = rows.filter(is_told)
-        return pl.DataFrame([told["k"], pl.Series("n", counts[is_told]), told["ts"].alias("at")])
+        told = pl.Series(is_told)
+        at = rows["ts"].filter(told).alias("at")
+        return pl.DataFrame([rows["k"].filter(told), pl.Series("n", counts[is_told]), at])
 
 
 class ColumnTimers(tw.ColumnFunction):
