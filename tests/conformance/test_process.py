@@ -263,7 +263,9 @@ def states_of(function: tw.ProcessFunction) -> tuple[FunctionState, ...]:
     function = type(function)()
     kinds: dict[type, Takes] = {tw.CoProcessFunction: "two", tw.BroadcastProcessFunction: "broadcast"}
     takes = next((t for kind, t in kinds.items() if isinstance(function, kind)), "one")
-    return described_function(function, (), None, is_zoned=False, takes=takes).states
+    # the state of a key is on the object itself here, and would be taken for a setting of the same name
+    fresh = object.__new__(type(function))
+    return described_function(fresh, (), None, is_zoned=False, takes=takes).states
 
 
 class Turn:

@@ -211,7 +211,7 @@ class ColumnFunction:
 
     def _asked(self, at: pl.Series | timedelta, where: pl.Series | None) -> tuple[Any, Any]:
         """Times in microseconds, and for which rows."""
-        places: Any = slice(None) if where is None else where.fill_null(value=False).to_numpy()
+        places: Any = slice(None) if where is None else _chosen(where)
         if isinstance(at, timedelta):
             return self.turn.times_us + at // _MICROSECOND, places
         if at.is_null().to_numpy()[places].any():
@@ -220,6 +220,11 @@ class ColumnFunction:
             return self.turn.times_us + at.dt.total_microseconds().fill_null(0).to_numpy(), places
         times = at.cast(pl.Datetime("us", at.dtype.time_zone)).to_physical()  # type: ignore[attr-defined]
         return times.fill_null(0).to_numpy(), places
+
+
+def _chosen(where: pl.Series) -> Any:
+    """Which rows are meant; NULL is none."""
+    return (where.fill_null(value=False) if where.null_count() else where).to_numpy()
 
 
 class CoProcessFunction(ProcessFunction):

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from thalweg.columnar.eager import gather_rows
 from thalweg.operators.turns import Change, PastTimer, check_side, check_timer
 from thalweg.protocols.process import KeyedFunction
 
@@ -41,9 +42,9 @@ class DueTimers:
 
     def _lay(self, owners: Array, times: Array) -> None:
         self._owners, self._times = owners, np.append(times, NEVER)
-        numbers = np.arange(self._keys)
-        self._heads = np.searchsorted(owners, numbers)
-        self._ends = np.searchsorted(owners, numbers, side="right")
+        bounds = np.zeros(self._keys + 1, np.int64)
+        np.cumsum(np.bincount(owners, minlength=self._keys), out=bounds[1:])
+        self._heads, self._ends = bounds[:-1].copy(), bounds[1:]
 
     @property
     def count(self) -> int:
@@ -92,6 +93,7 @@ class ColumnTurns:
         is_waiting: whether no timer is due in this turn, whenever it is set for.
         is_strict: whether a row may not set a timer for a time before its own.
         is_end: whether the input has ended: a timer that sets another one then would go on for ever.
+        every: the keys of the turn, by number.
         numbers: of the keys of this call.
         fresh: timers that were set or deleted in this call, and are due in this turn.
         given: what was emitted to side outputs.
@@ -101,7 +103,7 @@ class ColumnTurns:
     def __init__(self, function: KeyedFunction) -> None:
         self._function = function
         self.times_us = self.numbers = np.empty(0, np.int64)
-        self.keys = pl.DataFrame()
+        self.every = pl.DataFrame()
         self.is_timer = self.is_end = self.is_waiting = self.is_clock = False
         self.is_strict = True
         self.until: int | None = None
@@ -110,6 +112,11 @@ class ColumnTurns:
         self.dropped = 0
         self._sides = function.sides
         self._later: list[Change] = []
+
+    @property
+    def keys(self) -> pl.DataFrame:
+        """The keys of this call, which few functions ask for."""
+        return gather_rows(self.every, self.numbers)
 
     def set_timers(self, times_us: Array, where: Array) -> None:
         check_timer(self._function, 0, self._function.has_timers, "on_timers")

@@ -12,6 +12,8 @@ from typing import Any
 
 import numpy as np
 
+from thalweg.columnar.time_order import ascending
+
 Array = np.ndarray[Any, Any]
 
 _FIRST_SHIFT = 10
@@ -74,7 +76,7 @@ class Deadlines:
                 if len(waiting):
                     self._buckets[number] = [waiting]
                     self.count += len(waiting)
-        return np.unique(np.concatenate(found))
+        return ascending(np.concatenate(found))
 
     def least(self, times: Array) -> int | None:
         """The time of the next row that is due; None if there is none.

@@ -15,6 +15,7 @@ import numpy as np
 import polars as pl
 
 from thalweg.columnar.eager import beside, numbers
+from thalweg.columnar.time_order import ascending
 from thalweg.operators.deadlines import Deadlines
 from thalweg.protocols.state import ColumnSpec, ColumnsSpec, KeyedColumns
 
@@ -89,7 +90,7 @@ class EventTimers:
         """No such timers any more; those that there are not do not matter."""
         if len(times):
             slots = self._state.find(beside(keys, [numbers(TIME, times)]))
-            self._state.free(np.unique(slots[slots >= 0]))
+            self._state.free(ascending(slots[slots >= 0]))
 
     def take(self, until: int | None) -> Due:
         """The timers with a time before `until` (None: all); they are timers no more."""

@@ -28,6 +28,7 @@ from thalweg.protocols.process import FAILED_PORT, FunctionState
 from thalweg.protocols.state import BriefColumns
 
 Array = np.ndarray[Any, Any]
+_NO_KEYS = np.empty(0, np.int64)
 _SHOWN_MAX = 200
 
 
@@ -52,40 +53,9 @@ class ColumnCalls:
         del rows_max
         values = {s.name: read_values(s, kept, work.slots) for s in self._states}
         self._last = kept.column(LAST)[work.slots] if self._spec.function.forgets else None
-        rows = [pick(f, list(i.shown)) for f, i in zip(work.rows, self._spec.inputs, strict=True)]
-        firsts = np.cumsum([0, *(f.height for f in rows)])
+        self.turns.every = work.keys
         timers = DueTimers(len(work.slots), work.owners, work.due)
-        places, ends, active = work.bounds[:-1].copy(), work.bounds[1:], np.arange(len(work.slots))
-        times = np.append(work.times, NEVER)
-        while len(active):
-            at = places[active]
-            row_times = np.where(at < ends[active], times[at], NEVER)
-            timer_times = timers.next_times(active) if timers.count else np.full(len(active), NEVER)
-            # rows of the time of a timer come before it
-            is_row = (row_times <= timer_times) & (row_times < NEVER)
-            is_timer = timer_times < row_times
-            if is_row.any():
-                numbers, ports = work.order[at[is_row]], work.ports[at[is_row]]
-                places[active[is_row]] += 1
-                for port, frame in enumerate(rows):
-                    mine = ports == port
-                    if mine.any():
-                        found = gather_rows(frame, numbers[mine] - firsts[port])
-                        keys, row_places = active[is_row][mine], at[is_row][mine]
-                        call = partial(self._taken, work, values, self._handlers[port])
-                        yield from call(keys, row_times[is_row][mine], found, row_places)
-            if is_timer.any():
-                keys = active[is_timer]
-                timers.pop(keys)
-                on_timers = self.function.on_timers
-                yield from self._call(work, values, keys, timer_times[is_timer], on_timers, None)
-            if self.turns.fresh:
-                fresh, self.turns.fresh = self.turns.fresh, []
-                timers.change(fresh)
-            more = places[active] < ends[active]
-            if timers.count:
-                more |= timers.next_times(active) < NEVER
-            active = active[more]
+        yield from self._rounds(work, values, timers)
         if self._last is not None:
             kept.column(LAST)[work.slots] = self._last
         for state in self._states:
@@ -93,6 +63,50 @@ class ColumnCalls:
         if self._failures:
             yield FAILED_PORT, failed_rows(self._failures, work, self._spec.inputs)
             self._failures = []
+
+    def _rounds(self, work: Work, values: dict[str, Array], timers: DueTimers) -> Iterator[Given]:
+        """Each round is the next row or timer of every key that has one."""
+        rows = [pick(f, list(i.shown)) for f, i in zip(work.rows, self._spec.inputs, strict=True)]
+        places, ends, active = work.bounds[:-1].copy(), work.bounds[1:], np.arange(len(work.slots))
+        times = np.append(work.times, NEVER)
+        has_rows = len(work.times) > 0
+        while len(active):
+            has_timers = timers.count > 0
+            if has_rows and has_timers:
+                row_times = np.where(places[active] < ends[active], times[places[active]], NEVER)
+                # rows of the time of a timer come before it
+                is_row = (row_times <= timers.next_times(active)) & (row_times < NEVER)
+                with_row, with_timer = active[is_row], active[~is_row]
+            else:
+                with_row, with_timer = (_NO_KEYS, active) if has_timers else (active, _NO_KEYS)
+            if len(with_row):
+                at = places[with_row]
+                places[with_row] += 1
+                yield from self._by_input(work, values, rows, with_row, at)
+            if len(with_timer):
+                due = timers.next_times(with_timer)
+                timers.pop(with_timer)
+                yield from self._call(work, values, with_timer, due, self.function.on_timers, None)
+            if self.turns.fresh:
+                fresh, self.turns.fresh = self.turns.fresh, []
+                timers.change(fresh)
+            more = places[active] < ends[active] if has_rows else np.zeros(len(active), np.bool_)
+            if timers.count:
+                more |= timers.next_times(active) < NEVER
+            active = active[more]
+
+    def _by_input(
+        self, work: Work, values: dict[str, Array], rows: list[pl.DataFrame], keys: Array, at: Array
+    ) -> Iterator[Given]:
+        """Call the function for the rows at some places of the order, one of each of these keys."""
+        numbers, ports, first = work.order[at], work.ports[at], 0
+        for port, frame in enumerate(rows):
+            mine = slice(None) if len(rows) == 1 else ports == port
+            if len(rows) == 1 or mine.any():
+                found = gather_rows(frame, numbers[mine] - first)
+                call = partial(self._taken, work, values, self._handlers[port])
+                yield from call(keys[mine], work.times[at[mine]], found, at[mine])
+            first += frame.height
 
     def _taken(
         self,
@@ -156,7 +170,6 @@ class ColumnCalls:
         """Call the function for rows, or for timers, of some keys."""
         function, turns = self.function, self.turns
         turns.numbers, turns.times_us, turns.is_timer = keys, times, rows is None
-        turns.keys = gather_rows(work.keys, keys)
         if self._last is not None:
             self._expire(values, keys, times - self._last[keys])
             self._last[keys] = times

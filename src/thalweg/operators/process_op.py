@@ -47,6 +47,7 @@ class _Keyed:
         if isinstance(self._calls, RowCalls):
             self._calls.turns.wall = context.wall
         self._reach = context.state(REACHED) if spec.function.has_clock else None
+        self._nothing = [pl.Schema(side.columns).to_frame() for side in spec.inputs]
         self._reached = self._known()
         self._remembered = 0
 
@@ -91,7 +92,7 @@ class _Keyed:
         due = self._clock.take(until)
         if not len(due.times):
             return
-        frames = [pl.Schema(side.columns).to_frame() for side in self._spec.inputs]
+        frames = self._nothing
         work = laid_out(frames, self._spec.inputs, due, self._kept, is_ordered=False)
         turns = self._calls.turns
         was_waiting = turns.is_waiting
@@ -203,8 +204,7 @@ class ProcessOp(_Keyed):
         if not any(some) and not len(due.times):
             return
         frames = [
-            below(parts) if parts else pl.Schema(side.columns).to_frame()
-            for parts, side in zip(some, self._spec.inputs, strict=True)
+            below(parts) if parts else nothing for parts, nothing in zip(some, self._nothing, strict=True)
         ]
         work = laid_out(frames, self._spec.inputs, due, self._kept)
         self._calls.turns.until = until
@@ -255,7 +255,7 @@ class ArrivalOp(_Keyed):
             assert self._rules is not None, "only rows for all keys come there"
             self._rules.take(batch.frame)
             return
-        frames = [pl.Schema(side.columns).to_frame() for side in self._spec.inputs]
+        frames = [*self._nothing]
         frames[port] = pick(batch.frame, list(self._spec.inputs[port].columns))
         self._calls.turns.is_waiting = True
         yield from self._called(self._laid(frames, self._timers.none))
@@ -288,5 +288,5 @@ class ArrivalOp(_Keyed):
             return
         turns = self._calls.turns
         turns.is_waiting, turns.until = False, until
-        frames = [pl.Schema(side.columns).to_frame() for side in self._spec.inputs]
+        frames = self._nothing
         yield from self._called(self._laid(frames, due))

@@ -14,8 +14,10 @@ import polars as pl
 
 from thalweg.columnar.arrow import to_frame
 from thalweg.columnar.batch import OFFSET, SPLIT
+from thalweg.columnar.buffers import values_and_validity
 from thalweg.columnar.eager import below, gather_rows, pick, renamed
 from thalweg.columnar.groups import by_group, group_rows
+from thalweg.columnar.time_order import time_order
 from thalweg.operators.event_timers import Due
 from thalweg.operators.event_times import event_times
 from thalweg.operators.process import ProcessInput
@@ -83,7 +85,8 @@ def laid_out(
     if len(rows) > 1 and is_ordered:
         # both are in order by themselves; of one time those of the first input come first
         order = np.lexsort([ports, together, groups])
-    turn = np.lexsort([due.times, owners])
+    turn = np.argsort(due.times)
+    turn = turn[by_group(owners[turn], found.height)[0]]
     return Work(
         gather_rows(keys, found.firsts),
         slots[found.firsts],
@@ -116,11 +119,9 @@ def in_turn(rows: pl.DataFrame, time: str, ties: Sequence[str]) -> pl.DataFrame:
     times = event_times(rows, time)
     if (np.diff(times) > 0).all():
         return rows
-    places = [rows.get_column(n).to_numpy() for n in (SPLIT, OFFSET) if n in rows.columns]
-    if places:
-        order = np.lexsort([*reversed(places), times])
-        keys = [times[order], *(p[order] for p in places)]
-        if np.logical_or.reduce([k[1:] != k[:-1] for k in keys]).all():
+    if SPLIT in rows.columns:
+        order = time_order(times, *(values_and_validity(rows.get_column(n))[0] for n in (SPLIT, OFFSET)))
+        if order is not None:
             return gather_rows(rows, order)
     # such as several rows that one was unfolded into
     return rows.sort([time, *ties])

@@ -62,8 +62,11 @@ class ColumnTurn(Protocol):
 
     times_us: Array
     """The event time of each, in microseconds since the epoch."""
-    keys: pl.DataFrame
-    """The key of each."""
+
+    @property
+    def keys(self) -> pl.DataFrame:
+        """The key of each."""
+        ...
 
     def set_timers(self, times_us: Array, where: Any) -> None:
         """Call `on_timers` for these keys when event time has reached this."""

@@ -210,8 +210,11 @@ class KeyedColumns:
         return frame.filter(~has_gone)
 
     def compact(self) -> None:
+        if not self.has_texts:
+            return
         live = self.live()
-        self._codec.compact(self._index.rows(live))
+        if self._codec.has_texts:
+            self._codec.compact(self._index.rows(live))
         for name, dictionary in self._dictionaries.items():
             if dictionary.count > 2 * self.count:
                 initial = np.array([self._layout.initials[name]], dtype=np.int64)

@@ -12,7 +12,9 @@ import numpy as np
 import polars as pl
 
 from thalweg.columnar.allocation import kept
-from thalweg.columnar.eager import gather_rows, pick
+from thalweg.columnar.buffers import values_and_validity
+from thalweg.columnar.eager import below, gather_rows, pick
+from thalweg.columnar.groups import by_group, group_rows
 from thalweg.columnar.pinned import owned
 from thalweg.protocols.state import RowsSpec
 from thalweg.state.marks import increment
@@ -38,12 +40,18 @@ class Rows:
     def add(self, frame: pl.DataFrame) -> None:
         """Keep rows."""
         frame = pick(frame, self._schema.names())
-        groups = frame.get_column(self._spec.group)
-        if frame.height and groups.min() == groups.max():
+        groups = values_and_validity(frame.get_column(self._spec.group))[0]
+        if not len(groups):
+            return
+        if (groups == groups[0]).all():
             self._add(int(groups[0]), _owned(frame))
             return
-        for key, part in frame.partition_by(self._spec.group, as_dict=True).items():
-            self._add(int(key[0]), _owned(part))
+        found = group_rows(groups.reshape(-1, 1))
+        order, starts = by_group(found.ids, found.height)
+        ends = starts.tolist()
+        for group, begin, end in zip(groups[found.firsts].tolist(), ends, ends[1:], strict=False):
+            # a gather copies
+            self._add(group, owned(gather_rows(frame, order[begin:end])))
 
     def _add(self, group: int, frame: pl.DataFrame) -> None:
         for groups in (self._groups, self._fresh):
@@ -63,7 +71,7 @@ class Rows:
             if group in self._known:
                 self._known.discard(group)
                 self._gone.append(group)
-        return pl.concat(self._groups.pop(group))
+        return below(self._groups.pop(group))
 
     def rows(self, group: int) -> pl.DataFrame:
         """The rows of a group; joined once, so that reading again is cheap."""

@@ -6,6 +6,7 @@ from thalweg.cli.bench.budget import BUDGETS
 from thalweg.cli.bench.checkpoints import CHECKPOINTS
 from thalweg.cli.bench.delays import DELAYS
 from thalweg.cli.bench.demos import DEMOS
+from thalweg.cli.bench.functions import FUNCTIONS
 from thalweg.cli.bench.growth import GROWTH
 from thalweg.cli.bench.incremental import INCREMENTAL
 from thalweg.cli.bench.model import Benchmark
@@ -15,12 +16,15 @@ from thalweg.cli.bench.stalls import STALLS
 from thalweg.cli.bench.starts import STARTS
 from thalweg.cli.bench.stateful import STATEFUL
 from thalweg.cli.bench.throughput import BATCHES, JSON, STREAMS
+from thalweg.cli.bench.windows import WINDOWS
 
 BENCHMARKS: tuple[Benchmark, ...] = (
     *STREAMS,
     JSON,
     *NOW,
     *STATEFUL,
+    *FUNCTIONS,
+    *WINDOWS,
     *BATCHES,
     *DELAYS,
     *STARTS,
