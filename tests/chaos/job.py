@@ -26,11 +26,11 @@ from thalweg.runtime.options import MemoryOptions, RocksOptions, RunOptions
 STATE = "CHAOS_STATE"
 """Variable: where state lies, one of `STATES`."""
 STATES = ("memory", "filesystem", "rocksdb")
-# in the tests state is small: all of it goes to files, and keys leave the rows in use again and again
+# in the tests state is small: nearly all of it goes to files; and keys leave the rows in use again and again
 _MEMORY = {
     "memory": None,
-    "filesystem": MemoryOptions(smallest=1),
-    "rocksdb": MemoryOptions(smallest=1, rocksdb=RocksOptions(budget=400)),
+    "filesystem": MemoryOptions(smallest=1024),
+    "rocksdb": MemoryOptions(rocksdb=RocksOptions(budget=1_500)),
 }
 ROWS, FILES, USERS = 6_000, 3, 17
 _BATCH, _EVERY = 100, 6
