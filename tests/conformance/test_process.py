@@ -262,7 +262,8 @@ def states_of(function: tw.ProcessFunction) -> tuple[FunctionState, ...]:
     """What the function keeps by key."""
     kinds: dict[type, Takes] = {tw.CoProcessFunction: "two", tw.BroadcastProcessFunction: "broadcast"}
     takes = next((t for kind, t in kinds.items() if isinstance(function, kind)), "one")
-    return described_function(function, (), None, is_zoned=False, takes=takes).states
+    # one that is at work has the values of a key
+    return described_function(type(function)(), (), None, is_zoned=False, takes=takes).states
 
 
 class Turn:

@@ -12,6 +12,8 @@ from typing import Any
 
 import numpy as np
 
+from thalweg.columnar.ascending import ascending
+
 Array = np.ndarray[Any, Any]
 
 _FIRST_SHIFT = 10
@@ -74,10 +76,10 @@ class Deadlines:
                 if len(waiting):
                     self._buckets[number] = [waiting]
                     self.count += len(waiting)
-        return np.unique(np.concatenate(found))
+        return ascending(np.concatenate(found))
 
-    def least(self, times: Array) -> int | None:
-        """The time of the next row that is due; None if there is none.
+    def first(self, times: Array) -> tuple[int, int] | None:
+        """The time of the next row that is due, and how many are due then; None if there is none.
 
         Args:
             times: by row when it is due now.
@@ -88,7 +90,8 @@ class Deadlines:
             self.count += len(alive) - len(rows)
             if len(alive):
                 self._buckets[number] = [alive]
-                return int(times[alive].min())
+                time = int(times[alive].min())
+                return time, len(ascending(alive[times[alive] == time]))
             del self._buckets[number]
         return None
 

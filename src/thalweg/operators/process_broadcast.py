@@ -8,12 +8,14 @@ Not here: rows of keys (process_op.py), rows that come too late (on_time.py).
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from types import MappingProxyType
 from typing import Any
 
+import numpy as np
 import polars as pl
 
-from thalweg.columnar.eager import below, pick
+from thalweg.columnar.eager import pick
 from thalweg.errors import DataError, PlanError, ThalwegError
 from thalweg.expr.python_rows import maker
 from thalweg.operators.event_times import event_times
@@ -86,16 +88,16 @@ class BroadcastRows:
         assert self._waiting is not None, "rows that are taken at once do not wait"
         self._waiting.hold(pick(rows, list(self._input.columns)))
 
-    def times(self, until: int | None) -> list[int]:
-        """The times before `until` (None: all) at which something changes, ascending."""
-        return [] if self._waiting is None else self._waiting.times(until)
-
-    def passed(self, time: int) -> None:
-        """Take the rows up to a time."""
+    def passed(self, until: int | None) -> Iterator[tuple[int, pl.DataFrame]]:
+        """The rows with a time before `until` (None: all), time by time; they wait no more."""
         assert self._waiting is not None, "rows that are taken at once do not wait"
         assert self._input.time is not None, "rows that wait have a time"
-        frames = list(self._waiting.passed(time + 1))
-        self.take(in_turn(below(frames), self._input.time, self._input.ties))
+        for second in self._waiting.passed(until):
+            rows = in_turn(second, self._input.time, self._input.ties)
+            times = event_times(rows, self._input.time)
+            firsts = np.flatnonzero(np.diff(times, prepend=times[0] - 1))
+            for first, end in zip(firsts.tolist(), [*firsts[1:].tolist(), len(times)], strict=True):
+                yield int(times[first]), rows.slice(first, end - first)
 
     def take(self, rows: pl.DataFrame) -> None:
         """Call the function for each row.
