@@ -20,13 +20,11 @@ from thalweg.errors import DataError, PlanError, ThalwegError
 from thalweg.expr.python_rows import maker
 from thalweg.operators.event_times import event_times
 from thalweg.operators.process import BROADCAST, RULES, ProcessSpec
-from thalweg.operators.process_calls import user_place
+from thalweg.operators.process_errors import raised
 from thalweg.operators.process_work import in_turn
 from thalweg.operators.waiting_rows import WaitingRows
 from thalweg.protocols.operator import Context
 from thalweg.protocols.state import KeyedColumns
-
-_SHOWN_MAX = 200
 
 
 class _RuleTurn:
@@ -138,10 +136,4 @@ class BroadcastRows:
         return [int(time) for time in event_times(rows, self._input.time)]
 
     def _failed(self, error: Exception, row: Any) -> DataError:
-        name = self._spec.function.name
-        return DataError(
-            f"{name} raised {type(error).__name__}: {str(error)[:_SHOWN_MAX]}",
-            code="data-python-function",
-            where=user_place(error) or self._spec.function.place,
-            found=f"{row!r}"[:_SHOWN_MAX],
-        )
+        return raised(self._spec.function, error, f"the row for all keys {row!r}")

@@ -66,6 +66,7 @@ def check_timer(function: KeyedFunction, time_us: int, has_method: bool, method:
             f"{function.name} sets a timer, and has no {method}",
             code="plan-process-function",
             where=function.place,
+            hint=f"def {method}(self) is called when one is due",
         )
     if abs(time_us) > _TIME_MAX:
         raise OverflowError("a timer for a time that is too far away; without one it is never due")
@@ -109,7 +110,7 @@ class RowTurns:
     def __init__(self, function: KeyedFunction, frozen: Callable[[Iterable[Any]], Iterable[Any]]) -> None:
         self._function, self._frozen = function, frozen
         self.freezing: dict[str, Callable[[Iterable[Any]], Iterable[Any]]] = {}
-        self.time_us = self.number = 0
+        self.time_us = self.called_us = self.number = 0
         self.keys: list[tuple[Any, ...]] = []
         self.to_key: Callable[[tuple[Any, ...]], Any] = tuple
         self.is_timer = False
@@ -157,6 +158,7 @@ class RowTurns:
             time = heappop(due)
             if time in alive:
                 alive.discard(time)
+                self.called_us = time
                 made = function.on_clock() if self.is_clock else self._timed(function, time)
                 if made is not None:
                     given.extend(self._frozen(made))

@@ -231,7 +231,7 @@ class KeyedColumns:
         kind, stored = self.spec.columns[name].kind, self.spec.stored(name)
         values = self._columns[name][slots]
         if kind == "object":
-            return self._objects.encoded(name, values).alias(stored)
+            return self._objects.encoded(name, values, lambda place: self.keys(slots[[place]])).alias(stored)
         if kind == "bytes":
             return self._dictionaries[name].decode(values, pl.Binary(), stored)
         return to_polars(stored, _POLARS[kind], values)
