@@ -21,10 +21,17 @@ import polars as pl
 import thalweg as tw
 from tests.chaos import functions
 from thalweg.checkpoint.addresses import is_remote
-from thalweg.runtime.options import MemoryOptions, RunOptions
+from thalweg.runtime.options import MemoryOptions, RocksOptions, RunOptions
 
 STATE = "CHAOS_STATE"
-"""Variable: `filesystem` puts all state into files."""
+"""Variable: where state lies, one of `STATES`."""
+STATES = ("memory", "filesystem", "rocksdb")
+# in the tests state is small: nearly all of it goes to files; and keys leave the rows in use again and again
+_MEMORY = {
+    "memory": None,
+    "filesystem": MemoryOptions(smallest=1024),
+    "rocksdb": MemoryOptions(rocksdb=RocksOptions(budget=1_500)),
+}
 ROWS, FILES, USERS = 6_000, 3, 17
 _BATCH, _EVERY = 100, 6
 MARK = "_SUCCESS"
@@ -155,8 +162,7 @@ def run(source: str, output: str, checkpoints: str, sinks: str, *, tasks: int, *
             f"{output}/hours", partition_by="hr", success_file=MARK, partition_time="$hr:00:00"
         )
     session.on_start = lambda run: print("begun", flush=True)
-    # in the tests state is small: all of it goes to files
-    memory = MemoryOptions(smallest=1) if os.environ.get(STATE) == "filesystem" else None
+    memory = _MEMORY[os.environ.get(STATE, "memory")]
     options = RunOptions(rows_max=_BATCH, checkpoint_batches=_EVERY, memory=memory)
     session.run("clicks", mode="stream", options=options)
 

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 from dataclasses import dataclass
-from itertools import product
+from itertools import permutations, product
 from pathlib import Path
 from typing import Protocol
 
@@ -20,6 +20,8 @@ _OF_FILES = {"sink.staged", "sink.renamed", "sink.progress"}
 """Places that only sinks reach whose output is files."""
 SINKS = ("files", "sqlite", "functions")
 CASES = [(p, s) for p in sorted(POINTS) for s in SINKS if s != "sqlite" or p not in _OF_FILES]
+MOVES = [(p, *pair) for p in sorted(POINTS) for pair in permutations(job.STATES, 2)]
+"""Places, where state lay before the kill, and where it lies after it."""
 
 
 @dataclass
@@ -60,12 +62,25 @@ class Killed(Protocol):
 
 def kill(case: Killed, point: str) -> None:
     """Kill a job at a named place, and run it to its end."""
+    kill_at(case, point)
+    assert case.run() == 0
+
+
+def kill_at(case: Killed, point: str) -> None:
+    """Kill a job at a named place."""
     if point in ("restore.manifest", "restore.state"):
         # only a run reaches them that goes on from a checkpoint
         assert case.run("checkpoint.complete:kill:2") == -signal.SIGKILL
     is_first = point.startswith(("final", "restore"))
     assert case.run(f"{point}:kill:{1 if is_first else 3}") == -signal.SIGKILL, "the place was reached"
-    assert case.run() == 0
+
+
+def move(source: Path, folder: Path, point: str, before: str, after: str) -> Case:
+    """Kill a keyed function at a named place, and run it to its end with its state elsewhere."""
+    kill_at(Case(source, folder, "functions", before), point)
+    moved = Case(source, folder, "functions", after)
+    assert moved.run() == 0
+    return moved
 
 
 @pytest.fixture(scope="module")
@@ -77,13 +92,34 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.slow
 @pytest.mark.sampled(6, 2)
-@pytest.mark.parametrize(("point", "sinks"), CASES)
+@pytest.mark.parametrize(("point", "sinks"), [c for c in CASES if c[1] != "functions"])
 def test_a_job_killed_at_a_named_place_goes_on(source: Path, tmp_path: Path, point: str, sinks: str) -> None:
     # all pairs of sinks and states are in `make faults-long`
     number = CASES.index((point, sinks))
     case = Case(source, tmp_path, sinks, "memory" if number % 2 else "filesystem")
     kill(case, point)
     assert case.is_right()
+
+
+@pytest.mark.slow
+@pytest.mark.sampled(14, 4)
+@pytest.mark.parametrize("state", job.STATES)
+@pytest.mark.parametrize("point", sorted(POINTS))
+def test_a_function_killed_at_a_named_place_goes_on_in_every_backend(
+    source: Path, tmp_path: Path, point: str, state: str
+) -> None:
+    case = Case(source, tmp_path, "functions", state)
+    kill(case, point)
+    assert case.is_right()
+
+
+@pytest.mark.slow
+@pytest.mark.sampled(46, 12)
+@pytest.mark.parametrize(("point", "before", "after"), MOVES)
+def test_a_function_that_is_killed_goes_on_in_another_backend(
+    source: Path, tmp_path: Path, point: str, before: str, after: str
+) -> None:
+    assert move(source, tmp_path, point, before, after).is_right()
 
 
 @pytest.mark.slow

@@ -259,13 +259,11 @@ def spec(function: tw.ProcessFunction | tw.ColumnFunction) -> ProcessSpec:
 
 
 def states_of(function: tw.ProcessFunction) -> tuple[FunctionState, ...]:
-    """What the function keeps by key; asked of a new one, as this one has values of a key."""
-    function = type(function)()
+    """What the function keeps by key."""
     kinds: dict[type, Takes] = {tw.CoProcessFunction: "two", tw.BroadcastProcessFunction: "broadcast"}
     takes = next((t for kind, t in kinds.items() if isinstance(function, kind)), "one")
-    # the state of a key is on the object itself here, and would be taken for a setting of the same name
-    fresh = object.__new__(type(function))
-    return described_function(fresh, (), None, is_zoned=False, takes=takes).states
+    # one that is at work has the values of a key
+    return described_function(type(function)(), (), None, is_zoned=False, takes=takes).states
 
 
 class Turn:

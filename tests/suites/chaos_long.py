@@ -25,7 +25,9 @@ from tests.chaos import job
 from tests.suites.ledger import RESULTS, Ledger, Outcome, work_off
 
 KILLS_PER_CASE = 10
-SINKS, STATES = ("files", "sqlite"), ("memory", "filesystem")
+PAIRS = [(sinks, state) for sinks in ("files", "sqlite") for state in ("memory", "filesystem")]
+PAIRS += [("functions", state) for state in job.STATES]
+"""Kinds of sinks, and where state lies."""
 _SPAN = 0.7
 """Seconds after the first row within which most jobs have ended: kills come until then."""
 _STARTS_MAX = 200
@@ -106,8 +108,7 @@ def _begin_anew(folder: Path) -> None:
 
 def cases(kills: int) -> list[str]:
     """The names of cases, so many kills for each kind of sink and of state."""
-    pairs = [f"{sinks}-{state}" for sinks in SINKS for state in STATES]
-    return [f"{pair}-{at:04}" for at in range(0, kills, KILLS_PER_CASE) for pair in pairs]
+    return [f"{s}-{state}-{at:04}" for at in range(0, kills, KILLS_PER_CASE) for s, state in PAIRS]
 
 
 def main() -> int:

@@ -1,10 +1,10 @@
 """Let the system under a job fail in all ways that can be made to happen here: no row is lost or repeated.
 
-    python -m tests.suites.faults_long [--processes n] [--only kill|object|zombie|image|disk|strace]
+    python -m tests.suites.faults_long [--processes n] [--only kill|move|object|zombie|image|disk|strace]
 
-* `kill`: a job is killed at each named place, with files and SQLite, with state in memory and in files; the
-  next run ends. `object`: with its input, checkpoints and files as objects of a real server.
-
+* `kill`: a job is killed at each named place, with files, SQLite and a keyed function, with state in memory,
+  in files and in RocksDB; the next run ends. `move`: the function goes on with its state elsewhere. `object`:
+  with its input, checkpoints and files as objects of a real server.
 * `zombie`: a process is stopped, at a named place or at a random moment; another one takes the job over; the
   first is woken. It must end by itself as one that was overtaken, and change nothing that counts.
 * `image`: the power is cut at random moments, by copying the image of the disk; the job goes on from there.
@@ -60,6 +60,8 @@ def run(case: str) -> Outcome:
         if kind in ("kill", "object"):
             return _kill(kind, sinks, rest, place)
         job.write_input(place / "input")
+        if kind == "move":
+            return _verdict(test_kills.move(place / "input", place, rest[2], rest[0], rest[1]))
         if kind == "disk":
             return _disk(sinks, rest[0] == "stays", int(rest[1]), place)
         return _strace(f"{sinks}-{rest[0]}", int(rest[1]), place)
@@ -101,6 +103,10 @@ def _kill(kind: str, sinks: str, rest: list[str], folder: Path) -> Outcome:
 def _killed(made: Killed, point: str) -> Outcome:
     """Kill a job at a named place, and let it end."""
     test_kills.kill(made, point)
+    return _verdict(made)
+
+
+def _verdict(made: Killed) -> Outcome:
     return {} if made.is_right() else {"error": "rows are lost or repeated, or something is left"}
 
 
@@ -140,7 +146,8 @@ def _counted(wrong: Counter[str], *more: str) -> Outcome:
 def cases(only: str | None = None) -> list[str]:
     """The names of all cases that can be done here."""
     found = {
-        "kill": [f"kill-{s}-{state}-{p}" for p, s in test_kills.CASES for state in ("memory", "filesystem")],
+        "kill": [f"kill-{s}-{state}-{p}" for p, s in test_kills.CASES for state in job.STATES],
+        "move": [f"move-functions-{before}-{after}-{p}" for p, before, after in test_kills.MOVES],
         "object": [f"object-{s}-{p}" for p, s in test_object_kills.CASES],
         "zombie": [f"zombie-{s}-{n:02}" for s in SINKS for n in range(ZOMBIES // 2)],
         "image": [f"image-{s}-{n:02}" for s in SINKS for n in range(IMAGES // IMAGES_PER_CASE // 2)],
@@ -158,7 +165,7 @@ def cases(only: str | None = None) -> list[str]:
             found[kind] = []
         elif kind == "strace" and only in (None, "strace"):
             found[kind] = list(_strace_cases())
-    order = ("kill", "object", "zombie", "image", "strace", "disk")
+    order = ("kill", "move", "object", "zombie", "image", "strace", "disk")
     return [case for kind in order if only in (None, kind) for case in found[kind]]
 
 
@@ -176,7 +183,7 @@ def main() -> int:
     """Do all cases; 1 if one failed."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--processes", type=int)
-    parser.add_argument("--only", choices=["kill", "object", "zombie", "image", "disk", "strace"])
+    parser.add_argument("--only", choices=["kill", "move", "object", "zombie", "image", "disk", "strace"])
     asked = parser.parse_args()
     about = {"question": "rows lost, repeated or stale after faults of the system", "images": IMAGES_PER_CASE}
     ledger = Ledger.opened(RESULTS / "faults-long.json", about)

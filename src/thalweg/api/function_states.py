@@ -5,7 +5,7 @@ Not here: the classes (process_functions.py), the steps (process.py).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from copy import Error, copy, deepcopy
 from typing import Any, ClassVar, Literal, TypeAlias, get_args, get_origin, get_type_hints
 
@@ -27,6 +27,7 @@ from thalweg.protocols.process import FunctionState, KeyedFunction
 from thalweg.protocols.state import ColumnKind, ColumnSpec
 
 _PLAIN: dict[Any, ColumnKind] = {int: "int64", float: "float64", bool: "bool"}
+_OURS = ProcessFunction.__module__
 _CONTAINERS = (list, dict, set)
 
 
@@ -67,6 +68,7 @@ def described_function(
     handlers = ("on_left", "on_right") if takes == "two" else ("on_events",) if is_columns else ("on_event",)
     by: Literal["row", "column"] = "column" if is_columns else "row"
     has_clock = issubclass(kind, ProcessFunction) and kind.on_clock is not ProcessFunction.on_clock
+    _check_methods(kind, (*handlers, *(("on_broadcast",) if takes == "broadcast" else ())), place)
     return KeyedFunction(name, states, new, has_timers, has_clock, handlers, by, sides, place, shared)
 
 
@@ -94,6 +96,20 @@ def _check_function(function: object, takes: Takes) -> None:
         found=repr(function)[:200],
         hint=f"{function.__name__}() makes one" if isinstance(function, type) else None,
     )
+
+
+def _check_methods(kind: type, wanted: Sequence[str], place: str | None) -> None:
+    """Refuse a class that takes no rows of one of its inputs."""
+    for method in wanted:
+        if any(method in vars(base) for base in kind.__mro__ if base.__module__ != _OURS):
+            continue
+        own = [name for name in vars(kind) if callable(getattr(kind, name)) and not name.startswith("_")]
+        raise PlanError(
+            f"{kind.__name__} has no {method}, which takes the rows",
+            code="plan-process-function",
+            where=place,
+            found=", ".join(own) or None,
+        )
 
 
 def _broadcast(function: str, name: str, hint: Any) -> FunctionState:

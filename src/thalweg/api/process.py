@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 from thalweg.api.columns import column_name
 from thalweg.api.function_states import Takes, TakesTwo, described_function
@@ -197,6 +197,10 @@ class _Wanted:
 
     def plan(self, inputs: Sequence[tuple[Plan, tuple[IntoColumn, ...] | None, str | None]]) -> Plan:
         """The step over these inputs, with their keys and times."""
+        if self.order not in get_args(Order):
+            raise PlanError(
+                f'there is no order "{self.order}"', code="plan-process-function", choices=[*get_args(Order)]
+            )
         parts = tuple(plan for plan, _, _ in inputs)
         by = tuple(self._taken(*each) for each in inputs)
         check_keys(parts, by)

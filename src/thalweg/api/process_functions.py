@@ -23,6 +23,7 @@ from thalweg.protocols.process import ColumnTurn, Turn
 
 _EPOCH = datetime(1970, 1, 1)
 _MICROSECOND = timedelta(microseconds=1)
+_SHOWN_MAX = 200
 MISSING = ...
 
 
@@ -147,6 +148,8 @@ class ProcessFunction:
     def _micros(self, at: datetime | timedelta) -> int:
         if isinstance(at, timedelta):
             return self.turn.time_us + at // _MICROSECOND
+        if not isinstance(at, datetime):
+            raise TypeError(f"a timer takes a datetime or a timedelta, and not {at!r}"[:_SHOWN_MAX])
         naive = at if at.tzinfo is None else at.astimezone(UTC).replace(tzinfo=None)
         return (naive - _EPOCH) // _MICROSECOND
 
@@ -214,6 +217,11 @@ class ColumnFunction:
         places: Any = slice(None) if where is None else _chosen(where)
         if isinstance(at, timedelta):
             return self.turn.times_us + at // _MICROSECOND, places
+        if not isinstance(at, pl.Series) or not at.dtype.is_temporal():
+            found = at.dtype if isinstance(at, pl.Series) else type(at).__name__
+            raise TypeError(
+                f"timers take a polars.Series of times or of durations, or a timedelta; not {found}"
+            )
         if at.is_null().to_numpy()[places].any():
             raise ValueError("a timer without a time; where=… says for which rows there is one")
         if isinstance(at.dtype, pl.Duration):

@@ -16,6 +16,7 @@ import polars as pl
 
 from thalweg.columnar.allocation import copied, grown, zeros
 from thalweg.columnar.arrow import Column, to_series
+from thalweg.columnar.ascending import ascending
 from thalweg.columnar.buffers import Views, views
 from thalweg.columnar.compiled import helper, kernel, load_word, store_word
 from thalweg.columnar.hash import hash_views
@@ -127,7 +128,7 @@ class Dictionary:
 
     def retain(self, live_codes: Array) -> None:
         """Forget every value but these. Their codes stay; the others' memory and codes are used again."""
-        live = np.unique(live_codes[live_codes >= 0])
+        live = ascending(live_codes[live_codes >= 0])
         arena = zeros(max(SMALLEST, self._measured(live)[0]), np.uint8)
         words = np.empty((len(live), 2), dtype=np.uint64)
         self._meta[BYTES] = _gather(live, (self._entries, self._arena), words, arena, np.uint64(0))

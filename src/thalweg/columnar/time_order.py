@@ -37,19 +37,6 @@ def time_order(times: Array, splits: Array, offsets: Array) -> Array | None:
     return None if found == _SAME else order
 
 
-def ascending(values: Array) -> Array:
-    """Each of some numbers once, in order: what `np.unique` gives, which hashes them before it sorts.
-
-    Example:
-        >>> ascending(np.array([3, 1, 3])).tolist()
-        [1, 3]
-    """
-    found: Array = np.sort(values)
-    is_first = np.ones(len(found), np.bool_)
-    np.not_equal(found[1:], found[:-1], out=is_first[1:])
-    return found if is_first.all() else found[is_first]
-
-
 @kernel("int64(int64[::1], int64[::1], int64[::1], int64[::1])")
 def _settle(order: Array, times: Array, splits: Array, offsets: Array) -> int:
     """Put rows of one time in the order of their positions, where they are."""

@@ -31,6 +31,10 @@ def _copied(row: Any) -> Any:
     return tuple(row) if type(row) is list else row
 
 
+_SHOWN_MAX = 200
+_HOW_TO_GIVE = "a row is a dict or a tuple; a function yields rows, or returns a list of them"
+
+
 def _frozen(value: Any) -> Any:
     if isinstance(value, dict):
         return {k: _frozen(v) for k, v in value.items()}
@@ -62,11 +66,20 @@ class GivenRows:
     place: str | None = None
 
     def take(self, rows: Iterable[Row], given: list[Row]) -> None:
-        """Add rows to others as they are when they come, whatever becomes of their values afterwards."""
+        """Add rows to others as they are when they come, whatever becomes of their values afterwards.
+
+        Raises:
+            DataError: `data-python-result`: it is a single row, or no rows at all.
+        """
+        try:
+            each = iter(rows)
+        except TypeError:
+            found = f"a value of Python type {type(rows).__name__}: {rows!r}"[:_SHOWN_MAX]
+            raise self._wrong(found, _HOW_TO_GIVE) from None
         if self._is_nested:
-            given.extend(_frozen(row) for row in rows)
+            given.extend(_frozen(row) for row in each)
             return
-        for row in rows:
+        for row in each:
             # a loop: an expression that makes rows would cost three times as much where there are none
             given.append(row if type(row) is tuple else _copied(row))
 
@@ -118,9 +131,10 @@ class GivenRows:
                 raise self._wrong(f'the column "{unknown[0]}"', did_you_mean(unknown[0], names))
             return [row.get(n) for n in names]
         if isinstance(row, (str, bytes)) or not isinstance(row, Sequence):
-            raise self._wrong(f"a row of Python type {type(row).__name__}", "a row is a dict or a tuple")
+            found = f"a row of Python type {type(row).__name__}: {row!r}"[:_SHOWN_MAX]
+            raise self._wrong(found, _HOW_TO_GIVE)
         if len(row) != len(names):
-            raise self._wrong(f"a row of {len(row)} values")
+            raise self._wrong(f"a row of {len(row)} values: {row!r}"[:_SHOWN_MAX])
         return row
 
     def _column(self, name: str, values: list[Any]) -> pl.Series:

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from thalweg.columnar.ascending import ascending
 from thalweg.columnar.batch import Batch
 from thalweg.columnar.eager import pick
 from thalweg.operators.aggregation import SHOWN, GroupingSpec, least_key
@@ -85,7 +86,7 @@ class CorrectedGroupOp:
         shown = self._state.column(SHOWN)
         found = slots[shown[slots]]
         if len(found):
-            found = np.unique(found)
+            found = ascending(found)
             self._owed.take_back(self._rows(found))
             shown[found] = False
             self._again.append(found)
@@ -130,7 +131,7 @@ class CorrectedGroupOp:
         Between cuts a group may have got what one of its inputs sends and not yet what another one does:
         it may seem to have no rows.
         """
-        slots = np.unique(np.concatenate(self._again)) if self._again else _NO_SLOTS
+        slots = ascending(np.concatenate(self._again)) if self._again else _NO_SLOTS
         self._again = []
         if until is not None and len(slots):
             is_final = self._ends(slots) <= until

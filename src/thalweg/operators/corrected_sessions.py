@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from thalweg.columnar.ascending import ascending
 from thalweg.columnar.batch import Batch
 from thalweg.operators.aggregation import SHOWN
 from thalweg.operators.corrections import Corrections
@@ -77,7 +78,7 @@ class CorrectedSessionsOp(SessionGroupOp):
     def _remember(self, slots: Array, gone: Array) -> None:
         """Sessions that were emitted are about to change."""
         shown = self.table.state.column(SHOWN)
-        found = np.unique(np.concatenate([slots, gone]))
+        found = ascending(np.concatenate([slots, gone]))
         found = found[shown[found]]
         if len(found):
             self._owed.take_back(self._emitted(found))
@@ -116,7 +117,7 @@ class CorrectedSessionsOp(SessionGroupOp):
 
     def _settle(self) -> Iterator[Output]:
         """The sessions that have changed since they were emitted."""
-        slots = np.unique(np.concatenate(self._again)) if self._again else _NO_SLOTS
+        slots = ascending(np.concatenate(self._again)) if self._again else _NO_SLOTS
         self._again = []
         state = self.table.state
         # slots of sessions that were taken in are free, or stand for others

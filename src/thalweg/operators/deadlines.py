@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from thalweg.columnar.time_order import ascending
+from thalweg.columnar.ascending import ascending
 
 Array = np.ndarray[Any, Any]
 
@@ -78,8 +78,8 @@ class Deadlines:
                     self.count += len(waiting)
         return ascending(np.concatenate(found))
 
-    def least(self, times: Array) -> int | None:
-        """The time of the next row that is due; None if there is none.
+    def first(self, times: Array) -> tuple[int, int] | None:
+        """The time of the next row that is due, and how many are due then; None if there is none.
 
         Args:
             times: by row when it is due now.
@@ -90,7 +90,8 @@ class Deadlines:
             self.count += len(alive) - len(rows)
             if len(alive):
                 self._buckets[number] = [alive]
-                return int(times[alive].min())
+                time = int(times[alive].min())
+                return time, len(ascending(alive[times[alive] == time]))
             del self._buckets[number]
         return None
 

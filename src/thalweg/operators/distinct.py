@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from thalweg.columnar.ascending import ascending
 from thalweg.columnar.batch import Batch
 from thalweg.columnar.eager import gather_rows
 from thalweg.columnar.groups import group_rows
@@ -220,7 +221,7 @@ class DistinctOp:
         """Forget values without rows; nothing is owed."""
         del number
         if self._emptied:
-            slots, self._emptied = np.unique(np.concatenate(self._emptied)), []
+            slots, self._emptied = ascending(np.concatenate(self._emptied)), []
             counts = self._state.column(ROWS)[slots]
             check_present(counts, lambda some: self._state.keys(slots[some]), "value of a group")
             self._state.free(slots[counts == 0])

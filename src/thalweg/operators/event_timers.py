@@ -14,8 +14,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import polars as pl
 
+from thalweg.columnar.ascending import ascending
 from thalweg.columnar.eager import beside, numbers
-from thalweg.columnar.time_order import ascending
 from thalweg.operators.deadlines import Deadlines
 from thalweg.protocols.state import ColumnSpec, ColumnsSpec, KeyedColumns
 
@@ -59,6 +59,8 @@ class EventTimers:
     def __init__(self, state: KeyedColumns) -> None:
         self._state = state
         self._deadlines = Deadlines()
+        # the next time and how many timers it has, so that whoever asks again costs no search; 0: not known
+        self._least = self._firsts = 0
         self._know(state.live())
 
     def _know(self, slots: Array) -> None:
@@ -72,7 +74,11 @@ class EventTimers:
     @property
     def least(self) -> int | None:
         """The time of the next timer; None if there is none."""
-        return self._deadlines.least(self._state.column(_DUE)) if self._state.count else None
+        if not self._firsts and self._state.count:
+            first = self._deadlines.first(self._state.column(_DUE))
+            assert first is not None, "each timer has a deadline"
+            self._least, self._firsts = first
+        return self._least if self._firsts else None
 
     def set(self, keys: pl.DataFrame, times: Array) -> None:
         """Timers for keys, row by row."""
@@ -82,15 +88,27 @@ class EventTimers:
         fresh = self._state.last_new
         self._state.column(_DUE)[slots] = times
         self._know(fresh.copy())
+        self._add_firsts(self._state.column(_DUE)[fresh])
         # timers that were moved leave their old place behind, which may be days away
         if self._deadlines.count > _STALE * (self._state.count + _FEW):
             self._deadlines.forget(self._state.live(), self._state.column(_DUE))
+
+    def _add_firsts(self, times: Array) -> None:
+        """Where the next time is known, it stays known when there are more timers."""
+        least = int(times.min(initial=_NEVER))
+        if not self._firsts or least > self._least:
+            return
+        known = self._firsts if least == self._least else 0
+        self._least, self._firsts = least, known + int(np.count_nonzero(times == least))
 
     def delete(self, keys: pl.DataFrame, times: Array) -> None:
         """No such timers any more; those that there are not do not matter."""
         if len(times):
             slots = self._state.find(beside(keys, [numbers(TIME, times)]))
-            self._state.free(ascending(slots[slots >= 0]))
+            gone = ascending(slots[slots >= 0])
+            if self._firsts:
+                self._firsts -= int(np.count_nonzero(self._state.column(_DUE)[gone] == self._least))
+            self._state.free(gone)
 
     def take(self, until: int | None) -> Due:
         """The timers with a time before `until` (None: all); they are timers no more."""
@@ -100,6 +118,8 @@ class EventTimers:
         keys = self._state.keys(slots)
         times = self._state.column(_DUE)[slots]
         self._state.free(slots)
+        if len(slots):
+            self._firsts = 0
         return Due(keys.drop(TIME), times)
 
     @property

@@ -17,6 +17,7 @@ import polars as pl
 from thalweg.base.types import DataType
 from thalweg.columnar.accumulate import add_counts
 from thalweg.columnar.allocation import grown
+from thalweg.columnar.ascending import ascending
 from thalweg.columnar.batch import Batch
 from thalweg.columnar.buffers import NO_FLAGS, values_and_validity
 from thalweg.columnar.eager import gather_rows
@@ -116,7 +117,7 @@ class Extremes:
     def forget_gone(self) -> None:
         """Drop values whose weights cancel; at a cut, before groups are freed."""
         if self._taken_back:
-            slots, self._taken_back = np.unique(np.concatenate(self._taken_back)), []
+            slots, self._taken_back = ascending(np.concatenate(self._taken_back)), []
             counts = self._state.column(COUNT)[slots]
             check_present(counts, lambda some: self._state.keys(slots[some]), "value of a group")
             gone = slots[counts == 0]

@@ -16,6 +16,7 @@ import numpy as np
 import polars as pl
 
 from thalweg.base.schema import SYSTEM_PREFIX, Schema
+from thalweg.columnar.ascending import ascending
 from thalweg.columnar.batch import WEIGHT, Batch, consolidate, join_batches
 from thalweg.columnar.eager import beside, filter_rows, gather_rows, numbers, pick
 from thalweg.errors import DataError
@@ -265,7 +266,7 @@ class ChangesLookupOp(Step):
         """Answers with weights: into the state, and out."""
         state = self._state
         rows = state.add(held, state.slots(held.select(_HASH)), np.ascontiguousarray(weights))
-        gone = np.unique(rows[state.weights(rows) == 0])
+        gone = ascending(rows[state.weights(rows) == 0])
         if len(gone):
             self._gone.append(gone)
         if self._spec.kind == "inner":

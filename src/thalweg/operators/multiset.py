@@ -17,6 +17,7 @@ import polars as pl
 
 from thalweg.base.types import DataType, Struct
 from thalweg.columnar.accumulate import add_counts
+from thalweg.columnar.ascending import ascending
 from thalweg.columnar.batch import OFFSET, SPLIT, Batch
 from thalweg.columnar.buffers import NO_FLAGS, values_and_validity
 from thalweg.columnar.eager import gather_rows
@@ -126,7 +127,7 @@ class Multiset:
     def forget_gone(self) -> None:
         """Drop values whose weights cancel; at a cut, before groups are freed."""
         if self._taken_back:
-            owners, self._taken_back = np.unique(np.concatenate(self._taken_back)), []
+            owners, self._taken_back = ascending(np.concatenate(self._taken_back)), []
             self._free(owners, self._state.column(COUNT))
 
     def forget(self, groups: Array) -> None:

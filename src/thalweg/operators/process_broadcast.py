@@ -8,24 +8,24 @@ Not here: rows of keys (process_op.py), rows that come too late (on_time.py).
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from types import MappingProxyType
 from typing import Any
 
+import numpy as np
 import polars as pl
 
-from thalweg.columnar.eager import below, pick
+from thalweg.columnar.eager import pick
 from thalweg.columnar.outside import python_values
 from thalweg.errors import DataError, PlanError, ThalwegError
 from thalweg.expr.python_rows import maker
 from thalweg.operators.event_times import event_times
 from thalweg.operators.process import BROADCAST, RULES, ProcessSpec
-from thalweg.operators.process_calls import user_place
+from thalweg.operators.process_errors import raised
 from thalweg.operators.process_work import in_turn
 from thalweg.operators.waiting_rows import WaitingRows
 from thalweg.protocols.operator import Context
 from thalweg.protocols.state import KeyedColumns
-
-_SHOWN_MAX = 200
 
 
 class _RuleTurn:
@@ -87,16 +87,16 @@ class BroadcastRows:
         assert self._waiting is not None, "rows that are taken at once do not wait"
         self._waiting.hold(pick(rows, list(self._input.columns)))
 
-    def times(self, until: int | None) -> list[int]:
-        """The times before `until` (None: all) at which something changes, ascending."""
-        return [] if self._waiting is None else self._waiting.times(until)
-
-    def passed(self, time: int) -> None:
-        """Take the rows up to a time."""
+    def passed(self, until: int | None) -> Iterator[tuple[int, pl.DataFrame]]:
+        """The rows with a time before `until` (None: all), time by time; they wait no more."""
         assert self._waiting is not None, "rows that are taken at once do not wait"
         assert self._input.time is not None, "rows that wait have a time"
-        frames = list(self._waiting.passed(time + 1))
-        self.take(in_turn(below(frames), self._input.time, self._input.ties))
+        for second in self._waiting.passed(until):
+            rows = in_turn(second, self._input.time, self._input.ties)
+            times = event_times(rows, self._input.time)
+            firsts = np.flatnonzero(np.diff(times, prepend=times[0] - 1))
+            for first, end in zip(firsts.tolist(), [*firsts[1:].tolist(), len(times)], strict=True):
+                yield int(times[first]), rows.slice(first, end - first)
 
     def take(self, rows: pl.DataFrame) -> None:
         """Call the function for each row.
@@ -137,10 +137,4 @@ class BroadcastRows:
         return [int(time) for time in event_times(rows, self._input.time)]
 
     def _failed(self, error: Exception, row: Any) -> DataError:
-        name = self._spec.function.name
-        return DataError(
-            f"{name} raised {type(error).__name__}: {str(error)[:_SHOWN_MAX]}",
-            code="data-python-function",
-            where=user_place(error) or self._spec.function.place,
-            found=f"{row!r}"[:_SHOWN_MAX],
-        )
+        return raised(self._spec.function, error, f"the row for all keys {row!r}")

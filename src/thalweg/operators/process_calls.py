@@ -6,8 +6,6 @@ Not here: which rows and timers come (process_op.py), what the function asks for
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from pathlib import Path
-from traceback import extract_tb
 from typing import Any
 
 import polars as pl
@@ -18,16 +16,14 @@ from thalweg.columnar.outside import python_values
 from thalweg.errors import DataError, ThalwegError
 from thalweg.expr.python_rows import maker
 from thalweg.operators.process import LAST, Given, ProcessSpec, side_port
+from thalweg.operators.process_errors import Settings, raised
 from thalweg.operators.process_failed import ROW_CODES, failed_rows
 from thalweg.operators.process_state import read_values, write_values
 from thalweg.operators.process_trial import RowTrial
 from thalweg.operators.process_work import Work
-from thalweg.operators.turns import PastTimer, RowTurns, shown_time
+from thalweg.operators.turns import RowTurns, shown_time
 from thalweg.protocols.process import FAILED_PORT
 from thalweg.protocols.state import BriefColumns
-
-_SHOWN_MAX = 200
-_OWN = str(Path(__file__).resolve().parent.parent)
 
 
 class RowCalls:
@@ -43,6 +39,7 @@ class RowCalls:
         self.turns.to_key = maker("Key", [*spec.keys])
         self._handlers = [getattr(self.function, name) for name in spec.function.handlers]
         self._trial: RowTrial | None = None
+        self._settings = Settings(self.function, spec.function)
         if spec.function.forgets:
             self.turns.ttls = [s for s in self._states if s.ttl_us is not None]
 
@@ -87,6 +84,7 @@ class RowCalls:
             raise
         except Exception as error:
             raise self._failed(error, rows, at[0]) from error
+        self._settings.check()
         if lasts:
             kept.column(LAST)[work.slots] = lasts
         for state in self._states:
@@ -169,24 +167,14 @@ class RowCalls:
 
     def _failed(self, error: Exception, rows: list[Any], at: int) -> DataError:
         """What the user's code raised, with the key and the row or timer that it was called for."""
-        name, turns = self._spec.function.name, self.turns
-        called = f"the timer of {shown_time(turns.time_us)}" if turns.is_timer else repr(rows[at])
-        place = user_place(error) or self._spec.function.place
-        if isinstance(error, PastTimer):
-            return DataError(
-                f"{name} sets a timer for a time that has passed",
-                code="data-timer-past",
-                where=place,
-                found=f"{error}, at {called}"[:_SHOWN_MAX],
-                hint="a row may set one for its own time or later, a timer only for a later one",
-            )
-        return DataError(
-            f"{name} raised {type(error).__name__}: {str(error)[:_SHOWN_MAX]}",
-            code="data-python-function",
-            where=place,
-            found=f"{called}, key {tuple(turns.key)}"[:_SHOWN_MAX],
-            hint=f"the step is written at {self._spec.function.place}" if self._spec.function.place else None,
-        )
+        return raised(self._spec.function, error, self._called(rows, at), tuple(self.turns.key))
+
+    def _called(self, rows: list[Any], at: int) -> str:
+        turns = self.turns
+        if not turns.is_timer:
+            return repr(rows[at])
+        what = "the timer of processing time" if turns.is_clock else "the timer of"
+        return f"{what} {shown_time(turns.called_us)}"
 
 
 def _tuples(frame: pl.DataFrame, make: Callable[[Iterable[Any]], Any]) -> list[Any]:
@@ -200,9 +188,3 @@ def _by_owner(work: Work) -> dict[int, list[int]]:
     for number, time in zip(work.owners.tolist(), work.due.tolist(), strict=True):
         found.setdefault(number, []).append(time)
     return found
-
-
-def user_place(error: Exception) -> str | None:
-    """Where the user's code raised: the innermost frame that is not ours."""
-    frames = [f for f in extract_tb(error.__traceback__) if not f.filename.startswith((_OWN, "<"))]
-    return f"{frames[-1].filename}:{frames[-1].lineno}" if frames else None

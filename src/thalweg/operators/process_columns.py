@@ -19,11 +19,10 @@ from thalweg.columnar.eager import gather_rows, pick
 from thalweg.errors import DataError, ThalwegError
 from thalweg.operators.column_turns import NEVER, ColumnTurns, DueTimers
 from thalweg.operators.process import LAST, Given, ProcessSpec, side_port
-from thalweg.operators.process_calls import user_place
+from thalweg.operators.process_errors import Settings, raised
 from thalweg.operators.process_failed import ROW_CODES, Failure, failed_rows
 from thalweg.operators.process_state import read_values, write_values
 from thalweg.operators.process_work import Work
-from thalweg.operators.turns import PastTimer
 from thalweg.protocols.process import FAILED_PORT, FunctionState
 from thalweg.protocols.state import BriefColumns
 
@@ -43,6 +42,7 @@ class ColumnCalls:
         self._handlers = [getattr(self.function, name) for name in spec.function.handlers]
         self._last: Array | None = None
         self._failures: list[Failure] = []
+        self._settings = Settings(self.function, spec.function)
 
     def run(self, work: Work, kept: BriefColumns, rows_max: int) -> Iterator[Given]:
         """What the function gives.
@@ -181,6 +181,7 @@ class ColumnCalls:
             raise
         except Exception as error:
             raise self._failed(error, rows) from error
+        self._settings.check()
         for name, column in values.items():
             self._put(column, name, keys)
         given, turns.given = turns.given, []
@@ -219,22 +220,13 @@ class ColumnCalls:
 
     def _failed(self, error: Exception, rows: pl.DataFrame | None) -> DataError:
         """What the user's code raised, with a row that it was called for."""
-        name, turns = self._spec.function.name, self.turns
-        place = user_place(error) or self._spec.function.place
-        if isinstance(error, PastTimer):
-            return DataError(
-                f"{name} sets a timer for a time that has passed",
-                code="data-timer-past",
-                where=place,
-                found=str(error),
-                hint="a row may set one for its own time or later, a timer only for a later one",
-            )
-        called = (
-            f"{len(turns.numbers)} timers" if rows is None else f"{rows.height} rows, such as {rows.row(0)}"
-        )
-        return DataError(
-            f"{name} raised {type(error).__name__}: {str(error)[:_SHOWN_MAX]}",
-            code="data-python-function",
-            where=place,
-            found=called[:_SHOWN_MAX],
-        )
+        if rows is None:
+            timers = len(self.turns.numbers)
+            called = "a timer" if timers == 1 else f"{timers} timers, such as that"
+            return raised(self._spec.function, error, f"{called} of key {self.turns.keys.row(0)}")
+        many = f"{rows.height} rows, such as " if rows.height > 1 else ""
+        return raised(self._spec.function, error, f"{many}{rows.row(0)}{self._such()}")
+
+    def _such(self) -> str:
+        keys = self.turns.keys
+        return f", key {keys.row(0)}" if keys.height and keys.width else ""

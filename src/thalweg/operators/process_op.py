@@ -171,20 +171,25 @@ class ProcessOp(_Keyed):
     def _close(self, until: int | None) -> Iterator[Output]:
         """All rows and timers with a time before `until`, with the rows for all keys between them."""
         self._calls.turns.is_end = until is None
-        for time in [] if self._rules is None else self._rules.times(until):
-            yield from self._until(time)
-            assert self._rules is not None, "there are some"
-            self._rules.passed(time)
+        if self._rules is not None:
+            for time, rules in self._rules.passed(until):
+                yield from self._until(time, are_more=True)
+                self._rules.take(rules)
+            for waiting in self._waiting:
+                waiting.close()
         yield from self._until(until)
 
-    def _until(self, until: int | None) -> Iterator[Output]:
-        """The same, without rows for all keys; as many rows at once as fit a batch."""
+    def _until(self, until: int | None, *, are_more: bool = False) -> Iterator[Output]:
+        """The same, without rows for all keys; as many rows at once as fit a batch.
+
+        With `are_more` rows of the same seconds are asked for next.
+        """
         some: list[list[pl.DataFrame]] = [[] for _ in self._waiting]
         count = 0
         seconds = [set(w.seconds(until)) for w in self._waiting]
         for second in sorted(set().union(*seconds)):
             taken = [
-                w.taken(second, until) if second in those else None
+                (w.part if are_more else w.taken)(second, until) if second in those else None
                 for w, those in zip(self._waiting, seconds, strict=True)
             ]
             found = [(port, frame) for port, frame in enumerate(taken) if frame is not None]

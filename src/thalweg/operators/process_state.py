@@ -5,10 +5,11 @@ Not here: how the state is kept (state/).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
+import polars as pl
 
 from thalweg.base.codecs import KEPT_NONE
 from thalweg.errors import DataError
@@ -55,7 +56,7 @@ def write_values(
         held[:] = [KEPT_NONE if value is None else value for value in values]
         column[slots] = held
         return
-    column[slots] = _fitting(function, state, values, column.dtype, len(slots))
+    column[slots] = _fitting(function, state, values, column.dtype, lambda: kept.keys(slots))
 
 
 def check_value(function: KeyedFunction, state: FunctionState, value: Any, kept: BriefColumns) -> None:
@@ -65,7 +66,7 @@ def check_value(function: KeyedFunction, state: FunctionState, value: Any, kept:
         DataError: `data-python-state`.
     """
     if state.fresh is None:
-        _fitting(function, state, [value], kept.column(state.name).dtype, 1)
+        _fitting(function, state, [value], kept.column(state.name).dtype)
         return
     codec = state.column.codec
     assert codec is not None, "objects have one"
@@ -82,8 +83,13 @@ def check_value(function: KeyedFunction, state: FunctionState, value: Any, kept:
 
 
 def _fitting(
-    function: KeyedFunction, state: FunctionState, values: Sequence[Any] | Array, dtype: Any, count: int
+    function: KeyedFunction,
+    state: FunctionState,
+    values: Sequence[Any] | Array,
+    dtype: Any,
+    keys: Callable[[], pl.DataFrame] | None = None,
 ) -> Array:
+    count = len(values)
     try:
         held = np.asarray(values)
         rule = "safe" if dtype == np.bool_ else "same_kind"
@@ -91,25 +97,28 @@ def _fitting(
     except (ValueError, OverflowError):
         is_right = False
     if not is_right:
-        raise _misfit(function, state, values, count)
+        raise _misfit(function, state, values, keys)
     return held
 
 
 def _misfit(
-    function: KeyedFunction, state: FunctionState, values: Sequence[Any] | Array, count: int
+    function: KeyedFunction,
+    state: FunctionState,
+    values: Sequence[Any] | Array,
+    keys: Callable[[], pl.DataFrame] | None,
 ) -> DataError:
     kinds, expected = _ALLOWED[state.column.kind]
-    if len(values) == count:
-        bad: Any = next((v for v in values if not isinstance(v, kinds) or abs(v) >= 1 << 63), values[0])  # type: ignore[arg-type]
-        found = f"{bad!r} of Python type {type(bad).__name__}"
-    else:
-        found, expected = f"{len(values)} values", f"{count} values, one for each key"
+    is_bad = (not isinstance(v, kinds) or abs(v) >= 1 << 63 for v in values)  # type: ignore[arg-type]
+    place = next((place for place, wrong in enumerate(is_bad) if wrong), 0)
+    found = f"{values[place]!r} of Python type {type(values[place]).__name__}"[:_SHOWN_MAX]
+    if keys is not None:
+        found += f", key {keys().row(place)}"[:_SHOWN_MAX]
     return DataError(
         f'the state "{state.name}" of {function.name} was given a value that it cannot hold',
         code="data-python-state",
         where=function.place,
         expected=expected,
-        found=found[:_SHOWN_MAX],
+        found=found,
     )
 
 

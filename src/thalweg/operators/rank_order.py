@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 import numpy as np
 
 from thalweg.columnar.allocation import grown
+from thalweg.columnar.ascending import ascending
 from thalweg.columnar.eager import beside, numbers
 from thalweg.columnar.index import KeyIndex
 from thalweg.columnar.key_order import KeyOrder, Order
@@ -150,7 +151,7 @@ class TreeOrder:
         keys = self._keys.of(slots)
         np.subtract.at(self._shown, keys, self._state.column(SHOWN)[slots] > 0)
         self._trees.remove(slots, keys, self._ordered())
-        keys = np.unique(keys)
+        keys = ascending(keys)
         self._keys.forget(keys[self._trees.is_empty(keys)])
 
 
@@ -187,6 +188,6 @@ class SortedOrder:
         """All rows are looked at anyway."""
 
     def remove(self, slots: Array) -> None:
-        keys = np.unique(self._keys.of(slots))
+        keys = ascending(self._keys.of(slots))
         self._members.remove(slots)
         self._keys.forget(self._members.without(keys))

@@ -17,6 +17,7 @@ import numpy as np
 import polars as pl
 
 from thalweg.columnar.accumulate import add_counts
+from thalweg.columnar.ascending import ascending
 from thalweg.columnar.batch import WEIGHT, Batch
 from thalweg.columnar.buffers import NO_FLAGS, NO_WORDS, values_and_validity
 from thalweg.columnar.eager import beside, gather_rows, numbers, pick
@@ -158,7 +159,7 @@ class RunningOverOp:
         del number
         if not self._touched:
             return
-        keys = np.unique(np.concatenate(self._touched))
+        keys = ascending(np.concatenate(self._touched))
         self._touched = []
         slots, owners = self._members.of(keys)
         frame = beside(self._state.keys(slots), [numbers(_KEY, owners), numbers(_SLOT, slots)])

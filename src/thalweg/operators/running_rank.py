@@ -17,6 +17,7 @@ import numpy as np
 import polars as pl
 
 from thalweg.columnar.accumulate import add_counts
+from thalweg.columnar.ascending import ascending
 from thalweg.columnar.batch import WEIGHT, Batch
 from thalweg.columnar.buffers import NO_FLAGS, NO_WORDS
 from thalweg.columnar.eager import beside, numbers, pick
@@ -164,7 +165,7 @@ class RunningRankOp:
     def _changed(self) -> Iterator[Output]:
         if not self._touched:
             return
-        touched, self._touched = np.unique(np.concatenate(self._touched)), []
+        touched, self._touched = ascending(np.concatenate(self._touched)), []
         yield from self._renumber(touched)
 
     def _renumber(self, touched: Array) -> Iterator[Output]:
@@ -172,7 +173,7 @@ class RunningRankOp:
         if self._spec.is_updating:
             counts = self._state.column(ROWS)[touched]
             check_present(counts, lambda some: self._state.keys(touched[some]))
-        leading = self._order.leading(np.unique(self._order.keys_of(touched)))
+        leading = self._order.leading(ascending(self._order.keys_of(touched)))
         slots, state = leading.slots, self._state
         first, count = self._numbers(leading)
         yield from self._emitted(slots, (first, count))

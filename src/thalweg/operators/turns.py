@@ -67,6 +67,7 @@ def check_timer(function: KeyedFunction, time_us: int, has_method: bool, method:
             f"{function.name} sets a timer, and has no {method}",
             code="plan-process-function",
             where=function.place,
+            hint=f"def {method}(self) is called when one is due",
         )
     if abs(time_us) > _TIME_MAX:
         raise OverflowError("a timer for a time that is too far away; without one it is never due")
@@ -110,7 +111,7 @@ class RowTurns:
     def __init__(self, function: KeyedFunction, take: Take) -> None:
         self._function, self._take = function, take
         self.taking: dict[str, Take] = {}
-        self.time_us = self.number = 0
+        self.time_us = self.called_us = self.number = 0
         self._keys = pl.DataFrame()
         self._rows_of_keys: list[tuple[Any, ...]] | None = None
         self.to_key: Callable[[tuple[Any, ...]], Any] = tuple
@@ -165,6 +166,7 @@ class RowTurns:
             time = heappop(due)
             if time in alive:
                 alive.discard(time)
+                self.called_us = time
                 made = function.on_clock() if self.is_clock else self._timed(function, time)
                 if made is not None:
                     self._take(made, given)

@@ -34,6 +34,7 @@ class WaitingRows:
 
     def __init__(self, store: RowStore, time: str, slack_us: int | None) -> None:
         self._store, self._time, self._slack_us = store, time, slack_us
+        self._opened: dict[int, tuple[pl.DataFrame, Array]] = {}
 
     @property
     def least(self) -> int | None:
@@ -61,14 +62,10 @@ class WaitingRows:
 
     def seconds(self, until: int | None) -> list[int]:
         """The seconds in which there may be rows with a time before `until` (None: all), ascending."""
-        return [g for g in self._store.groups() if until is None or g * SECOND < until]
-
-    def times(self, until: int | None) -> list[int]:
-        """The times of rows before `until` (None: all), each once, ascending."""
-        found = [event_times(self._store.rows(s), self._time) for s in self.seconds(until)]
-        every = np.unique(np.concatenate(found)) if found else np.empty(0, np.int64)
-        times: list[int] = every[every < until].tolist() if until is not None else every.tolist()
-        return times
+        found = self._store.groups()
+        if self._opened:
+            found = sorted({*found, *self._opened})
+        return [g for g in found if until is None or g * SECOND < until]
 
     def taken(self, second: int, until: int | None) -> pl.DataFrame | None:
         """The rows of one of `seconds(until)` with a time before `until`, if any; they wait no more."""
@@ -79,6 +76,31 @@ class WaitingRows:
                 self._store.add(gather_rows(frame, np.flatnonzero(is_open)))
                 frame = gather_rows(frame, np.flatnonzero(~is_open))
         return frame if frame.height else None
+
+    def part(self, second: int, until: int | None) -> pl.DataFrame | None:
+        """The same as `taken`, where more of the second is asked for soon; `close` ends that.
+
+        What is left of the second is in the order of time meanwhile, and not in the state: what is asked for
+        next costs no look at all the rest.
+        """
+        frame, times = self._opened.pop(second, None) or self._in_order(self._store.take(second))
+        count = frame.height if until is None else int(np.searchsorted(times, until))
+        if count < frame.height:
+            self._opened[second] = frame.slice(count), times[count:]
+            frame = frame.head(count)
+        return frame if count else None
+
+    def _in_order(self, frame: pl.DataFrame) -> tuple[pl.DataFrame, Array]:
+        times = event_times(frame, self._time)
+        order = np.argsort(times, kind="stable")
+        return gather_rows(frame, order), times[order]
+
+    def close(self) -> None:
+        """What is left of seconds of which parts were taken is state again."""
+        opened, self._opened = self._opened, {}
+        for frame, _ in opened.values():
+            # a slice would keep the whole
+            self._store.add(gather_rows(frame, np.arange(frame.height)))
 
     def passed(self, until: int | None) -> Iterator[pl.DataFrame]:
         """The rows with a time before `until` (None: all), second by second; they wait no more."""

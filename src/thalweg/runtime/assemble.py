@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from thalweg.checkpoint.increments import of_task
 from thalweg.checkpoint.snapshot import InMemory, StateRows, TaskSnapshot
+from thalweg.errors import ThalwegError
 from thalweg.job.job import Edge, Job, ScanSpec, Stage, WriteSpec
 from thalweg.progress.owner import WatermarkOwner
 from thalweg.protocols.messages import Barrier
@@ -88,7 +89,12 @@ class Assembled:
         identity, tasks = self._declared[key].identity, self.job.by_id[task.stage].parallelism
         is_whole = not self.has_increments or (task.name, *key) in self._whole
         self._whole.discard((task.name, *key))
-        frame = of_task(state.changes(), identity, task.index) if self.has_increments else state.dump()
+        try:
+            frame = of_task(state.changes(), identity, task.index) if self.has_increments else state.dump()
+        except ThalwegError as error:
+            # such as a value that its state cannot hold
+            error.add_note(f"step {key[0]}")
+            raise
         return StateRows(((InMemory(frame),),), identity, tasks, state.count, is_whole)
 
     def track(self, task: str, key: tuple[str, str], state: Any, *, whole: bool) -> None:

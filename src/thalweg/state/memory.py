@@ -14,6 +14,7 @@ import numpy as np
 import polars as pl
 
 from thalweg.columnar.allocation import in_parts
+from thalweg.columnar.ascending import ascending
 from thalweg.columnar.buffers import to_polars, values_and_validity
 from thalweg.columnar.canonical import canonical_bytes
 from thalweg.columnar.cells import Cells, addresses_of
@@ -168,7 +169,7 @@ class KeyedColumns:
         if keys is None or not is_whole_key:
             slots = self.live()
         else:
-            slots = np.unique(self.find(keys))
+            slots = ascending(self.find(keys))
             slots = slots[slots >= 0]
         for some in bounded(slots, rows_max):
             if keys is not None and not is_whole_key:
@@ -206,7 +207,7 @@ class KeyedColumns:
         has_gone = frame.get_column(GONE).fill_null(value=False)
         gone = frame.filter(has_gone)
         slots = self.find(gone.select(names) if names else pl.DataFrame(height=gone.height))
-        self.free(np.unique(slots[slots >= 0]))
+        self.free(ascending(slots[slots >= 0]))
         return frame.filter(~has_gone)
 
     def compact(self) -> None:
@@ -233,7 +234,7 @@ class KeyedColumns:
         kind, stored = self.spec.columns[name].kind, self.spec.stored(name)
         values = self._columns[name][slots]
         if kind == "object":
-            return self._objects.encoded(name, values).alias(stored)
+            return self._objects.encoded(name, values, lambda place: self.keys(slots[[place]])).alias(stored)
         if kind == "bytes":
             return self._dictionaries[name].decode(values, pl.Binary(), stored)
         return to_polars(stored, _POLARS[kind], values)

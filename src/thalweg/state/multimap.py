@@ -16,6 +16,7 @@ import numpy as np
 import polars as pl
 
 from thalweg.columnar.allocation import copied, grown, in_parts
+from thalweg.columnar.ascending import ascending
 from thalweg.columnar.buffers import values_and_validity
 from thalweg.columnar.chains import NEW, add_at, first_places, follow, link, link_forward, renumber, unlink
 from thalweg.columnar.eager import numbers, pick
@@ -203,7 +204,7 @@ class Multimap:
     def read(self, keys: pl.DataFrame | None, rows_max: int) -> Iterator[pl.DataFrame]:
         """The rows, their weights and counters, in parts; of some keys, those that are linked to them."""
         if keys is not None and keys.width == len(self.spec.key):
-            slots = np.unique(self.find(keys.select(self.spec.key)))
+            slots = ascending(self.find(keys.select(self.spec.key)))
             found = [rows for _, rows in self.pairs(slots[slots >= 0], rows_max)]
             yield from map(self._written, found or bounded(np.empty(0, np.int64), rows_max))
             return

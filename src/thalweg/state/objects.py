@@ -7,7 +7,7 @@ Not here: which slot belongs to which key (memory.py), how values become bytes (
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -54,23 +54,26 @@ class Objects:
         for column in self.columns.values():
             column[slots] = None
 
-    def encoded(self, name: str, values: Array) -> pl.Series:
-        """Values as bytes, None as NULL.
+    def encoded(
+        self, name: str, values: Array, keys: Callable[[int], pl.DataFrame] | None = None
+    ) -> pl.Series:
+        """Values as bytes, None as NULL; `keys` gives the key of a value by its place, for messages.
 
         Raises:
             DataError: `data-python-state`; what could not be read again is not written.
         """
         codec, found = self._codecs[name], []
-        for value in values.tolist():
+        for place, value in enumerate(values.tolist()):
             held = None if value is KEPT_NONE else value
             try:
                 found.append(None if value is None else codec.checked(held))
             except (TypeError, ValueError, OverflowError) as error:
+                key = f", key {keys(place).row(0)}" if keys is not None and keys(place).width else ""
                 raise DataError(
                     f'the state "{name}" holds a value that it cannot hold: {error}',
                     code="data-python-state",
                     expected=codec.name,
-                    found=f"{held!r} of Python type {type(held).__name__}"[:_SHOWN_MAX],
+                    found=f"{held!r} of Python type {type(held).__name__}"[:_SHOWN_MAX] + key[:_SHOWN_MAX],
                 ) from error
         return pl.Series(found, dtype=pl.Binary)
 

@@ -19,6 +19,7 @@ import numpy as np
 import polars as pl
 
 from thalweg.columnar.allocation import allocating, kept
+from thalweg.columnar.ascending import ascending
 from thalweg.columnar.dictionary import Dictionary
 from thalweg.columnar.eager import gather_rows
 from thalweg.protocols.increments import GONE
@@ -199,7 +200,7 @@ class RocksColumns:
         yield self._rows.frame(self._keys.decode([]), [])
         if keys is not None and keys.width == len(self.spec.key):
             for part in keys.iter_slices(max(1, min(rows_max, self.rows_max // 2))):
-                slots = np.unique(self.find(part))
+                slots = ascending(self.find(part))
                 slots = slots[slots >= 0]
                 yield self._used.beside(self._used.keys(slots), slots)
             return
@@ -217,7 +218,7 @@ class RocksColumns:
                 has_gone = part.get_column(GONE).fill_null(value=False)
                 gone = part.filter(has_gone)
                 slots = self.find(gone.select(names) if names else pl.DataFrame(height=gone.height))
-                self.free(np.unique(slots[slots >= 0]))
+                self.free(ascending(slots[slots >= 0]))
                 rows = part.filter(~has_gone)
             slots = self.slots(rows.select(names) if names else pl.DataFrame(height=rows.height))
             for name in self.spec.columns:

@@ -23,8 +23,7 @@ from thalweg.base.durations import microseconds
 from thalweg.base.schema import Schema
 from thalweg.base.types import BOOLEAN, Field
 from thalweg.checkpoint.snapshot import JobSnapshot
-from thalweg.columnar.outside import taken_in
-from thalweg.errors import PlanError
+from thalweg.errors import DataError, PlanError, did_you_mean
 from thalweg.expr.nodes import Call, Column
 from thalweg.expr.python_rows import GivenRows
 from thalweg.job.states import states_of
@@ -33,6 +32,7 @@ from thalweg.plan.nodes import Write
 from thalweg.runtime.options import RunOptions
 from thalweg.runtime.rounds import Round
 from thalweg.runtime.run import Run
+from thalweg.runtime.source_task import SourceTask
 from thalweg.session.execute import job_of
 from thalweg.session.session import Session
 from thalweg.testing.harness.published import Published, PublishedSink
@@ -41,6 +41,7 @@ from thalweg.testing.harness.source import ScriptedSource
 _MARK = "harness_mark"
 _IDLE_TIMEOUT = 1.0
 _ONLY = "0"
+_SHOWN_MAX = 200
 
 
 class Input:
@@ -61,10 +62,29 @@ class Input:
     ) -> None:
         """Rows come, as a frame, dicts or tuples; the job does what follows from them."""
         shown = Schema(tuple(f for f in self._source.schema if f.name != _MARK))
-        given = GivenRows(shown, self._source.name)
+        try:
+            held = self._fitting(rows, GivenRows(shown, self._source.name))
+        except pl.exceptions.PolarsError as error:
+            raise self._misfit(shown, str(error).splitlines()[0]) from error
+        except DataError as error:
+            raise self._misfit(shown, error.found) from error
+        self._add(held.with_columns(pl.lit(None, pl.Boolean).alias(_MARK)), split)
+
+    @staticmethod
+    def _fitting(
+        rows: pl.DataFrame | Iterable[Mapping[str, Any] | Sequence[Any]], given: GivenRows
+    ) -> pl.DataFrame:
+        """Rows as the engine holds them."""
         frame = rows if isinstance(rows, pl.DataFrame) else given.frame(list(rows))
-        held = taken_in(frame.select(shown.names), shown).with_columns(pl.lit(None, pl.Boolean).alias(_MARK))
-        self._add(held, split)
+        return given.checked(frame.select(given.result.names))
+
+    def _misfit(self, shown: Schema, found: str | None) -> PlanError:
+        return PlanError(
+            f'the rows do not fit the source "{self._source.name}"',
+            code="plan-harness",
+            expected=str(shown),
+            found=found,
+        )
 
     def advance_to(self, time: datetime, *, split: str = _ONLY) -> None:
         """The watermark of a split reaches a time: no row before it is still to come."""
@@ -79,16 +99,37 @@ class Input:
         self._add(pl.DataFrame(nulls), split)
 
     def _add(self, rows: pl.DataFrame, split: str) -> None:
-        self._source.add_split(split)
+        self._check_split(split)
         self._source.rows[split] = pl.concat([self._source.rows[split], rows])
         self._harness.settle()
 
+    def _check_split(self, split: str) -> None:
+        """Refuse a split that there is not, or that has ended, and a source that nobody reads."""
+        name = self._source.name
+        if split not in self._source.rows:
+            raise PlanError(
+                f'the source "{name}" has no split "{split}"',
+                code="plan-harness",
+                choices=[*self._source.rows],
+                hint="source(…, splits=[…]) names them",
+            )
+        if split in self._source.ended:
+            raise PlanError(
+                f'the split "{split}" of "{name}" has ended',
+                code="plan-harness",
+                hint="nothing comes after end()",
+            )
+        self._harness._check_read(self._source)
+
     def idle(self, *, split: str = _ONLY) -> None:
         """A split has had nothing for long, and no longer holds event time back."""
+        self._check_split(split)
         self._harness._set_idle(self._source, split)
 
     def end(self, *, split: str | None = None) -> None:
         """A split, or all of them, will get no more rows."""
+        if split is not None:
+            self._check_split(split)
         self._source.ended.update(self._source.rows if split is None else [split])
         self._harness.settle()
 
@@ -135,6 +176,8 @@ class JobHarness:
     _run: Run | None = field(init=False, default=None, repr=False)
     _last: JobSnapshot | None = field(init=False, default=None, repr=False)
     _seconds: float = field(init=False, default=0.0, repr=False)
+    _failure: BaseException | None = field(init=False, default=None, repr=False)
+    _is_closed: bool = field(init=False, default=False, repr=False)
 
     def __post_init__(self) -> None:
         self._session = Session(parallelism=self.parallelism)
@@ -171,7 +214,16 @@ class JobHarness:
             bound: how far rows may be out of order.
             name: what messages call it.
             splits: the names of its splits.
+
+        Raises:
+            PlanError: `plan-harness`: the job has begun.
         """
+        if self._run is not None:
+            raise PlanError(
+                f'the job has begun, and does not read "{name}"',
+                code="plan-harness",
+                hint="source(…) and watch(…) come first, then rows",
+            )
         held = Schema((*schema_of(schema).fields, Field(_MARK, BOOLEAN)))
         made = ScriptedSource(held, name)
         for split in splits:
@@ -210,13 +262,22 @@ class JobHarness:
 
     def changes(self, name: str = "out") -> list[tuple[int, tuple[Any, ...]]]:
         """What was published since the last call: a weight (+n, -n) and a row each."""
-        self.settle()
-        return self._results[name][1].take()
+        return self._published(name).take()
 
     def table(self, name: str = "out") -> pl.DataFrame:
         """Everything that was published so far, added up."""
+        return self._published(name).table()
+
+    def _published(self, name: str) -> Published:
         self.settle()
-        return self._results[name][1].table()
+        if name not in self._results:
+            raise PlanError(
+                f'nothing is watched under the name "{name}"',
+                code="plan-harness",
+                choices=[*self._results],
+                hint=did_you_mean(name, [*self._results]),
+            )
+        return self._results[name][1]
 
     @property
     def watermark(self) -> datetime | None:
@@ -250,10 +311,19 @@ class JobHarness:
     # What happens to it ------------------------------------------------------------------------
 
     def settle(self) -> None:
-        """Let the job do all that it can do now."""
+        """Let the job do all that it can do now.
+
+        Raises:
+            PlanError: `plan-harness`: it has failed before, or was given up.
+        """
+        self._check_alive()
         every = Round(self._running, self._running.tasks)
-        while every.step():
-            pass
+        try:
+            while every.step():
+                pass
+        except BaseException as error:
+            self._failure = error
+            raise
 
     def sleep(self, span: str | timedelta) -> None:
         """Let processing time pass."""
@@ -264,6 +334,8 @@ class JobHarness:
         """Take a checkpoint: a crash goes back to the last one."""
         self.settle()
         run = self._running
+        if run.is_finished:
+            raise PlanError("a job that has ended takes no checkpoint", code="plan-harness")
         before = run.last_snapshot
         run.request_checkpoint()
         self.settle()
@@ -282,13 +354,14 @@ class JobHarness:
         """
         if self._run is not None:
             self._run.close()
-        self._run = None
+        self._run = self._failure = None
         self.parallelism = parallelism or self.parallelism
         for _, published in self._results.values():
             published.forget_after(0 if self._last is None else self._last.number)
 
     def close(self) -> None:
         """Give the job up; may be called twice."""
+        self._is_closed = True
         if self._run is not None:
             self._run.close()
             self._run = None
@@ -311,6 +384,27 @@ class JobHarness:
         job = job_of(writes, replace(how, parallelism=self.parallelism))
         return Run(job, how.options, self._last, clock=lambda: self._seconds)
 
+    def _check_alive(self) -> None:
+        if self._is_closed:
+            raise PlanError("the job was closed", code="plan-harness")
+        if self._failure is not None:
+            raise PlanError(
+                "the job has failed, and does nothing any more",
+                code="plan-harness",
+                found=str(self._failure).splitlines()[0][:_SHOWN_MAX],
+                hint="crash() goes on from the last checkpoint",
+            ) from self._failure
+
+    def _check_read(self, source: ScriptedSource) -> None:
+        """Refuse a source whose rows nobody takes."""
+        self._check_alive()
+        if not any(_reads(task, source) for task in self._running.parts.sources):
+            raise PlanError(
+                f'no result that is watched takes rows of "{source.name}"',
+                code="plan-harness",
+                hint="watch(dataset) says what the job is",
+            )
+
     def _options(self) -> RunOptions:
         begun = (self.start.replace(tzinfo=UTC) - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(
             microseconds=1
@@ -325,7 +419,13 @@ class JobHarness:
     def _set_idle(self, source: ScriptedSource, split: str) -> None:
         self.settle()
         for task in self._running.parts.sources:
-            if task.scan.source is source or getattr(task.scan.source, "inner", None) is source:
+            if _reads(task, source):
                 task.owner.had_nothing(split, self._seconds)
                 task.owner.had_nothing(split, self._seconds + _IDLE_TIMEOUT)
         self.settle()
+
+
+def _reads(task: SourceTask, source: ScriptedSource) -> bool:
+    """Whether a task reads a source, maybe through another one around it."""
+    read = task.scan.source
+    return read is source or getattr(read, "inner", None) is source
