@@ -64,12 +64,6 @@ class SessionLike(Protocol):
         """Queue a function that is called with results."""
         ...
 
-    def asynchronous(
-        self, call: Callable[..., Any], given: Schema, result: Schema, /, **options: Any
-    ) -> Callable[[pl.DataFrame], pl.DataFrame]:
-        """A function of frames that makes asynchronous calls, one for each row."""
-        ...
-
     def cached(self, plan: Plan, where: Literal["memory", "disk"], /) -> Plan:
         """The rows of a plan, kept once they have been computed."""
         ...

@@ -10,6 +10,7 @@ from functools import cached_property
 
 from thalweg.base.schema import Schema
 from thalweg.base.types import INT64, STRING, TIMESTAMP
+from thalweg.plan.asynchronous import MapAsync
 from thalweg.plan.late import Behind
 from thalweg.plan.nodes import Plan, Unary
 from thalweg.protocols.process import KeyedFunction, Order
@@ -112,7 +113,7 @@ FAILED_ROWS = Schema.of(
 
 @dataclass(frozen=True)
 class Failed(SideOutput):
-    """The rows that a keyed function has failed on; without this step, the job fails with the first one."""
+    """The rows that a function has failed on; without this step, the job fails with the first one."""
 
     port: str = "failed"
 

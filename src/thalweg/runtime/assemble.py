@@ -16,6 +16,7 @@ from thalweg.checkpoint.increments import of_task
 from thalweg.checkpoint.snapshot import InMemory, StateRows, TaskSnapshot
 from thalweg.job.job import Edge, Job, ScanSpec, Stage, WriteSpec
 from thalweg.progress.owner import WatermarkOwner
+from thalweg.protocols.calls import AsyncFunction, Calls
 from thalweg.protocols.messages import Barrier
 from thalweg.protocols.operator import OperatorSpec
 from thalweg.protocols.sink import Writer
@@ -109,6 +110,7 @@ class _Context:
     split_name: Callable[[int], str]
     lookups: Mapping[str, Any]
     wall: Callable[[], int]
+    wake: Callable[[], None]
 
     def state(self, name: str) -> Any:
         """The state declared under the name."""
@@ -117,6 +119,23 @@ class _Context:
     def lookup(self, name: str) -> Any:
         """Whom to ask for rows of the table declared under the name."""
         return self.lookups[name]
+
+    def calls(self, function: AsyncFunction) -> Calls:
+        """Who makes the calls of a user's function."""
+        # imported here: only few jobs make any
+        from thalweg.runtime.calls import AsyncCalls
+
+        return AsyncCalls(function, self.wake)
+
+
+class _Waker:
+    """Wakes a task that is made after its operators."""
+
+    task: Task | None = None
+
+    def __call__(self) -> None:
+        if self.task is not None:
+            self.task.wake()
 
 
 class _Assembler:
@@ -155,12 +174,12 @@ class _Assembler:
         states = {key: made.state for key, made in restored.items()}
         for key, made in restored.items():
             self.result.track(name, key, made.state, whole=not made.is_known)
-        operators = []
+        operators, waker = [], _Waker()
         for spec in stage.operators:
             own = {n: s for (step, n), s in states.items() if step == spec.id}
             lookups = self._lookups(spec)
-            wall = self.options.wall
-            context = _Context(own, self.options.rows_max, max(1, inputs), self._split_name, lookups, wall)
+            wall, rows_max = self.options.wall, self.options.rows_max
+            context = _Context(own, rows_max, max(1, inputs), self._split_name, lookups, wall, waker)
             operators.append((spec.id, spec.build(context)))
         self.result.states[name] = states
         writer = None if stage.write is None else self._writer(stage.write, index)
@@ -175,10 +194,11 @@ class _Assembler:
             wall=self.options.wall,
         )
         if stage.scan is None or owner is None:
-            return Task(parts, self.on_barrier)
-        return SourceTask(
-            parts, self.on_barrier, scan=stage.scan, owner=owner, clocks=(self.clock, self.options.wall)
-        )
+            waker.task = Task(parts, self.on_barrier)
+        else:
+            clocks = (self.clock, self.options.wall)
+            waker.task = SourceTask(parts, self.on_barrier, scan=stage.scan, owner=owner, clocks=clocks)
+        return waker.task
 
     def _writer(self, write: WriteSpec, index: int) -> Writer:
         epoch = self.options.epoch

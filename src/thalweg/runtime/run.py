@@ -88,8 +88,12 @@ class Run:
         if task.has_fired and not task.is_working:
             task.has_fired = False
             with self._lock:
-                # nothing need have been read: what the clock has called is published all the same
-                self._coordinator.note_drained()
+                # nothing need have been read: what the clock has called, or was answered, is published all
+                # the same; when reading has stopped, no other cut follows
+                if self.stopping is None:
+                    self._coordinator.note_drained()
+                else:
+                    self._coordinator.wish("cut")
                 self._send_due()
         if isinstance(task, SourceTask):
             self.after_sources([(task, result)])
@@ -280,6 +284,9 @@ class Run:
             return False
         waiting = any(not i.channel.is_empty for t in self.tasks for i in t.inputs)
         working = any(t.is_working for t in self.tasks)
+        if self.options.epoch is None:
+            # nobody goes on from a checkpoint that holds the rows without an answer
+            working = working or any(t.chain.is_asking for t in self.tasks)
         return not waiting and not working and not self._coordinator.is_busy
 
     @property
