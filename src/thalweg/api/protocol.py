@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, Unpack
 import polars as pl
 
 from thalweg.api.written_files import WrittenCsv
-from thalweg.base.schema import Schema
 from thalweg.plan.nodes import Plan
 from thalweg.protocols.sink import Sink
 

@@ -1,8 +1,8 @@
 """Call a user's asynchronous function for rows, and emit what it gives when it is there.
 
-Rows are numbered in the order in which they come, and held in blocks until they are answered. A watermark ends
-a span of rows, and goes on when the last of them has. State is written at cuts only: a row that is answered
-before the next one never is in it.
+Rows are numbered in the order in which they come, and held in blocks until they are answered. A watermark
+ends a span of rows, and goes on when the last of them has. State is written at cuts only: a row that is
+answered before the next one never is in it.
 
 Not here: the description of the step (asynchronous.py), who makes the calls (runtime/calls.py).
 """
@@ -25,7 +25,8 @@ from thalweg.expr.python_rows import maker
 from thalweg.operators.asynchronous import COPIES, GROUP, ROWS, AsyncSpec
 from thalweg.operators.process_failed import ROW_CODES, failed_frame
 from thalweg.protocols.calls import Answer
-from thalweg.protocols.operator import PAUSE, Context, Output, Side, Watermark
+from thalweg.protocols.messages import Watermark
+from thalweg.protocols.operator import PAUSE, Context, Output, Side
 from thalweg.protocols.process import FAILED_PORT
 from thalweg.protocols.state import RowStore
 

@@ -86,11 +86,12 @@ def late_of_process(plan: Process, port: int) -> Plan | None:
 class SideOutput(Unary):
     """What a keyed function gives to one of its side outputs; `input` is the step of the function."""
 
-    input: Process
+    input: Process | MapAsync
     port: str
 
     @cached_property
     def schema(self) -> Schema:
+        assert isinstance(self.input, Process), "an asynchronous function has no side outputs"
         return dict(self.input.sides)[self.port]
 
     def describe(self) -> str:

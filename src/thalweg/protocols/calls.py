@@ -3,7 +3,7 @@
 The operator names the rows to ask for, as many as it likes; whoever makes the calls has no more than so many
 under way, and puts the answers aside until the operator takes them.
 
-Not here: how calls are made (runtime/calls.py), what becomes of rows meanwhile (operators/asynchronous_op.py).
+Not here: how calls are made (runtime/calls.py), where rows wait meanwhile (operators/asynchronous_op.py).
 """
 
 from __future__ import annotations

@@ -162,7 +162,7 @@ class WatchesClock(Protocol):
 
 
 @runtime_checkable
-class AnswersLater(Protocol):
+class AnswersLater(Operator, Protocol):
     """An operator that asks somebody outside, and emits what follows from rows when the answers are there.
 
     Rows without an answer are its state: cuts pass meanwhile, and whoever takes the state over asks again. So

@@ -6,7 +6,6 @@ Not here: how they are called (expr/python.py), how results are kept (caching.py
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Literal
 
 import polars as pl
@@ -14,7 +13,6 @@ import polars as pl
 from thalweg.plan.nodes import Plan, Scan
 
 if TYPE_CHECKING:
-    from thalweg.base.schema import Schema
     from thalweg.session.catalog import SessionCatalog
 
 

@@ -35,7 +35,7 @@ def judges_rows(plans: Sequence[Plan]) -> bool:
 
 
 def calls_functions(plans: Sequence[Plan]) -> bool:
-    """Whether a step is a user's function with state, or an asynchronous one, which only the operators call."""
+    """Whether a step is a function with state or an asynchronous one: only the operators call these."""
     return any(isinstance(p, (Process, MapAsync)) or calls_functions(p.inputs) for p in plans)
 
 

@@ -25,8 +25,8 @@ from thalweg.expr.nodes import Expr, PythonCall, walk
 from thalweg.job.job import Job
 from thalweg.optimizer.optimize import optimize
 from thalweg.physical.planner import plan_job
-from thalweg.plan.lookup import LookupJoin
 from thalweg.plan.asynchronous import MapAsync
+from thalweg.plan.lookup import LookupJoin
 from thalweg.plan.nodes import MapBatches, Plan, Scan, Write
 from thalweg.runtime.options import RunOptions
 from thalweg.session.execute import choose_mode

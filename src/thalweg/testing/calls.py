@@ -1,0 +1,68 @@
+"""Make the calls of asynchronous functions by hand, and give the answers in any order, some at a time.
+
+Not here: calls of running jobs (runtime/calls.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Coroutine, Iterable
+from random import Random
+from typing import Any, cast
+
+from thalweg.protocols.calls import Answer, AsyncFunction
+
+_ANSWERED = 0.3
+
+
+class ShuffledCalls:
+    """Calls whose answers come when chance says so; the function may wait for nothing itself.
+
+    Example:
+        >>> async def double(n):
+        ...     return (2 * n,)
+        >>> calls = ShuffledCalls(AsyncFunction("double", double, at_once=2), Random(0))
+        >>> calls.ask([(0, 5), (1, 6), (2, 7)])
+        >>> calls.waiting, sorted(a.rows[0][0] for _ in range(3) for a in calls.take())
+        (1, [10, 12, 14])
+    """
+
+    def __init__(self, function: AsyncFunction, random: Random) -> None:
+        self._function, self._random = function, random
+        self._asked: list[tuple[int, Any]] = []
+
+    def ask(self, rows: Iterable[tuple[int, Any]]) -> None:
+        """Ask for rows."""
+        self._asked += rows
+
+    @property
+    def waiting(self) -> int:
+        """How many rows wait until a call for them can be made."""
+        return max(0, len(self._asked) - self._function.at_once)
+
+    @property
+    def is_answered(self) -> bool:
+        """Now and then, if anybody has asked."""
+        return bool(self._asked) and self._random.random() < _ANSWERED
+
+    def take(self) -> list[Answer]:
+        """Some answers, at least one if there may be any."""
+        under_way = min(len(self._asked), self._function.at_once)
+        if not under_way:
+            return []
+        taken = self._random.sample(range(under_way), self._random.randint(1, under_way))
+        answers = [Answer(number, self._made(row)) for number, row in (self._asked[i] for i in taken)]
+        self._asked = [asked for i, asked in enumerate(self._asked) if i not in set(taken)]
+        return answers
+
+    def _made(self, row: Any) -> list[Any]:
+        call = cast("Coroutine[Any, Any, Any]", self._function.call(row))
+        try:
+            call.send(None)
+        except StopIteration as done:
+            given = done.value
+            return [] if given is None else [given] if isinstance(given, (dict, tuple)) else list(given)
+        raise AssertionError(f"{self._function.name} waits for something, which nobody does here")
+
+    def close(self) -> None:
+        """Nobody waits for answers any more."""
+        self._asked.clear()
