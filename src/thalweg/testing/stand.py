@@ -55,6 +55,7 @@ class How:
         what: a few words for messages.
         after_cut: `keep` the operators, `rebuild` them over the same state, or `restore` the state too.
         tasks: how many tasks there are after each cut, by turns.
+        every: after how many cuts that happens.
         routes: the columns by which rows are shared out, those that a batch has; none: by turns.
     """
 
@@ -62,6 +63,7 @@ class How:
     after_cut: Literal["keep", "rebuild", "restore"] = "keep"
     tasks: tuple[int, ...] = (1,)
     routes: tuple[tuple[str, ...], ...] = ()
+    every: int = 1
 
     def route(self, columns: Sequence[str]) -> tuple[str, ...]:
         """The columns by which rows with these columns are shared out."""
@@ -199,8 +201,9 @@ class _Run:
     def _move(self) -> None:
         """New operators, new state or other tasks, as the variation has it."""
         tasks = self._how.tasks[self._cuts % len(self._how.tasks)]
-        is_moved = self._how.after_cut != "keep" or len(self._chains) != tasks
-        if self._how.after_cut == "restore" or tasks != len(self._states):
+        after_cut = "keep" if self._cuts % self._how.every else self._how.after_cut
+        is_moved = after_cut != "keep" or len(self._chains) != tasks
+        if after_cut == "restore" or tasks != len(self._states):
             self._states = self._taken.restored(tasks)
         if is_moved:
             for chain in self._chains:
