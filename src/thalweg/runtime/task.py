@@ -104,6 +104,8 @@ class Task:
         """Whether the clock has called, or answers have come, since somebody last looked: a cut is due."""
         self._on_barrier = on_barrier
         self._emitting: Iterator[Output | Message] | None = None
+        self.is_paused = False
+        """Whether what it emits next needs an answer from outside."""
         self._merge = WatermarkMerge(len(self.inputs)) if self.inputs else None
         self.wake: Callable[[], None] = _nothing
         """Called when something happened that the task may wait for; set by the runtime."""
@@ -207,9 +209,11 @@ class Task:
     def _emit(self) -> Step:
         """Pass on outputs until they are used up or an edge is full."""
         assert self._emitting is not None, "there is something to emit"
+        self.is_paused = False
         if not self._is_blocked():
             for out in self._emitting:
                 if isinstance(out, Pause):
+                    self.is_paused = True
                     return Step.IDLE
                 self._send(out)
                 # only what was sent can have filled an edge
@@ -413,6 +417,11 @@ class Task:
         for input_ in self.inputs:
             input_.channel.disconnect()
         self._on_barrier, self.wake = _ignored, _nothing
+
+    @property
+    def is_holding(self) -> bool:
+        """Whether it has not handed on event time that has come, since answers are missing."""
+        return self._watermark != self.watermark
 
     def held_by(self) -> list[Input]:
         """The inputs without which event time would be later."""

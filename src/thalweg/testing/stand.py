@@ -55,8 +55,8 @@ class How:
         what: a few words for messages.
         after_cut: `keep` the operators, `rebuild` them over the same state, or `restore` the state too.
         tasks: how many tasks there are after each cut, by turns.
-        every: after how many cuts that happens.
         routes: the columns by which rows are shared out, those that a batch has; none: by turns.
+        every: after how many cuts operators or state are new.
     """
 
     what: str
