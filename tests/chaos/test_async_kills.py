@@ -1,4 +1,4 @@
-"""A job that is killed while calls are under way loses no row, repeats none, and closes no window too early."""
+"""A job that is killed while calls are under way loses no row, repeats none, closes no window early."""
 
 from __future__ import annotations
 

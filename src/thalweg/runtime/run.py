@@ -94,7 +94,7 @@ class Run:
                 self._complete(self._coordinator.finished(task.name))
 
     def _note_fired(self, task: Task) -> None:
-        """Nothing need have been read: what the clock has called, or was answered, is published all the same."""
+        """What the clock has called, or was answered, is published, although nothing need have been read."""
         if task.has_fired and not task.is_working:
             task.has_fired = False
             with self._lock:
