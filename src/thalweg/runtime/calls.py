@@ -118,30 +118,25 @@ class AsyncCalls:
 
     async def _answer(self, worker: _Worker, number: int, row: Any) -> Answer:
         """What becomes of a row, after so many attempts as it takes."""
-        function = self._function
+        function, loop = self._function, self._loop
         for attempt in range(function.retries + 1):
+            worker.is_late, worker.deadline = False, loop.time() + function.timeout
+            if self._watching is None:
+                self._watching = loop.call_at(worker.deadline, self._watch)
             try:
-                return Answer(number, await self._call(worker, row))
+                return Answer(number, _rows(await function.call(row)))
             except BaseException as error:
                 if self._is_closed:
                     raise
                 # whatever it raises is the function's failure, and none of those that wait for other rows
                 if attempt == function.retries:
                     return Answer(number, error=_failed(function, error, row, is_late=worker.is_late))
-                await asyncio.sleep(function.wait * _WAIT_GROWS**attempt)
+            finally:
+                worker.deadline = math.inf
+                if worker.is_late and worker.task is not None:
+                    worker.task.uncancel()
+            await asyncio.sleep(function.wait * _WAIT_GROWS**attempt)
         raise AssertionError("the last attempt returns")
-
-    async def _call(self, worker: _Worker, row: Any) -> Sequence[Any]:
-        worker.is_late = False
-        worker.deadline = self._loop.time() + self._function.timeout
-        if self._watching is None:
-            self._watching = self._loop.call_at(worker.deadline, self._watch)
-        try:
-            return _rows(await self._function.call(row))
-        finally:
-            worker.deadline = math.inf
-            if worker.is_late and worker.task is not None:
-                worker.task.uncancel()
 
     def _watch(self) -> None:
         """Give up the calls that have taken too long; one timer looks after all of them."""
