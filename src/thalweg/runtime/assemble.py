@@ -111,6 +111,7 @@ class _Context:
     lookups: Mapping[str, Any]
     wall: Callable[[], int]
     wake: Callable[[], None]
+    make_calls: Callable[[AsyncFunction, Callable[[], None]], Calls] | None
 
     def state(self, name: str) -> Any:
         """The state declared under the name."""
@@ -122,6 +123,8 @@ class _Context:
 
     def calls(self, function: AsyncFunction) -> Calls:
         """Who makes the calls of a user's function."""
+        if self.make_calls is not None:
+            return self.make_calls(function, self.wake)
         # imported here: only few jobs make any
         from thalweg.runtime.calls import AsyncCalls
 
@@ -178,8 +181,10 @@ class _Assembler:
         for spec in stage.operators:
             own = {n: s for (step, n), s in states.items() if step == spec.id}
             lookups = self._lookups(spec)
-            wall, rows_max = self.options.wall, self.options.rows_max
-            context = _Context(own, rows_max, max(1, inputs), self._split_name, lookups, wall, waker)
+            how, ports = self.options, max(1, inputs)
+            context = _Context(
+                own, how.rows_max, ports, self._split_name, lookups, how.wall, waker, how.calls
+            )
             operators.append((spec.id, spec.build(context)))
         self.result.states[name] = states
         writer = None if stage.write is None else self._writer(stage.write, index)

@@ -49,7 +49,7 @@ class AsyncCalls:
 
     def __init__(self, function: AsyncFunction, wake: Callable[[], None]) -> None:
         self._function, self._wake = function, wake
-        self._loop = _loop()
+        self._loop = event_loop()
         # each end of both queues belongs to one thread
         self._queue: deque[tuple[int, Any]] = deque()
         self._answers: deque[Answer] = deque()
@@ -184,7 +184,7 @@ def _failed(function: AsyncFunction, error: BaseException, row: Any, *, is_late:
 
 
 @lru_cache(maxsize=1)
-def _loop() -> asyncio.AbstractEventLoop:
+def event_loop() -> asyncio.AbstractEventLoop:
     """The loop in which all calls of the process run."""
     loop = asyncio.new_event_loop()
     threading.Thread(target=loop.run_forever, name="thalweg-async", daemon=True).start()

@@ -1,21 +1,23 @@
-"""Make the calls of asynchronous functions by hand, and give the answers in any order, some at a time.
+"""Make the calls of asynchronous functions so that answers come when chance says so, the same each time.
 
 Not here: calls of running jobs (runtime/calls.py).
 """
 
 from __future__ import annotations
 
-from collections.abc import Coroutine, Iterable
+import asyncio
+from collections.abc import Iterable, Sequence
 from random import Random
-from typing import Any, cast
+from typing import Any
 
 from thalweg.protocols.calls import Answer, AsyncFunction
+from thalweg.runtime.calls import AsyncCalls, event_loop
 
 _ANSWERED = 0.3
 
 
 class ShuffledCalls:
-    """Calls whose answers come when chance says so; the function may wait for nothing itself.
+    """Calls of which some at a time are made to their end, and answered in any order.
 
     Example:
         >>> async def double(n):
@@ -50,18 +52,21 @@ class ShuffledCalls:
         if not under_way:
             return []
         taken = self._random.sample(range(under_way), self._random.randint(1, under_way))
-        answers = [Answer(number, self._made(row)) for number, row in (self._asked[i] for i in taken)]
+        chosen = [self._asked[i] for i in taken]
         self._asked = [asked for i, asked in enumerate(self._asked) if i not in set(taken)]
-        return answers
+        found = asyncio.run_coroutine_threadsafe(self._answers(chosen), event_loop()).result()
+        return sorted(found, key=lambda answer: [number for number, _ in chosen].index(answer.number))
 
-    def _made(self, row: Any) -> list[Any]:
-        call = cast("Coroutine[Any, Any, Any]", self._function.call(row))
-        try:
-            call.send(None)
-        except StopIteration as done:
-            given = done.value
-            return [] if given is None else [given] if isinstance(given, (dict, tuple)) else list(given)
-        raise AssertionError(f"{self._function.name} waits for something, which nobody does here")
+    async def _answers(self, chosen: Sequence[tuple[int, Any]]) -> list[Answer]:
+        told = asyncio.Event()
+        calls = AsyncCalls(self._function, told.set)
+        calls.ask(chosen)
+        found: list[Answer] = []
+        while len(found) < len(chosen):
+            await told.wait()
+            told.clear()
+            found += calls.take()
+        return found
 
     def close(self) -> None:
         """Nobody waits for answers any more."""
