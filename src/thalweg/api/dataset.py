@@ -10,19 +10,19 @@ Not here: ways to get rows (results.py), expressions (expressions.py), execution
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any, Literal
 
 import polars as pl
 
+from thalweg.api.asynchronous import Asynchronous
 from thalweg.api.columns import Names, column, column_name, column_names, columns, plan_of, row_count
 from thalweg.api.expressions import Expression, IntoColumn, Value, all_of
 from thalweg.api.frame_functions import frame_function, row_function
 from thalweg.api.grouped import GroupedDataset, WindowedDataset
 from thalweg.api.joining import How, join_latest, join_plans, late_rows
-from thalweg.api.ordered import Ordered
 from thalweg.api.place import caller, located
 from thalweg.api.process import BroadcastDataset, KeyedDataset, failed_rows, side_output
 from thalweg.api.types import SchemaLike, check_name, schema_of
@@ -44,7 +44,7 @@ from thalweg.progress.windows import WindowSpec
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Dataset(Ordered):
+class Dataset(Asynchronous):
     """A table that is described, and computed when it is asked for; made by a session.
 
     The same methods work on data that ends and on data that does not, and give the same rows.
@@ -210,47 +210,6 @@ class Dataset(Ordered):
     def uncache(self) -> Dataset:
         """Give back what `cache` keeps; returns the rows that it was computed from."""
         return Dataset(self.session.uncached(self.plan), self.session)
-
-    def map_async(
-        self,
-        function: Callable[[Any], Awaitable[Row | Iterable[Row] | None]],
-        schema: SchemaLike,
-        *,
-        at_once: int = 100,
-        timeout: str | timedelta = "1m",
-        retries: int = 0,
-        retry_wait: str | timedelta = "100ms",
-    ) -> Dataset:
-        """Apply an asynchronous function to each row, such as a question to a service, to many at once.
-
-        A batch goes on when all of its rows are answered; rows that come meanwhile are the next one. What was
-        answered is not asked for again, unless the job goes on from a checkpoint before it.
-
-        Args:
-            function: takes a row, a named tuple; gives a row (a dict or tuple), several, or None for none.
-            schema: the columns of the rows that it gives.
-            at_once: the most calls under way in each task.
-            timeout: how long a call may take.
-            retries: how often a call that failed, or took too long, is made again; then it is an error.
-            retry_wait: how long to wait before the first time; each time twice as long.
-
-        Example:
-            >>> import thalweg as tw
-            >>> async def price(row):
-            ...     return row.item, len(row.item) * 1.5
-            >>> items = tw.Session().from_polars(pl.DataFrame({"item": ["pen", "paper"]}))
-            >>> items.map_async(price, "item STRING, price DOUBLE").collect().rows()
-            [('pen', 4.5), ('paper', 7.5)]
-        """
-        waits = {"timeout": microseconds(timeout) / 1e6, "wait": microseconds(retry_wait) / 1e6}
-
-        def make() -> Plan:
-            result, below = schema_of(schema), self.plan.schema
-            options = {"at_once": at_once, "retries": retries, **waits}
-            call = self.session.asynchronous(function, below, result, **options)
-            return MapBatches(self.plan, frame_function(call, below, result, of=function), result)
-
-        return self._step(make)
 
     def key_by(self, *keys: IntoColumn) -> KeyedDataset:
         """Rows by a key, for functions that keep state for each; see `ProcessFunction`."""

@@ -19,6 +19,7 @@ from thalweg.api.types import SchemaLike, schema_of
 from thalweg.api.window_kinds import Assigner, Evictor, Trigger
 from thalweg.base.types import DataType, Timestamp
 from thalweg.errors import PlanError, TypeMismatch, did_you_mean
+from thalweg.plan.asynchronous import MapAsync
 from thalweg.plan.nodes import Plan
 from thalweg.plan.process import Failed, Process, ProcessedBy, SideOutput
 from thalweg.plan.properties import properties
@@ -298,12 +299,19 @@ def failed_rows(plan: Plan) -> Plan:
     Raises:
         PlanError: `plan-no-function`.
     """
-    if not isinstance(plan, Process):
+    if not isinstance(plan, (MapAsync, Process)):
         raise PlanError(
-            "the last step is no keyed function, and no row is kept apart",
+            "the last step is no keyed or asynchronous function, and no row is kept apart",
             code="plan-no-function",
             found=plan.describe(),
-            hint="failed() comes right behind process(…)",
+            hint="failed() comes right behind process(…) or map_async(…)",
+        )
+    if isinstance(plan, MapAsync) and properties(plan.input).is_updating:
+        raise PlanError(
+            "rows that may be taken back are not kept apart when a function fails on them",
+            code="plan-async-function",
+            found=plan.describe(),
+            hint="the function can give a row that says what went wrong",
         )
     return Failed(plan)
 

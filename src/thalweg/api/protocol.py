@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, Unpack
 import polars as pl
 
 from thalweg.api.written_files import WrittenCsv
-from thalweg.base.schema import Schema
 from thalweg.plan.nodes import Plan
 from thalweg.protocols.sink import Sink
 
@@ -62,12 +61,6 @@ class SessionLike(Protocol):
         idempotent: bool = False,
     ) -> None:
         """Queue a function that is called with results."""
-        ...
-
-    def asynchronous(
-        self, call: Callable[..., Any], given: Schema, result: Schema, /, **options: Any
-    ) -> Callable[[pl.DataFrame], pl.DataFrame]:
-        """A function of frames that makes asynchronous calls, one for each row."""
         ...
 
     def cached(self, plan: Plan, where: Literal["memory", "disk"], /) -> Plan:

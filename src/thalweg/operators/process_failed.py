@@ -1,6 +1,6 @@
-"""Tell of the rows that a keyed function has failed on, and put back the state that it had before.
+"""Tell of the rows that a function has failed on, and put back the state that a keyed one had before.
 
-Used by: process_trial.py, process_columns.py.
+Used by: process_trial.py, process_columns.py, asynchronous_op.py.
 """
 
 from __future__ import annotations
@@ -15,9 +15,10 @@ import polars as pl
 from thalweg.base.codecs import KEPT_NONE
 from thalweg.columnar.arrow import to_frame
 from thalweg.columnar.batch import OFFSET, SPLIT
-from thalweg.columnar.eager import gather_rows, pick
+from thalweg.columnar.eager import gather_rows, pick, renamed
 from thalweg.columnar.spelled import json_rows
 from thalweg.errors import DataError
+from thalweg.operators.event_times import event_times
 from thalweg.operators.process import LAST, ProcessInput
 from thalweg.operators.process_work import Work
 from thalweg.plan.process import FAILED_ROWS
@@ -25,7 +26,12 @@ from thalweg.protocols.process import FunctionState
 from thalweg.protocols.state import BriefColumns
 
 Array = np.ndarray[Any, Any]
-ROW_CODES = frozenset({"data-python-function", "data-timer-past", "data-python-state", "data-python-result"})
+ROW_CODES = frozenset(
+    {
+        *("data-python-function", "data-timer-past", "data-python-state", "data-python-result"),
+        "data-async-timeout",
+    }
+)
 """The errors that are one row's, and not those of the whole job."""
 
 
@@ -59,15 +65,38 @@ def failed_rows(failures: Sequence[Failure], work: Work, inputs: Sequence[Proces
     has_time = np.array([inputs[port].time is not None for port in ports.tolist()], np.bool_)
     times = pl.Series("event_time", work.times[places]).cast(pl.Datetime("us"))
     known = pl.select(pl.when(pl.Series(has_time)).then(times).otherwise(None)).to_series()
+    where = pl.Series("split", splits, pl.Int64), pl.Series("position", offsets, pl.Int64)
+    return _as_declared([*where, known.rename("event_time")], [f.error for f in failures], texts)
+
+
+def failed_frame(
+    rows: pl.DataFrame, shown: Sequence[str], time: str | None, errors: Sequence[DataError]
+) -> pl.DataFrame:
+    """The same of rows of one input.
+
+    Args:
+        rows: with their positions, if they have some.
+        shown: the columns that the function sees.
+        time: the column of event time.
+        errors: of each row.
+    """
+    unknown = pl.Series([None], dtype=pl.Int64).new_from_index(0, rows.height)
+    where = [
+        renamed(rows.get_column(column) if column in rows.columns else unknown, name)
+        for name, column in (("split", SPLIT), ("position", OFFSET))
+    ]
+    times = unknown if time is None else pl.Series(event_times(rows, time))
+    at = renamed(times.cast(pl.Datetime("us")), "event_time")
+    return _as_declared([*where, at], errors, json_rows(pick(rows, list(shown))))
+
+
+def _as_declared(where: list[pl.Series], errors: Sequence[DataError], texts: list[str]) -> pl.DataFrame:
+    places = [None if e.where is None else str(e.where) for e in errors]
     columns = [
-        pl.Series("split", splits, pl.Int64),
-        pl.Series("position", offsets, pl.Int64),
-        known.rename("event_time"),
-        pl.Series("code", [f.error.code for f in failures], pl.String),
-        pl.Series("error", [f.error.message for f in failures], pl.String),
-        pl.Series(
-            "place", [None if f.error.where is None else str(f.error.where) for f in failures], pl.String
-        ),
+        *where,
+        pl.Series("code", [e.code for e in errors], pl.String),
+        pl.Series("error", [e.message for e in errors], pl.String),
+        pl.Series("place", places, pl.String),
         pl.Series("row", texts, pl.String),
     ]
     assert [c.name for c in columns] == list(FAILED_ROWS.names), "they are told as they are declared"

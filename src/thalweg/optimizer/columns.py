@@ -17,6 +17,7 @@ from thalweg.base.types import STRING, DataType, List, Map, Struct
 from thalweg.expr.nodes import Call, Column, Expr, Literal
 from thalweg.optimizer.expressions import is_plain
 from thalweg.plan.as_of import AsOfJoin
+from thalweg.plan.asynchronous import MapAsync
 from thalweg.plan.keys import DeclaredKey
 from thalweg.plan.late import Behind
 from thalweg.plan.lookup import LookupJoin
@@ -222,11 +223,15 @@ def _over(step: Over, need: Need) -> list[Need]:
     return [read]
 
 
+_PLACELESS = (
+    *(GroupBy, Join, AsOfJoin, MapBatches, MapAsync, Late, Behind, BadRows, Limit, Process),
+    *(SideOutput, Sort),
+)
+
+
 def _have_positions(plan: Plan) -> bool:
     """Whether rows come from a source one by one, so that their places there break ties."""
-    if isinstance(
-        plan, (GroupBy, Join, AsOfJoin, MapBatches, Late, Behind, BadRows, Limit, Process, SideOutput, Sort)
-    ):
+    if isinstance(plan, _PLACELESS):
         return False
     return isinstance(plan, (Scan, Values)) or all(_have_positions(p) for p in plan.inputs)
 

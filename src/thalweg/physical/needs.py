@@ -10,6 +10,7 @@ from thalweg.columnar.batch import OFFSET, OTHER_OFFSET, OTHER_SPLIT, SPLIT
 from thalweg.expr import aggregates
 from thalweg.expr.nodes import Aggregate
 from thalweg.plan.as_of import AsOfJoin
+from thalweg.plan.asynchronous import MapAsync
 from thalweg.plan.broadcast import passing
 from thalweg.plan.late import Behind
 from thalweg.plan.lookup import LookupJoin
@@ -47,7 +48,7 @@ class Needs:
         pairs: joins whose pairs must carry the positions of both rows.
         verdicts: watermarks that some step judges lateness by.
         used_times: watermarks whose event time anything depends on.
-        tolerant: keyed functions whose failures somebody reads: the row is kept apart, and the job goes on.
+        tolerant: functions whose failures somebody reads: the row is kept apart, and the job goes on.
     """
 
     positions: set[Plan] = field(default_factory=set)
@@ -159,7 +160,7 @@ def _mark_positions(plan: Plan, needs: Needs) -> None:
     """Scans whose rows reach the step one by one."""
     if isinstance(plan, (Scan, Values)):
         needs.positions.add(plan)
-    if isinstance(plan, (Behind, GroupBy, AsOfJoin, MapBatches)) or (
+    if isinstance(plan, (Behind, GroupBy, AsOfJoin, MapBatches, MapAsync)) or (
         isinstance(plan, Join) and not looks_up(plan)
     ):
         return
@@ -208,13 +209,14 @@ def _mark_verdicts(plan: Plan, needs: Needs) -> None:
         _mark_verdicts(below, needs)
 
 
+_PLACELESS = (Behind, GroupBy, AsOfJoin, MapBatches, MapAsync, Limit, Process, SideOutput, Sort)
+
+
 def has_positions(plan: Plan, needs: Needs) -> bool:
     """Whether the plan's rows carry their position."""
     if isinstance(plan, (Scan, Values)):
         return plan in needs.positions
-    if isinstance(plan, (Behind, GroupBy, AsOfJoin, MapBatches, Limit, Process, SideOutput, Sort)) or (
-        isinstance(plan, Join) and not looks_up(plan)
-    ):
+    if isinstance(plan, _PLACELESS) or (isinstance(plan, Join) and not looks_up(plan)):
         return False
     return bool(plan.inputs) and all(has_positions(p, needs) for p in rows_below(plan))
 

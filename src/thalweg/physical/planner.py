@@ -29,6 +29,7 @@ from thalweg.operators.rowwise import (
 )
 from thalweg.operators.split_names import SplitNamesSpec
 from thalweg.physical import (
+    asynchronous,
     grouping,
     joining,
     lookups,
@@ -42,6 +43,7 @@ from thalweg.physical import (
 )
 from thalweg.physical.common_panes import find_common_panes
 from thalweg.plan.as_of import AsOfJoin
+from thalweg.plan.asynchronous import MapAsync
 from thalweg.plan.keys import DeclaredKey
 from thalweg.plan.late import Behind
 from thalweg.plan.lookup import LookupJoin
@@ -164,6 +166,8 @@ class Planner:
             return ranking.place_rank(self, plan)
         if isinstance(plan, Over):
             return over.place_over(self, plan)
+        if isinstance(plan, MapAsync):
+            return asynchronous.place_map_async(self, plan)
         if isinstance(plan, SideOutput):
             return processing.place_side(self, plan)
         if isinstance(plan, Process):

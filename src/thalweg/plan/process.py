@@ -10,6 +10,7 @@ from functools import cached_property
 
 from thalweg.base.schema import Schema
 from thalweg.base.types import INT64, STRING, TIMESTAMP
+from thalweg.plan.asynchronous import MapAsync
 from thalweg.plan.late import Behind
 from thalweg.plan.nodes import Plan, Unary
 from thalweg.protocols.process import KeyedFunction, Order
@@ -85,11 +86,12 @@ def late_of_process(plan: Process, port: int) -> Plan | None:
 class SideOutput(Unary):
     """What a keyed function gives to one of its side outputs; `input` is the step of the function."""
 
-    input: Process
+    input: Process | MapAsync
     port: str
 
     @cached_property
     def schema(self) -> Schema:
+        assert isinstance(self.input, Process), "an asynchronous function has no side outputs"
         return dict(self.input.sides)[self.port]
 
     def describe(self) -> str:
@@ -112,7 +114,7 @@ FAILED_ROWS = Schema.of(
 
 @dataclass(frozen=True)
 class Failed(SideOutput):
-    """The rows that a keyed function has failed on; without this step, the job fails with the first one."""
+    """The rows that a function has failed on; without this step, the job fails with the first one."""
 
     port: str = "failed"
 

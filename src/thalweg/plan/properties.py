@@ -11,14 +11,15 @@ that windows can be emitted then and corrected afterwards.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import polars as pl
 
 from thalweg.base.schema import STAMP
-from thalweg.expr.nodes import Call, Column, Expr, Literal
+from thalweg.expr.nodes import Call, Column, Expr, Literal, Named
 from thalweg.plan.as_of import AsOfJoin
+from thalweg.plan.asynchronous import MapAsync
 from thalweg.plan.keys import Closing, DeclaredKey, closings_of_pairs, projected
 from thalweg.plan.late import Behind
 from thalweg.plan.lookup import LookupJoin
@@ -170,7 +171,9 @@ def _unary(plan: Plan, below: Properties) -> Properties:
         times = {**below.times, plan.column: plan.lateness_us}
         return replace(below, times=times, punctual=punctual)
     if isinstance(plan, Project):
-        return _project(plan, below)
+        return _project(plan.items, below)
+    if isinstance(plan, MapAsync):
+        return _map_async(plan, below)
     if isinstance(plan, Window):
         return _window(plan, below)
     if isinstance(plan, SessionWindow):
@@ -312,16 +315,22 @@ def _as_of_join(plan: AsOfJoin, left: Properties, right: Properties) -> Properti
     return Properties(left.is_bounded and right.is_bounded, False, times, left.keys)
 
 
-def _project(plan: Project, below: Properties) -> Properties:
+def _map_async(plan: MapAsync, below: Properties) -> Properties:
+    """What is carried is as it was; event time waits for the rows. A row may have many answers."""
+    carried = _project([Named(n, Column(n)) for n in plan.carry], below)
+    return replace(carried, keys=frozenset(), unique=frozenset(), closings=frozenset())
+
+
+def _project(items: Sequence[Named], below: Properties) -> Properties:
     times: dict[str, int] = {}
     lags: dict[str, int] = {}
-    for item in plan.items:
+    for item in items:
         slack = _slack(item.expr, below.times)
         lag = _slack(item.expr, _lags(below))
         if slack is not None and lag is not None:
             times[item.name], lags[item.name] = slack, lag
-    renamed = copies(plan.items)
-    windows = [w.projected(plan.items) for w in below.windows]
+    renamed = copies(items)
+    windows = [w.projected(items) for w in below.windows]
     return replace(
         below,
         times=times,

@@ -187,6 +187,9 @@ PAIRS_LATE = Metric(
     OPERATOR,
 )
 OPERATOR_OUT = _rows("operator_rows_out", "rows that it gave to what follows", OPERATOR)
+ROWS_UNANSWERED = _gauge(
+    "operator_rows_unanswered", "rows", "rows for which it waits for an answer from outside", OPERATOR
+)
 STATE_ROWS = _gauge("state_rows", "rows", "keys or rows in a state", STATE)
 STATE_BYTES = _gauge("state_bytes", "bytes", "memory that a state holds", STATE)
 
@@ -211,7 +214,8 @@ METRICS: tuple[Metric, ...] = (
     *(UPTIME, RESTARTS, JOB_WATERMARK, JOB_LAG, CUT, MEMORY, SPILL),
     *(ROWS_IN, ROWS_PROCESSED, ROWS_QUARANTINED, ROWS_AHEAD, ROWS_OUT, ROWS_ASIDE, BATCHES_IN, BATCHES_OUT),
     *(WATERMARK, LAG, BUSY, BACKPRESSURED, IDLE_TIME, EDGE_ROWS, EDGE_BYTES),
-    *(OPERATOR_IN, OPERATOR_PROCESSED, ROWS_LATE, PAIRS_LATE, OPERATOR_OUT, STATE_ROWS, STATE_BYTES),
+    *(OPERATOR_IN, OPERATOR_PROCESSED, ROWS_LATE, PAIRS_LATE, OPERATOR_OUT, ROWS_UNANSWERED),
+    *(STATE_ROWS, STATE_BYTES),
     *(
         CHECKPOINT,
         CHECKPOINT_AGE,

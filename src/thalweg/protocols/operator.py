@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
 from thalweg.columnar.batch import Batch
+from thalweg.protocols.calls import AsyncFunction, Calls
+from thalweg.protocols.messages import Watermark
 from thalweg.protocols.state import StateSpec
 
 MAIN = "out"
@@ -30,7 +32,14 @@ class Side:
     """How many rows of the input are turned away with it for good; None: as many as pairs."""
 
 
-Output = Batch | Side
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """Nothing comes until somebody outside has answered: whoever drives the task may do something else."""
+
+
+PAUSE = Pause()
+Output = Batch | Side | Watermark | Pause
+"""What a call of an operator gives; the last two only of those that answer later."""
 
 
 class Operator(Protocol):
@@ -145,6 +154,16 @@ class CallsFunctions(Protocol):
 
 
 @runtime_checkable
+class AsksOutside(Protocol):
+    """The description of an operator that waits for others, and not for the processor."""
+
+    @property
+    def asks_outside(self) -> bool:
+        """Whether it does."""
+        ...
+
+
+@runtime_checkable
 class WatchesClock(Protocol):
     """An operator that is to be called again when a processing time has come.
 
@@ -162,6 +181,40 @@ class WatchesClock(Protocol):
         ...
 
 
+@runtime_checkable
+class AnswersLater(Operator, Protocol):
+    """An operator that asks somebody outside, and emits what follows from rows when the answers are there.
+
+    Rows without an answer are its state: cuts pass meanwhile, and whoever takes the state over asks again. So
+    what it owes at a cut may differ, and only at the end all that stands in the contract holds. Event time
+    is in its hands: what `on_watermark` tells it goes no further than here. It yields the `Watermark` when
+    nothing from before is left. At the end of its input it yields `PAUSE` as long as answers are missing.
+    """
+
+    @property
+    def is_full(self) -> bool:
+        """Whether it should get no more rows just now; it takes those that come all the same."""
+        ...
+
+    @property
+    def open_count(self) -> int:
+        """For how many rows it has not emitted what follows from them."""
+        ...
+
+    @property
+    def is_answered(self) -> bool:
+        """Whether there are answers that it has not looked at."""
+        ...
+
+    def on_answers(self) -> Iterator[Output]:
+        """Emit what follows from the answers."""
+        ...
+
+    def close(self) -> None:
+        """Nobody waits for answers any more."""
+        ...
+
+
 class Context(Protocol):
     """What the runtime hands to an operator when it is built."""
 
@@ -171,6 +224,10 @@ class Context(Protocol):
 
     def lookup(self, name: str) -> Any:
         """Whom to ask for rows of the table declared under this name (see `protocols.lookup`)."""
+        ...
+
+    def calls(self, function: AsyncFunction) -> Calls:
+        """Who makes the calls of a user's asynchronous function; the task is woken when they are answered."""
         ...
 
     @property

@@ -17,6 +17,7 @@ from thalweg.checkpoint.snapshot import InMemory, StateRows, TaskSnapshot
 from thalweg.errors import ThalwegError
 from thalweg.job.job import Edge, Job, ScanSpec, Stage, WriteSpec
 from thalweg.progress.owner import WatermarkOwner
+from thalweg.protocols.calls import AsyncFunction, Calls
 from thalweg.protocols.messages import Barrier
 from thalweg.protocols.operator import OperatorSpec
 from thalweg.protocols.sink import Writer
@@ -115,6 +116,8 @@ class _Context:
     split_name: Callable[[int], str]
     lookups: Mapping[str, Any]
     wall: Callable[[], int]
+    wake: Callable[[], None]
+    make_calls: Callable[[AsyncFunction, Callable[[], None]], Calls] | None
 
     def state(self, name: str) -> Any:
         """The state declared under the name."""
@@ -123,6 +126,25 @@ class _Context:
     def lookup(self, name: str) -> Any:
         """Whom to ask for rows of the table declared under the name."""
         return self.lookups[name]
+
+    def calls(self, function: AsyncFunction) -> Calls:
+        """Who makes the calls of a user's function."""
+        if self.make_calls is not None:
+            return self.make_calls(function, self.wake)
+        # imported here: only few jobs make any
+        from thalweg.runtime.calls import AsyncCalls
+
+        return AsyncCalls(function, self.wake)
+
+
+class _Waker:
+    """Wakes a task that is made after its operators."""
+
+    task: Task | None = None
+
+    def __call__(self) -> None:
+        if self.task is not None:
+            self.task.wake()
 
 
 class _Assembler:
@@ -160,25 +182,27 @@ class _Assembler:
         states = {key: made.state for key, made in restored.items()}
         for key, made in restored.items():
             self.result.track(name, key, made.state, whole=not made.is_known)
+        waker = _Waker()
         self.result.states[name] = states
         writer = None if stage.write is None else self._writer(stage.write, index)
         sink = "" if stage.write is None else stage.write.sink.describe()
         parts = TaskParts(
             stage.id,
             index,
-            self._chain(stage, index, states),
+            self._chain(stage, index, states, waker),
             writer=writer,
             sink=sink,
             rows_max=self.options.rows_max,
             wall=self.options.wall,
         )
         if stage.scan is None or owner is None:
-            return Task(parts, self.on_barrier)
-        return SourceTask(
-            parts, self.on_barrier, scan=stage.scan, owner=owner, clocks=(self.clock, self.options.wall)
-        )
+            waker.task = Task(parts, self.on_barrier)
+        else:
+            clocks = (self.clock, self.options.wall)
+            waker.task = SourceTask(parts, self.on_barrier, scan=stage.scan, owner=owner, clocks=clocks)
+        return waker.task
 
-    def _chain(self, stage: Stage, index: int, states: Mapping[tuple[str, str], Any]) -> Chain:
+    def _chain(self, stage: Stage, index: int, states: Mapping[tuple[str, str], Any], waker: _Waker) -> Chain:
         workers = self.workers
         if workers is not None and workers.hosts(stage.id):
             return workers.chain(stage.id, index, [*states.values()], self._split_name)
@@ -186,8 +210,10 @@ class _Assembler:
         operators = []
         for spec in stage.operators:
             own = {n: s for (step, n), s in states.items() if step == spec.id}
-            lookups, wall = self._lookups(spec), self.options.wall
-            context = _Context(own, self.options.rows_max, inputs, self._split_name, lookups, wall)
+            lookups, how = self._lookups(spec), self.options
+            context = _Context(
+                own, how.rows_max, inputs, self._split_name, lookups, how.wall, waker, how.calls
+            )
             operators.append((spec.id, spec.build(context)))
         return Chain(operators)
 

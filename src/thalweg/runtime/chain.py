@@ -15,7 +15,17 @@ from dataclasses import dataclass, field
 from thalweg.columnar.batch import Batch
 from thalweg.columnar.eager import count_negative
 from thalweg.errors import ThalwegError
-from thalweg.protocols.operator import Finishing, Operator, Output, Side, WaitsForTime, WatchesClock
+from thalweg.protocols.messages import Watermark
+from thalweg.protocols.operator import (
+    AnswersLater,
+    Finishing,
+    Operator,
+    Output,
+    Pause,
+    Side,
+    WaitsForTime,
+    WatchesClock,
+)
 
 
 @dataclass
@@ -45,6 +55,7 @@ class Chain:
         self.counts = {name: Counts() for name, _ in operators}
         self._finishing = [o for _, o in operators if isinstance(o, Finishing)]
         self._clocked = [(i, o) for i, (_, o) in enumerate(operators) if isinstance(o, WatchesClock)]
+        self._asking = {i: o for i, (_, o) in enumerate(operators) if isinstance(o, AnswersLater)}
 
     @property
     def clock_due(self) -> int | None:
@@ -64,9 +75,43 @@ class Chain:
         return self._batch(0, port, batch)
 
     def on_watermark(self, time: int) -> Iterator[Output]:
-        """Event time moves, operator by operator."""
-        for i, (_, operator) in enumerate(self._operators):
-            yield from self._pass_on(i, operator.on_watermark(time))
+        """Event time moves, operator by operator; a `Watermark` comes out when it has passed the last one."""
+        return self._time(0, time)
+
+    def _time(self, first: int, time: int) -> Iterator[Output]:
+        """Event time moves from one operator on, up to one that holds it."""
+        for i in range(first, len(self._operators)):
+            yield from self._pass_on(i, self._operators[i][1].on_watermark(time))
+            if i in self._asking:
+                return
+        yield Watermark(time)
+
+    # -- operators that ask somebody outside ---------------------------------------------------
+
+    @property
+    def is_full(self) -> bool:
+        """Whether an operator should get no more rows just now."""
+        return any(o.is_full for o in self._asking.values())
+
+    @property
+    def is_answered(self) -> bool:
+        """Whether an operator has answers to look at."""
+        return any(o.is_answered for o in self._asking.values())
+
+    def on_answers(self) -> Iterator[Output]:
+        """Let the operators look at their answers."""
+        for i, operator in self._asking.items():
+            if operator.is_answered:
+                yield from self._pass_on(i, operator.on_answers())
+
+    def asked(self) -> dict[str, int]:
+        """For how many rows each operator that asks somebody outside waits."""
+        return {self._operators[i][0]: o.open_count for i, o in self._asking.items()}
+
+    @property
+    def is_asking(self) -> bool:
+        """Whether an operator waits for answers."""
+        return any(o.open_count for o in self._asking.values())
 
     def on_cut(self, number: int) -> Iterator[Output]:
         """A cut passes, operator by operator."""
@@ -91,7 +136,9 @@ class Chain:
 
     def close(self) -> None:
         """Forget the operators, and with them their state; what was counted stays."""
-        self._operators, self._finishing, self._clocked = (), [], []
+        for operator in self._asking.values():
+            operator.close()
+        self._operators, self._finishing, self._clocked, self._asking = (), [], [], {}
 
     def due(self) -> int | None:
         """The event time at which the next rows that wait for it are emitted."""
@@ -121,11 +168,8 @@ class Chain:
         is_last = i + 1 == len(self._operators)
         try:
             for out in outputs:
-                if isinstance(out, Side):
-                    counts.late += out.pairs
-                    counts.rows_late += out.pairs if out.rows is None else out.rows
-                    counts.aside[out.port] += len(out.batch)
-                    yield out
+                if not isinstance(out, Batch):
+                    yield from self._past(i, out)
                     continue
                 counts.rows_out += len(out)
                 if is_last:
@@ -137,3 +181,16 @@ class Chain:
             if not any(n.startswith("step ") for n in getattr(error, "__notes__", ())):
                 error.add_note(f"step {name}")
             raise
+
+    def _past(self, i: int, out: Side | Watermark | Pause) -> Iterator[Output]:
+        """What comes of an operator besides its rows."""
+        if isinstance(out, Watermark):
+            assert out.time is not None, "an operator that holds event time knows it"
+            yield from self._time(i + 1, out.time)
+            return
+        if isinstance(out, Side):
+            counts = self.counts[self._operators[i][0]]
+            counts.late += out.pairs
+            counts.rows_late += out.pairs if out.rows is None else out.rows
+            counts.aside[out.port] += len(out.batch)
+        yield out

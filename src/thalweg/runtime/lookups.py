@@ -22,6 +22,7 @@ import polars as pl
 from thalweg.columnar.batch import Batch
 from thalweg.columnar.buffers import NO_WORDS
 from thalweg.columnar.eager import filter_rows, pick
+from thalweg.protocols.calls import AsyncFunction, Calls
 from thalweg.protocols.lookup import KeyedSource, Lookup, LookupTable, VersionedSource, inner_of
 from thalweg.protocols.operator import Operator, OperatorSpec
 from thalweg.protocols.source import Chunk, Split, bad_row, split_name
@@ -246,6 +247,9 @@ class _Context:
 
     def lookup(self, name: str) -> Lookup:
         raise AssertionError(f"a row-wise step looks nothing up ({name})")
+
+    def calls(self, function: AsyncFunction) -> Calls:
+        raise AssertionError(f"a row-wise step asks nobody ({function.name})")
 
     def split_name(self, number: int) -> str:
         return str(number)

@@ -73,8 +73,9 @@ def _task(
         channels = [i.channel for i in task.inputs]
         yield Sample(m.EDGE_ROWS, labels, sum(0 if c.is_closed else c.rows for c in channels))
         yield Sample(m.EDGE_BYTES, labels, sum(c.nbytes for c in channels))
+    asked = task.chain.asked()
     for name, counts in task.chain.counts.items():
-        yield from _operator((*labels, name), counts)
+        yield from _operator((*labels, name), counts, asked.get(name))
     for (operator, name), state in list(states.items()):
         size = size_of(state)
         if size is not None:
@@ -95,12 +96,14 @@ def _counts(task: Task) -> Iterator[tuple[Metric, int]]:
     yield m.ROWS_ASIDE, task.rows_aside
 
 
-def _operator(labels: tuple[str, ...], counts: Counts) -> Iterator[Sample]:
-    yield Sample(m.OPERATOR_PROCESSED, labels, counts.processed)
+def _operator(labels: tuple[str, ...], counts: Counts, unanswered: int | None) -> Iterator[Sample]:
+    yield Sample(m.OPERATOR_PROCESSED, labels, max(0, counts.processed - (unanswered or 0)))
     yield Sample(m.ROWS_LATE, labels, counts.rows_late)
     yield Sample(m.PAIRS_LATE, labels, counts.late)
     yield Sample(m.OPERATOR_IN, labels, counts.rows_in)
     yield Sample(m.OPERATOR_OUT, labels, counts.rows_out)
+    if unanswered is not None:
+        yield Sample(m.ROWS_UNANSWERED, labels, unanswered)
 
 
 def _event_time(

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from thalweg.checkpoint.snapshot import JobSnapshot
+from thalweg.protocols.calls import AsyncFunction, Calls
 from thalweg.protocols.sink import Epoch
 from thalweg.runtime.breaker import QuarantineLimit
 from thalweg.runtime.edge import Channel
@@ -69,6 +70,7 @@ class RunOptions:
         wall: the clock that processing time is read from, in microseconds since the epoch.
         memory: where state lies; None: on the heap.
         channel: makes what carries messages from one task to another.
+        calls: makes the calls of asynchronous functions, and wakes a task; None: as runtime/calls.py does.
     """
 
     runtime: str = "threads"
@@ -88,3 +90,4 @@ class RunOptions:
     wall: Callable[[], int] = wall_clock
     memory: MemoryOptions | None = None
     channel: type[Channel] = Channel
+    calls: Callable[[AsyncFunction, Callable[[], None]], Calls] | None = None

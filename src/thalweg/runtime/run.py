@@ -85,17 +85,25 @@ class Run:
         """Look at what a step did: cuts become due when sources read or run dry."""
         if self._declining and not task.is_declining:
             self._note_accepted(task)
+        if isinstance(task, SourceTask):
+            self.after_sources([(task, result)])
+            return
+        self._note_fired(task)
+        if task.state == "finished" and result is not Step.FINISHED:
+            with self._lock:
+                self._complete(self._coordinator.finished(task.name))
+
+    def _note_fired(self, task: Task) -> None:
+        """What the clock has called, or was answered, is published, although nothing need have been read."""
         if task.has_fired and not task.is_working:
             task.has_fired = False
             with self._lock:
-                # nothing need have been read: what the clock has called is published all the same
-                self._coordinator.note_drained()
+                if self.stopping is None:
+                    self._coordinator.note_drained()
+                else:
+                    # no other cut follows
+                    self._coordinator.wish("cut")
                 self._send_due()
-        if isinstance(task, SourceTask):
-            self.after_sources([(task, result)])
-        elif task.state == "finished" and result is not Step.FINISHED:
-            with self._lock:
-                self._complete(self._coordinator.finished(task.name))
 
     def _note_accepted(self, task: Task) -> None:
         with self._lock:
@@ -105,6 +113,8 @@ class Run:
 
     def after_sources(self, results: Sequence[tuple[SourceTask, Step]]) -> None:
         """Look at what steps of several sources did, before a barrier goes out for all of them."""
+        for task, _ in results:
+            self._note_fired(task)
         if not any(self._is_news(task, result) for task, result in results):
             return
         with self._lock:
@@ -280,6 +290,9 @@ class Run:
             return False
         waiting = any(not i.channel.is_empty for t in self.tasks for i in t.inputs)
         working = any(t.is_working for t in self.tasks)
+        if self.options.epoch is None:
+            # nobody goes on from a checkpoint that holds the rows without an answer
+            working = working or any(t.chain.is_asking for t in self.tasks)
         return not waiting and not working and not self._coordinator.is_busy
 
     @property

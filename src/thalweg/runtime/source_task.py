@@ -136,8 +136,14 @@ class SourceTask(Task):
         if self._is_clocked:
             self._tick()
         if not self.splits and not self.pending and self.owner.is_complete:
+            if self.chain.is_asking:
+                # barriers pass while answers are missing; in the middle of the end they could not
+                return False
             self._emitting = self._end_all()
             return True
+        if self.chain.is_full:
+            self.wait = None
+            return False
         return self._read_next()
 
     def _first_open(self) -> int:

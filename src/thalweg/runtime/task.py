@@ -3,8 +3,11 @@
 A task takes messages from its channels, drives its chain of operators, and sends what comes out.
 It has no threads and no clock inside; a runtime calls `step()` again and again, from one thread.
 
-States: `running` takes messages; `emitting` has outputs left of the last message; `blocked` waits
-for room on an output edge; `finished` has passed on its `End`.
+States: `running` takes messages; `emitting` has outputs left of the last message, or waits for answers that
+these need; `blocked` waits for room on an output edge; `finished` has passed on its `End`.
+
+An operator that asks somebody outside may have enough to do: then no batch is taken, but what stands before
+the next one is, so that event time and barriers reach it.
 
 Barriers are aligned: a channel that delivered barrier n is not read until all others have, an
 ended channel counts as aligned.
@@ -23,7 +26,7 @@ from typing import Any
 from thalweg.columnar.batch import Batch, join_batches
 from thalweg.progress.merge import IDLE, Idle, Progress, WatermarkMerge
 from thalweg.protocols.messages import Barrier, End, Message, Watermark
-from thalweg.protocols.operator import BAD, MAIN, Output, Side
+from thalweg.protocols.operator import BAD, MAIN, Output, Pause, Side
 from thalweg.protocols.sink import StagingWriter, TimedWriter, Writer
 from thalweg.runtime.chain import Chain
 from thalweg.runtime.edge import Channel
@@ -61,6 +64,11 @@ class Input:
         """Whether a message waits that may be taken."""
         return not (self.ended or self.aligned or self.declined or self.channel.is_empty)
 
+    @property
+    def has_rows(self) -> bool:
+        """Whether rows wait before any other message."""
+        return isinstance(self.channel.peek(), Batch)
+
 
 @dataclass
 class TaskParts:
@@ -93,13 +101,18 @@ class Task:
         self.state = "running"
         self._rows_max, self._wall_now = parts.rows_max, parts.wall
         self.has_fired = False
-        """Whether the clock has called since somebody last looked, so that a cut is due."""
+        """Whether the clock has called, or answers have come, since somebody last looked: a cut is due."""
         self._on_barrier = on_barrier
         self._emitting: Iterator[Output | Message] | None = None
+        self.is_paused = False
+        """Whether what it emits next needs an answer from outside."""
         self._merge = WatermarkMerge(len(self.inputs)) if self.inputs else None
         self.wake: Callable[[], None] = _nothing
         """Called when something happened that the task may wait for; set by the runtime."""
         self._watermark: int | None = None
+        """How far event time is, as the operators were told."""
+        self.watermark: int | None = None
+        """The event time that the task has handed on; operators that wait for answers hold it back."""
         self._barrier: Barrier | None = None
         self._next_input = 0
         self.batch_rows: dict[int, int] = {}
@@ -143,8 +156,9 @@ class Task:
     @property
     def has_input(self) -> bool:
         """Whether a message waits that may be taken."""
+        is_full = self.chain.is_full
         for input_ in self.inputs:  # noqa: SIM110 - asked after every step: a generator costs more than the answer
-            if input_.is_ready:
+            if input_.is_ready and not (is_full and input_.has_rows):
                 return True
         return False
 
@@ -157,10 +171,23 @@ class Task:
         if self._is_unwanted:
             self._emitting = self.finish()
             return self._emit()
-        started = self._start_due() or self._start_next()
+        started = self._start_answered() or self._start_due() or self._start_next()
         if not started:
             return Step.IDLE
         return self._emit()
+
+    def _start_answered(self) -> bool:
+        """Begin with the answers that operators have got from outside."""
+        if not self.chain.is_answered:
+            return False
+        self._emitting = self._answered()
+        return True
+
+    def _answered(self) -> Iterator[Output | Message]:
+        for out in self.chain.on_answers():
+            # what nothing comes of need not be published
+            self.has_fired = True
+            yield out
 
     def _start_due(self) -> bool:
         """Begin with what the clock says is due."""
@@ -182,8 +209,12 @@ class Task:
     def _emit(self) -> Step:
         """Pass on outputs until they are used up or an edge is full."""
         assert self._emitting is not None, "there is something to emit"
+        self.is_paused = False
         if not self._is_blocked():
             for out in self._emitting:
+                if isinstance(out, Pause):
+                    self.is_paused = True
+                    return Step.IDLE
                 self._send(out)
                 # only what was sent can have filled an edge
                 if self._is_blocked():
@@ -205,6 +236,7 @@ class Task:
         return False
 
     def _send(self, out: Output | Message) -> None:
+        assert not isinstance(out, Pause), "nothing is sent in a pause"
         if isinstance(out, Batch):
             self.rows_out += len(out)
             self.batches_out += 1
@@ -221,8 +253,16 @@ class Task:
                 if edge.edge.output == out.port:
                     edge.send(out.batch)
         else:
+            if isinstance(out, Watermark):
+                self._hand_on(out)
             for edge in self.outputs:
                 edge.broadcast(out)
+
+    def _hand_on(self, mark: Watermark) -> None:
+        """Event time has passed the chain."""
+        self.watermark = mark.time
+        if self._timed is not None and mark.time is not None:
+            self._timed.on_watermark(mark.time)
 
     def _start_next(self) -> bool:
         """Begin to work on the next message, if there is one."""
@@ -232,6 +272,8 @@ class Task:
             return True
         first = self._next_input
         ready = [n for n in (*range(first, count), *range(first)) if self.inputs[n].is_ready]
+        if self.chain.is_full:
+            ready = [n for n in ready if not self.inputs[n].has_rows]
         if not ready:
             return False
         self._next_input = (ready[0] + 1) % count
@@ -280,9 +322,6 @@ class Task:
             return
         self._watermark = merged
         yield from self.chain.on_watermark(merged)
-        if self._timed is not None:
-            self._timed.on_watermark(merged)
-        yield Watermark(merged)
 
     def _align(self, barrier: Barrier) -> Iterator[Output | Message]:
         if not all(i.aligned or i.ended for i in self.inputs):
@@ -380,9 +419,9 @@ class Task:
         self._on_barrier, self.wake = _ignored, _nothing
 
     @property
-    def watermark(self) -> int | None:
-        """The event time that the task has handed on."""
-        return self._watermark
+    def is_holding(self) -> bool:
+        """Whether it has not handed on event time that has come, since answers are missing."""
+        return self._watermark != self.watermark
 
     def held_by(self) -> list[Input]:
         """The inputs without which event time would be later."""

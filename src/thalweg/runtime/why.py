@@ -1,4 +1,4 @@
-"""Say in one line what each task waits for: rows, event time and what holds it back, room, a sink.
+"""Say in one line what each task waits for: rows, answers, event time and what holds it back, room, a sink.
 
 Reads:    the tasks of a run, from another thread than theirs; they may change meanwhile, and then reading
           them raises RuntimeError: whoever asks looks again.
@@ -34,11 +34,21 @@ def _why(task: Task, producers: Mapping[Channel, Task]) -> str:
         return f"waits for the sink {task.writes_to}"
     if full:
         return f"waits for room on the edge {full[0]}"
+    if task.is_paused or task.chain.is_full:
+        return f"waits for {_answers(task)}{_event_time(task, producers)}"
     if task.is_working:
         return "computes"
     if behind and any(i.aligned for i in task.inputs):
         return f"waits for a barrier from {behind[0]}"
-    return f"{_input(task)}{_event_time(task, producers)}"
+    answers = f", and for {_answers(task)}" if task.chain.is_asking else ""
+    return f"{_input(task)}{answers}{_event_time(task, producers)}"
+
+
+def _answers(task: Task) -> str:
+    """The rows without an answer from outside, by operator."""
+    return _listed(
+        [f"answers to {n} row{'s'[: n != 1]} ({name})" for name, n in task.chain.asked().items() if n]
+    )
 
 
 def _input(task: Task) -> str:
@@ -65,7 +75,9 @@ def _event_time(task: Task, producers: Mapping[Channel, Task]) -> str:
 
 
 def _holders(task: Task, producers: Mapping[Channel, Task]) -> list[str]:
-    """The splits that a task's event time waits for, wherever up the job they are read."""
+    """What a task's event time waits for, wherever up the job: splits, or answers from outside."""
+    if task.is_holding and task.chain.is_asking:
+        return [f"rows without an answer ({name})" for name, n in task.chain.asked().items() if n]
     if isinstance(task, SourceTask):
         return [] if task.scan.time is None else task.owner.held_by()
     return [name for i in task.held_by() for name in _holders(producers[i.channel], producers)]

@@ -40,7 +40,7 @@ from thalweg.session.figures import Meters, SourceFigures
 from thalweg.session.hooks import HOOKS
 from thalweg.session.judged import (
     accepting_every_row,
-    calls_keyed_functions,
+    calls_functions,
     final_writes,
     judges_rows,
     keeps_state,
@@ -146,7 +146,7 @@ def _executed(plans: Sequence[Plan], mode: str, how: Execution) -> Result:
 
 def _needs_operators(plans: Sequence[Plan], how: Execution) -> bool:
     """Whether a batch is to do what a query of Polars does not: judge rows, or keep to a budget of memory."""
-    if calls_keyed_functions(plans) or (how.lateness == "as_stream" and judges_rows(plans)):
+    if calls_functions(plans) or (how.lateness == "as_stream" and judges_rows(plans)):
         return True
     return how.options.memory is not None and keeps_state(accepting_every_row(plans))
 

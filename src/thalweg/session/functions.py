@@ -1,12 +1,11 @@
-"""Know the functions of a user: those that SQL calls by name, those that are asynchronous; and kept results.
+"""Know the functions of a user that SQL calls by name; and kept results.
 
-Not here: how they are called (expr/python.py, connectors/asynchronous.py), how results are kept (caching.py).
+Not here: how they are called (expr/python.py), how results are kept (caching.py).
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Literal
 
 import polars as pl
@@ -14,7 +13,6 @@ import polars as pl
 from thalweg.plan.nodes import Plan, Scan
 
 if TYPE_CHECKING:
-    from thalweg.base.schema import Schema
     from thalweg.session.catalog import SessionCatalog
 
 
@@ -27,15 +25,6 @@ class Functions(ABC):
         """Name a user's function (made with `udf`), so that SQL can call it."""
         made = function.function
         self.catalog.functions[(name or made.name).lower()] = made
-
-    def asynchronous(
-        self, call: Callable[..., Any], given: Schema, result: Schema, /, **options: Any
-    ) -> Callable[[pl.DataFrame], pl.DataFrame]:
-        """A function of frames that makes asynchronous calls, one for each row."""
-        # imported here: few programs have any
-        from thalweg.connectors.asynchronous import async_calls
-
-        return async_calls(call, given, result, options)
 
     def cached(self, plan: Plan, where: Literal["memory", "disk"], /) -> Plan:
         """The rows of a plan, kept once they have been computed."""

@@ -21,6 +21,7 @@ from thalweg.operators.changelog import with_ops
 from thalweg.optimizer.optimize import Roots, everywhere
 from thalweg.physical import needs
 from thalweg.physical.results import changelog_step, check_sink
+from thalweg.plan.asynchronous import MapAsync
 from thalweg.plan.nodes import AssignWatermark, Plan, Write
 from thalweg.plan.process import Process
 from thalweg.plan.properties import properties
@@ -33,9 +34,9 @@ def judges_rows(plans: Sequence[Plan]) -> bool:
     return bool(needs.find(plans).verdicts) or any(needs.reads_late(p) for p in plans)
 
 
-def calls_keyed_functions(plans: Sequence[Plan]) -> bool:
-    """Whether a step is a user's function with state, which only the operators call."""
-    return any(isinstance(p, Process) or calls_keyed_functions(p.inputs) for p in plans)
+def calls_functions(plans: Sequence[Plan]) -> bool:
+    """Whether a step is a function with state or an asynchronous one: only the operators call these."""
+    return any(isinstance(p, (Process, MapAsync)) or calls_functions(p.inputs) for p in plans)
 
 
 def keeps_state(plans: Sequence[Plan]) -> bool:

@@ -20,6 +20,7 @@ import polars as pl
 from thalweg.base.types import TIMESTAMP
 from thalweg.columnar.spelled import json_rows
 from thalweg.connectors.files.sink import FileSink
+from thalweg.plan.asynchronous import MapAsync
 from thalweg.plan.late import Behind
 from thalweg.plan.lookup import LookupJoin
 from thalweg.plan.nodes import (
@@ -62,7 +63,7 @@ def with_letters(writes: Sequence[Write], *, late: bool, failed: bool = False) -
     Args:
         writes: the sinks.
         late: whether rows that come too late for a step go there too.
-        failed: whether rows that a keyed function fails on do.
+        failed: whether rows that a function fails on do.
     """
     scans = dict.fromkeys(s for w in writes for s in _scans(w))
     made = [Write(BadRows(s, is_whole=True), s.letters) for s in scans if s.letters is not None]
@@ -101,8 +102,9 @@ def _late_steps(plan: Plan) -> Iterator[_LateStep]:
         yield from _late_steps(below)
 
 
-def _functions(plan: Plan) -> Iterator[Process]:
-    if isinstance(plan, Process):
+def _functions(plan: Plan) -> Iterator[Process | MapAsync]:
+    """The functions whose rows can be kept apart when they fail."""
+    if isinstance(plan, Process) or (isinstance(plan, MapAsync) and not properties(plan.input).is_updating):
         yield plan
     for below in plan.inputs:
         yield from _functions(below)
@@ -121,7 +123,7 @@ def _letters_of(step: _LateStep) -> Plan:
     return MapBatches(step.rows, FrameFunction(f"late letters of {step.name}", made), LETTERS)
 
 
-def _letters_of_failed(step: Process) -> Plan:
+def _letters_of_failed(step: Process | MapAsync) -> Plan:
     sources = {s.source.describe() for s in _scans(step)}
     made = _FailedLetters(step.describe(), sources.pop() if len(sources) == 1 else None)
     return MapBatches(Failed(step), FrameFunction(f"failed letters of {step.describe()}", made), LETTERS)

@@ -112,6 +112,7 @@ class _Kit:
         self._same("O3", coarse, How("a new instance after each cut, batches as given", "rebuild"))
         self._same("O4", coarse, How("state dumped and loaded after each cut, batches as given", "restore"))
         often = with_cuts(scripts.finest(self._feed), self._r.randrange(2, 5))
+        self._same("O3", finest, How("a new instance after each third row and cut", "rebuild", every=3))
         self._same("O4", often, How("state dumped and loaded now and then, every row by itself", "restore"))
 
     def check_tasks(self) -> None:

@@ -14,18 +14,30 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from random import Random
 from typing import Any, Literal
 
 import polars as pl
 
 from thalweg.columnar.batch import BEFORE, Batch
 from thalweg.columnar.hash import partitions
+from thalweg.protocols.calls import AsyncFunction, Calls
 from thalweg.protocols.messages import Watermark
-from thalweg.protocols.operator import MAIN, Operator, OperatorSpec, Output, ReadsFirst, SetsTimers, Side
+from thalweg.protocols.operator import (
+    MAIN,
+    AnswersLater,
+    Operator,
+    OperatorSpec,
+    Output,
+    ReadsFirst,
+    SetsTimers,
+    Side,
+)
 from thalweg.protocols.state import ColumnsSpec, MultimapSpec, RowsSpec, StateSpec
 from thalweg.runtime.chain import Chain
 from thalweg.runtime.lookups import lookups_of
 from thalweg.runtime.outputs import owner_of
+from thalweg.testing.calls import ShuffledCalls
 from thalweg.testing.contract import check
 from thalweg.testing.increments import States, Taken
 from thalweg.testing.scripts import Cut, Event, Place, Rows, size_of
@@ -44,12 +56,14 @@ class How:
         after_cut: `keep` the operators, `rebuild` them over the same state, or `restore` the state too.
         tasks: how many tasks there are after each cut, by turns.
         routes: the columns by which rows are shared out, those that a batch has; none: by turns.
+        every: after how many cuts operators or state are new.
     """
 
     what: str
     after_cut: Literal["keep", "rebuild", "restore"] = "keep"
     tasks: tuple[int, ...] = (1,)
     routes: tuple[tuple[str, ...], ...] = ()
+    every: int = 1
 
     def route(self, columns: Sequence[str]) -> tuple[str, ...]:
         """The columns by which rows with these columns are shared out."""
@@ -107,12 +121,16 @@ class _Context:
     rows_max: int
     inputs: int
     lookups: Mapping[str, Any]
+    random: Random
 
     def state(self, name: str) -> Any:
         return self.states[name]
 
     def lookup(self, name: str) -> Any:
         return self.lookups[name]
+
+    def calls(self, function: AsyncFunction) -> Calls:
+        return ShuffledCalls(function, self.random)
 
     def split_name(self, number: int) -> str:
         return f"split {number}"
@@ -125,26 +143,33 @@ class _Run:
     def __init__(self, bench: Bench, how: How, rows_max: int) -> None:
         self._bench, self._how, self._rows_max = bench, how, rows_max
         self._schemas: dict[tuple[str, str], pl.Schema] = {}
+        # when answers come that operators wait for
+        self._random = Random(how.what)  # noqa: S311 - no secret
         self._taken = Taken(bench.specs)
         self._states = self._taken.restored(how.tasks[0])
         self._chains = [self._chain(s) for s in self._states]
         self._tables: Tables = {MAIN: Counter()}
         self._outcome = Outcome()
         self._watermark: int | None = None
+        self._handed_on: list[int | None] = [None] * len(self._chains)
+        """The event time that each task has handed on."""
         self._cuts = 0
 
     def run(self, events: Sequence[Event]) -> Outcome:
         for before, event in zip([None, *events], events, strict=False):
             if isinstance(event, Rows):
                 for task, batch in self._shares(event):
-                    self._keep(self._chains[task].on_batch(event.port, batch))
+                    self._keep(task, self._chains[task].on_batch(event.port, batch))
             elif isinstance(event, Watermark):
                 self._advance(event)
             else:
                 self._cut(event, owes=not isinstance(before, Cut))
+            for task, chain in enumerate(self._chains):
+                if chain.is_answered:
+                    self._keep(task, chain.on_answers())
         for port in range(self._bench.inputs):
-            for chain in self._chains:
-                self._keep(chain.on_end(port, last=port == self._bench.inputs - 1))
+            for task, chain in enumerate(self._chains):
+                self._keep(task, chain.on_end(port, last=port == self._bench.inputs - 1))
         self._check_table("end")
         self._taken.take(self._states)
         self._check_increments()
@@ -153,14 +178,14 @@ class _Run:
 
     def _advance(self, event: Watermark) -> None:
         assert event.time is not None, "a script has no idle input"
-        for chain in self._chains:
-            self._keep(chain.on_watermark(event.time))
+        for task, chain in enumerate(self._chains):
+            self._keep(task, chain.on_watermark(event.time))
         self._watermark = event.time
 
     def _cut(self, event: Cut, *, owes: bool) -> None:
         self._cuts += 1
-        for chain in self._chains:
-            count = self._keep(chain.on_cut(self._cuts))
+        for task, chain in enumerate(self._chains):
+            count = self._keep(task, chain.on_cut(self._cuts))
             what = f"{self._how.what}: a cut right after a cut"
             check(owes or not count, "O9", what, expected="nothing", found=f"{count} batches")
         self._check_table(f"cut after {event.place[0]} rows and {event.place[1]} watermarks")
@@ -168,15 +193,25 @@ class _Run:
         # what one cut misses the next ones miss too, mostly: not each of them is looked at
         if self._cuts % 4 == 0:
             self._check_increments()
-        self._outcome.at[event.place] = {port: Counter(t) for port, t in self._tables.items()}
+        if not any(chain.asked() for chain in self._chains):
+            # what follows from answers comes when they do
+            self._outcome.at[event.place] = {port: Counter(t) for port, t in self._tables.items()}
         self._move()
 
     def _move(self) -> None:
         """New operators, new state or other tasks, as the variation has it."""
         tasks = self._how.tasks[self._cuts % len(self._how.tasks)]
-        if self._how.after_cut == "restore" or tasks != len(self._states):
+        after_cut = "keep" if self._cuts % self._how.every else self._how.after_cut
+        is_moved = after_cut != "keep" or len(self._chains) != tasks
+        if after_cut == "restore" or tasks != len(self._states):
             self._states = self._taken.restored(tasks)
-        if self._how.after_cut != "keep" or len(self._chains) != tasks:
+        if is_moved:
+            for chain in self._chains:
+                chain.close()
+            # whoever reads the tasks has heard of what all of them have handed on
+            known = [time for time in self._handed_on if time is not None]
+            least = min(known) if len(known) == len(self._handed_on) else None
+            self._handed_on = [least] * tasks
             self._chains = [self._chain(s) for s in self._states]
             if self._watermark is not None:
                 self._advance(Watermark(self._watermark))
@@ -186,12 +221,16 @@ class _Run:
             check(wrong is None, "O14", f"{self._how.what}: state {name} of {step}", found=wrong)
 
     def _chain(self, states: States) -> Chain:
-        made = []
+        made: list[tuple[str, Operator]] = []
         for number, spec in enumerate(self._bench.specs):
             own = {name: state for (owner, name), state in states.items() if owner == spec.id}
             inputs = self._bench.inputs if number == 0 else 1
-            context = _Context(own, self._rows_max, inputs, lookups_of(spec, lambda: 0.0))
-            made.append((spec.id, _Watched(spec, spec.build(context), self)))
+            context = _Context(own, self._rows_max, inputs, lookups_of(spec, lambda: 0.0), self._random)
+            operator = spec.build(context)
+            if isinstance(operator, AnswersLater):
+                made.append((spec.id, _WatchedAsking(spec, operator, self)))
+            else:
+                made.append((spec.id, _Watched(spec, operator, self)))
         return Chain(made)
 
     def _shares(self, event: Rows) -> Iterator[tuple[int, Batch]]:
@@ -210,26 +249,30 @@ class _Run:
             if len(part):
                 yield task, part
 
-    def _keep(self, outputs: Iterator[Output]) -> int:
-        """Add what comes out to the tables."""
+    def _keep(self, task: int, outputs: Iterator[Output]) -> int:
+        """Add what comes out of a task to the tables."""
         count = 0
         for out in outputs:
+            if isinstance(out, Watermark):
+                self._handed_on[task] = out.time
+            if not isinstance(out, (Batch, Side)):
+                continue
             count += 1
             port, batch = (out.port, out.batch) if isinstance(out, Side) else (MAIN, out)
             if port == MAIN:
-                self._check_time(batch)
+                self._check_time(batch, self._handed_on[task])
                 batch = batch if self._bench.as_changes is None else self._bench.as_changes(batch)
             self._outcome.columns.setdefault(port, [c for c in batch.frame.columns if c != BEFORE])
             plain = Batch(batch.frame.drop(BEFORE, strict=False), batch.weight)
             add_batch(self._tables.setdefault(port, Counter()), plain)
         return count
 
-    def _check_time(self, batch: Batch) -> None:
-        if self._bench.time is None or self._watermark is None or not len(batch):
+    def _check_time(self, batch: Batch, handed_on: int | None) -> None:
+        if self._bench.time is None or handed_on is None or not len(batch):
             return
         least = batch.frame.get_column(self._bench.time).to_physical().min()
-        bound = self._watermark - self._bench.slack_us
-        what = f"{self._how.what}: output after on_watermark({self._watermark})"
+        bound = handed_on - self._bench.slack_us
+        what = f"{self._how.what}: output after on_watermark({handed_on})"
         late = isinstance(least, int) and least <= bound
         check(not late, "O7", what, expected=f"{self._bench.time} > {bound}", found=least)
 
@@ -241,6 +284,8 @@ class _Run:
 
     def check_output(self, id: str, out: Output) -> None:
         """One emitted batch."""
+        if not isinstance(out, (Batch, Side)):
+            return
         what = f"{self._how.what}: output of {id}"
         port, batch = (out.port, out.batch) if isinstance(out, Side) else (MAIN, out)
         most = self._rows_max
@@ -287,6 +332,32 @@ class _Watched:
         for out in outputs:
             self._run.check_output(self._id, out)
             yield out
+
+
+class _WatchedAsking(_Watched):
+    """The same of one that answers later."""
+
+    def __init__(self, spec: OperatorSpec, operator: AnswersLater, run: _Run) -> None:
+        super().__init__(spec, operator, run)
+        self._asking = operator
+
+    @property
+    def is_full(self) -> bool:
+        return self._asking.is_full
+
+    @property
+    def open_count(self) -> int:
+        return self._asking.open_count
+
+    @property
+    def is_answered(self) -> bool:
+        return self._asking.is_answered
+
+    def on_answers(self) -> Iterator[Output]:
+        return self._seen(self._asking.on_answers())
+
+    def close(self) -> None:
+        self._asking.close()
 
 
 def first_port(spec: OperatorSpec) -> int | None:

@@ -14,6 +14,7 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from thalweg.columnar.batch import Batch
+from thalweg.protocols.messages import Watermark
 from thalweg.protocols.operator import Side
 from thalweg.runtime.processes.messages import from_output, to_output
 from thalweg.runtime.processes.shipping import packed_error, unpacked_error
@@ -110,6 +111,10 @@ def test_outputs_come_through(number: int) -> None:
     if isinstance(out, Side):
         assert isinstance(found, Side)
         assert (found.port, found.pairs, found.rows) == (out.port, out.pairs, out.rows)
+
+
+def test_event_time_comes_through() -> None:
+    assert to_output(*from_output(Watermark(-5))) == Watermark(-5)
 
 
 def test_errors_keep_what_they_come_from() -> None:

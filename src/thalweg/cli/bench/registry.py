@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from thalweg.cli.bench.asking import ASKING
 from thalweg.cli.bench.budget import BUDGETS
 from thalweg.cli.bench.checkpoints import CHECKPOINTS
 from thalweg.cli.bench.delays import DELAYS
@@ -29,6 +30,7 @@ BENCHMARKS: tuple[Benchmark, ...] = (
     *DELAYS,
     *STARTS,
     *STALLS,
+    *ASKING,
     *INCREMENTAL,
     *GROWTH,
     *CHECKPOINTS,

@@ -17,6 +17,7 @@ keeps its watermark, so that the same rows are kept apart.
 from __future__ import annotations
 
 from thalweg.optimizer.optimize import Roots, everywhere
+from thalweg.plan.asynchronous import MapAsync
 from thalweg.plan.nodes import (
     AssignWatermark,
     BadRows,
@@ -38,7 +39,7 @@ from thalweg.plan.sort import Sort
 from thalweg.protocols.sink import wants_time
 
 _TIMELESS = (
-    *(Scan, Values, AssignWatermark, Project, Filter, Explode, MapBatches),
+    *(Scan, Values, AssignWatermark, Project, Filter, Explode, MapBatches, MapAsync),
     *(Union, GroupBy, Join, Limit, Sort, BadRows, Write, Roots),
 )
 

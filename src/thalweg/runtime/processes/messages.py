@@ -11,7 +11,8 @@ import polars as pl
 
 from thalweg.columnar.batch import WEIGHT, Batch
 from thalweg.columnar.eager import beside, without
-from thalweg.protocols.operator import Output, Side
+from thalweg.protocols.messages import Watermark
+from thalweg.protocols.operator import Output, Pause, Side
 from thalweg.runtime.chain import Counts
 
 _PART = "__part"
@@ -50,6 +51,9 @@ def to_batch(head: Sequence[Any], frame: pl.DataFrame) -> Batch:
 
 def from_output(out: Output) -> tuple[list[Any], pl.DataFrame]:
     """What a chain emits, likewise."""
+    if isinstance(out, Watermark):
+        return [out.time], pl.DataFrame()
+    assert not isinstance(out, Pause), "steps that wait for answers stay where they are asked for"
     if isinstance(out, Side):
         head, frame = from_batch(out.batch)
         return [head, out.port, out.pairs, out.rows], frame
@@ -59,6 +63,8 @@ def from_output(out: Output) -> tuple[list[Any], pl.DataFrame]:
 
 def to_output(head: Sequence[Any], frame: pl.DataFrame) -> Output:
     """The inverse of `from_output`."""
+    if isinstance(head[0], int):
+        return Watermark(head[0])
     batch = to_batch(head[0], frame)
     return Side(head[1], batch, head[2], head[3]) if len(head) > 1 else batch
 

@@ -32,7 +32,7 @@ import polars as pl
 from thalweg.columnar.batch import Batch
 from thalweg.errors import ExternalError
 from thalweg.job.job import Job, Stage
-from thalweg.protocols.operator import CallsFunctions, Output
+from thalweg.protocols.operator import AsksOutside, CallsFunctions, Output
 from thalweg.runtime.chain import Chain, Counts
 from thalweg.runtime.options import MemoryOptions, RunOptions, wall_clock
 from thalweg.runtime.processes.host import Hosted, HostedTask
@@ -48,9 +48,12 @@ _START = (
 
 
 def is_hosted(stage: Stage) -> bool:
-    """Whether the chain of a stage runs in other processes: whether it calls functions of the user."""
-    looks_up = any(hasattr(o, "lookups") for o in stage.operators)
-    return not looks_up and any(isinstance(o, CallsFunctions) and o.calls_functions for o in stage.operators)
+    """Whether the chain of a stage runs in other processes: whether it calls functions of the user.
+
+    One that also asks somebody outside stays: what it waits for is heard of in this process.
+    """
+    asks = any(hasattr(o, "lookups") or isinstance(o, AsksOutside) for o in stage.operators)
+    return not asks and any(map(_calls, stage.operators))
 
 
 class Worker:

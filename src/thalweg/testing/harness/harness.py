@@ -8,6 +8,7 @@ Not here: the source (source.py), what was published (published.py).
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -39,6 +40,7 @@ from thalweg.testing.harness.published import Published, PublishedSink
 from thalweg.testing.harness.source import ScriptedSource
 
 _MARK = "harness_mark"
+_PATIENCE = 0.001
 _IDLE_TIMEOUT = 1.0
 _ONLY = "0"
 _SHOWN_MAX = 200
@@ -311,7 +313,7 @@ class JobHarness:
     # What happens to it ------------------------------------------------------------------------
 
     def settle(self) -> None:
-        """Let the job do all that it can do now.
+        """Let the job do all that it can do now; asynchronous functions answer meanwhile.
 
         Raises:
             PlanError: `plan-harness`: it has failed before, or was given up.
@@ -319,11 +321,18 @@ class JobHarness:
         self._check_alive()
         every = Round(self._running, self._running.tasks)
         try:
-            while every.step():
+            while every.step() or self._is_asking():
                 pass
         except BaseException as error:
             self._failure = error
             raise
+
+    def _is_asking(self) -> bool:
+        """Whether answers from outside are missing; waits a little for them."""
+        is_asking = any(task.chain.is_asking for task in self._running.tasks)
+        if is_asking:
+            time.sleep(_PATIENCE)
+        return is_asking
 
     def sleep(self, span: str | timedelta) -> None:
         """Let processing time pass."""

@@ -25,6 +25,7 @@ from thalweg.expr.nodes import Expr, PythonCall, walk
 from thalweg.job.job import Job
 from thalweg.optimizer.optimize import optimize
 from thalweg.physical.planner import plan_job
+from thalweg.plan.asynchronous import MapAsync
 from thalweg.plan.lookup import LookupJoin
 from thalweg.plan.nodes import MapBatches, Plan, Scan, Write
 from thalweg.runtime.options import RunOptions
@@ -267,7 +268,7 @@ def suspects(roots: Sequence[Plan]) -> list[Plan]:
 
 def suspect_of(node: Plan) -> list[Suspect]:
     """What is suspect about a step; nothing, if it is the engine's alone."""
-    if isinstance(node, MapBatches):
+    if isinstance(node, (MapAsync, MapBatches)):
         return [Suspect(node.function.name, node.function.place or node.place)]
     if isinstance(node, Scan):
         return [Suspect(f"PROCTIME() of {node.source.describe()}", node.place)] if node.stamp else []

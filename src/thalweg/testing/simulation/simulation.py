@@ -31,6 +31,7 @@ from thalweg.runtime.edge import Channel
 from thalweg.runtime.options import RunOptions
 from thalweg.runtime.task import Task
 from thalweg.session.checkpoints import Begun, CheckpointOptions
+from thalweg.testing.calls import ShuffledCalls
 from thalweg.testing.simulation.conditions import Conditions
 from thalweg.testing.simulation.disk import QuietDisk, SimulatedDisk
 from thalweg.testing.simulation.driving import SlowChannel
@@ -143,6 +144,7 @@ class Simulation:
             wall=self.world.wall_us,
             idle_timeout=subject.idle_timeout,
             channel=channel,
+            calls=lambda function, _: ShuffledCalls(function, self.world.stream(f"calls {function.name}")),
         )
         self._options = adapt(options)
         kept = CheckpointOptions(
