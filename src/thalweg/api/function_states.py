@@ -67,7 +67,20 @@ def described_function(
     handlers = ("on_left", "on_right") if takes == "two" else ("on_events",) if is_columns else ("on_event",)
     by: Literal["row", "column"] = "column" if is_columns else "row"
     has_clock = issubclass(kind, ProcessFunction) and kind.on_clock is not ProcessFunction.on_clock
-    return KeyedFunction(name, states, new, has_timers, has_clock, handlers, by, sides, place, shared)
+    return KeyedFunction(
+        name,
+        states,
+        new,
+        has_timers,
+        has_clock,
+        handlers,
+        by,
+        sides,
+        place,
+        shared,
+        takes_late=getattr(kind, "_takes_late", False),
+        retracts=getattr(kind, "_retracts", False),
+    )
 
 
 Takes = Literal["one", "two", "broadcast"]

@@ -18,11 +18,12 @@ from thalweg.errors import DataError, ThalwegError
 from thalweg.expr.python_rows import maker
 from thalweg.operators.process import LAST, Given, ProcessSpec, side_port
 from thalweg.operators.process_failed import ROW_CODES, failed_rows
+from thalweg.operators.process_missed import missed_rows
 from thalweg.operators.process_state import read_values, write_values
 from thalweg.operators.process_trial import RowTrial
 from thalweg.operators.process_work import Work
 from thalweg.operators.turns import PastTimer, RowTurns, shown_time
-from thalweg.protocols.process import FAILED_PORT
+from thalweg.protocols.process import FAILED_PORT, MISSED_PORT
 from thalweg.protocols.state import BriefColumns
 
 _SHOWN_MAX = 200
@@ -78,7 +79,7 @@ class RowCalls:
         values = {s.name: read_values(s, kept, work.slots).tolist() for s in self._states}
         lasts = kept.column(LAST)[work.slots].tolist() if self._spec.function.forgets else []
         self.turns.keys = work.keys.rows()
-        at = [0]
+        at = self.turns.at = [0]
         try:
             for part in self._loop(work, rows, values, lasts, rows_max, at):
                 yield from ((None, frame) for frame in self._spec.output.frames(part, rows_max))
@@ -94,6 +95,16 @@ class RowCalls:
             frames = self._spec.sides[side].frames(made, rows_max)
             yield from ((side_port(side), frame) for frame in frames)
             made.clear()
+        if self.turns.missed:
+            yield MISSED_PORT, missed_rows(self.turns.missed, work, self._spec.inputs[0])
+            self.turns.missed.clear()
+
+    def _moments(self, work: Work) -> list[int]:
+        """How far event time is, row by row."""
+        if self.turns.judged_us is not None and self._spec.function.takes_late:
+            return [self.turns.judged_us] * len(work.times)
+        found: list[int] = work.moments.tolist()
+        return found
 
     def _loop(
         self,
@@ -116,7 +127,7 @@ class RowCalls:
         )
         handlers, on_event = self._handlers, self._handlers[0]
         is_one = len(handlers) == 1
-        times, timers = work.times.tolist(), _by_owner(work)
+        times, moments, timers = work.times.tolist(), self._moments(work), _by_owner(work)
         ports = [] if is_one else work.ports.tolist()
         given: list[Any] = []
         first, trial, frozen = 0, self._trial, self._spec.output.frozen
@@ -133,10 +144,10 @@ class RowCalls:
                     trial.begin(given)
                 for place in range(first, end):
                     if turns.due:
-                        turns.fire(function, times[place], given)
+                        turns.fire(function, moments[place], given)
                     if lasts:
                         turns.expire(function, times[place])
-                    turns.time_us = times[place]
+                    turns.time_us, turns.now_us = times[place], moments[place]
                     at[0] = place
                     made = on_event(rows[place]) if is_one else handlers[ports[place]](rows[place])
                     if made is not None:
@@ -145,7 +156,7 @@ class RowCalls:
                 if trial is None:
                     raise
                 trial.back(given, timers, lasts)
-                trial.row_by_row(range(first, end), times, ports, given, at)
+                trial.row_by_row(range(first, end), times, moments, ports, given, at)
             first = end
             if turns.due:
                 turns.fire(function, turns.until, given)
