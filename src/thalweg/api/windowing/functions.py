@@ -168,7 +168,7 @@ class _Windows(ProcessFunction):
 
     def _merged(self, start: int, end: int) -> Pane | None:
         """The window that this one and all those that it meets are together; None if it is over."""
-        met = [p for p in self.panes if p.start <= end and start <= p.end]
+        met = sorted((p for p in self.panes if p.start <= end and start <= p.end), key=lambda p: p.start)
         if not met:
             return self._new(start, end)
         first: Pane = met[0]
@@ -209,6 +209,7 @@ class _Windows(ProcessFunction):
                 expected="GO_ON, FIRE, PURGE or FIRE_AND_PURGE",
                 found=repr(fired)[:_SHOWN_MAX],
             )
+        self._remember(pane)
         self._woken(pane, facts)
         if fired.fires:
             yield from self._fire(pane)
@@ -217,6 +218,19 @@ class _Windows(ProcessFunction):
             if pane.end is None and not pane.wakes and not any(pane.memory.values()):
                 keeps = self._results == "retracting" or (self._by_clock and pane.clocks)
                 self.panes = [p for p in self.panes if p is not pane or keeps]
+
+    def _remember(self, pane: Pane) -> None:
+        """The memory as it is kept: what is read back from a checkpoint has the same bytes."""
+        for name, value in pane.memory.items():
+            if type(value) is not float:
+                if not isinstance(value, (int, float)) or not isinstance(name, str):
+                    raise PlanError(
+                        f"{type(self._trigger).__name__} keeps what is no number",
+                        code="plan-window-trigger",
+                        expected="window.memory with numbers by name",
+                        found=f"{name!r}: {value!r}"[:_SHOWN_MAX],
+                    )
+                pane.memory[name] = float(value)
 
     def _woken(self, pane: Pane, facts: Facts) -> None:
         """Have the trigger asked when it wants to be."""
