@@ -34,7 +34,7 @@ from thalweg.protocols.messages import End, Message, Watermark
 from thalweg.runtime.breaker import QuarantineLimit
 from thalweg.runtime.edge import Channel
 from thalweg.runtime.inline import run_inline
-from thalweg.runtime.options import MemoryOptions, RunOptions
+from thalweg.runtime.options import MemoryOptions, RocksOptions, RunOptions
 from thalweg.runtime.run import Run
 from thalweg.runtime.threads import run_threads
 from thalweg.session.execute import Execution, Lateness, execute, run_batch
@@ -66,6 +66,8 @@ class Way:
     """Whether the job was planned for one task per stage and then changed."""
     is_mapped: bool = False
     """Whether state lies in files."""
+    is_rocks: bool = field(default=False, repr=False)
+    """Whether state lies in RocksDB, as far as it is used batch by batch."""
 
 
 def random_way(r: Random, rows: int) -> Way:
@@ -84,6 +86,12 @@ def random_way(r: Random, rows: int) -> Way:
     )
     # not drawn: what a seed means otherwise stays
     return replace(way, is_mapped=crc32(repr(way).encode()) % 5 == 0)
+
+
+def _memory(way: Way) -> MemoryOptions | None:
+    if way.is_rocks:
+        return MemoryOptions(rocksdb=RocksOptions(8 << 20))
+    return MemoryOptions(smallest=1) if way.is_mapped else None
 
 
 @cache
@@ -202,7 +210,7 @@ def stream(
         increments=True,
         on_checkpoint=followed.take,
         edge_rows_max=way.edge_rows_max,
-        memory=MemoryOptions(smallest=1) if way.is_mapped else None,
+        memory=_memory(way),
     )
     try:
         run = Run(job, options, None if snapshot is None else through_bytes(snapshot))

@@ -1,7 +1,6 @@
 """The fluent API: datasets, expressions, windows and user's functions."""
 
-from thalweg.api import functions
-from thalweg.api import window_kinds as windowing
+from thalweg.api import functions, windowing
 from thalweg.api.aggregates import (
     approx_count_distinct,
     array_agg,

@@ -69,7 +69,20 @@ def described_function(
     by: Literal["row", "column"] = "column" if is_columns else "row"
     has_clock = issubclass(kind, ProcessFunction) and kind.on_clock is not ProcessFunction.on_clock
     _check_methods(kind, (*handlers, *(("on_broadcast",) if takes == "broadcast" else ())), place)
-    return KeyedFunction(name, states, new, has_timers, has_clock, handlers, by, sides, place, shared)
+    return KeyedFunction(
+        name,
+        states,
+        new,
+        has_timers,
+        has_clock,
+        handlers,
+        by,
+        sides,
+        place,
+        shared,
+        takes_late=getattr(kind, "_takes_late", False),
+        retracts=getattr(kind, "_retracts", False),
+    )
 
 
 Takes = Literal["one", "two", "broadcast"]

@@ -11,12 +11,15 @@ from typing import TYPE_CHECKING, get_args
 
 from thalweg.api.columns import column_name
 from thalweg.api.function_states import Takes, TakesTwo, described_function
-from thalweg.api.keyed_windows import KeyedWindows, keyed_windows
 from thalweg.api.place import caller
 from thalweg.api.plain_functions import RowCall, as_object, is_plain
 from thalweg.api.process_functions import ColumnFunction, ProcessFunction
 from thalweg.api.types import SchemaLike, schema_of
-from thalweg.api.window_kinds import Assigner, Evictor, Trigger
+from thalweg.api.windowing.assigners import Assigner
+from thalweg.api.windowing.evictors import Evictor
+from thalweg.api.windowing.functions import Results
+from thalweg.api.windowing.keyed import KeyedWindows, keyed_windows
+from thalweg.api.windowing.triggers import Trigger
 from thalweg.base.types import DataType, Timestamp
 from thalweg.errors import PlanError, TypeMismatch, did_you_mean
 from thalweg.plan.asynchronous import MapAsync
@@ -79,15 +82,23 @@ class KeyedDataset:
         return ConnectedDataset(self, other)
 
     def window(
-        self, assigner: Assigner, *, trigger: Trigger | None = None, evictor: Evictor | None = None
+        self,
+        assigner: Assigner,
+        *,
+        trigger: Trigger | None = None,
+        evictor: Evictor | None = None,
+        results: Results = "accumulating",
     ) -> KeyedWindows:
         """Rows in windows that are said in Python; `Dataset.window` is faster where it can say them.
 
         Args:
-            assigner: which windows a row falls into: `Fixed`, `Sessions`, `Calendar` or `Global` of
-                `tw.windowing`, or one of your own.
-            trigger: when a window gives its result; by default at its end.
+            assigner: which windows a row falls into: `Fixed`, `Cumulating`, `Sessions`, `Calendar`, `Counts`
+                or `Global` of `tw.windowing`, or one of your own.
+            trigger: when a window gives its result; by default at its end, and for every late row.
             evictor: which of its rows count then; by default all.
+            results: what a window gives that has given something before: `accumulating`, the result of all of
+                its rows as one more; `discarding`, that of the rows since then; `retracting`, that of all
+                of them in place of the old one, which is taken back.
 
         Example:
             >>> import polars as pl
@@ -100,7 +111,7 @@ class KeyedDataset:
             >>> sorted(sums.collect().rows())
             [('a', 3), ('b', 8)]
         """
-        return keyed_windows(self, assigner, trigger, evictor)
+        return keyed_windows(self, assigner, trigger, evictor, results)
 
     def process(
         self,

@@ -83,6 +83,8 @@ class ProcessFunction:
 
     turn: ClassVar[Turn]
     _zone: ClassVar[bool] = False
+    _takes_late: ClassVar[bool] = False
+    _retracts: ClassVar[bool] = False
 
     def on_event(self, row: Any) -> Iterable[Row] | None:
         """Take a row, a named tuple; give any number of rows, as dicts or tuples."""

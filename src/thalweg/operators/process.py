@@ -30,6 +30,8 @@ CLOCK, REACHED = "clock timers", "event time"
 LAST = "__last"
 """When something last happened to a key, where state has a time to live."""
 NEVER = -(1 << 62)
+TURN = "__turn"
+"""When a row has its turn, in microseconds: its event time, or the watermark that had passed it."""
 UNKNOWN = 1 << 62
 """Later than any time: when something last happened to a key of an earlier program, nobody knows."""
 
@@ -68,24 +70,32 @@ class ProcessInput:
         keys: the columns by which state is kept.
         time: the column of event time; None: there is none, and no timers.
         slack_us: how far it may lag behind the watermark; None: nothing is known of it.
+        lateness_us: of a function that judges lateness by itself, for how long rows are late and still taken;
+            the slack is without it.
     """
 
     columns: Mapping[str, pl.DataType]
     keys: tuple[str, ...]
     time: str | None
     slack_us: int | None
+    lateness_us: int = 0
+
+    @cached_property
+    def turn(self) -> str | None:
+        """The column by which rows have their turns."""
+        return TURN if TURN in self.columns else self.time
 
     @cached_property
     def shown(self) -> tuple[str, ...]:
         """The columns that the function sees."""
-        return tuple(n for n in self.columns if n not in (SPLIT, OFFSET))
+        return tuple(n for n in self.columns if n not in (SPLIT, OFFSET, TURN))
 
     @cached_property
     def ties(self) -> tuple[str, ...]:
         """What orders rows of equal time."""
         have_positions = SPLIT in self.columns
         names = position_order(self.columns) if have_positions else list(self.columns)
-        return tuple(n for n in names if n != self.time and (have_positions or not n.startswith("__")))
+        return tuple(n for n in names if n != self.turn and (have_positions or not n.startswith("__")))
 
     def waiting(self, name: str) -> RowsSpec:
         """The rows that the watermark has not passed."""
@@ -184,7 +194,12 @@ class ProcessSpec:
             yield Keeping("values", what, until, cures=cures if ttl is None else ())
 
     def late(self) -> Iterable[str]:
-        """Rows whose time the watermark has passed."""
+        """Rows whose time the watermark has passed, or the end of whose window."""
+        if self.function.takes_late:
+            after = self.inputs[0].lateness_us
+            more = f" for {shown(after)}" if after else ""
+            yield f"rows for windows that the watermark of their split had ended{more}"
+            return
         for side in self.inputs:
             if side.slack_us is not None and self.order == "time":
                 yield f"rows with {side.time} < the watermark of their split"

@@ -18,11 +18,12 @@ from thalweg.expr.python_rows import maker
 from thalweg.operators.process import LAST, Given, ProcessSpec, side_port
 from thalweg.operators.process_errors import Settings, raised
 from thalweg.operators.process_failed import ROW_CODES, failed_rows
+from thalweg.operators.process_missed import missed_rows
 from thalweg.operators.process_state import read_values, write_values
 from thalweg.operators.process_trial import RowTrial
 from thalweg.operators.process_work import Work
 from thalweg.operators.turns import RowTurns, shown_time
-from thalweg.protocols.process import FAILED_PORT
+from thalweg.protocols.process import FAILED_PORT, MISSED_PORT
 from thalweg.protocols.state import BriefColumns
 
 
@@ -76,7 +77,7 @@ class RowCalls:
         values = {s.name: read_values(s, kept, work.slots).tolist() for s in self._states}
         lasts = kept.column(LAST)[work.slots].tolist() if self._spec.function.forgets else []
         self.turns.begin(work.keys)
-        at = [0]
+        at = self.turns.at = [0]
         try:
             for part in self._loop(work, rows, values, lasts, rows_max, at):
                 yield from ((None, frame) for frame in self._spec.output.frames(part, rows_max))
@@ -93,6 +94,16 @@ class RowCalls:
             frames = self._spec.sides[side].frames(made, rows_max)
             yield from ((side_port(side), frame) for frame in frames)
             made.clear()
+        if self.turns.missed:
+            yield MISSED_PORT, missed_rows(self.turns.missed, work, self._spec.inputs[0])
+            self.turns.missed.clear()
+
+    def _moments(self, work: Work) -> list[int]:
+        """How far event time is, row by row."""
+        if self.turns.judged_us is not None and self._spec.function.takes_late:
+            return [self.turns.judged_us] * len(work.times)
+        found: list[int] = work.moments.tolist()
+        return found
 
     def _loop(
         self,
@@ -115,12 +126,12 @@ class RowCalls:
         )
         handlers, on_event = self._handlers, self._handlers[0]
         is_one = len(handlers) == 1
-        times, timers = work.times.tolist(), _by_owner(work)
+        times, moments, timers = work.times.tolist(), self._moments(work), _by_owner(work)
         ports = [] if is_one else work.ports.tolist()
         given: list[Any] = []
         first, trial, take = 0, self._trial, self._spec.output.take
         for number, end in enumerate(work.bounds[1:].tolist()):
-            turns.number, place = number, first
+            turns.number = number
             for name, column in columns:
                 attributes[name] = column[number]
             if lasts:
@@ -132,19 +143,19 @@ class RowCalls:
                     trial.begin(given)
                 for place in range(first, end):
                     if turns.due:
-                        turns.fire(function, times[place], given)
+                        turns.fire(function, moments[place], given)
                     if lasts:
                         turns.expire(function, times[place])
-                    turns.time_us = times[place]
+                    turns.time_us, turns.now_us = times[place], moments[place]
+                    at[0] = place
                     made = on_event(rows[place]) if is_one else handlers[ports[place]](rows[place])
                     if made is not None:
                         take(made, given)
             except Exception:
-                at[0] = place
                 if trial is None:
                     raise
                 trial.back(given, timers, lasts)
-                trial.row_by_row(range(first, end), times, ports, given, at)
+                trial.row_by_row(range(first, end), times, moments, ports, given, at)
             first = end
             if turns.due:
                 turns.fire(function, turns.until, given)
@@ -174,7 +185,7 @@ class RowCalls:
         if not turns.is_timer:
             return repr(rows[at])
         what = "the timer of processing time" if turns.is_clock else "the timer of"
-        return f"{what} {shown_time(turns.called_us)}"
+        return f"{what} {shown_time(turns.due_us)}"
 
 
 def _tuples(frame: pl.DataFrame, make: Callable[[Iterable[Any]], Any]) -> list[Any]:

@@ -18,16 +18,18 @@ from thalweg.columnar.batch import OFFSET, SPLIT, Batch
 from thalweg.columnar.eager import below, gather_rows, pick, without
 from thalweg.operators.event_timers import Due, EventTimers
 from thalweg.operators.event_times import event_times
-from thalweg.operators.process import CLOCK, LAST, NEVER, REACHED, ProcessInput, ProcessSpec
+from thalweg.operators.process import CLOCK, LAST, NEVER, REACHED, TURN, ProcessInput, ProcessSpec
 from thalweg.operators.process_broadcast import BroadcastRows
 from thalweg.operators.process_calls import RowCalls
 from thalweg.operators.process_columns import ColumnCalls
+from thalweg.operators.process_missed import missed_side
 from thalweg.operators.process_state import idle_slots
 from thalweg.operators.process_work import Work, laid_out
 from thalweg.operators.turns import RowTurns
 from thalweg.operators.waiting_rows import WaitingRows
 from thalweg.operators.windows import LATE
 from thalweg.protocols.operator import Context, Output, Side
+from thalweg.protocols.process import MISSED_PORT
 from thalweg.protocols.state import BriefColumns
 
 Array = np.ndarray[Any, Any]
@@ -46,6 +48,7 @@ class _Keyed:
         self._clock = EventTimers(context.state(CLOCK)) if spec.function.has_clock else None
         if isinstance(self._calls, RowCalls):
             self._calls.turns.wall = context.wall
+            self._calls.turns.lateness_us = spec.inputs[0].lateness_us
         self._reach = context.state(REACHED) if spec.function.has_clock else None
         self._nothing = [pl.Schema(side.columns).to_frame() for side in spec.inputs]
         self._reached = self._known()
@@ -62,8 +65,12 @@ class _Keyed:
     def _called(self, work: Work) -> Iterator[Output]:
         """What the function gives for some rows and timers."""
         for port, frame in self._calls.run(work, self._kept, self._rows_max):
-            for batch in Batch(frame).slices(self._rows_max):
-                yield batch if port is None else Side(port, batch, 0, 0)
+            made = Batch.unpacked(frame) if port is None and self._spec.function.retracts else Batch(frame)
+            for batch in made.slices(self._rows_max):
+                if port == MISSED_PORT:
+                    yield missed_side(batch.frame)
+                else:
+                    yield batch if port is None else Side(port, batch, 0, 0)
         for is_set, numbers, times in self._calls.turns.taken():
             change = self._timers.set if is_set else self._timers.delete
             change(gather_rows(work.keys, numbers), times)
@@ -101,6 +108,7 @@ class _Keyed:
         turns.until = None
         if isinstance(turns, RowTurns):
             turns.time_us = 0 if self._reached is None else self._reached
+            turns.now_us = NEVER if self._reached is None else self._reached
         yield from self._called(work)
         turns.is_clock, turns.is_waiting = False, was_waiting
 
@@ -130,14 +138,15 @@ class ProcessOp(_Keyed):
 
     Emits:      what the function gives for a row or timer, once the watermark has passed it.
     State:      rows that the watermark has not passed; per key the state of the function, and its timers.
-    Late rows:  a row is late if its time is before the split's watermark before the row, less the slack.
+    Late rows:  a row is late if its time is before the split's watermark before the row, less the slack;
+                where the function judges by itself, it has its turn when that watermark is passed.
     Batch mode: the same; all rows are passed at the end.
     """
 
     def __init__(self, spec: ProcessSpec, context: Context) -> None:
         super().__init__(spec, context)
         self._waiting = [
-            WaitingRows(context.state(name), _time_of(side), side.slack_us)
+            WaitingRows(context.state(name), _turn_of(side), side.slack_us)
             for side, name in zip(spec.inputs, spec.waiting, strict=True)
         ]
         self._ended: set[int] = set()
@@ -155,7 +164,13 @@ class ProcessOp(_Keyed):
             assert self._rules is not None, "only rows for all keys come there"
             self._rules.hold(batch.frame)
             return
-        frame, late = self._waiting[port].judged(batch, list(self._spec.inputs[port].columns))
+        side = self._spec.inputs[port]
+        if self._spec.function.takes_late:
+            assert side.time is not None, "the planner finds the time"
+            names = [n for n in side.columns if n != TURN]
+            self._waiting[port].hold(self._waiting[port].with_turns(batch, names, side.time))
+            return
+        frame, late = self._waiting[port].judged(batch, list(side.columns))
         self._waiting[port].hold(frame)
         if late is not None:
             name = f"{LATE} process" if len(self._waiting) == 1 else f"{LATE} process {port + 1}"
@@ -195,7 +210,7 @@ class ProcessOp(_Keyed):
             found = [(port, frame) for port, frame in enumerate(taken) if frame is not None]
             height = sum(frame.height for _, frame in found)
             if count and count + height > self._rows_max:
-                least = (event_times(f, _time_of(self._spec.inputs[p])).min() for p, f in found)
+                least = (event_times(f, _turn_of(self._spec.inputs[p])).min() for p, f in found)
                 yield from self._taken(some, int(min(least)))
                 some, count = [[] for _ in self._waiting], 0
             for port, frame in found:
@@ -225,9 +240,9 @@ class ProcessOp(_Keyed):
         yield from self._clocked(None)
 
 
-def _time_of(side: ProcessInput) -> str:
-    assert side.time is not None, "the planner finds the time"
-    return side.time
+def _turn_of(side: ProcessInput) -> str:
+    assert side.turn is not None, "the planner finds the time"
+    return side.turn
 
 
 class ArrivalOp(_Keyed):
@@ -263,6 +278,9 @@ class ArrivalOp(_Keyed):
         frames = [*self._nothing]
         frames[port] = pick(batch.frame, list(self._spec.inputs[port].columns))
         self._calls.turns.is_waiting = True
+        if isinstance(self._calls, RowCalls):
+            # a row is judged by how far the whole step is
+            self._calls.turns.judged_us = NEVER if self._reached is None else self._reached
         yield from self._called(self._laid(frames, self._timers.none))
 
     def _laid(self, frames: list[pl.DataFrame], due: Due) -> Work:

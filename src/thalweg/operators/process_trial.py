@@ -92,19 +92,25 @@ class RowTrial:
             setattr(self._function, state.name, self._saved.value(state, turns.number))
 
     def row_by_row(
-        self, places: range, times: Sequence[int], ports: Sequence[int], given: list[Any], at: list[int]
+        self,
+        places: range,
+        times: Sequence[int],
+        moments: Sequence[int],
+        ports: Sequence[int],
+        given: list[Any],
+        at: list[int],
     ) -> None:
         """Take the rows of the key at work; those that fail leave nothing behind."""
         turns, function = self._turns, self._function
         for place in places:
             if turns.due:
-                turns.fire(function, times[place], given)
+                turns.fire(function, moments[place], given)
             at[0] = place
             before, mark = self._values(), turns.mark()
             try:
                 if turns.ttls:
                     turns.expire(function, times[place])
-                turns.time_us = times[place]
+                turns.time_us, turns.now_us = times[place], moments[place]
                 made = self._handlers[ports[place] if ports else 0](self._rows[place])
                 found: list[Any] = []
                 if made is not None:

@@ -38,6 +38,7 @@ class Work:
         ports: the input of each row, in that order.
         bounds: where in `order` each key begins; and where the last one ends.
         times: their event times in microseconds, in that order.
+        moments: how far event time is when each has its turn.
         owners: the number of each timer's key, ascending.
         due: the times of the timers that are due, those of a key ascending.
     """
@@ -49,6 +50,7 @@ class Work:
     ports: Array
     bounds: Array
     times: Array
+    moments: Array
     owners: Array
     due: Array
 
@@ -71,20 +73,23 @@ def laid_out(
         is_ordered: whether rows are to come in the order of time, or stay in theirs.
     """
     rows = [
-        in_turn(f, i.time, i.ties) if is_ordered and i.time is not None else f
+        in_turn(f, i.turn, i.ties) if is_ordered and i.turn is not None else f
         for f, i in zip(frames, inputs, strict=True)
     ]
-    times = [_times(f, i) for f, i in zip(rows, inputs, strict=True)]
+    times = [_times(f, i.time) for f, i in zip(rows, inputs, strict=True)]
+    moments = [
+        t if i.turn == i.time else _times(f, i.turn) for t, f, i in zip(times, rows, inputs, strict=True)
+    ]
     ports = np.repeat(np.arange(len(rows)), [f.height for f in rows])
     keys = _keys(rows, inputs, due)
     slots = kept.slots(keys)
     found = group_rows(slots.reshape(-1, 1))
     groups, owners = found.ids[: len(ports)], found.ids[len(ports) :]
     order, bounds = by_group(groups, found.height)
-    together = times[0] if len(times) == 1 else np.concatenate(times)
+    together, at = (each[0] if len(each) == 1 else np.concatenate(each) for each in (times, moments))
     if len(rows) > 1 and is_ordered:
         # both are in order by themselves; of one time those of the first input come first
-        order = np.lexsort([ports, together, groups])
+        order = np.lexsort([ports, at, groups])
     turn = np.argsort(due.times)
     turn = turn[by_group(owners[turn], found.height)[0]]
     return Work(
@@ -95,13 +100,14 @@ def laid_out(
         ports[order],
         bounds,
         together[order],
+        at[order],
         owners[turn],
         due.times[turn],
     )
 
 
-def _times(rows: pl.DataFrame, side: ProcessInput) -> Array:
-    return np.zeros(rows.height, np.int64) if side.time is None else event_times(rows, side.time)
+def _times(rows: pl.DataFrame, column: str | None) -> Array:
+    return np.zeros(rows.height, np.int64) if column is None else event_times(rows, column)
 
 
 def _keys(rows: Sequence[pl.DataFrame], inputs: Sequence[ProcessInput], due: Due) -> pl.DataFrame:

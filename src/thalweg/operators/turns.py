@@ -106,14 +106,20 @@ class RowTurns:
         wall: the processing time.
         given: by side output, the rows that were emitted to it.
         dropped: how many timers were set after the end of the input.
+        at: which row is at work.
+        missed: the rows that were late for a window, with its start and end, and whether they are gone.
+        judged_us: where rows are taken as they arrive: how far event time is for all of them.
     """
 
     def __init__(self, function: KeyedFunction, take: Take) -> None:
         self._function, self._take = function, take
         self.taking: dict[str, Take] = {}
-        self.time_us = self.called_us = self.number = 0
+        self.time_us = self.now_us = self.due_us = self.lateness_us = self.number = 0
         self._keys = pl.DataFrame()
         self._rows_of_keys: list[tuple[Any, ...]] | None = None
+        self.judged_us: int | None = None
+        self.at = [0]
+        self.missed: list[tuple[int, int, int, bool]] = []
         self.to_key: Callable[[tuple[Any, ...]], Any] = tuple
         self.is_timer = False
         self.until: int | None = None
@@ -166,14 +172,14 @@ class RowTurns:
             time = heappop(due)
             if time in alive:
                 alive.discard(time)
-                self.called_us = time
+                self.due_us = time
                 made = function.on_clock() if self.is_clock else self._timed(function, time)
                 if made is not None:
                     self._take(made, given)
         self.is_timer = False
 
     def _timed(self, function: RowFunction, time: int) -> Iterable[Any] | None:
-        self.time_us = time
+        self.time_us = self.now_us = time
         if self.ttls:
             self.expire(function, time)
         return function.on_timer()
@@ -194,12 +200,12 @@ class RowTurns:
         check_timer(self._function, time_us, self._function.has_clock, "on_clock")
         self.clocked[self.number, time_us] = False
 
-    def set_timer(self, time_us: int) -> None:
+    def set_timer(self, time_us: int, *, comes_to_end: bool = False) -> None:
         check_timer(self._function, time_us, self._function.has_timers, "on_timer")
-        is_past = time_us < self.time_us and self.is_strict
-        if is_past or (self.is_timer and time_us <= self.time_us):
-            raise PastTimer(time_us, self.time_us)
-        if self.is_end and self.is_timer:
+        is_past = time_us < self.now_us and self.is_strict
+        if is_past or (self.is_timer and time_us <= self.now_us):
+            raise PastTimer(time_us, self.now_us)
+        if self.is_end and self.is_timer and not comes_to_end:
             self.dropped += 1
         elif not self.is_waiting and (self.until is None or time_us < self.until):
             if time_us not in self._alive:
@@ -207,6 +213,9 @@ class RowTurns:
                 heappush(self.due, time_us)
         else:
             self.later[self.number, time_us] = True
+
+    def miss(self, start_us: int, end_us: int, *, is_gone: bool) -> None:
+        self.missed.append((self.at[0], start_us, end_us, is_gone))
 
     def delete_timer(self, time_us: int) -> None:
         if time_us in self._alive:
@@ -250,7 +259,7 @@ class RowTurns:
 
     def fresh_of_sides(self) -> Iterator[tuple[str, list[Any]]]:
         """The rows that side outputs got since the last mark."""
-        for (side, rows), length in zip(self.given.items(), self._marked, strict=True):
+        for (side, rows), length in zip(self.given.items(), self._marked, strict=False):
             if len(rows) > length:
                 yield side, rows[length:]
 
@@ -258,14 +267,15 @@ class RowTurns:
         """Everything that was asked for since the state was last written."""
         self.later, self.clocked = {}, {}
         self._later, self._clocked = {}, {}
-        self._cut_sides([0] * len(self.given))
+        self._cut_sides([0] * (len(self.given) + 1))
         self.due, self._alive, self.is_timer = [], set(), False
 
     def _lengths(self) -> list[int]:
-        return [len(rows) for rows in self.given.values()]
+        return [len(rows) for rows in (*self.given.values(), self.missed)]
 
     def _cut_sides(self, lengths: Iterable[int]) -> None:
-        for rows, length in zip(self.given.values(), lengths, strict=True):
+        aside: tuple[list[Any], ...] = (*self.given.values(), self.missed)
+        for rows, length in zip(aside, lengths, strict=True):
             del rows[length:]
 
     # -- what goes on from here -------------------------------------------------------------------

@@ -28,7 +28,7 @@ class WaitingRows:
 
     Args:
         store: keeps them, by `GROUP`.
-        time: the column of their event time.
+        time: the column of their event time, or of their turn.
         slack_us: how far it may lag behind the watermark; None: nothing is known of it, and no row is late.
     """
 
@@ -41,6 +41,20 @@ class WaitingRows:
         """The time of the next row; None if none waits."""
         groups = self._store.groups()
         return int(event_times(self._store.rows(groups[0]), self._time).min()) if groups else None
+
+    def with_turns(self, batch: Batch, names: Sequence[str], time: str) -> pl.DataFrame:
+        """These columns of the rows of a batch, and beside them when they have their turn.
+
+        That is their time; of a row that the watermark of its split had passed, that watermark: so no row
+        comes behind the one of the step, and the turns depend on the splits alone.
+        """
+        assert batch.weight is None, "the planner puts such steps on rows that stay"
+        frame = pick(batch.frame, list(names))
+        turns = event_times(frame, time)
+        if BEFORE in batch.frame.columns and self._slack_us is not None:
+            before = batch.frame.get_column(BEFORE).fill_null(-(1 << 62)).to_numpy()
+            turns = np.maximum(turns, before - self._slack_us)
+        return beside(frame, [numbers(self._time, turns)])
 
     def judged(self, batch: Batch, names: Sequence[str]) -> tuple[pl.DataFrame, pl.DataFrame | None]:
         """These columns of the rows of a batch that are in time, and of those that are late, if any are."""

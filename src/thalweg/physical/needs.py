@@ -34,7 +34,7 @@ from thalweg.plan.nodes import (
 )
 from thalweg.plan.over import Over
 from thalweg.plan.pairs import pairs_below
-from thalweg.plan.process import Failed, Process, SideOutput
+from thalweg.plan.process import Failed, MissedRows, Process, SideOutput
 from thalweg.plan.properties import as_of_slacks, join_bounds, properties, recomputes
 from thalweg.plan.sort import Sort
 
@@ -105,6 +105,7 @@ def _visit(plan: Plan, needs: Needs, seen: set[Plan]) -> None:
             _mark_verdicts(below, needs)
     if isinstance(plan, Failed):
         needs.tolerant.add(plan.input)
+    if isinstance(plan, (Failed, MissedRows)):
         for below in plan.input.parts:
             _mark_positions(below, needs)
     if isinstance(plan, AsOfJoin):
@@ -207,6 +208,18 @@ def _mark_verdicts(plan: Plan, needs: Needs) -> None:
         return
     for below in rows_below(plan):
         _mark_verdicts(below, needs)
+
+
+def carries_verdicts(plan: Plan) -> bool:
+    """Whether each row tells how far its split was before it, so that rows which come late say so."""
+    if isinstance(plan, AssignWatermark):
+        return True
+    if isinstance(plan, _FIRST_STATEFUL):
+        return False
+    if isinstance(plan, Join) and not looks_up(plan):
+        through = passing(plan)
+        return through is not None and carries_verdicts(through)
+    return bool(plan.inputs) and all(carries_verdicts(below) for below in rows_below(plan))
 
 
 _PLACELESS = (Behind, GroupBy, AsOfJoin, MapBatches, MapAsync, Limit, Process, SideOutput, Sort)

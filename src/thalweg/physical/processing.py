@@ -10,17 +10,19 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from thalweg.columnar.batch import OFFSET, SPLIT
+from thalweg.base.schema import Schema
+from thalweg.base.types import INT64, Field
+from thalweg.columnar.batch import OFFSET, SPLIT, WEIGHT
 from thalweg.expr.python_rows import GivenRows
 from thalweg.job.job import Edge, ExchangeKind
 from thalweg.operators.on_time import OnTimeSpec
-from thalweg.operators.process import ProcessInput, ProcessSpec, side_port
+from thalweg.operators.process import TURN, ProcessInput, ProcessSpec, side_port
 from thalweg.operators.split_names import SplitNamesSpec
 from thalweg.physical import needs
 from thalweg.plan.nodes import Plan
-from thalweg.plan.process import Failed, Process, ProcessedBy, SideOutput
+from thalweg.plan.process import Failed, MissedRows, Process, ProcessedBy, SideOutput
 from thalweg.plan.properties import properties
-from thalweg.protocols.process import FAILED_PORT
+from thalweg.protocols.process import FAILED_PORT, MISSED_PORT
 
 if TYPE_CHECKING:
     from thalweg.physical.planner import OpenStage, Planner
@@ -65,9 +67,10 @@ def place_side(planner: Planner, plan: SideOutput) -> OpenStage:
     """What the function gives to a side output, or fails on."""
     below = planner.place(plan.input)
     stage = planner.new_stage("side", parallelism=below.parallelism)
-    port = FAILED_PORT if isinstance(plan, Failed) else side_port(plan.port)
+    own = FAILED_PORT if isinstance(plan, Failed) else MISSED_PORT if isinstance(plan, MissedRows) else None
+    port = own or side_port(plan.port)
     planner.edges.append(Edge(below.id, stage.id, output=port))
-    if isinstance(plan, Failed):
+    if own is not None:
         stage.add(SplitNamesSpec(f"{stage.id}.splits", "split"))
     return stage
 
@@ -82,13 +85,18 @@ def process_spec(plan: Process, id: str, placed: Sequence[bool], *, is_tolerant:
         is_tolerant: whether somebody reads the rows that the function fails on.
     """
     function = plan.function
-    inputs = [_input(part, by, is_placed=p) for part, by, p in zip(plan.parts, plan.by, placed, strict=True)]
+    inputs = [
+        _input(plan, port, is_placed=is_placed)
+        for port, is_placed in zip(range(len(plan.parts)), placed, strict=True)
+    ]
     rules = inputs.pop() if plan.by[-1].is_broadcast else None
     return ProcessSpec(
         id,
         tuple(inputs),
         function,
-        GivenRows(plan.result, function.name, function.place),
+        GivenRows(
+            _weighted(plan.result) if function.retracts else plan.result, function.name, function.place
+        ),
         {name: GivenRows(schema, function.name, function.place) for name, schema in plan.sides},
         plan.order,
         rules,
@@ -96,7 +104,21 @@ def process_spec(plan: Process, id: str, placed: Sequence[bool], *, is_tolerant:
     )
 
 
-def _input(plan: Plan, by: ProcessedBy, *, is_placed: bool) -> ProcessInput:
-    places = {SPLIT: pl.Int64(), OFFSET: pl.Int64()} if is_placed else {}
-    slack = None if by.time is None else properties(plan).times.get(by.time)
-    return ProcessInput({**plan.schema.polars, **places}, by.keys, by.time, slack)
+def _weighted(rows: Schema) -> Schema:
+    return Schema((*rows.fields, Field(WEIGHT, INT64)))
+
+
+def _input(plan: Process, port: int, *, is_placed: bool) -> ProcessInput:
+    below, by, known = plan.parts[port], plan.by[port], properties(plan.parts[port])
+    columns = dict(below.schema.polars)
+    if is_placed:
+        columns |= {SPLIT: pl.Int64(), OFFSET: pl.Int64()}
+    slack = None if by.time is None else known.times.get(by.time)
+    if not plan.function.takes_late:
+        return ProcessInput(columns, by.keys, by.time, slack)
+    if plan.order == "time":
+        columns[TURN] = pl.Int64()
+    if slack is None or by.time is None or not needs.carries_verdicts(below):
+        return ProcessInput(columns, by.keys, by.time, slack)
+    lag = known.lag(by.time, slack)
+    return ProcessInput(columns, by.keys, by.time, lag, slack - lag)

@@ -9,11 +9,12 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 from thalweg.base.schema import Schema
-from thalweg.base.types import INT64, STRING, TIMESTAMP
+from thalweg.base.types import INT64, STRING, TIMESTAMP, Field
 from thalweg.plan.asynchronous import MapAsync
 from thalweg.plan.late import Behind
 from thalweg.plan.nodes import Plan, Unary
-from thalweg.protocols.process import KeyedFunction, Order
+from thalweg.plan.shapes import WINDOW_END, WINDOW_START
+from thalweg.protocols.process import MISSED_PORT, KeyedFunction, Order
 
 
 @dataclass(frozen=True)
@@ -75,6 +76,8 @@ def late_of_process(plan: Process, port: int) -> Plan | None:
     # imported here: it knows this step, too
     from thalweg.plan.properties import properties
 
+    if plan.function.takes_late:
+        return MissedRows(plan)
     below, by = plan.parts[port], plan.by[port]
     slack = None if by.time is None else properties(below).times.get(by.time)
     if plan.order != "time" or by.time is None or slack is None:
@@ -96,6 +99,31 @@ class SideOutput(Unary):
 
     def describe(self) -> str:
         return f"Side output {self.port} of {self.input.function.name}"
+
+
+@dataclass(frozen=True)
+class MissedRows(SideOutput):
+    """The rows that came too late for windows said in Python, once for each window that was over."""
+
+    port: str = MISSED_PORT
+
+    @cached_property
+    def schema(self) -> Schema:
+        rows = self.input.parts[0].schema
+        taken = {f.name for f in rows}
+        bounds = [_free(name, taken) for name in (WINDOW_START, WINDOW_END)]
+        times = (Field(name, TIMESTAMP) for name in bounds)
+        return Schema((*rows.fields, *times, Field("split", STRING), Field("position", INT64)))
+
+    def describe(self) -> str:
+        return f"Rows that are late for the windows of {self.input.function.name}"
+
+
+def _free(name: str, taken: set[str]) -> str:
+    """A name that no column has."""
+    while name in taken:
+        name += "_"
+    return name
 
 
 FAILED_ROWS = Schema.of(

@@ -144,7 +144,7 @@ def _properties(plan: Plan) -> Properties:
     if isinstance(plan, AsOfJoin):
         return _as_of_join(plan, below[0], below[1])
     if isinstance(plan, Process):
-        return Properties(is_bounded=all(b.is_bounded for b in below))
+        return Properties(all(b.is_bounded for b in below), plan.function.retracts)
     assert len(below) == 1, "every other node has one input"
     return _unary(plan, below[0])
 

@@ -21,6 +21,8 @@ Array = np.ndarray[Any, Any]
 
 FAILED_PORT = "failed"
 """The port of a step for the rows that its function has failed on."""
+MISSED_PORT = "late windows"
+"""The port of a step for the rows that its function has missed, each with the window that was over."""
 
 # Any: rows are named tuples of the user's own columns, and what comes back is for the function to say
 
@@ -30,15 +32,31 @@ class Turn(Protocol):
 
     time_us: int
     """The event time of the row or timer, in microseconds since the epoch."""
+    now_us: int
+    """How far event time is; of a row that came late, further than its own time."""
+    lateness_us: int
+    """For how long after that rows are still taken."""
+    due_us: int
+    """The time for which the timer was set, on either clock."""
     key: Any
     """The values of the key columns, as a named tuple."""
 
-    def set_timer(self, time_us: int) -> None:
-        """Call `on_timer` for this key when event time has reached this."""
+    def set_timer(self, time_us: int, *, comes_to_end: bool = False) -> None:
+        """Call `on_timer` for this key when event time has reached this.
+
+        Args:
+            time_us: the time.
+            comes_to_end: whether timers that set one another do so for a while only: then they do it also
+                when the input has ended.
+        """
         ...
 
     def delete_timer(self, time_us: int) -> None:
         """Do not."""
+        ...
+
+    def miss(self, start_us: int, end_us: int, *, is_gone: bool) -> None:
+        """The row is late for this window; `is_gone`: and for all others."""
         ...
 
     def set_clock_timer(self, time_us: int) -> None:
@@ -154,6 +172,9 @@ class KeyedFunction:
         sides: the names of its side outputs.
         place: where it was written.
         broadcast: its attributes that hold for all keys.
+        takes_late: whether it judges by itself which rows are late: in the order of time such a row has its
+            turn when the watermark of its split was told that it had passed it.
+        retracts: whether it takes back rows that it has given: its rows have a weight at their end.
     """
 
     name: str
@@ -166,6 +187,8 @@ class KeyedFunction:
     sides: tuple[str, ...] = ()
     place: str | None = None
     broadcast: tuple[FunctionState, ...] = ()
+    takes_late: bool = False
+    retracts: bool = False
 
     @property
     def ttl_us(self) -> int | None:

@@ -38,7 +38,7 @@ from thalweg.plan.nodes import (
     Write,
 )
 from thalweg.plan.over import Over
-from thalweg.plan.process import Failed, Process, late_of_process
+from thalweg.plan.process import Failed, MissedRows, Process, late_of_process
 from thalweg.plan.properties import late_of_join, properties
 from thalweg.protocols.letters import FAILED, LATE, LETTERS, letter_id
 from thalweg.protocols.sink import Sink
@@ -97,7 +97,9 @@ def _late_steps(plan: Plan) -> Iterator[_LateStep]:
         yield _LateStep(late, plan.order, plan.describe())
     elif isinstance(plan, Process):
         late_rows = (late_of_process(plan, port) for port in range(len(plan.parts)))
-        yield from (_LateStep(s, s.column, plan.describe()) for s in late_rows if isinstance(s, Behind))
+        for rows, by in zip(late_rows, plan.by, strict=True):
+            if isinstance(rows, (Behind, MissedRows)) and by.time is not None:
+                yield _LateStep(rows, by.time, plan.describe())
     for below in plan.inputs:
         yield from _late_steps(below)
 

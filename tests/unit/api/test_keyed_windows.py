@@ -10,8 +10,7 @@ import polars as pl
 import pytest
 
 import thalweg as tw
-from thalweg.api.keyed_windows import KeyedWindows
-from thalweg.api.window_kinds import FIRE, GO_ON, Bounds, Facts, Fired
+from thalweg.api.windowing import FIRE, GO_ON, Bounds, Facts, Fired, KeyedWindows
 from thalweg.testing import check_cuts
 
 w = tw.windowing

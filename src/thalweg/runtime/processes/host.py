@@ -17,6 +17,7 @@ from typing import Any
 import polars as pl
 
 from thalweg.columnar.allocation import allocating
+from thalweg.protocols.calls import AsyncFunction, Calls
 from thalweg.protocols.operator import OperatorSpec, Output
 from thalweg.runtime.chain import Chain
 from thalweg.runtime.options import MemoryOptions, wall_clock
@@ -91,6 +92,10 @@ class _Context:
     def lookup(self, name: str) -> Any:
         """Steps that look something up stay where the tables are."""
         raise AssertionError(f"no step in here looks up {name}")
+
+    def calls(self, function: AsyncFunction) -> Calls:
+        """Steps that ask somebody outside stay where answers are heard of."""
+        raise AssertionError(f"no step in here calls {function.name}")
 
 
 class Host:

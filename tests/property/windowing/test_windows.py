@@ -1,0 +1,202 @@
+"""Windows in Python give what a plain model of them says, however their rows come and wherever their state lies."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+from datetime import timedelta
+from random import Random
+from typing import Any
+from unittest import mock
+
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import thalweg as tw
+from tests.property.harness import Way, interrupted, judged_batch, random_way, stream
+from tests.property.laws import check
+from tests.property.noticing import assert_noticed
+from tests.property.plans import Case, scan
+from tests.property.recording import Table
+from tests.property.test_engine_laws import UNHURRIED
+from tests.property.windowing import cases
+from tests.property.windowing.cases import EPOCH, FORMS, KINDS, TRIGGERS, Windows, random_windows, seconds
+from tests.property.windowing.model import Model
+from tests.property.worlds import World, random_world
+from tests.sampling import drawn
+from thalweg.api.windowing import contents, functions, wrappers
+from thalweg.operators.waiting_rows import WaitingRows
+
+
+def random_rows(r: Random) -> World:
+    """Rows of which some are late, for a while or for good."""
+    sizes = [r.choice([5, 12, 30, 50]) for _ in range(r.choice([1, 2, 3]))]
+    world = random_world(r, is_punctual=False, sizes=sizes, stray_share=0.4)
+    late = timedelta(seconds=r.choice([0, 3, 6, 12]))
+    frames = tuple(frame.filter(pl.col("t").is_not_null()) for frame in world.frames)
+    return replace(world, frames=frames, is_ordered=False, is_tolerant=False, lateness=late)
+
+
+def cased(windows: Windows, world: World) -> Case:
+    """The windows over the rows, and the rows that come too late for them."""
+    rows = tw.Dataset(scan(world), tw.Session())
+    # a row without a time is turned away by the source, and not by windows
+    made = windows.over(rows)
+    late = made.late().select("id", "window_start", "window_end")
+    return Case((world,), (made.plan, late.plan))
+
+
+def expected(windows: Windows, world: World) -> list[Table]:
+    """Both tables."""
+    known: dict[Any, list[Any]] = {}
+    bound, lateness = int(world.bound.total_seconds()), int(world.lateness.total_seconds())
+    for split, frame in enumerate(world.frames):
+        front: int | None = None
+        for place, row in enumerate(frame.iter_rows(named=True)):
+            time = seconds(row["t"])
+            assert time is not None, "every row has one"
+            moment = time if front is None else max(time, front - bound)
+            known.setdefault(row["k"], []).append((moment, split, place, time, row["id"]))
+            front = time if front is None else max(front, time)
+    given: Table = Counter()
+    missed: Table = Counter()
+    for key, rows in known.items():
+        model = Model(
+            KINDS[windows.kind][1],
+            windows.rule,
+            windows.results,
+            lateness,
+            windows.keep,
+            lambda span, ids, key=key: windows.made(key, span, ids),
+        )
+        model.run([(moment, time, number) for moment, _, _, time, number in sorted(rows)])
+        given.update(model.given)
+        for number, span in model.missed:
+            missed[(number, *(EPOCH + timedelta(seconds=at or 0) for at in span))] += 1
+    return [given, missed]
+
+
+def placed(r: Random, way: Way) -> Way:
+    """The same with its state in memory, in files, or in RocksDB."""
+    where = r.choice(["memory", "files", "rocksdb"])
+    return replace(way, is_mapped=where == "files", is_rocks=where == "rocksdb")
+
+
+def a_stream_gives_what_the_model_says(r: Random, windows: Windows | None = None) -> None:
+    """However the rows are cut, paced, and shared out over tasks."""
+    world, windows = random_rows(r), windows or random_windows(r)
+    case = cased(windows, world)
+    way = placed(r, random_way(r, case.rows))
+    check(case, stream(case, way).tables(), expected(windows, world), f"{windows}, {way}")
+
+
+def a_batch_that_judges_gives_it_too(r: Random) -> None:
+    """A batch judges rows as a stream does, if it is to."""
+    world, windows = random_rows(r), random_windows(r)
+    case = cased(windows, world)
+    way = random_way(r, case.rows)
+    check(case, judged_batch(case, way), expected(windows, world), f"{windows}, batch, {way}")
+
+
+def restarts_change_nothing(r: Random) -> None:
+    """From any checkpoint, with other numbers of tasks, and state that lies elsewhere."""
+    world, windows = random_rows(r), random_windows(r)
+    case = cased(windows, world)
+    ways = [placed(r, replace(random_way(r, case.rows), parallelism=n, rows_max=7)) for n in (1, 3, 2)]
+    logs, _ = interrupted(case, ways, r)
+    tables = [log.table() for log in logs]
+    check(case, tables, expected(windows, world), f"{windows}, restored, {ways}")
+
+
+def the_clock_changes_no_last_result(r: Random) -> None:
+    """Results that are taken back: whenever a trigger of the clock shows something, the last one is the same."""
+    world = random_rows(r)
+    windows = replace(random_windows(r), results="retracting", trigger="at end", evictor="none")
+    if windows.kind == "global" or windows.kind.startswith("counts"):
+        windows = replace(windows, kind="tumbling")
+    clock = w.AtEnd(early=w.Clock(r.choice(["1ms", "1h"])), late=w.Clock("1ms"))
+    with mock.patch.dict(TRIGGERS, {"at end": (clock, TRIGGERS["at end"][1])}):
+        case = cased(windows, world)
+    way = placed(r, random_way(r, case.rows))
+    check(case, stream(case, way).tables(), expected(windows, world), f"{windows}, {way}")
+
+
+w = tw.windowing
+LAWS = (
+    a_stream_gives_what_the_model_says,
+    a_batch_that_judges_gives_it_too,
+    restarts_change_nothing,
+    the_clock_changes_no_last_result,
+)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("law", LAWS, ids=lambda law: law.__name__)
+@settings(max_examples=drawn(10, 60), suppress_health_check=UNHURRIED, deadline=None)
+@given(seed=st.integers(0, 2**32 - 1))
+def test_law(law: Any, seed: int) -> None:
+    law(Random(seed))
+
+
+@pytest.mark.slow
+@pytest.mark.sampled(24)
+@pytest.mark.parametrize("results", ["accumulating", "discarding", "retracting"])
+@pytest.mark.parametrize("trigger", TRIGGERS)
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_with_every_trigger_and_every_result(kind: str, trigger: str, results: str) -> None:
+    r = Random(f"{kind} {trigger} {results}")
+    windows = Windows(kind, trigger, r.choice([*cases.EVICTORS]), results, r.choice(FORMS))
+    for _ in range(2):
+        a_stream_gives_what_the_model_says(r, windows)
+
+
+def _by_time_alone(self: Any, batch: Any, names: Any, time: str) -> Any:
+    kept, self._slack_us = self._slack_us, None
+    try:
+        return TURNS(self, batch, names, time)
+    finally:
+        self._slack_us = kept
+
+
+def _never_late(self: Any, start: Any, end: Any) -> Any:
+    made = self._pane(start, end)
+    self.panes.append(made)
+    self._wait(end)
+    return made
+
+
+def _twice(self: Any, pane: Any) -> Any:
+    pane.given = []
+    return FIRE(self, pane)
+
+
+def _unasked(trigger: Any, window: Any) -> Any:
+    del trigger, window
+    return w.GO_ON
+
+
+TURNS, FIRE = WaitingRows.with_turns, functions._Windows._fire
+MUTANTS = {
+    "late rows have their turn at their own time": mock.patch.object(
+        WaitingRows, "with_turns", _by_time_alone
+    ),
+    "no row is late": mock.patch.object(functions._Windows, "_new", _never_late),
+    "old results are not taken back": mock.patch.object(functions._Windows, "_fire", _twice),
+    "rows are lost where sessions meet": mock.patch.object(contents.AllRows, "join", lambda *_: None),
+    "values are lost where sessions meet": mock.patch.object(contents.OneValue, "join", lambda *_: None),
+    "what late rows change is lost in the end": mock.patch.object(functions, "closing", _unasked),
+    "memories are lost where sessions meet": mock.patch.object(
+        functions, "merged_memory", lambda trigger, first, second: first
+    ),
+    "rows are not in the order of time": mock.patch.object(contents, "itemgetter", lambda _: lambda _: 0),
+    "parts of a trigger share their memory": mock.patch.object(wrappers, "_memory", lambda name, whole: {}),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.sampled(3)
+@pytest.mark.parametrize("name", MUTANTS)
+def test_the_laws_notice_bugs(name: str) -> None:
+    assert_noticed(MUTANTS[name], (a_stream_gives_what_the_model_says, restarts_change_nothing), name)
