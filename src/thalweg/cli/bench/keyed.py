@@ -33,6 +33,7 @@ class Keyed:
         limit_name: what that loop is.
         unit: of what there is one for each of the source's events.
         undefined: columns that depend on the order in which rows come.
+        parallelism, runtime: how it is run.
     """
 
     source: Callable[[Options], EventsSource]
@@ -42,6 +43,8 @@ class Keyed:
     limit_name: str
     unit: str = "events/s"
     undefined: tuple[str, ...] = ()
+    parallelism: int = 2
+    runtime: str = "threads"
 
     def measured(self, options: Options) -> Measured:
         """Run it as a stream, once more often than is counted."""
@@ -72,7 +75,8 @@ class Keyed:
         from thalweg.api.columns import plan_of
         from thalweg.connectors.sinks import ChecksumSink
 
-        session = tw.Session(parallelism=options.parallelism or 2)
+        session = tw.Session(parallelism=options.parallelism or self.parallelism)
+        session.settings.set("execution.runtime", self.runtime)
         rows = session.from_source(source, name="events").assign_watermark("ts", "1s")
         sink = ChecksumSink()
         session.write_sink(plan_of(self.program(rows, source)), sink)
