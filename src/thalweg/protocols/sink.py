@@ -50,6 +50,16 @@ class Writer(Protocol):
 
 
 @runtime_checkable
+class EndsTogether(Protocol):
+    """A writer that shows what it has when its input has ended, and not before."""
+
+    @property
+    def shows_at_end(self) -> bool:
+        """Whether it does; then nobody shows anything before every task of the sink has ended."""
+        ...
+
+
+@runtime_checkable
 class TimedWriter(Protocol):
     """A writer that is told event time, if its sink says that it `wants_time`."""
 

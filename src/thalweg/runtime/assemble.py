@@ -32,7 +32,7 @@ from thalweg.runtime.owner import SharedOwner
 from thalweg.runtime.restore import Loaded
 from thalweg.runtime.source_task import SourceTask
 from thalweg.runtime.task import Input, Task, TaskParts
-from thalweg.runtime.writers import opened
+from thalweg.runtime.writers import Endings, end_together, opened
 
 if TYPE_CHECKING:
     from thalweg.runtime.spill import SpillingChannel
@@ -160,6 +160,7 @@ class _Assembler:
         self.on_barrier, self.clock = on_barrier, clock
         self.result = Assembled(job, [], has_increments=options.increments)
         self.states, self.workers = loaded.states, loaded.workers
+        self._endings: dict[str, Endings] = {}
 
     def build(self) -> Assembled:
         owners = self.result.owners
@@ -185,6 +186,9 @@ class _Assembler:
         waker = _Waker()
         self.result.states[name] = states
         writer = None if stage.write is None else self._writer(stage.write, index)
+        endings = None
+        if end_together(writer):
+            endings = self._endings.setdefault(stage.id, Endings(stage.parallelism))
         sink = "" if stage.write is None else stage.write.sink.describe()
         parts = TaskParts(
             stage.id,
@@ -192,6 +196,7 @@ class _Assembler:
             self._chain(stage, index, states, waker),
             writer=writer,
             sink=sink,
+            endings=endings,
             rows_max=self.options.rows_max,
             wall=self.options.wall,
         )

@@ -34,6 +34,7 @@ from thalweg.runtime.load import Load
 from thalweg.runtime.options import wall_clock
 from thalweg.runtime.outputs import OutputEdge
 from thalweg.runtime.waiting import Waiting
+from thalweg.runtime.writers import Endings
 
 
 class Step(Enum):
@@ -81,6 +82,7 @@ class TaskParts:
     outputs: list[OutputEdge] = field(default_factory=list)
     writer: Writer | None = None
     sink: str = ""
+    endings: Endings | None = None
     rows_max: int = 65_536
     wall: Callable[[], int] = wall_clock
 
@@ -91,7 +93,7 @@ class Task:
     def __init__(self, parts: TaskParts, on_barrier: Callable[[Task, Barrier], None]) -> None:
         self.stage, self.index = parts.stage, parts.index
         self.chain, self.inputs, self.outputs = parts.chain, parts.inputs, parts.outputs
-        self.writer, self._sink = parts.writer, parts.sink
+        self.writer, self._sink, self._endings = parts.writer, parts.sink, parts.endings
         self._staging = parts.writer if isinstance(parts.writer, StagingWriter) else None
         self._staged: list[Any] = []
         self._timed = parts.writer if isinstance(parts.writer, TimedWriter) else None
@@ -397,7 +399,10 @@ class Task:
             input_.channel.close()
         if self.writer is not None:
             self.writes_to = self._sink
-            self.writer.end()
+            if self._endings is None:
+                self.writer.end()
+            else:
+                self._endings.end(self.writer)
             if self._staging is not None:
                 self._staged += self._staging.stage()
             self.writes_to = None

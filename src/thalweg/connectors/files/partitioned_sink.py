@@ -205,6 +205,11 @@ class PartitionedWriter:
         self._rows = 0
         """Rows that are held in memory, of all partitions."""
 
+    @property
+    def shows_at_end(self) -> bool:
+        """Whether partitions that no one has completed before stay hidden until then."""
+        return self._sink.files.shows_at_end
+
     def write(self, batch: Batch) -> None:
         """Hold rows, each for its partition."""
         assert batch.is_append, "the planner hands updating results to another sink"
@@ -228,7 +233,7 @@ class PartitionedWriter:
             held = part.writer.rows
             part.writer.cut(number)
             self._rows -= held - part.writer.rows
-            if self._sink.marking is None and not part.writer.rows and not part.writer.shows_at_end:
+            if self._sink.marking is None and not part.writer.rows and not self.shows_at_end:
                 del self._open[texts]
 
     def end(self) -> None:

@@ -92,6 +92,11 @@ class FileSink:
         """A writer of parts; makes the directory."""
         return FileWriter(self, *self._prepared(schema), task)
 
+    @property
+    def shows_at_end(self) -> bool:
+        """Whether parts stay hidden until the input has ended, where no checkpoint shows them."""
+        return self.is_bounded and self.part_seconds is None
+
     def open_staging(
         self, schema: Schema, task: int, epoch: Epoch, restored: Sequence[Any] = ()
     ) -> StagingFileWriter:
@@ -193,8 +198,8 @@ class FileWriter:
 
     @property
     def shows_at_end(self) -> bool:
-        """Whether a job that fails shows nothing: its parts stay hidden until the input has ended."""
-        return self._sink.is_bounded and self._sink.part_seconds is None
+        """Whether a job that fails shows nothing."""
+        return self._sink.shows_at_end
 
     def _hold(self, frame: pl.DataFrame) -> None:
         self._pending.append(frame)
