@@ -91,12 +91,12 @@ class Chain:
     @property
     def is_full(self) -> bool:
         """Whether an operator should get no more rows just now."""
-        return any(o.is_full for o in self._asking.values())
+        return bool(self._asking) and any(o.is_full for o in self._asking.values())
 
     @property
     def is_answered(self) -> bool:
         """Whether an operator has answers to look at."""
-        return any(o.is_answered for o in self._asking.values())
+        return bool(self._asking) and any(o.is_answered for o in self._asking.values())
 
     def on_answers(self) -> Iterator[Output]:
         """Let the operators look at their answers."""
@@ -107,6 +107,12 @@ class Chain:
     def asked(self) -> dict[str, int]:
         """For how many rows each operator that asks somebody outside waits."""
         return {self._operators[i][0]: o.open_count for i, o in self._asking.items()}
+
+    def give_up(self) -> None:
+        """Nobody wants what operators have asked for and got no answer to."""
+        for operator in self._asking.values():
+            operator.close()
+        self._asking = {}
 
     @property
     def is_asking(self) -> bool:
@@ -136,9 +142,8 @@ class Chain:
 
     def close(self) -> None:
         """Forget the operators, and with them their state; what was counted stays."""
-        for operator in self._asking.values():
-            operator.close()
-        self._operators, self._finishing, self._clocked, self._asking = (), [], [], {}
+        self.give_up()
+        self._operators, self._finishing, self._clocked = (), [], []
 
     def due(self) -> int | None:
         """The event time at which the next rows that wait for it are emitted."""

@@ -286,7 +286,8 @@ class Task:
 
     def _work(self, port: int, numbers: Sequence[int]) -> Iterator[Output | Message]:
         """Everything that follows from the messages that wait on channels of one port and one sender."""
-        waiting = Waiting(self._rows_max)
+        # who has enough to do takes what stands before the rows
+        waiting = Waiting(0 if self.chain.is_full else self._rows_max)
         lasts = [(n, waiting.drain(self.inputs[n].channel)) for n in numbers]
         if waiting.batches:
             batch = join_batches(waiting.batches)
@@ -406,6 +407,7 @@ class Task:
             if self._staging is not None:
                 self._staged += self._staging.stage()
             self.writes_to = None
+        self.chain.give_up()
         self.state = "finished"
         yield End()
 

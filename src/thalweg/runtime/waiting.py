@@ -11,7 +11,7 @@ from thalweg.runtime.edge import Channel
 
 
 class Waiting:
-    """Batches that wait on some channels, up to a number of rows."""
+    """Batches that wait on some channels, up to a number of rows; none at all if that is 0."""
 
     def __init__(self, rows_max: int) -> None:
         self._rows_max = rows_max
@@ -27,6 +27,8 @@ class Waiting:
         while (message := channel.peek()) is not None:
             if isinstance(message, Batch):
                 rows = len(message)
+                if not self._rows_max:
+                    break
                 if self.batches and self.rows + rows > self._rows_max:
                     break
                 self.batches.append(message)

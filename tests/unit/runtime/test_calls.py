@@ -11,22 +11,27 @@ from typing import Any
 import polars as pl
 import pytest
 
-from tests.unit.runtime.live import SCHEMA, SECOND, Clock, LiveSource
+from tests.unit.runtime.live import SCHEMA, SECOND, Clock, LiveSource, counted
 from thalweg.api.types import schema_of
 from thalweg.checkpoint.snapshot import JobSnapshot
+from thalweg.columnar.batch import Batch
 from thalweg.connectors.memory import MemorySink, frame_source
-from thalweg.expr.nodes import Column
+from thalweg.expr.nodes import Column, Named
+from thalweg.operators import asynchronous_op
 from thalweg.physical.planner import plan_job
 from thalweg.plan import build
 from thalweg.plan.asynchronous import MapAsync
-from thalweg.plan.nodes import Plan, Scan, Write
+from thalweg.plan.nodes import WINDOW_START, Plan, Scan, Write
 from thalweg.protocols.calls import AsyncFunction
+from thalweg.protocols.messages import Barrier, Watermark
 from thalweg.protocols.metrics import ROWS_UNANSWERED
+from thalweg.runtime.edge import Channel
 from thalweg.runtime.inline import run_inline
 from thalweg.runtime.options import RunOptions
 from thalweg.runtime.rounds import Round
 from thalweg.runtime.run import Run
 from thalweg.runtime.threads import run_threads
+from thalweg.runtime.waiting import Waiting
 from thalweg.testing.harness.published import Published, PublishedSink
 
 GIVEN = schema_of("second INT")
@@ -171,6 +176,71 @@ def test_no_more_is_read_than_can_be_asked_for_and_whoever_asks_is_told_why() ->
     job.until(lambda: job.seconds() == list(range(100)))
     assert job.said()[-1].startswith("waits for rows from live, split 0; event time is")
     job.run.close()
+
+
+def test_a_task_behind_an_exchange_takes_no_batches_when_it_has_enough_to_do() -> None:
+    clock, service = Clock(), Service()
+    source = LiveSource({"0": [(0.0, [10 * n]) for n in range(60)]}, clock)
+    windows = build.project(counted(source), [Named("t", Column(WINDOW_START))])
+    plan = MapAsync(windows, AsyncFunction("service", service, at_once=1), GIVEN)
+    job = Watched(plan, clock, edge_rows_max=4)
+    job.settle()
+    wait_for(lambda: service.under_way == 1)
+    job.settle()
+    (asking,) = (task for task in job.run.tasks if task.chain.is_asking)
+    assert asking.inputs
+    # one row under way, and one that waits; what stands before the next rows is taken
+    assert asking.rows_taken <= 5
+    assert job.run.rows_read < 30
+    assert isinstance(asking.inputs[0].channel.peek(), Batch)
+    service.answers_all = True
+    job.until(lambda: job.seconds() == [10 * n for n in range(59)])
+    job.run.close()
+
+
+def test_what_stands_before_rows_is_taken_without_them() -> None:
+    channel = Channel("edge", rows_max=10, bytes_max=1000, wake=lambda: None)
+    rows = Batch(pl.DataFrame({"a": [1]}))
+    for message in (Watermark(1), Watermark(2), rows, Barrier(1)):
+        channel.put(message)
+    waiting = Waiting(0)
+    assert waiting.drain(channel) == Watermark(2)
+    assert waiting.batches == []
+    assert channel.peek() is rows
+
+
+def test_what_nobody_wants_is_given_up() -> None:
+    clock, service = Clock(), Service()
+    source = LiveSource({"0": [(0.0, [1, 2, 3])]}, clock)
+    job = Watched(asked(source, service), clock)
+    job.settle()
+    wait_for(lambda: service.under_way == 3)
+    asking, sink = job.run.tasks
+    sink.inputs[0].channel.close()
+    job.settle()
+    assert asking.state == "finished"
+    assert not asking.chain.is_asking
+    wait_for(lambda: service.under_way == 0)
+    job.run.close()
+
+
+@pytest.mark.parametrize("name", RUNTIMES)
+def test_one_call_of_an_operator_may_make_more_rows_than_are_held_at_once(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(asynchronous_op, "_OPEN_MAX", 1)
+
+    async def slowly(row: Any) -> Any:
+        await asyncio.sleep(0.001)
+        return (int(row.t.timestamp()),)
+
+    frame = pl.DataFrame({"t": [n * SECOND for n in range(200)]}, schema=SCHEMA.polars)
+    source = frame_source(frame.with_columns(l=pl.lit([1, 2, 3])))
+    below = build.explode(build.assign_watermark(Scan(source), "t", Column("t")), "l")
+    plan = MapAsync(below, AsyncFunction("slowly", slowly, at_once=50), GIVEN)
+    sink = MemorySink(is_parallel=False)
+    RUNTIMES[name](Run(plan_job([Write(plan, sink)], name="calls", parallelism=1), RunOptions(rows_max=20)))
+    assert Counter(sink.table().get_column("second")) == Counter([*range(200)] * 3)
 
 
 def test_a_stop_waits_for_answers_unless_a_checkpoint_holds_the_rows() -> None:

@@ -62,6 +62,24 @@ def test_without_the_option_the_first_ends_the_job(tmp_path: Path, mode: Any) ->
     assert found.value.code == "data-python-function"
 
 
+@MODES
+def test_those_of_asynchronous_functions_become_letters_too(tmp_path: Path, mode: Any) -> None:
+    async def part(row: Any) -> Any:
+        return (12 // row.n,)
+
+    (tmp_path / "in").mkdir()
+    numbers = [0 if k % 500 == 7 else 3 for k in range(2000)]
+    pl.DataFrame({"k": range(2000), "n": numbers}).write_parquet(tmp_path / "in" / "rows.parquet")
+    session = tw.Session(parallelism=1, options={"pipeline.dead-letter.failed-rows": "true"})
+    read = session.read_parquet(tmp_path / "in", dead_letter=tmp_path / "dead")
+    read.map_async(part, "part BIGINT", carry="k").write_parquet(tmp_path / "out")
+    session.run(mode=mode)
+    assert pl.read_parquet(tmp_path / "out" / "*.parquet").height == 1996
+    letters = tw.DeadLetters(tmp_path / "dead").rows().sort("position")
+    assert letters["position"].to_list() == [7, 507, 1007, 1507]
+    assert set(letters["raw"].to_list()) == {f'{{"k":{k},"n":0}}'.encode() for k in (7, 507, 1007, 1507)}
+
+
 def test_they_are_put_back(tmp_path: Path) -> None:
     job(tmp_path, 5000, rows=10, **{"pipeline.dead-letter.failed-rows": "true"}).run()
     letters = tw.DeadLetters(tmp_path / "dead")

@@ -7,6 +7,7 @@ Not here: what is found (test_simulate.py).
 
 from __future__ import annotations
 
+import asyncio
 import datetime
 import time
 from collections.abc import Callable, Iterator
@@ -33,6 +34,19 @@ def _clicks(session: tw.Session, *, splits: int = 1, bound: str | None = None) -
     if bound is not None:
         made = [part.assign_watermark("at", bound) for part in made]
     return made[0] if splits == 1 else made[0].union(*made[1:])
+
+
+async def _asked(row: Any) -> Any:
+    await asyncio.sleep(0.001 * (row.n % 3))
+    return (row.n * 2,)
+
+
+def asynchronous() -> Dataset:
+    """A service that says the same each time, and windows of what it says by the time of the rows."""
+    answers = _clicks(tw.Session(), splits=2, bound="5s").map_async(
+        _asked, "twice BIGINT", carry=["user", "at"], ordered=False, at_once=3
+    )
+    return answers.window(tw.tumbling("10s"), "at").group_by("user").agg(total=tw.sum("twice"))
 
 
 # Wrong ones --------------------------------------------------------------------------------------
@@ -173,4 +187,5 @@ RIGHT: dict[str, Callable[[], object]] = {
     "deduplication": deduplicated,
     "updating GROUP BY": updating,
     "row function": row_function,
+    "asynchronous function": asynchronous,
 }
