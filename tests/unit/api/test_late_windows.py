@@ -1,4 +1,4 @@
-"""Windows that are said in Python and rows that come late: results that are given again, and rows that are missed."""
+"""Windows in Python and rows that come late: results that are given again, and rows that are missed."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ def test_what_follows_knows_which_results_are_taken_back() -> None:
 def test_late_results_in_steps() -> None:
     trigger = w.AtEnd(late=w.Count(2))
     made = found(keyed("30s").window(w.Fixed("20s"), trigger=trigger))
-    # rows 2 and 4 come before the end of the window at 20 s or with it; the last row is shown when it is forgotten
+    # row 2 comes in time; rows 4 and 6 are late, and shown together
     assert made == [(0, "0 2 1"), (0, "0 2 4 6 1"), (20, "3 5")]
 
 
@@ -141,5 +141,5 @@ def test_windows_of_processing_time() -> None:
 
 def test_rows_as_they_arrive() -> None:
     made = keyed().window(w.Fixed("10s"), results="retracting").process(show, RESULT, order="arrival")
-    rows = {start: ns for start, ns in made.collect(mode="stream").rows()}
+    rows = dict(made.collect(mode="stream").rows())
     assert rows[at(20)] == "3 5"

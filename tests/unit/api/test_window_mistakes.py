@@ -1,4 +1,4 @@
-"""Assigners, triggers, evictors and aggregators that misbehave are told, with the place and what is expected."""
+"""Assigners, triggers, evictors and aggregators that misbehave are told, with what is expected of them."""
 
 from __future__ import annotations
 
