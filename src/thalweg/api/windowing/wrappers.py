@@ -30,7 +30,7 @@ class AtEnd:
     def on_row(self, row: Any, window: Facts) -> Fired:
         """A row in time, or a late one."""
         if not window.has_ended:
-            return _part("early", self.early, window, lambda t, w: t.on_row(row, w))
+            return self._noted(window, _part("early", self.early, window, lambda t, w: t.on_row(row, w)))
         if self.late is None:
             return FIRE
         return self._noted(window, _part("late", self.late, window, lambda t, w: t.on_row(row, w)), 1)
@@ -38,16 +38,15 @@ class AtEnd:
     def on_time(self, window: Facts) -> Fired:
         """The end, or a time that one of both has asked for."""
         if window.time == window.bounds.end:
-            return FIRE
-        if window.has_ended:
-            return self._noted(window, _part("late", self.late, window, lambda t, w: t.on_time(w)))
-        return _part("early", self.early, window, lambda t, w: t.on_time(w))
+            # a session that had ended may have gone on with a late row
+            return self._noted(window, FIRE)
+        name, part = ("late", self.late) if window.has_ended else ("early", self.early)
+        return self._noted(window, _part(name, part, window, lambda t, w: t.on_time(w)))
 
     def on_clock(self, window: Facts) -> Fired:
         """The same, by the clock."""
-        if window.has_ended:
-            return self._noted(window, _part("late", self.late, window, _on_clock))
-        return _part("early", self.early, window, _on_clock)
+        name, part = ("late", self.late) if window.has_ended else ("early", self.early)
+        return self._noted(window, _part(name, part, window, _on_clock))
 
     def on_close(self, window: Facts) -> Fired:
         """What late rows have changed, if nobody has seen it yet."""
@@ -62,10 +61,10 @@ class AtEnd:
                 found.update({f"{name} {k}": v for k, v in made.items()})
         return found
 
-    @staticmethod
-    def _noted(window: Facts, fired: Fired, more: int = 0) -> Fired:
+    def _noted(self, window: Facts, fired: Fired, more: int = 0) -> Fired:
         """Remember whether late rows have changed something that nobody has seen."""
-        window.memory[_LATE] = 0 if fired.fires else max(window.memory.get(_LATE, 0), more)
+        if self.late is not None:
+            window.memory[_LATE] = 0 if fired.fires else max(window.memory.get(_LATE, 0), more)
         return fired
 
 
