@@ -175,14 +175,31 @@ class Pulled(_Threaded):
 
 
 class Queued(_Threaded):
-    """Takes rows from an asynchronous iterable, a bounded number of them before they are wanted."""
+    """Takes rows from an asynchronous iterable, a bounded number of them before they are wanted.
+
+    Closed and asked again, it goes on where it stood, in the same event loop.
+    """
 
     def __init__(self, rows: AsyncIterable[Any]) -> None:
         super().__init__()
-        self._rows = rows
+        self._rows = aiter(rows)
+        self._runner: asyncio.Runner | None = None
+
+    def __del__(self) -> None:
+        # nobody says that it is closed for good, and Python warns of a loop that is left open
+        if self._runner is not None and not (self._is_running or self._is_done):
+            self._runner.get_loop().close()
 
     def _drained(self) -> bool:
-        return asyncio.run(self._drain())
+        if self._runner is None:
+            self._runner = asyncio.Runner()
+        is_done = True
+        try:
+            is_done = self._runner.run(self._drain())
+        finally:
+            if is_done:
+                self._runner.close()
+        return is_done
 
     async def _drain(self) -> bool:
         async for row in self._rows:

@@ -37,18 +37,21 @@ class IteratorSource:
         schema: the columns.
         name: what messages call the source.
         is_bounded: whether it ends.
+        gives_once: whether what can be iterated again is known to give other rows then.
     """
 
     rows: Iterable[Any] | AsyncIterable[Any]
     schema: Schema
     name: str = "iterator"
     is_bounded: bool = True
+    gives_once: bool = False
     _once: list[_Stand] = field(default_factory=list, init=False, repr=False)
+    _seen: list[int] = field(default_factory=lambda: [0], init=False, repr=False)
 
     @property
     def replay(self) -> Replay:
         """Exact, if it can be iterated again."""
-        return "none" if isinstance(self.rows, AsyncIterable) or _is_once(self.rows) else "exact"
+        return "none" if isinstance(self.rows, AsyncIterable) or self._is_once else "exact"
 
     @property
     def is_ordered(self) -> bool:
@@ -84,15 +87,30 @@ class IteratorSource:
         stand = self._once[0]
         if not stand.feed.is_started:
             stand.row = done
-        elif stand.row != done or isinstance(self.rows, AsyncIterable):
+        elif stand.row != done:
             raise _read_before(self.name, stand.row)
         return IteratorReader(stand, self, fields, done)
+
+    def note(self, rows: int) -> None:
+        """So many rows were read from the beginning."""
+        self._seen[0] = max(self._seen[0], rows)
+
+    def check_end(self, rows: int) -> None:
+        """Refuse an end before rows that were there when it was read before.
+
+        Raises:
+            PlanError: `source-read-once`.
+        """
+        if rows < self._seen[0] and self.replay == "exact" and not isinstance(self.rows, Collection):
+            raise _read_before(self.name, self._seen[0])
 
     @property
     def _is_once(self) -> bool:
         """Whether there is one iterator, which ends for good."""
         rows = self.rows
-        return isinstance(rows, AsyncIterator) if isinstance(rows, AsyncIterable) else _is_once(rows)
+        if isinstance(rows, AsyncIterable):
+            return isinstance(rows, AsyncIterator) or self.gives_once
+        return _is_once(rows) or (self.gives_once and not isinstance(rows, Collection))
 
 
 @dataclass
@@ -112,10 +130,11 @@ def _feed(rows: Iterable[Any] | AsyncIterable[Any]) -> Feed:
 
 def _read_before(name: str, rows: int) -> PlanError:
     return PlanError(
-        f'the rows of "{name}" have been read, and a generator gives them only once',
+        f'the rows of "{name}" have been read, and it gives them only once',
         code="source-read-once",
         found=f"{rows} row{'' if rows == 1 else 's'} read before",
-        hint="hand in what can be iterated again, such as a list; or collect once and use the frame",
+        hint="hand in what can be iterated again, such as a list; or collect once and use the frame; "
+        "a stream may keep a journal",
     )
 
 
@@ -125,12 +144,16 @@ def from_iter(
     *,
     name: str = "iterator",
     is_bounded: bool = True,
+    gives_once: bool = False,
 ) -> IteratorSource:
     """Describe rows that Python makes as a source.
 
     Args:
         rows: mappings, tuples, dataclasses or frames; an iterable or an asynchronous one.
         schema: the columns and types; None: what the first rows have (not of asynchronous ones).
+        name: what messages call it.
+        is_bounded: whether it ends.
+        gives_once: whether it gives its rows once, though it can be iterated again; a collection does not.
 
     Raises:
         ConfigError: the columns do not follow from the rows.
@@ -141,13 +164,14 @@ def from_iter(
         [1, 2]
     """
     if schema is not None:
-        return IteratorSource(rows, schema, name, is_bounded)
+        return IteratorSource(rows, schema, name, is_bounded, gives_once)
     if isinstance(rows, AsyncIterable):
         raise _no_columns(name, "an asynchronous iterable is not read before the job starts")
-    if _is_once(rows):
+    if _is_once(rows) or (gives_once and not isinstance(rows, Collection)):
         # Only one row is waited for: a generator may make the next one in an hour.
-        first = list(islice(iter(rows), 1))
-        return IteratorSource(_Resumed(first, iter(rows)), _schema_of(first, name), name, is_bounded)
+        each = iter(rows)
+        first = list(islice(each, 1))
+        return IteratorSource(_Resumed(first, each), _schema_of(first, name), name, is_bounded)
     return IteratorSource(rows, _schema_of(list(islice(iter(rows), _SAMPLE_ROWS)), name), name, is_bounded)
 
 
@@ -220,6 +244,8 @@ class IteratorReader:
             return Chunk(None, offset=self._stand.row, ended=True)
         while self._stand.row < self._skipped:
             skipped = self._read(min(rows_max, self._skipped - self._stand.row))
+            if skipped.ended and self._stand.row < self._skipped:
+                raise _read_before(self._source.name, self._skipped)
             if skipped.ended or skipped.wait is not None:
                 return skipped
         return self._read(rows_max)
@@ -236,6 +262,8 @@ class IteratorReader:
             return self._cut(stand.rest, rows_max)
         taken = stand.feed.take(rows_max)
         if not taken:
+            if stand.feed.is_ended:
+                self._source.check_end(start)
             return Chunk(None, offset=start, ended=stand.feed.is_ended, wait=POLL_SECONDS)
         last = taken.pop() if isinstance(taken[-1], pl.DataFrame) else None
         if last is not None:
@@ -244,11 +272,13 @@ class IteratorReader:
             if not taken:
                 return self._cut(last, rows_max)
         stand.row += len(taken)
+        self._source.note(stand.row)
         return self._chunk(taken, start)
 
     def _cut(self, frame: pl.DataFrame, rows_max: int) -> Chunk:
         start, given = self._stand.row, frame[:rows_max]
         self._stand.row += given.height
+        self._source.note(self._stand.row)
         self._stand.rest = frame[rows_max:] if frame.height > rows_max else None
         chosen = given.select(expressions(self._target, frame.schema))
         return Chunk(chosen, offset=start, arrived=self._arrived())

@@ -24,7 +24,7 @@ from thalweg.operators.process_calls import RowCalls
 from thalweg.operators.process_columns import ColumnCalls
 from thalweg.operators.process_missed import missed_side
 from thalweg.operators.process_state import idle_slots
-from thalweg.operators.process_work import Work, laid_out
+from thalweg.operators.process_work import Work, in_parts, laid_out
 from thalweg.operators.turns import RowTurns
 from thalweg.operators.waiting_rows import WaitingRows
 from thalweg.operators.windows import LATE
@@ -209,6 +209,19 @@ class ProcessOp(_Keyed):
             ]
             found = [(port, frame) for port, frame in enumerate(taken) if frame is not None]
             height = sum(frame.height for _, frame in found)
+            if height > self._rows_max:
+                if count:
+                    least = (event_times(f, _turn_of(self._spec.inputs[p])).min() for p, f in found)
+                    yield from self._taken(some, int(min(least)))
+                frames = [
+                    pl.Schema(s.columns).to_frame() if f is None else f
+                    for f, s in zip(taken, self._spec.inputs, strict=True)
+                ]
+                for parts, before in in_parts(frames, self._spec.inputs, self._rows_max):
+                    some, count = [[f] if f.height else [] for f in parts], sum(f.height for f in parts)
+                    if before is not None:
+                        yield from self._taken(some, before)
+                continue
             if count and count + height > self._rows_max:
                 least = (event_times(f, _turn_of(self._spec.inputs[p])).min() for p, f in found)
                 yield from self._taken(some, int(min(least)))

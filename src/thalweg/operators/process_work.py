@@ -5,7 +5,7 @@ Used by: process_op.py, process_calls.py, process_columns.py.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -104,6 +104,41 @@ def laid_out(
         owners[turn],
         due.times[turn],
     )
+
+
+def in_parts(
+    frames: Sequence[pl.DataFrame], inputs: Sequence[ProcessInput], rows_max: int
+) -> Iterator[tuple[list[pl.DataFrame], int | None]]:
+    """Many rows in the order of time, about so many at once: a function's rows are objects of Python.
+
+    Rows of one time stay together where there are several inputs: those of the first one come before.
+
+    Yields:
+        The rows of each input; and the time before which timers are due with them, None with the last rows.
+    """
+    rows = [in_turn(f, _turn_of(i), i.ties) for f, i in zip(frames, inputs, strict=True)]
+    times = [event_times(f, _turn_of(i)) for f, i in zip(rows, inputs, strict=True)]
+    begins, total = [0] * len(rows), sum(f.height for f in rows)
+    while total - sum(begins) > rows_max:
+        rest = np.concatenate([t[at : at + rows_max + 1] for t, at in zip(times, begins, strict=True)])
+        next_time = int(np.partition(rest, rows_max)[rows_max])
+        ends = [int(np.searchsorted(t, next_time)) for t in times]
+        if len(rows) == 1:
+            # also between rows of one time: they are in order, and timers of that time wait
+            ends = [begins[0] + rows_max]
+        elif ends == begins:
+            ends = [int(np.searchsorted(t, next_time, "right")) for t in times]
+            next_time += 1
+        if sum(ends) == total:
+            break
+        yield [f[at:end] for f, at, end in zip(rows, begins, ends, strict=True)], next_time
+        begins = ends
+    yield [f[at:] for f, at in zip(rows, begins, strict=True)], None
+
+
+def _turn_of(side: ProcessInput) -> str:
+    assert side.turn is not None, "the planner finds the time"
+    return side.turn
 
 
 def _times(rows: pl.DataFrame, column: str | None) -> Array:

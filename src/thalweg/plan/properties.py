@@ -158,11 +158,11 @@ def reads_endless(plan: Plan) -> bool:
     return any(reads_endless(below) for below in plan.inputs)
 
 
-def can_replay(plan: Plan) -> bool:
-    """Whether the plan's rows can be read more than once."""
+def can_replay(plan: Plan, *, with_journals: bool = False) -> bool:
+    """Whether the plan's rows can be read more than once; from journals too, where there are some."""
     if isinstance(plan, Scan):
-        return plan.source.replay != "none"
-    return all(can_replay(below) for below in plan.inputs)
+        return plan.source.replay != "none" or (with_journals and plan.has_journal)
+    return all(can_replay(below, with_journals=with_journals) for below in plan.inputs)
 
 
 def _unary(plan: Plan, below: Properties) -> Properties:

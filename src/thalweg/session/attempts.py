@@ -67,7 +67,7 @@ def run_stream(plans: Sequence[Plan], how: Execution) -> tuple[Run | None, int]:
 
 def restarts_of(options: CheckpointOptions, plans: Sequence[Plan]) -> Restarts:
     """The restarts of a job; none where a source cannot be read again."""
-    is_possible = options.strategy is not None and all(map(can_replay, plans))
+    is_possible = options.strategy is not None and all(can_replay(p, with_journals=True) for p in plans)
     return Restarts(options.strategy if options.strategy is not None and is_possible else NoRestart())
 
 

@@ -142,7 +142,8 @@ class Inputs(ABC):
                 rows have. Asynchronous rows need it.
             name: what messages call it.
             is_bounded: whether the rows end.
-            dead_letter, journal: as in `from_source`.
+            dead_letter, journal: as in `from_source`. What keeps a journal is iterated over once, unless
+                it is a collection such as a list, and need not give its rows again.
         """
         from thalweg.api.place import caller, located
         from thalweg.api.types import schema_of
@@ -150,7 +151,8 @@ class Inputs(ABC):
 
         with located(caller()):
             known = None if schema is None else schema_of(schema)
-            source = from_iter(rows, known, name=name, is_bounded=is_bounded)
+            # who asks for a journal says so: it may be a queue, which is empty when it is iterated again
+            source = from_iter(rows, known, name=name, is_bounded=is_bounded, gives_once=journal)
             return self.from_source(source, dead_letter=dead_letter, journal=journal)
 
     # Generated events --------------------------------------------------------------------------

@@ -105,7 +105,8 @@ class KeyedColumns:
         self._objects.grow(self.capacity)
         self._cells, self._columns = cells, {**self._layout.named(cells), **self._objects.columns}
         self._addresses = addresses_of(cells)
-        self._length = min(map(len, cells), default=self.capacity)
+        # cells grow ahead, objects do not
+        self._length = min(map(len, (*cells, *self._objects.columns.values())), default=self.capacity)
 
     def find(self, frame: pl.DataFrame) -> Array:
         return self._index.find(self._codec.lookup(frame))

@@ -33,7 +33,7 @@ def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def run(source: Once, *, journal: bool = True, start: str = "newest", retained: str = "100") -> None:
-    options = {"execution.checkpointing.num-retained": retained}
+    options = {"execution.checkpointing.num-retained": retained, "restart-strategy.type": "none"}
     session = tw.Session(parallelism=1, checkpoint_dir="kept", options=options)
     rows = session.from_source(source, journal=journal, dead_letter="dead")
     rows.select("n").write_json("out")

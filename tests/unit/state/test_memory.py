@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from thalweg.base.codecs import codec_of
 from thalweg.protocols.state import ColumnSpec, ColumnsSpec, StateSpec, StoredState
 from thalweg.protocols.state import KeyedColumns as KeyedColumnsProtocol
 from thalweg.state.memory import KeyedColumns
@@ -101,6 +102,16 @@ def test_growth_keeps_values_and_fills_initials() -> None:
     assert (state.column("n")[slots] == 5).all()
     assert len(state.column("f")) >= state.capacity >= state.count == 5001
     assert contents(restored(state)) == contents(state)
+
+
+def test_objects_beside_words_grow_with_them() -> None:
+    """Words are given room ahead; each step needs room for objects all the same."""
+    columns = {"n": ColumnSpec("int64"), "list": ColumnSpec("object", None, codec_of(list[int]))}
+    state = KeyedColumns(ColumnsSpec("both", {"k": pl.Int64()}, columns))
+    for first in range(0, 300_000, 30_000):
+        slots = state.slots(pl.DataFrame({"k": range(first, first + 30_000)}))
+        state.column("n")[slots] = state.column("list")[slots] = first
+    assert state.column("list")[state.slots(pl.DataFrame({"k": [7, 299_999]}))].tolist() == [0, 270_000]
 
 
 def test_a_freed_slot_begins_anew() -> None:

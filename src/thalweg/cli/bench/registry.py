@@ -9,6 +9,7 @@ from thalweg.cli.bench.delays import DELAYS
 from thalweg.cli.bench.demos import DEMOS
 from thalweg.cli.bench.functions import FUNCTIONS
 from thalweg.cli.bench.growth import GROWTH
+from thalweg.cli.bench.hot_key import HOT_KEYS
 from thalweg.cli.bench.incremental import INCREMENTAL
 from thalweg.cli.bench.model import Benchmark
 from thalweg.cli.bench.now import NOW
@@ -35,6 +36,7 @@ BENCHMARKS: tuple[Benchmark, ...] = (
     *GROWTH,
     *CHECKPOINTS,
     *BUDGETS,
+    *HOT_KEYS,
     *ROCKSDB,
     *DEMOS,
 )
