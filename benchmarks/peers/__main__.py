@@ -16,8 +16,8 @@ import click
 
 from benchmarks.peers import workload
 from benchmarks.peers.environments import say
-from benchmarks.peers.peers import COMPARED, DEFAULT, KINDS
-from benchmarks.peers.reference import right
+from benchmarks.peers.peers import BY_ROW, COMPARED, DEFAULT, KINDS
+from benchmarks.peers.reference import right, right_alerts
 from benchmarks.peers.runner import Task, compare
 from thalweg.cli.bench.machine import facts
 
@@ -39,7 +39,7 @@ def _names(known: tuple[str, ...]) -> Any:
 
 
 @click.command("peers")
-@click.argument("queries", nargs=-1, metavar="QUERY…", callback=_names(COMPARED))
+@click.argument("queries", nargs=-1, metavar="QUERY…", callback=_names((*COMPARED, *BY_ROW)))
 @click.option("--events", type=click.IntRange(min=2 * workload.FEW), default=2_000_000, show_default=True)
 @click.option(
     "--rate", type=click.IntRange(min=1), default=workload.RATE, show_default=True, help="of event time"
@@ -75,7 +75,7 @@ def main(
         return
     options = how | {"peers": list(peers)}
     problems = []
-    for name in queries or (COMPARED if is_all else DEFAULT_QUERIES):
+    for name in queries or ((*COMPARED, *BY_ROW) if is_all else DEFAULT_QUERIES):
         path = store / f"peers-{name}.json"
         if not again and _is_done(path, options):
             say(f"{name} is stored already; --again measures anew")
@@ -99,7 +99,7 @@ def _is_done(path: Path, options: dict[str, Any]) -> bool:
 
 def _measured(name: str, files: tuple[dict[str, list[str]], ...], options: dict[str, Any]) -> dict[str, Any]:
     events = workload.FEW, options["events"]
-    answer = right(name, files[1]["plain"])
+    answer = right_alerts(files[1]["keyed"]) if name in BY_ROW else right(name, files[1]["plain"])
     task = Task(name, files[0], files[1], events, options["rounds"], options["limit"], answer)
     machine = facts()
     reports = compare(task, [KINDS[peer] for peer in options["peers"]])

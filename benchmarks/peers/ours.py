@@ -43,10 +43,19 @@ class Ours:
         return {"rows": sink.seen.rows, "problems": differences(sink.seen, wanted)}
 
     def _into(self, query: dict[str, Any], sink: Any) -> None:
+        from thalweg.api.columns import plan_of
         from thalweg.connectors.files.source import file_source
+        from thalweg.session.session import Session
 
-        session = self._nexmark.nexmark_session(file_source(self._files), parallelism=CORES)
-        session.write_sink(self._nexmark.query(session, query["name"]), sink)
+        if query.get("form") == "keyed":
+            from thalweg.cli.bench.functions import alerts
+
+            session = Session(parallelism=CORES)
+            plan = plan_of(alerts(session.from_source(file_source(self._files))))
+        else:
+            session = self._nexmark.nexmark_session(file_source(self._files), parallelism=CORES)
+            plan = self._nexmark.query(session, query["name"])
+        session.write_sink(plan, sink)
         session.run(query["name"], mode=self._mode)
 
 

@@ -16,6 +16,10 @@ from thalweg.cli.bench.answers import QUERIES
 Query = dict[str, Any]
 COMPARED = tuple(name for name in QUERIES if name not in ("q12", "q13"))
 """Not the query whose answer depends on the clock, nor the one that needs a table of this process."""
+BY_ROW = ("alerts",)
+"""What is no query but a function in Python, called for every row with the state of its key."""
+_NO_FUNCTION = "it is compared by queries only"
+_NO_QUERY = "it is compared by functions that are called row by row only"
 ROOT = Path(__file__).resolve().parents[2]
 _HOPS = "TABLE(HOP(TABLE bid, DESCRIPTOR(`dateTime`), INTERVAL '2' SECOND, INTERVAL '10' SECOND))"
 _COUNTS = f"""SELECT auction, COUNT(*) AS num, window_start AS ws, window_end AS we FROM {_HOPS}
@@ -56,26 +60,44 @@ class Kind:
     def form(self, name: str) -> str:
         """Which files it reads: `plain`, or `closed` with events after the last window."""
         query = self.query(name)
-        return "closed" if isinstance(query, dict) and query.get("closes") else "plain"
+        if not isinstance(query, dict):
+            return "plain"
+        return str(query.get("form", "closed" if query.get("closes") else "plain"))
 
 
 def _ours(name: str) -> Query:
-    return {}
+    return _row_by_row(name) if name in BY_ROW else {}
 
 
-def _flink(name: str) -> Query:
+def _row_by_row(name: str) -> Query:
+    return {"form": "keyed"}
+
+
+def _by_row_only(name: str) -> Query | str:
+    return _row_by_row(name) if name in BY_ROW else _NO_QUERY
+
+
+def _by_hand(name: str) -> Query | str:
+    return _NO_FUNCTION if name in BY_ROW else {}
+
+
+def _flink(name: str) -> Query | str:
     from thalweg.cli.nexmark_texts import QUERIES
 
+    if name in BY_ROW:
+        return _NO_FUNCTION
     return {"text": FLINK_TEXTS.get(name, QUERIES[name])}
 
 
 def _spark(name: str) -> Query | str:
+    if name in BY_ROW:
+        return _NO_FUNCTION
     found = texts_spark.query(name)
     return found if found is not None else texts_spark.WHY_NOT.get(name, "not adapted yet")
 
 
 def _duckdb(name: str) -> Query | str:
-    return texts_duckdb.query(name) or "not adapted yet"
+    return _NO_FUNCTION if name in BY_ROW else texts_duckdb.query(name) or "not adapted yet"
 
 
 @cache
@@ -104,7 +126,9 @@ KINDS = {
         Kind("spark", ("spark",), _spark, _python_of(environments.SPARK), _for_spark),
         Kind("thalweg-batch", ("ours", "batch"), _ours),
         Kind("duckdb", ("duck",), _duckdb),
-        Kind("polars", ("by_hand",), _ours),
+        Kind("polars", ("by_hand",), _by_hand),
+        Kind("pyflink", ("pyflink_rows",), _by_row_only, _python_of(environments.FLINK), _for_flink),
+        Kind("bytewax", ("bytewax_rows",), _by_row_only, _python_of(environments.BYTEWAX)),
         Kind("flink-batch", ("flink", "batch"), _flink, _python_of(environments.FLINK), _for_flink),
     )
 }

@@ -13,6 +13,7 @@ import polars as pl
 from benchmarks.peers.sums import EPOCH_MS
 from thalweg.cli import nexmark
 from thalweg.cli.bench.answers import QUERIES, UNDEFINED
+from thalweg.cli.bench.functions import EVERY
 from thalweg.columnar.batch import Batch
 from thalweg.connectors.files.source import file_source
 from thalweg.connectors.sinks import ChecksumSink
@@ -52,6 +53,19 @@ def right(name: str, files: list[str]) -> Right:
     found.plain = {"rows": sink.seen.rows, "sums": {n: f"{v:.3f}" for n, v in totals.items()}}
     found.exact = {"rows": sink.seen.rows, "sums": dict(sink.seen.sums), "nulls": dict(sink.seen.nulls)}
     return found
+
+
+def right_alerts(files: list[str]) -> Right:
+    """The answer of the functions by row: how often each key has its hundredth row, and which that is."""
+    counts = pl.scan_parquet(files).group_by("k").agg(n=pl.len().cast(pl.Int64) // EVERY)
+    many = counts.filter(pl.col("n") > 0)
+    made = many.with_columns(pl.int_ranges(1, pl.col("n") + 1).alias("n")).explode("n")
+    made = made.with_columns(pl.col("n") * EVERY)
+    frame = made.collect()
+    sums = {name: int(frame[name].sum()) for name in frame.columns}
+    plain = {"rows": frame.height, "sums": {n: f"{v:.3f}" for n, v in sums.items()}}
+    exact = {"rows": frame.height, "sums": sums, "nulls": dict.fromkeys(sums, 0)}
+    return Right(dict.fromkeys(sums, "number"), plain, exact)
 
 
 def differences(found: dict[str, Any], wanted: dict[str, Any]) -> list[str]:

@@ -1,7 +1,8 @@
 """Lay out the events for the engines: a folder per form, which holds nothing but Parquet files.
 
 The files are those of the benchmarks (thalweg/cli/bench/workload.py), linked. `closed` has one more file with
-one event of each kind a day later, for engines that give windows only after a later event.
+one event of each kind a day later, for engines that give windows only after a later event. `keyed` are other
+events, of a key, a number and a time, for functions that are called row by row.
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ from pathlib import Path
 import polars as pl
 
 from benchmarks.peers.environments import root
+from thalweg.cli.bench.functions import ROWS_PER_KEY
+from thalweg.cli.bench.generated import EventsSource
 from thalweg.cli.bench.workload import event_files
 
 RATE = 100_000
@@ -31,7 +34,22 @@ def laid_out(events: int, rate: int = RATE) -> dict[str, list[str]]:
     if not last.exists():
         _later(plain).write_parquet(last)
     forms["closed"].append(str(last))
-    return forms
+    return forms | {"keyed": _keyed(events, rate)}
+
+
+def _keyed(events: int, rate: int) -> list[str]:
+    """The events of `thalweg bench function-rows`, dealt to two files by turns."""
+    source = EventsSource(events, events // ROWS_PER_KEY, rate)
+    folder = root() / f"events-{events}-{rate}-keyed"
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = [folder / f"events-{turn}.parquet" for turn in range(source.turns)]
+    for turn, path in enumerate(paths):
+        if not path.exists():
+            hidden = path.with_name(f".{path.name}")
+            made = pl.concat(source.frames(turn, source.turns)).with_columns(pl.col("ts").to_physical())
+            made.write_parquet(hidden)
+            hidden.rename(path)
+    return [str(path) for path in paths]
 
 
 def _linked(path: Path, folder: Path) -> Path:

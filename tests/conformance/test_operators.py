@@ -16,6 +16,7 @@ from thalweg.base.types import INT64
 from thalweg.columnar.batch import Batch
 from thalweg.connectors.memory import MemorySink, frame_source
 from thalweg.expr.nodes import Aggregate, Call, Column, Literal, Named
+from thalweg.operators import sliding_group
 from thalweg.operators.aggregation import GroupingSpec
 from thalweg.operators.changelog import BEFORE_UPDATE, DELETE, OpsSpec
 from thalweg.operators.folding import FoldSpec
@@ -192,7 +193,16 @@ def test_pane_group_without_keys(window: str) -> None:
 
 
 @pytest.mark.parametrize("window", WINDOWS)
-def test_pane_group_against_polars(window: str) -> None:
+@pytest.mark.parametrize("keys", [("k",), ("s", "k"), ()])
+def test_windows_that_move_on(window: str, keys: tuple[str, ...], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sliding_group, "MANY", 1)
+    check_operator(operators(grouped(window, "numbers", keys)), timed(ROWS), time=WINDOW_END)
+
+
+@pytest.mark.parametrize("panes_min", [1, 1000])
+@pytest.mark.parametrize("window", WINDOWS)
+def test_pane_group_against_polars(window: str, panes_min: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sliding_group, "MANY", panes_min)
     spec = WINDOWS[window]
     ends = list(range(-40 * SECOND, 40 * SECOND, spec.slide_us))
     times = ROWS.get_column("t").to_physical()

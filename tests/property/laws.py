@@ -43,6 +43,7 @@ from tests.property.window_plans import window_case
 from tests.property.worlds import SECOND, PacedSource, World, random_world
 from thalweg.checkpoint.snapshot import JobSnapshot
 from thalweg.expr.nodes import Aggregate, Call, Column, Expr, Named
+from thalweg.operators import sliding_group
 from thalweg.physical import planner
 from thalweg.plan import build
 from thalweg.plan.as_of import AsOfJoin
@@ -174,6 +175,12 @@ def panes_are_shared_unseen(r: Random) -> None:
     outcome = stream(case, replace(way, rows_max=30))
     check_accounts(outcome)
     check_figures(outcome)
+
+
+def windows_move_on(r: Random) -> None:
+    """The same of windows that are put together from the one before, whatever the number of their panes."""
+    with mock.patch.object(sliding_group, "MANY", 1):
+        panes_are_shared_unseen(r)
 
 
 def order_does_not_matter(r: Random) -> None:
@@ -350,7 +357,7 @@ LAWS: tuple[Law, ...] = (
     *(windows_have_any_name, cuts_do_not_matter, order_does_not_matter, restore_anywhere),
     *(rules_keep_results, every_row_is_accounted_for, cuts_are_consistent, windows_close_in_time),
     *(totals_balance_at_every_cut, delay_does_not_matter, float_sums_do_not_drift),
-    *(queries_inside_queries, queries_inside_follow, panes_are_shared_unseen),
+    *(queries_inside_queries, queries_inside_follow, panes_are_shared_unseen, windows_move_on),
 )
 
 

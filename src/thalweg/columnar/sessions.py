@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from thalweg.columnar.allocation import grown
-from thalweg.columnar.compiled import helper, kernel
+from thalweg.columnar.compiled import helper, kernel, prefetch
 
 Array = np.ndarray[Any, Any]
 
@@ -32,6 +32,8 @@ _COUNT, _FREE, _HIGH, _NEW, _GONE = range(5)
 """Places in `meta`: entries in the heap; the last number given back, or -1; numbers ever handed out; how
 many sessions the last call made, and how many were taken in by others."""
 _SMALLEST = 256
+_AHEAD = 8
+"""So many stretches ahead the processor fetches what is known of their sessions."""
 
 
 class Runs(NamedTuple):
@@ -275,6 +277,8 @@ def _merge(
     found, gone = outs
     meta[_NEW], meta[_GONE] = 0, 0
     for i in range(len(keys)):
+        if i + _AHEAD < len(keys) and heads[keys[i + _AHEAD]] >= 0:
+            prefetch(np.uint64(cells.ctypes.data) + np.uint64(heads[keys[i + _AHEAD]] * _WIDTH * 8))
         key, first, last = keys[i], firsts[i], lasts[i]
         later, at = np.int64(-1), heads[key]
         while at >= 0 and cells[at, FIRST] - gap > last:

@@ -18,6 +18,7 @@ import polars as pl
 from thalweg.base.schema import Schema
 from thalweg.base.types import instance
 from thalweg.columnar.batch import Batch
+from thalweg.columnar.buffers import values_and_validity
 from thalweg.columnar.outside import handed_out
 from thalweg.connectors.changes import between_cuts, visible
 from thalweg.protocols.sink import Delivery, Writer
@@ -281,9 +282,10 @@ def _leaves(frame: pl.DataFrame, prefix: str = "") -> Iterator[tuple[str, pl.Ser
 
 
 def _column_sum(column: pl.Series, weight: pl.Series | None) -> tuple[int, int]:
-    nulls = column.is_null()
-    null_count = int(nulls.sum() if weight is None else weight.filter(nulls).sum())
+    null_count = 0
     if column.null_count():
+        nulls = column.is_null()
+        null_count = int(nulls.sum() if weight is None else weight.filter(nulls).sum())
         column = column.filter(~nulls)
         weight = None if weight is None else weight.filter(~nulls)
     words = _words(column)
@@ -296,7 +298,5 @@ def _words(column: pl.Series) -> np.ndarray[tuple[int], np.dtype[np.uint64]]:
     """64 bits for each value."""
     dtype = column.dtype
     if dtype.is_integer() or dtype.is_temporal() or dtype == pl.Boolean:
-        physical = column.to_physical()
-        whole = physical if dtype == pl.UInt64 else physical.cast(pl.Int64)
-        return whole.to_numpy().view(np.uint64)
+        return values_and_validity(column)[0].astype(np.int64, copy=False).view(np.uint64)
     return column.hash(seed=0).to_numpy()

@@ -200,8 +200,9 @@ class GroupingSpec:
             return CorrectedGroupOp(self, context)
         if self.has_panes:
             from thalweg.operators.pane_group import PaneGroupOp
+            from thalweg.operators.sliding_group import SlidingGroupOp, can_slide
 
-            return PaneGroupOp(self, context)
+            return SlidingGroupOp(self, context) if can_slide(self) else PaneGroupOp(self, context)
         from thalweg.operators.window_group import WindowGroupOp
 
         return WindowGroupOp(self, context)

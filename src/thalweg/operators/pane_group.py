@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from thalweg.columnar.arrow import to_frame
 from thalweg.columnar.batch import FIRST, PANE, Batch
-from thalweg.columnar.eager import compute_with, pick
+from thalweg.columnar.eager import numbers, without
 from thalweg.columnar.groups import group_rows
 from thalweg.operators.aggregation import DONE, GroupingSpec, least_key
 from thalweg.plan.properties import WINDOW_TIME_US, bound_type
@@ -39,8 +40,7 @@ class PaneGroupOp:
         assert spec.window is not None, "the planner puts this on windows"
         assert spec.window.window is not None, "the planner puts this on panes"
         self._spec, self._layout = spec, spec.layout
-        self._slack_us, self._time = spec.window.slack_us, spec.window.time
-        self._bounds = list(spec.window.bounds.items())
+        self._slack_us = spec.window.slack_us
         self._window: WindowSpec = spec.window.window
         self._state: KeyedColumns = context.state("groups")
         self._rows_max = context.rows_max
@@ -112,12 +112,8 @@ class PaneGroupOp:
             layout.merge(sums, groups.ids, layout.carried(state, found))
             outputs = layout.outputs(sums, sums.arrays)
             slots = slots[groups.firsts]
-        values = {"start": int(self._window.window_start(end)), "end": end, "time": end - WINDOW_TIME_US}
-        own = state.keys(slots).drop(PANE, FIRST)
-        made = own.hstack(outputs) if own.width else outputs
-        columns = [_constant(values[b], bound_type(b, self._time)).alias(n) for n, b in self._bounds]
-        made = compute_with(made, columns)
-        yield from Batch(pick(made, self._spec.columns)).slices(self._rows_max)
+        made = window_rows(self._spec, state.keys(slots), outputs, np.full(len(slots), end))
+        yield from Batch(made).slices(self._rows_max)
 
     def _find_next(self) -> int | None:
         """The end of the window that closes first."""
@@ -128,6 +124,19 @@ class PaneGroupOp:
         return int(np.maximum(firsts, self._state.column(DONE)[live] + self._window.slide_us).min())
 
 
+def window_rows(spec: GroupingSpec, keys: pl.DataFrame, outputs: pl.DataFrame, ends: Array) -> pl.DataFrame:
+    """What is emitted of windows: keys, aggregates and bounds."""
+    assert spec.window is not None, "the planner puts this on windows"
+    assert spec.window.window is not None, "the planner puts this on panes"
+    own = without(keys, PANE, FIRST)
+    made = {s.name: s for s in (*own.get_columns(), *outputs.get_columns())}
+    for name, bound in spec.window.bounds.items():
+        values = spec.window.window.window_start(ends) if bound == "start" else ends
+        values = values - WINDOW_TIME_US if bound == "time" else values.copy()
+        made[name] = numbers(name, values).cast(bound_type(bound, spec.window.time))
+    return to_frame([made[name] for name in spec.columns])
+
+
 def _ends(starts: Array, lasts: Array, until: int | None, slide: int) -> list[int]:
     """The ends of the windows to emit, in order: those that some pane still has ahead."""
     bounded = lasts if until is None else np.minimum(lasts, until)
@@ -136,7 +145,3 @@ def _ends(starts: Array, lasts: Array, until: int | None, slide: int) -> list[in
     for start, last in spans.iter_rows():
         found.update(range(start, last + 1, slide))
     return sorted(found)
-
-
-def _constant(value: int, held: pl.DataType) -> pl.Expr:
-    return pl.lit(value, dtype=pl.Int64).cast(held)

@@ -19,6 +19,7 @@ import numpy as np
 import polars as pl
 
 from thalweg.columnar.batch import BEFORE, FIRST, OFFSET, PANE, SPLIT, Batch
+from thalweg.columnar.buffers import values_and_validity
 from thalweg.columnar.eager import beside, compute_with, gather_rows, numbers, pick, without
 from thalweg.errors import DataError
 from thalweg.plan.nodes import WINDOW_END, WINDOW_START, WINDOW_TIME
@@ -199,4 +200,4 @@ def micros(frame: pl.DataFrame, column: str) -> Micros:
             offset=row,
             sample=str(frame.row(row, named=True)),
         )
-    return series.to_physical().rechunk().to_numpy()
+    return values_and_validity(series)[0]

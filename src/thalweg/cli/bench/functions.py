@@ -20,9 +20,9 @@ from thalweg.cli.bench.kernels import count_alerts
 from thalweg.cli.bench.keyed import Keyed
 from thalweg.cli.bench.model import Benchmark, Options
 
-_ROWS_PER_KEY = 100
+ROWS_PER_KEY = 100
 _TIMERS_PER_KEY = 10
-_EVERY = 100
+EVERY = 100
 _RATE = 100_000
 _ALERT = "k BIGINT, n BIGINT, at TIMESTAMP"
 _FIRED = "k BIGINT, at TIMESTAMP"
@@ -36,7 +36,7 @@ class RowAlerts(tw.ProcessFunction):
     def on_event(self, row: Any) -> Iterator[tuple[Any, ...]]:
         """One more."""
         self.count += 1
-        if self.count % _EVERY == 0:
+        if self.count % EVERY == 0:
             yield row.k, self.count, row.ts
 
 
@@ -49,7 +49,7 @@ class ColumnAlerts(tw.ColumnFunction):
         """One more of each."""
         counts: Any = self.count + 1
         self.count = counts
-        is_told = counts % _EVERY == 0
+        is_told = counts % EVERY == 0
         if not is_told.any():
             return None
         told = pl.Series(is_told)
@@ -74,10 +74,15 @@ class ColumnTimers(tw.ColumnFunction):
         return pl.DataFrame([self.keys["k"], self.times.alias("at")])
 
 
+def alerts(rows: tw.Dataset) -> tw.Dataset:
+    """Every hundredth row of each key, by row."""
+    return rows.key_by("k").process(RowAlerts(), _ALERT, order="arrival")
+
+
 def _alerts(source: EventsSource) -> pl.DataFrame:
     """Every hundredth row of each key, with its number."""
     numbered = source.frame().with_columns(n=pl.int_range(1, pl.len() + 1).over("k"))
-    return numbered.filter(pl.col("n") % _EVERY == 0).select("k", "n", at="ts")
+    return numbered.filter(pl.col("n") % EVERY == 0).select("k", "n", at="ts")
 
 
 def _rows_limit(source: EventsSource) -> int:
@@ -87,7 +92,7 @@ def _rows_limit(source: EventsSource) -> int:
     for frame in source.frames():
         for k, _, _ in zip(*(frame[name].to_list() for name in ("k", "v", "ts")), strict=True):
             counts[k] = count = counts.get(k, 0) + 1
-            alerts += count % _EVERY == 0
+            alerts += count % EVERY == 0
     return alerts
 
 
@@ -113,7 +118,7 @@ def _counting(by: Literal["row", "column"], order: Literal["time", "arrival"]) -
     """Counts per key, and tells of every hundredth row."""
 
     def source(options: Options) -> EventsSource:
-        return EventsSource(options.events, options.events // _ROWS_PER_KEY, options.rate or _RATE)
+        return EventsSource(options.events, options.events // ROWS_PER_KEY, options.rate or _RATE)
 
     def program(rows: tw.Dataset, _: EventsSource) -> tw.Dataset:
         function = RowAlerts() if by == "row" else ColumnAlerts()

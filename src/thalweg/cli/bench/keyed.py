@@ -80,7 +80,7 @@ class Keyed:
         rows = session.from_source(source, name="events").assign_watermark("ts", "1s")
         sink = ChecksumSink()
         session.write_sink(plan_of(self.program(rows, source)), sink)
-        session.run("keyed", mode=options.mode or "stream")
+        session.run(mode=options.mode or "stream")
         return sink.seen
 
 
