@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 
 from thalweg.columnar.allocation import grown
+from thalweg.columnar.ascending import ascending
 from thalweg.columnar.batch import PANE
 from thalweg.columnar.cells import pick, take
 from thalweg.columnar.index import KeyIndex
-from thalweg.columnar.time_order import ascending
 from thalweg.operators.aggregation import NEVER, GroupingSpec
 from thalweg.protocols.state import KeyedColumns
 

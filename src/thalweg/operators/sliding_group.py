@@ -16,8 +16,8 @@ from typing import Any
 
 import numpy as np
 
+from thalweg.columnar.ascending import ascending
 from thalweg.columnar.batch import FIRST, PANE, Batch
-from thalweg.columnar.time_order import ascending
 from thalweg.operators.aggregation import DONE, GroupingSpec
 from thalweg.operators.pane_group import window_rows
 from thalweg.operators.pane_sums import PaneSums
