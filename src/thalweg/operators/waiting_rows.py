@@ -97,7 +97,9 @@ class WaitingRows:
         What is left of the second is in the order of time meanwhile, and not in the state: what is asked for
         next costs no look at all the rest.
         """
-        frame, times = self._opened.pop(second, None) or self._in_order(self._store.take(second))
+        if second not in self._opened:
+            self._opened[second] = self._in_order(self._store.take(second))
+        frame, times = self._opened.pop(second)
         count = frame.height if until is None else int(np.searchsorted(times, until))
         if count < frame.height:
             self._opened[second] = frame.slice(count), times[count:]

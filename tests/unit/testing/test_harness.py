@@ -184,8 +184,8 @@ class Numbers(tw.ProcessFunction):
     """Keeps what it should not on `self`."""
 
     def on_event(self, row: Any) -> Any:
-        self.seen = getattr(self, "seen", 0) + 1
-        yield row.user, self.seen
+        self._seen = getattr(self, "_seen", 0) + 1
+        yield row.user, self._seen
 
 
 def test_what_depends_on_how_the_input_came_is_found() -> None:
