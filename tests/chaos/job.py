@@ -25,7 +25,8 @@ from thalweg.runtime.options import MemoryOptions, RocksOptions, RunOptions
 
 STATE = "CHAOS_STATE"
 """Variable: where state lies, one of `STATES`."""
-STATES = ("memory", "filesystem", "rocksdb")
+STATES = ("memory", "filesystem", "rocksdb", "processes")
+"""`processes`: in the memory of worker processes."""
 # in the tests state is small: nearly all of it goes to files; and keys leave the rows in use again and again
 _MEMORY = {
     "memory": None,
@@ -162,8 +163,10 @@ def run(source: str, output: str, checkpoints: str, sinks: str, *, tasks: int, *
             f"{output}/hours", partition_by="hr", success_file=MARK, partition_time="$hr:00:00"
         )
     session.on_start = lambda run: print("begun", flush=True)
-    memory = _MEMORY[os.environ.get(STATE, "memory")]
-    options = RunOptions(rows_max=_BATCH, checkpoint_batches=_EVERY, memory=memory)
+    state = os.environ.get(STATE, "memory")
+    runtime = "processes" if state == "processes" else "threads"
+    memory = _MEMORY.get(state)
+    options = RunOptions(runtime, rows_max=_BATCH, checkpoint_batches=_EVERY, memory=memory)
     session.run("clicks", mode="stream", options=options)
 
 
