@@ -74,6 +74,7 @@ FLINK = {
 PEERS = {
     "streams": ("thalweg", "flink", "spark"),
     "batches": ("thalweg-batch", "duckdb", "polars", "flink-batch"),
+    "functions by row": ("thalweg", "pyflink", "bytewax"),
 }
 """What is compared with each other by `make peers`, ours first."""
 
@@ -166,6 +167,7 @@ def _peers(results: list[dict[str, Any]]) -> list[str]:
     ordered = sorted(results, key=lambda r: (len(r["name"]), r["name"]))
     for what, (ours, *others) in PEERS.items():
         rows = [r for r in ordered if "rate" in r["peers"].get(ours, {})]
+        rows = [r for r in rows if any("rate" in r["peers"].get(o, {}) for o in others)]
         names = [o for o in others if any("rate" in r["peers"].get(o, {}) for r in rows)]
         if not names:
             continue
@@ -199,7 +201,7 @@ def _starts(results: list[dict[str, Any]]) -> list[str]:
         "| engine | start to first result, 20 000 events, s | peak memory, MiB: median, most |",
         "|---|---|---|",
     ]
-    for name in [n for names in PEERS.values() for n in names]:
+    for name in dict.fromkeys(n for names in PEERS.values() for n in names):
         reports = [r["peers"][name] for r in results if "rate" in r["peers"].get(name, {})]
         if reports:
             start = statistics.median(r["start_to_first_result_seconds"] for r in reports)

@@ -21,7 +21,7 @@ from benchmarks.peers.reference import right, right_alerts
 from benchmarks.peers.runner import Task, compare
 from thalweg.cli.bench.machine import facts
 
-DEFAULT_QUERIES = ("q0", "q3", "q4", "q5", "q17", "q18", "q20")
+DEFAULT_QUERIES = ("q0", "q3", "q4", "q5", "q17", "q18", "q20", "alerts")
 _RESULTS = Path(__file__).resolve().parents[1] / "results"
 
 

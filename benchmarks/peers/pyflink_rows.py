@@ -1,6 +1,7 @@
 """PyFlink's DataStream API: a `KeyedProcessFunction` in Python, called row by row; heap state.
 
-It takes no checkpoints. Its Python runs in processes of its own, one for each of two tasks, as PyFlink does by itself.
+It takes no checkpoints. Its Python runs in processes of its own, one for each of two tasks, as PyFlink does
+by itself.
 
 Not here: Flink's SQL (flink.py).
 """

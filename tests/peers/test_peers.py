@@ -17,7 +17,7 @@ from benchmarks.peers import __main__ as command
 from benchmarks.peers import reference, runner, texts_duckdb, texts_spark, tree, workload
 from benchmarks.peers.duck import Duck
 from benchmarks.peers.ours import Ours
-from benchmarks.peers.peers import COMPARED, DEFAULT, KINDS, Kind
+from benchmarks.peers.peers import BY_ROW, COMPARED, DEFAULT, KINDS, Kind
 from benchmarks.peers.sums import answer, wrapped
 
 _FEW, _EVENTS, _RATE = 2_000, 20_000, 1_000
@@ -59,6 +59,28 @@ def test_our_own_answers_are_checked(mode: str, files: dict[str, list[str]]) -> 
     assert ours.check(query) == {"rows": right.plain["rows"], "problems": []}
     query["right"] = right.exact | {"sums": right.exact["sums"] | {"price": 1}}
     assert "sum of price" in ours.check(query)["problems"][0]
+
+
+@pytest.mark.parametrize("mode", ["stream", "batch"])
+def test_our_function_by_row_is_checked(mode: str, files: dict[str, list[str]]) -> None:
+    ours, right = Ours(mode), reference.right_alerts(files["keyed"])
+    query = {"name": "alerts", "form": "keyed", "columns": right.columns, "right": right.exact}
+    ours.prepare(query, files["keyed"])
+    found = ours.check(query)
+    assert found == {"rows": right.plain["rows"], "problems": []}
+    assert found["rows"] > 0
+    query["right"] = right.exact | {"rows": 1}
+    assert "rows" in ours.check(query)["problems"][0]
+
+
+def test_engines_run_queries_or_functions_or_both() -> None:
+    queries, functions = (
+        {kind.name for kind in KINDS.values() if isinstance(kind.query(name), dict)}
+        for name in ("q2", "alerts")
+    )
+    assert queries & functions == {"thalweg", "thalweg-batch"}
+    assert functions - queries == {"pyflink", "bytewax"}
+    assert {KINDS[name].form("alerts") for name in functions} == {"keyed"}
 
 
 def test_each_query_runs_on_spark_or_says_why_not() -> None:
@@ -179,5 +201,5 @@ def test_a_stored_result_is_not_measured_again(
 
 
 def test_what_is_compared_by_default_is_known() -> None:
-    assert set(command.DEFAULT_QUERIES) <= set(COMPARED)
+    assert set(command.DEFAULT_QUERIES) <= {*COMPARED, *BY_ROW}
     assert set(DEFAULT) <= set(KINDS)

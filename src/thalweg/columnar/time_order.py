@@ -44,7 +44,7 @@ def _settle(order: Array, times: Array, splits: Array, offsets: Array) -> int:
     for i in range(1, len(order)):
         row = order[i]
         if times[row] != times[order[i - 1]]:
-            begin = i
+            begin = np.int64(i)
             continue
         if i - begin >= _FEW:
             return _MANY

@@ -101,7 +101,7 @@ class ColumnCalls:
         """Call the function for the rows at some places of the order, one of each of these keys."""
         numbers, ports, first = work.order[at], work.ports[at], 0
         for port, frame in enumerate(rows):
-            mine = slice(None) if len(rows) == 1 else ports == port
+            mine: Any = slice(None) if len(rows) == 1 else ports == port
             if len(rows) == 1 or mine.any():
                 found = gather_rows(frame, numbers[mine] - first)
                 call = partial(self._taken, work, values, self._handlers[port])

@@ -92,6 +92,6 @@ def test_they_are_put_back(tmp_path: Path) -> None:
 
 def test_only_functions_fail() -> None:
     rows = tw.Session().from_polars(pl.DataFrame({"n": [1]}))
-    with pytest.raises(PlanError, match="the last step is no keyed function") as found:
+    with pytest.raises(PlanError, match="the last step is no keyed or asynchronous function") as found:
         rows.failed()
     assert found.value.code == "plan-no-function"

@@ -281,5 +281,5 @@ class Growing:
 
 
 def test_a_state_that_changes_while_it_is_looked_at_is_looked_at_again() -> None:
-    assert figures._size(Growing(1)) == (3, 24)
-    assert figures._size(Growing(1000)) is None, "but not for ever"
+    assert figures.size_of(Growing(1)) == (3, 24)
+    assert figures.size_of(Growing(1000)) is None, "but not for ever"
