@@ -15,8 +15,7 @@ from typing import Any, ClassVar, NamedTuple, Protocol
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from thalweg.api.ordering import Span
-from thalweg.api.windowing.times import micros_of, time_of
-from thalweg.base.durations import microseconds
+from thalweg.api.windowing.times import micros_of, span_of, time_of
 from thalweg.errors import PlanError
 
 
@@ -57,7 +56,7 @@ class Fixed:
     merges: bool = False
 
     def __post_init__(self) -> None:
-        size, every = microseconds(self.size), microseconds(self.every or self.size)
+        size, every = span_of(self.size), span_of(self.every or self.size)
         if not 0 < every <= size:
             raise PlanError(
                 "windows that leave gaps are none: each row is in at least one",
@@ -69,8 +68,8 @@ class Fixed:
     def assign(self, time: datetime, row: Any) -> Iterable[Bounds]:
         """The windows that hold a time, the latest first."""
         del row
-        size, every = microseconds(self.size), microseconds(self.every or self.size)
-        offset, now = microseconds(self.offset), micros_of(time)
+        size, every = span_of(self.size), span_of(self.every or self.size)
+        offset, now = span_of(self.offset), micros_of(time)
         start = now - (now - offset) % every
         while start > now - size:
             yield Bounds(time_of(start), time_of(start + size))
@@ -94,7 +93,7 @@ class Cumulating:
     merges: bool = False
 
     def __post_init__(self) -> None:
-        size, every = microseconds(self.size), microseconds(self.every)
+        size, every = span_of(self.size), span_of(self.every)
         if not 0 < every <= size or size % every:
             raise PlanError(
                 "cumulating windows grow by steps that make up the whole",
@@ -106,8 +105,8 @@ class Cumulating:
     def assign(self, time: datetime, row: Any) -> Iterable[Bounds]:
         """The windows that hold a time, the shortest first."""
         del row
-        size, every, now = microseconds(self.size), microseconds(self.every), micros_of(time)
-        start = now - (now - microseconds(self.offset)) % size
+        size, every, now = span_of(self.size), span_of(self.every), micros_of(time)
+        start = now - (now - span_of(self.offset)) % size
         for end in range(now - (now - start) % every + every, start + size + 1, every):
             yield Bounds(time_of(start), time_of(end))
 
@@ -121,7 +120,7 @@ class Sessions:
 
     def assign(self, time: datetime, row: Any) -> Iterable[Bounds]:
         """From the row until its gap is over."""
-        gap = self.gap(row) if callable(self.gap) else timedelta(microseconds=microseconds(self.gap))
+        gap = self.gap(row) if callable(self.gap) else timedelta(microseconds=span_of(self.gap))
         begin = time_of(micros_of(time))
         return [Bounds(begin, begin + gap)]
 

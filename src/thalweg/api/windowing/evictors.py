@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 from thalweg.api.ordering import Span
-from thalweg.base.durations import microseconds
+from thalweg.api.windowing.times import span_of
 
 Timed = Sequence[tuple[datetime, Any]]
 """Rows with their times, in the order of these."""
@@ -46,7 +46,7 @@ class LastSpan:
         """Those that are not older."""
         if not rows:
             return rows
-        oldest = rows[-1][0] - timedelta(microseconds=microseconds(self.span))
+        oldest = rows[-1][0] - timedelta(microseconds=span_of(self.span))
         return [each for each in rows if each[0] > oldest]
 
 

@@ -134,10 +134,9 @@ class _Windows(ProcessFunction):
         clock = None
         if self._by_clock:
             clock = self.clock.astimezone(UTC).replace(tzinfo=None)
-        known = time_of(max(now, time))
-        return Facts(
-            bounds, time_of(time), pane.count, pane.memory, now=known, has_ended=has_ended, clock=clock
-        )
+        at = time_of(time)
+        known = time_of(now) if now > time else at
+        return Facts(bounds, at, pane.count, pane.memory, now=known, has_ended=has_ended, clock=clock)
 
     # -- windows come and go ----------------------------------------------------------------------
 
@@ -234,6 +233,8 @@ class _Windows(ProcessFunction):
 
     def _woken(self, pane: Pane, facts: Facts) -> None:
         """Have the trigger asked when it wants to be."""
+        if not facts.timers and not facts.clock_timers:
+            return
         # imported here: a plan that is made needs no operators
         from thalweg.operators.turns import PastTimer
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, make_dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from thalweg.api.windowing.assigners import Bounds
@@ -44,7 +45,13 @@ class Pane:
     @property
     def bounds(self) -> Bounds:
         """The window as programs see it."""
-        return Bounds(*(None if at is None else time_of(at) for at in (self.start, self.end)))
+        return _bounds(self.start, self.end)
+
+
+@lru_cache(maxsize=4096)
+def _bounds(start: int | None, end: int | None) -> Bounds:
+    """They are asked for with every row; many keys have the same."""
+    return Bounds(*(None if at is None else time_of(at) for at in (start, end)))
 
 
 def pane_type(more: dict[str, tuple[Any, Callable[[], Any]]]) -> type[Pane]:

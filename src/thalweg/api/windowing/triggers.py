@@ -15,8 +15,7 @@ from typing import Any, NamedTuple, Protocol
 
 from thalweg.api.ordering import Span
 from thalweg.api.windowing.assigners import Bounds
-from thalweg.api.windowing.times import micros_of, time_of
-from thalweg.base.durations import microseconds
+from thalweg.api.windowing.times import micros_of, span_of, time_of
 from thalweg.errors import PlanError
 
 Memory = dict[str, float]
@@ -136,7 +135,7 @@ class Early:
         if self.rows is not None:
             _check_positive("a window fires after at least one row", self.rows)
         if self.every is not None:
-            _check_positive("a window fires after some time", microseconds(self.every))
+            _check_positive("a window fires after some time", span_of(self.every))
 
     def on_row(self, row: Any, window: Facts) -> Fired:
         """Begin to wait; or enough rows have come."""
@@ -149,7 +148,7 @@ class Early:
         return FIRE if self.rows is not None and seen % self.rows == 0 else GO_ON
 
     def _again(self, window: Facts) -> None:
-        span, now = microseconds(self.every or "0s"), micros_of(window.now)
+        span, now = span_of(self.every or "0s"), micros_of(window.now)
         at = time_of(now - now % span + span)
         # the end of a session may yet move, and a row that moves it begins to wait again
         is_before = window.bounds.end is None or at < window.bounds.end
@@ -183,7 +182,7 @@ class Clock:
     after: Span
 
     def __post_init__(self) -> None:
-        _check_positive("a window fires after some time", microseconds(self.after))
+        _check_positive("a window fires after some time", span_of(self.after))
 
     def on_row(self, row: Any, window: Facts) -> Fired:
         """Begin to wait."""
@@ -191,7 +190,7 @@ class Clock:
         if not window.memory.get("waits"):
             assert window.clock is not None, "a trigger that goes by the clock is told what it shows"
             window.memory["waits"] = 1
-            window.wake_clock(time_of(micros_of(window.clock) + microseconds(self.after)))
+            window.wake_clock(time_of(micros_of(window.clock) + span_of(self.after)))
         return GO_ON
 
     def on_clock(self, window: Facts) -> Fired:
