@@ -4,9 +4,10 @@ The open sessions of a key form a list, the latest first; no two of them touch. 
 none becomes one, a stretch that touches several makes one of them. What is in order touches the first
 in the list, whatever their number.
 
-A heap says which sessions are over. Each has one entry there, with the end that it had when it was put
-in; one that has grown is put back with its end of now. So a session is looked at once per gap at most,
-however many rows it gets.
+A wheel of buckets says which sessions are over (Varghese and Lauck, "Hashed and hierarchical timing wheels",
+1987). A session is in the bucket of the end that it had when it was put there; when that has come, one that
+has grown moves on to the bucket of its end of now. So a session is looked at once per gap at most, however
+many rows it gets, and nothing is sorted.
 
 Sessions have numbers of their own; `SLOT` says where a caller keeps what belongs to one.
 
@@ -24,13 +25,17 @@ from thalweg.columnar.compiled import helper, kernel, prefetch
 
 Array = np.ndarray[Any, Any]
 
-FIRST, LAST, SLOT, KEY, NEXT, INTO = range(6)
+FIRST, LAST, SLOT, KEY, NEXT, INTO, _BESIDE = range(7)
 """Columns per session: the times of its first and last row; the caller's slot, or -1; its key; the next
-earlier session of the key, or -1; the session that has taken it in (itself while it is open)."""
-_WIDTH = 6
-_COUNT, _FREE, _HIGH, _NEW, _GONE = range(5)
-"""Places in `meta`: entries in the heap; the last number given back, or -1; numbers ever handed out; how
-many sessions the last call made, and how many were taken in by others."""
+earlier session of the key, or -1; the session that has taken it in (itself while it is open); the next one
+in its bucket, or -1."""
+_WIDTH = 8
+"""As many words as the processor fetches at once."""
+_COUNT, _FREE, _HIGH, _NEW, _GONE, _LEAST = range(6)
+"""Places in `meta`: sessions in the wheel; the last number given back, or -1; numbers ever handed out; how
+many sessions the last call made, and how many were taken in by others; a time before which none ends."""
+_BUCKETS, _PER_GAP = 4096, 10
+"""How many buckets there are, and of how many a gap is long, as a power of two."""
 _SMALLEST = 256
 _AHEAD = 8
 """So many stretches ahead the processor fetches what is known of their sessions."""
@@ -84,10 +89,10 @@ class OpenSessions:
         self._gap = gap_us
         self._heads = np.empty(0, np.int64)
         self.cells = np.empty((0, _WIDTH), np.int64)
-        self._heap = np.empty((0, 2), np.int64)
+        self._wheel = np.full(_BUCKETS, -1, np.int64)
         self._gone = np.empty(0, np.int64)
         """Room for the sessions that one call takes in: a single stretch may touch all there are."""
-        self._meta = np.zeros(5, np.int64)
+        self._meta = np.zeros(6, np.int64)
         self._meta[_FREE] = -1
 
     def merge(self, keys: Array, firsts: Array, lasts: Array, *, keys_max: int) -> Merged:
@@ -101,11 +106,11 @@ class OpenSessions:
             self._heads = grown(self._heads, max(keys_max, _SMALLEST), -1)
         room = int(self._meta[_HIGH]) + len(keys)
         if room > len(self.cells):
-            self.cells, self._heap = (grown(a, max(2 * room, _SMALLEST)) for a in (self.cells, self._heap))
+            self.cells = grown(self.cells, max(2 * room, _SMALLEST))
             self._gone = grown(self._gone, len(self.cells), used=0)
         found = np.empty((2, len(keys)), np.int64)
         runs = (keys, firsts, lasts)
-        _merge(runs, self._gap, self._heads, self.cells, self._heap, self._meta, (found, self._gone))
+        _merge(runs, self._gap, self._heads, self.cells, self._wheel, self._meta, (found, self._gone))
         targets, new, gone = found[0], found[1, : self._meta[_NEW]], self._gone[: self._meta[_GONE]]
         new = new[(self.cells[new, INTO] == new) & (self.cells[new, SLOT] < 0)]
         gone = gone[self.cells[gone, SLOT] >= 0]
@@ -121,25 +126,25 @@ class OpenSessions:
         """Take out sessions that end before `until`; None: all. The same again, until there are no more.
 
         Returns:
-            What is known of each, by end (columns `FIRST`, `LAST`, `SLOT`), and keys that have none left.
+            What is known of each (columns `FIRST`, `LAST`, `SLOT`), and keys that have none left.
         """
         room = min(count_max, int(self._meta[_COUNT]))
         closed, emptied = np.empty((room, _WIDTH), np.int64), np.empty(room, np.int64)
         limit = _LATEST if until is None else until
         count, keys = _close(
-            limit, self._gap, self._heads, self.cells, self._heap, self._meta, closed, emptied
+            limit, self._gap, self._heads, self.cells, self._wheel, self._meta, closed, emptied
         )
         return closed[:count], emptied[:keys]
 
     @property
     def first_end(self) -> int | None:
         """When the first session ends; None if there is none."""
-        _settle(self._gap, self.cells, self._heap, self._meta)
-        return int(self._heap[0, 0]) if self._meta[_COUNT] else None
+        _settle(self._gap, self.cells, self._wheel, self._meta)
+        return int(self._meta[_LEAST]) if self._meta[_COUNT] else None
 
     def is_due(self, until: int) -> bool:
         """Whether a session may end before `until`."""
-        return bool(self._meta[_COUNT]) and bool(self._heap[0, 0] < until)
+        return bool(self._meta[_COUNT]) and bool(self._meta[_LEAST] < until)
 
 
 _LATEST = (1 << 63) - 1
@@ -183,49 +188,38 @@ def _find_runs(groups: Array, times: Array, gap: int, current: Array, found: Arr
 
 
 @helper
-def _sift_up(heap, at):  # type: ignore[no-untyped-def]
-    """Bring an entry of the heap to its place, from the end on."""
-    end, number = heap[at, 0], heap[at, 1]
-    while at > 0:
-        above = (at - 1) >> 1
-        if heap[above, 0] <= end:
-            break
-        heap[at, 0], heap[at, 1] = heap[above, 0], heap[above, 1]
-        at = above
-    heap[at, 0], heap[at, 1] = end, number
+def _bucket(time, gap):  # type: ignore[no-untyped-def]
+    """The bucket of a time, on a wheel without end."""
+    return time // max(np.int64(1), gap >> _PER_GAP)
 
 
 @helper
-def _sift_down(heap, count):  # type: ignore[no-untyped-def]
-    """Bring the first entry of the heap to its place."""
-    end, number = heap[0, 0], heap[0, 1]
-    at = np.int64(0)
-    while True:
-        below = 2 * at + 1
-        if below + 1 < count and heap[below + 1, 0] < heap[below, 0]:
-            below += 1
-        if below >= count or heap[below, 0] >= end:
-            break
-        heap[at, 0], heap[at, 1] = heap[below, 0], heap[below, 1]
-        at = below
-    heap[at, 0], heap[at, 1] = end, number
+def _put(number, end, gap, cells, wheel):  # type: ignore[no-untyped-def]
+    """Put a session into the bucket of an end."""
+    place = _bucket(end, gap) & (_BUCKETS - 1)
+    cells[number, _BESIDE] = wheel[place]
+    wheel[place] = number
 
 
 @helper
-def _drop_first(cells, heap, meta):  # type: ignore[no-untyped-def]
-    """Take the first entry out of the heap, and give its number back."""
-    number = heap[0, 1]
-    meta[_COUNT] -= 1
-    count = meta[_COUNT]
-    heap[0, 0], heap[0, 1] = heap[count, 0], heap[count, 1]
-    if count > 0:
-        _sift_down(heap, count)
+def _take_out(number, previous, place, cells, wheel):  # type: ignore[no-untyped-def]
+    """Take a session out of its bucket, where it comes behind another one, or (-1) is the first."""
+    if previous < 0:
+        wheel[place] = cells[number, _BESIDE]
+    else:
+        cells[previous, _BESIDE] = cells[number, _BESIDE]
+
+
+@helper
+def _give_back(number, cells, meta):  # type: ignore[no-untyped-def]
+    """A session that is in no bucket any more gives its number back."""
     cells[number, NEXT] = meta[_FREE]
     meta[_FREE] = number
+    meta[_COUNT] -= 1
 
 
 @helper
-def _new_session(first, last, key, gap, cells, heap, meta):  # type: ignore[no-untyped-def]
+def _new_session(first, last, key, gap, cells, wheel, meta):  # type: ignore[no-untyped-def]
     number = meta[_FREE]
     if number >= 0:
         meta[_FREE] = cells[number, NEXT]
@@ -234,10 +228,10 @@ def _new_session(first, last, key, gap, cells, heap, meta):  # type: ignore[no-u
         meta[_HIGH] += 1
     cells[number, FIRST], cells[number, LAST] = first, last
     cells[number, SLOT], cells[number, KEY], cells[number, INTO] = -1, key, number
-    at = meta[_COUNT]
-    heap[at, 0], heap[at, 1] = last + gap, number
+    _put(number, last + gap, gap, cells, wheel)
+    if meta[_COUNT] == 0 or last + gap < meta[_LEAST]:
+        meta[_LEAST] = last + gap
     meta[_COUNT] += 1
-    _sift_up(heap, at)
     return number
 
 
@@ -261,7 +255,7 @@ def _take_in(target, first, last, gap, cells, meta, gone):  # type: ignore[no-un
 
 
 @kernel(
-    "void(UniTuple(int64[::1], 3), int64, int64[::1], int64[:, ::1], int64[:, ::1], "
+    "void(UniTuple(int64[::1], 3), int64, int64[::1], int64[:, ::1], int64[::1], "
     "int64[::1], Tuple((int64[:, ::1], int64[::1])))"
 )
 def _merge(
@@ -269,7 +263,7 @@ def _merge(
     gap: int,
     heads: Array,
     cells: Array,
-    heap: Array,
+    wheel: Array,
     meta: Array,
     outs: tuple[Array, Array],
 ) -> None:
@@ -277,6 +271,8 @@ def _merge(
     found, gone = outs
     meta[_NEW], meta[_GONE] = 0, 0
     for i in range(len(keys)):
+        if i + 2 * _AHEAD < len(keys):
+            prefetch(np.uint64(heads.ctypes.data) + np.uint64(keys[i + 2 * _AHEAD] * 8))
         if i + _AHEAD < len(keys) and heads[keys[i + _AHEAD]] >= 0:
             prefetch(np.uint64(cells.ctypes.data) + np.uint64(heads[keys[i + _AHEAD]] * _WIDTH * 8))
         key, first, last = keys[i], firsts[i], lasts[i]
@@ -287,7 +283,7 @@ def _merge(
             _take_in(at, first, last, gap, cells, meta, gone)
             found[0, i] = at
             continue
-        number = _new_session(first, last, key, gap, cells, heap, meta)
+        number = _new_session(first, last, key, gap, cells, wheel, meta)
         cells[number, NEXT] = at
         if later < 0:
             heads[key] = number
@@ -335,7 +331,7 @@ def _cut(key, until, gap, heads, cells):  # type: ignore[no-untyped-def]
 
 
 @kernel(
-    "UniTuple(int64, 2)(int64, int64, int64[::1], int64[:, ::1], int64[:, ::1], int64[::1], "
+    "UniTuple(int64, 2)(int64, int64, int64[::1], int64[:, ::1], int64[::1], int64[::1], "
     "int64[:, ::1], int64[::1])"
 )
 def _close(
@@ -343,42 +339,77 @@ def _close(
     gap: int,
     heads: Array,
     cells: Array,
-    heap: Array,
+    wheel: Array,
     meta: Array,
     closed: Array,
     emptied: Array,
 ) -> tuple[int, int]:
     count, keys = np.int64(0), np.int64(0)
-    while meta[_COUNT] > 0 and heap[0, 0] < until and count < len(closed):
-        number = heap[0, 1]
-        if cells[number, INTO] != number:
-            _drop_first(cells, heap, meta)
-            continue
-        end = cells[number, LAST] + gap
-        if end > heap[0, 0]:
-            heap[0, 0] = end
-            _sift_down(heap, meta[_COUNT])
-            continue
-        closed[count] = cells[number]
-        count += 1
-        key = cells[number, KEY]
-        if _cut(key, until, gap, heads, cells):
-            emptied[keys] = key
-            keys += 1
-        _drop_first(cells, heap, meta)
+    if meta[_COUNT] == 0 or meta[_LEAST] >= until:
+        return count, keys  # type: ignore[return-value]
+    begin, end = _bucket(meta[_LEAST], gap), _bucket(until - 1, gap)
+    if end >= begin + _BUCKETS:
+        end = begin + _BUCKETS - 1
+    # of what stays, the first end; what is in buckets that are not looked at ends later
+    least = max(until, (end + 1) * max(np.int64(1), gap >> _PER_GAP))
+    for bucket in range(begin, end + 1):
+        place = bucket & (_BUCKETS - 1)
+        previous, number = np.int64(-1), wheel[place]
+        while number >= 0:
+            following = cells[number, _BESIDE]
+            if following >= 0:
+                prefetch(np.uint64(cells.ctypes.data) + np.uint64(following * _WIDTH * 8))
+            over = cells[number, LAST] + gap
+            if cells[number, INTO] != number:
+                _take_out(number, previous, place, cells, wheel)
+                _give_back(number, cells, meta)
+            elif over < until:
+                if count == len(closed):
+                    return count, keys  # type: ignore[return-value]
+                closed[count] = cells[number]
+                count += 1
+                key = cells[number, KEY]
+                if _cut(key, until, gap, heads, cells):
+                    emptied[keys] = key
+                    keys += 1
+                _take_out(number, previous, place, cells, wheel)
+                _give_back(number, cells, meta)
+            else:
+                least = min(least, over)
+                if _bucket(over, gap) & (_BUCKETS - 1) == place:
+                    previous = number
+                else:
+                    _take_out(number, previous, place, cells, wheel)
+                    _put(number, over, gap, cells, wheel)
+            number = following
+    meta[_LEAST] = least
     return count, keys  # type: ignore[return-value]
 
 
-@kernel("void(int64, int64[:, ::1], int64[:, ::1], int64[::1])")
-def _settle(gap: int, cells: Array, heap: Array, meta: Array) -> None:
-    """Bring the session that ends first to the front of the heap."""
-    while meta[_COUNT] > 0:
-        number = heap[0, 1]
-        end = cells[number, LAST] + gap
-        if cells[number, INTO] != number:
-            _drop_first(cells, heap, meta)
-        elif end > heap[0, 0]:
-            heap[0, 0] = end
-            _sift_down(heap, meta[_COUNT])
-        else:
-            return
+@kernel("void(int64, int64[:, ::1], int64[::1], int64[::1])")
+def _settle(gap: int, cells: Array, wheel: Array, meta: Array) -> None:
+    """Find when the first session ends."""
+    if meta[_COUNT] == 0:
+        return
+    least, begin = np.int64(_LATEST), _bucket(meta[_LEAST], gap)
+    for bucket in range(begin, begin + _BUCKETS):
+        place = bucket & (_BUCKETS - 1)
+        previous, number = np.int64(-1), wheel[place]
+        while number >= 0:
+            following = cells[number, _BESIDE]
+            over = cells[number, LAST] + gap
+            if cells[number, INTO] != number:
+                _take_out(number, previous, place, cells, wheel)
+                _give_back(number, cells, meta)
+            else:
+                least = min(least, over)
+                if _bucket(over, gap) & (_BUCKETS - 1) == place:
+                    previous = number
+                else:
+                    _take_out(number, previous, place, cells, wheel)
+                    _put(number, over, gap, cells, wheel)
+            number = following
+        # what ends in this bucket ends before all in those behind it
+        if least < _LATEST and _bucket(least, gap) <= bucket:
+            break
+    meta[_LEAST] = least
