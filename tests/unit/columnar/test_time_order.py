@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from thalweg.columnar.time_order import ascending, time_order
+from thalweg.columnar.time_order import time_order
 
 PLACES = st.lists(st.tuples(st.integers(-2, 2), st.integers(0, 2), st.integers(0, 40)), max_size=200)
 
@@ -30,8 +30,3 @@ def test_many_rows_of_one_time_are_put_in_order_too() -> None:
     assert offsets[found].tolist() == list(range(1000))
     offsets[3] = offsets[500]
     assert time_order(np.zeros(1000, np.int64), np.zeros(1000, np.int64), offsets) is None
-
-
-@given(st.lists(st.integers(-5, 5)))
-def test_numbers_ascend_once_each(values: list[int]) -> None:
-    assert ascending(np.array(values, np.int64)).tolist() == sorted(set(values))
