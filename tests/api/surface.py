@@ -77,7 +77,13 @@ class _Text:
 
 def _signature(function: Any) -> str:
     given = inspect.signature(function)
-    shown = [p.replace(annotation=_shown(p.annotation)) for p in given.parameters.values()]
+    shown = [
+        # an object that stands for nothing shows its address
+        p.replace(
+            annotation=_shown(p.annotation), default=_Text("…") if type(p.default) is object else p.default
+        )
+        for p in given.parameters.values()
+    ]
     return str(given.replace(parameters=shown, return_annotation=_shown(given.return_annotation)))
 
 
