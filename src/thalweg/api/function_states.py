@@ -27,7 +27,10 @@ from thalweg.protocols.process import FunctionState, KeyedFunction
 from thalweg.protocols.state import ColumnKind, ColumnSpec
 
 _PLAIN: dict[Any, ColumnKind] = {int: "int64", float: "float64", bool: "bool"}
-_OURS = ProcessFunction.__module__
+_OURS = (
+    *(ProcessFunction, CoProcessFunction, BroadcastProcessFunction),
+    *(ColumnFunction, CoColumnFunction, BroadcastColumnFunction),
+)
 _CONTAINERS = (list, dict, set)
 
 
@@ -114,7 +117,7 @@ def _check_function(function: object, takes: Takes) -> None:
 def _check_methods(kind: type, wanted: Sequence[str], place: str | None) -> None:
     """Refuse a class that takes no rows of one of its inputs."""
     for method in wanted:
-        if any(method in vars(base) for base in kind.__mro__ if base.__module__ != _OURS):
+        if any(method in vars(base) for base in kind.__mro__ if base not in _OURS):
             continue
         own = [name for name in vars(kind) if callable(getattr(kind, name)) and not name.startswith("_")]
         raise PlanError(
@@ -143,9 +146,8 @@ def _hints(kind: type) -> Iterable[tuple[str, Any]]:
     own = {*get_type_hints(ProcessFunction), *get_type_hints(ColumnFunction)}
     first = ColumnFunction if issubclass(kind, ColumnFunction) else ProcessFunction
     taken = {n for n in vars(first) if not n.startswith("__")}
-    ours = (ProcessFunction, ColumnFunction, CoProcessFunction, CoColumnFunction)
     for base in kind.__mro__:
-        for name in vars(base).get("__annotations__", {}) if base not in ours else ():
+        for name in vars(base).get("__annotations__", {}) if base not in _OURS else ():
             if name in own | taken and get_origin(hints[name]) is not ClassVar:
                 raise PlanError(
                     f'a state of {kind.__name__} cannot be called "{name}"',

@@ -56,8 +56,8 @@ def check_cuts(
         >>> class Forgets(Last):
         ...     def on_event(self, row):
         ...         # not state: it is gone after a crash, and shared by all keys
-        ...         self.seen = getattr(self, "seen", 0) + 1
-        ...         yield row.k, self.seen
+        ...         self._seen = getattr(self, "_seen", 0) + 1
+        ...         yield row.k, self._seen
         >>> frame = pl.DataFrame({"k": [1, 2] * 20, "v": range(40)})
         >>> def steps(function):
         ...     return lambda rows: rows.key_by("k").process(function, "k BIGINT, v BIGINT", order="arrival")
