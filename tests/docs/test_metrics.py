@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
@@ -36,5 +37,11 @@ def test_jobs_tell_all_of_them(tmp_path: Path) -> None:
     rows.window(tw.tumbling("10s")).group_by("k", "window_end").agg(n=tw.count()).write_parquet(
         tmp_path / "out"
     )
+    # only steps that ask somebody outside have rows without an answer
+    rows.map_async(_asked, "k BIGINT").write_parquet(tmp_path / "asked")
     told = set(session.run("all", mode="stream").metrics()["metric"])
     assert told == set(BY_NAME)
+
+
+async def _asked(row: Any) -> tuple[int]:
+    return (row.k,)
