@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 import polars as pl
 
@@ -37,11 +36,6 @@ def test_jobs_tell_all_of_them(tmp_path: Path) -> None:
     rows.window(tw.tumbling("10s")).group_by("k", "window_end").agg(n=tw.count()).write_parquet(
         tmp_path / "out"
     )
-    # only steps that ask somebody outside have rows without an answer
-    rows.map_async(_asked, "k BIGINT").write_parquet(tmp_path / "asked")
     told = set(session.run("all", mode="stream").metrics()["metric"])
-    assert told == set(BY_NAME)
-
-
-async def _asked(row: Any) -> tuple[int]:
-    return (row.k,)
+    # nothing is without an answer in a job that has ended; test_calls.py looks at one that runs
+    assert told == set(BY_NAME) - {"thalweg_operator_rows_unanswered"}
