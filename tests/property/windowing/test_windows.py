@@ -157,8 +157,7 @@ def test_law(law: Any, seed: int) -> None:
 @pytest.mark.slow
 @pytest.mark.sampled(24)
 @pytest.mark.parametrize("results", ["accumulating", "discarding", "retracting"])
-@pytest.mark.parametrize("trigger", TRIGGERS)
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(("kind", "trigger"), cases.PAIRS)
 def test_every_kind_with_every_trigger_and_every_result(kind: str, trigger: str, results: str) -> None:
     r = Random(f"{kind} {trigger} {results}")
     windows = Windows(kind, trigger, r.choice([*cases.EVICTORS]), results, r.choice(FORMS))

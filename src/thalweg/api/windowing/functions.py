@@ -214,7 +214,8 @@ class _Windows(ProcessFunction):
             yield from self._fire(pane)
         if fired.purges or (fired.fires and self._results == "discarding"):
             self._contents.clear(pane)
-            if pane.end is None and not pane.wakes and not any(pane.memory.values()):
+            # a trigger that remembers nothing begins anew all the same; one that remembers 0 does not
+            if pane.end is None and not pane.wakes and not pane.memory:
                 keeps = self._results == "retracting" or (self._by_clock and pane.clocks)
                 self.panes = [p for p in self.panes if p is not pane or keeps]
 

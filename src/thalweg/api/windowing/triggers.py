@@ -106,7 +106,7 @@ class Count:
         seen = window.memory["seen"] = window.memory.get("seen", 0) + 1
         if seen < self.rows:
             return GO_ON
-        window.memory["seen"] = 0
+        del window.memory["seen"]
         return FIRE if self.keeps else FIRE_AND_PURGE
 
     def on_time(self, window: Facts) -> Fired:
@@ -162,7 +162,7 @@ class Early:
             return FIRE
         if window.bounds.end is None:
             # it would go on for ever, also when no row comes: the next one begins to wait again
-            window.memory["next"] = 0
+            window.memory.pop("next", None)
         else:
             self._again(window)
         return FIRE
@@ -197,14 +197,14 @@ class Clock:
         """The time is over."""
         if not window.memory.get("waits"):
             return GO_ON
-        window.memory["waits"] = 0
+        window.memory.pop("waits", None)
         return FIRE
 
     def on_time(self, window: Facts) -> Fired:
         """The end."""
         if window.time != window.bounds.end:
             return GO_ON
-        window.memory["waits"] = 0
+        window.memory.pop("waits", None)
         return FIRE
 
     def on_close(self, window: Facts) -> Fired:

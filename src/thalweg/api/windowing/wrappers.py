@@ -64,7 +64,11 @@ class AtEnd:
     def _noted(self, window: Facts, fired: Fired, more: int = 0) -> Fired:
         """Remember whether late rows have changed something that nobody has seen."""
         if self.late is not None:
-            window.memory[_LATE] = 0 if fired.fires else max(window.memory.get(_LATE, 0), more)
+            unseen = 0.0 if fired.fires else max(window.memory.get(_LATE, 0.0), float(more))
+            if unseen:
+                window.memory[_LATE] = unseen
+            else:
+                window.memory.pop(_LATE, None)
         return fired
 
 
