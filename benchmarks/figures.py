@@ -243,8 +243,10 @@ def _batch(name: str, result: dict[str, Any]) -> str:
 
 
 def _other(result: dict[str, Any]) -> str:
-    unit = result["unit"]
-    low, mid, high = (f"{result[k]:.2f}" for k in ("min", "median", "max"))
+    unit, scale = result["unit"], 1.0
+    if result["median"] >= 1e5:
+        unit, scale = f"M {unit}", 1e6
+    low, mid, high = (f"{result[k] / scale:.2f}" for k in ("min", "median", "max"))
     return f"| {result['name']} | {mid} {unit} | {low} to {high} |"
 
 

@@ -211,8 +211,19 @@ def _take_out(number, previous, place, cells, wheel):  # type: ignore[no-untyped
 
 
 @helper
-def _give_back(number, cells, meta):  # type: ignore[no-untyped-def]
-    """A session that is in no bucket any more gives its number back."""
+def _move_on(number, previous, place, end, gap, cells, wheel):  # type: ignore[no-untyped-def]
+    """Put a session where its end of now belongs; returns what is before the next one in this bucket."""
+    if _bucket(end, gap) & (_BUCKETS - 1) == place:
+        return number
+    _take_out(number, previous, place, cells, wheel)
+    _put(number, end, gap, cells, wheel)
+    return previous
+
+
+@helper
+def _drop(number, previous, place, cells, wheel, meta):  # type: ignore[no-untyped-def]
+    """Take a session out of its bucket, and give its number back."""
+    _take_out(number, previous, place, cells, wheel)
     cells[number, NEXT] = meta[_FREE]
     meta[_FREE] = number
     meta[_COUNT] -= 1
@@ -361,8 +372,7 @@ def _close(
                 prefetch(np.uint64(cells.ctypes.data) + np.uint64(following * _WIDTH * 8))
             over = cells[number, LAST] + gap
             if cells[number, INTO] != number:
-                _take_out(number, previous, place, cells, wheel)
-                _give_back(number, cells, meta)
+                _drop(number, previous, place, cells, wheel, meta)
             elif over < until:
                 if count == len(closed):
                     return count, keys  # type: ignore[return-value]
@@ -372,15 +382,10 @@ def _close(
                 if _cut(key, until, gap, heads, cells):
                     emptied[keys] = key
                     keys += 1
-                _take_out(number, previous, place, cells, wheel)
-                _give_back(number, cells, meta)
+                _drop(number, previous, place, cells, wheel, meta)
             else:
                 least = min(least, over)
-                if _bucket(over, gap) & (_BUCKETS - 1) == place:
-                    previous = number
-                else:
-                    _take_out(number, previous, place, cells, wheel)
-                    _put(number, over, gap, cells, wheel)
+                previous = _move_on(number, previous, place, over, gap, cells, wheel)
             number = following
     meta[_LEAST] = least
     return count, keys  # type: ignore[return-value]
@@ -399,15 +404,10 @@ def _settle(gap: int, cells: Array, wheel: Array, meta: Array) -> None:
             following = cells[number, _BESIDE]
             over = cells[number, LAST] + gap
             if cells[number, INTO] != number:
-                _take_out(number, previous, place, cells, wheel)
-                _give_back(number, cells, meta)
+                _drop(number, previous, place, cells, wheel, meta)
             else:
                 least = min(least, over)
-                if _bucket(over, gap) & (_BUCKETS - 1) == place:
-                    previous = number
-                else:
-                    _take_out(number, previous, place, cells, wheel)
-                    _put(number, over, gap, cells, wheel)
+                previous = _move_on(number, previous, place, over, gap, cells, wheel)
             number = following
         # what ends in this bucket ends before all in those behind it
         if least < _LATEST and _bucket(least, gap) <= bucket:

@@ -202,7 +202,7 @@ def test_state_may_lie_in_files(backend: str) -> None:
     assert found == collected(visits, "threads")
 
 
-def test_functions_run_in_other_processes_side_by_side(tmp_path: Path) -> None:
+def test_each_task_has_a_process_of_its_own_that_ends_with_the_job() -> None:
     def noted(row: dict[str, Any]) -> list[tuple[int, int]]:
         return [(row["k"], os.getpid())]
 
@@ -361,21 +361,16 @@ class Rows:
             yield row
 
 
-def test_state_is_read_and_counted_there() -> None:
+def test_rows_and_state_are_counted_there() -> None:
     session = session_of("processes")
-    rows = visits(session)
-    seen: list[int] = []
-
-    def look(handle: JobHandle) -> None:
-        seen.append(len(handle.why()))
-
-    session.on_start = look
-    rows.write_callback(lambda frame: None)
-    result = session.run("job", mode="stream")
-    figures = result.metrics()
-    assert seen
-    taken = figures.filter(pl.col("metric") == "thalweg_operator_rows_in_total")
-    assert taken.filter(pl.col("operator") == "process1.process")["value"].sum() == ROWS
+    visits(session).write_callback(lambda frame: None)
+    figures = session.run("job", mode="stream").metrics()
+    values = {
+        metric: figures.filter(metric=metric, operator="process1.process")["value"].sum()
+        for metric in ("thalweg_operator_rows_in_total", "thalweg_operator_rows_out_total")
+    }
+    assert values["thalweg_operator_rows_in_total"] == ROWS
+    assert values["thalweg_operator_rows_out_total"] == len(collected(visits, "threads"))
 
 
 PROGRAM = """

@@ -122,7 +122,7 @@ def running(
     thread = threading.Thread(target=run)
     thread.start()
     try:
-        assert begun.wait(10)
+        assert begun.wait(60)
         if handles:
             yield handles[0], feed
     finally:
@@ -174,8 +174,10 @@ def test_what_there_is(where: str) -> None:
 
 
 @WAYS
-def test_values_of_python_are_columns(where: str) -> None:
-    with running(visits) as (job, feed), asked(job, where) as live:
+@pytest.mark.parametrize("runtime", ["threads", "processes"])
+def test_values_of_python_are_columns(where: str, runtime: str) -> None:
+    options = {"execution.runtime": runtime}
+    with running(visits, options=options) as (job, feed), asked(job, where) as live:
         fed(job, feed, [1, 1, 1, 2])
         found = live.state("process1.process", "values", key={"user": 1})
         pages = [{"key": "a", "value": 2}, {"key": "b", "value": 1}]
