@@ -8,13 +8,12 @@ Used by: process_columns.py. Not here: functions that are called for one row (tu
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 import polars as pl
 
-from thalweg.columnar.eager import gather_rows
 from thalweg.operators.turns import Change, PastTimer, check_side, check_timer
 from thalweg.protocols.process import KeyedFunction
 
@@ -93,7 +92,7 @@ class ColumnTurns:
         is_waiting: whether no timer is due in this turn, whenever it is set for.
         is_strict: whether a row may not set a timer for a time before its own.
         is_end: whether the input has ended: a timer that sets another one then would go on for ever.
-        every: the keys of the turn, by number.
+        keys_of: gives keys of the turn by their numbers.
         numbers: of the keys of this call.
         fresh: timers that were set or deleted in this call, and are due in this turn.
         given: what was emitted to side outputs.
@@ -103,7 +102,6 @@ class ColumnTurns:
     def __init__(self, function: KeyedFunction) -> None:
         self._function = function
         self.times_us = self.numbers = np.empty(0, np.int64)
-        self.every = pl.DataFrame()
         self.is_timer = self.is_end = self.is_waiting = self.is_clock = False
         self.is_strict = True
         self.until: int | None = None
@@ -111,12 +109,13 @@ class ColumnTurns:
         self.given: list[tuple[str, pl.DataFrame]] = []
         self.dropped = 0
         self._sides = function.sides
+        self.keys_of: Callable[[Array], pl.DataFrame]
         self._later: list[Change] = []
 
     @property
     def keys(self) -> pl.DataFrame:
         """The keys of this call, which few functions ask for."""
-        return gather_rows(self.every, self.numbers)
+        return self.keys_of(self.numbers)
 
     def set_timers(self, times_us: Array, where: Array) -> None:
         check_timer(self._function, 0, self._function.has_timers, "on_timers")

@@ -9,6 +9,7 @@ Used by: process_op.py. Not here: what is called (process_op.py), the timers of 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -112,6 +113,9 @@ class EventTimers:
 
     def take(self, until: int | None) -> Due:
         """The timers with a time before `until` (None: all); they are timers no more."""
+        least = self.least
+        if least is None or (until is not None and least >= until):
+            return self.none
         live = self._state.live() if until is None else None
         slots = self._deadlines.passed(until, self._state.column(_DUE)) if until is not None else live
         assert slots is not None, "one of both has been asked"
@@ -122,7 +126,7 @@ class EventTimers:
             self._firsts = 0
         return Due(keys.drop(TIME), times)
 
-    @property
+    @cached_property
     def none(self) -> Due:
         """No timers at all."""
         empty = np.empty(0, np.int64)

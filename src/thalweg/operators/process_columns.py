@@ -8,9 +8,10 @@ Not here: which rows and timers come (process_op.py), what the function asks for
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from typing import Any
+from itertools import pairwise
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import polars as pl
@@ -22,13 +23,31 @@ from thalweg.operators.process import LAST, Given, ProcessSpec, side_port
 from thalweg.operators.process_errors import Settings, raised
 from thalweg.operators.process_failed import ROW_CODES, Failure, failed_rows
 from thalweg.operators.process_state import read_values, write_values
-from thalweg.operators.process_work import Work
+from thalweg.operators.process_work import Turns, Work
 from thalweg.protocols.process import FAILED_PORT, FunctionState
 from thalweg.protocols.state import BriefColumns
 
 Array = np.ndarray[Any, Any]
 _NO_KEYS = np.empty(0, np.int64)
 _SHOWN_MAX = 200
+
+
+class _Calls(NamedTuple):
+    """Keys that the function is called for at once.
+
+    Attributes:
+        numbers: of the keys in their turn.
+        slots: of their state.
+        times: of each one's row or timer, in microseconds.
+    """
+
+    numbers: Array
+    slots: Array
+    times: Array
+
+    def some(self, which: slice) -> _Calls:
+        """Only these."""
+        return _Calls(self.numbers[which], self.slots[which], self.times[which])
 
 
 class ColumnCalls:
@@ -40,32 +59,35 @@ class ColumnCalls:
         self.function.turn = self.turns
         self._states = spec.function.states
         self._handlers = [getattr(self.function, name) for name in spec.function.handlers]
-        self._last: Array | None = None
+        self._forgets = spec.function.forgets
         self._failures: list[Failure] = []
         self._settings = Settings(self.function, spec.function)
+        self._kept: BriefColumns
 
-    def run(self, work: Work, kept: BriefColumns, rows_max: int) -> Iterator[Given]:
+    def run(self, work: Work | Turns, kept: BriefColumns, rows_max: int) -> Iterator[Given]:
         """What the function gives.
 
         Raises:
             DataError: `data-python-function`, `data-python-result`, `data-timer-past`, `data-python-state`.
         """
         del rows_max
-        values = {s.name: read_values(s, kept, work.slots) for s in self._states}
-        self._last = kept.column(LAST)[work.slots] if self._spec.function.forgets else None
-        self.turns.every = work.keys
-        timers = DueTimers(len(work.slots), work.owners, work.due)
-        yield from self._rounds(work, values, timers)
-        if self._last is not None:
-            kept.column(LAST)[work.slots] = self._last
-        for state in self._states:
-            write_values(self._spec.function, state, values[state.name], kept, work.slots)
+        self._kept, self.turns.keys_of = kept, work.keys_of
+        yield from self._turns(work) if isinstance(work, Turns) else self._rounds(work)
         if self._failures:
             yield FAILED_PORT, failed_rows(self._failures, work, self._spec.inputs)
             self._failures = []
 
-    def _rounds(self, work: Work, values: dict[str, Array], timers: DueTimers) -> Iterator[Given]:
+    def _turns(self, work: Turns) -> Iterator[Given]:
+        """Each round is the next row of every key, which lie together."""
+        rows = pick(work.rows[work.port], list(self._spec.inputs[work.port].shown))
+        handler = self._handlers[work.port]
+        for begin, end in pairwise(work.bounds.tolist()):
+            calls = _Calls(work.slots[begin:end], work.slots[begin:end], work.times[begin:end])
+            yield from self._taken(calls, handler, rows[begin:end], range(begin, end))
+
+    def _rounds(self, work: Work) -> Iterator[Given]:
         """Each round is the next row or timer of every key that has one."""
+        timers = DueTimers(len(work.slots), work.owners, work.due)
         rows = [pick(f, list(i.shown)) for f, i in zip(work.rows, self._spec.inputs, strict=True)]
         places, ends, active = work.bounds[:-1].copy(), work.bounds[1:], np.arange(len(work.slots))
         times = np.append(work.times, NEVER)
@@ -82,11 +104,12 @@ class ColumnCalls:
             if len(with_row):
                 at = places[with_row]
                 places[with_row] += 1
-                yield from self._by_input(work, values, rows, with_row, at)
+                yield from self._by_input(work, rows, with_row, at)
             if len(with_timer):
                 due = timers.next_times(with_timer)
                 timers.pop(with_timer)
-                yield from self._call(work, values, with_timer, due, self.function.on_timers, None)
+                calls = _Calls(with_timer, work.slots[with_timer], due)
+                yield from self._call(calls, self.function.on_timers, None)
             if self.turns.fresh:
                 fresh, self.turns.fresh = self.turns.fresh, []
                 timers.change(fresh)
@@ -95,55 +118,44 @@ class ColumnCalls:
                 more |= timers.next_times(active) < NEVER
             active = active[more]
 
-    def _by_input(
-        self, work: Work, values: dict[str, Array], rows: list[pl.DataFrame], keys: Array, at: Array
-    ) -> Iterator[Given]:
+    def _by_input(self, work: Work, rows: list[pl.DataFrame], keys: Array, at: Array) -> Iterator[Given]:
         """Call the function for the rows at some places of the order, one of each of these keys."""
         numbers, ports, first = work.order[at], work.ports[at], 0
         for port, frame in enumerate(rows):
             mine: Any = slice(None) if len(rows) == 1 else ports == port
             if len(rows) == 1 or mine.any():
                 found = gather_rows(frame, numbers[mine] - first)
-                call = partial(self._taken, work, values, self._handlers[port])
-                yield from call(keys[mine], work.times[at[mine]], found, at[mine])
+                calls = _Calls(keys[mine], work.slots[keys[mine]], work.times[at[mine]])
+                yield from self._taken(calls, self._handlers[port], found, at[mine])
             first += frame.height
 
     def _taken(
-        self,
-        work: Work,
-        values: dict[str, Array],
-        handler: Callable[[pl.DataFrame], Any],
-        keys: Array,
-        times: Array,
-        rows: pl.DataFrame,
-        places: Array,
+        self, calls: _Calls, handler: Callable[[pl.DataFrame], Any], rows: pl.DataFrame, places: Sequence[int]
     ) -> Iterator[Given]:
         """Call the function for rows; if it fails, for halves of them, until it is known for which rows."""
         call = partial(handler, rows)
         if not self._spec.is_tolerant:
-            yield from self._call(work, values, keys, times, call, rows)
+            yield from self._call(calls, call, rows)
             return
-        before = [(s, self._copy(s, values[s.name][keys])) for s in self._states]
-        lasts = None if self._last is None else self._last[keys]
+        before = [(s, self._copy(s, read_values(s, self._kept, calls.slots))) for s in self._states]
+        lasts = self._kept.column(LAST)[calls.slots] if self._forgets else None
         mark = self.turns.mark()
         try:
-            given = list(self._call(work, values, keys, times, call, rows))
+            given = list(self._call(calls, call, rows))
         except DataError as error:
             if error.code not in ROW_CODES:
                 raise
             self.turns.back(mark)
             for state, column in before:
-                values[state.name][keys] = column
-            if lasts is not None and self._last is not None:
-                self._last[keys] = lasts
-            if len(keys) == 1:
+                write_values(self._spec.function, state, column, self._kept, calls.slots)
+            if lasts is not None:
+                self._kept.column(LAST)[calls.slots] = lasts
+            if rows.height == 1:
                 self._failures.append(Failure(int(places[0]), error))
                 return
-            middle = len(keys) // 2
+            middle = rows.height // 2
             for half in (slice(None, middle), slice(middle, None)):
-                yield from self._taken(
-                    work, values, handler, keys[half], times[half], rows[half], places[half]
-                )
+                yield from self._taken(calls.some(half), handler, rows[half], places[half])
         else:
             yield from given
 
@@ -158,23 +170,14 @@ class ColumnCalls:
             found[place] = codec.decode(codec.encode(value))
         return found
 
-    def _call(
-        self,
-        work: Work,
-        values: dict[str, Array],
-        keys: Array,
-        times: Array,
-        call: Callable[[], Any],
-        rows: pl.DataFrame | None,
-    ) -> Iterator[Given]:
+    def _call(self, calls: _Calls, call: Callable[[], Any], rows: pl.DataFrame | None) -> Iterator[Given]:
         """Call the function for rows, or for timers, of some keys."""
-        function, turns = self.function, self.turns
-        turns.numbers, turns.times_us, turns.is_timer = keys, times, rows is None
-        if self._last is not None:
-            self._expire(values, keys, times - self._last[keys])
-            self._last[keys] = times
-        for name, column in values.items():
-            setattr(function, name, column[keys])
+        function, turns, kept = self.function, self.turns, self._kept
+        turns.numbers, turns.times_us, turns.is_timer = calls.numbers, calls.times, rows is None
+        if self._forgets:
+            self._expire(calls.slots, calls.times)
+        for state in self._states:
+            setattr(function, state.name, read_values(state, kept, calls.slots))
         try:
             made = call()
         except ThalwegError:
@@ -182,41 +185,48 @@ class ColumnCalls:
         except Exception as error:
             raise self._failed(error, rows) from error
         self._settings.check()
-        for name, column in values.items():
-            self._put(column, name, keys)
+        for state in self._states:
+            self._put(state, calls.slots)
         given, turns.given = turns.given, []
         if made is not None:
             yield None, self._spec.output.checked(made)
         yield from ((side_port(p), self._spec.sides[p].checked(frame)) for p, frame in given)
 
-    def _expire(self, values: dict[str, Array], keys: Array, gaps: Array) -> None:
+    def _expire(self, slots: Array, times: Array) -> None:
         """State whose time to live has passed begins anew."""
+        lasts = self._kept.column(LAST)
+        gaps = times - lasts[slots]
         for state in self._states:
             if state.ttl_us is not None:
-                for key in keys[gaps > state.ttl_us].tolist():
-                    values[state.name][key] = state.begin()
+                # objects begin with what is made for each key anew
+                begin = state.begin() if state.fresh is None else None
+                self._kept.column(state.name)[slots[gaps > state.ttl_us]] = begin
+        lasts[slots] = times
 
-    def _put(self, column: Array, name: str, keys: Array) -> None:
+    def _put(self, state: FunctionState, slots: Array) -> None:
         """The state of these keys as the function has left it."""
-        held = getattr(self.function, name)
-        if column.dtype != np.object_:
+        held, column, count = getattr(self.function, state.name), self._kept.column(state.name), len(slots)
+        if state.fresh is None:
             held = np.asarray(held)
             # one value for all keys
-            held = np.full(len(keys), held) if not held.ndim else held
-        state = next(s for s in self._states if s.name == name)
-        fits = hasattr(held, "__len__") and len(held) == len(keys)
-        if fits and column.dtype != np.object_:
-            rule = "safe" if column.dtype == np.bool_ else "same_kind"
-            fits = np.can_cast(held.dtype, column.dtype, rule)  # type: ignore[arg-type]
+            held = np.full(count, held) if not held.ndim else held
+        fits = hasattr(held, "__len__") and len(held) == count
+        if fits and state.fresh is None:
+            rule: Literal["safe", "same_kind"] = "safe" if column.dtype == np.bool_ else "same_kind"
+            fits = np.can_cast(held.dtype, column.dtype, rule)
         if not fits:
             raise DataError(
-                f'the state "{name}" of {self._spec.function.name} was given a column that it cannot hold',
+                f'the state "{state.name}" of {self._spec.function.name} was given a column '
+                "that it cannot hold",
                 code="data-python-state",
                 where=self._spec.function.place,
-                expected=f"{len(keys)} values, one for each key, of {state.column.kind}",
+                expected=f"{count} values, one for each key, of {state.column.kind}",
                 found=f"{held!r} of {getattr(held, 'dtype', type(held).__name__)}"[:_SHOWN_MAX],
             )
-        column[keys] = held
+        if state.fresh is None:
+            column[slots] = held
+        else:
+            write_values(self._spec.function, state, held, self._kept, slots)
 
     def _failed(self, error: Exception, rows: pl.DataFrame | None) -> DataError:
         """What the user's code raised, with a row that it was called for."""

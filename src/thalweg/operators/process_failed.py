@@ -20,7 +20,7 @@ from thalweg.columnar.spelled import json_rows
 from thalweg.errors import DataError
 from thalweg.operators.event_times import event_times
 from thalweg.operators.process import LAST, ProcessInput
-from thalweg.operators.process_work import Work
+from thalweg.operators.process_work import Turns, Work
 from thalweg.plan.process import FAILED_ROWS
 from thalweg.protocols.process import FunctionState
 from thalweg.protocols.state import BriefColumns
@@ -48,7 +48,9 @@ class Failure:
     error: DataError
 
 
-def failed_rows(failures: Sequence[Failure], work: Work, inputs: Sequence[ProcessInput]) -> pl.DataFrame:
+def failed_rows(
+    failures: Sequence[Failure], work: Work | Turns, inputs: Sequence[ProcessInput]
+) -> pl.DataFrame:
     """What is told of such rows (`FAILED_ROWS`); splits are numbers."""
     places = np.array([f.place for f in failures], np.int64)
     firsts = np.cumsum([0, *(f.height for f in work.rows)])

@@ -14,8 +14,9 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from thalweg.columnar.ascending import ascending
 from thalweg.columnar.batch import OFFSET, SPLIT, Batch
-from thalweg.columnar.eager import below, gather_rows, pick, without
+from thalweg.columnar.eager import below, pick, without
 from thalweg.operators.event_timers import Due, EventTimers
 from thalweg.operators.event_times import event_times
 from thalweg.operators.process import CLOCK, LAST, NEVER, REACHED, TURN, ProcessInput, ProcessSpec
@@ -24,7 +25,7 @@ from thalweg.operators.process_calls import RowCalls
 from thalweg.operators.process_columns import ColumnCalls
 from thalweg.operators.process_missed import missed_side
 from thalweg.operators.process_state import idle_slots
-from thalweg.operators.process_work import Work, in_parts, laid_out
+from thalweg.operators.process_work import Turns, Work, in_parts, in_turns, laid_out
 from thalweg.operators.turns import RowTurns
 from thalweg.operators.waiting_rows import WaitingRows
 from thalweg.operators.windows import LATE
@@ -42,7 +43,9 @@ class _Keyed:
         self._spec, self._rows_max = spec, context.rows_max
         self._timers = EventTimers(context.state("timers"))
         self._kept: BriefColumns = context.state("values")
-        self._calls = ColumnCalls(spec) if spec.function.by == "column" else RowCalls(spec)
+        self._calls: ColumnCalls | RowCalls
+        self._is_by_column = spec.function.by == "column"
+        self._calls = ColumnCalls(spec) if self._is_by_column else RowCalls(spec)
         self._rules = None if spec.rules is None else BroadcastRows(spec, context, self._calls.function)
         self._inputs = len(spec.inputs) + (spec.rules is not None)
         self._clock = EventTimers(context.state(CLOCK)) if spec.function.has_clock else None
@@ -62,7 +65,7 @@ class _Keyed:
         time = NEVER if slot < 0 else int(self._reach.column("time")[slot])
         return None if time == NEVER else time
 
-    def _called(self, work: Work) -> Iterator[Output]:
+    def _called(self, work: Work | Turns) -> Iterator[Output]:
         """What the function gives for some rows and timers."""
         for port, frame in self._calls.run(work, self._kept, self._rows_max):
             made = Batch.unpacked(frame) if port is None and self._spec.function.retracts else Batch(frame)
@@ -73,15 +76,16 @@ class _Keyed:
                     yield batch if port is None else Side(port, batch, 0, 0)
         for is_set, numbers, times in self._calls.turns.taken():
             change = self._timers.set if is_set else self._timers.delete
-            change(gather_rows(work.keys, numbers), times)
+            change(work.keys_of(numbers), times)
         if self._clock is not None:
             for is_set, numbers, times in self._calls.turns.taken_clocked():
                 change = self._clock.set if is_set else self._clock.delete
-                change(gather_rows(work.keys, numbers), times)
+                change(work.keys_of(numbers), times)
         # keys that hold nothing any more are forgotten
         gone = idle_slots(self._spec.function.states, self._kept, work.slots)
         if len(gone):
-            self._kept.free(gone)
+            # a key has several rows among the turns
+            self._kept.free(ascending(gone) if isinstance(work, Turns) else gone)
 
     @property
     def clock_due(self) -> int | None:
@@ -239,7 +243,11 @@ class ProcessOp(_Keyed):
         frames = [
             below(parts) if parts else nothing for parts, nothing in zip(some, self._nothing, strict=True)
         ]
-        work = laid_out(frames, self._spec.inputs, due, self._kept)
+        has_turns = self._is_by_column and not self._spec.has_timers
+        if has_turns and sum(f.height > 0 for f in frames) == 1:
+            work: Work | Turns = in_turns(frames, self._spec.inputs, self._kept)
+        else:
+            work = laid_out(frames, self._spec.inputs, due, self._kept)
         self._calls.turns.until = until
         yield from self._called(work)
 
@@ -294,7 +302,10 @@ class ArrivalOp(_Keyed):
         if isinstance(self._calls, RowCalls):
             # a row is judged by how far the whole step is
             self._calls.turns.judged_us = NEVER if self._reached is None else self._reached
-        yield from self._called(self._laid(frames, self._timers.none))
+        if self._is_by_column and batch.frame.height:
+            yield from self._called(in_turns(frames, self._spec.inputs, self._kept, is_ordered=False))
+        else:
+            yield from self._called(self._laid(frames, self._timers.none))
 
     def _laid(self, frames: list[pl.DataFrame], due: Due) -> Work:
         return laid_out(frames, self._spec.inputs, due, self._kept, is_ordered=False)

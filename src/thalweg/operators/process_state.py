@@ -27,7 +27,7 @@ _ALLOWED: dict[str, tuple[tuple[type, ...], str]] = {
 
 def read_values(state: FunctionState, kept: BriefColumns, slots: Array) -> Array:
     """The values of a state by key; a key that has none gets what a key begins with."""
-    found: Array = kept.column(state.name)[slots]
+    found: Array = kept.column(state.name).take(slots)
     if state.fresh is not None:
         for place, value in enumerate(found.tolist()):
             if value is None:
@@ -126,7 +126,7 @@ def idle_slots(states: Sequence[FunctionState], kept: BriefColumns, slots: Array
     """The slots of keys whose state is what a key begins with."""
     is_idle = np.ones(len(slots), np.bool_)
     for state in states:
-        values = kept.column(state.name)[slots]
+        values = kept.column(state.name).take(slots)
         if state.fresh is None:
             is_idle &= values == state.column.initial
         else:

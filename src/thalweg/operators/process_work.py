@@ -1,6 +1,8 @@
 """Lay out the rows and timers of some keys for a keyed function: key by key, each in the order of time.
 
-Used by: process_op.py, process_calls.py, process_columns.py.
+Rows without timers, for a function of columns, are laid out turn by turn: the next row of every key.
+
+Used by: process_op.py, process_calls.py, process_columns.py, process_failed.py.
 """
 
 from __future__ import annotations
@@ -16,7 +18,7 @@ from thalweg.columnar.arrow import to_frame
 from thalweg.columnar.batch import OFFSET, SPLIT
 from thalweg.columnar.buffers import values_and_validity
 from thalweg.columnar.eager import below, gather_rows, pick, renamed
-from thalweg.columnar.groups import by_group, group_rows
+from thalweg.columnar.groups import by_group, by_turn, group_rows
 from thalweg.columnar.time_order import time_order
 from thalweg.operators.event_timers import Due
 from thalweg.operators.event_times import event_times
@@ -53,6 +55,47 @@ class Work:
     moments: Array
     owners: Array
     due: Array
+
+    def keys_of(self, numbers: Array) -> pl.DataFrame:
+        """Keys by their numbers."""
+        return gather_rows(self.keys, numbers)
+
+
+@dataclass(frozen=True)
+class Turns:
+    """The rows of some keys, each key's one after the other, where no timer comes between them.
+
+    The number of a key is its slot.
+
+    Attributes:
+        kept: the state of the keys.
+        rows: those of each input, of which one has some: the first of every key, the second, and so on.
+        port: of that input.
+        bounds: where the rows of each turn begin; and where the last one's end.
+        slots: of the state of each row's key.
+        times: their event times in microseconds.
+    """
+
+    kept: BriefColumns
+    rows: tuple[pl.DataFrame, ...]
+    port: int
+    bounds: Array
+    slots: Array
+    times: Array
+
+    @property
+    def order(self) -> Array:
+        """The rows' numbers, in their order."""
+        return np.arange(len(self.slots))
+
+    @property
+    def ports(self) -> Array:
+        """The input of each."""
+        return np.full(len(self.slots), self.port)
+
+    def keys_of(self, numbers: Array) -> pl.DataFrame:
+        """Keys by their numbers."""
+        return self.kept.keys(numbers)
 
 
 def laid_out(
@@ -104,6 +147,28 @@ def laid_out(
         owners[turn],
         due.times[turn],
     )
+
+
+def in_turns(
+    frames: Sequence[pl.DataFrame],
+    inputs: Sequence[ProcessInput],
+    kept: BriefColumns,
+    *,
+    is_ordered: bool = True,
+) -> Turns:
+    """The rows of the one input that has some, turn by turn; arguments as of `laid_out`."""
+    port = next(port for port, frame in enumerate(frames) if frame.height)
+    frame, side = frames[port], inputs[port]
+    if is_ordered and side.turn is not None:
+        frame = in_turn(frame, side.turn, side.ties)
+    mine, names = pick(frame, list(side.keys)), inputs[0].keys
+    keys = to_frame([renamed(c, n) for c, n in zip(mine.get_columns(), names, strict=True)])
+    slots = kept.slots(keys if names else pl.DataFrame(height=frame.height))
+    found = group_rows(slots.reshape(-1, 1))
+    order, bounds = by_turn(found.ids, found.height)
+    rows = list(frames)
+    rows[port] = gather_rows(frame, order)
+    return Turns(kept, tuple(rows), port, bounds, slots.take(order), _times(rows[port], side.time))
 
 
 def in_parts(
