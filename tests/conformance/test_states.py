@@ -35,6 +35,7 @@ def test_filesystem(seed: int, tmp_path: Path) -> None:
     with allocating(mapped):
         check_state(memory, seed=seed)
         kept = KeyedColumns(ColumnsSpec("n", {"k": pl.Int64()}))
+        kept.slots(pl.DataFrame({"k": [7]}))
     assert mapped.nbytes >= kept.capacity * 8, "or nothing of this was in a file"
 
 

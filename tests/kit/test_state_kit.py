@@ -230,6 +230,12 @@ class OrderOfBits(KeyedColumns):
         return made
 
 
+@breaks("S23")
+class AddsUnderOneSlot(KeyedColumns):
+    def add(self, frame: pl.DataFrame) -> Any:
+        return super().add(frame)[:1].repeat(frame.height)
+
+
 @breaks("S19")
 class FreesWithoutAWord(KeyedColumns):
     def free(self, slots: Any) -> None:

@@ -150,15 +150,16 @@ def merge_squares(
         counts[3][slot] += counts[1][i]
 
 
-@kernel("float64[::1](UniTuple(float64[::1], 4), UniTuple(int64[::1], 2))")
-def squared_deviations(sums: tuple[Array, Array, Array, Array], counts: tuple[Array, Array]) -> Array:
-    """The sums of squared distances from the mean, without the cancellation that float64 would suffer.
+@kernel("void(UniTuple(float64[::1], 4), UniTuple(int64[::1], 2), float64[::1])")
+def squared_deviations(
+    sums: tuple[Array, Array, Array, Array], counts: tuple[Array, Array], found: Array
+) -> None:
+    """Fill zeros with the sums of squared distances from the mean, without the cancellation that float64 would suffer.
 
     Values whose squares leave the range of float64 are infinitely far from each other.
     """
     high, low, square_high, square_low = sums
     odd, total = counts
-    found = np.zeros(len(high), np.float64)
     for i in range(len(high)):
         if odd[i] != 0:
             found[i] = np.nan
@@ -173,4 +174,3 @@ def squared_deviations(sums: tuple[Array, Array, Array, Array], counts: tuple[Ar
                 found[i] = max(0.0, (square_high[i] - share) + (square_low[i] - share_low))
             else:
                 found[i] = np.inf
-    return found

@@ -54,6 +54,10 @@ class CodeIndex(Slots):
         self._note_new(out[1], int(meta[NEW]))
         return out[0]
 
+    def append(self, keys: Array) -> Array:
+        """Slots for keys that are not there, each given once."""
+        return self.insert(keys)
+
     def find(self, keys: Array) -> Array:
         """The slots of keys, -1 for those that are not there."""
         codes = _codes(keys)

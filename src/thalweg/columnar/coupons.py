@@ -38,7 +38,9 @@ def coupons(values: pl.Series) -> pl.Series:
         (True, None)
     """
     hashes = hash_rows(values.to_frame("v"), ["v"])
-    made = pl.Series(values.name, _drawn(hashes))
+    drawn = np.empty(len(hashes), np.int32)
+    _draw(hashes, drawn)
+    made = pl.Series(values.name, drawn)
     return made if not values.null_count() else made.set(values.is_null(), None)
 
 
@@ -53,10 +55,9 @@ def estimates(counts: Array) -> Array:
     return np.rint(np.interp(counts, drawn, values)).astype(np.int64)
 
 
-@kernel("int32[::1](uint64[::1])")
-def _drawn(hashes: Array) -> Array:
+@kernel("void(uint64[::1], int32[::1])")
+def _draw(hashes: Array, found: Array) -> None:
     # The lowest bits decide about partitions, the highest about urns: the rank is read between, downwards.
-    found = np.empty(len(hashes), np.int32)
     for i in range(len(hashes)):
         rest, rank = hashes[i] << np.uint64(_URN_BITS), 1
         while rank < _RANKS and (rest >> np.uint64(63)) == 0:
@@ -64,7 +65,6 @@ def _drawn(hashes: Array) -> Array:
             rank += 1
         urn = np.int64(hashes[i] >> np.uint64(64 - _URN_BITS))
         found[i] = np.int32((urn << _RANK_BITS) | rank)
-    return found
 
 
 @cache

@@ -54,7 +54,7 @@ def group_rows(words: Array) -> Groups:
     height = len(words)
     ids, firsts = np.empty(height, np.int64), np.empty(height, np.int64)
     room = min(max(_ROOM_PER_ROW * height, _ROOM_LEAST), _ROOM_MOST)
-    span = _codes(words, room, ids)
+    span = _codes(words, room, np.empty(_FEW, np.int64), ids)
     if span > 0:
         count = _by_place(ids, np.full(span, -1, np.int32), firsts)
     else:
@@ -175,11 +175,10 @@ def _add_few(words, j, values, codes):  # type: ignore[no-untyped-def]
         codes[i] = codes[i] * len(values) + at
 
 
-@kernel("int64(int64[:, ::1], int64, int64[::1])")
-def _codes(words: Array, room: int, codes: Array) -> int:
+@kernel("int64(int64[:, ::1], int64, int64[::1], int64[::1])")
+def _codes(words: Array, room: int, values: Array, codes: Array) -> int:
     """One small number per different row, and how many numbers there are; 0 if they are too many."""
     codes[:] = 0
-    values = np.empty(_FEW, dtype=np.int64)
     span = np.int64(1)
     for j in range(words.shape[1]):
         least, most = _ends(words, j)

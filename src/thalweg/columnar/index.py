@@ -19,9 +19,9 @@ from thalweg.columnar.table import (
     AHEAD,
     CREATE,
     NEW,
-    SMALLEST,
     START,
     fill_table,
+    give_back,
     new_table,
     place,
     prefetch_place,
@@ -35,7 +35,8 @@ Array = np.ndarray[Any, Any]
 class KeyIndex(Slots):
     """A map from rows of `width` int64 words to slots.
 
-    Wider rows than before are accepted: earlier keys count as padded with zeros (see `KeyCodec`).
+    Wider rows than before are accepted: earlier keys count as padded with zeros (see `KeyCodec`). The table
+    by which keys are found is made when one is looked for: those who only `append` need none.
 
     Example:
         >>> index = KeyIndex(1)
@@ -45,12 +46,33 @@ class KeyIndex(Slots):
 
     def __init__(self, width: int) -> None:
         super().__init__(width)
-        self._table = new_table(SMALLEST)
+        self._table: Array | None = None
 
     @property
     def nbytes(self) -> int:
         """The memory held."""
-        return super().nbytes + self._table.nbytes
+        return super().nbytes + (0 if self._table is None else self._table.nbytes)
+
+    def append(self, keys: Array) -> Array:
+        """Slots for keys that are not there, each given once."""
+        keys = self._fitted(keys)
+        slots = np.empty(len(keys), dtype=np.int64)
+        self._table = None
+        self.reserve(self.count + len(keys))
+        _append(keys, self._rows, self._links, self._meta, slots)
+        self._note_new(slots, len(slots))
+        return slots
+
+    def _searched(self) -> Array:
+        """The table, which is made if there is none."""
+        if self._table is None:
+            self._table = self._filled(self.live())
+        return self._table
+
+    def _filled(self, live: Array) -> Array:
+        table = new_table(self.capacity)
+        fill_table(np.column_stack([_words(self._rows[live]), live + 1]), table)
+        return table
 
     def insert(self, keys: Array) -> Array:
         """The slots of keys; a key without one gets one."""
@@ -59,10 +81,10 @@ class KeyIndex(Slots):
         words = _words(keys)
         meta = self._meta
         meta[CREATE], meta[NEW], meta[START] = 1, 0, 0
-        _probe(words, keys, (self._rows, self._table, self._links, meta), out)
+        _probe(words, keys, (self._rows, self._searched(), self._links, meta), out)
         while meta[START] < len(keys):
             self._grow()
-            _probe(words, keys, (self._rows, self._table, self._links, meta), out)
+            _probe(words, keys, (self._rows, self._searched(), self._links, meta), out)
         self._note_new(out[1], int(meta[NEW]))
         return out[0]
 
@@ -71,13 +93,16 @@ class KeyIndex(Slots):
         keys = self._fitted(keys)
         out = np.empty((2, len(keys)), dtype=np.int64)
         self._meta[CREATE], self._meta[START] = 0, 0
-        _probe(_words(keys), keys, (self._rows, self._table, self._links, self._meta), out)
+        _probe(_words(keys), keys, (self._rows, self._searched(), self._links, self._meta), out)
         return out[0]
 
     def free(self, slots: Array) -> None:
         """Take out the keys of slots in use, each named once."""
         slots = np.ascontiguousarray(slots, dtype=np.int64)
-        removed = remove(_words(self._rows[slots]), slots, self._table, self._links, self._meta)
+        if self._table is None:
+            removed = give_back(slots, self._links, self._meta)
+        else:
+            removed = remove(_words(self._rows[slots]), slots, self._table, self._links, self._meta)
         assert removed == len(slots), "only slots in use can be freed, and each only once"
         self._free_count += len(slots)
 
@@ -94,35 +119,46 @@ class KeyIndex(Slots):
         rows = zeros((self.capacity, width))
         rows[:, : self.width] = self._rows
         self._rows, self.width = rows, width
-        live = self.live()
-        self._table = new_table(self.capacity)
-        fill_table(np.column_stack([_words(rows[live]), live + 1]), self._table)
+        if self._table is not None:
+            self._table = self._filled(self.live())
 
     def _grow(self, count: int = 0) -> None:
         super()._grow(count)
-        table = new_table(self.capacity)
-        fill_table(self._table, table)
-        self._table = table
+        if self._table is not None:
+            table = new_table(self.capacity)
+            fill_table(self._table, table)
+            self._table = table
 
 
 def _words(keys: Array) -> Array:
     """One word per key: the key itself if it is one word, otherwise a hash of its words."""
-    return keys.reshape(-1) if keys.shape[1] == 1 else _fold(keys)
+    if keys.shape[1] == 1:
+        return keys.reshape(-1)
+    folded = np.empty(len(keys), dtype=np.int64)
+    _fold(keys, folded)
+    return folded
 
 
 _MULTIPLY, _HALF = np.uint64(0xBF58476D1CE4E5B9), np.uint64(32)
 
 
-@kernel("int64[::1](int64[:, ::1])")
-def _fold(keys: Array) -> Array:
-    folded = np.empty(len(keys), dtype=np.int64)
+@kernel("void(int64[:, ::1], int64[::1])")
+def _fold(keys: Array, folded: Array) -> None:
     for i in range(len(keys)):
         state = np.uint64(0)
         for j in range(keys.shape[1]):
             state = (state ^ np.uint64(keys[i, j])) * _MULTIPLY
             state ^= state >> _HALF
         folded[i] = np.int64(state)
-    return folded
+
+
+@kernel("void(int64[:, ::1], int64[:, ::1], int64[::1], int64[::1], int64[::1])")
+def _append(keys: Array, rows: Array, links: Array, meta: Array, slots: Array) -> None:
+    for i in range(len(keys)):
+        slot = take_number(links, meta)
+        for j in range(keys.shape[1]):
+            rows[slot, j] = keys[i, j]
+        slots[i] = slot
 
 
 @helper

@@ -42,7 +42,7 @@ def scatter(batch: Batch, hashes: Array, partitions: int, count: int) -> list[Ba
     starts = np.zeros(count + 1, dtype=np.int64)
     # one place more than there are rows: `_select` writes before it knows whether the row counts
     order = np.empty(len(hashes) + 1, dtype=np.uint32)
-    _order(hashes, partitions, starts, order)
+    _order(hashes, partitions, starts, (np.empty(len(hashes), np.int64), np.empty(count, np.int64)), order)
     has_columns = batch.frame.width > 0
     parts = []
     for first, end in pairwise(starts.tolist()):
@@ -73,26 +73,27 @@ def _select(targets, starts, order):  # type: ignore[no-untyped-def]
 
 
 @helper
-def _count_and_place(targets, starts, order):  # type: ignore[no-untyped-def]
+def _count_and_place(targets, starts, cursor, order):  # type: ignore[no-untyped-def]
     for i in range(len(targets)):
         starts[targets[i] + 1] += 1
     for t in range(1, len(starts)):
         starts[t] += starts[t - 1]
-    cursor = starts[:-1].copy()
+    for t in range(len(cursor)):
+        cursor[t] = starts[t]
     for i in range(len(targets)):
         order[cursor[targets[i]]] = i
         cursor[targets[i]] += 1
 
 
-@kernel("void(uint64[::1], int64, int64[::1], uint32[::1])")
-def _order(hashes: Array, partitions: int, starts: Array, order: Array) -> None:
+@kernel("void(uint64[::1], int64, int64[::1], UniTuple(int64[::1], 2), uint32[::1])")
+def _order(hashes: Array, partitions: int, starts: Array, room: tuple[Array, Array], order: Array) -> None:
     """Row numbers by task, stable; `starts[t]` to `starts[t + 1]` are those of task t."""
     count = len(starts) - 1
-    targets = np.empty(len(hashes), np.int64)
+    targets, cursor = room
     for i in range(len(hashes)):
         targets[i] = np.int64(hashes[i] % np.uint64(partitions)) * count // partitions
     # A pass per task without a branch beats counters in memory while there are few tasks.
     if count <= _FEW:
         _select(targets, starts, order)
     else:
-        _count_and_place(targets, starts, order)
+        _count_and_place(targets, starts, cursor, order)

@@ -106,3 +106,14 @@ def remove(words: Array, numbers: Array, table: Array, links: Array, meta: Array
         links[numbers[i]] = meta[FREE]
         meta[FREE] = numbers[i]
     return len(numbers)
+
+
+@kernel("int64(int64[::1], int64[::1], int64[::1])")
+def give_back(numbers: Array, links: Array, meta: Array) -> int:
+    """Give numbers back that are in no table; stops at one that is not in use."""
+    for i in range(len(numbers)):
+        if links[numbers[i]] != LIVE:
+            return i
+        links[numbers[i]] = meta[FREE]
+        meta[FREE] = numbers[i]
+    return len(numbers)

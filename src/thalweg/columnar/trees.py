@@ -111,7 +111,11 @@ class Trees:
         found = np.empty((3, 1024 + 4 * len(owners)), np.int64)
         cursor = np.zeros(3, np.int64)
         how, trees, plain = np.array(stop, np.int64), (self._children, self._roots), _plain(order)
-        while not _walk(owners, trees, plain, how, known, cursor, found):
+        path = np.empty(128, np.int64)
+        while missing := _walk(owners, trees, plain, how, known, (cursor, path), found):
+            if missing == _PATH:
+                path = np.empty(2 * len(path), np.int64)
+                continue
             wider = np.empty((3, 2 * found.shape[1]), np.int64)
             wider[:, : cursor[1]] = found[:, : cursor[1]]
             found = wider
@@ -125,6 +129,8 @@ class Trees:
 
 
 _NONE = np.empty(0, np.int64)
+_PATH, _FOUND = 1, 2
+"""What has no more room: the way down to a member, or what is found."""
 
 
 def _plain(order: KeyOrder) -> tuple[Array, Array, Array]:
@@ -233,7 +239,8 @@ def _ends(owners: Array, trees: tuple[Array, Array], side: int, found: Array) ->
 
 
 @kernel(
-    f"boolean(int64[::1], {_SHAPE}, {_ORDER}, int64[::1], UniTuple(int64[::1], 3), int64[::1], int64[:, ::1])"
+    f"int64(int64[::1], {_SHAPE}, {_ORDER}, int64[::1], UniTuple(int64[::1], 3), UniTuple(int64[::1], 2), "
+    "int64[:, ::1])"
 )
 def _walk(
     owners: Array,
@@ -241,14 +248,14 @@ def _walk(
     order: tuple[Array, Array, Array],
     stop: Array,
     known: tuple[Array, Array, Array],
-    cursor: Array,
+    where: tuple[Array, Array],
     found: Array,
-) -> bool:
-    """Write members of owners from `cursor` (owner, how many are written, ties) on; False: no more room."""
+) -> int:
+    """Write members of owners from the cursor (owner, how many are written, ties) on; what has no room."""
     children, roots = trees
     tied_by, kind, limit = stop[0], stop[1], stop[2]
     weights, shown, shown_counts = known
-    path = np.empty(128, np.int64)
+    cursor, path = where
     while cursor[0] < len(owners):
         owner = owners[cursor[0]]
         count, tie = cursor[1], cursor[2]
@@ -260,9 +267,7 @@ def _walk(
         while at >= 0 or depth > 0:
             while at >= 0:
                 if depth == len(path):
-                    longer = np.empty(2 * len(path), np.int64)
-                    longer[:depth] = path
-                    path = longer
+                    return _PATH
                 path[depth] = at
                 depth += 1
                 at = children[at, 0]
@@ -282,11 +287,11 @@ def _walk(
                 is_present = is_present or weight > 0
                 seen += np.int64(shown[member] > 0)
             if count == found.shape[1]:
-                return False
+                return _FOUND
             found[0, count], found[1, count], found[2, count] = member, owner, tie
             count += 1
             last = member
             at = children[member, 1]
         cursor[0] += 1
         cursor[1], cursor[2] = count, tie
-    return True
+    return 0

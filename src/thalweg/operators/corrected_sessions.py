@@ -129,7 +129,8 @@ class CorrectedSessionsOp(SessionGroupOp):
     def on_cut(self, number: int) -> Iterator[Output]:
         """What has changed since the last cut."""
         del number
-        return self._settle()
+        yield from self._settle()
+        self.table.settle()
 
     def on_end(self, port: int) -> Iterator[Output]:
         """Every session is complete."""

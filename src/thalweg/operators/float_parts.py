@@ -89,7 +89,9 @@ class SquaresPart:
 
     def value(self, taken: Mapping[str, Array], state: Columns) -> pl.Series:
         sums, counts = _squares([np.ascontiguousarray(taken[c]) for c in self.columns])
-        return numbers("v", squared_deviations(sums, counts))
+        found = np.zeros(len(counts[0]))
+        squared_deviations(sums, counts, found)
+        return numbers("v", found)
 
 
 def _squares(columns: list[Array]) -> tuple[tuple[Array, Array, Array, Array], tuple[Array, Array]]:

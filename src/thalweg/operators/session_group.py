@@ -228,6 +228,8 @@ class SessionGroupOp:
 
     def on_cut(self, number: int) -> Iterator[Output]:
         """Nothing is owed: open sessions are state."""
+        del number
+        self.table.settle()
         return iter(())
 
     def on_end(self, port: int) -> Iterator[Output]:

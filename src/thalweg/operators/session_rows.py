@@ -147,6 +147,8 @@ class SessionRowsOp:
 
     def on_cut(self, number: int) -> Iterator[Output]:
         """Nothing is owed: open sessions are state."""
+        del number
+        self._table.settle()
         return iter(())
 
     def on_end(self, port: int) -> Iterator[Output]:

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from thalweg.columnar.ascending import ascending
 from thalweg.columnar.eager import beside, numbers
 from thalweg.columnar.sessions import FIRST, KEY, LAST, SLOT, OpenSessions
 from thalweg.operators.aggregation import key_frame
@@ -22,6 +23,7 @@ from thalweg.protocols.state import ColumnSpec, ColumnsSpec, KeyedColumns, State
 
 Array = np.ndarray[Any, Any]
 
+_MANY = 4096
 _ANCHOR, _FIRST, _LAST = "__anchor", "__session_first", "__session_last"
 
 
@@ -53,13 +55,16 @@ class SessionTable:
             firsts, lasts = (self.state.column(n)[live] for n in (_FIRST, _LAST))
             found = self.open.merge(owners, firsts, lasts, keys_max=self.keys.capacity)
             self.open.cells[found.targets, SLOT] = live
+            self.open.changed()
+        self._emptied: list[Array] = []
+        self._emptied_count = 0
 
     def own(self, slots: Array) -> pl.DataFrame:
         """The keys of sessions."""
         return key_frame(self.state.keys(slots), self._names)
 
     def bounds(self, slots: Array) -> tuple[Array, Array]:
-        """The first and last times of sessions."""
+        """The first and last times of sessions, where they are written at once."""
         return self.state.column(_FIRST)[slots], self.state.column(_LAST)[slots]
 
     def take(
@@ -74,7 +79,8 @@ class SessionTable:
         Args:
             owners: the slot of each stretch's key.
             firsts, lasts: the times of its first and last row.
-            note: sees the slots of their sessions, and those that will be freed, before any bounds change.
+            note: sees the slots of their sessions, and those that will be freed, before any bounds change;
+                they are written at once then, and otherwise when the table settles.
 
         Returns:
             The slots of their sessions; slots whose sessions were taken in by others, to be freed;
@@ -83,16 +89,29 @@ class SessionTable:
         merged = self.open.merge(owners, firsts, lasts, keys_max=self.keys.capacity)
         if len(merged.new):
             self._make(merged.new)
-        touched = self.open.cells[merged.targets]
-        slots = np.ascontiguousarray(touched[:, SLOT])
-        gone, into = (np.ascontiguousarray(self.open.cells[n, SLOT]) for n in merged.gone)
-        if note is not None:
-            note(slots, gone)
-        self.state.column(_FIRST)[slots] = touched[:, FIRST]
-        self.state.column(_LAST)[slots] = touched[:, LAST]
+        slots = self.open.slots(merged.targets)
+        gone, into = (self.open.slots(n) for n in merged.gone)
         # what is kept beside the bounds changes too, also of those that take others in
         self.state.touch(slots)
+        if note is not None:
+            note(slots, gone)
+            self._write_bounds()
         return slots, gone, into
+
+    def _write_bounds(self) -> None:
+        """The state is told the bounds, which are at hand in the lists meanwhile."""
+        slots, firsts, lasts = self.open.changed()
+        self.state.column(_FIRST)[slots] = firsts
+        self.state.column(_LAST)[slots] = lasts
+
+    def settle(self) -> None:
+        """The state is that of a cut: bounds are written, and keys without sessions are forgotten."""
+        self._write_bounds()
+        if self._emptied:
+            # most have sessions again
+            emptied = ascending(np.concatenate(self._emptied))
+            self.keys.free(emptied[self.open.are_empty(emptied)])
+            self._emptied, self._emptied_count = [], 0
 
     def _make(self, new: Array) -> None:
         """Give new sessions a slot."""
@@ -100,7 +119,7 @@ class SessionTable:
         keys = self.keys.keys(np.ascontiguousarray(cells[:, KEY]))
         anchors = numbers(_ANCHOR, np.ascontiguousarray(cells[:, FIRST]))
         frame = beside(keys, [anchors]) if keys.width else anchors.to_frame()
-        self.open.cells[new, SLOT] = self.state.slots(frame)
+        self.open.cells[new, SLOT] = self.state.add(frame)
 
     def closed(self, until: int | None, count_max: int) -> Iterator[tuple[Array, Array, Array]]:
         """Slots, first and last times of sessions that end before `until`, some at a time.
@@ -114,4 +133,7 @@ class SessionTable:
             slots = np.ascontiguousarray(closed[:, SLOT])
             yield slots, closed[:, FIRST], closed[:, LAST]
             self.state.free(slots)
-            self.keys.free(emptied)
+            self._emptied.append(emptied)
+            self._emptied_count += len(emptied)
+            if self._emptied_count > self.keys.count + _MANY:
+                self.settle()

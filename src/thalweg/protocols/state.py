@@ -383,6 +383,8 @@ class KeyedColumns(BriefColumns, Protocol):
         S16 at `addresses` the columns lie, in the order of their declaration, until slots are made.
         S17 `slots_of` words is `slots` of the keys that they stand for.
         S18 by `order` live slots compare as their keys do, until slots are made.
+        S23 `add` is `slots` of keys that are not there, each given once; it is for states whose keys are
+            hardly ever looked for.
 
     Checked by: `thalweg.testing.check_state`, with S6 and S7.
     """
@@ -391,8 +393,12 @@ class KeyedColumns(BriefColumns, Protocol):
         """As `slots`, for keys as `KeyCodec.encode` gives them; without texts, `KeyCells.can_hold` them."""
         ...
 
+    def add(self, frame: pl.DataFrame) -> Array:
+        """Slots (int64) of keys that are not there, each given once."""
+        ...
+
     def touch(self, slots: Array) -> None:
-        """The columns of slots change, or may, that `slots` or `slots_of` have not just given."""
+        """The columns of slots change, or may, that `slots`, `slots_of` or `add` have not just given."""
         ...
 
     def words(self, slots: Array, names: Sequence[str]) -> Array:

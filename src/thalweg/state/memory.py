@@ -89,7 +89,13 @@ class KeyedColumns:
         return self.slots_of(self._codec.encode(frame))
 
     def slots_of(self, words: Array) -> Array:
-        slots = self._index.insert(words)
+        return self._held(self._index.insert(words))
+
+    def add(self, frame: pl.DataFrame) -> Array:
+        return self._held(self._index.append(self._codec.encode(frame)))
+
+    def _held(self, slots: Array) -> Array:
+        """Cells for slots; what was just got is touched."""
         if self.capacity > self._length:
             self._hold(self._layout.grown(self._cells, self.capacity, ahead=_AHEAD))
         if self._marks is not None:

@@ -58,7 +58,7 @@ _ROUNDS = 12
 
 
 def check_state(make_state: MakeState, kinds: Sequence[Kind] = ("columns", "rows"), *, seed: int = 0) -> None:
-    """Run the kinds of state of a backend against S1 to S22.
+    """Run the kinds of state of a backend against S1 to S23.
 
     Args:
         make_state: makes empty state as declared.
@@ -137,9 +137,12 @@ class _Script:
             yield slots
 
     def _insert(self, frame: pl.DataFrame) -> Any:
-        what, keys = f"{self._what}: slots", list(rows_of(frame))
+        keys = list(rows_of(frame))
         new = list(dict.fromkeys(k for k in keys if k not in self._model))
-        slots = self._state.slots(frame)
+        is_added = not self._spec.is_brief and len(new) == len(keys) and self._r.random() < 0.5
+        what = f"{self._what}: {'add' if is_added else 'slots'}"
+        slots = self._state.add(frame) if is_added else self._state.slots(frame)
+        check(not is_added or len(set(slots.tolist())) == len(keys), "S23", what, found=slots.tolist())
         by_key: dict[Key, int] = {}
         for key, slot in zip(keys, slots, strict=True):
             same = by_key.setdefault(key, int(slot)) == int(slot)

@@ -51,14 +51,23 @@ def follow_a_dict(
     model = dict[tuple[int, ...], int]()
     for _ in range(data.draw(st.integers(1, 6))):
         batch = data.draw(st.lists(key, max_size=12))
-        slots = index.insert(rows(batch, index.width)).tolist()
         new = [k for k in dict.fromkeys(batch) if k not in model]
+        if data.draw(st.booleans()):
+            batch = new
+            slots = index.append(rows(batch, index.width)).tolist()
+        else:
+            slots = index.insert(rows(batch, index.width)).tolist()
         assert index.last_new == len(new)
         for k, slot in zip(batch, slots, strict=True):
             assert model.setdefault(k, slot) == slot
         assert index.new_slots.tolist() == [model[k] for k in new]
         assert len(set(model.values())) == len(model)
         check(index, model)
+        if model and data.draw(st.booleans()):
+            # and what is not found in between
+            more = [k for k in data.draw(st.lists(key, max_size=3, unique=True)) if k not in model]
+            model.update(zip(more, index.append(rows(more, index.width)).tolist(), strict=True))
+            index.free(np.array([model.pop(k) for k in more[:1]], dtype=np.int64))
         if model:
             dead = data.draw(st.lists(st.sampled_from(sorted(model)), unique=True))
             index.free(np.array([model.pop(k) for k in dead], dtype=np.int64))

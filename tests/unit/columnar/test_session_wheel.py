@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from thalweg.columnar.sessions import FIRST, LAST, OpenSessions
+from thalweg.columnar.sessions import FIRST, LAST, SLOT, OpenSessions
 
 SPANS = (1, 7, 1000, 60_000_000)
 """Gaps: shorter than a bucket can be, and longer ones."""
@@ -28,6 +28,10 @@ class Plain:
         return sorted(s[1:] for s in over)
 
     @property
+    def spans(self) -> list[tuple[int, int]]:
+        return [s[1:] for s in self.open]
+
+    @property
     def first_end(self) -> int | None:
         return min((s[2] + self.gap for s in self.open), default=None)
 
@@ -40,15 +44,22 @@ def test_it_does_what_a_list_does(gap: int, seed: int) -> None:
     base = int(r.integers(-(1 << 40), 1 << 40))
     spread = int(r.choice([2, 30, 20_000])) * gap
     until = base
+    told: dict[int, tuple[int, int]] = {}
+    slots = 0
     for _ in range(30):
         count = int(r.integers(1, 12))
         keys = r.integers(0, 5, count)
         # never before what was closed already, as no row is that is not late
         firsts = np.maximum(base + r.integers(-gap, spread, count), until)
         lasts = firsts + r.integers(0, gap + 1, count)
-        sessions.merge(keys, firsts, lasts, keys_max=5)
+        new = sessions.merge(keys, firsts, lasts, keys_max=5).new
+        sessions.cells[new, SLOT] = np.arange(slots, slots + len(new))
+        slots += len(new)
         for key, first, last in zip(keys.tolist(), firsts.tolist(), lasts.tolist(), strict=True):
             plain.merge(key, first, last)
+        if r.random() < 0.5:
+            told |= {s: (f, t) for s, f, t in zip(*map(np.ndarray.tolist, sessions.changed()), strict=True)}
+            assert set(plain.spans) <= set(told.values()), "what has not changed was told before"
         if r.random() < 0.5:
             assert sessions.first_end == plain.first_end
         if r.random() < 0.6:
