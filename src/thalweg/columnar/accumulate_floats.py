@@ -154,7 +154,7 @@ def merge_squares(
 def squared_deviations(
     sums: tuple[Array, Array, Array, Array], counts: tuple[Array, Array], found: Array
 ) -> None:
-    """Fill zeros with the sums of squared distances from the mean, without the cancellation that float64 would suffer.
+    """Fill zeros with the sums of squared distances from the mean, without cancellation.
 
     Values whose squares leave the range of float64 are infinitely far from each other.
     """
