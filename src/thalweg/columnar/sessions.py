@@ -442,7 +442,7 @@ def _close(
         return count, keys  # type: ignore[return-value]
     begin, end = _bucket(meta[_LEAST], meta), _bucket(until - 1, meta)
     if (end - begin) << meta[_SHIFT] > gap // _PART and meta[_COUNT] > meta[_HIGH] // 2:
-        return _sweep(until, gap, heads, cells, wheel, meta, closed, emptied)  # type: ignore[no-any-return]
+        return _sweep(until, gap, heads, cells, wheel, meta, closed, emptied)
     if end >= begin + _BUCKETS:
         end = begin + _BUCKETS - 1
     # of what stays, the first end; what is in buckets that are not looked at ends later
