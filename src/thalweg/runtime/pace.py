@@ -50,10 +50,16 @@ class Pace:
         if self._long_rounds >= _HEAVY:
             self.is_alone, self._long_rounds = False, 0
 
-    def after_sharing(self, *, now: float, busy: float, rows: int, rounds: int) -> None:
-        """Since the beginning all threads were busy for so many seconds, in so many rounds with rows."""
+    def after_sharing(self, *, now: float, busy: float, rows: int, rounds: int, longest: float) -> None:
+        """Since the beginning all threads were busy for so many seconds, in so many rounds with rows.
+
+        Those are rounds that are over; the longest one that another thread is at lasts so long already.
+        """
         passed = now - self._looked_at
         if passed < _LOOK_EVERY and not self.is_alone:
+            return
+        if longest > ROUND_MAX and not self.is_alone:
+            # neither its rows nor its work are counted yet
             return
         share = (busy - self._busy_then) / max(passed, 1e-9)
         is_small = rows - self._rows_then < ROWS_MANY // 4 * max(rounds - self._rounds_then, 1)

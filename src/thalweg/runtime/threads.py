@@ -42,6 +42,12 @@ class _Crew:
             for i in range(count)
         ]
 
+    @property
+    def longest(self) -> float:
+        """How many seconds the longest round lasts already that a thread is at."""
+        now = time.perf_counter()
+        return max((now - begun for w in self.workers if (begun := w.begun) is not None), default=0.0)
+
     def wake(self, number: int) -> None:
         """Something happened that a task of this thread may wait for."""
         _set(self.workers[number].woken)
@@ -77,7 +83,9 @@ class _Worker:
         """Held by whoever steps the tasks of this thread."""
         self.woken = threading.Event()
         self.busy = 0.0
-        """Seconds of work so far."""
+        """Seconds of work so far, in rounds that are over."""
+        self.begun: float | None = None
+        """When the round began that it is at."""
         self.rows = self.rounds = 0
         """Rows that tasks have taken, and rounds in which they took some."""
         self.error: BaseException | None = None
@@ -105,8 +113,10 @@ class _Worker:
     def turn(self, round_: Round) -> _Turn:
         """One round over some tasks."""
         self.woken.clear()
-        rows, worked, begun = round_.rows, time.thread_time(), time.perf_counter()
+        rows, worked = round_.rows, time.thread_time()
+        self.begun = begun = time.perf_counter()
         progressed = round_.step()
+        self.begun = None
         turn = _Turn(
             progressed,
             seconds=time.perf_counter() - begun,
@@ -149,7 +159,9 @@ class _Leader(_Worker):
                     busy, rows, rounds = (
                         sum(getattr(w, n) for w in crew.workers) for n in ("busy", "rows", "rounds")
                     )
-                    pace.after_sharing(now=time.monotonic(), busy=busy, rows=rows, rounds=rounds)
+                    pace.after_sharing(
+                        now=time.monotonic(), busy=busy, rows=rows, rounds=rounds, longest=crew.longest
+                    )
                 if not turn.progressed:
                     self.rest(every if crew.is_led else self.own)
         finally:

@@ -35,9 +35,11 @@ _NOTED = "noted"
 CACHE_MIN = 1 << 20
 _BLOCK = 4096
 _FILTER_BITS = 10
+_LEVEL, _TIMES = 512 << 20, 5.0
+"""Few levels, each so many times the next one: rows at random are written again less often."""
 LISTED_MAX = 64
-_STEP = 65_536
-"""So many keys at a time become objects of Python."""
+_ASKED = 4096
+"""So many keys at a time are looked up: each holds its block of 4 KiB until all of them are found."""
 
 
 def check_installed() -> None:
@@ -165,6 +167,8 @@ class RocksStore:
         options.set_allow_concurrent_memtable_write(False)
         options.set_write_buffer_manager(self._buffers)
         options.set_level_compaction_dynamic_level_bytes(True)
+        options.set_max_bytes_for_level_base(_LEVEL)
+        options.set_max_bytes_for_level_multiplier(_TIMES)
         options.set_max_background_jobs(2)
         options.set_keep_log_file_num(1)
         options.set_max_log_file_size(1 << 20)
@@ -179,8 +183,8 @@ class RocksStore:
         """The bytes of keys, None for those that are not there; fastest if keys are sorted."""
         found: list[bytes | None] = []
         with named_failure(self._path):
-            for first in range(0, len(keys), _STEP):
-                found += self._rows.get(keys[first : first + _STEP], None, self._reads)
+            for first in range(0, len(keys), _ASKED):
+                found += self._rows.get(keys[first : first + _ASKED], None, self._reads)
         return found
 
     def write(self, keys: Sequence[bytes], values: Sequence[bytes], gone: Sequence[bytes]) -> None:

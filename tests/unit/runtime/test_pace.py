@@ -56,25 +56,36 @@ def test_a_single_thread_has_nobody_to_let_in() -> None:
 @pytest.mark.parametrize(("busy", "is_alone"), [(0.9, False), (0.4, True)])
 def test_it_goes_alone_again_when_less_than_half_a_core_is_used(busy: float, is_alone: bool) -> None:
     pace = shared()
-    pace.after_sharing(now=1.0, busy=busy, rows=10**6, rounds=10)
+    pace.after_sharing(now=1.0, busy=busy, rows=10**6, rounds=10, longest=0.0)
     assert pace.is_alone == is_alone
 
 
 @pytest.mark.parametrize(("rows", "is_alone"), [(100_000, False), (1000, True), (0, False)])
 def test_it_goes_alone_again_when_batches_are_small(rows: int, is_alone: bool) -> None:
     pace = shared()
-    pace.after_sharing(now=1.0, busy=1.9, rows=rows, rounds=50)
+    pace.after_sharing(now=1.0, busy=1.9, rows=rows, rounds=50, longest=0.0)
     assert pace.is_alone == is_alone
 
 
 def test_each_look_is_at_what_came_since_the_last_one() -> None:
     pace = shared()
-    pace.after_sharing(now=1.0, busy=1.5, rows=10**6, rounds=10)
-    pace.after_sharing(now=2.0, busy=3.0, rows=10**6 + 1000, rounds=60)
+    pace.after_sharing(now=1.0, busy=1.5, rows=10**6, rounds=10, longest=0.0)
+    pace.after_sharing(now=2.0, busy=3.0, rows=10**6 + 1000, rounds=60, longest=0.0)
     assert pace.is_alone
 
 
 def test_it_looks_at_a_stretch_of_time_not_at_a_moment() -> None:
     pace = shared()
-    pace.after_sharing(now=0.001, busy=0.0, rows=1, rounds=1)
+    pace.after_sharing(now=0.001, busy=0.0, rows=1, rounds=1, longest=0.0)
     assert not pace.is_alone
+
+
+def test_a_round_that_another_thread_is_at_is_no_idleness() -> None:
+    """What it does is counted when it is over, and may take longer than a look: such as reads of a disk."""
+    pace = shared()
+    pace.after_sharing(now=1.0, busy=0.01, rows=100, rounds=50, longest=0.3)
+    assert not pace.is_alone
+    pace.after_sharing(now=1.2, busy=1.0, rows=65_636, rounds=51, longest=0.0)
+    assert not pace.is_alone
+    pace.after_sharing(now=2.2, busy=1.1, rows=65_736, rounds=70, longest=0.0)
+    assert pace.is_alone

@@ -113,7 +113,7 @@ def _run(folder: Path, budget: str) -> dict[str, Any]:
             made = pl.DataFrame({"k": rows["k"], "n": self.n, "total": self.total})
             return made.filter(pl.Series(is_shown))
 
-    session = tw.Session(parallelism=1)
+    session = tw.Session(parallelism=2)
     session.settings.set("state.backend.type", "rocksdb")
     session.settings.set("state.backend.rocksdb.wal", "true")
     session.settings.set("taskmanager.memory.managed.size", budget)
