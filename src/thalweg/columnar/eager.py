@@ -182,6 +182,18 @@ def renamed(column: pl.Series, name: str) -> pl.Series:
     return wrap_s(held)
 
 
+def plain(column: pl.Series) -> pl.Series:
+    """The numbers that a column of times holds, which `to_physical` gives by a query; others as they are.
+
+    Example:
+        >>> plain(pl.Series([7, None]).cast(pl.Datetime("us"))).to_list()
+        [7, None]
+    """
+    if not column.dtype.is_temporal():
+        return column
+    return column.cast(pl.Int32() if isinstance(column.dtype, pl.Date) else pl.Int64())
+
+
 def texts(name: str, values: list[str]) -> pl.Series:
     """A column of strings."""
     return wrap_s(PySeries.new_str(name, values, False))

@@ -20,7 +20,7 @@ from thalweg.columnar.arrow import to_frame
 from thalweg.columnar.batch import FIRST, OFFSET, PANE, SPLIT, Batch
 from thalweg.columnar.buffers import NO_FLAGS, values_and_validity
 from thalweg.columnar.cells import Cells, take
-from thalweg.columnar.eager import compute, pick, renamed
+from thalweg.columnar.eager import compute, pick, plain, renamed
 from thalweg.columnar.key_cells import KeyCells
 from thalweg.errors import DataError
 from thalweg.expr import aggregates
@@ -441,7 +441,7 @@ def least_key(spec: GroupingSpec, batch: Batch, name: str) -> int | None:
         return None
     if batch.parts is not None and spec.key_cells is not None:
         return int(spec.key_cells.column(batch.parts, name).min())
-    least = batch.frame.get_column(name).to_physical().min()
+    least = plain(batch.frame.get_column(name)).min()
     assert isinstance(least, int), "it is never null"
     return least
 

@@ -15,7 +15,7 @@ import numpy as np
 import polars as pl
 
 from thalweg.columnar.batch import BEFORE, OFFSET, SPLIT, Batch
-from thalweg.columnar.eager import gather_rows
+from thalweg.columnar.eager import gather_rows, plain
 from thalweg.progress.lateness import late_rows
 from thalweg.protocols.operator import Context, Output, Step
 from thalweg.protocols.state import StateSpec
@@ -68,7 +68,7 @@ class BehindOp(Step):
         del port
         if BEFORE not in batch.frame.columns:
             return
-        times, marks = batch.frame.get_column(self._spec.column).to_physical(), batch.frame.get_column(BEFORE)
+        times, marks = plain(batch.frame.get_column(self._spec.column)), batch.frame.get_column(BEFORE)
         known = (marks.is_not_null() & times.is_not_null()).to_numpy()
         before = marks.fill_null(0).to_numpy()
         found = np.flatnonzero(late_rows(times.fill_null(0).to_numpy(), before, known, self._spec.slack_us))

@@ -16,7 +16,7 @@ from thalweg.columnar.allocation import grown
 from thalweg.columnar.batch import BEFORE, Batch
 from thalweg.columnar.buffers import NO_WORDS, values_and_validity
 from thalweg.columnar.chains import add_at
-from thalweg.columnar.eager import pick
+from thalweg.columnar.eager import pick, plain
 from thalweg.operators.deadlines import Deadlines
 from thalweg.operators.join_spec import MATCHES, UNTIL, SideSpec
 from thalweg.operators.missing import check_present
@@ -94,7 +94,7 @@ class JoinSide:
         late = self._spec.bound.late
         if late is None or BEFORE not in batch.frame.columns:
             return None
-        time = batch.frame.get_column(late.column).to_physical() + late.shift_us
+        time = plain(batch.frame.get_column(late.column)) + late.shift_us
         found = (time < batch.frame.get_column(BEFORE)).fill_null(value=False)
         return found if found.any() else None
 

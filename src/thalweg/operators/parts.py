@@ -142,6 +142,9 @@ class SumPart:
 
     def value(self, taken: Mapping[str, Array], state: Columns) -> pl.Series:
         high, low, counts = (taken[c] for c in self.columns)
+        if (high == low >> 63).all():
+            # all of them fit 64 bits
+            return to_polars("sum", pl.Int64(), low, counts != 0).cast(pl.Int128())
         return limbs_to_polars("sum", pl.Decimal(38, 0), high, low, counts != 0).to_physical()
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import polars as pl
 
 from thalweg.columnar.batch import Batch
-from thalweg.columnar.eager import pick
+from thalweg.columnar.eager import filter_rows, pick, plain
 from thalweg.operators.aggregation import GroupingSpec, least_key
 from thalweg.protocols.operator import Context, Output
 from thalweg.protocols.state import KeyedColumns
@@ -58,9 +58,9 @@ class WindowGroupOp:
         live = self._state.live()
         keys = self._state.keys(live)
         if until is not None:
-            closing = keys.get_column(self._end).to_physical() <= until
-            self._next_end = self._least_end(keys.filter(~closing))
-            live, keys = live[closing.to_numpy()], keys.filter(closing)
+            closing = plain(keys.get_column(self._end)) <= until
+            self._next_end = self._least_end(filter_rows(keys, ~closing))
+            live, keys = live[closing.to_numpy()], filter_rows(keys, closing)
         else:
             self._next_end = None
         if not len(live):
@@ -88,6 +88,6 @@ class WindowGroupOp:
         """The end of the window that closes first, in microseconds."""
         if not keys.height:
             return None
-        least = keys.get_column(self._end).to_physical().min()
+        least = plain(keys.get_column(self._end)).min()
         assert isinstance(least, int), "a window has an end"
         return least

@@ -36,7 +36,8 @@ CACHE_MIN = 1 << 20
 _BLOCK = 4096
 _FILTER_BITS = 10
 _LEVEL, _TIMES = 512 << 20, 5.0
-"""Few levels, each so many times the next one: rows at random are written again less often."""
+"""The bytes of the first level, and how many times as large each is as the one above: with few levels that
+are not far apart, rows at random are looked for in fewer places and written again less often."""
 LISTED_MAX = 64
 _ASKED = 4096
 """So many keys at a time are looked up: each holds its block of 4 KiB until all of them are found."""
