@@ -80,40 +80,40 @@ def by_group(ids: Array, count: int) -> tuple[Array, Array]:
     return order, starts
 
 
-def by_turn(ids: Array, count: int) -> tuple[Array, Array]:
-    """The first row of every group, then the second of each that has one, and so on; and where these begin.
+def by_round(ids: Array, count: int) -> tuple[Array, Array]:
+    """The rows round by round: first the first one of every group, then the second; and where rounds begin.
 
     Args:
         ids: the number of each row's group, below `count`.
         count: how many groups there are.
 
     Example:
-        >>> order, starts = by_turn(np.array([1, 0, 1, 3, 1]), 4)
+        >>> order, starts = by_round(np.array([1, 0, 1, 3, 1]), 4)
         >>> order.tolist(), starts.tolist()
         ([0, 1, 3, 2, 4], [0, 3, 4, 5])
     """
     order, starts = np.empty(len(ids), np.int64), np.zeros(len(ids) + 1, np.int64)
-    turns = _sort_by_turn(ids, np.zeros(count, np.int32), np.empty(len(ids), np.int32), starts, order)
-    return order, starts[: turns + 1].copy()
+    rounds = _sort_by_round(ids, np.zeros(count, np.int32), np.empty(len(ids), np.int32), starts, order)
+    return order, starts[: rounds + 1].copy()
 
 
 @kernel("int64(int64[::1], int32[::1], int32[::1], int64[::1], int64[::1])")
-def _sort_by_turn(ids: Array, seen: Array, turns: Array, starts: Array, order: Array) -> int:
+def _sort_by_round(ids: Array, seen: Array, rounds: Array, starts: Array, order: Array) -> int:
     most = 0
     for i in range(len(ids)):
-        turn = seen[ids[i]]
-        seen[ids[i]] = turn + 1
-        turns[i] = turn
-        starts[turn + 1] += 1
-        most = max(most, turn + 1)
-    for turn in range(most):
-        starts[turn + 1] += starts[turn]
+        number = seen[ids[i]]
+        seen[ids[i]] = number + 1
+        rounds[i] = number
+        starts[number + 1] += 1
+        most = max(most, number + 1)
+    for number in range(most):
+        starts[number + 1] += starts[number]
     for i in range(len(ids)):
-        place = starts[turns[i]]
-        starts[turns[i]] = place + 1
+        place = starts[rounds[i]]
+        starts[rounds[i]] = place + 1
         order[place] = i
-    for turn in range(most, 0, -1):
-        starts[turn] = starts[turn - 1]
+    for number in range(most, 0, -1):
+        starts[number] = starts[number - 1]
     starts[0] = 0
     return most
 

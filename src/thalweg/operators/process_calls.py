@@ -21,7 +21,7 @@ from thalweg.operators.process_failed import ROW_CODES, failed_rows
 from thalweg.operators.process_missed import missed_rows
 from thalweg.operators.process_state import read_values, write_values
 from thalweg.operators.process_trial import RowTrial
-from thalweg.operators.process_work import Turns, Work
+from thalweg.operators.process_work import Rounds, Work
 from thalweg.operators.turns import RowTurns, shown_time
 from thalweg.protocols.process import FAILED_PORT, MISSED_PORT
 from thalweg.protocols.state import BriefColumns
@@ -44,13 +44,13 @@ class RowCalls:
         if spec.function.forgets:
             self.turns.ttls = [s for s in self._states if s.ttl_us is not None]
 
-    def run(self, work: Work | Turns, kept: BriefColumns, rows_max: int) -> Iterator[Given]:
+    def run(self, work: Work | Rounds, kept: BriefColumns, rows_max: int) -> Iterator[Given]:
         """What the function gives.
 
         Raises:
             DataError: `data-python-function`, `data-timer-past`, `data-python-state`.
         """
-        assert isinstance(work, Work), "turns are those of functions of columns"
+        assert isinstance(work, Work), "rounds are for functions of columns"
         with paused():
             if self._spec.is_tolerant:
                 yield from self._tried(work, kept, rows_max)

@@ -23,7 +23,7 @@ from thalweg.operators.process import LAST, Given, ProcessSpec, side_port
 from thalweg.operators.process_errors import Settings, raised
 from thalweg.operators.process_failed import ROW_CODES, Failure, failed_rows
 from thalweg.operators.process_state import read_values, write_values
-from thalweg.operators.process_work import Turns, Work
+from thalweg.operators.process_work import Rounds, Work
 from thalweg.protocols.process import FAILED_PORT, FunctionState
 from thalweg.protocols.state import BriefColumns
 
@@ -64,7 +64,7 @@ class ColumnCalls:
         self._settings = Settings(self.function, spec.function)
         self._kept: BriefColumns
 
-    def run(self, work: Work | Turns, kept: BriefColumns, rows_max: int) -> Iterator[Given]:
+    def run(self, work: Work | Rounds, kept: BriefColumns, rows_max: int) -> Iterator[Given]:
         """What the function gives.
 
         Raises:
@@ -72,13 +72,13 @@ class ColumnCalls:
         """
         del rows_max
         self._kept, self.turns.keys_of = kept, work.keys_of
-        yield from self._turns(work) if isinstance(work, Turns) else self._rounds(work)
+        yield from self._laid_rounds(work) if isinstance(work, Rounds) else self._rounds(work)
         if self._failures:
             yield FAILED_PORT, failed_rows(self._failures, work, self._spec.inputs)
             self._failures = []
 
-    def _turns(self, work: Turns) -> Iterator[Given]:
-        """Each round is the next row of every key, which lie together."""
+    def _laid_rounds(self, work: Rounds) -> Iterator[Given]:
+        """Rounds of rows that lie together."""
         rows = pick(work.rows[work.port], list(self._spec.inputs[work.port].shown))
         handler = self._handlers[work.port]
         for begin, end in pairwise(work.bounds.tolist()):

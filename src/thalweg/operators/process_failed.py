@@ -20,7 +20,7 @@ from thalweg.columnar.spelled import json_rows
 from thalweg.errors import DataError
 from thalweg.operators.event_times import event_times
 from thalweg.operators.process import LAST, ProcessInput
-from thalweg.operators.process_work import Turns, Work
+from thalweg.operators.process_work import Rounds, Work
 from thalweg.plan.process import FAILED_ROWS
 from thalweg.protocols.process import FunctionState
 from thalweg.protocols.state import BriefColumns
@@ -49,7 +49,7 @@ class Failure:
 
 
 def failed_rows(
-    failures: Sequence[Failure], work: Work | Turns, inputs: Sequence[ProcessInput]
+    failures: Sequence[Failure], work: Work | Rounds, inputs: Sequence[ProcessInput]
 ) -> pl.DataFrame:
     """What is told of such rows (`FAILED_ROWS`); splits are numbers."""
     places = np.array([f.place for f in failures], np.int64)

@@ -25,7 +25,7 @@ from thalweg.operators.process_calls import RowCalls
 from thalweg.operators.process_columns import ColumnCalls
 from thalweg.operators.process_missed import missed_side
 from thalweg.operators.process_state import idle_slots
-from thalweg.operators.process_work import Turns, Work, in_parts, in_turns, laid_out
+from thalweg.operators.process_work import Rounds, Work, in_parts, in_rounds, laid_out
 from thalweg.operators.turns import RowTurns
 from thalweg.operators.waiting_rows import WaitingRows
 from thalweg.operators.windows import LATE
@@ -65,7 +65,7 @@ class _Keyed:
         time = NEVER if slot < 0 else int(self._reach.column("time")[slot])
         return None if time == NEVER else time
 
-    def _called(self, work: Work | Turns) -> Iterator[Output]:
+    def _called(self, work: Work | Rounds) -> Iterator[Output]:
         """What the function gives for some rows and timers."""
         for port, frame in self._calls.run(work, self._kept, self._rows_max):
             made = Batch.unpacked(frame) if port is None and self._spec.function.retracts else Batch(frame)
@@ -84,8 +84,8 @@ class _Keyed:
         # keys that hold nothing any more are forgotten
         gone = idle_slots(self._spec.function.states, self._kept, work.slots)
         if len(gone):
-            # a key has several rows among the turns
-            self._kept.free(ascending(gone) if isinstance(work, Turns) else gone)
+            # a key may have a row in several rounds
+            self._kept.free(ascending(gone) if isinstance(work, Rounds) else gone)
 
     @property
     def clock_due(self) -> int | None:
@@ -243,9 +243,9 @@ class ProcessOp(_Keyed):
         frames = [
             below(parts) if parts else nothing for parts, nothing in zip(some, self._nothing, strict=True)
         ]
-        has_turns = self._is_by_column and not self._spec.has_timers
-        if has_turns and sum(f.height > 0 for f in frames) == 1:
-            work: Work | Turns = in_turns(frames, self._spec.inputs, self._kept)
+        has_timers = self._spec.has_timers or len(due.times) > 0
+        if self._is_by_column and not has_timers and sum(f.height > 0 for f in frames) == 1:
+            work: Work | Rounds = in_rounds(frames, self._spec.inputs, self._kept)
         else:
             work = laid_out(frames, self._spec.inputs, due, self._kept)
         self._calls.turns.until = until
@@ -303,7 +303,7 @@ class ArrivalOp(_Keyed):
             # a row is judged by how far the whole step is
             self._calls.turns.judged_us = NEVER if self._reached is None else self._reached
         if self._is_by_column and batch.frame.height:
-            yield from self._called(in_turns(frames, self._spec.inputs, self._kept, is_ordered=False))
+            yield from self._called(in_rounds(frames, self._spec.inputs, self._kept, is_ordered=False))
         else:
             yield from self._called(self._laid(frames, self._timers.none))
 

@@ -1,6 +1,6 @@
 """Lay out the rows and timers of some keys for a keyed function: key by key, each in the order of time.
 
-Rows without timers, for a function of columns, are laid out turn by turn: the next row of every key.
+Rows without timers, for a function of columns, are laid out in rounds: each has the next row of every key.
 
 Used by: process_op.py, process_calls.py, process_columns.py, process_failed.py.
 """
@@ -17,8 +17,8 @@ import polars as pl
 from thalweg.columnar.arrow import to_frame
 from thalweg.columnar.batch import OFFSET, SPLIT
 from thalweg.columnar.buffers import values_and_validity
-from thalweg.columnar.eager import below, gather_rows, pick, renamed
-from thalweg.columnar.groups import by_group, by_turn, group_rows
+from thalweg.columnar.eager import below, gather_rows, renamed
+from thalweg.columnar.groups import by_group, by_round, group_rows
 from thalweg.columnar.time_order import time_order
 from thalweg.operators.event_timers import Due
 from thalweg.operators.event_times import event_times
@@ -62,7 +62,7 @@ class Work:
 
 
 @dataclass(frozen=True)
-class Turns:
+class Rounds:
     """The rows of some keys, each key's one after the other, where no timer comes between them.
 
     The number of a key is its slot.
@@ -71,7 +71,7 @@ class Turns:
         kept: the state of the keys.
         rows: those of each input, of which one has some: the first of every key, the second, and so on.
         port: of that input.
-        bounds: where the rows of each turn begin; and where the last one's end.
+        bounds: where the rows of each round begin; and where the last one's end.
         slots: of the state of each row's key.
         times: their event times in microseconds.
     """
@@ -149,26 +149,24 @@ def laid_out(
     )
 
 
-def in_turns(
+def in_rounds(
     frames: Sequence[pl.DataFrame],
     inputs: Sequence[ProcessInput],
     kept: BriefColumns,
     *,
     is_ordered: bool = True,
-) -> Turns:
-    """The rows of the one input that has some, turn by turn; arguments as of `laid_out`."""
+) -> Rounds:
+    """The rows of the one input that has some, in rounds; arguments as of `laid_out`."""
     port = next(port for port, frame in enumerate(frames) if frame.height)
     frame, side = frames[port], inputs[port]
     if is_ordered and side.turn is not None:
         frame = in_turn(frame, side.turn, side.ties)
-    mine, names = pick(frame, list(side.keys)), inputs[0].keys
-    keys = to_frame([renamed(c, n) for c, n in zip(mine.get_columns(), names, strict=True)])
-    slots = kept.slots(keys if names else pl.DataFrame(height=frame.height))
+    slots = kept.slots(_named_keys(frame, side, inputs[0].keys))
     found = group_rows(slots.reshape(-1, 1))
-    order, bounds = by_turn(found.ids, found.height)
+    order, bounds = by_round(found.ids, found.height)
     rows = list(frames)
     rows[port] = gather_rows(frame, order)
-    return Turns(kept, tuple(rows), port, bounds, slots.take(order), _times(rows[port], side.time))
+    return Rounds(kept, tuple(rows), port, bounds, slots.take(order), _times(rows[port], side.time))
 
 
 def in_parts(
@@ -215,9 +213,14 @@ def _keys(rows: Sequence[pl.DataFrame], inputs: Sequence[ProcessInput], due: Due
     names = due.keys.columns
     if not names:
         return pl.DataFrame(height=sum(f.height for f in rows) + len(due.times))
-    mine = [pick(f, list(i.keys)) for f, i in zip(rows, inputs, strict=True)]
-    named = [to_frame([renamed(c, n) for c, n in zip(f.get_columns(), names, strict=True)]) for f in mine]
-    return below([*named, due.keys])
+    return below([*(_named_keys(f, i, names) for f, i in zip(rows, inputs, strict=True)), due.keys])
+
+
+def _named_keys(rows: pl.DataFrame, side: ProcessInput, names: Sequence[str]) -> pl.DataFrame:
+    """The keys of the rows of an input, under other names."""
+    if not names:
+        return pl.DataFrame(height=rows.height)
+    return to_frame([renamed(rows.get_column(k), n) for k, n in zip(side.keys, names, strict=True)])
 
 
 def in_turn(rows: pl.DataFrame, time: str, ties: Sequence[str]) -> pl.DataFrame:

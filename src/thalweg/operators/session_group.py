@@ -4,7 +4,7 @@ Before the exchange the rows of a batch are added up per key and stretch of time
 are merged into the open sessions. Two sessions that a row connects become one, with the sum of what both
 have. Aggregates that cannot be added up elsewhere get their rows one by one.
 
-Reads:    the kernels of columnar/sessions.py.
+Reads:    the kernels of columnar/stretches.py and columnar/sessions.py.
 Not here: which rows are late (sessions.py), the parts of aggregates (parts.py).
 """
 
@@ -23,7 +23,7 @@ from thalweg.columnar.buffers import values_and_validity
 from thalweg.columnar.eager import gather_rows, numbers, pick
 from thalweg.columnar.groups import group_rows
 from thalweg.columnar.keys import KeyCodec
-from thalweg.columnar.sessions import find_runs
+from thalweg.columnar.stretches import find_runs
 from thalweg.operators.aggregation import SHOWN, GroupingSpec, key_frame
 from thalweg.operators.session_table import SessionTable, session_states
 from thalweg.plan.properties import WINDOW_TIME_US, bound_type
