@@ -38,7 +38,7 @@ def message(text: str, folder: Path) -> str:
         for name, held in files.items():
             write(Path(name), held)
         try:
-            exec(compile(python, "program.py", "exec"), {"tw": thalweg})
+            exec(compile(python, "program.py", "exec", dont_inherit=True), {"tw": thalweg})
             if program is not None:
                 run(program)
         except ThalwegError as error:
