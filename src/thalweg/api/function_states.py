@@ -185,8 +185,18 @@ def _codec(function: str, name: str, hint: Any) -> Codec:
         ) from None
 
 
-def declared_state(function: str, name: str, hint: Any, kind: type) -> FunctionState:
+def declared_state(
+    function: str, name: str, hint: Any, kind: type, *, of: str = "key", written: str = "{}"
+) -> FunctionState:
     """A state as a class says it.
+
+    Args:
+        function: what messages call the function.
+        name: of the attribute.
+        hint: its type.
+        kind: the class.
+        of: what each has a value of its own.
+        written: how the type is written, around its name.
 
     Raises:
         PlanError: `plan-state-type`.
@@ -199,10 +209,10 @@ def declared_state(function: str, name: str, hint: Any, kind: type) -> FunctionS
         begin = (get_origin(hint) or hint)()
     if begin is MISSING:
         raise PlanError(
-            f'the state "{name}" of {function} does not say what a key begins with',
+            f'the state "{name}" of {function} does not say what a {of} begins with',
             code="plan-state-type",
-            found=f"{name}: {type_name(hint)}",
-            hint=f"{name}: {type_name(hint)} = …",
+            found=f"{name}: {written.format(type_name(hint))}",
+            hint=f"{name}: {written.format(type_name(hint))} = …",
         )
     _check_begin(function, name, hint, begin, codec)
     if hint in _PLAIN:

@@ -98,6 +98,11 @@ def a_stream_gives_what_the_model_says(r: Random, windows: Windows | None = None
     check(case, stream(case, way).tables(), expected(windows, world), f"{windows}, {way}")
 
 
+def late_rows_join_state(r: Random) -> None:
+    """The same of functions with state, which two windows bring along."""
+    late_rows_join_windows(r, "state")
+
+
 def functions_keep_state(r: Random) -> None:
     """State of windows and of keys, with many results of each window."""
     world = random_rows(r)
@@ -128,7 +133,7 @@ def restarts_change_nothing(r: Random) -> None:
     check(case, tables, expected(windows, world), f"{windows}, restored, {ways}")
 
 
-def late_rows_join_windows(r: Random) -> None:
+def late_rows_join_windows(r: Random, form: str | None = None) -> None:
     """One key with many late rows, which make one session of two, and change results in several steps."""
     world = random_rows(r)
     frames = tuple(frame.with_columns(k=pl.lit(r.choice([0, 1]), pl.Int64)) for frame in world.frames)
@@ -136,6 +141,7 @@ def late_rows_join_windows(r: Random) -> None:
     kind = r.choice(["session", "session", "session by row", "tumbling"])
     trigger = r.choice(["parts", "parts", "count", "early by rows", "at end"])
     windows = replace(random_windows(r), kind=kind, trigger=trigger, evictor="none")
+    windows = replace(windows, form=form or windows.form)
     case = cased(windows, world)
     way = random_way(r, case.rows)
     check(case, stream(case, way).tables(), expected(windows, world), f"{windows}, {way}")
@@ -161,6 +167,7 @@ w = tw.windowing
 LAWS = (
     a_stream_gives_what_the_model_says,
     late_rows_join_windows,
+    late_rows_join_state,
     functions_keep_state,
     a_batch_that_judges_gives_it_too,
     restarts_change_nothing,
@@ -281,4 +288,4 @@ def test_the_laws_notice_bugs(name: str) -> None:
 @pytest.mark.sampled(2)
 @pytest.mark.parametrize("name", STATE_MUTANTS)
 def test_the_laws_notice_bugs_of_state(name: str) -> None:
-    assert_noticed(STATE_MUTANTS[name], (functions_keep_state,), name)
+    assert_noticed(STATE_MUTANTS[name], (functions_keep_state, late_rows_join_state), name)

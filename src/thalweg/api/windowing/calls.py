@@ -62,7 +62,9 @@ class WindowCalls:
             )
         hints = dict(attribute_hints(kind, WindowFunction))
         self.hints_of_key = {n: hints[n] for n in _names_of_key(kind) if n in hints}
-        self._of_key = [declared_state(self.name, n, h, kind) for n, h in self.hints_of_key.items()]
+        self._of_key = [
+            declared_state(self.name, n, h, kind, written="OfKey[{}]") for n, h in self.hints_of_key.items()
+        ]
         own_hints = {n: h for n, h in hints.items() if n not in self.hints_of_key}
         self._of_window = [self._state_of_window(n, h) for n, h in own_hints.items()]
         check_settings(function, hints)
@@ -84,7 +86,7 @@ class WindowCalls:
                     found=f"keep(…, {what}=…)",
                     hint="it is kept until the window is forgotten; state of the type OfKey is kept longer",
                 )
-        return declared_state(self.name, name, hint, type(self._function))
+        return declared_state(self.name, name, hint, type(self._function), of="window")
 
     def __deepcopy__(self, memo: dict[int, Any]) -> WindowCalls:
         """One for another task: its settings are copied as those of any function."""
