@@ -11,6 +11,7 @@ import thalweg as tw
 from tests.conformance.feeds import SECOND, placed, rows, timed
 from thalweg.api.function_states import described_function
 from thalweg.api.types import schema_of
+from thalweg.api.windowing.calls import WindowCalls
 from thalweg.api.windowing.contents import AllRows
 from thalweg.api.windowing.functions import Settings, window_function
 from thalweg.columnar.batch import OFFSET, SPLIT
@@ -34,6 +35,28 @@ KINDS: dict[str, tuple[Any, Any, Any]] = {
     "sessions": (w.Sessions("1s"), w.AtEnd(early=w.Count(2, keeps=True)), "retracting"),
     "rows that are forgotten": (w.Cumulating("4s", every="2s"), w.AtEnd(late=w.Count(2)), "discarding"),
 }
+WITH_STATE = [f"{name}, and state" for name in KINDS]
+
+
+class Numbered(w.WindowFunction):
+    """How often a window, and its key, has given something; and what it holds now."""
+
+    fired: int = 0
+    sizes: list[int]
+    seen: w.OfKey[int] = 0
+
+    def on_window(self, window: Any, rows: Any) -> Any:
+        self.fired += 1
+        self.seen += 1
+        self.sizes.append(len(rows))
+        yield self.key.k, window.start, self.fired, f"{self.sizes} {self.seen}"
+
+    def on_close(self, window: Any) -> None:
+        self.emit("closed", (window.start, self.fired, self.seen))
+
+    def on_merge(self, other: Any) -> None:
+        self.fired += other.fired
+        self.sizes += other.sizes
 
 
 def show(key: Any, window: Any, found: Any) -> Any:
@@ -44,14 +67,17 @@ def spec(name: str) -> ProcessSpec:
     """The operator of some windows by `k`."""
     scan = Scan(frame_source(ROWS.drop(SPLIT, OFFSET)))
     below = build.assign_watermark(scan, "t", Column("t"), 2 * SECOND)
-    assigner, trigger, results = KINDS[name]
-    contents = AllRows(below.schema, show, "row", None)
-    function = window_function(Settings(assigner, trigger, contents, results, RESULT))
-    described = described_function(function, (), None, is_zoned=False)
-    return process_spec(Process((below,), (ProcessedBy(("k",), "t"),), described, RESULT), "process", [True])
+    assigner, trigger, results = KINDS[name.removesuffix(", and state")]
+    calls = WindowCalls(Numbered(), None) if name in WITH_STATE else None
+    contents = AllRows(below.schema, show if calls is None else None, "row", None, "windows")
+    function = window_function(Settings(assigner, trigger, contents, results, RESULT, calls))
+    sides = () if calls is None else (("closed", schema_of("start TIMESTAMP, fired BIGINT, seen BIGINT")),)
+    described = described_function(function, tuple(side for side, _ in sides), None, is_zoned=False)
+    step = Process((below,), (ProcessedBy(("k",), "t"),), described, RESULT, sides)
+    return process_spec(step, "process", [True])
 
 
-@pytest.mark.parametrize("name", KINDS)
+@pytest.mark.parametrize("name", [*KINDS, *WITH_STATE])
 def test_windows_keep_the_contract(name: str) -> None:
     assert spec(name).inputs[0].lateness_us == 2 * SECOND
     check_operator(spec(name), timed(ROWS))

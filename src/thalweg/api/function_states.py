@@ -51,15 +51,17 @@ def described_function(
     name = kind.__name__
     _check_function(function, takes)
     with located(place):
-        found = [(attribute, hint) for attribute, hint in _hints(kind)]
-        states = tuple(_state(name, a, h, kind) for a, h in found if get_origin(h) is not Broadcast)
+        found = [
+            *attribute_hints(kind, ColumnFunction if issubclass(kind, ColumnFunction) else ProcessFunction)
+        ]
+        states = tuple(declared_state(name, a, h, kind) for a, h in found if get_origin(h) is not Broadcast)
         shared = tuple(_broadcast(name, a, h) for a, h in found if get_origin(h) is Broadcast)
 
-    _check_settings(function, [s.name for s in (*states, *shared)])
+    check_settings(function, [s.name for s in (*states, *shared)])
 
     def new() -> Any:
         made = copy(function)
-        vars(made).update(_settings(function), _zone=is_zoned)
+        vars(made).update(settings_of(function), _zone=is_zoned)
         return made
 
     is_columns = isinstance(function, ColumnFunction)
@@ -133,8 +135,16 @@ def _broadcast(function: str, name: str, hint: Any) -> FunctionState:
     return FunctionState(name, ColumnSpec("object", None, _codec(function, name, dict[get_args(hint)])), dict)  # type: ignore[misc]  # a type that is made
 
 
-def _hints(kind: type) -> Iterable[tuple[str, Any]]:
-    """The annotated attributes of a class and of those that it inherits from, down to ours."""
+def attribute_hints(kind: type, first: type) -> Iterable[tuple[str, Any]]:
+    """The annotated attributes of a class and of those that it inherits from, down to ours.
+
+    Args:
+        kind: the class.
+        first: the one of ours that it inherits from.
+
+    Raises:
+        PlanError: `plan-state-type`.
+    """
     try:
         hints = get_type_hints(kind)
     except NameError as error:
@@ -143,19 +153,23 @@ def _hints(kind: type) -> Iterable[tuple[str, Any]]:
             code="plan-state-type",
             hint="types of state are defined in the module, and not inside a function",
         ) from None
-    own = {*get_type_hints(ProcessFunction), *get_type_hints(ColumnFunction)}
-    first = ColumnFunction if issubclass(kind, ColumnFunction) else ProcessFunction
+    own = {*get_type_hints(ProcessFunction), *get_type_hints(ColumnFunction), *get_type_hints(first)}
     taken = {n for n in vars(first) if not n.startswith("__")}
     for base in kind.__mro__:
-        for name in vars(base).get("__annotations__", {}) if base not in _OURS else ():
+        for name in vars(base).get("__annotations__", {}) if base not in (*_OURS, first) else ():
             if name in own | taken and get_origin(hints[name]) is not ClassVar:
-                raise PlanError(
-                    f'a state of {kind.__name__} cannot be called "{name}"',
-                    code="plan-state-type",
-                    found=name,
-                    hint="the name means something else in every function",
-                )
+                raise taken_name(kind.__name__, name)
     return [(n, h) for n, h in hints.items() if n not in own and get_origin(h) is not ClassVar]
+
+
+def taken_name(function: str, name: str) -> PlanError:
+    """A state has the name of something else."""
+    return PlanError(
+        f'a state of {function} cannot be called "{name}"',
+        code="plan-state-type",
+        found=name,
+        hint="the name means something else in every function",
+    )
 
 
 def _codec(function: str, name: str, hint: Any) -> Codec:
@@ -171,7 +185,22 @@ def _codec(function: str, name: str, hint: Any) -> Codec:
         ) from None
 
 
-def _state(function: str, name: str, hint: Any, kind: type) -> FunctionState:
+def declared_state(
+    function: str, name: str, hint: Any, kind: type, *, of: str = "key", written: str = "{}"
+) -> FunctionState:
+    """A state as a class says it.
+
+    Args:
+        function: what messages call the function.
+        name: of the attribute.
+        hint: its type.
+        kind: the class.
+        of: what each has a value of its own.
+        written: how the type is written, around its name.
+
+    Raises:
+        PlanError: `plan-state-type`.
+    """
     codec = _codec(function, name, hint)
     begin: Any = getattr(kind, name, MISSING)
     ttl_us, migrate = (begin.ttl_us, begin.migrate) if isinstance(begin, Declared) else (None, None)
@@ -180,10 +209,10 @@ def _state(function: str, name: str, hint: Any, kind: type) -> FunctionState:
         begin = (get_origin(hint) or hint)()
     if begin is MISSING:
         raise PlanError(
-            f'the state "{name}" of {function} does not say what a key begins with',
+            f'the state "{name}" of {function} does not say what a {of} begins with',
             code="plan-state-type",
-            found=f"{name}: {type_name(hint)}",
-            hint=f"{name}: {type_name(hint)} = …",
+            found=f"{name}: {written.format(type_name(hint))}",
+            hint=f"{name}: {written.format(type_name(hint))} = …",
         )
     _check_begin(function, name, hint, begin, codec)
     if hint in _PLAIN:
@@ -207,7 +236,7 @@ def _check_begin(function: str, name: str, hint: Any, begin: Any, codec: Codec) 
         )
 
 
-def _check_settings(function: object, states: Iterable[str]) -> None:
+def check_settings(function: object, states: Iterable[str]) -> None:
     """Refuse settings that have the name of a state: each key would begin with something else.
 
     Raises:
@@ -224,7 +253,7 @@ def _check_settings(function: object, states: Iterable[str]) -> None:
             )
 
 
-def _settings(function: object) -> dict[str, Any]:
+def settings_of(function: object) -> dict[str, Any]:
     """The settings of a function for one task, of which no other task knows."""
     found = {}
     for name, value in vars(function).items():

@@ -24,6 +24,8 @@ _ALLOWED: dict[str, tuple[tuple[type, ...], str]] = {
     "bool": ((bool, np.bool_), "True or False"),
 }
 
+_PYTHON: dict[str, Callable[[Any], Any]] = {"int64": int, "float64": float, "bool": bool}
+
 
 def read_values(state: FunctionState, kept: BriefColumns, slots: Array) -> Array:
     """The values of a state by key; a key that has none gets what a key begins with."""
@@ -73,13 +75,38 @@ def check_value(function: KeyedFunction, state: FunctionState, value: Any, kept:
     try:
         codec.checked(value)
     except (TypeError, ValueError, OverflowError) as error:
-        raise DataError(
-            f'the state "{state.name}" of {function.name} was given a value that it cannot hold: {error}',
-            code="data-python-state",
-            where=function.place,
-            expected=codec.name,
-            found=f"{value!r} of Python type {type(value).__name__}"[:_SHOWN_MAX],
-        ) from error
+        raise _unheld(function, state, value, codec.name, f": {error}") from error
+
+
+def kept_value(function: KeyedFunction, state: FunctionState, value: Any) -> Any:
+    """A value as it comes back from a checkpoint: what is kept within the state of another function.
+
+    Raises:
+        DataError: `data-python-state`.
+    """
+    codec = state.column.codec
+    if codec is None:
+        kinds, expected = _ALLOWED[state.column.kind]
+        is_of_type = isinstance(value, kinds)
+        if is_of_type and not (state.column.kind == "int64" and abs(value) >= 1 << 63):
+            return _PYTHON[state.column.kind](value)
+        raise _unheld(function, state, value, expected)
+    try:
+        return codec.decode(codec.encode(value))
+    except (TypeError, ValueError, OverflowError) as error:
+        raise _unheld(function, state, value, codec.name, f": {error}") from error
+
+
+def _unheld(
+    function: KeyedFunction, state: FunctionState, value: Any, expected: str, why: str = ""
+) -> DataError:
+    return DataError(
+        f'the state "{state.name}" of {function.name} was given a value that it cannot hold{why}',
+        code="data-python-state",
+        where=function.place,
+        expected=expected,
+        found=f"{value!r} of Python type {type(value).__name__}"[:_SHOWN_MAX],
+    )
 
 
 def _fitting(

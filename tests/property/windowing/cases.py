@@ -166,7 +166,34 @@ def by_column(key: Any, window: Any, rows: Any) -> Any:
     yield key.k, window.start, window.end, rows.height, rows["id"].sum(), " ".join(map(str, ids))
 
 
-FORMS = ("row", "column", "aggregate", "merge", "fold")
+class Numbered(w.WindowFunction):
+    """What a window holds, and how often it, and its key, has given something; each kept in two ways."""
+
+    fired: int = 0
+    texts: list[str]
+    seen: w.OfKey[int] = 0
+    ends: w.OfKey[dict[str, int]]
+
+    def on_window(self, window: Any, rows: Any) -> Iterable[Any]:
+        self.fired += 1
+        self.texts.append("x")
+        self.seen += 1
+        end = str(window.end)
+        self.ends[end] = self.ends.get(end, 0) + 1
+        ids = [row.id for row in rows]
+        text = f"{' '.join(map(str, ids))}, {self.fired} {len(self.texts)} of {self.seen}"
+        yield self.key.k, window.start, window.end, len(ids), sum(ids), text
+
+    def on_close(self, window: Any) -> None:
+        self.emit("closed", (self.key.k, window.start, window.end, self.fired, self.seen))
+
+    def on_merge(self, other: Any) -> None:
+        self.fired += other.fired
+        self.texts = [*self.texts, *other.texts]
+
+
+CLOSED = "k BIGINT, start TIMESTAMP, stop TIMESTAMP, fired BIGINT, seen BIGINT"
+FORMS = ("row", "column", "aggregate", "merge", "fold", "state", "state")
 
 
 @dataclass(frozen=True)
@@ -193,6 +220,8 @@ class Windows:
                 lambda held, row: (*held[:3], held.n + 1, held.total + row.id, ""),
                 RESULT,
             )
+        if self.form == "state":
+            return made.process(Numbered(), RESULT, sides={"closed": CLOSED})
         return (
             made.process(by_row, RESULT)
             if self.form == "row"
@@ -215,10 +244,12 @@ class Windows:
             return lambda rows: rows[-4:]
         return EVICTORS["none" if self.kind == "counts" else self.evictor][1]
 
-    def made(self, key: Any, span: Span, ids: Sequence[int]) -> Any:
+    def made(self, key: Any, span: Span, ids: Sequence[int], fired: int, seen: int) -> Any:
         """The row that a window gives."""
         start, end = (None if at is None else EPOCH + timedelta(seconds=at) for at in span)
-        text = " ".join(map(str, ids)) if self.form in ("row", "column") else ""
+        text = " ".join(map(str, ids)) if self.form in ("row", "column", "state") else ""
+        if self.form == "state":
+            text += f", {fired} {fired} of {seen}"
         return key, start, end, len(ids), sum(ids), text
 
 

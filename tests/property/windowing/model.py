@@ -1,5 +1,6 @@
 """Say what windows give: a plain model of them, in whole seconds, that shares no code with the engine.
 
+It counts how often a window, and a key, has given something, as functions with state do in these tests.
 It knows rows of one key as (moment, time, id), where the moment is when the row is known: at its own time, or
 when its split had gone further. Time goes from alarm to alarm; all windows are looked at each time.
 
@@ -67,6 +68,7 @@ class Pane:
     unseen: bool = False
     last: int | None = None
     alarm: int | None = None
+    fired: int = 0
 
 
 class Model:
@@ -79,13 +81,15 @@ class Model:
         results: str,
         lateness: int,
         keep: Callable[[list[tuple[int, int]]], list[tuple[int, int]]],
-        make: Callable[[Span, Sequence[int]], Any],
+        make: Callable[[Span, Sequence[int], int, int], Any],
     ) -> None:
         self._kind, self._rule, self._results = kind, rule, results
         self._lateness, self._keep, self._make = lateness, keep, make
         self.panes: list[Pane] = []
         self.given: list[Any] = []
         self.missed: list[tuple[int, Span]] = []
+        self.closed: list[tuple[Span, int, int]] = []
+        self.fired = 0
 
     def run(self, rows: Sequence[Known]) -> None:
         """All rows, and then the end of time."""
@@ -127,6 +131,7 @@ class Model:
             if pane.end is not None and pane.end + self._lateness == now:
                 if pane.unseen:
                     self._give(pane)
+                self.closed.append(((pane.start, pane.end), pane.fired, self.fired))
                 self.panes.remove(pane)
 
     def _set(self, pane: Pane, now: int) -> None:
@@ -135,7 +140,7 @@ class Model:
         pane.alarm = at if pane.end is None or at < pane.end else None
 
     def _take(self, moment: int, time: int, number: int) -> None:
-        for start, end in self._kind.spans(time, number):
+        for start, end in sorted(self._kind.spans(time, number)):
             pane = self._pane(start, end, moment)
             if pane is None:
                 self.missed.append((number, (start, end)))
@@ -164,6 +169,7 @@ class Model:
                 pane.rows += other.rows
                 pane.shown += other.shown
                 pane.seen += other.seen
+                pane.fired += other.fired
                 pane.seen_late += other.seen_late
                 pane.unseen |= other.unseen
                 waits = [a for a in (pane.alarm, other.alarm) if a is not None]
@@ -206,7 +212,10 @@ class Model:
         pane.rows.sort(key=lambda r: r[0])
         pane.rows = self._keep(pane.rows)
         if pane.rows:
-            found = self._make((pane.start, pane.end), [number for _, number in pane.rows])
+            pane.fired += 1
+            self.fired += 1
+            ids = [number for _, number in pane.rows]
+            found = self._make((pane.start, pane.end), ids, pane.fired, self.fired)
             if self._results == "retracting":
                 for old in pane.shown:
                     self.given.remove(old)

@@ -27,6 +27,7 @@ from tests.property.windowing.model import Model
 from tests.property.worlds import World, random_world
 from tests.sampling import drawn
 from thalweg.api.windowing import contents, functions, wrappers
+from thalweg.api.windowing.calls import WindowCalls
 from thalweg.operators.waiting_rows import WaitingRows
 
 
@@ -45,11 +46,12 @@ def cased(windows: Windows, world: World) -> Case:
     # a row without a time is turned away by the source, and not by windows
     made = windows.over(rows)
     late = made.late().select("id", "window_start", "window_end")
-    return Case((world,), (made.plan, late.plan))
+    sides = (made.side("closed").plan,) if windows.form == "state" else ()
+    return Case((world,), (made.plan, late.plan, *sides))
 
 
 def expected(windows: Windows, world: World) -> list[Table]:
-    """Both tables."""
+    """What the windows give, the rows that they miss, and what functions with state say in the end."""
     known: dict[Any, list[Any]] = {}
     bound, lateness = int(world.bound.total_seconds()), int(world.lateness.total_seconds())
     for split, frame in enumerate(world.frames):
@@ -62,6 +64,7 @@ def expected(windows: Windows, world: World) -> list[Table]:
             front = time if front is None else max(front, time)
     given: Table = Counter()
     missed: Table = Counter()
+    closed: Table = Counter()
     for key, rows in known.items():
         model = Model(
             KINDS[windows.kind][1],
@@ -69,13 +72,16 @@ def expected(windows: Windows, world: World) -> list[Table]:
             windows.results,
             lateness,
             windows.keep,
-            lambda span, ids, key=key: windows.made(key, span, ids),
+            lambda span, ids, fired, seen, key=key: windows.made(key, span, ids, fired, seen),
         )
         model.run([(moment, time, number) for moment, _, _, time, number in sorted(rows)])
         given.update(model.given)
         for number, span in model.missed:
             missed[(number, *(EPOCH + timedelta(seconds=at or 0) for at in span))] += 1
-    return [given, missed]
+        for span, fired, seen in model.closed:
+            bounds = (EPOCH + timedelta(seconds=at or 0) for at in span)
+            closed[key, *bounds, fired, seen] += 1
+    return [given, missed, *([closed] if windows.form == "state" else [])]
 
 
 def placed(r: Random, way: Way) -> Way:
@@ -90,6 +96,23 @@ def a_stream_gives_what_the_model_says(r: Random, windows: Windows | None = None
     case = cased(windows, world)
     way = placed(r, random_way(r, case.rows))
     check(case, stream(case, way).tables(), expected(windows, world), f"{windows}, {way}")
+
+
+def late_rows_join_state(r: Random) -> None:
+    """The same of functions with state, which two windows bring along."""
+    late_rows_join_windows(r, "state")
+
+
+def functions_keep_state(r: Random) -> None:
+    """State of windows and of keys, with many results of each window."""
+    world = random_rows(r)
+    windows = replace(random_windows(r), form="state", evictor="none")
+    case = cased(windows, world)
+    way = placed(r, random_way(r, case.rows))
+    check(case, stream(case, way).tables(), expected(windows, world), f"{windows}, {way}")
+    ways = [placed(r, replace(random_way(r, case.rows), parallelism=n, rows_max=7)) for n in (2, 1, 3)]
+    logs, _ = interrupted(case, ways, r)
+    check(case, [log.table() for log in logs], expected(windows, world), f"{windows}, restored, {ways}")
 
 
 def a_batch_that_judges_gives_it_too(r: Random) -> None:
@@ -110,7 +133,7 @@ def restarts_change_nothing(r: Random) -> None:
     check(case, tables, expected(windows, world), f"{windows}, restored, {ways}")
 
 
-def late_rows_join_windows(r: Random) -> None:
+def late_rows_join_windows(r: Random, form: str | None = None) -> None:
     """One key with many late rows, which make one session of two, and change results in several steps."""
     world = random_rows(r)
     frames = tuple(frame.with_columns(k=pl.lit(r.choice([0, 1]), pl.Int64)) for frame in world.frames)
@@ -118,6 +141,7 @@ def late_rows_join_windows(r: Random) -> None:
     kind = r.choice(["session", "session", "session by row", "tumbling"])
     trigger = r.choice(["parts", "parts", "count", "early by rows", "at end"])
     windows = replace(random_windows(r), kind=kind, trigger=trigger, evictor="none")
+    windows = replace(windows, form=form or windows.form)
     case = cased(windows, world)
     way = random_way(r, case.rows)
     check(case, stream(case, way).tables(), expected(windows, world), f"{windows}, {way}")
@@ -129,6 +153,9 @@ def the_clock_changes_no_last_result(r: Random) -> None:
     windows = replace(random_windows(r), results="retracting", trigger="at end", evictor="none")
     if windows.kind == "global" or windows.kind.startswith("counts"):
         windows = replace(windows, kind="tumbling")
+    if windows.form == "state":
+        # it tells how often the clock had something shown
+        windows = replace(windows, form="row")
     clock = w.AtEnd(early=w.Clock(r.choice(["1ms", "1h"])), late=w.Clock("1ms"))
     with mock.patch.dict(TRIGGERS, {"at end": (clock, TRIGGERS["at end"][1])}):
         case = cased(windows, world)
@@ -140,6 +167,8 @@ w = tw.windowing
 LAWS = (
     a_stream_gives_what_the_model_says,
     late_rows_join_windows,
+    late_rows_join_state,
+    functions_keep_state,
     a_batch_that_judges_gives_it_too,
     restarts_change_nothing,
     the_clock_changes_no_last_result,
@@ -180,9 +209,9 @@ def _never_late(self: Any, start: Any, end: Any) -> Any:
     return made
 
 
-def _twice(self: Any, pane: Any) -> Any:
+def _twice(self: Any, pane: Any, facts: Any) -> Any:
     pane.given = []
-    return FIRE(self, pane)
+    return FIRE(self, pane, facts)
 
 
 def _unasked(trigger: Any, window: Any) -> Any:
@@ -203,6 +232,26 @@ def _forgetful(name: str, whole: Any) -> Any:
     return {}
 
 
+def _unchecked(self: Any, pane: Any) -> bool:
+    del self, pane
+    return False
+
+
+def _of_all_windows(self: Any, owner: Any, pane: Any, now: Any) -> None:
+    kept = vars(self).setdefault("_one", pane.kept)
+    if pane.kept is not None:
+        pane.kept.fired = kept.fired
+    PUT(self, owner, pane, now)
+
+
+def _for_this_call(self: Any, owner: Any, pane: Any) -> None:
+    before = [getattr(owner, s.name) for s in self._of_key]
+    TAKE_BACK(self, owner, pane)
+    for state, value in zip(self._of_key, before, strict=True):
+        setattr(owner, state.name, value)
+
+
+PUT, TAKE_BACK = WindowCalls._put, WindowCalls._take_back
 TURNS, FIRE = WaitingRows.with_turns, functions._Windows._fire
 MUTANTS = {
     "late rows have their turn at their own time": mock.patch.object(
@@ -219,6 +268,13 @@ MUTANTS = {
     "rows are not in the order of time": mock.patch.object(contents, "itemgetter", _all_alike),
     "parts of a trigger forget": mock.patch.object(wrappers, "_memory", _forgetful),
 }
+STATE_MUTANTS = {
+    "state of windows that never end is lost": mock.patch.object(WindowCalls, "has_begun", _unchecked),
+    "windows share their state": mock.patch.object(WindowCalls, "_put", _of_all_windows),
+    "state of the key is lost": mock.patch.object(WindowCalls, "_take_back", _for_this_call),
+    "state is lost where sessions meet": mock.patch.object(WindowCalls, "merge", _nothing),
+    "no window is closed": mock.patch.object(WindowCalls, "close", _nothing),
+}
 
 
 @pytest.mark.slow
@@ -226,3 +282,10 @@ MUTANTS = {
 @pytest.mark.parametrize("name", MUTANTS)
 def test_the_laws_notice_bugs(name: str) -> None:
     assert_noticed(MUTANTS[name], (a_stream_gives_what_the_model_says, late_rows_join_windows), name)
+
+
+@pytest.mark.slow
+@pytest.mark.sampled(2)
+@pytest.mark.parametrize("name", STATE_MUTANTS)
+def test_the_laws_notice_bugs_of_state(name: str) -> None:
+    assert_noticed(STATE_MUTANTS[name], (functions_keep_state, late_rows_join_state), name)

@@ -157,6 +157,21 @@ def windows(session: tw.Session) -> tw.Dataset:
     return keyed.process(lambda key, window, rows: [(key.k, len(rows))], PAIR)
 
 
+class Numbered(tw.windowing.WindowFunction):
+    fired: int = 0
+    seen: tw.windowing.OfKey[int] = 0
+
+    def on_window(self, window: Any, rows: Any) -> Any:
+        self.fired += 1
+        self.seen += len(rows)
+        yield self.key.k, self.seen * self.fired
+
+
+def numbered_windows(session: tw.Session) -> tw.Dataset:
+    keyed = timed(session).key_by("k").window(tw.windowing.Fixed("5s"), trigger=tw.windowing.Early("2s"))
+    return keyed.process(Numbered(), PAIR)
+
+
 def unfolded(session: tw.Session) -> tw.Dataset:
     return timed(session).flat_map(lambda row: [(row["k"], row["n"] + i) for i in range(2)], PAIR)
 
@@ -175,7 +190,7 @@ def limited(session: tw.Session) -> tw.Dataset:
 
 JOBS = (
     *(visits, tenths, failed, two_inputs, rules, columns),
-    *(windows, unfolded, expressions, limited),
+    *(windows, numbered_windows, unfolded, expressions, limited),
 )
 
 

@@ -52,6 +52,24 @@ def program(types: Mapping[str, Any], begin: Mapping[str, Any], take: Callable[[
     return build
 
 
+def in_windows(types: Mapping[str, Any], begin: Mapping[str, Any], take: Callable[[Any, Any], Any]) -> Any:
+    """The same of a window of each key, which gives something with every row."""
+
+    def on_window(self: Any, window: Any, rows: Any) -> Any:
+        del window
+        yield rows[-1].n, rows[-1].k, str(take(self, rows[-1]))
+
+    members = {"__annotations__": dict(types), "on_window": on_window, **begin}
+    kind = type("Seeing", (tw.windowing.WindowFunction,), members)
+
+    def build(session: tw.Session, folder: Path) -> None:
+        windows = session.read_parquet(str(folder / "in.parquet")).key_by("k").window(tw.windowing.Counts(1))
+        made = windows.process(kind(), "n BIGINT, k BIGINT, told STRING", order="arrival")
+        made.write_sqlite(str(folder / "o.db"), "told")
+
+    return build
+
+
 def counting(self: Any, row: Any) -> Any:
     self.n += 1
     return self.n
@@ -75,7 +93,32 @@ def counts(scale: float = 1) -> dict[int, str]:
     return {k: str(len(range(k, ROWS, KEYS)) * scale) for k in range(KEYS)}
 
 
+OfKey = tw.windowing.OfKey
+WINDOWS = in_windows({"n": int, "all": OfKey[int]}, {"n": 0, "all": 0}, lambda s, r: _of_both(s))
 CHANGED = {
+    "of a window, int to float": (
+        WINDOWS,
+        in_windows({"n": float, "all": OfKey[int]}, {"n": 0.0, "all": 0}, lambda s, r: _of_both(s)),
+        counts(1.0),
+    ),
+    "of a window, another state beside": (
+        WINDOWS,
+        in_windows(
+            {"a": str, "n": int, "all": OfKey[int]},
+            {"a": "", "n": 0, "all": 0},
+            lambda s, r: _of_both(s),
+        ),
+        counts(),
+    ),
+    "of a key over windows, by a function": (
+        WINDOWS,
+        in_windows(
+            {"n": int, "all": OfKey[list[int]]},
+            {"n": 0, "all": tw.keep([], migrate=lambda n: [1] * n)},
+            lambda s, r: (s.all.append(1), len(s.all))[1],
+        ),
+        counts(),
+    ),
     "int to float": (PLAIN, program({"n": float}, {"n": 0.0}, counting), counts(1.0)),
     "int or None": (
         PLAIN,
@@ -106,6 +149,14 @@ CHANGED = {
         counts(),
     ),
 }
+
+
+def _of_both(self: Any) -> Any:
+    """The state of the window, which is that of the key, too."""
+    self.n += 1
+    self.all += 1
+    assert self.n == self.all, "a window has lost its state, or the key has"
+    return self.n
 
 
 def _known(self: Any) -> Any:

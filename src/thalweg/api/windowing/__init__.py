@@ -5,6 +5,7 @@ from thalweg.api.windowing.assigners import Assigner, Bounds, Calendar, Cumulati
 from thalweg.api.windowing.counts import Counts
 from thalweg.api.windowing.evictors import Evictor, LastRows, LastSpan, NearLast
 from thalweg.api.windowing.keyed import KeyedWindows
+from thalweg.api.windowing.stateful import OfKey, WindowFunction
 from thalweg.api.windowing.triggers import (
     FIRE,
     FIRE_AND_PURGE,
@@ -45,7 +46,9 @@ __all__ = [
     "LastRows",
     "LastSpan",
     "NearLast",
+    "OfKey",
     "Purging",
     "Sessions",
     "Trigger",
+    "WindowFunction",
 ]

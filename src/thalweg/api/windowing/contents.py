@@ -60,18 +60,20 @@ class AllRows:
 
     Attributes:
         rows: their columns.
-        function: makes the result.
+        function: makes the result; None: who asks for the rows does (calls.py).
         by: whether it takes named tuples, or a frame.
         evictor: says which rows count.
+        name: what messages call the function.
     """
 
     rows: Schema
-    function: WindowCall
+    function: WindowCall | None
     by: By
     evictor: Evictor | None
+    name: str = ""
 
     def __post_init__(self) -> None:
-        self.name = getattr(self.function, "__name__", type(self.function).__name__)
+        self.name = self.name or getattr(self.function, "__name__", type(self.function).__name__)
         self._to_row, self._frames = maker("Row", self.rows.names), GivenRows(self.rows, self.name)
 
     @property
@@ -98,17 +100,20 @@ class AllRows:
 
     def result(self, key: Any, bounds: Bounds, pane: Pane) -> Iterable[Row]:
         """What the function makes of the rows that count."""
+        shown = self.shown(pane)
+        assert self.function is not None, "who has a function of its own asks for the rows"
+        return () if shown is None else as_rows(self.function(key, bounds, shown))
+
+    def shown(self, pane: Pane) -> Any:
+        """The rows that count, as the function takes them; None: there are none."""
         # late rows come last, and those of windows that have become one
         pane.rows.sort(key=itemgetter(0))
         if self.evictor is not None:
             self._evict(self.evictor, pane)
         if not pane.count:
-            return ()
+            return None
         values = [values for _, values in pane.rows]
-        if self.by == "column":
-            return self._as_rows(self.function(key, bounds, self._frames.frame(values)))
-        made = self.function(key, bounds, list(map(self._to_row, values)))
-        return self._as_rows(made)
+        return self._frames.frame(values) if self.by == "column" else list(map(self._to_row, values))
 
     def _evict(self, evictor: Evictor, pane: Pane) -> None:
         rows = [(time_of(at), self._to_row(values)) for at, values in pane.rows]
@@ -124,11 +129,12 @@ class AllRows:
             pane.rows[:] = [(micros_of(at), tuple(row)) for at, row in kept]
             pane.count = len(kept)
 
-    @staticmethod
-    def _as_rows(made: Iterable[Row] | pl.DataFrame | None) -> Iterable[Row]:
-        if isinstance(made, pl.DataFrame):
-            return made.rows(named=True)
-        return () if made is None else made
+
+def as_rows(made: Iterable[Row] | pl.DataFrame | None) -> Iterable[Row]:
+    """What a function of a window gives, row by row."""
+    if isinstance(made, pl.DataFrame):
+        return made.rows(named=True)
+    return () if made is None else made
 
 
 @dataclass

@@ -16,7 +16,8 @@ from typing import Any, ClassVar, Literal
 from thalweg.api.process_functions import ProcessFunction
 from thalweg.api.windowing.aggregators import row_type
 from thalweg.api.windowing.assigners import Assigner, Bounds
-from thalweg.api.windowing.contents import Contents
+from thalweg.api.windowing.calls import WindowCalls
+from thalweg.api.windowing.contents import AllRows, Contents
 from thalweg.api.windowing.panes import Pane, pane_type
 from thalweg.api.windowing.times import micros_of, time_of
 from thalweg.api.windowing.triggers import Facts, Fired, Trigger
@@ -40,6 +41,7 @@ class Settings:
         contents: what they keep.
         results: what is given again.
         result: the columns of the result.
+        calls: the function of a class of the user's, which has state; None: `contents` makes the result.
     """
 
     assigner: Assigner
@@ -47,12 +49,20 @@ class Settings:
     contents: Contents
     results: Results
     result: Schema
+    calls: WindowCalls | None = None
 
 
 def window_function(settings: Settings) -> ProcessFunction:
-    """The keyed function that these windows are."""
-    trigger = settings.trigger
+    """The keyed function that these windows are.
+
+    Raises:
+        PlanError: `plan-state-type`, `plan-window-function`.
+    """
+    trigger, calls = settings.trigger, settings.calls
     more = dict(settings.contents.fields)
+    if calls is not None:
+        calls.check(merges=settings.assigner.merges)
+        more.update(calls.fields)
     if goes_by_clock(trigger):
         more["clocks"] = (list[int], list)
     if settings.results == "retracting":
@@ -63,12 +73,14 @@ def window_function(settings: Settings) -> ProcessFunction:
     bases += [_Clocked] if goes_by_clock(trigger) else []
     members = {
         # types that are made, of which no checker of types can know
-        "__annotations__": {"panes": list.__class_getitem__(pane)},
+        "__annotations__": {"panes": list.__class_getitem__(pane), **(calls.hints_of_key if calls else {})},
         "__module__": __name__,
         "_retracts": settings.results == "retracting",
     }
     kind = type(settings.contents.name, (*bases, _Windows), members)
     found: ProcessFunction = kind(settings, pane)
+    if calls is not None:
+        calls.declare(kind, taken={*dir(kind), *vars(found), "panes"})
     return found
 
 
@@ -79,7 +91,7 @@ class _Windows(ProcessFunction):
     def __init__(self, settings: Settings, pane: type[Pane]) -> None:
         self._assigner, self._trigger = settings.assigner, settings.trigger
         self._contents, self._results, self._pane = settings.contents, settings.results, pane
-        self._by_clock = goes_by_clock(settings.trigger)
+        self._by_clock, self._calls = goes_by_clock(settings.trigger), settings.calls
         self._given = GivenRows(settings.result, settings.contents.name)
         # a row of the time of its end is no row of a window, but of a session it is
         self._ahead = 0 if settings.assigner.merges else 1
@@ -126,6 +138,9 @@ class _Windows(ProcessFunction):
             found.append((start, end))
         if not found:
             raise _misassigned("an assigner gives every row at least one window", f"no window for {row!r}")
+        if len(found) > 1:
+            # state of the key sees the earlier window first
+            found.sort(key=_order)
         return found
 
     def _facts(self, pane: Pane, bounds: Bounds, time: int) -> Facts:
@@ -174,6 +189,9 @@ class _Windows(ProcessFunction):
         before = [p.end for p in met]
         for pane in met[1:]:
             self._contents.join(first, pane)
+            if self._calls is not None:
+                now = time_of(max(self.turn.now_us, self.turn.time_us))
+                self._calls.merge(self, first, pane, now)
             first.memory = dict(merged_memory(self._trigger, first.memory, pane.memory))
             first.wakes.extend(pane.wakes)
             if self._by_clock:
@@ -211,12 +229,13 @@ class _Windows(ProcessFunction):
         self._remember(pane)
         self._woken(pane, facts)
         if fired.fires:
-            yield from self._fire(pane)
+            yield from self._fire(pane, facts)
         if fired.purges or (fired.fires and self._results == "discarding"):
             self._contents.clear(pane)
             # a trigger that remembers nothing begins anew all the same; one that remembers 0 does not
             if pane.end is None and not pane.wakes and not pane.memory:
                 keeps = self._results == "retracting" or (self._by_clock and pane.clocks)
+                keeps = keeps or (self._calls is not None and self._calls.has_begun(pane))
                 self.panes = [p for p in self.panes if p is not pane or keeps]
 
     def _remember(self, pane: Pane) -> None:
@@ -258,8 +277,16 @@ class _Windows(ProcessFunction):
             pane.clocks.append(micros_of(at))
             self.turn.set_clock_timer(micros_of(at))
 
-    def _fire(self, pane: Pane) -> Iterator[Row]:
-        made = self._contents.result(self.key, pane.bounds, pane)
+    def _result(self, pane: Pane, facts: Facts) -> Iterable[Row]:
+        """What the window gives; it is to be read to its end, before anything else happens."""
+        if self._calls is None:
+            return self._contents.result(self.key, pane.bounds, pane)
+        assert isinstance(self._contents, AllRows), "a function with state takes all rows"
+        shown = self._contents.shown(pane)
+        return () if shown is None else self._calls.result(self, pane, facts.now, shown)
+
+    def _fire(self, pane: Pane, facts: Facts) -> Iterator[Row]:
+        made = self._result(pane, facts)
         if self._results != "retracting":
             yield from made
             return
@@ -281,7 +308,7 @@ class _Timed(ProcessFunction):
     def on_timer(self: Any) -> Iterable[Row]:
         """The end of some windows, a time that a trigger has asked for, or when no late row can come."""
         now = self.turn.time_us + self._ahead
-        for pane in [*self.panes]:
+        for pane in sorted(self.panes, key=_place):
             is_asked = now in pane.wakes
             if is_asked:
                 pane.wakes.remove(now)
@@ -291,6 +318,8 @@ class _Timed(ProcessFunction):
             if pane.end is not None and pane.end + self.turn.lateness_us == now:
                 facts = self._facts_of_time(pane, now)
                 yield from self._answered(pane, facts, closing(self._trigger, facts))
+                if self._calls is not None:
+                    self._calls.close(self, pane, facts.now)
                 self.panes = [p for p in self.panes if p is not pane]
 
     def _facts_of_time(self: Any, pane: Pane, now: int) -> Facts:
@@ -305,11 +334,20 @@ class _Clocked(ProcessFunction):
     def on_clock(self: Any) -> Iterable[Row]:
         """A time has come that the trigger has asked for."""
         due = self.turn.due_us
-        for pane in [*self.panes]:
+        for pane in sorted(self.panes, key=_place):
             if due in pane.clocks:
                 pane.clocks.remove(due)
                 facts = self._facts(pane, pane.bounds, self.turn.time_us)
                 yield from self._answered(pane, facts, self._trigger.on_clock(facts))
+
+
+def _order(bounds: tuple[int | None, int | None]) -> tuple[int, int]:
+    """The earlier window first; of those that begin together, the one that ends first."""
+    return bounds[0] or 0, bounds[1] or 0
+
+
+def _place(pane: Pane) -> tuple[int, int]:
+    return _order((pane.start, pane.end))
 
 
 def _misassigned(message: str, found: str, expected: str | None = None) -> PlanError:

@@ -8,16 +8,19 @@ are run (functions.py).
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, get_args
 
+from thalweg.api.place import caller, located
 from thalweg.api.types import SchemaLike, schema_of
 from thalweg.api.windowing.aggregators import Aggregator, Folded, Reduced, check_aggregator
 from thalweg.api.windowing.assigners import Assigner, Bounds
+from thalweg.api.windowing.calls import WindowCalls
 from thalweg.api.windowing.contents import AllRows, By, Contents, WindowCall, aggregated
 from thalweg.api.windowing.evictors import Evictor
 from thalweg.api.windowing.functions import Results, Settings, window_function
+from thalweg.api.windowing.stateful import WindowFunction
 from thalweg.api.windowing.triggers import Trigger
 from thalweg.api.windowing.wrappers import AtEnd
 from thalweg.base.schema import Schema
@@ -45,22 +48,28 @@ class KeyedWindows:
 
     def process(
         self,
-        function: WindowCall,
+        function: WindowCall | WindowFunction,
         schema: SchemaLike,
         *,
         by: By = "row",
         time: str | None = None,
+        sides: Mapping[str, SchemaLike] | None = None,
         order: Order = "time",
     ) -> Dataset:
         """What a function gives for each window when that gives its result.
 
         Args:
-            function: takes the key, the window and its rows in the order of event time; gives rows.
+            function: takes the key, the window and its rows in the order of event time; gives rows. Or an
+                object of a class of yours that is a `windowing.WindowFunction`: it has state.
             schema: the columns of the rows that it gives.
             by: whether it takes the rows as a list of named tuples (`row`), or as a frame (`column`), and may
                 then give a frame.
             time: the column of event time, where it is not the only one.
+            sides: the columns of the side outputs of a `WindowFunction`, by their names.
             order: whether rows are taken in the order of event time, or as they arrive.
+
+        Raises:
+            PlanError: `plan-window-function`, `plan-state-type`, `plan-side-output`.
 
         Example:
             >>> import polars as pl
@@ -80,8 +89,19 @@ class KeyedWindows:
                 found=str(by),
                 choices=get_args(By),
             )
-        contents = AllRows(self._rows, function, by, self._evictor)
-        return self._made(contents, schema_of(schema), time, order)
+        place = caller()
+        with located(place):
+            _check_call(function, sides or {})
+            if not isinstance(function, WindowFunction):
+                contents = AllRows(self._rows, function, by, self._evictor)
+                return self._made(contents, schema_of(schema), time, order)
+            calls = WindowCalls(function, place)
+            rows = AllRows(self._rows, None, by, self._evictor, calls.name)
+            result = schema_of(schema)
+            made = window_function(
+                Settings(self._assigner, self._trigger, rows, self._results, result, calls)
+            )
+        return self._keyed.process(made, result, time=time, sides=sides, order=order)
 
     def aggregate(
         self, aggregator: Aggregator, schema: SchemaLike, *, time: str | None = None, order: Order = "time"
@@ -160,6 +180,27 @@ class KeyedWindows:
     def _made(self, contents: Contents, result: Schema, time: str | None, order: Order) -> Dataset:
         made = window_function(Settings(self._assigner, self._trigger, contents, self._results, result))
         return self._keyed.process(made, result, time=time, order=order)
+
+
+def _check_call(function: object, sides: Mapping[str, SchemaLike]) -> None:
+    """Refuse what is no function of whole windows, or has nothing to give rows to side outputs with."""
+    if isinstance(function, WindowFunction):
+        return
+    if isinstance(function, type) or not callable(function):
+        raise PlanError(
+            "a function of windows is a function of the key, the window and its rows, "
+            "or an object of a class that is a WindowFunction",
+            code="plan-window-function",
+            found=repr(function)[:200],
+            hint=f"{function.__name__}() makes one" if isinstance(function, type) else None,
+        )
+    if sides:
+        raise PlanError(
+            "a plain function of windows has no side outputs",
+            code="plan-side-output",
+            found=", ".join(sides),
+            hint="a class that is a windowing.WindowFunction has emit",
+        )
 
 
 def keyed_windows(

@@ -27,6 +27,7 @@ class Pane:
         held: the value that was made of the rows.
         clocks: the processing times at which the trigger is to be asked.
         given: the result that it has given, where that may be taken back.
+        kept: the state of the function, by its attributes.
     """
 
     start: int | None
@@ -41,6 +42,7 @@ class Pane:
         held: Any = None
         clocks: list[int] = field(default_factory=list)
         given: list[tuple[Any, ...]] = field(default_factory=list)
+        kept: Any = None
 
     @property
     def bounds(self) -> Bounds:
