@@ -13,6 +13,8 @@ import polars as pl
 import thalweg.api as tw
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from tests.unit.api.fake import FakeSession
     from thalweg.api import SessionLike
 
@@ -122,3 +124,25 @@ def sessions(session: FakeSession) -> SessionLike:
 
 def tables(obj: Any) -> pl.DataFrame:
     return tw.to_frame(obj)
+
+
+class _Best(tw.windowing.WindowFunction):
+    told: list[int]
+    best: tw.windowing.OfKey[int] = 0
+    total: tw.windowing.OfKey[float] = tw.keep(0.0, ttl="1 day")
+
+    def on_window(
+        self, window: tw.windowing.Bounds, rows: list[tuple[str, int]]
+    ) -> Iterator[tuple[int, float]]:
+        assert_type(self.best, int)
+        self.best += len(rows)
+        self.told.append(self.best)
+        if window.end is not None and self.now < window.end:
+            self.emit("early", (self.best,))
+        yield self.best, self.total
+
+
+def window_functions(rows: tw.Dataset) -> tw.Dataset:
+    windows = rows.key_by("k").window(tw.windowing.Fixed("1h"))
+    made = windows.process(_Best(), "best BIGINT, total DOUBLE", sides={"early": "best BIGINT"})
+    return made.side("early")

@@ -27,13 +27,12 @@ class Bounds(NamedTuple):
 
 
 class Assigner(Protocol):
-    """Says which windows a row falls into.
+    """Says which windows a row falls into."""
 
-    Attributes:
-        merges: whether windows of a key that meet are one, as those of sessions.
-    """
-
-    merges: bool
+    @property
+    def merges(self) -> bool:
+        """Whether windows of a key that meet are one, as those of sessions."""
+        ...
 
     def assign(self, time: datetime, row: Any) -> Iterable[Bounds]:
         """The windows of a row; at least one."""
