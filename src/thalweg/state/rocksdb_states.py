@@ -1,7 +1,8 @@
 """Make the states of one run that lie in RocksDB, and share its memory out among them.
 
-Of its share a state gives most to the rows in use, since a row that is there costs no read; the rest is for
-what RocksDB holds: indexes and filters, and rows that are being written.
+Of its share a state gives a good third to the rows in use, since a row that is there costs no read, and
+rather more to what RocksDB holds: indexes and filters, and rows that are being written. A look-up whose index
+is not there costs more than one whose row is not.
 
 Changes:  one directory of temporary files.
 Not here: which states these are (runtime/restore.py).
@@ -15,8 +16,8 @@ from thalweg.protocols.state import ColumnsSpec
 from thalweg.state.rocksdb import RocksColumns
 from thalweg.state.rocksdb_store import RocksDirectory, RocksStore, check_installed
 
-_IN_USE, _CACHE, _OF = 4, 3, 10
-"""Of ten parts so many are for the rows in use, and for what RocksDB holds; the others are for batches."""
+_IN_USE, _CACHE, _OF = 7, 9, 20
+"""Of twenty parts so many are for the rows in use, and for what RocksDB holds; the others are for batches."""
 
 
 class RocksStates:

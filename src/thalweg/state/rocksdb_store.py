@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import resource
 import shutil
 import tempfile
 import weakref
@@ -38,9 +39,20 @@ _FILTER_BITS = 10
 _LEVEL, _TIMES = 512 << 20, 5.0
 """The bytes of the first level, and how many times as large each is as the one above: with few levels that
 are not far apart, rows at random are looked for in fewer places and written again less often."""
+_FILE = 16 << 20
+"""The bytes of a file. Its index is one block: look-ups of sorted keys find it once for all keys in the file;
+indexes in parts are found anew for each key, which takes 2 microseconds."""
+_RUNS = 24
+"""So many files that lie over each other become part of the first level at once: it is written again each
+time. Each file more is a filter more that look-ups ask: 0.1 microseconds."""
+_FILES_LEAST, _FILES_MOST = 64, 65_536
 LISTED_MAX = 64
-_ASKED = 4096
+_ASKED = 1024
 """So many keys at a time are looked up: each holds its block of 4 KiB until all of them are found."""
+_FILLS = 7
+"""Blocks that are found are kept by each look-up of fewer keys than that, and by one in so many of the
+others: enough to know the indexes, which look-ups share, while rows at random would only push out each other.
+The look-ups of a batch are a power of two: an odd number comes past all of its parts."""
 
 
 def check_installed() -> None:
@@ -138,7 +150,9 @@ class RocksStore:
             max(CACHE_MIN, cache), False, self._cache
         )
         self._options = self._made_options()
-        self._reads, self._writes = _read_options(), _write_options(wal)
+        self._filling, self._passing = _read_options(fills=True), _read_options(fills=False)
+        self._parts_asked = 0
+        self._writes = _write_options(wal)
         self._unflushed: list[Rdict] = []
         self._written, self._listed_max = 0, listed_max
         self._has_noted = False
@@ -154,8 +168,6 @@ class RocksStore:
         blocks.set_block_cache(self._cache)
         blocks.set_block_size(_BLOCK)
         blocks.set_cache_index_and_filter_blocks(True)
-        blocks.set_index_type(r.BlockBasedIndexType.two_level_index_search())
-        blocks.set_partition_filters(True)
         blocks.set_bloom_filter(_FILTER_BITS, False)
         blocks.set_format_version(5)
         options = r.Options(raw_mode=True)
@@ -170,6 +182,11 @@ class RocksStore:
         options.set_level_compaction_dynamic_level_bytes(True)
         options.set_max_bytes_for_level_base(_LEVEL)
         options.set_max_bytes_for_level_multiplier(_TIMES)
+        options.set_target_file_size_base(_FILE)
+        options.set_level_zero_file_num_compaction_trigger(_RUNS)
+        options.set_level_zero_slowdown_writes_trigger(2 * _RUNS)
+        options.set_level_zero_stop_writes_trigger(4 * _RUNS)
+        options.set_max_open_files(files_max())
         options.set_max_background_jobs(2)
         options.set_keep_log_file_num(1)
         options.set_max_log_file_size(1 << 20)
@@ -185,7 +202,12 @@ class RocksStore:
         found: list[bytes | None] = []
         with named_failure(self._path):
             for first in range(0, len(keys), _ASKED):
-                found += self._rows.get(keys[first : first + _ASKED], None, self._reads)
+                asked = keys[first : first + _ASKED]
+                fills = len(asked) < _ASKED or self._parts_asked % _FILLS == 0
+                self._parts_asked += 1
+                # given to `get` they would count for single keys only
+                self._rows.set_read_options(self._filling if fills else self._passing)
+                found += self._rows.get(asked)
         return found
 
     def write(self, keys: Sequence[bytes], values: Sequence[bytes], gone: Sequence[bytes]) -> None:
@@ -234,7 +256,7 @@ class RocksStore:
         keys: list[Any] = []
         values: list[Any] = []
         with named_failure(self._path):
-            for key, value in column.items(read_opt=_read_options()):
+            for key, value in column.items(read_opt=_read_options(fills=False)):
                 keys.append(key)
                 values.append(value)
                 if len(keys) == count:
@@ -271,12 +293,28 @@ class RocksStore:
             self._rows.close()
 
 
-def _read_options() -> ReadOptions:
-    """Blocks of rows stay in the system's cache only: those in use are rows in memory already."""
+def files_max() -> int:
+    """How many files a store may hold open, of those that the system allows the process to.
+
+    A file that is not open is opened for each look-up, so that the process is allowed what the system allows
+    any process to allow itself.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _FILES_MOST if hard == resource.RLIM_INFINITY else min(hard, _FILES_MOST)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        # some systems allow less than they say
+        with suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+        soft = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    return max(_FILES_LEAST, (_FILES_MOST if soft == resource.RLIM_INFINITY else soft) // 4)
+
+
+def _read_options(*, fills: bool) -> ReadOptions:
+    """Whether blocks that are read are kept: those of rows need not be, rows in use are in memory already."""
     from rocksdict import ReadOptions
 
     options = ReadOptions()
-    options.fill_cache(False)
+    options.fill_cache(fills)
     return options
 
 

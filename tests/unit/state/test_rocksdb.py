@@ -20,7 +20,7 @@ from thalweg.runtime.options import MemoryOptions, RocksOptions, RunOptions
 from thalweg.state.memory import KeyedColumns
 from thalweg.state.rocksdb import RocksColumns
 from thalweg.state.rocksdb_states import RocksStates
-from thalweg.state.rocksdb_store import RocksDirectory, RocksStore
+from thalweg.state.rocksdb_store import RocksDirectory, RocksStore, files_max
 
 SPEC = ColumnsSpec(
     "n", {"k": pl.Int64()}, {"n": ColumnSpec("int64"), "t": ColumnSpec("bytes", None)}, is_brief=True
@@ -305,6 +305,38 @@ def test_what_a_killed_run_left_is_deleted_by_the_next(tmp_path: Path) -> None:
     running.close()
     other.close()
     assert os.listdir(tmp_path) == []
+
+
+def test_rows_that_are_looked_up_by_the_thousand_do_not_fill_the_cache(tmp_path: Path) -> None:
+    store = RocksStore(str(tmp_path / "store"), 32 << 20)
+    keys = [number.to_bytes(8, "big") for number in range(65_536)]
+    store.write(keys, [bytes(200)] * len(keys), [])
+    store.flush()
+    held = [store.nbytes]
+    for first in range(14):
+        assert None not in store.get(keys[first::64])
+        held.append(store.nbytes)
+    # one in seven keeps what it reads
+    assert [n for n in range(14) if held[n + 1] > held[n]] == [0, 7]
+    store.close()
+
+
+@pytest.mark.parametrize(
+    ("hard", "refuses", "files"), [(4096, False, 1024), (4096, True, 256), (-1, False, 16_384)]
+)
+def test_a_store_holds_open_a_part_of_the_files_that_the_process_may(
+    monkeypatch: pytest.MonkeyPatch, hard: int, *, refuses: bool, files: int
+) -> None:
+    allowed = [(1024, hard)]
+
+    def allow(_: int, pair: tuple[int, int]) -> None:
+        if refuses:
+            raise ValueError
+        allowed.append(pair)
+
+    monkeypatch.setattr("resource.getrlimit", lambda _: allowed[-1])
+    monkeypatch.setattr("resource.setrlimit", allow)
+    assert files_max() == files
 
 
 def test_a_directory_that_is_not_there_is_an_error_that_says_so(tmp_path: Path) -> None:

@@ -98,7 +98,7 @@ def _run(folder: Path, budget: str) -> dict[str, Any]:
     from thalweg.api.columns import plan_of
     from thalweg.connectors.memory import MemorySink
 
-    begun: list[float] = []
+    begun: list[tuple[float, float]] = []
 
     class Totals(tw.ColumnFunction):
         n: int = 0
@@ -107,7 +107,7 @@ def _run(folder: Path, budget: str) -> dict[str, Any]:
         def on_events(self, rows: pl.DataFrame) -> pl.DataFrame:
             values: Any = rows["v"].to_numpy()
             if not begun and values[0]:
-                begun.append(time.perf_counter())
+                begun.append((time.perf_counter(), time.process_time()))
             self.n, self.total = self.n + 1, self.total + values
             is_shown = (rows["k"].to_numpy() % _SHOWN == 0) & (values > 0)
             made = pl.DataFrame({"k": rows["k"], "n": self.n, "total": self.total})
@@ -125,7 +125,8 @@ def _run(folder: Path, budget: str) -> dict[str, Any]:
     sink = MemorySink()
     session.write_sink(plan_of(result), sink)
     session.run("rocksdb", mode="stream")
-    seconds = time.perf_counter() - begun[0] if begun else 0.0
+    wall, busy = begun[0] if begun else (time.perf_counter(), time.process_time())
+    seconds, cpu_seconds = time.perf_counter() - wall, time.process_time() - busy
     peak = peak_mib()
     updates = sorted(folder.glob("b-*.parquet"))
     problems: list[str] = []
@@ -135,14 +136,14 @@ def _run(folder: Path, budget: str) -> dict[str, Any]:
         last = sink.table().group_by("k").agg(pl.col("n", "total").max())
         is_right = last.sort("k").equals(wanted.collect().select(last.columns).sort("k"))
         problems = [] if is_right else ["the values of keys differ from a plain count"]
-    return {"seconds": seconds, "peak_mib": peak, "problems": problems}
+    return {"seconds": seconds, "cpu_seconds": cpu_seconds, "peak_mib": peak, "problems": problems}
 
 
 def _updates(kind: str) -> Callable[[Options], Measured]:
     def run(options: Options) -> Measured:
         keys = _KEYS_PER_UPDATE * options.events
         budget = max(_BUDGET_MIN, int(_BYTES_PER_KEY * keys))
-        measured, peaks = Measured("updates/s", []), list[float]()
+        measured, peaks, busy = Measured("updates/s", []), list[float](), list[float]()
         with tempfile.TemporaryDirectory(prefix="thalweg-bench-") as made:
             few, all_ = Path(made, "few"), Path(made, "all")
             for folder, number in ((few, 0), (all_, 1)):
@@ -155,6 +156,7 @@ def _updates(kind: str) -> Callable[[Options], Measured]:
                 measured.values.append(options.events / found["seconds"])
                 measured.problems += found["problems"]
                 peaks.append(found["peak_mib"])
+                busy.append(found["cpu_seconds"])
         if max(peaks) > empty + _SPARE * budget / (1 << 20):
             measured.problems.append(f"{max(peaks):.0f} MiB were held, {empty:.0f} of them without input")
         measured.details = {
@@ -162,6 +164,7 @@ def _updates(kind: str) -> Callable[[Options], Measured]:
             "budget_mib": round(budget / (1 << 20)),
             "mib_without_input": round(empty),
             "peak_mib": [round(p) for p in peaks],
+            "cpu_seconds_of_updates": [round(b, 1) for b in busy],
         }
         return measured
 
