@@ -58,7 +58,8 @@ class KeyIndex(Slots):
         keys = self._fitted(keys)
         slots = np.empty(len(keys), dtype=np.int64)
         self._table = None
-        self.reserve(self.count + len(keys))
+        if self.capacity < self.count + len(keys):
+            self._grow(self.count + len(keys))
         _append(keys, self._rows, self._links, self._meta, slots)
         self._note_new(slots, len(slots))
         return slots
@@ -122,8 +123,8 @@ class KeyIndex(Slots):
         if self._table is not None:
             self._table = self._filled(self.live())
 
-    def _grow(self, count: int = 0) -> None:
-        super()._grow(count)
+    def _resize(self, capacity: int) -> None:
+        super()._resize(capacity)
         if self._table is not None:
             table = new_table(self.capacity)
             fill_table(self._table, table)

@@ -73,11 +73,14 @@ class Slots:
 
     def reserve(self, count: int) -> None:
         """Room for so many keys."""
-        while self.capacity < count:
-            self._grow(count)
+        if self.capacity < count:
+            self._resize(count)
 
     def _grow(self, count: int = 0) -> None:
-        capacity = max(2 * self.capacity, count)
+        """Twice the room, or more if so many keys need it."""
+        self._resize(max(2 * self.capacity, count))
+
+    def _resize(self, capacity: int) -> None:
         self._rows = grown(self._rows, capacity)
         self._links = grown(self._links, capacity, -1)
 

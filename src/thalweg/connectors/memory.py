@@ -104,21 +104,39 @@ def frame_source(
     return FrameSource(held, known, name, is_ordered)
 
 
+_MANY, _SMALL = 64, 1024
+
+
+def _join_small(batches: list[Batch], begin: int) -> int:
+    """Copy many small batches at the end into one; returns from where on they have not been looked at.
+
+    A frame that is kept holds some 45 KB of Polars' allocator, however few its rows are.
+    """
+    last = batches[begin:]
+    if len(last) < _MANY:
+        return begin
+    if sum(len(b) for b in last) < _SMALL * len(last):
+        whole = join_batches(last)
+        weight = None if whole.weight is None else whole.weight.rechunk()
+        batches[begin:] = [Batch(whole.frame.rechunk(), weight)]
+    return len(batches)
+
+
 class Collected:
     """The rows that the writers of a `MemorySink` have published so far."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._batches: list[Batch] = []
+        self._joined = 0
         self._schema = Schema(())
-        self._rows = 0
 
     def add(self, batches: Sequence[Batch], schema: Schema) -> None:
         """Publish batches."""
         with self._lock:
             self._schema = schema
             self._batches += batches
-            self._rows += sum(len(b) for b in batches)
+            self._joined = _join_small(self._batches, self._joined)
 
     def batch(self) -> Batch:
         """Everything published, as one batch."""
@@ -126,7 +144,7 @@ class Collected:
             if not self._batches:
                 return Batch(pl.DataFrame(schema=self._schema.polars))
             whole = join_batches(self._batches)
-            self._batches = [whole]
+            self._batches, self._joined = [whole], 1
             return whole
 
     @property
@@ -183,10 +201,12 @@ class MemoryWriter:
     def __init__(self, collected: Collected, schema: Schema, is_eager: bool) -> None:
         self._collected, self._schema, self._is_eager = collected, schema, is_eager
         self._pending: list[Batch] = []
+        self._joined = 0
 
     def write(self, batch: Batch) -> None:
         """Hold rows."""
         self._pending.append(visible(batch, self._schema))
+        self._joined = _join_small(self._pending, self._joined)
         if self._is_eager:
             self.end()
 
@@ -196,7 +216,7 @@ class MemoryWriter:
 
     def end(self) -> None:
         """Publish what is held."""
-        pending, self._pending = self._pending, []
+        pending, self._pending, self._joined = self._pending, [], 0
         if pending:
             self._collected.add(pending, self._schema)
 

@@ -1,9 +1,10 @@
 """Keep more rows than memory holds: the `rocksdb` backend of columns whose slots are used batch by batch.
 
 The rows in use are arrays, as in memory: the *working set*. A call of `slots` reads those that are missing,
-all at once. When the working set is full, the half of it that has not been asked for the longest goes: what
-has changed is written, sorted, in one go. Keys that come again and again stay, and cost what they do in
-memory.
+all at once. When the working set is full, a part of it goes: what has changed is written, sorted, in one go.
+First go the rows that were asked for by one call only, then those whose last call but one is the longest ago
+(LRU-2: O'Neil, O'Neil, Weikum, "The LRU-K Page Replacement Algorithm", SIGMOD 1993). So keys that come again
+and again stay, however many others come between, and cost what they do in memory.
 
 What is forgotten is hidden until the next write, so that a key that comes and goes is no write at all.
 
@@ -33,13 +34,16 @@ from thalweg.state.row_bytes import KeyBytes, RowBytes
 Array = np.ndarray[Any, Any]
 UNSAVED, CHANGED, STORED = np.uint8(1), np.uint8(2), np.uint8(4)
 """The store has another row, or none; the next increment has it; the store has some row."""
+_LONG_AGO = np.uint64(1)
 _STEP = 65_536
 """So many rows at a time are bytes."""
 _SAMPLE = 16
 _HELD = 4
 """A value takes about so many times its bytes, as an object of Python or in a dictionary."""
-_SLOT_BYTES = 64
-"""What a slot takes beside its columns: words of the key, index, and what is noted of it."""
+_GOES_MOST, _GOES_LEAST = 1 / 2, 1 / 16
+"""The part of the working set that goes at once."""
+_SLOT_BYTES = 8 + 1 + 4 + 8
+"""What a slot takes beside its words and its place in the table: link, bits, birth, calls."""
 
 
 class RocksColumns:
@@ -70,13 +74,19 @@ class RocksColumns:
 
     def __init__(self, spec: ColumnsSpec, store: RocksStore, budget: int) -> None:
         self.spec, self._store, self._budget = spec, store, budget
-        self.rows_max = _rows_within(budget, _SLOT_BYTES + 8 * (len(spec.key) + len(spec.columns)))
+        rows_max = _rows_within(budget, _SLOT_BYTES + 8 * (len(spec.key) + len(spec.columns)))
+        self._rows_doubled = 1 << (rows_max.bit_length() - 1)
         with allocating(None):
             self._used = KeyedColumns(spec)
             self._hidden = KeyedColumns(ColumnsSpec("hidden", spec.key))
         self._keys, self._rows = KeyBytes(spec), RowBytes(spec)
+        # what texts take differs from row to row; the others have arrays that are as long as they may be
+        self.rows_max = self._rows_doubled if self._is_texts() else rows_max
         self._bits = np.zeros(0, np.uint8)
-        self._stamps, self._born = np.zeros(0, np.uint32), np.zeros(0, np.uint32)
+        self._calls, self._born = np.zeros(0, np.uint64), np.zeros(0, np.uint32)
+        """By slot in use the last call but one that asked for it, and in the lower half the last one."""
+        self._asked = self._missed = 0
+        """How many keys were asked for, and were not in use, since rows went."""
         self._clock, self._increment, self._count = 1, 1, 0
         self._last_new = np.empty(0, np.int64)
         self._highest: int | None = None
@@ -101,7 +111,7 @@ class RocksColumns:
 
     @property
     def nbytes(self) -> int:
-        own = self._bits.nbytes + self._stamps.nbytes + self._born.nbytes
+        own = self._bits.nbytes + self._calls.nbytes + self._born.nbytes
         return own + self._used.nbytes + self._hidden.nbytes + self._store.nbytes
 
     def column(self, name: str) -> Array:
@@ -119,11 +129,16 @@ class RocksColumns:
 
     def slots(self, frame: pl.DataFrame) -> Array:
         with allocating(None):
-            self._make_room(frame.height)
+            count = frame.height
+            if self._used.count + count > self.rows_max:
+                # rows need not go for keys that are there
+                count = int(np.count_nonzero(self._used.find(frame) < 0))
+            self._make_room(count)
             slots = self._used.slots(frame)
             made = self._used.last_new.copy()
             self._grow()
-            self._bits[made] = 0
+            self._bits[made], self._calls[made] = 0, 0
+            self._asked, self._missed = self._asked + len(slots), self._missed + len(made)
             is_there = self._read(made)
             self._last_new = made[~is_there]
             self._born[self._last_new] = self._increment
@@ -161,7 +176,7 @@ class RocksColumns:
             stored = slots[bits & STORED != 0]
             if len(stored):
                 self._hidden.slots(self._used.keys(stored))
-            self._bits[slots] = 0
+            self._bits[slots], self._calls[slots] = 0, 0
             self._count -= len(slots)
             self._used.free(slots)
 
@@ -172,7 +187,7 @@ class RocksColumns:
                 self._make_room(len(keys))
                 slots = self._take(self._keys.decode(keys), values)
                 # they are not in use: they go before the others
-                self._stamps[slots[self._bits[slots] == STORED]] = 0
+                self._calls[slots[self._bits[slots] == STORED]] = _LONG_AGO
             yield slots
 
     def compact(self) -> None:
@@ -270,18 +285,18 @@ class RocksColumns:
     def _grow(self) -> None:
         capacity = self._used.capacity
         if capacity > len(self._bits):
-            for name in ("_bits", "_stamps", "_born"):
+            for name in ("_bits", "_calls", "_born"):
                 old = getattr(self, name)
                 longer = np.zeros(capacity, old.dtype)
                 longer[: len(old)] = old
                 setattr(self, name, longer)
 
     def _note_use(self, slots: Array) -> None:
-        self._stamps[slots] = self._clock
+        self._calls[slots] = self._calls[slots] << np.uint64(32) | np.uint64(self._clock)
         self._sample = slots[:_SAMPLE]
         self._clock += 1
         if self._clock == np.iinfo(np.uint32).max:
-            self._stamps[:], self._clock = 0, 1
+            self._calls[self._used.live()], self._clock = _LONG_AGO, 1
 
     def _is_texts(self) -> bool:
         return self._used.has_texts or bool(self._rows.texts)
@@ -322,7 +337,7 @@ class RocksColumns:
         slots = self._used.slots(frame)
         made = self._used.last_new.copy()
         self._grow()
-        self._bits[made] = 0
+        self._bits[made], self._calls[made] = 0, 0
         missing = np.flatnonzero(place < 0)
         filled, firsts = np.unique(slots[missing], return_index=True)
         self._fill(filled, [values[n] for n in missing[firsts].tolist()])
@@ -342,20 +357,37 @@ class RocksColumns:
             self._used.column(name)[slots] = self._used.encoded(name, text)
 
     def _make_room(self, count: int) -> None:
-        """Some rows go if so many more do not fit; those that were not asked for the longest."""
+        """Make room for so many more rows; if they do not fit, some go.
+
+        The fewer keys are missing, the fewer rows go, so that those that are asked for again stay. For each key
+        that is asked for, rows go no more often than if all were missing, and half of the rows went.
+        """
         there = self._used.count
+        if self._rows_doubled < there + count <= self.rows_max:
+            # arrays double otherwise
+            self._used.reserve(self.rows_max, self._used.keys(np.empty(0, np.int64)))
         if there + count <= self.rows_max and self._weigh() * there <= self._budget:
             return
-        live = self._used.live()
-        wanted = min(len(live), max(len(live) // 2, there + count - self.rows_max))
+        part = max(_GOES_LEAST, _GOES_MOST * self._missed / max(1, self._asked))
+        self._asked = self._missed = 0
+        wanted = min(there, max(int(there * part), there + count - self.rows_max))
         if not wanted:
             return
-        leaving = live[np.argpartition(self._stamps[live], wanted - 1)[:wanted]]
+        leaving = self._longest_ago(wanted)
         self._save(leaving[self._bits[leaving] & (UNSAVED | CHANGED) != 0], leaving=True)
-        self._bits[leaving] = 0
+        self._bits[leaving], self._calls[leaving] = 0, 0
         self._used.free(leaving)
         if self._is_texts():
             self._used.compact()
+
+    def _longest_ago(self, count: int) -> Array:
+        """So many slots of those whose last calls are the longest ago."""
+        calls = self._calls[self._calls > 0]
+        calls.partition(count - 1)
+        last = calls[count - 1]
+        before = np.flatnonzero((self._calls < last) & (self._calls > 0))
+        same = np.flatnonzero(self._calls == last)[: count - len(before)]
+        return np.concatenate([before, same])
 
     def _weigh(self) -> float:
         """About how many bytes a row has beside its words, by some of those that were last asked for."""
@@ -409,5 +441,6 @@ class RocksColumns:
 
 
 def _rows_within(budget: int, row_bytes: int) -> int:
-    """How many rows fit; arrays double, so that only powers of two are worth it."""
-    return 1 << max(0, (budget // row_bytes).bit_length() - 1)
+    """How many rows fit; the table by which they are found is a power of two, and at most two thirds full."""
+    tables = [1 << bits for bits in range(1, max(2, (budget // 16).bit_length()))]
+    return max(1, *(min(2 * table // 3, (budget - 16 * table) // row_bytes) for table in tables))

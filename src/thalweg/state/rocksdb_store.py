@@ -47,7 +47,7 @@ _RUNS = 24
 time. Each file more is a filter more that look-ups ask: 0.1 microseconds."""
 _FILES_LEAST, _FILES_MOST = 64, 65_536
 LISTED_MAX = 64
-_ASKED = 1024
+_ASKED = 2048
 """So many keys at a time are looked up: each holds its block of 4 KiB until all of them are found."""
 _FILLS = 7
 """Blocks that are found are kept by each look-up of fewer keys than that, and by one in so many of the
@@ -215,13 +215,16 @@ class RocksStore:
         self._write(self._rows, keys, values, gone)
 
     def flush(self) -> None:
-        """What was written goes to files, unless it is so little that it is found in a list as well."""
+        """What was written goes to files, unless it is so little that it is found in a list as well.
+
+        Nobody waits for the files: until they are there it is found in a list that is sorted once.
+        """
         if self._written <= self._listed_max:
             return
         self._written = 0
         with named_failure(self._path):
             for column in self._unflushed:
-                column.flush()
+                column.flush(wait=False)
         self._unflushed.clear()
 
     def note(self, keys: Sequence[bytes]) -> None:

@@ -82,6 +82,23 @@ def test_changes_add_up() -> None:
     assert sink.changes()[WEIGHT].to_list() == [2, 1, -1, 1]
 
 
+@pytest.mark.parametrize("is_cut", [False, True])
+def test_many_small_batches_are_kept_as_few(*, is_cut: bool) -> None:
+    sink = MemorySink()
+    writer = sink.open(SCHEMA, 0)
+    for number in range(1000):
+        # some say how often a row is there, others do not
+        writer.write(change([(number, "x")], [1] if number % 3 else None))
+        if is_cut:
+            writer.cut(number)
+    writer.end()
+    assert len(sink.collected._batches) <= 1000 // 64 + 64
+    assert sink.table()["a"].to_list() == list(range(1000))
+    writer.write(change([(5, "x")], [-1]))
+    writer.end()
+    assert sink.table()["a"].to_list() == [n for n in range(1000) if n != 5]
+
+
 def test_system_columns_are_not_shown() -> None:
     sink = MemorySink(emit="now")
     batch = change([(1, "x")])
