@@ -359,8 +359,8 @@ class RocksColumns:
     def _make_room(self, count: int) -> None:
         """Make room for so many more rows; if they do not fit, some go.
 
-        The fewer keys are missing, the fewer rows go, so that those that are asked for again stay. For each key
-        that is asked for, rows go no more often than if all were missing, and half of the rows went.
+        The fewer keys are missing, the fewer rows go, so that those that are asked for again stay. For each
+        key that is asked for, rows go no more often than if all were missing, and half of the rows went.
         """
         there = self._used.count
         if self._rows_doubled < there + count <= self.rows_max:
