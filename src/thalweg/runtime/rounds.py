@@ -14,6 +14,9 @@ from thalweg.runtime.run import Run
 from thalweg.runtime.source_task import SourceTask
 from thalweg.runtime.task import Step, Task
 
+_AHEAD, _READS_MAX = 2 * 65_536, 4
+"""So many rows should wait for each task of another thread; so many batches are read for that at a time."""
+
 
 class Round:
     """Tasks of one run, in the order of its stages."""
@@ -23,6 +26,9 @@ class Round:
         self._clock = run.clock
         self._sources = [t for t in tasks if isinstance(t, SourceTask)]
         self._others = [t for t in tasks if not isinstance(t, SourceTask)]
+        own = {id(i.channel) for t in tasks for i in t.inputs}
+        fed = (c for t in self._sources for o in t.outputs for c in o.channels)
+        self._elsewhere = [c for c in fed if id(c) not in own]
 
     @property
     def is_finished(self) -> bool:
@@ -45,6 +51,7 @@ class Round:
         for task in self._others:
             # one step takes the messages of one input
             for _ in range(len(task.inputs) + 1):
+                self._read_ahead()
                 result = self._stepped(task)
                 self._run.after_step(task, result)
                 if result is not Step.PROGRESS:
@@ -53,6 +60,13 @@ class Round:
                 if not task.has_input:
                     break
         return progressed
+
+    def _read_ahead(self) -> None:
+        """Tasks of other threads go on meanwhile, however long the next step takes."""
+        for _ in range(_READS_MAX):
+            is_fed = all(c.is_closed or c.rows >= _AHEAD for c in self._elsewhere)
+            if is_fed or not self._read():
+                return
 
     def _stepped(self, task: Task) -> Step:
         """One step of a task, whose time is noted."""

@@ -27,6 +27,8 @@ from thalweg.runtime.run import Run
 from thalweg.runtime.task import Task
 
 _SWITCH_INTERVAL = 0.0005
+"""Seconds after which a thread asks for Python's lock while one thread steps all tasks: what comes from
+outside is taken soon. Threads that share long rounds hand it on as seldom as Python does."""
 _IDLE = 0.05
 
 
@@ -37,6 +39,8 @@ class _Crew:
         self.run, self.stop = run, threading.Event()
         self.is_led = False
         """Whether the first thread holds the tasks of all."""
+        self.switch_interval = sys.getswitchinterval()
+        """That of the process."""
         self.workers = [
             (_Worker if i else _Leader)(i, self, [t for t in run.tasks if t.index % count == i])
             for i in range(count)
@@ -180,12 +184,14 @@ class _Leader(_Worker):
                 return False
             taken.append(worker)
         self.crew.is_led = True
+        sys.setswitchinterval(min(self.crew.switch_interval, _SWITCH_INTERVAL))
         return True
 
     def _let_go(self) -> None:
         """Give the other threads their tasks back."""
         if self.crew.is_led:
             self.crew.is_led = False
+            sys.setswitchinterval(self.crew.switch_interval)
             for worker in self.crew.workers[1:]:
                 worker.held.release()
 
@@ -207,10 +213,8 @@ def run_threads(
     _prepare_polars()
     count = max(s.parallelism for s in run.job.stages)
     crew = _Crew(run, count)
-    before = sys.getswitchinterval()
-    sys.setswitchinterval(min(before, _SWITCH_INTERVAL))
     with frozen():
-        _run(crew, until, at_end, poll, before)
+        _run(crew, until, at_end, poll)
     errors = [w.error for w in crew.workers if w.error is not None]
     # the threads hold their crew, and with it the run
     crew.workers.clear()
@@ -222,7 +226,6 @@ def _run(
     until: Callable[[], bool] | None,
     at_end: Callable[[], None] | None,
     poll: float,
-    switch_interval: float,
 ) -> None:
     run = crew.run
     try:
@@ -232,7 +235,7 @@ def _run(
             _wait(crew, until, poll)
         finally:
             _end(crew)
-            sys.setswitchinterval(switch_interval)
+            sys.setswitchinterval(crew.switch_interval)
         failed = any(w.error is not None for w in crew.workers)
         if at_end is not None and not failed and (run.is_finished or run.is_quiet):
             at_end()

@@ -425,7 +425,8 @@ class RocksColumns:
             if leaving and self._is_tracked:
                 is_noted = (self._bits[slots[some]] & CHANGED != 0).tolist()
                 self._store.note([k for k, noted in zip(encoded, is_noted, strict=True) if noted])
-        self._store.flush()
+        # what is much must not be in memory twice
+        self._store.flush(wait=len(slots) > self.rows_max // 4)
         if len(slots):
             self._highest = max(self._highest or 0, int(places.max()))
         self._bits[slots] = (self._bits[slots] & CHANGED) | STORED

@@ -47,7 +47,7 @@ _RUNS = 24
 time. Each file more is a filter more that look-ups ask: 0.1 microseconds."""
 _FILES_LEAST, _FILES_MOST = 64, 65_536
 LISTED_MAX = 64
-_ASKED = 2048
+_ASKED = 1024
 """So many keys at a time are looked up: each holds its block of 4 KiB until all of them are found."""
 _FILLS = 7
 """Blocks that are found are kept by each look-up of fewer keys than that, and by one in so many of the
@@ -214,17 +214,17 @@ class RocksStore:
         """Keep bytes by key, and forget keys; what is written sorted is written fastest."""
         self._write(self._rows, keys, values, gone)
 
-    def flush(self) -> None:
+    def flush(self, *, wait: bool = True) -> None:
         """What was written goes to files, unless it is so little that it is found in a list as well.
 
-        Nobody waits for the files: until they are there it is found in a list that is sorted once.
+        Who does not wait finds it in a list, which is sorted once, until the files are there.
         """
         if self._written <= self._listed_max:
             return
         self._written = 0
         with named_failure(self._path):
             for column in self._unflushed:
-                column.flush(wait=False)
+                column.flush(wait)
         self._unflushed.clear()
 
     def note(self, keys: Sequence[bytes]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections import defaultdict
 
@@ -10,6 +11,8 @@ import pytest
 
 import thalweg as tw
 from tests.restless import restless
+from thalweg.runtime import threads
+from thalweg.runtime.pace import Pace
 from thalweg.runtime.task import Task
 
 ROWS = pl.DataFrame({"k": [i % 7 for i in range(5000)], "v": range(5000)})
@@ -50,6 +53,62 @@ def test_a_task_is_stepped_by_one_thread_at_a_time(monkeypatch: pytest.MonkeyPat
     handed_over = [name for name, threads in steppers.items() if len(threads) > 1]
     assert handed_over, "no task ever went from one thread to another"
     assert set().union(*steppers.values()) == {"thalweg-0", "thalweg-1", "thalweg-2"}
+
+
+class Sharing(Pace):
+    """Each thread steps its own tasks from the beginning."""
+
+    def __init__(self, *, now: float, threads: int = 2) -> None:
+        super().__init__(now=now, threads=threads)
+        self.is_alone = False
+
+    def after_sharing(self, **looks: float) -> None:
+        """Nothing changes that."""
+
+
+def test_a_long_step_of_one_thread_does_not_starve_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen, enough, in_time = 0, threading.Event(), list[bool]()
+
+    def slowly(part: pl.DataFrame) -> pl.DataFrame:
+        nonlocal seen
+        if threading.current_thread().name == "thalweg-0":
+            # the thread that reads the source
+            in_time.append(enough.wait(0 if False in in_time else 20))
+        else:
+            seen += part.height
+            if seen > 10_000:
+                enough.set()
+        return part.select("k")
+
+    class Slow(tw.ColumnFunction):
+        def on_events(self, rows: pl.DataFrame) -> pl.DataFrame:
+            return slowly(rows)
+
+    monkeypatch.setattr(threads, "Pace", Sharing)
+    session = tw.Session(parallelism=2)
+    session.settings.set("execution.batch-rows", "5000")
+    rows = session.from_polars(pl.DataFrame({"k": range(100_000)})).key_by("k")
+    assert rows.process(Slow(), "k BIGINT", order="arrival").collect(mode="stream").height == 100_000
+    assert in_time
+    assert all(in_time), "too few rows came to the other thread in time"
+
+
+@pytest.mark.parametrize("is_shared", [False, True])
+def test_threads_that_share_hand_over_the_lock_as_seldom_as_python(
+    monkeypatch: pytest.MonkeyPatch, *, is_shared: bool
+) -> None:
+    before, found = sys.getswitchinterval(), set()
+
+    def noted(v: int) -> int:
+        found.add(round(sys.getswitchinterval(), 6))
+        return v
+
+    if is_shared:
+        monkeypatch.setattr(threads, "Pace", Sharing)
+    data = tw.Session(parallelism=2).from_polars(ROWS.head(10)).select(w=tw.udf(noted)(tw.col("v")))
+    assert data.collect(mode="stream").height == 10
+    assert found == {round(before, 6) if is_shared else 0.0005}
+    assert sys.getswitchinterval() == before
 
 
 def test_an_error_on_one_thread_ends_all() -> None:

@@ -111,7 +111,8 @@ def _run(folder: Path, budget: str) -> dict[str, Any]:
             self.n, self.total = self.n + 1, self.total + values
             keys: Any = rows["k"].to_numpy()
             shown = (keys % _SHOWN == 0) & (values > 0)
-            return pl.DataFrame({"k": keys[shown], "n": self.n[shown], "total": self.total[shown]})
+            made: dict[str, Any] = {"k": keys, "n": self.n, "total": self.total}
+            return pl.DataFrame({name: column[shown] for name, column in made.items()})
 
     session = tw.Session(parallelism=2)
     session.settings.set("state.backend.type", "rocksdb")
