@@ -130,8 +130,8 @@ class RocksColumns:
     def slots(self, frame: pl.DataFrame) -> Array:
         with allocating(None):
             count = frame.height
-            if self._used.count + count > self.rows_max:
-                # rows need not go for keys that are there
+            if self._used.count + count > self.rows_max and count < self.rows_max * _GOES_LEAST:
+                # rows need not go for keys that are there; if some do, there is room for all keys
                 count = int(np.count_nonzero(self._used.find(frame) < 0))
             self._make_room(count)
             slots = self._used.slots(frame)

@@ -322,6 +322,11 @@ def test_arrays_are_as_long_as_there_is_room_for(
     assert state.rows_max not in {1 << bits for bits in range(20)}
     for first in range(0, 3 * state.rows_max, 500):
         add(state, range(first, first + 500))
+    random = np.random.default_rng(2)
+    for size in (500, 5000, 12_000):
+        for _ in range(20):
+            # some keys of a batch may go to make room for the others
+            add(state, random.choice(2 * state.rows_max, size, replace=False))
     assert state.capacity == state.rows_max
     held = state._bits.nbytes + state._calls.nbytes + state._born.nbytes + state._used._index.nbytes
     assert 900_000 < held + 8 * state.capacity <= 1_000_000
