@@ -27,7 +27,10 @@ class Round:
         self._sources = [t for t in tasks if isinstance(t, SourceTask)]
         self._others = [t for t in tasks if not isinstance(t, SourceTask)]
         own = {id(i.channel) for t in tasks for i in t.inputs}
-        fed = (c for t in self._sources for o in t.outputs for c in o.channels)
+        fed = [c for t in self._sources for o in t.outputs for c in o.channels]
+        if run.options.runtime == "processes":
+            # what is sent to other processes waits there
+            fed = []
         self._elsewhere = [c for c in fed if id(c) not in own]
 
     @property
