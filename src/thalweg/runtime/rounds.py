@@ -29,7 +29,7 @@ class Round:
         own = {id(i.channel) for t in tasks for i in t.inputs}
         fed = [c for t in self._sources for o in t.outputs for c in o.channels]
         if run.options.runtime == "processes":
-            # what is sent to other processes waits there
+            # not measured there; jobs of little input would end with fewer checkpoints
             fed = []
         self._elsewhere = [c for c in fed if id(c) not in own]
 

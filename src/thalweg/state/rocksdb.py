@@ -363,7 +363,7 @@ class RocksColumns:
         key that is asked for, rows go no more often than if all were missing, and half of the rows went.
         """
         there = self._used.count
-        if self._rows_doubled < there + count <= self.rows_max:
+        if self._rows_doubled < min(there + count, self.rows_max):
             # arrays double otherwise
             self._used.reserve(self.rows_max, self._used.keys(np.empty(0, np.int64)))
         if there + count <= self.rows_max and self._weigh() * there <= self._budget:

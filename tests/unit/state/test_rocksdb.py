@@ -315,13 +315,16 @@ def test_keys_that_are_asked_for_again_stay_whatever_comes_between(
     state.close()
 
 
+@pytest.mark.parametrize("step", [500, 6000])
 def test_arrays_are_as_long_as_there_is_room_for(
-    states: RocksStates, monkeypatch: pytest.MonkeyPatch
+    states: RocksStates, monkeypatch: pytest.MonkeyPatch, step: int
 ) -> None:
     state, _ = reading(states, monkeypatch, 1_000_000)
     assert state.rows_max not in {1 << bits for bits in range(20)}
-    for first in range(0, 3 * state.rows_max, 500):
-        add(state, range(first, first + 500))
+    add(state, range(step))
+    # the next ones fit only when some have gone, and then not into the arrays that there are
+    for first in range(step, 3 * state.rows_max, 2 * step):
+        add(state, range(first, first + 2 * step))
     random = np.random.default_rng(2)
     for size in (500, 5000, 12_000):
         for _ in range(20):
