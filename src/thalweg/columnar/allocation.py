@@ -1,7 +1,8 @@
 """Say where large arrays of state lie: on the heap, or where the running job has its memory.
 
 Kernels and state ask here for arrays that grow with the number of keys or rows. A job whose state may be
-larger than memory hands in an allocator, for the time in which its tasks run; without one arrays are numpy's.
+larger than memory hands in an allocator, for the time in which its tasks run; without one large arrays
+are in addresses of their own, where they grow without a copy, and small ones are numpy's.
 
 Used by: index.py, dictionary.py, cells.py and what else keeps arrays, state/.
 Not here: where an allocator has its memory from (state/filesystem.py).
@@ -16,6 +17,8 @@ from typing import Any, Protocol
 
 import numpy as np
 import polars as pl
+
+from thalweg.columnar import reserved
 
 Array = np.ndarray[Any, Any]
 Shape = tuple[int, ...]
@@ -59,8 +62,7 @@ def allocating(allocator: Allocator | None) -> Iterator[None]:
 def zeros(shape: int | Shape, dtype: Any = np.int64) -> Array:
     """An array of zeros that stays."""
     wanted = (shape,) if isinstance(shape, int) else shape
-    allocator = _CURRENT.get()
-    made = None if allocator is None else allocator.zeros(wanted, np.dtype(dtype))
+    made = (_CURRENT.get() or reserved).zeros(wanted, np.dtype(dtype))
     return np.zeros(wanted, dtype) if made is None else made
 
 
@@ -86,8 +88,7 @@ def grown(array: Array, capacity: int, fill: int | float = 0, *, used: int | Non
         [1, 2, -1, -1]
     """
     used = len(array) if used is None else used
-    allocator = _CURRENT.get()
-    longer = None if allocator is None else allocator.longer(array, capacity)
+    longer = (_CURRENT.get() or reserved).longer(array, capacity)
     if longer is None:
         # memory that the system has zeroed is not touched before it is used
         longer = zeros((capacity, *array.shape[1:]), array.dtype)

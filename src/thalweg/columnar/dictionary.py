@@ -31,6 +31,7 @@ from thalweg.columnar.table import (
     SMALLEST,
     START,
     fill_table,
+    grown_table,
     new_table,
     place,
     prefetch_place,
@@ -179,9 +180,7 @@ class Dictionary:
         capacity = max(2 * len(self._links), count)
         self._entries = grown(self._entries, capacity)
         self._links = grown(self._links, capacity, -1)
-        table = new_table(capacity)
-        fill_table(self._table, table)
-        self._table = table
+        self._table = grown_table(self._table, capacity)
 
 
 _LOW, _HALF, _INLINE, _EIGHT = np.uint64(0xFFFFFFFF), np.uint64(32), np.uint64(12), np.uint64(8)

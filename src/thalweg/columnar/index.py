@@ -22,6 +22,7 @@ from thalweg.columnar.table import (
     START,
     fill_table,
     give_back,
+    grown_table,
     new_table,
     place,
     prefetch_place,
@@ -126,9 +127,7 @@ class KeyIndex(Slots):
     def _resize(self, capacity: int) -> None:
         super()._resize(capacity)
         if self._table is not None:
-            table = new_table(self.capacity)
-            fill_table(self._table, table)
-            self._table = table
+            self._table = grown_table(self._table, self.capacity)
 
 
 def _words(keys: Array) -> Array:

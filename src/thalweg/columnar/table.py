@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from thalweg.columnar.allocation import zeros
+from thalweg.columnar.allocation import grown, zeros
 from thalweg.columnar.compiled import helper, kernel, prefetch
 
 Array = np.ndarray[Any, Any]
@@ -41,7 +41,38 @@ def new_table(capacity: int) -> Array:
         >>> [len(new_table(capacity)) for capacity in (4, 5, 6)]
         [8, 8, 16]
     """
-    return zeros((1 << (capacity + capacity // 2).bit_length(), 2))
+    return zeros((_length(capacity), 2))
+
+
+def _length(capacity: int) -> int:
+    return 1 << (capacity + capacity // 2).bit_length()
+
+
+def grown_table(table: Array, capacity: int) -> Array:
+    """The entries of a table in one with more room, which may share its memory: do not use the old one.
+
+    Entries move to where they are looked for now, which is their old place or one in the new memory. Those
+    that would go on at the beginning are set aside, until all others have moved.
+
+    Example:
+        >>> table = new_table(4)
+        >>> fill_table(np.array([[7, 1], [9, 2]]), table)
+        >>> more = grown_table(table, 9)
+        >>> len(more), sorted(row for row in more.tolist() if row[1])
+        (16, [[7, 1], [9, 2]])
+    """
+    old, length = len(table), _length(capacity)
+    if length <= old:
+        return table
+    longer = grown(table, length)
+    run = _first_run(longer)
+    aside = np.empty((run + SMALLEST, 2), np.int64)
+    aside[:run], longer[:run, 1] = longer[:run], 0
+    used, at = np.array([run]), run
+    while (at := _spread(longer, at, old, aside, used)) < old:
+        aside = np.concatenate([aside, np.empty_like(aside)])
+    fill_table(aside[: used[0]], longer)
+    return longer
 
 
 @helper
@@ -83,6 +114,36 @@ def fill_table(entries: Array, table: Array) -> None:
             while table[at, 1] > 0:
                 at = (at + 1) & mask
             table[at, 0], table[at, 1] = entries[i, 0], entries[i, 1]
+
+
+@kernel("int64(int64[:, ::1])")
+def _first_run(table: Array) -> int:
+    """How many places at the beginning are in use."""
+    run = 0
+    while table[run, 1] > 0:
+        run += 1
+    return run
+
+
+@kernel("int64(int64[:, ::1], int64, int64, int64[:, ::1], int64[::1])")
+def _spread(table: Array, start: int, old: int, aside: Array, used: Array) -> int:
+    """Move the entries of a table that had `old` places; stops where there is no room to set one aside."""
+    mask = len(table) - 1
+    for at in range(start, old):
+        if table[at, 1] > 0:
+            if used[0] == len(aside):
+                return at
+            word, number = table[at, 0], table[at, 1]
+            table[at, 1] = 0
+            to = place(word, mask)
+            while to <= mask and table[to, 1] > 0:
+                to += 1
+            if to <= mask:
+                table[to, 0], table[to, 1] = word, number
+            else:
+                aside[used[0], 0], aside[used[0], 1] = word, number
+                used[0] += 1
+    return old
 
 
 @kernel("int64(int64[::1], int64[::1], int64[:, ::1], int64[::1], int64[::1])")
