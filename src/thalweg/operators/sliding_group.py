@@ -76,7 +76,8 @@ class SlidingGroupOp:
     def _know(self, slots: Array) -> None:
         """Slots that are new."""
         if len(slots):
-            panes, firsts = self._state.words(slots, (PANE, FIRST)).T
+            words = self._state.words(slots, (PANE, FIRST))
+            panes, firsts = words[:, 0], words[:, 1]
             starts = np.maximum(firsts, self._state.column(DONE)[slots] + self._window.slide_us)
             for pane, start, places in _runs(panes, starts):
                 self._entering.setdefault(start, []).append((pane, slots[places]))
