@@ -29,7 +29,15 @@ from thalweg.operators.accumulators import Accumulators, cells_of
 from thalweg.operators.extremes import Extremes, Ordered
 from thalweg.operators.multiset import Kept, Multiset
 from thalweg.operators.ordered_parts import PlacedPart
-from thalweg.operators.parts import NO_WEIGHTS, ROWS, CountedPart, Part, TextExtremePart, make_part
+from thalweg.operators.parts import (
+    NO_WEIGHTS,
+    ROWS,
+    CountedPart,
+    Part,
+    SumPart,
+    TextExtremePart,
+    make_part,
+)
 from thalweg.plan.window_columns import Bound
 from thalweg.progress.windows import WindowSpec
 from thalweg.protocols.keeping import JOIN_ENDS, Keeping, watermark_passes
@@ -356,16 +364,39 @@ class Layout:
         """The aggregates' values from columns that were taken."""
         if not self._spec.calls:
             return pl.DataFrame(height=len(found[ROWS]))
-        made = {name: part.value(found, state) for name, part in self._named_parts}
+        made = self._sums_within_words(found)
+        is_quick = len(made) == len(self._sums)
+        parts, computed = self._beside_sums if is_quick else (self._named_parts, self._computed)
+        made = (made if is_quick else {}) | {name: part.value(found, state) for name, part in parts}
         for (kind, argument), series in (extremes or {}).items():
             made[f"{kind} {argument}"] = series
-        if self._computed:
+        if computed:
             frame = to_frame([renamed(s, n) for n, s in made.items()])
             try:
-                made |= {s.name: s for s in compute(frame, self._computed).get_columns()}
+                made |= {s.name: s for s in compute(frame, computed).get_columns()}
             except pl.exceptions.InvalidOperationError as error:
                 raise self._overflow() from error
         return to_frame([renamed(made[source], name) for name, source in self._sources])
+
+    def _sums_within_words(self, found: Mapping[str, Array]) -> dict[str, pl.Series]:
+        """The sums that are results as they are, so that nothing need be computed; those that fit only."""
+        made = {name: part.within_words(found) for name, part in self._sums.items()}
+        return {name: series for name, series in made.items() if series is not None}
+
+    @cached_property
+    def _sums(self) -> dict[str, SumPart]:
+        """Sums of integers whose result has 64 bits, by the name of what is computed."""
+        calls = {f"= {n}": c for n, c in self._spec.calls if c.function == "sum" and not c.distinct}
+        parts = {n: self.parts.get(("sum", _argument(c))) for n, c in calls.items()}
+        wide = {n for n, c in calls.items() if self._result(c).polars != pl.Int64()}
+        return {n: p for n, p in parts.items() if isinstance(p, SumPart) and n not in wide}
+
+    @cached_property
+    def _beside_sums(self) -> tuple[list[tuple[str, Part]], list[pl.Expr]]:
+        """The parts and expressions of all aggregates but those."""
+        exprs = [e for e in self._computed if e.meta.output_name() not in self._sums]
+        used = {n for e in exprs for n in e.meta.root_names()} | {n for _, n in self._sources}
+        return [(n, p) for n, p in self._named_parts if n in used], exprs
 
     @cached_property
     def _named_parts(self) -> list[tuple[str, Part]]:

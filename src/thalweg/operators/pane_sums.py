@@ -6,13 +6,12 @@ Not here: which panes a window has (sliding_group.py).
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 
 from thalweg.columnar.allocation import grown
-from thalweg.columnar.ascending import ascending
-from thalweg.columnar.batch import PANE
 from thalweg.columnar.cells import pick, take
 from thalweg.columnar.index import KeyIndex
 from thalweg.operators.aggregation import NEVER, GroupingSpec
@@ -34,9 +33,9 @@ class PaneSums:
     def __init__(self, spec: GroupingSpec, state: KeyedColumns) -> None:
         self._layout, self._state, self._keys = spec.layout, state, list(spec.keys)
         self.is_used_up = False
-        self._clear(_NONE)
+        self._clear(0)
 
-    def _clear(self, rows: Array) -> None:
+    def _clear(self, rows: int) -> None:
         """Keep nothing; there will be so many rows in front."""
         self._index = KeyIndex(1)
         self._back = self._layout.accumulators(self._index.capacity)
@@ -45,53 +44,55 @@ class PaneSums:
         self._latest_pane = np.full(self._index.capacity, NEVER)
         self._front = np.full(self._index.capacity, -1)
         """By key the row of `_sums` that its panes in front add up to."""
-        self._sums = np.empty((len(self._layout.stored), len(rows)), np.int64)
-        self._owners, self._next = np.empty(len(rows), np.int64), np.empty(len(rows), np.int64)
+        self._sums = np.empty((len(self._layout.stored), rows), np.int64)
+        self._owners, self._next = np.empty(rows, np.int64), np.empty(rows, np.int64)
         """By row of `_sums` its key, and the row without its own pane."""
         self._in_front: dict[int, tuple[int, int]] = {}
         self._late = self._late_keys = _NONE
         self.is_used_up = False
 
-    def enter(self, slots: Array, panes: Array, is_late: Array) -> None:
-        """More slots belong to the window; those that are late leave before others that are there."""
-        keys = self._numbered(slots, panes)
-        if is_late.any():
-            self._late = np.concatenate([self._late, slots[is_late]])
-            self._late_keys = np.concatenate([self._late_keys, keys[is_late]])
+    def enter(self, pane: int, slots: Array, *, is_late: bool) -> None:
+        """Slots of a pane belong to the window; those that are late leave before others that are there."""
+        keys = self._numbered(pane, slots)
+        if is_late:
+            self._late = np.concatenate([self._late, slots])
+            self._late_keys = np.concatenate([self._late_keys, keys])
             self.is_used_up |= len(self._late) > _LATE_MAX * self._index.count
-            slots, keys = slots[~is_late], keys[~is_late]
+            return
         self._layout.merge(self._back, keys, self._layout.take(self._state, slots))
         self._has_back[keys] = True
 
-    def leave(self, slots: Array) -> None:
+    def leave(self, parts: Iterable[tuple[int, Array]]) -> None:
         """Slots belong to the window no more: all that their panes have."""
-        left = len(slots)
-        for pane in ascending(self._state.words(slots, (PANE,))[:, 0]).tolist():
+        left = 0
+        for pane, slots in parts:
             begin, end = self._in_front.pop(pane, (0, 0))
             self._front[self._owners[begin:end]] = self._next[begin:end]
-            left -= end - begin
-        if len(self._late):
-            stays = ~np.isin(self._late, slots)
-            left -= len(stays) - int(stays.sum())
-            self._late, self._late_keys = self._late[stays], self._late_keys[stays]
+            left += len(slots) - (end - begin)
+            if len(self._late):
+                stays = ~np.isin(self._late, slots)
+                left -= len(stays) - int(stays.sum())
+                self._late, self._late_keys = self._late[stays], self._late_keys[stays]
         self.is_used_up |= left > 0
 
-    def renew(self, slots: Array, panes: Array) -> None:
+    def renew(self, parts: Iterable[tuple[int, Array]]) -> None:
         """Add up anew: these slots belong to the window."""
-        order = np.argsort(panes, kind="stable")
-        slots, panes = slots[order], panes[order]
-        self._clear(slots)
-        self._owners[:] = keys = self._numbered(slots, panes)
+        ordered = sorted(parts, key=lambda part: part[0])
+        slots = np.concatenate([some for _, some in ordered])
+        self._clear(len(slots))
+        end = 0
+        for pane, some in ordered:
+            begin, end = end, end + len(some)
+            self._owners[begin:end] = self._numbered(pane, some)
+            self._in_front[pane] = self._in_front.get(pane, (begin, end))[0], end
         cells, added = take(self._state.addresses[: len(self._sums)], slots), self._back
-        starts = np.flatnonzero(np.diff(panes, prepend=NEVER)).tolist()
         addresses, named = added.addresses, self._layout.cells.named
-        for begin, end in reversed([*zip(starts, [*starts[1:], len(slots)], strict=True)]):
-            own = keys[begin:end]
+        for begin, end in reversed(self._in_front.values()):
+            own = self._owners[begin:end]
             self._layout.merge(added, own, named(cells[:, begin:end]))
             self._sums[:, begin:end] = take(addresses, own)
             self._next[begin:end] = self._front[own]
             self._front[own] = np.arange(begin, end)
-            self._in_front[int(panes[begin])] = begin, end
         self._back = self._layout.accumulators(self._index.capacity)
 
     def window(self) -> tuple[Array, Array]:
@@ -111,15 +112,16 @@ class PaneSums:
             layout.merge(made, places, layout.take(self._state, self._late))
         return self._latest[keys], made.whole
 
-    def _numbered(self, slots: Array, panes: Array) -> Array:
-        """The keys of slots; each key knows the slot that leaves last."""
+    def _numbered(self, pane: int, slots: Array) -> Array:
+        """The keys of slots of a pane; each key knows the slot that leaves last."""
         keys = self._index.insert(self._state.words(slots, self._keys))
         if self._index.capacity > len(self._front):
             self._grow(self._index.capacity)
-        order = np.argsort(panes, kind="stable")
-        order = order[panes[order] >= self._latest_pane[keys[order]]]
-        # of several panes of one key the last one stays
-        self._latest[keys[order]], self._latest_pane[keys[order]] = slots[order], panes[order]
+        is_last = self._latest_pane[keys] <= pane
+        if is_last.all():
+            self._latest[keys], self._latest_pane[keys] = slots, pane
+        else:
+            self._latest[keys[is_last]], self._latest_pane[keys[is_last]] = slots[is_last], pane
         return keys
 
     def _grow(self, capacity: int) -> None:

@@ -141,11 +141,16 @@ class SumPart:
         merge_sums(slots, highs, lows, adds, *(state.column(c) for c in self.columns))
 
     def value(self, taken: Mapping[str, Array], state: Columns) -> pl.Series:
+        small = self.within_words(taken)
+        if small is not None:
+            return small.cast(pl.Int128())
         high, low, counts = (taken[c] for c in self.columns)
-        if (high == low >> 63).all():
-            # all of them fit 64 bits
-            return to_polars("sum", pl.Int64(), low, counts != 0).cast(pl.Int128())
         return limbs_to_polars("sum", pl.Decimal(38, 0), high, low, counts != 0).to_physical()
+
+    def within_words(self, taken: Mapping[str, Array]) -> pl.Series | None:
+        """The sums as Int64, if all of them fit."""
+        high, low, counts = (taken[c] for c in self.columns)
+        return to_polars("sum", pl.Int64(), low, counts != 0) if (high == low >> 63).all() else None
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,6 @@ from typing import Any
 
 import numpy as np
 
-from thalweg.columnar.ascending import ascending
 from thalweg.columnar.batch import FIRST, PANE, Batch
 from thalweg.operators.aggregation import DONE, GroupingSpec
 from thalweg.operators.pane_group import window_rows
@@ -26,7 +25,7 @@ from thalweg.protocols.operator import Context, Output
 from thalweg.protocols.state import KeyedColumns
 
 Array = np.ndarray[Any, Any]
-_Waiting = dict[int, list[Array]]
+_Waiting = dict[int, list[tuple[int, Array]]]
 MANY = 16
 """So many panes at least: with fewer of them it is quicker to add them all up."""
 
@@ -50,7 +49,7 @@ class SlidingGroupOp:
         self._rows_max = context.rows_max
         self._sums = PaneSums(spec, self._state)
         self._entering: _Waiting = {}
-        """Slots by the end of the first window that they count for."""
+        """Slots, each time those of one pane, by the end of the first window that they count for."""
         self._leaving: _Waiting = {}
         """Those that have entered, by the end of the last one."""
         self._emitted: int | None = None
@@ -77,9 +76,11 @@ class SlidingGroupOp:
     def _know(self, slots: Array) -> None:
         """Slots that are new."""
         if len(slots):
-            firsts = self._state.words(slots, (FIRST,))[:, 0]
+            words = self._state.words(slots, (PANE, FIRST))
+            panes, firsts = words[:, 0], words[:, 1]
             starts = np.maximum(firsts, self._state.column(DONE)[slots] + self._window.slide_us)
-            _sort_out(slots, starts, self._entering)
+            for pane, start, places in _runs(panes, starts):
+                self._entering.setdefault(start, []).append((pane, slots[places]))
 
     def on_batch(self, port: int, batch: Batch) -> Iterator[Output]:
         """Take rows."""
@@ -108,10 +109,9 @@ class SlidingGroupOp:
                 slots, cells = self._sums.window()
                 found.append((slots, cells, np.full(len(slots), end)))
                 height += len(slots)
-                left = [np.concatenate(self._leaving.pop(e)) for e in [e for e in self._leaving if e <= end]]
-                for some in left:
-                    self._sums.leave(some)
-                gone += left
+                left = _popped(self._leaving, end)
+                self._sums.leave(left)
+                gone += [some for _, some in left]
                 end = self._next_end
             yield from self._rows(*zip(*found, strict=True))
             for some in gone:
@@ -131,30 +131,39 @@ class SlidingGroupOp:
         """The slots that count from this window on."""
         assert self._emitted is None or end > self._emitted, "a row that is in time finds its window open"
         is_first, self._emitted = self._emitted is None, end
-        found = [np.concatenate(self._entering.pop(e)) for e in [e for e in self._entering if e <= end]]
-        for slots in found:
-            panes = self._state.words(slots, (PANE,))[:, 0]
-            _sort_out(slots, self._window.last_end(panes), self._leaving)
-            self._sums.enter(slots, panes, is_late=self._window.first_end(panes) != end)
+        for pane, slots in _popped(self._entering, end):
+            self._leaving.setdefault(self._window.last_end(pane), []).append((pane, slots))
+            self._sums.enter(pane, slots, is_late=self._window.first_end(pane) != end)
         if is_first or self._sums.is_used_up:
-            slots = np.concatenate([s for parts in self._leaving.values() for s in parts])
-            self._sums.renew(slots, self._state.words(slots, (PANE,))[:, 0])
+            self._sums.renew(part for parts in self._leaving.values() for part in parts)
 
     def on_cut(self, number: int) -> Iterator[Output]:
         """Nothing is owed: open windows are state, with the last one that was emitted."""
         del number
         if self._emitted is not None and self._emitted != self._noted and self._leaving:
-            slots = np.concatenate([s for parts in self._leaving.values() for s in parts])
+            slots = np.concatenate([some for parts in self._leaving.values() for _, some in parts])
             self._state.column(DONE)[slots] = self._emitted
             self._state.touch(slots)
             self._noted = self._emitted
         return iter(())
 
 
-def _sort_out(slots: Array, times: Array, waiting: _Waiting) -> None:
-    """Slots by a time of each."""
-    for time in ascending(times).tolist():
-        waiting.setdefault(time, []).append(slots[times == time])
+def _popped(waiting: _Waiting, end: int) -> list[tuple[int, Array]]:
+    """What has waited until now."""
+    return [part for time in [t for t in waiting if t <= end] for part in waiting.pop(time)]
+
+
+def _runs(panes: Array, starts: Array) -> Iterator[tuple[int, int, Any]]:
+    """The places of each pane and start."""
+    if (panes == panes[0]).all() and (starts == starts[0]).all():
+        yield int(panes[0]), int(starts[0]), slice(None)
+        return
+    order = np.lexsort((starts, panes))
+    panes, starts = panes[order], starts[order]
+    is_other = (panes[1:] != panes[:-1]) | (starts[1:] != starts[:-1])
+    begins = [0, *(np.flatnonzero(is_other) + 1).tolist()]
+    for begin, end in zip(begins, [*begins[1:], len(order)], strict=True):
+        yield int(panes[begin]), int(starts[begin]), order[begin:end]
 
 
 def can_slide(spec: GroupingSpec) -> bool:
