@@ -7,7 +7,7 @@ Not here: which panes a window has (sliding_group.py).
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -21,6 +21,29 @@ Array = np.ndarray[Any, Any]
 _NONE = np.empty(0, np.int64)
 _LATE_MAX = 4
 """So many times as many late slots as keys are added one by one; with more of them all is added up anew."""
+_DEAD_MAX = 4
+"""So many times as many numbers of keys as are in use are kept."""
+
+
+class PanePart(NamedTuple):
+    """Slots of one pane, and the numbers of their keys."""
+
+    pane: int
+    slots: Array
+    keys: Array
+
+
+Waiting = dict[int, list[PanePart]]
+"""Parts by the time at which something happens to them."""
+
+
+def parts_of(waiting: Waiting) -> list[PanePart]:
+    """All that wait, in no order."""
+    return [part for parts in waiting.values() for part in parts]
+
+
+def _pane(part: PanePart) -> int:
+    return part.pane
 
 
 class PaneSums:
@@ -33,11 +56,11 @@ class PaneSums:
     def __init__(self, spec: GroupingSpec, state: KeyedColumns) -> None:
         self._layout, self._state, self._keys = spec.layout, state, list(spec.keys)
         self.is_used_up = False
+        self._index = KeyIndex(1)
         self._clear(0)
 
     def _clear(self, rows: int) -> None:
         """Keep nothing; there will be so many rows in front."""
-        self._index = KeyIndex(1)
         self._back = self._layout.accumulators(self._index.capacity)
         self._has_back = np.zeros(self._index.capacity, np.bool_)
         self._latest = np.zeros(self._index.capacity, np.int64)
@@ -51,21 +74,30 @@ class PaneSums:
         self._late = self._late_keys = _NONE
         self.is_used_up = False
 
-    def enter(self, pane: int, slots: Array, *, is_late: bool) -> None:
+    def numbered(self, slots: Array) -> Array:
+        """The numbers of the keys of slots, as parts have them."""
+        keys = self._index.insert(self._state.words(slots, self._keys))
+        if self._index.capacity > len(self._front):
+            self._grow(self._index.capacity)
+        return keys
+
+    def enter(self, part: PanePart, *, is_late: bool) -> None:
         """Slots of a pane belong to the window; those that are late leave before others that are there."""
-        keys = self._numbered(pane, slots)
+        keys = part.keys
+        self._note_latest(part)
         if is_late:
-            self._late = np.concatenate([self._late, slots])
+            self._late = np.concatenate([self._late, part.slots])
             self._late_keys = np.concatenate([self._late_keys, keys])
             self.is_used_up |= len(self._late) > _LATE_MAX * self._index.count
             return
-        self._layout.merge(self._back, keys, self._layout.take(self._state, slots))
+        self._layout.merge(self._back, keys, self._layout.take(self._state, part.slots))
         self._has_back[keys] = True
 
-    def leave(self, parts: Iterable[tuple[int, Array]]) -> None:
+    def leave(self, parts: Iterable[PanePart]) -> None:
         """Slots belong to the window no more: all that their panes have."""
         left = 0
-        for pane, slots in parts:
+        # without a pane a key has the sum from its next one on: the last one to leave says which
+        for pane, slots, _ in sorted(parts, key=_pane):
             begin, end = self._in_front.pop(pane, (0, 0))
             self._front[self._owners[begin:end]] = self._next[begin:end]
             left += len(slots) - (end - begin)
@@ -75,16 +107,18 @@ class PaneSums:
                 self._late, self._late_keys = self._late[stays], self._late_keys[stays]
         self.is_used_up |= left > 0
 
-    def renew(self, parts: Iterable[tuple[int, Array]]) -> None:
-        """Add up anew: these slots belong to the window."""
-        ordered = sorted(parts, key=lambda part: part[0])
-        slots = np.concatenate([some for _, some in ordered])
+    def renew(self, entered: Waiting, entering: Waiting) -> None:
+        """Add up anew: these parts belong to the window, and those will; keys of no part are forgotten."""
+        self._forget(entered, entering)
+        ordered = sorted(parts_of(entered), key=_pane)
+        slots = np.concatenate([part.slots for part in ordered])
         self._clear(len(slots))
         end = 0
-        for pane, some in ordered:
-            begin, end = end, end + len(some)
-            self._owners[begin:end] = self._numbered(pane, some)
-            self._in_front[pane] = self._in_front.get(pane, (begin, end))[0], end
+        for part in ordered:
+            begin, end = end, end + len(part.slots)
+            self._owners[begin:end] = part.keys
+            self._note_latest(part)
+            self._in_front[part.pane] = self._in_front.get(part.pane, (begin, end))[0], end
         cells, added = take(self._state.addresses[: len(self._sums)], slots), self._back
         addresses, named = added.addresses, self._layout.cells.named
         for begin, end in reversed(self._in_front.values()):
@@ -95,6 +129,22 @@ class PaneSums:
             self._front[own] = np.arange(begin, end)
         self._back = self._layout.accumulators(self._index.capacity)
 
+    def _forget(self, *waiting: Waiting) -> None:
+        """Number the keys anew if most of them are in no part; what is kept by number is cleared next."""
+        is_used = np.zeros(self._index.high, np.bool_)
+        for each in waiting:
+            is_used[np.concatenate([_NONE, *(part.keys for part in parts_of(each))])] = True
+        used = np.flatnonzero(is_used)
+        if _DEAD_MAX * len(used) >= len(is_used):
+            return
+        words = self._index.rows(used)
+        self._index = KeyIndex(words.shape[1])
+        numbers = np.empty(len(is_used), np.int64)
+        numbers[used] = self._index.append(words)
+        for each in waiting:
+            for time, parts in each.items():
+                each[time] = [part._replace(keys=numbers[part.keys]) for part in parts]
+
     def window(self) -> tuple[Array, Array]:
         """For each key of the window a slot that has it, and its sums: int64[columns, keys]."""
         layout = self._layout
@@ -103,26 +153,27 @@ class PaneSums:
         keys = np.flatnonzero(is_there)
         made = layout.accumulators(len(keys))
         rows = self._front[keys]
-        places = np.flatnonzero(rows >= 0)
-        layout.merge(made, places, layout.cells.named(pick(self._sums, rows[places].astype(np.uint32))))
+        if len(rows) and rows.min() >= 0:
+            made.whole[:] = pick(self._sums, rows.astype(np.uint32))
+        else:
+            places = np.flatnonzero(rows >= 0)
+            made.whole[:, places] = pick(self._sums, rows[places].astype(np.uint32))
         places = np.flatnonzero(self._has_back[keys])
-        layout.merge(made, places, layout.cells.named(take(self._back.addresses, keys[places])))
+        behind = pick(self._back.whole, keys[places].astype(np.uint32))
+        layout.merge(made, places, layout.cells.named(behind))
         if len(self._late):
             places = np.searchsorted(keys, self._late_keys)
             layout.merge(made, places, layout.take(self._state, self._late))
         return self._latest[keys], made.whole
 
-    def _numbered(self, pane: int, slots: Array) -> Array:
-        """The keys of slots of a pane; each key knows the slot that leaves last."""
-        keys = self._index.insert(self._state.words(slots, self._keys))
-        if self._index.capacity > len(self._front):
-            self._grow(self._index.capacity)
-        is_last = self._latest_pane[keys] <= pane
+    def _note_latest(self, part: PanePart) -> None:
+        """Each key knows the slot that leaves last."""
+        keys = part.keys
+        is_last = self._latest_pane[keys] <= part.pane
         if is_last.all():
-            self._latest[keys], self._latest_pane[keys] = slots, pane
+            self._latest[keys], self._latest_pane[keys] = part.slots, part.pane
         else:
-            self._latest[keys[is_last]], self._latest_pane[keys[is_last]] = slots[is_last], pane
-        return keys
+            self._latest[keys[is_last]], self._latest_pane[keys[is_last]] = part.slots[is_last], part.pane
 
     def _grow(self, capacity: int) -> None:
         self._has_back, self._latest = grown(self._has_back, capacity), grown(self._latest, capacity)

@@ -19,13 +19,12 @@ import numpy as np
 from thalweg.columnar.batch import FIRST, PANE, Batch
 from thalweg.operators.aggregation import DONE, GroupingSpec
 from thalweg.operators.pane_group import window_rows
-from thalweg.operators.pane_sums import PaneSums
+from thalweg.operators.pane_sums import PanePart, PaneSums, Waiting, parts_of
 from thalweg.progress.windows import WindowSpec
 from thalweg.protocols.operator import Context, Output
 from thalweg.protocols.state import KeyedColumns
 
 Array = np.ndarray[Any, Any]
-_Waiting = dict[int, list[tuple[int, Array]]]
 MANY = 16
 """So many panes at least: with fewer of them it is quicker to add them all up."""
 
@@ -48,9 +47,9 @@ class SlidingGroupOp:
         self._state: KeyedColumns = context.state("groups")
         self._rows_max = context.rows_max
         self._sums = PaneSums(spec, self._state)
-        self._entering: _Waiting = {}
+        self._entering: Waiting = {}
         """Slots, each time those of one pane, by the end of the first window that they count for."""
-        self._leaving: _Waiting = {}
+        self._leaving: Waiting = {}
         """Those that have entered, by the end of the last one."""
         self._emitted: int | None = None
         self._noted: int | None = None
@@ -65,7 +64,7 @@ class SlidingGroupOp:
 
     @property
     def _next_end(self) -> int | None:
-        """The end of the window that closes first."""
+        """The end of the window that closes first: nothing waits for an earlier one."""
         first = min(self._entering, default=None)
         if not self._leaving:
             return first
@@ -79,8 +78,10 @@ class SlidingGroupOp:
             words = self._state.words(slots, (PANE, FIRST))
             panes, firsts = words[:, 0], words[:, 1]
             starts = np.maximum(firsts, self._state.column(DONE)[slots] + self._window.slide_us)
+            keys = self._sums.numbered(slots)
             for pane, start, places in _runs(panes, starts):
-                self._entering.setdefault(start, []).append((pane, slots[places]))
+                part = PanePart(pane, slots[places], keys[places])
+                self._entering.setdefault(start, []).append(part)
 
     def on_batch(self, port: int, batch: Batch) -> Iterator[Output]:
         """Take rows."""
@@ -109,13 +110,13 @@ class SlidingGroupOp:
                 slots, cells = self._sums.window()
                 found.append((slots, cells, np.full(len(slots), end)))
                 height += len(slots)
-                left = _popped(self._leaving, end)
+                left = self._leaving.pop(end, [])
                 self._sums.leave(left)
-                gone += [some for _, some in left]
+                gone += [part.slots for part in left]
                 end = self._next_end
             yield from self._rows(*zip(*found, strict=True))
-            for some in gone:
-                self._state.free(some)
+            if gone:
+                self._state.free(np.concatenate(gone))
 
     def _rows(
         self, slots: Sequence[Array], cells: Sequence[Array], ends: Sequence[Array]
@@ -131,26 +132,21 @@ class SlidingGroupOp:
         """The slots that count from this window on."""
         assert self._emitted is None or end > self._emitted, "a row that is in time finds its window open"
         is_first, self._emitted = self._emitted is None, end
-        for pane, slots in _popped(self._entering, end):
-            self._leaving.setdefault(self._window.last_end(pane), []).append((pane, slots))
-            self._sums.enter(pane, slots, is_late=self._window.first_end(pane) != end)
+        for part in self._entering.pop(end, []):
+            self._leaving.setdefault(self._window.last_end(part.pane), []).append(part)
+            self._sums.enter(part, is_late=self._window.first_end(part.pane) != end)
         if is_first or self._sums.is_used_up:
-            self._sums.renew(part for parts in self._leaving.values() for part in parts)
+            self._sums.renew(self._leaving, self._entering)
 
     def on_cut(self, number: int) -> Iterator[Output]:
         """Nothing is owed: open windows are state, with the last one that was emitted."""
         del number
         if self._emitted is not None and self._emitted != self._noted and self._leaving:
-            slots = np.concatenate([some for parts in self._leaving.values() for _, some in parts])
+            slots = np.concatenate([part.slots for part in parts_of(self._leaving)])
             self._state.column(DONE)[slots] = self._emitted
             self._state.touch(slots)
             self._noted = self._emitted
         return iter(())
-
-
-def _popped(waiting: _Waiting, end: int) -> list[tuple[int, Array]]:
-    """What has waited until now."""
-    return [part for time in [t for t in waiting if t <= end] for part in waiting.pop(time)]
 
 
 def _runs(panes: Array, starts: Array) -> Iterator[tuple[int, int, Any]]:

@@ -22,6 +22,7 @@ from thalweg.columnar.allocation import allocating
 from thalweg.job.job import Job, Stage
 from thalweg.protocols.increments import ROW, TASK
 from thalweg.protocols.state import ColumnsSpec, MultimapSpec, RowsSpec, StateSpec
+from thalweg.runtime.freed import keep_freed
 from thalweg.runtime.options import MemoryOptions, RunOptions
 from thalweg.runtime.outputs import owner_of
 from thalweg.state.migration import fits, migrated
@@ -111,6 +112,7 @@ def _declared(stage: Stage) -> list[StateSpec]:
 def memory_of(asked: MemoryOptions | None) -> MappedMemory | None:
     """Where state lies, if not on the heap; whoever asks closes it."""
     if asked is None:
+        keep_freed()
         return None
     # imported here: it loads the compiler
     from thalweg.state.filesystem import SMALLEST, MappedMemory
