@@ -13,6 +13,7 @@ from __future__ import annotations
 import mmap
 import platform
 import sys
+from contextlib import suppress
 from functools import cache
 from typing import Any
 
@@ -50,7 +51,9 @@ def zeros(shape: Shape, dtype: np.dtype[Any]) -> Array | None:
     except (OSError, OverflowError, ValueError):
         # the process may have few addresses: `ulimit -v`
         return None
-    room.madvise(mmap.MADV_HUGEPAGE)
+    with suppress(OSError):
+        # a system without large pages
+        room.madvise(mmap.MADV_HUGEPAGE)
     return _view(room, shape, dtype)
 
 
