@@ -10,6 +10,7 @@ Not here: arrays in files (state/filesystem.py).
 
 from __future__ import annotations
 
+import math
 import mmap
 import platform
 import sys
@@ -27,6 +28,7 @@ SMALLEST = 4 << 20
 _ROOM = 64
 """So many times its size may an array grow before it is copied."""
 _MORE_THAN_MEMORY = 1 << 42
+"""A system that counts addresses as memory does not give so many."""
 _LARGEST = 1 << 40
 """More addresses are not reserved for one array: a process has 2^47."""
 
@@ -43,7 +45,7 @@ class _Room(mmap.mmap):
 
 def zeros(shape: Shape, dtype: np.dtype[Any]) -> Array | None:
     """An array of zeros with room behind it; None if it is small, or the system does not reserve."""
-    size = _nbytes(shape, dtype)
+    size = nbytes_of(shape, dtype)
     if size < SMALLEST or not _is_offered():
         return None
     try:
@@ -71,13 +73,13 @@ def longer(array: Array, length: int) -> Array | None:
     """
     room = _room(array)
     shape = (length, *array.shape[1:])
-    if room is None or room.used != array.nbytes or _nbytes(shape, array.dtype) > len(room):
+    if room is None or room.used != array.nbytes or nbytes_of(shape, array.dtype) > len(room):
         return None
     return _view(room, shape, array.dtype)
 
 
 def _view(room: _Room, shape: Shape, dtype: np.dtype[Any]) -> Array:
-    room.used = _nbytes(shape, dtype)
+    room.used = nbytes_of(shape, dtype)
     return np.frombuffer(room, np.uint8, room.used).view(dtype).reshape(shape)
 
 
@@ -94,11 +96,14 @@ def _room(array: Array) -> _Room | None:
     return base if isinstance(base, _Room) else None
 
 
-def _nbytes(shape: Shape, dtype: np.dtype[Any]) -> int:
-    size = dtype.itemsize
-    for length in shape:
-        size *= length
-    return size
+def nbytes_of(shape: Shape, dtype: np.dtype[Any]) -> int:
+    """The bytes of an array.
+
+    Example:
+        >>> nbytes_of((3, 2), np.dtype(np.int32))
+        24
+    """
+    return dtype.itemsize * math.prod(shape)
 
 
 _NO_RESERVE = 0x4000

@@ -28,6 +28,7 @@ import polars as pl
 
 from thalweg.columnar.allocation import Shape
 from thalweg.columnar.blocks import laid_out
+from thalweg.columnar.reserved import nbytes_of
 from thalweg.errors import ExternalError
 
 Array = np.ndarray[Any, Any]
@@ -83,7 +84,7 @@ class MappedMemory:
     # What state asks for -----------------------------------------------------------------------
 
     def zeros(self, shape: Shape, dtype: np.dtype[Any]) -> Array | None:
-        size = _nbytes(shape, dtype)
+        size = nbytes_of(shape, dtype)
         if not size or size < self._smallest:
             return None
         return self._array(_File(self._directory), shape, dtype)
@@ -103,7 +104,7 @@ class MappedMemory:
         return laid_out(frame, _Block(self))
 
     def _array(self, file: _File, shape: Shape, dtype: np.dtype[Any], *, is_rows: bool = False) -> Array:
-        memory = file.mapped(_nbytes(shape, dtype))
+        memory = file.mapped(nbytes_of(shape, dtype))
         made = np.frombuffer(memory, dtype).reshape(shape)
         if len(self._mapped) > 2 * self._swept + 64:
             self._sweep()
@@ -174,13 +175,6 @@ def _watch(memory: weakref.ref[MappedMemory], closed: threading.Event) -> None:
         watched.trim()
         # or it would be kept alive while the thread waits
         del watched
-
-
-def _nbytes(shape: Shape, dtype: np.dtype[Any]) -> int:
-    size = dtype.itemsize
-    for length in shape:
-        size *= length
-    return size
 
 
 class _Resident(NamedTuple):
