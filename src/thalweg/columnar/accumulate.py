@@ -75,6 +75,15 @@ def add_wide(high, low, more_high, more_low):  # type: ignore[no-untyped-def]
 
 
 @helper
+def add_far(far, high, low, more_high, more_low):  # type: ignore[no-untyped-def]
+    """The sum of two 128-bit numbers, wrapped, and `far` with how many times 2^128 that leaves out."""
+    new_high, new_low = add_wide(high, low, more_high, more_low)
+    if ((high ^ new_high) & (more_high ^ new_high)) < 0:
+        far += np.int64(1) if more_high >= 0 else np.int64(-1)
+    return far, new_high, new_low
+
+
+@helper
 def negate_wide(high, low):  # type: ignore[no-untyped-def]
     """Minus a 128-bit number."""
     return add_wide(~high, ~low, np.int64(0), np.int64(1))

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from thalweg.columnar.accumulate import add_wide, multiply_wide
+from thalweg.columnar.accumulate import add_far, add_wide, multiply_wide
 from thalweg.columnar.compiled import helper, kernel
 
 Array = np.ndarray[Any, Any]
@@ -31,15 +31,6 @@ def _times(high, low, weight):  # type: ignore[no-untyped-def]
     return new_high, part_low, beyond - (new_high >> 63)
 
 
-@helper
-def _add_far(far, high, low, more_high, more_low):  # type: ignore[no-untyped-def]
-    """The sum of two 128-bit numbers, wrapped, and `far` with how many times 2^128 that leaves out."""
-    new_high, new_low = add_wide(high, low, more_high, more_low)
-    if ((high ^ new_high) & (more_high ^ new_high)) < 0:
-        far += np.int64(1) if more_high >= 0 else np.int64(-1)
-    return far, new_high, new_low
-
-
 @kernel(
     "void(int64[::1], UniTuple(int64[::1], 2), boolean[::1], int64[::1], UniTuple(int64[::1], 3), int64[::1])"
 )
@@ -57,7 +48,7 @@ def add_decimals(
             continue
         slot, weight = slots[i], np.int64(1) if all_one else weights[i]
         more_high, more_low, more_far = _times(values[0][i], values[1][i], weight)
-        far[slot], high[slot], low[slot] = _add_far(
+        far[slot], high[slot], low[slot] = add_far(
             far[slot] + more_far, high[slot], low[slot], more_high, more_low
         )
         counts[slot] += weight
@@ -69,7 +60,7 @@ def merge_decimals(slots: Array, made: Triple, adds: Array, sums: Triple, counts
     far, high, low = sums
     for i in range(len(slots)):
         slot = slots[i]
-        far[slot], high[slot], low[slot] = _add_far(
+        far[slot], high[slot], low[slot] = add_far(
             far[slot] + made[0][i], high[slot], low[slot], made[1][i], made[2][i]
         )
         counts[slot] += adds[i]

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from thalweg.columnar.allocation import grown, zeros
-from thalweg.columnar.compiled import kernel, load_word
+from thalweg.columnar.compiled import kernel, load_word, store_word
 
 Array = np.ndarray[Any, Any]
 
@@ -98,6 +98,18 @@ def pick(cells: Array, places: Array) -> Array:
     found = np.empty((len(cells), len(places)), np.int64)
     _pick(cells, places, found)
     return found
+
+
+def put(addresses: Array, places: Array, words: Array) -> None:
+    """Write one word per column to all of some places.
+
+    Example:
+        >>> cells = np.arange(6).reshape(2, 3)
+        >>> put(addresses_of(cells), np.array([2, 0]), np.array([7, 8]))
+        >>> cells.tolist()
+        [[7, 1, 7], [8, 4, 8]]
+    """
+    _put(addresses, np.ascontiguousarray(places, np.int64), words)
 
 
 class Touched:
@@ -216,6 +228,13 @@ def _take(addresses: Array, places: Array, found: Array) -> None:
     for j in range(len(found)):
         for i in range(len(places)):
             found[j, i] = np.int64(load_word(addresses[j] + np.uint64(8 * places[i])))
+
+
+@kernel("void(uint64[::1], int64[::1], int64[::1])")
+def _put(addresses: Array, places: Array, words: Array) -> None:
+    for j in range(len(addresses)):
+        for i in range(len(places)):
+            store_word(addresses[j] + np.uint64(8 * places[i]), np.uint64(words[j]))
 
 
 @kernel("void(int64[:, ::1], uint32[::1], int64[:, ::1])")

@@ -9,6 +9,7 @@ Not here: keys that are remembered (index.py), how values become words (keys.py)
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -51,16 +52,43 @@ def group_rows(words: Array) -> Groups:
         >>> found.ids.tolist(), found.firsts.tolist()
         ([0, 1, 0], [0, 1])
     """
-    height = len(words)
-    ids, firsts = np.empty(height, np.int64), np.empty(height, np.int64)
+    return _grouped(words.T, words)
+
+
+def group_columns(columns: Sequence[Array]) -> Groups:
+    """The same of words that come column by column: int64[rows] each, at least one.
+
+    Example:
+        >>> group_columns([np.array([7, 9, 7]), np.array([1, 1, 1])]).ids.tolist()
+        [0, 1, 0]
+    """
+    return _grouped(columns, None)
+
+
+def _grouped(columns: Iterable[Array], words: Array | None) -> Groups:
+    """The groups; `words` are the same as rows, if they are known."""
+    columns = list(columns)
+    height = len(columns[0])
+    ids, firsts = np.zeros(height, np.int64), np.empty(height, np.int64)
     room = min(max(_ROOM_PER_ROW * height, _ROOM_LEAST), _ROOM_MOST)
-    span = _codes(words, room, np.empty(_FEW, np.int64), ids)
+    span = _codes(columns, room, ids)
     if span > 0:
         count = _by_place(ids, np.full(span, -1, np.int32), firsts)
     else:
         size = 1 << max(4, (2 * height - 1).bit_length())
+        words = np.stack(columns, axis=1) if words is None else words
         count = _by_hash(words, np.full(size, -1, np.int32), ids, firsts)
     return Groups(ids, firsts[:count])
+
+
+def _codes(columns: Iterable[Array], room: int, codes: Array) -> int:
+    """Add up one small number per different row, and return how many numbers there are; 0: too many."""
+    span, values = 1, np.empty(_FEW, np.int64)
+    for column in columns:
+        span = _add_codes(column, span, room // span, values, codes)
+        if span == 0:
+            break
+    return span
 
 
 def by_group(ids: Array, count: int) -> tuple[Array, Array]:
@@ -132,68 +160,58 @@ def _sort_by_counting(ids: Array, starts: Array, free: Array, order: Array) -> N
 
 
 @helper
-def _ends(words, j):  # type: ignore[no-untyped-def]
-    """The least and the greatest word of a column; (0, 0) without rows."""
+def _ends(words):  # type: ignore[no-untyped-def]
+    """The least and the greatest of some words; (0, 0) if there are none."""
     if len(words) == 0:
         return np.int64(0), np.int64(0)
-    least = most = words[0, j]
+    least = most = words[0]
     for i in range(1, len(words)):
-        least = min(least, words[i, j])
-        most = max(most, words[i, j])
+        least = min(least, words[i])
+        most = max(most, words[i])
     return least, most
 
 
 @helper
-def _few_values(words, j, values):  # type: ignore[no-untyped-def]
-    """Collect the different words of a column; returns how many, or 0 if there are more than fit."""
+def _add_few(words, values, step, codes):  # type: ignore[no-untyped-def]
+    """Add to the codes `step` times the number of each word among the different ones, which are collected.
+
+    Returns how many are different; 0 if there are more than fit, and then the codes are of no use.
+    """
     count, at = np.int64(0), np.int64(0)
     for i in range(len(words)):
-        word = words[i, j]
-        if count > 0 and values[at] == word:
-            continue
-        at = np.int64(0)
-        while at < count and values[at] != word:
-            at += 1
-        if at == count:
-            if count == len(values):
-                return np.int64(0)
-            values[count] = word
-            count += 1
+        word = words[i]
+        if count == 0 or values[at] != word:
+            at = np.int64(0)
+            while at < count and values[at] != word:
+                at += 1
+            if at == count:
+                if count == len(values):
+                    return np.int64(0)
+                values[count] = word
+                count += 1
+        codes[i] += step * at
     return count
 
 
-@helper
-def _add_few(words, j, values, codes):  # type: ignore[no-untyped-def]
-    """Append the place of each word among the values to the codes."""
-    at = np.int64(0)
-    for i in range(len(words)):
-        word = words[i, j]
-        if values[at] != word:
-            at = np.int64(0)
-            while values[at] != word:
-                at += 1
-        codes[i] = codes[i] * len(values) + at
+@kernel(
+    "int64(int64[::1], int64, int64, int64[::1], int64[::1])",
+    "int64(int64[:], int64, int64, int64[::1], int64[::1])",
+)
+def _add_codes(words: Array, span: int, room: int, values: Array, codes: Array) -> int:
+    """Make the codes, of which there are `span`, tell these words apart too.
 
-
-@kernel("int64(int64[:, ::1], int64, int64[::1], int64[::1])")
-def _codes(words: Array, room: int, values: Array, codes: Array) -> int:
-    """One small number per different row, and how many numbers there are; 0 if they are too many."""
-    codes[:] = 0
-    span = np.int64(1)
-    for j in range(words.shape[1]):
-        least, most = _ends(words, j)
-        width = np.uint64(most) - np.uint64(least)
-        if width < np.uint64(room // span):
-            for i in range(len(words)):
-                codes[i] = codes[i] * (np.int64(width) + 1) + (words[i, j] - least)
-            span *= np.int64(width) + 1
-        else:
-            count = _few_values(words, j, values)
-            if count == 0 or count > room // span:
-                return 0
-            _add_few(words, j, values[:count], codes)
-            span *= count
-    return span  # type: ignore[return-value]
+    Returns how many there are then; 0 if they are more than `room` times as many, and of no use.
+    """
+    least, most = _ends(words)
+    width = np.uint64(most) - np.uint64(least)
+    if width == 0:
+        return span
+    if width < np.uint64(room):
+        for i in range(len(words)):
+            codes[i] += span * (words[i] - least)
+        return span * (np.int64(width) + 1)  # type: ignore[return-value]
+    count = _add_few(words, values, span, codes)
+    return span * count if count <= room else 0
 
 
 @kernel("int64(int64[::1], int32[::1], int64[::1])")

@@ -104,7 +104,7 @@ class KeyIndex(Slots):
         if self._table is None:
             removed = give_back(slots, self._links, self._meta)
         else:
-            removed = remove(_words(self._rows[slots]), slots, self._table, self._links, self._meta)
+            removed = remove(_words(self.rows(slots)), slots, self._table, self._links, self._meta)
         assert removed == len(slots), "only slots in use can be freed, and each only once"
         self._free_count += len(slots)
 

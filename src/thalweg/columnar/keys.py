@@ -84,6 +84,15 @@ class KeyCodec:
         """The words of each row's key (int64[rows, width])."""
         return self._rows(frame, find=False)
 
+    def encode_columns(self, frame: pl.DataFrame) -> list[Array]:
+        """The same words column by column (int64[rows] each), without a copy of those that have them.
+
+        Example:
+            >>> [c.tolist() for c in KeyCodec({"a": pl.Int64()}).encode_columns(pl.DataFrame({"a": [7, 9]}))]
+            [[7, 9]]
+        """
+        return self._columns(frame, find=False)
+
     def lookup(self, frame: pl.DataFrame) -> Array:
         """Like `encode`, but remembers no new value: a row with one equals no row that was encoded."""
         return self._rows(frame, find=True)
@@ -160,6 +169,15 @@ class KeyCodec:
         return valid
 
     def _rows(self, frame: pl.DataFrame, *, find: bool) -> Array:
+        columns = self._columns(frame, find=find)
+        if len(columns) == 1:
+            return columns[0].reshape(-1, 1)
+        rows = np.empty((frame.height, len(columns)), dtype=np.int64)
+        for at, column in enumerate(columns):
+            rows[:, at] = column
+        return rows
+
+    def _columns(self, frame: pl.DataFrame, *, find: bool) -> list[Array]:
         words: list[Array] = []
         missing: dict[int, Array] = {}
         for number, (name, part) in enumerate(self._parts.items()):
@@ -168,21 +186,11 @@ class KeyCodec:
             if validity is not None and not validity.all():
                 missing[number] = ~validity
         self._has_flags |= bool(missing)
-        if len(words) == 1 and self.width == 1:
-            return words[0].reshape(-1, 1)
-        return self._assembled(words, missing, frame.height)
-
-    def _assembled(self, words: list[Array], missing: Mapping[int, Array], height: int) -> Array:
-        width = self.width
-        rows = np.empty((height, width), dtype=np.int64)
-        if width > len(words):
-            rows[:, len(words) :] = 0
-        for at, column in enumerate(words):
-            rows[:, at] = column
+        words += [np.zeros(frame.height, np.int64) for _ in range(self.width - len(words))]
         for number, absent in missing.items():
             word, bit = divmod(number, _FLAGS_PER_WORD)
-            rows[:, self._width + word] |= absent.astype(np.int64) << bit
-        return rows
+            words[self._width + word] |= absent.astype(np.int64) << bit
+        return words
 
 
 def can_order(dtype: pl.DataType) -> bool:

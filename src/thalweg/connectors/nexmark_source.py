@@ -24,8 +24,8 @@ from thalweg.connectors.schedule import Schedule
 from thalweg.errors import ConfigError
 from thalweg.protocols.source import Chunk, Fields, Position, Reader, Replay, Split
 
-MADE_ROWS = 65_536
-"""Events made at a time, whatever number is read at a time."""
+MADE_ROWS, _LIVE_ROWS = 131_072, 65_536
+"""Events made at a time, whatever number is read at a time; fewer where rows are waited for."""
 
 
 @dataclass(frozen=True)
@@ -219,6 +219,7 @@ class NexmarkReader:
     def _take(self, count: int) -> pl.DataFrame:
         """The next events, made ahead so that few at a time cost no more per event."""
         if self._made is None or not self._made.height:
-            self._made = self._part.make(self._row, min(MADE_ROWS, self._count - self._row))
+            rows = MADE_ROWS if self.schedule is None else _LIVE_ROWS
+            self._made = self._part.make(self._row, min(rows, self._count - self._row))
         frame, self._made = self._made[:count], self._made[count:]
         return frame

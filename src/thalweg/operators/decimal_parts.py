@@ -16,6 +16,7 @@ import polars as pl
 from thalweg.columnar import buffers
 from thalweg.columnar.accumulate_decimals import add_decimals, merge_decimals
 from thalweg.columnar.buffers import limbs_to_polars
+from thalweg.columnar.merge_cells import ADD, FAR
 from thalweg.protocols.state import Columns, ColumnSpec
 
 Array = np.ndarray[Any, Any]
@@ -35,6 +36,10 @@ class DecimalSumPart:
     @cached_property
     def columns(self) -> dict[str, ColumnSpec]:
         return {f"{self.prefix}{c}": ColumnSpec("int64") for c in ("far", "high", "low", "n")}
+
+    @property
+    def rules(self) -> tuple[tuple[int, int], ...]:
+        return (FAR, 0), (ADD, 0)
 
     def update(self, state: Columns, slots: Array, values: pl.Series | None, weights: Array) -> None:
         assert values is not None, "a sum has an argument"

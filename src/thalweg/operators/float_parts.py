@@ -42,6 +42,10 @@ class FloatSumPart:
         sums = {f"{self.prefix}{c}": ColumnSpec("float64", 0.0) for c in ("high", "low")}
         return sums | {f"{self.prefix}{c}": ColumnSpec("int64") for c in ("nan", "plus", "minus", "n")}
 
+    @property
+    def rules(self) -> None:
+        return None
+
     def update(self, state: Columns, slots: Array, values: pl.Series | None, weights: Array) -> None:
         assert values is not None, "a sum has an argument"
         numbers, validity = buffers.values_and_validity(values)
@@ -75,6 +79,10 @@ class SquaresPart:
         return {f"{self.prefix}{c}": ColumnSpec("float64", 0.0) for c in sums} | {
             f"{self.prefix}{c}": ColumnSpec("int64") for c in ("odd", "n")
         }
+
+    @property
+    def rules(self) -> None:
+        return None
 
     def update(self, state: Columns, slots: Array, values: pl.Series | None, weights: Array) -> None:
         assert values is not None, "a variance has an argument"

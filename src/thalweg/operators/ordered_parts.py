@@ -17,6 +17,7 @@ from thalweg.base.types import BINARY, STRING, DataType, Float
 from thalweg.columnar import buffers
 from thalweg.columnar.accumulate import keep_placed
 from thalweg.columnar.buffers import is_plain, to_polars
+from thalweg.columnar.merge_cells import PLACED
 from thalweg.protocols.state import Columns, ColumnSpec
 
 Array = np.ndarray[Any, Any]
@@ -47,6 +48,10 @@ class PlacedPart:
         value = ColumnSpec("int64") if self._is_plain else ColumnSpec("bytes", None)
         places = {f"{self.prefix}{c}": ColumnSpec("int64") for c in ("split", "offset", "seen")}
         return {f"{self.prefix}v": value, **places}
+
+    @property
+    def rules(self) -> tuple[tuple[int, int], ...] | None:
+        return ((PLACED, int(self.is_last)),) if self._is_plain else None
 
     @property
     def hidden(self) -> tuple[str, ...]:

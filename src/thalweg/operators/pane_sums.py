@@ -14,6 +14,7 @@ import numpy as np
 from thalweg.columnar.allocation import grown
 from thalweg.columnar.cells import pick, take
 from thalweg.columnar.index import KeyIndex
+from thalweg.columnar.merge_cells import NO_RUNNING, link_rows, merge_cells, pick_some
 from thalweg.operators.aggregation import NEVER, GroupingSpec
 from thalweg.protocols.state import KeyedColumns
 
@@ -54,20 +55,22 @@ class PaneSums:
     """
 
     def __init__(self, spec: GroupingSpec, state: KeyedColumns) -> None:
-        self._layout, self._state, self._keys = spec.layout, state, list(spec.keys)
+        assert spec.layout.rules is not None, "sums are exact in whatever order"
+        self._state, self._keys = state, list(spec.keys)
+        self._rules, self._columns = spec.layout.rules, len(spec.layout.stored)
         self.is_used_up = False
         self._index = KeyIndex(1)
         self._clear(0)
 
     def _clear(self, rows: int) -> None:
         """Keep nothing; there will be so many rows in front."""
-        self._back = self._layout.accumulators(self._index.capacity)
+        self._back = self._nothing()
         self._has_back = np.zeros(self._index.capacity, np.bool_)
         self._latest = np.zeros(self._index.capacity, np.int64)
-        self._latest_pane = np.full(self._index.capacity, NEVER)
+        self._latest_pane, self._last_pane = np.full(self._index.capacity, NEVER), NEVER
         self._front = np.full(self._index.capacity, -1)
         """By key the row of `_sums` that its panes in front add up to."""
-        self._sums = np.empty((len(self._layout.stored), rows), np.int64)
+        self._sums = np.empty((self._columns, rows), np.int64)
         self._owners, self._next = np.empty(rows, np.int64), np.empty(rows, np.int64)
         """By row of `_sums` its key, and the row without its own pane."""
         self._in_front: dict[int, tuple[int, int]] = {}
@@ -90,7 +93,7 @@ class PaneSums:
             self._late_keys = np.concatenate([self._late_keys, keys])
             self.is_used_up |= len(self._late) > _LATE_MAX * self._index.count
             return
-        self._layout.merge(self._back, keys, self._layout.take(self._state, part.slots))
+        self._merge(self._back, keys, self._cells(part.slots))
         self._has_back[keys] = True
 
     def leave(self, parts: Iterable[PanePart]) -> None:
@@ -110,24 +113,26 @@ class PaneSums:
     def renew(self, entered: Waiting, entering: Waiting) -> None:
         """Add up anew: these parts belong to the window, and those will; keys of no part are forgotten."""
         self._forget(entered, entering)
-        ordered = sorted(parts_of(entered), key=_pane)
+        ordered = sorted(parts_of(entered), key=_pane, reverse=True)
         slots = np.concatenate([part.slots for part in ordered])
         self._clear(len(slots))
         end = 0
         for part in ordered:
             begin, end = end, end + len(part.slots)
             self._owners[begin:end] = part.keys
-            self._note_latest(part)
             self._in_front[part.pane] = self._in_front.get(part.pane, (begin, end))[0], end
-        cells, added = take(self._state.addresses[: len(self._sums)], slots), self._back
-        addresses, named = added.addresses, self._layout.cells.named
-        for begin, end in reversed(self._in_front.values()):
-            own = self._owners[begin:end]
-            self._layout.merge(added, own, named(cells[:, begin:end]))
-            self._sums[:, begin:end] = take(addresses, own)
-            self._next[begin:end] = self._front[own]
-            self._front[own] = np.arange(begin, end)
-        self._back = self._layout.accumulators(self._index.capacity)
+        self._merge(self._nothing(), self._owners, self._cells(slots), self._sums)
+        begins = np.array([*(begin for begin, _ in self._in_front.values()), len(slots)])
+        self._last_pane = ordered[0].pane
+        link_rows(
+            begins,
+            np.array(list(self._in_front)),
+            self._owners,
+            slots,
+            self._front,
+            self._next,
+            (self._latest, self._latest_pane),
+        )
 
     def _forget(self, *waiting: Waiting) -> None:
         """Number the keys anew if most of them are in no part; what is kept by number is cleared next."""
@@ -147,38 +152,41 @@ class PaneSums:
 
     def window(self) -> tuple[Array, Array]:
         """For each key of the window a slot that has it, and its sums: int64[columns, keys]."""
-        layout = self._layout
         is_there = (self._front >= 0) | self._has_back
         is_there[self._late_keys] = True
         keys = np.flatnonzero(is_there)
-        made = layout.accumulators(len(keys))
-        rows = self._front[keys]
-        if len(rows) and rows.min() >= 0:
-            made.whole[:] = pick(self._sums, rows.astype(np.uint32))
-        else:
-            places = np.flatnonzero(rows >= 0)
-            made.whole[:, places] = pick(self._sums, rows[places].astype(np.uint32))
-        places = np.flatnonzero(self._has_back[keys])
-        behind = pick(self._back.whole, keys[places].astype(np.uint32))
-        layout.merge(made, places, layout.cells.named(behind))
+        made = np.empty((self._columns, len(keys)), np.int64)
+        pick_some(self._sums, self._front, keys, made)
+        # a key without sums behind has zeros there, which add nothing
+        self._merge(made, np.arange(len(keys)), pick(self._back, keys.astype(np.uint32)))
         if len(self._late):
-            places = np.searchsorted(keys, self._late_keys)
-            layout.merge(made, places, layout.take(self._state, self._late))
-        return self._latest[keys], made.whole
+            self._merge(made, np.searchsorted(keys, self._late_keys), self._cells(self._late))
+        return self._latest[keys], made
 
     def _note_latest(self, part: PanePart) -> None:
         """Each key knows the slot that leaves last."""
-        keys = part.keys
-        is_last = self._latest_pane[keys] <= part.pane
-        if is_last.all():
-            self._latest[keys], self._latest_pane[keys] = part.slots, part.pane
+        _, slots, keys = part
+        if part.pane < self._last_pane:
+            is_last = self._latest_pane[keys] <= part.pane
+            slots, keys = slots[is_last], keys[is_last]
         else:
-            self._latest[keys[is_last]], self._latest_pane[keys[is_last]] = part.slots[is_last], part.pane
+            self._last_pane = part.pane
+        self._latest[keys], self._latest_pane[keys] = slots, part.pane
+
+    def _nothing(self) -> Array:
+        """Sums of nothing by key: int64[columns, keys]."""
+        return np.zeros((self._columns, self._index.capacity), np.int64)
+
+    def _cells(self, slots: Array) -> Array:
+        """What the state has of slots: int64[columns, slots]."""
+        return take(self._state.addresses[: self._columns], slots)
+
+    def _merge(self, sums: Array, places: Array, cells: Array, running: Array = NO_RUNNING) -> None:
+        merge_cells(self._rules, places, cells, sums, running)
 
     def _grow(self, capacity: int) -> None:
         self._has_back, self._latest = grown(self._has_back, capacity), grown(self._latest, capacity)
         self._latest_pane = grown(self._latest_pane, capacity, NEVER)
         self._front = grown(self._front, capacity, -1)
-        back = self._layout.accumulators(capacity)
-        back.whole[:, : self._back.whole.shape[1]] = self._back.whole
-        self._back = back
+        self._back, back = self._nothing(), self._back
+        self._back[:, : back.shape[1]] = back

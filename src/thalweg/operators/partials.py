@@ -15,7 +15,7 @@ import polars as pl
 
 from thalweg.columnar.batch import Batch
 from thalweg.columnar.eager import gather_rows
-from thalweg.columnar.groups import Groups, group_rows
+from thalweg.columnar.groups import Groups, group_columns
 from thalweg.columnar.keys import KeyCodec
 from thalweg.operators.aggregation import GroupingSpec, key_frame
 from thalweg.protocols.operator import Context, Output, Step
@@ -73,12 +73,12 @@ class PartialsOp(Step):
             groups = Groups(_EACH[: len(batch)], _EACH[: len(batch)])
             words = self._codec.encode(batch.frame) if self._cells is not None else _NO_WORDS
         else:
-            words = self._codec.encode(batch.frame)
-            groups = group_rows(words)
+            columns = self._codec.encode_columns(batch.frame)
+            groups = group_columns(columns)
+            words = np.stack([c.take(groups.firsts) for c in columns], axis=1)
             self._batches += 1
             if self._batches % _COMPACT_AFTER == 0:
-                self._codec.compact(words)
-            words = words[groups.firsts]
+                self._codec.compact(np.stack(columns, axis=1))
         if self._cells is not None:
             yield self._with_words(words, groups, batch)
             return

@@ -30,6 +30,7 @@ from thalweg.columnar.accumulate import (
 from thalweg.columnar.buffers import NO_FLAGS, limbs_to_polars, to_polars
 from thalweg.columnar.eager import numbers
 from thalweg.columnar.merge import merge_sums
+from thalweg.columnar.merge_cells import ADD, EXTREME, WIDE
 from thalweg.operators.ordered_parts import PlacedPart
 from thalweg.protocols.state import Columns, ColumnSpec
 
@@ -57,6 +58,14 @@ class Part(Protocol):
         """Whether parts made elsewhere can be added."""
         ...
 
+    @property
+    def rules(self) -> tuple[tuple[int, int], ...] | None:
+        """How its columns are added up one after the other, and what that needs to know (merge_cells.py).
+
+        None: not so, or not exactly the same in whatever order.
+        """
+        ...
+
     def update(self, state: Columns, slots: Array, values: pl.Series | None, weights: Array) -> None:
         """Take rows: the slot, value and weight of each (no weights: all +1)."""
         ...
@@ -80,6 +89,10 @@ class CountPart:
     @cached_property
     def columns(self) -> dict[str, ColumnSpec]:
         return {f"{self.prefix}n": ColumnSpec("int64")}
+
+    @property
+    def rules(self) -> tuple[tuple[int, int], ...]:
+        return ((ADD, 0),)
 
     def update(self, state: Columns, slots: Array, values: pl.Series | None, weights: Array) -> None:
         assert values is not None, "what counts all rows is CountedPart"
@@ -109,6 +122,10 @@ class CountedPart:
     def columns(self) -> dict[str, ColumnSpec]:
         return {}
 
+    @property
+    def rules(self) -> tuple[tuple[int, int], ...]:
+        return ()
+
     def update(self, state: Columns, slots: Array, values: pl.Series | None, weights: Array) -> None:
         pass
 
@@ -129,6 +146,10 @@ class SumPart:
     @cached_property
     def columns(self) -> dict[str, ColumnSpec]:
         return {f"{self.prefix}{c}": ColumnSpec("int64") for c in ("high", "low", "n")}
+
+    @property
+    def rules(self) -> tuple[tuple[int, int], ...]:
+        return (WIDE, 0), (ADD, 0)
 
     def update(self, state: Columns, slots: Array, values: pl.Series | None, weights: Array) -> None:
         assert values is not None, "a sum has an argument"
@@ -169,6 +190,10 @@ class ExtremePart:
             f"{self.prefix}seen": ColumnSpec("int64"),
         }
 
+    @property
+    def rules(self) -> tuple[tuple[int, int], ...]:
+        return ((EXTREME, int(self._mask)),)
+
     def update(self, state: Columns, slots: Array, values: pl.Series | None, weights: Array) -> None:
         assert values is not None, "an extreme has an argument"
         numbers, validity = buffers.values_and_validity(values)
@@ -205,6 +230,10 @@ class TextExtremePart:
     @cached_property
     def columns(self) -> dict[str, ColumnSpec]:
         return {f"{self.prefix}v": ColumnSpec("bytes", None)}
+
+    @property
+    def rules(self) -> None:
+        return None
 
     def update(self, state: Columns, slots: Array, values: pl.Series | None, weights: Array) -> None:
         assert values is not None, "an extreme has an argument"

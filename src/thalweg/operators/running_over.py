@@ -23,7 +23,7 @@ from thalweg.columnar.buffers import NO_FLAGS, NO_WORDS, values_and_validity
 from thalweg.columnar.eager import beside, gather_rows, numbers, pick
 from thalweg.columnar.index import KeyIndex
 from thalweg.columnar.members import Members
-from thalweg.operators.aggregation import weight_array
+from thalweg.operators.layout import weight_array
 from thalweg.operators.over import OverSpec
 from thalweg.operators.slider import Slider
 from thalweg.operators.window_rank import WindowRankSpec, ordered_rows

@@ -21,8 +21,8 @@ from thalweg.columnar.ascending import ascending
 from thalweg.columnar.batch import WEIGHT, Batch
 from thalweg.columnar.buffers import NO_FLAGS, NO_WORDS
 from thalweg.columnar.eager import beside, numbers, pick
-from thalweg.operators.aggregation import weight_array
 from thalweg.operators.closing import ClosingTimes
+from thalweg.operators.layout import weight_array
 from thalweg.operators.missing import check_present
 from thalweg.operators.rank_order import FIRST, ROWS, SHOWN, Leading, rank_order
 from thalweg.operators.window_rank import tie_columns

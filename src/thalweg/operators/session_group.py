@@ -90,7 +90,7 @@ class SessionPartialsOp(Step):
         above = 0 if self._cells is None else self._cells.height
         made = self._layout.accumulators(len(runs.rows), above=above + 2)
         if self._cells is not None:
-            self._cells.fill(words[runs.rows], made.whole)
+            self._cells.fill(words.take(runs.rows, axis=0), made.whole)
         made.whole[above], made.whole[above + 1] = runs.firsts, runs.lasts
         self._layout.update(made, runs.ids, batch)
         shown = _NO_COLUMNS if self._cells is not None else gather_rows(keys, runs.rows)

@@ -167,5 +167,4 @@ def can_slide(spec: GroupingSpec) -> bool:
     assert spec.window is not None, "asked of windows"
     window = spec.window.window
     assert window is not None, "asked of panes"
-    is_exact = all(c.kind in ("int64", "bool") for c in spec.layout.stored.values())
-    return is_exact and spec.layout.can_merge and window.size_us // window.pane_us >= MANY
+    return spec.layout.rules is not None and window.size_us // window.pane_us >= MANY

@@ -74,8 +74,8 @@ class RunOptions:
     """
 
     runtime: str = "threads"
-    rows_max: int = 65_536
-    edge_rows_max: int = 262_144
+    rows_max: int = 131_072
+    edge_rows_max: int = 524_288
     edge_bytes_max: int = 64 << 20
     cut_interval: float = 0.25
     cut_batches: int | None = None

@@ -14,8 +14,8 @@ from thalweg.runtime.run import Run
 from thalweg.runtime.source_task import SourceTask
 from thalweg.runtime.task import Step, Task
 
-_AHEAD, _READS_MAX = 2 * 65_536, 4
-"""So many rows should wait for each task of another thread; so many batches are read for that at a time."""
+_AHEAD, _READS_MAX = 2, 4
+"""So many batches should wait for each task of another thread; so many are read for that at a time."""
 
 
 class Round:
@@ -23,7 +23,7 @@ class Round:
 
     def __init__(self, run: Run, tasks: Sequence[Task]) -> None:
         self._run, self._tasks = run, tasks
-        self._clock = run.clock
+        self._clock, self._ahead = run.clock, _AHEAD * run.options.rows_max
         self._sources = [t for t in tasks if isinstance(t, SourceTask)]
         self._others = [t for t in tasks if not isinstance(t, SourceTask)]
         own = {id(i.channel) for t in tasks for i in t.inputs}
@@ -67,7 +67,7 @@ class Round:
     def _read_ahead(self) -> None:
         """Tasks of other threads go on meanwhile, however long the next step takes."""
         for _ in range(_READS_MAX):
-            is_fed = all(c.is_closed or c.rows >= _AHEAD for c in self._elsewhere)
+            is_fed = all(c.is_closed or c.rows >= self._ahead for c in self._elsewhere)
             if is_fed or not self._read():
                 return
 

@@ -140,7 +140,7 @@ _OPTIONS = (
         "ignore",
         "whether a batch accepts every row, or judges which are late as a stream does",
     ),
-    Option("execution.batch-rows", _positive, "65536", "the most rows in one batch"),
+    Option("execution.batch-rows", _positive, "131072", "the most rows in one batch"),
     Option("parallelism.default", _positive, None, "tasks per stage; by default one per core"),
     Option("pipeline.name", str, None, "the name of the job"),
     Option(

@@ -17,7 +17,7 @@ from thalweg.columnar.allocation import in_parts
 from thalweg.columnar.ascending import ascending
 from thalweg.columnar.buffers import to_polars, values_and_validity
 from thalweg.columnar.canonical import canonical_bytes
-from thalweg.columnar.cells import Cells, addresses_of
+from thalweg.columnar.cells import Cells, addresses_of, put
 from thalweg.columnar.dictionary import NULL_CODE, Dictionary
 from thalweg.columnar.hash import hash_rows
 from thalweg.columnar.key_order import KeyOrder, Order
@@ -58,6 +58,7 @@ class KeyedColumns:
         self._dictionaries = {n: Dictionary() for n, c in spec.columns.items() if c.kind == "bytes"}
         words = {n: c for n, c in spec.columns.items() if c.kind != "object"}
         self._layout = Cells({n: (c.kind, self._initial(n, c)) for n, c in words.items()})
+        self._initials = np.array(list(self._layout.initials.values()), np.int64)
         self._objects = Objects({n: c for n, c in spec.columns.items() if n not in words})
         self._hold(list(self._layout.new(self.capacity)))
         self._marks: Marks | None = None
@@ -133,8 +134,7 @@ class KeyedColumns:
             if len(known):
                 self._gone.append(self.keys(known))
         self._index.free(slots)
-        for column, initial in zip(self._cells, self._layout.initials.values(), strict=True):
-            column[slots] = initial
+        put(self._addresses, slots, self._initials)
         self._objects.forget(slots)
 
     def keys(self, slots: Array) -> pl.DataFrame:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from thalweg.columnar.groups import group_rows
+from thalweg.columnar.groups import group_columns, group_rows
 
 LEAST, MOST = -(2**63), 2**63 - 1
 
@@ -26,6 +26,8 @@ def check(words: np.ndarray) -> None:
     assert found.ids.tolist() == expected
     assert found.firsts.tolist() == firsts
     assert found.height == len(numbers)
+    same = group_columns(list(np.ascontiguousarray(words.T)))
+    assert (same.ids.tolist(), same.firsts.tolist()) == (expected, firsts)
 
 
 edges = st.sampled_from([LEAST, LEAST + 1, -1, 0, 1, 2, 1_000_000, 2_000_000, MOST - 1, MOST])

@@ -55,6 +55,7 @@ def test_every_type(dtype: pl.DataType, values: list[Any]) -> None:
     assert words[0] == words[4]
     assert len(set(words)) == {pl.Null: 1, pl.Boolean: 3}.get(type(dtype), 4)
     assert codec.encode(frame).tolist() == encoded.tolist()
+    assert np.stack(codec.encode_columns(frame), axis=1).tolist() == encoded.tolist()
     assert codec.lookup(frame).tolist() == encoded.tolist()
     decoded = codec.decode(encoded)
     assert decoded.schema == frame.schema

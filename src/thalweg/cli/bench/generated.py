@@ -20,7 +20,7 @@ from thalweg.connectors.files.select import pruned
 from thalweg.connectors.frames import FrameReader
 from thalweg.protocols.source import Fields, Position, Reader, Replay, Split
 
-MADE_ROWS = 65_536
+MADE_ROWS = 131_072
 SPARSER = 10
 """Events that come afterwards are so many times further apart."""
 

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from thalweg.cli.bench.budget import peak_mib
 from thalweg.cli.bench.model import Benchmark, Measured, Options
+from thalweg.cli.bench.workload import BATCH_ROWS
 
 if TYPE_CHECKING:
     import polars as pl
@@ -74,12 +75,12 @@ def _make(folder: Path, kind: str, keys: str, updates: str) -> dict[str, Any]:
     for number, first in enumerate(range(0, count, _PART)):
         part = own[first : first + _PART]
         pl.DataFrame({"k": part, "v": np.zeros(len(part), np.int64)}).write_parquet(
-            folder / f"a-{number:05}.parquet", row_group_size=65_536
+            folder / f"a-{number:05}.parquet", row_group_size=BATCH_ROWS
         )
     for number, first in enumerate(range(0, changed, _PART)):
         part = chosen[first : first + _PART]
         pl.DataFrame({"k": part, "v": part % 7 + 1}).write_parquet(
-            folder / f"b-{number:05}.parquet", row_group_size=65_536
+            folder / f"b-{number:05}.parquet", row_group_size=BATCH_ROWS
         )
     return {"files": len(list(folder.glob("*.parquet")))}
 
@@ -88,7 +89,7 @@ def _batches(files: Sequence[Path]) -> Iterator[pl.DataFrame]:
     import polars as pl
 
     for file in files:
-        yield from pl.read_parquet(file).iter_slices(65_536)
+        yield from pl.read_parquet(file).iter_slices(BATCH_ROWS)
 
 
 def _run(folder: Path, budget: str) -> dict[str, Any]:

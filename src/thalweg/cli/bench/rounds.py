@@ -20,7 +20,7 @@ from thalweg.protocols.state import StateSpec
 from thalweg.runtime.chain import Chain
 from thalweg.runtime.restore import new_state
 
-_BATCH_ROWS = 65_536
+_BATCH_ROWS = 131_072
 
 
 @dataclass

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import polars as pl
 
 SPLITS = 2
-BATCH_ROWS = 65_536
+BATCH_ROWS = 131_072
 _ENDINGS = {"arrow": "arrow", "parquet": "parquet", "json": "jsonl"}
 
 
@@ -28,7 +28,7 @@ def cache_directory() -> Path:
 
 def event_files(events: int, rate: int, form: str = "arrow") -> list[str]:
     """The files of a stream, written if they are not there yet."""
-    directory = cache_directory() / f"nexmark-{events}-{rate}-{SPLITS}"
+    directory = cache_directory() / f"nexmark-{events}-{rate}-{SPLITS}-{BATCH_ROWS}"
     paths = [directory / f"events-{i}.{_ENDINGS[form]}" for i in range(SPLITS)]
     directory.mkdir(parents=True, exist_ok=True)
     for number, path in enumerate(paths):
